@@ -1,0 +1,3 @@
+"""Pilotfish: a sidecar for LLM traffic."""
+
+__version__ = "0.1.0"
