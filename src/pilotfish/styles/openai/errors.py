@@ -32,6 +32,29 @@ def type_for(status: int | None) -> str:
     return _TYPES.get(status, "invalid_request_error")
 
 
+_STATUSES = {
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "server_error": 500,
+    "service_unavailable_error": 503,
+    "server_overloaded": 503,
+    "context_length_exceeded": 400,
+    "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "content_policy_violation": 400,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "model_not_found": 404,
+}
+
+
+def status_for(error: ErrorInfo) -> int | None:
+    """The status that an error in a stream would have had; None if neither its code nor its type is known."""
+    return error.status or _STATUSES.get(error.code) or _STATUSES.get(error.type)
+
+
 def error_body(error: ErrorInfo, status: int | None) -> bytes:
     return msgspec.json.encode(
         {"error": {"message": error.message, "type": error.type or type_for(status), "param": None, "code": error.code or None}}

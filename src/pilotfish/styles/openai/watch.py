@@ -15,6 +15,7 @@ from pilotfish.core.sse import data_of
 from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, USAGE_ONLY, ErrorInfo
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.openai.errors import status_for
 
 
 class CachedDetails(msgspec.Struct, gc=False):
@@ -223,5 +224,6 @@ class OpenAIWatcher:
             return MALFORMED
 
     def _failed(self, data: bytes) -> int:
-        self.error = error_from(msgspec.json.decode(data))
+        found = error_from(msgspec.json.decode(data))
+        self.error = msgspec.structs.replace(found, status=status_for(found))
         return ERROR
