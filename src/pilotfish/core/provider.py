@@ -140,4 +140,5 @@ class ProviderKind:
     styles_of_model: Callable[[str], tuple[str, ...]] | None = None  # model -> chat styles it is served in, preferred first
     body_edits: Mapping[str, BodyEdit] = field(default_factory=dict)  # operation -> edit of the body
     probe_from: Callable[[str, Mapping[str, Any]], str] | None = None  # base, options -> probe, where it is not one fixed path
+    clean_base: Callable[[str], str] | None = None  # base URL -> without what `paths` hold themselves
     oauth_headers: tuple[tuple[str, str], ...] = ()  # sent beside an OAuth access token
