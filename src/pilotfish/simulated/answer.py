@@ -73,6 +73,10 @@ class Answer:
     def said(self) -> str:
         return "".join(self.text)
 
+    def filtered(self) -> Answer:
+        """The answer with nothing said, since the vendor's filter stepped in."""
+        return replace(self, thinking=(), text=(), calls=(), finish="filtered")
+
     def with_piece(self, piece: str) -> Answer:
         """The answer with one more piece of text in its middle."""
         middle = len(self.text) // 2

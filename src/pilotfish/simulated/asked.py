@@ -33,7 +33,6 @@ class Asked:
     max_tokens: int | None = None
     include_usage: bool = True
     count: int = 1
-    array: bool = False
 
     @property
     def input_tokens(self) -> int:

@@ -39,6 +39,8 @@ class Part:
     heartbeat: bytes
     malformed: bytes
     error: bytes
+    error_first: bytes
+    is_text: bool  # whose line ends may be changed
 
 
 class LeftOff(Exception):
@@ -54,6 +56,7 @@ class Player:
     tempo: Tempo
     sent: int = 0
     _malformed_sent: bool = False
+    _crlf: bool = False
     _gzip: zlib._Compress | None = field(default=None)
 
     # Whole answers.
@@ -121,6 +124,7 @@ class Player:
     async def stream(self, headers: list[tuple[str, str]], events: list[Event], part: Part) -> None:
         """Head and start-up events at once, content when it is due, the rest after it."""
         fault = self.fault
+        self._crlf = bool(fault.crlf) and part.is_text
         await self.before_head()
         encoding = [("content-encoding", "gzip")] if fault.body in ("gzip", "bad_gzip") else []
         if encoding:
@@ -165,7 +169,7 @@ class Player:
         if fault.error_when is not None and self.sent == (
             0 if fault.error_when == "before" else max(1, self._index(fault.error_percent, total))
         ):
-            await self._event(part.error)
+            await self._event(part.error if self.sent else part.error_first)
             self._end_body()
             self._leave()
         if fault.malformed and not self._malformed_sent and self.sent == max(1, total // 2):
@@ -193,7 +197,7 @@ class Player:
         return total * (percent or 0) // 100
 
     async def _event(self, data: bytes) -> None:
-        if self.fault.crlf:
+        if self._crlf:
             data = data.replace(b"\n", b"\r\n")
         if self._gzip is not None:
             data = self._gzip.compress(data) + self._gzip.flush(zlib.Z_SYNC_FLUSH)

@@ -18,7 +18,7 @@ from pilotfish.simulated.asked import BadRequest
 from pilotfish.simulated.behaviour import HUGE_LINE_BYTES, Fault, Profile
 from pilotfish.simulated.connection import Connection
 from pilotfish.simulated.playing import LeftOff, Part, Player, Tempo
-from pilotfish.simulated.sides import Missing, side_answer
+from pilotfish.simulated.sides import Missing, form_of, side_answer
 from pilotfish.simulated.surface import Surface, surface_of
 from pilotfish.simulated.wires.wire import Trouble
 
@@ -143,8 +143,7 @@ class SimulatedVendor:
         )
         self.requests.append(seen)
         self.arrived.set()
-        tempo = Tempo(ttft_s=self.profile.ttft_s, gap_s=self.profile.gap_s, jitter=self.profile.jitter, rng=self._rng)
-        player = Player(connection, Fault(), tempo)
+        player = Player(connection, Fault(), self._tempo(Fault()))
         try:
             await self._answer(player, request, seen)
         except LeftOff:
@@ -168,7 +167,8 @@ class SimulatedVendor:
             body = _body_of(request, surface)
             seen.model = surface.model or _model_in(body)
             player.fault = self._faults.next_for(seen.model or "")
-            if (trouble := self._refusal(player.fault, request, seen.model or "")) is not None:
+            player.tempo = self._tempo(player.fault)
+            if (trouble := self._refusal(player.fault, surface, request, seen.model or "")) is not None:
                 await self._trouble(player, surface, seen, trouble)
             elif surface.side:
                 kind, data = side_answer(surface, request, body, self.profile)
@@ -182,10 +182,18 @@ class SimulatedVendor:
         except Missing as missing:
             await self._trouble(player, surface, seen, Trouble(status=404, model=str(missing)))
 
-    def _refusal(self, fault: Fault, request: Request, model: str) -> Trouble | None:
+    def _tempo(self, fault: Fault) -> Tempo:
+        profile = self.profile
+        ttft_s = profile.ttft_s if fault.ttft_s is None else fault.ttft_s
+        gap_s = profile.gap_s if fault.gap_s is None else fault.gap_s
+        return Tempo(ttft_s=ttft_s, gap_s=gap_s, jitter=profile.jitter, rng=self._rng)
+
+    def _refusal(self, fault: Fault, surface: Surface, request: Request, model: str) -> Trouble | None:
         """Why the request is not served, if it is not."""
         if self.key is not None and key_of(request) != self.key:
             return Trouble(status=401, kind="key", model=model)
+        if fault.kind == "content_policy" and surface.wire.blocks_inside_200 and not surface.side:
+            return None
         if fault.code is not None:
             return Trouble(status=fault.code, kind=fault.kind or "", model=model, retry_s=fault.retry_hint_s)
         return None
@@ -193,7 +201,6 @@ class SimulatedVendor:
     async def _chat(self, player: Player, surface: Surface, body: dict[str, Any], seen: Seen) -> None:
         fault, wire = player.fault, surface.wire
         asked = wire.read(body, surface.model, surface.stream)
-        asked.array = surface.array
         seen.model = asked.model
         if self._window is not None and (wait_s := self._window.take(asyncio.get_running_loop().time())) is not None:
             player.fault = fault | Fault(retry_after=str(max(1, round(wait_s + 0.5))))
@@ -203,14 +210,10 @@ class SimulatedVendor:
             await self._trouble(player, surface, seen, Trouble(status=400, kind="prefill", model=asked.model))
             return
         answer = answer_to(asked, self.profile, fault, seen.number)
+        if fault.kind == "content_policy":
+            answer = answer.filtered()
         if fault.huge_line:
             answer = answer.with_piece("x" * HUGE_LINE_BYTES)
-        player.tempo = Tempo(
-            ttft_s=self.profile.ttft_s if fault.ttft_s is None else fault.ttft_s,
-            gap_s=self.profile.gap_s if fault.gap_s is None else fault.gap_s,
-            jitter=self.profile.jitter,
-            rng=self._rng,
-        )
         error = Trouble(status=503, kind="overloaded", model=asked.model)
         if not asked.stream:
             data = wire.whole(asked, answer, int(time.time()))
@@ -220,7 +223,13 @@ class SimulatedVendor:
             return
         seen.status = 200
         headers = [("content-type", wire.content_type(asked)), *self._common(surface, seen)]
-        part = Part(heartbeat=wire.heartbeat(), malformed=wire.malformed(), error=wire.error_event(error))
+        part = Part(
+            heartbeat=wire.heartbeat(),
+            malformed=wire.malformed(),
+            error=wire.error_event(error, first=False),
+            error_first=wire.error_event(error, first=True),
+            is_text=wire.content_type(asked).startswith("text/"),
+        )
         if fault.body == "not_json":
             await self._plain(player, seen, 200, _HTML)
             return
@@ -236,8 +245,8 @@ class SimulatedVendor:
         failure = surface.wire.failure(trouble)
         seen.status = failure.status
         headers = [_JSON, *failure.headers, *self._common(surface, seen), *_wait_hints(player.fault)]
-        if player.fault.ttft_s is not None:
-            player.tempo.ttft_s = player.fault.ttft_s
+        # Refusals are quick, whatever time answers take.
+        player.tempo.ttft_s = player.fault.ttft_s or 0.0
         await player.whole(failure.status, headers, failure.body, 1)
 
     async def _plain(self, player: Player, seen: Seen, status: int, data: bytes) -> None:
@@ -272,6 +281,8 @@ def _body_of(request: Request, surface: Surface) -> dict[str, Any]:
         if request.method != "GET" and not surface.side:
             raise BadRequest("the request has no body")
         return {}
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return form_of(request)
     try:
         body = orjson.loads(request.body)
     except orjson.JSONDecodeError as error:

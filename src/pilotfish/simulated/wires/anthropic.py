@@ -57,6 +57,7 @@ class AnthropicMessages:
     """`POST /v1/messages` (and the body of `count_tokens`)."""
 
     style = "anthropic"
+    blocks_inside_200 = False
 
     def content_type(self, asked: Asked) -> str:
         return "text/event-stream; charset=utf-8"
@@ -135,7 +136,7 @@ class AnthropicMessages:
     def failure(self, trouble: Trouble) -> Failure:
         return Failure(trouble.status, orjson.dumps(error_body(trouble)))
 
-    def error_event(self, trouble: Trouble) -> bytes:
+    def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
         return sse(error_body(trouble), "error")
 
     def heartbeat(self) -> bytes:

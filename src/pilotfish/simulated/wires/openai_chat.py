@@ -56,6 +56,7 @@ class _OpenAISse:
     """What the two surfaces have in common."""
 
     style = "openai"
+    blocks_inside_200 = False
 
     def content_type(self, asked: Asked) -> str:
         return "text/event-stream; charset=utf-8"
@@ -63,7 +64,7 @@ class _OpenAISse:
     def failure(self, trouble: Trouble) -> Failure:
         return openai_failure(trouble)
 
-    def error_event(self, trouble: Trouble) -> bytes:
+    def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
         return sse({"error": error_object(trouble)})
 
     def heartbeat(self) -> bytes:

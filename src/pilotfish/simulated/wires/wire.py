@@ -46,9 +46,10 @@ class Failure(NamedTuple):
 
 
 class Wire(Protocol):
-    """One vendor's style. `created` is Unix time, passed in."""
+    """One vendor's style. `created` is Unix time, passed in. `blocks_inside_200`: refused content is told by an answer, not by an error."""
 
     style: str
+    blocks_inside_200: bool
 
     def content_type(self, asked: Asked) -> str:
         """Of a stream."""
@@ -64,8 +65,8 @@ class Wire(Protocol):
 
     def failure(self, trouble: Trouble) -> Failure: ...
 
-    def error_event(self, trouble: Trouble) -> bytes:
-        """An error as an event of a stream that began with 200."""
+    def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
+        """An error as an event of a stream that began with 200; `first`: no content was sent before."""
         ...
 
     def heartbeat(self) -> bytes: ...
