@@ -131,9 +131,11 @@ def _text(asked: Asked, user: str, count: int, overlap: int) -> list[str]:
     if spoken:
         before = asked.turns[spoken[-1]].text
         earlier = _pieces(asked, _last_user(asked.turns[: spoken[-1]]), count)
-        rest = "".join(earlier)
-        if rest.startswith(before.rstrip()) and len(before.rstrip()) < len(rest.rstrip()):
-            return _after(earlier, len(before.rstrip()), overlap)
+        whole = "".join(earlier)
+        # Some clients strip a prefill, since some vendors refuse one that ends in white space.
+        begun = before if whole.startswith(before) else before.rstrip()
+        if whole.startswith(begun) and len(begun) < len(whole.rstrip()):
+            return _after(earlier, len(begun), overlap)
     return _pieces(asked, user, count)
 
 

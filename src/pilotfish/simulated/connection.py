@@ -16,17 +16,23 @@ if TYPE_CHECKING:
 
 
 class Connection(asyncio.Protocol):
-    """Serves one request after the other in a task of its own, which is cancelled when the client leaves.
+    """Serves one request after the other in a task of its own, which is in `tasks` while it runs and is cancelled when the client leaves.
 
     `read_at` is the loop's time at which the request in hand was read to its end.
     """
 
-    def __init__(self, number: int, serve: Callable[[Connection, Request], Awaitable[bool]], ended: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        number: int,
+        serve: Callable[[Connection, Request], Awaitable[bool]],
+        ended: Callable[[Connection], None],
+        tasks: set[asyncio.Task[None]],
+    ) -> None:
         self.number = number
         self.read_at = 0.0
         self.left_by_us = False
         self.task: asyncio.Task[None] | None = None
-        self._serve, self._ended = serve, ended
+        self._serve, self._ended, self._tasks = serve, ended, tasks
         self._parser = RequestParser()
         self._requests: deque[tuple[float, Request]] = deque()
         self._more = asyncio.Event()
@@ -39,6 +45,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.task = asyncio.get_running_loop().create_task(self._run(), name=f"simulated connection {self.number}")
+        self._tasks.add(self.task)
+        self.task.add_done_callback(self._tasks.discard)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -70,6 +70,7 @@ class SimulatedVendor:
         self._rng = random.Random(self.profile.seed)
         self._number = 0
         self._open: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._all_gone = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._port = 0
@@ -111,12 +112,12 @@ class SimulatedVendor:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._server is not None:
             self._server.close()
-        tasks = []
         for connection in list(self._open):
             connection.reset()
-            if connection.task is not None:
-                connection.task.cancel()
-                tasks.append(connection.task)
+        # Of connections that just ended, too: their tasks may still be on their way out.
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._server is not None:
             await self._server.wait_closed()
@@ -125,7 +126,7 @@ class SimulatedVendor:
 
     def _accept(self) -> Connection:
         self.connections_made += 1
-        connection = Connection(self.connections_made, self._serve, self._ended)
+        connection = Connection(self.connections_made, self._serve, self._ended, self._tasks)
         self._open.add(connection)
         self._all_gone.clear()
         return connection
