@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pilotfish.core.body import Members, is_true, members_of, text_of
 from pilotfish.core.surfaces import Surface, scenario_of_style
 from pilotfish.errors import ClientError
+
+if TYPE_CHECKING:
+    from pilotfish.core.neutral import Chat
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -23,6 +27,7 @@ class Inbound:
 
     __slots__ = (
         "body",
+        "chat",
         "client_ip",
         "content_type",
         "headers",
@@ -48,6 +53,7 @@ class Inbound:
         self.request_id, self.client_ip = request_id, client_ip
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_asked = self.thinking = False
+        self.chat: Chat | None = None  # the neutral form, once somebody needed it
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if self.content_type.startswith(b"multipart/"):
             self.members: Members | None = None

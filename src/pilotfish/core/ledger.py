@@ -22,12 +22,13 @@ class ServiceState:
     service. With one key it is empty, and the service itself cools.
     """
 
-    __slots__ = ("headroom", "health", "in_flight", "keys", "latency", "model", "provider", "speed", "tokens_in_flight", "ttft", "windows")
+    __slots__ = ("headroom", "health", "in_flight", "keys", "latency", "model", "probe_unsupported", "provider", "speed", "tokens_in_flight", "ttft", "windows")
 
     def __init__(self, provider: str, model: str, keys: int) -> None:
         self.provider, self.model = provider, model
         self.health = Health()
         self.keys = [Health() for _ in range(keys)] if keys > 1 else []
+        self.probe_unsupported = False  # the provider has no such thing: a live request must find out
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
