@@ -18,7 +18,7 @@ from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.style import ERROR, MALFORMED
 from pilotfish.errors import ClientError
 from pilotfish.shell.counting import cost_of
-from pilotfish.shell.link import CredentialError
+from pilotfish.shell.credentials.keys import CredentialError
 
 if TYPE_CHECKING:
     from pilotfish.core.style import ErrorInfo, Watcher
@@ -45,7 +45,7 @@ class Attempt:
     `head_at`, `first_at` and `last_at` (content)."""
 
     __slots__ = (
-        "_inflate", "_op", "_parts", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
+        "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
         "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "quiet_since",
         "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher",
     )  # fmt: skip
@@ -75,6 +75,7 @@ class Attempt:
         self.key = 0
         self.link = run.engine.links[self.service.provider.name]
         self._op = ""
+        self._secret: tuple[Header, ...] | None = None
         self._parts: list[bytes] = []
         self._size = 0
         self._inflate: Inflate | None = None
@@ -102,9 +103,9 @@ class Attempt:
     def _send(self) -> None:
         call, link, inbound = self.call, self.link, self.run.inbound
         assert call is not None
-        head, url = link.head(self.service, self._op, inbound.tail, inbound.stream, self.key)
+        head = link.head(self.service, self._op, inbound.tail, inbound.stream, self.key)
         try:
-            secret = () if link.own_auth else link.credentials.headers(self.key, "POST", url, call.parts)
+            secret = self._secret = link.secret(head, self.key, call.parts)
         except CredentialError as e:
             self._no_credential(e)
             return
@@ -112,7 +113,7 @@ class Attempt:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
         size = sum(map(len, call.parts))
-        lines = [head]
+        lines = [head.lines]
         lines += [b"%b: %b\r\n" % h for h in secret]
         lines += [b"%b: %b\r\n" % (n, v) for n, v in forwarded(inbound.headers, call.same_style) if n not in link.fixed_names]
         lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
@@ -124,7 +125,7 @@ class Attempt:
     async def _fetch(self) -> None:
         """A token that must be fetched first: the only thing on a request's way that waits for something other than its upstream."""
         try:
-            await self.link.credentials.fetch(self.key)
+            await self.link.keys[self.key].fetch()
         except CredentialError as e:
             if not self.over:
                 self._no_credential(e)
@@ -133,7 +134,8 @@ class Attempt:
             self._send()
 
     def _no_credential(self, error: CredentialError) -> None:
-        self._fail(Failure(outcome=Outcome.AUTH_FAILED, status=502, message=f"no usable credential for {self.service.provider.name}: {error}", code="no_credential"), _clock())
+        message = f"no usable credential for {self.service.provider.name}: {error}"
+        self._fail(Failure(outcome=error.outcome, status=502, message=message, code="no_credential"), _clock())
 
     # ---- what the connection tells
 
@@ -308,8 +310,17 @@ class Attempt:
         info = self.run.engine.styles(self.call.style).read_error(self.status, body)
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
         if failure.outcome is Outcome.AUTH_FAILED:
-            self.link.credentials.refused(self.key)
+            failure = self._without_secrets(failure)
         self._fail(failure, now)
+
+    def _without_secrets(self, failure: Failure) -> Failure:
+        """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
+        if self._secret:
+            self.link.keys[self.key].refused(self._secret)
+        return Failure(
+            outcome=failure.outcome, status=failure.status, code=failure.code or "auth_failed",
+            message=f"{self.service.provider.name} refused the proxy's credential (status {failure.status})",
+        )  # fmt: skip
 
     # ---- the end, once
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pilotfish.core import series as s
 from pilotfish.core.health import COOLING, PROBING, SERVING
 from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.match import DIRECT
 from pilotfish.core.outcome import Outcome, Usage
 from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
 
@@ -137,10 +138,10 @@ class Counting:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
-        rules = {r.name for r in all_rules(snapshot)} | {"", "direct"}
+        rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
         pairs = {(x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
         triples = {(r.name, x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
-            (r, p, s.OTHER_MODEL) for r in ("", "direct") for p in snapshot.providers
+            (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }
         for family in self.meters.families.values():
             names = family.series.labels

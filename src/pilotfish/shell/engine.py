@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from os import urandom
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from pilotfish.core.style import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.counting import Counting
-from pilotfish.shell.link import Credentials, Link
+from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Origin, Pool, Ticket
@@ -34,6 +34,7 @@ from pilotfish.wire.pool import Origin, Pool, Ticket
 if TYPE_CHECKING:
     from pilotfish.core.style import Style
     from pilotfish.shell.attempt import Attempt
+    from pilotfish.shell.credentials.keys import Key
     from pilotfish.shell.meters import Meters
     from pilotfish.wire.server import Exchange
 
@@ -52,7 +53,7 @@ class Engine:
         self,
         meters: Meters,
         log: AccessLog,
-        credentials: Callable[[Provider], Credentials],
+        keys: Callable[[Provider], Sequence[Key]],
         *,
         max_in_flight: int,
         rng: random.Random | None = None,
@@ -71,7 +72,7 @@ class Engine:
         self.idle = asyncio.Event()
         self.idle.set()
         self.on_trip: Callable[[], None] = lambda: None
-        self._credentials = credentials
+        self._keys = keys
         self._max_in_flight = max_in_flight
         self._desks: dict[str, Desk] = {}
         self._direct: dict[tuple[str, str], Desk] = {}
@@ -89,7 +90,7 @@ class Engine:
         self.ledger.adopt(snapshot)
         self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
         self._direct.clear()
-        self.links = {name: Link(p, self._credentials(p), self._pool) for name, p in snapshot.providers.items()}
+        self.links = {name: Link(p, self._keys(p), self._pool) for name, p in snapshot.providers.items()}
         self.history.keep({r.name for r in all_rules(snapshot)})
         wanted = {link.origin for link in self.links.values()}
         for origin in [o for o in self.pools if o not in wanted]:
@@ -136,7 +137,7 @@ class Engine:
         run = Run(self, exchange, inbound, self.plan(desk, inbound), known, started)
         self.runs.add(run)
         self.idle.clear()
-        self.meters[s.IN_FLIGHT].number(run.rule.name if known else "direct").value += 1
+        self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
@@ -153,7 +154,8 @@ class Engine:
             raise ClientError(404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}")
         if found.rule is not None:
             return self._desks[found.rule.name], found.why, True
-        key = (found.provider, found.model)
+        assert found.direct is not None
+        key = found.direct
         desk = self._direct.get(key)
         if desk is None:
             desk = Desk(direct_rule(self.snapshot, *key), self.ledger)
@@ -236,17 +238,16 @@ class Engine:
         now = run.finished_at
         rule = run.rule.name
         duration = now - run.started
-        known_rule = rule if run.known else "direct"
         counting, inbound, dispatch = self.counting, run.inbound, run.dispatch
-        self.meters[s.IN_FLIGHT].number(known_rule).value -= 1
-        counting.code(known_rule, inbound.style, run.code).value += 1
-        counting.duration(known_rule, inbound.style, inbound.stream).observe(duration)
+        self.meters[s.IN_FLIGHT].number(rule).value -= 1
+        counting.code(rule, inbound.style, run.code).value += 1
+        counting.duration(rule, inbound.style, inbound.stream).observe(duration)
         counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
         for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
             if number:
-                self.meters[series].number(known_rule).value += number
+                self.meters[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            self.meters[s.CLIENT_GONE].number(known_rule).value += 1
+            self.meters[s.CLIENT_GONE].number(rule).value += 1
         for field in run.dropped_fields:
             self.meters[s.DROPPED].number(inbound.style, field).value += 1
         serving = run.relayed or (run.attempts[-1] if run.attempts else None)
