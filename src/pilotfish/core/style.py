@@ -130,11 +130,25 @@ class StreamWriter(Protocol):
         ...
 
 
+class Splitter(Protocol):
+    """Cuts a stream's bytes into events; `core.sse.Splitter` and its likes. One per stream."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that `data` completes. Raises `core.sse.EventTooLong`."""
+        ...
+
+
 class Style(Protocol):
-    """A wire format. `read_*` raise `ClientError` for a client's bad request and `ValueError` for an upstream's bad answer."""
+    """A wire format. `read_*` raise `ClientError` for a client's bad request and `ValueError` for an upstream's bad answer.
+
+    `terminal_event` is what a pass-through stream that ended well without it is missing; empty where a style has none.
+    """
 
     name: str
     stream_content_type: str
+    terminal_event: bytes
+
+    def splitter(self) -> Splitter: ...
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat: ...
     def write_request(self, chat: Chat, target: Target) -> Written: ...
