@@ -57,7 +57,9 @@ def test_the_vendors_own_models_take_every_event(golden):
         EVENTS[target].validate_python(payload)
 
 
-@pytest.mark.parametrize("golden", sorted(FIXTURES.glob("*/*/as_*.json")), ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}")
+@pytest.mark.parametrize(
+    "golden", sorted(FIXTURES.glob("*/*/as_*.json")), ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}"
+)
 def test_the_vendors_own_models_take_every_answer(golden):
     REPLIES[golden.stem.removeprefix("as_")].validate_python(json.loads(golden.read_bytes()))
 

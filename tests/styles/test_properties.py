@@ -21,7 +21,9 @@ from pilotfish.core.style import Target
 from pilotfish.errors import ClientError
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+)
 
 
 def documents(pattern: str) -> list[Any]:
@@ -50,7 +52,9 @@ def spoilt(draw, originals: list[Any]):
 @pytest.mark.parametrize("style", TARGETS)
 @given(data=st.data())
 def test_a_spoilt_request_is_translated_or_is_the_clients_fault(style, data):
-    originals = [json.loads((case / "client.json").read_bytes()) for case in cases() if (case / "client.json").exists() and case.parent.name == style]
+    originals = [
+        json.loads((case / "client.json").read_bytes()) for case in cases() if (case / "client.json").exists() and case.parent.name == style
+    ]
     body = json.dumps(data.draw(spoilt(originals))).encode()
     try:
         chat = styles.get(style).read_request(body, model="m", stream=True)
@@ -132,7 +136,8 @@ def conversations(draw) -> Chat:
         turns.append(Turn("user", tuple(draw(st.lists(TEXTS | IMAGES, min_size=1, max_size=3)))))
         said: list[Part] = [draw(TEXTS)]
         calls = [
-            ToolCall(id=f"{draw(IDS)}{number}{place}", name=draw(IDS), arguments=draw(ARGUMENTS)) for place in range(draw(st.integers(0, 2)))
+            ToolCall(id=f"{draw(IDS)}{number}{place}", name=draw(IDS), arguments=draw(ARGUMENTS))
+            for place in range(draw(st.integers(0, 2)))
         ]
         turns.append(Turn("assistant", (*said, *calls)))
         if calls:
