@@ -1,0 +1,173 @@
+"""Writing a stream of generateContent from neutral deltas."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pilotfish.core.deltas import (
+    BlockEnd,
+    CitationDelta,
+    Delta,
+    Finish,
+    LogprobsDelta,
+    PartDelta,
+    RefusalDelta,
+    StreamError,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.neutral import Citation, FinishReason, Json, Signature, Thinking, TokenLogprob, ToolCall
+from pilotfish.core.outcome import Usage
+from pilotfish.core.sse import event_from
+from pilotfish.core.style import ErrorInfo
+from pilotfish.styles.google.citations import write_citations
+from pilotfish.styles.google.errors import error_body
+from pilotfish.styles.google.parts import seal
+from pilotfish.styles.google.reply import word_for, write_answer_part, write_logprobs, write_usage
+
+
+class GoogleWriter:
+    """A `core.style.StreamWriter`: Server-Sent Events, or with `array` the elements of one JSON array.
+
+    Google sends a call whole, so its arguments are held back until it is complete; the finish reason goes with the usage into the last
+    chunk.
+    """
+
+    def __init__(self, *, model: str, request_id: str, array: bool) -> None:
+        self._frame: Json = {"modelVersion": model, "responseId": request_id}
+        self._array = array
+        self._begun = False
+        self._closed = False
+        self._calls: dict[int, ToolCall] = {}
+        self._arguments: dict[int, list[str]] = {}
+        self._latest: int | None = None
+        self._finish: Finish | None = None
+        self._usage: Usage | None = None
+        self._text = ""
+        self._citations: list[Citation] = []
+
+    def write(self, deltas: list[Delta]) -> bytes:
+        """One chunk for all of these deltas, or nothing. An error in them ends the stream."""
+        parts: list[Json] = []
+        tokens: tuple[TokenLogprob, ...] = ()
+        for delta in deltas:
+            if isinstance(delta, StreamError):
+                return self._chunk(parts, tokens) + self.error(delta.error)
+            if isinstance(delta, LogprobsDelta):
+                tokens += delta.tokens
+            else:
+                self._delta(delta, parts)
+        return self._chunk(parts, tokens)
+
+    def ping(self) -> bytes:
+        """White space; see `Google.ping_event`."""
+        return b"\n\n"
+
+    def error(self, error: ErrorInfo) -> bytes:
+        if self._closed:
+            return b""
+        self._closed = True
+        event = self._event(error_body(error, error.status))
+        return event + b"]" if self._array else event
+
+    def end(self) -> bytes:
+        if self._closed:
+            return b""
+        parts: list[Json] = []
+        self._flush(parts)
+        candidate: Json = {"content": {"parts": parts or [{"text": ""}], "role": "model"}}
+        finish = self._finish or Finish(FinishReason.STOP)
+        candidate["finishReason"] = word_for(finish.reason)
+        if finish.details:
+            candidate["finishMessage"] = finish.details
+        candidate["index"] = 0
+        if self._citations:
+            candidate["groundingMetadata"] = write_citations([(0, self._text, tuple(self._citations))])
+        chunk: Json = {"candidates": [candidate]}
+        if self._usage:
+            chunk["usageMetadata"] = write_usage(self._usage)
+        event = self._event(msgspec.json.encode(chunk | self._frame))
+        self._closed = True
+        return event + b"]" if self._array else event
+
+    def _delta(self, delta: Delta, parts: list[Json]) -> None:
+        if isinstance(delta, TextDelta):
+            self._text += delta.text
+            _append(parts, {"text": delta.text}, delta.signature)
+        elif isinstance(delta, RefusalDelta):
+            self._text += delta.text
+            _append(parts, {"text": delta.text}, None)
+        elif isinstance(delta, ThinkingDelta):
+            _append(parts, {"text": delta.text, "thought": True}, None)
+        elif isinstance(delta, ThinkingEnd):
+            if delta.signature:
+                written = write_answer_part(Thinking(signature=delta.signature, redacted=delta.redacted))
+                if written:
+                    parts.append(written)
+        elif isinstance(delta, ToolStart):
+            self._calls[delta.index] = ToolCall(id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature)
+            self._arguments[delta.index] = []
+            self._latest = delta.index
+        elif isinstance(delta, ToolArgs):
+            self._arguments.setdefault(delta.index, []).append(delta.text)
+        elif isinstance(delta, BlockEnd):
+            self._flush(parts, self._latest)
+        elif isinstance(delta, PartDelta):
+            written = write_answer_part(delta.part)
+            if written:
+                parts.append(written)
+        elif isinstance(delta, CitationDelta):
+            self._citations.append(_placed(delta.citation, len(self._text)))
+        elif isinstance(delta, Finish):
+            self._flush(parts)
+            self._finish = delta
+        elif isinstance(delta, UsageDelta):
+            self._usage = delta.usage
+
+    def _flush(self, parts: list[Json], index: int | None = None) -> None:
+        """Calls that are complete, in their order: that of `index`, or all."""
+        if index is not None and index not in self._calls:
+            return
+        for number in sorted(self._calls) if index is None else [index]:
+            call = msgspec.structs.replace(self._calls.pop(number), arguments="".join(self._arguments.pop(number)))
+            written = write_answer_part(call)
+            if written:
+                parts.append(written)
+        self._latest = None
+
+    def _chunk(self, parts: list[Json], tokens: tuple[TokenLogprob, ...]) -> bytes:
+        if not (parts or tokens) or self._closed:
+            return b""
+        candidate: Json = {"content": {"parts": parts, "role": "model"}, "index": 0}
+        if tokens:
+            candidate["logprobsResult"] = write_logprobs(tokens)
+        return self._event(msgspec.json.encode({"candidates": [candidate]} | self._frame))
+
+    def _event(self, body: bytes) -> bytes:
+        if not self._array:
+            return event_from(body)
+        begun, self._begun = self._begun, True
+        return (b",\r\n" if begun else b"[") + body
+
+
+def _append(parts: list[Json], part: Json, signature: Signature | None) -> None:
+    """A part at the end; text that goes on is put to the text before it. A part with a signature stands alone."""
+    if signature:
+        parts.append(part | {"thoughtSignature": seal(signature)})
+        return
+    last = parts[-1] if parts else None
+    if last and "text" in last and "thoughtSignature" not in last and last.get("thought") == part.get("thought"):
+        last["text"] += part["text"]
+    elif part["text"]:
+        parts.append(part)
+
+
+def _placed(citation: Citation, text_so_far: int) -> Citation:
+    """A citation with an end, which in a stream is often only where it stands (Anthropic's cite the block that goes before)."""
+    if citation.end is not None or citation.origin == "google":
+        return citation
+    return msgspec.structs.replace(citation, start=citation.start or 0, end=text_so_far)
