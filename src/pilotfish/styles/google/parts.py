@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from typing import Any
 
 import msgspec
 
+from pilotfish.core import neutral
 from pilotfish.core.neutral import (
     Audio,
     Document,
@@ -32,8 +32,8 @@ _DETAILS = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
 
 # --- signatures ------------------------------------------------------------------------------------------------------------------
 
-_SEAL = b"pilotfish:"
-_REDACTED = b"redacted:"
+_SEAL = "pilotfish:"
+_REDACTED = "redacted "
 
 SKIP_CHECK = "skip_thought_signature_validator"
 """What stands for the signature of a call that another vendor's model made: Gemini 3 refuses calls without any.
@@ -44,21 +44,19 @@ def seal(signature: Signature, *, redacted: bool = False) -> str:
     """A signature for a Google client, which takes `thoughtSignature` for base64: another vendor's is wrapped as such."""
     if signature.origin == ORIGIN:
         return signature.value
-    mark = _REDACTED if redacted else b""
-    return b64encode(b"%b%b%b:%b" % (_SEAL, mark, signature.origin.encode(), signature.value.encode("utf-8", "replace"))).decode()
+    text = neutral.seal(signature, ORIGIN)
+    return b64encode((_REDACTED + text if redacted else text).encode("utf-8", "replace")).decode()
 
 
 def unseal(text: str) -> tuple[Signature, bool]:
     """What `seal` made, and whether it was redacted; or a signature of Google's own."""
     try:
-        raw = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        raw = b""
-    if raw.startswith(_SEAL):
-        inner = raw.removeprefix(_SEAL)
-        redacted = inner.startswith(_REDACTED)
-        origin, _, value = inner.removeprefix(_REDACTED).partition(b":")
-        return Signature(origin.decode(errors="replace"), value.decode(errors="replace")), redacted
+        raw = b64decode(text, validate=True).decode(errors="replace")
+    except ValueError:
+        raw = ""
+    inner = raw.removeprefix(_REDACTED)
+    if inner.startswith(_SEAL):
+        return neutral.unseal(inner, ORIGIN), inner != raw
     return Signature(ORIGIN, text), False
 
 
@@ -188,6 +186,8 @@ def write_media(part: Media, losses: Losses) -> dict[str, Any] | None:
     if isinstance(part, Document):
         if part.context or part.cite:
             losses.add("messages.document.context" if part.context else "messages.document.citations")
+        if any(isinstance(inner, Image) for inner in part.parts):
+            losses.add("messages.document.image")
         if part.text or part.parts:
             return {"text": document_text(part)}
     if part.data:
@@ -232,4 +232,6 @@ def write_result(result: ToolResult, name: str, losses: Losses) -> dict[str, Any
 def write_call(call: ToolCall, *, with_id: bool) -> dict[str, Any]:
     """A `functionCall`."""
     identity = {"id": call.id} if with_id and call.id else {}
-    return {"functionCall": identity | {"name": call.name, "args": arguments_object(call.arguments)}}
+    # A tool that takes free text has no like here; its input is kept under the name that it has elsewhere.
+    arguments = {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+    return {"functionCall": identity | {"name": call.name, "args": arguments}}

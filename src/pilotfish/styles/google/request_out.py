@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import Chat, Json, Part, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, merged
+from pilotfish.core.neutral import Chat, Json, Part, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, merged
 from pilotfish.core.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles.google.parts import ORIGIN, SKIP_CHECK, signed, write_call, write_part, write_result
@@ -82,14 +82,14 @@ def _finished(body: Json, quirks: Quirks, losses: Losses) -> Written:
 
 
 def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
-    """Instructions given in the middle of a conversation are the user's words, since Google has no place for them there."""
-    turns = merged(tuple(Turn("user", turn.parts) if turn.role == "system" else turn for turn in chat.turns))
+    for turn in chat.turns:
+        losses.add_if("messages.name", turn.name)
+    turns = merged(tuple(_told(turn) for turn in chat.turns))
     check_signatures = generation(target.model) >= 3
     names: dict[str, str] = {}
     order: dict[str, int] = {}
     contents: list[Json] = []
     for turn in turns:
-        losses.add_if("messages.name", turn.name)
         if turn.role == "assistant":
             calls = [part for part in turn.parts if isinstance(part, ToolCall)]
             names |= {call.id: call.name for call in calls}
@@ -100,6 +100,14 @@ def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
         if parts:
             contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
     return contents
+
+
+def _told(turn: Turn) -> Turn:
+    """Instructions in the middle of a conversation have no place here; they are a user turn that says what they are."""
+    if turn.role != "system":
+        return Turn(turn.role, turn.parts)
+    text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
+    return Turn("user", (Text(f"<system>\n{text}\n</system>"),))
 
 
 def _write_user(parts: tuple[Part, ...], names: dict[str, str], order: dict[str, int], losses: Losses) -> list[Json]:
