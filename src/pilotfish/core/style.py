@@ -85,6 +85,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     no_effort: bool = False                # openai styles: takes effort "none" to switch reasoning off
     prompt_cache_breakpoints: bool = False # openai styles: knows prompt_cache_breakpoint on content parts
     adaptive_thinking: bool = False        # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
+    output_format: bool = False            # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
+    system_turns: bool = False             # anthropic style: takes role "system" in the middle of a conversation
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
