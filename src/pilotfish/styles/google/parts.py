@@ -79,7 +79,7 @@ def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None
         )
     text = part.text("text")
     if thought:
-        return Thinking(text=text or "", signature=signature, redacted=redacted)
+        return Thinking(text=text or "", signature=signature, redacted=redacted, id=signature.id if signature else "")
     if text is not None:
         return Text(text, signature=signature)
     for key in ("inlineData", "fileData"):
