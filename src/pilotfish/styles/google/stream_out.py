@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from pilotfish.core.deltas import (
-    BlockEnd,
     CitationDelta,
     Delta,
     Finish,
     LogprobsDelta,
     PartDelta,
+    Ping,
     RefusalDelta,
     StreamError,
     TextDelta,
@@ -20,10 +20,11 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Citation, FinishReason, Json, Signature, Thinking, TokenLogprob, ToolCall
+from pilotfish.core.neutral import Citation, FinishReason, Json, Part, Signature, Thinking, TokenLogprob, ToolCall
 from pilotfish.core.outcome import Usage
 from pilotfish.core.sse import event_from
 from pilotfish.core.style import ErrorInfo
+from pilotfish.styles._in_turn import InTurn
 from pilotfish.styles.google.citations import write_citations
 from pilotfish.styles.google.errors import error_body
 from pilotfish.styles.google.parts import seal
@@ -42,9 +43,9 @@ class GoogleWriter:
         self._array = array
         self._begun = False
         self._closed = False
-        self._calls: dict[int, ToolCall] = {}
-        self._arguments: dict[int, list[str]] = {}
-        self._latest: int | None = None
+        self._call: ToolCall | None = None  # the open one, without its arguments
+        self._arguments: list[str] = []
+        self._in_turn = InTurn()
         self._finish: Finish | None = None
         self._usage: Usage | None = None
         self._text = ""
@@ -55,12 +56,14 @@ class GoogleWriter:
         parts: list[Json] = []
         tokens: tuple[TokenLogprob, ...] = ()
         for delta in deltas:
-            if isinstance(delta, StreamError):
-                return self._chunk(parts, tokens) + self.error(delta.error)
-            if isinstance(delta, LogprobsDelta):
-                tokens += delta.tokens
-            else:
-                self._delta(delta, parts)
+            for ready in self._in_turn.feed(delta):
+                if isinstance(ready, StreamError):
+                    self._flush(parts)
+                    return self._chunk(parts, tokens) + self.error(ready.error)
+                if isinstance(ready, LogprobsDelta):
+                    tokens += ready.tokens
+                else:
+                    self._delta(ready, parts)
         return self._chunk(parts, tokens)
 
     def ping(self) -> bytes:
@@ -78,6 +81,8 @@ class GoogleWriter:
         if self._closed:
             return b""
         parts: list[Json] = []
+        for ready in self._in_turn.rest():
+            self._delta(ready, parts)
         self._flush(parts)
         candidate: Json = {"content": {"parts": parts or [{"text": ""}], "role": "model"}}
         finish = self._finish or Finish(FinishReason.STOP)
@@ -95,6 +100,15 @@ class GoogleWriter:
         return event + b"]" if self._array else event
 
     def _delta(self, delta: Delta, parts: list[Json]) -> None:
+        if isinstance(delta, ToolArgs):
+            self._arguments.append(delta.text)
+            return
+        if isinstance(delta, UsageDelta):
+            self._usage = delta.usage
+            return
+        if isinstance(delta, Ping):
+            return
+        self._flush(parts)
         if isinstance(delta, TextDelta):
             self._text += delta.text
             _append(parts, {"text": delta.text}, delta.signature)
@@ -103,41 +117,22 @@ class GoogleWriter:
             _append(parts, {"text": delta.text}, None)
         elif isinstance(delta, ThinkingDelta):
             _append(parts, {"text": delta.text, "thought": True}, None)
-        elif isinstance(delta, ThinkingEnd):
-            if delta.signature:
-                written = write_answer_part(Thinking(signature=delta.signature, redacted=delta.redacted))
-                if written:
-                    parts.append(written)
         elif isinstance(delta, ToolStart):
-            self._calls[delta.index] = ToolCall(id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature)
-            self._arguments[delta.index] = []
-            self._latest = delta.index
-        elif isinstance(delta, ToolArgs):
-            self._arguments.setdefault(delta.index, []).append(delta.text)
-        elif isinstance(delta, BlockEnd):
-            self._flush(parts, self._latest)
+            self._call = ToolCall(id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature)
+        elif isinstance(delta, ThinkingEnd) and delta.signature:
+            _put(parts, Thinking(signature=delta.signature, redacted=delta.redacted))
         elif isinstance(delta, PartDelta):
-            written = write_answer_part(delta.part)
-            if written:
-                parts.append(written)
+            _put(parts, delta.part)
         elif isinstance(delta, CitationDelta):
             self._citations.append(_placed(delta.citation, len(self._text)))
         elif isinstance(delta, Finish):
-            self._flush(parts)
             self._finish = delta
-        elif isinstance(delta, UsageDelta):
-            self._usage = delta.usage
 
-    def _flush(self, parts: list[Json], index: int | None = None) -> None:
-        """Calls that are complete, in their order: that of `index`, or all."""
-        if index is not None and index not in self._calls:
-            return
-        for number in sorted(self._calls) if index is None else [index]:
-            call = msgspec.structs.replace(self._calls.pop(number), arguments="".join(self._arguments.pop(number)))
-            written = write_answer_part(call)
-            if written:
-                parts.append(written)
-        self._latest = None
+    def _flush(self, parts: list[Json]) -> None:
+        """The open call, which is complete when something else comes."""
+        if self._call:
+            _put(parts, msgspec.structs.replace(self._call, arguments="".join(self._arguments)))
+            self._call, self._arguments = None, []
 
     def _chunk(self, parts: list[Json], tokens: tuple[TokenLogprob, ...]) -> bytes:
         if not (parts or tokens) or self._closed:
@@ -152,6 +147,12 @@ class GoogleWriter:
             return event_from(body)
         begun, self._begun = self._begun, True
         return (b",\r\n" if begun else b"[") + body
+
+
+def _put(parts: list[Json], part: Part) -> None:
+    written = write_answer_part(part)
+    if written is not None:
+        parts.append(written)
 
 
 def _append(parts: list[Json], part: Json, signature: Signature | None) -> None:
