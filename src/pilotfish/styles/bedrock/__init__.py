@@ -23,6 +23,10 @@ class Bedrock:
 
     name = "bedrock"
     stream_content_type = "application/vnd.amazon.eventstream"
+    terminal_event = b""  # `metadata` tells the usage, so none can be made up; without it SDKs miss the counts and nothing else
+
+    def splitter(self) -> eventstream.Splitter:
+        return eventstream.Splitter()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.bedrock.request_in import read_request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.sse import event_from
+from pilotfish.core.sse import Splitter, event_from
 from pilotfish.styles.google.errors import error_body, read_error
 from pilotfish.styles.google.watch import GoogleWatcher
 
@@ -23,6 +23,11 @@ class Google:
 
     name = "google"
     stream_content_type = "text/event-stream"  # `application/json` where the client did not ask for `alt=sse`
+    terminal_event = b""
+
+    def splitter(self) -> Splitter:
+        """Services are always asked for Server-Sent Events; `core.json_array` cuts the other form."""
+        return Splitter()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.google.request_in import read_request

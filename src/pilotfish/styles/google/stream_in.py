@@ -32,7 +32,7 @@ from pilotfish.styles.google.watch import payload_of
 
 
 class GoogleReader:
-    """A `core.style.StreamReader`. `End` comes when a finish reason and usage are both known, or with an array's closing bracket."""
+    """A `core.style.StreamReader`. `End` comes with an array's closing bracket alone; see `styles.google.watch`."""
 
     def __init__(self) -> None:
         self._response_id = ""
@@ -40,13 +40,11 @@ class GoogleReader:
         self._calls = 0
         self._thinking = False
         self._text = ""  # all of it, since citations count from its beginning
-        self._finished = False
-        self._ended = False
 
     def feed(self, event: bytes) -> list[Delta]:
         data = payload_of(event)
         if not data:
-            return self._end() if event.strip() == b"]" else [Ping()]
+            return [End()] if event.strip() == b"]" else [Ping()]
         try:
             value = msgspec.json.decode(data)
         except BAD_JSON:
@@ -78,11 +76,8 @@ class GoogleReader:
         if word:
             deltas += self._end_of_thought()
             deltas.append(Finish(finish_for(word, self._calls > 0), details=details))
-            self._finished = True
         if usage:
             deltas.append(UsageDelta(usage))
-            if self._finished:
-                deltas += self._end()
         return deltas
 
     def _part(self, part: Part) -> list[Delta]:
@@ -116,7 +111,3 @@ class GoogleReader:
     def _end_of_thought(self) -> list[Delta]:
         was, self._thinking = self._thinking, False
         return [ThinkingEnd()] if was else []
-
-    def _end(self) -> list[Delta]:
-        was, self._ended = self._ended, True
-        return [] if was else [End()]

@@ -25,6 +25,7 @@ from pilotfish.core.outcome import Usage
 from pilotfish.core.sse import event_from
 from pilotfish.core.style import ErrorInfo
 from pilotfish.styles._in_turn import InTurn
+from pilotfish.styles.google.array import ArrayFraming
 from pilotfish.styles.google.citations import write_citations
 from pilotfish.styles.google.errors import error_body
 from pilotfish.styles.google.parts import seal
@@ -40,8 +41,9 @@ class GoogleWriter:
 
     def __init__(self, *, model: str, request_id: str, array: bool) -> None:
         self._frame: Json = {"modelVersion": model, "responseId": request_id}
-        self._array = array
-        self._begun = False
+        self._text_head = b'{"candidates":[{"content":{"parts":[{"text":'
+        self._text_tail = b'}],"role":"model"},"index":0}],' + msgspec.json.encode(self._frame)[1:]
+        self._array = ArrayFraming() if array else None
         self._closed = False
         self._call: ToolCall | None = None  # the open one, without its arguments
         self._arguments: list[str] = []
@@ -53,6 +55,11 @@ class GoogleWriter:
 
     def write(self, deltas: list[Delta]) -> bytes:
         """One chunk for all of these deltas, or nothing. An error in them ends the stream."""
+        if len(deltas) == 1 and self._call is None and not self._closed:
+            only = deltas[0]
+            if isinstance(only, TextDelta) and only.text and only.signature is None:  # nearly every delta
+                self._text += only.text
+                return self._event(self._text_head + msgspec.json.encode(only.text) + self._text_tail)
         parts: list[Json] = []
         tokens: tuple[TokenLogprob, ...] = ()
         for delta in deltas:
@@ -74,8 +81,7 @@ class GoogleWriter:
         if self._closed:
             return b""
         self._closed = True
-        event = self._event(error_body(error, error.status))
-        return event + b"]" if self._array else event
+        return self._array.error(error) if self._array else event_from(error_body(error, error.status))
 
     def end(self) -> bytes:
         if self._closed:
@@ -97,7 +103,7 @@ class GoogleWriter:
             chunk["usageMetadata"] = write_usage(self._usage)
         event = self._event(msgspec.json.encode(chunk | self._frame))
         self._closed = True
-        return event + b"]" if self._array else event
+        return event + self._array.end() if self._array else event
 
     def _delta(self, delta: Delta, parts: list[Json]) -> None:
         if isinstance(delta, ToolArgs):
@@ -143,10 +149,7 @@ class GoogleWriter:
         return self._event(msgspec.json.encode({"candidates": [candidate]} | self._frame))
 
     def _event(self, body: bytes) -> bytes:
-        if not self._array:
-            return event_from(body)
-        begun, self._begun = self._begun, True
-        return (b",\r\n" if begun else b"[") + body
+        return self._array.element(body) if self._array else event_from(body)
 
 
 def _put(parts: list[Json], part: Part) -> None:

@@ -1,9 +1,9 @@
 """What passes by in generateContent and its sisters, looked at without being changed. The hot path: one call per event.
 
-Google has no last event. A stream is well ended when its body ends after a chunk with a finish reason (or with a refusal of the prompt,
-`promptFeedback.blockReason`, which stands alone). Usage comes in the same chunk, or in one after it. So the first chunk from which on
-both are known is TERMINAL; whoever relays passes on what may still follow (old models repeat their finish reason in every chunk). The
-closing bracket of a stream that is a JSON array is TERMINAL, too. Every client expects usage, so none of it is ever USAGE_ONLY.
+Google has no last event. A stream is well ended when its body ends after a chunk with a finish reason, or with a refusal of the prompt
+(`promptFeedback.blockReason`), so these are FINISH and nothing in SSE is TERMINAL: usage may come in the same chunk or in one after it, and
+some models repeat their finish reason in every chunk. Of a stream that is a JSON array the closing bracket is TERMINAL. Every client
+expects usage, so none of it is ever USAGE_ONLY.
 """
 
 from __future__ import annotations
@@ -147,12 +147,10 @@ class GoogleWatcher:
         feedback = chunk.prompt_feedback
         if feedback and feedback.block_reason:
             self.finish_reason = feedback.block_reason
-            bits |= FINISH | TERMINAL
+            bits |= FINISH
         counts = chunk.usage_metadata
         if counts:
             self.usage = counts.usage()
-            if self.finish_reason:
-                bits |= TERMINAL
         return bits
 
     def _part(self, part: _Part) -> int:
