@@ -40,7 +40,9 @@ def _plain(node: Any) -> Any:
         return [_plain(item) for item in node]
     if not isinstance(node, dict):
         return node
-    return {key: _names(value) if key in ("properties", "$defs") else _plain(value) for key, value in node.items() if not _noise(key, value)}
+    return {
+        key: _names(value) if key in ("properties", "$defs") else _plain(value) for key, value in node.items() if not _noise(key, value)
+    }
 
 
 def _names(entries: dict[str, Any]) -> dict[str, Any]:

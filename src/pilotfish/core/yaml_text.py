@@ -62,7 +62,8 @@ def parse(text: str, *, is_json: bool = False) -> list[Parsed]:
     text = text.removeprefix("\ufeff")
     if is_json or text.lstrip()[:1] in ("{", "["):
         try:
-            return [Parsed(_json(text), {})]
+            data = _json(text)
+            return [] if data is None else [Parsed(data, {})]
         except json.JSONDecodeError as error:
             if is_json:
                 raise TextError("", f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None

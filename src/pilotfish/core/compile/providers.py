@@ -53,7 +53,9 @@ class ProviderCompiler:
             style=self._style(spec, kind, options if sound else {}, paths, place),
             paths=paths,
             query=kind.query(options) if kind.query and sound else "",
-            tokens=self._tokens(spec, kind, kind.auth_from(options) if kind.auth_from and sound else kind.auth, {**option_headers, **own}, place),
+            tokens=self._tokens(
+                spec, kind, kind.auth_from(options) if kind.auth_from and sound else kind.auth, {**option_headers, **own}, place
+            ),
             no_key_required=spec.no_key_required,
             enabled=spec.enabled,
             proxy_url=proxy_url(spec.proxy_url, place.at("proxy_url"), self.findings) if spec.proxy_url is not None else "",
@@ -83,8 +85,9 @@ class ProviderCompiler:
         for key, option in kind.options.items():
             if option.required and key not in out:
                 self.findings.absent(place.at(key), f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}")
-        if isinstance(out.get("headers"), dict):
-            out["headers"] = headers(out["headers"], place.at("headers"), self.findings)
+        if "headers" in out:
+            given_headers = out["headers"] if isinstance(out["headers"], dict) else {}
+            out["headers"] = headers(given_headers, place.at("headers"), self.findings)
         return out, len(self.findings) == before
 
     def _option(self, option: Option, value: Any, place: Place) -> Any:
@@ -121,7 +124,9 @@ class ProviderCompiler:
         elif kind.base_url:
             return with_version(kind.base_url.rstrip("/"), kind.version)
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
-        self.findings.absent(place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}")
+        self.findings.absent(
+            place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}"
+        )
         return ""
 
     def _style(self, spec: ProviderSpec, kind: ProviderKind, options: Mapping[str, Any], paths: Mapping[str, str], place: Place) -> str:
