@@ -101,7 +101,7 @@ def test_what_cannot_be_read_says_why(text: str, message: str) -> None:
 
 
 def test_json_that_is_none_says_where() -> None:
-    with pytest.raises(TextError, match="not JSON: .* line 2"):
+    with pytest.raises(TextError, match=r"not JSON: .* line 2"):
         parse('{"a": 1,\n b: 2}', is_json=True)
 
 
