@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from os import urandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilotfish import styles
 from pilotfish.core import series as s
 from pilotfish.core import surfaces
+from pilotfish.core.calls import chat_of
+from pilotfish.core.content import RequestView
 from pilotfish.core.health import COOLING
 from pilotfish.core.inbound import Inbound
 from pilotfish.core.ledger import Ledger, all_rules
@@ -21,6 +23,7 @@ from pilotfish.core.match import direct_rule, match
 from pilotfish.core.outcome import Failure, Outcome
 from pilotfish.core.plan import Desk, Plan
 from pilotfish.core.races import RaceHistory
+from pilotfish.core.smart import first_match
 from pilotfish.core.snapshot import Provider, Snapshot
 from pilotfish.core.style import ErrorInfo
 from pilotfish.errors import ClientError
@@ -32,15 +35,16 @@ from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Origin, Pool, Ticket
 
 if TYPE_CHECKING:
+    from pilotfish.core.neutral import Chat
     from pilotfish.core.style import Style
     from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.credentials.keys import Key
     from pilotfish.shell.meters import Meters
     from pilotfish.wire.server import Exchange
 
-TICK_S = 0.05             # how late a deadline of seconds may be noticed
-FINISH_S = 2.0            # how long a complete answer's connection may take to end its framing
-DIRECT_DESKS = 256        # rules made for requests addressed as provider/model that are remembered
+TICK_S = 0.05  # how late a deadline of seconds may be noticed
+FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
+DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
 RETRY_AFTER_S = 1
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _clock = time.monotonic
@@ -56,6 +60,7 @@ class Engine:
         keys: Callable[[Provider], Sequence[Key]],
         *,
         max_in_flight: int,
+        max_body_bytes: int,
         rng: random.Random | None = None,
     ) -> None:
         self.meters, self.log = meters, log
@@ -68,12 +73,13 @@ class Engine:
         self.links: dict[str, Link] = {}
         self.pools: dict[Origin, Pool] = {}
         self.runs: set[Run] = set()
-        self.rng = rng or random.Random()  # noqa: S311  # spreads load; nothing secret hangs on it
+        self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
         self.on_trip: Callable[[], None] = lambda: None
         self._keys = keys
         self._max_in_flight = max_in_flight
+        self.max_body_bytes = max_body_bytes
         self._desks: dict[str, Desk] = {}
         self._direct: dict[tuple[str, str], Desk] = {}
         self._finishing: list[tuple[Ticket, float]] = []
@@ -134,7 +140,8 @@ class Engine:
             raise ClientError(503, "no_rules", "no good rules have been read yet")
         inbound = Inbound(surface, path, query, exchange.headers, exchange.body, request_id, exchange.peer)
         desk, known = self._desk(inbound)
-        run = Run(self, exchange, inbound, self.plan(desk, inbound), known, started)
+        plan, _, _ = self.planned(desk, inbound)
+        run = Run(self, exchange, inbound, plan, known, started)
         self.runs.add(run)
         self.idle.clear()
         self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
@@ -143,8 +150,25 @@ class Engine:
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
         run.begin(started)
 
-    def plan(self, desk: Desk, inbound: Inbound) -> Plan:
-        return Plan(desk, self.ledger, op=inbound.op, tokens=inbound.tokens, rng=self.rng, history=self.history)
+    def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
+        """The plan for a request, the smart-routing block that matched, and with `checked` what every block said."""
+        rule = desk.rule
+        block: int | None = None
+        said: list[dict[str, Any]] = []
+        if rule.smart:
+            view = RequestView(inbound, self._chat_of, self.ledger, _clock())
+            wall = time.time()
+            if checked:
+                for one in rule.smart:
+                    matched, why = one.check(view, wall)
+                    said.append({"block": one.index, "matched": matched, "why": why, "description": one.description})
+            found = first_match(rule.smart, view, wall)
+            block = None if found is None else rule.smart.index(found)
+        plan = Plan(desk, self.ledger, op=inbound.op, tokens=inbound.tokens, rng=self.rng, block=block, history=self.history)
+        return plan, block, said
+
+    def _chat_of(self, inbound: Inbound) -> Chat:
+        return chat_of(inbound, self.styles)
 
     def desk_for(self, inbound: Inbound) -> tuple[Desk, str, bool]:
         """The rule of a request, why, and whether the rules name its model. Raises ClientError (404)."""
@@ -190,13 +214,21 @@ class Engine:
             raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
         anthropic = any(name == b"anthropic-version" for name, _ in exchange.headers)
         status, body = models_answer(self.snapshot, listed, anthropic)
-        exchange.respond(status, [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())], b"" if exchange.method == b"HEAD" else body)
+        exchange.respond(
+            status,
+            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
+            b"" if exchange.method == b"HEAD" else body,
+        )
 
     def turn_away(self, exchange: Exchange, error: ClientError, path: str) -> None:
         """A local error, in the style of the path that was asked."""
         style = surfaces.find(path)
         name = style.style if style is not None else surfaces.style_of_path(path)
-        head = [(b"content-type", b"application/json"), (b"x-request-id", self._request_id(exchange).encode()), (b"x-pilotfish-attempts", b"0")]
+        head = [
+            (b"content-type", b"application/json"),
+            (b"x-request-id", self._request_id(exchange).encode()),
+            (b"x-pilotfish-attempts", b"0"),
+        ]
         if error.status == 503:
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
         body = self.styles(name).write_error(error.status, ErrorInfo(message=error.message, code=error.code, status=error.status))
@@ -217,7 +249,9 @@ class Engine:
         if attempt.usage is not None:
             cells.usage(attempt.usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
-                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += attempt.usage.input + attempt.usage.output
+                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += (
+                    attempt.usage.input + attempt.usage.output
+                )
         if outcome is Outcome.SERVED:
             cells.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()
