@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from pilotfish.core.compile import compile_documents
+from pilotfish.core.documents import read_documents
 from pilotfish.core.rules import RulesFile
 from pilotfish.core.schema import json_schema, reference
 from pilotfish.core.smart_ops import POSITIONS
@@ -84,7 +87,9 @@ def test_without_kinds_and_tactics_any_name_goes() -> None:
 def test_every_key_has_a_description() -> None:
     schema = json_schema()
     nodes = {"RulesFile": schema, **schema["$defs"]}
-    silent = [f"{name}.{key}" for name, node in nodes.items() for key, field in node.get("properties", {}).items() if not field.get("description")]
+    silent = [
+        f"{name}.{key}" for name, node in nodes.items() for key, field in node.get("properties", {}).items() if not field.get("description")
+    ]
     assert silent == []
 
 
@@ -95,7 +100,28 @@ def test_every_model_is_in_the_reference() -> None:
             assert f"| `{key}`" in text
     for position in POSITIONS:
         assert f"| `{position}` |" in text
-    assert list(RulesFile.model_fields) == ["defaults", "providers", "scenarios", "rules", "virtual_models", "default_virtual_model", "prices"]
+    assert list(RulesFile.model_fields) == [
+        "defaults",
+        "providers",
+        "scenarios",
+        "rules",
+        "virtual_models",
+        "default_virtual_model",
+        "prices",
+    ]
+
+
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "rules.md").read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_examples_of_the_documentation_are_good(example: str) -> None:
+    assert compile_documents(read_documents("rules.md", example), kinds=all_kinds(), tactics=TACTICS).rules
+    assert errors(parse(example)[0].data, kinds=all_kinds()) == []
+
+
+def test_the_documentation_has_examples() -> None:
+    assert len(EXAMPLES) >= 4
 
 
 def test_the_documentation_is_up_to_date() -> None:

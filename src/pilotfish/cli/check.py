@@ -34,12 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 good, 1 problems, 2 a path that cannot be read."""
-    try:
-        texts = [pair for path in args.paths for pair in _texts(path)]
-    except StartError as error:
-        print(error, file=sys.stderr)
-        return 2
+    """0 good, 1 problems. Raises `StartError` (exit code 2) for a path that cannot be read."""
+    texts = [pair for path in args.paths for pair in _texts(path)]
     snapshot, problems = _check(texts, args.allow_inline_secrets)
     if args.format == "json":
         print(json.dumps([{"file": p.source, "path": p.path, "message": p.message} for p in problems], indent=2))

@@ -151,4 +151,3 @@ def _bounds(node: dict[str, Any]) -> str:
     words = {"exclusiveMinimum": "> {}", "minimum": ">= {}", "maximum": "<= {}"}
     said = [text.format(f"{node[key]:g}") for key, text in words.items() if key in node]
     return f", {', '.join(said)}" if said else ""
-
