@@ -64,7 +64,13 @@ _KINDS = [
         version="/v1",
         auth=Auth("x-api-key", ""),
     ),
-    ProviderKind("openai_compatible", "openai", OPENAI_PATHS, options={"base_url": Option(), "headers": Option(type=dict)}),
+    ProviderKind(
+        "openai_compatible",
+        "openai",
+        OPENAI_PATHS,
+        options={"base_url": Option(), "headers": Option(type=dict)},
+        base_from=lambda options: "",
+    ),
     ProviderKind("local", "openai", OPENAI_PATHS, base_url="http://127.0.0.1:9/v1", needs_key=False),
     ProviderKind("groq", "openai", OPENAI_PATHS, base_url="https://groq.example/openai/v1", version="/openai/v1"),
     ProviderKind(

@@ -68,6 +68,13 @@ def test_data_that_is_no_object_is_a_problem() -> None:
         documents_of_config_map("cm", {"data": [1]})
 
 
+def test_a_document_knows_the_file_or_config_map_it_came_from() -> None:
+    (one,) = documents_of_config_map("configmap:ns/a@7", {"data": {"a.yaml": "x: 1"}})
+    assert (one.source, one.origin) == ("configmap:ns/a@7: a.yaml", "configmap:ns/a@7")
+    (two,) = documents_of_text("file:m.yaml", config_map("a", "  a.yaml: 'x: 1'"))
+    assert (two.source, two.origin) == ("file:m.yaml: configmap ns/a: a.yaml", "file:m.yaml")
+
+
 def test_a_config_map_without_data_is_nothing() -> None:
     assert documents_of_config_map("cm", {"metadata": {"name": "a"}}) == []
 

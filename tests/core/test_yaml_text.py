@@ -71,7 +71,16 @@ def test_aliases_that_unfold_to_a_flood_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: &a [*a]", "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), "[" * 100_000, '{"a":' * 200 + "1" + "}" * 200]
+    "text",
+    [
+        "a: &a [*a]",
+        "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2),
+        "[" * 100_000,
+        "a: " + "[" * 100_000,
+        "- " * 100_000,
+        "a: " + "{a: " * 100_000,
+        '{"a":' * 200 + "1" + "}" * 200,
+    ],
 )
 def test_nesting_has_a_bound(text: str) -> None:
     with pytest.raises(TextError, match="nested deeper"):

@@ -15,11 +15,13 @@ LABEL = "pilotfish.dev/config"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One rules document. `source` names it (`file:rules.yaml`, `configmap:ns/name@12: rules.yaml`); `lines` maps paths to lines."""
+    """One rules document. `source` names it in problems (`file:rules.yaml`, `configmap:ns/name@12: rules.yaml`), `origin` the file or
+    ConfigMap it came from (`configmap:ns/name@12`); `lines` maps paths to lines."""
 
     source: str
     data: dict[str, Any]
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    origin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Reading:
 
 def read_documents(source: str, text: str) -> list[Document]:
     """The documents of a text that holds rules; an empty one is nothing. Raises `RuleError`."""
-    return _rules(source, _parsed(source, text)).whole()
+    return _rules(source, source, _parsed(source, text)).whole()
 
 
 def documents_of_manifest(source: str, text: str) -> list[Document]:
@@ -51,7 +53,7 @@ def documents_of_manifest(source: str, text: str) -> list[Document]:
 
 def documents_of_config_map(source: str, config_map: Mapping[str, Any]) -> list[Document]:
     """The rules in one ConfigMap (as the Kubernetes API gives it): every data key ending in .yaml, .yml or .json. Raises `RuleError`."""
-    return _config_map(source, config_map).whole()
+    return _config_map(source, source, config_map).whole()
 
 
 def documents_of_text(source: str, text: str) -> list[Document]:
@@ -67,14 +69,14 @@ def read_text(source: str, text: str) -> Reading:
         return Reading(problems=error.problems)
     if any(isinstance(p.data, dict) and "apiVersion" in p.data and "kind" in p.data for p in parsed):
         return _manifest(source, parsed)
-    return _rules(source, parsed)
+    return _rules(source, source, parsed)
 
 
-def _rules(source: str, parsed: Iterable[Parsed]) -> Reading:
+def _rules(source: str, origin: str, parsed: Iterable[Parsed]) -> Reading:
     reading = Reading()
     for one in parsed:
         if isinstance(one.data, dict):
-            reading.documents.append(Document(source, one.data, one.lines))
+            reading.documents.append(Document(source, one.data, one.lines, origin))
         else:
             expected = "expected an object with keys such as 'rules' and 'providers'"
             reading.problems.append(Problem(source, "", f"{expected}, found {_kind(one.data)}"))
@@ -84,21 +86,21 @@ def _rules(source: str, parsed: Iterable[Parsed]) -> Reading:
 def _manifest(source: str, parsed: Iterable[Parsed]) -> Reading:
     maps = [m for one in parsed for m in _config_maps(one.data)]
     labelled = [m for m in maps if _metadata(m, "labels").get(LABEL) == "true"]
-    return _together(_config_map(f"{source}: configmap {_name(m)}", m) for m in labelled or maps)
+    return _together(_config_map(f"{source}: configmap {_name(m)}", source, m) for m in labelled or maps)
 
 
-def _config_map(source: str, config_map: Mapping[str, Any]) -> Reading:
+def _config_map(source: str, origin: str, config_map: Mapping[str, Any]) -> Reading:
     data = config_map.get("data") or {}
     if not isinstance(data, Mapping):
         return Reading(problems=[Problem(source, "data", f"expected an object, found {_kind(data)}")])
-    return _together(_key(f"{source}: {key}", text) for key, text in sorted(data.items()) if str(key).endswith(SUFFIXES))
+    return _together(_key(f"{source}: {key}", origin, text) for key, text in sorted(data.items()) if str(key).endswith(SUFFIXES))
 
 
-def _key(source: str, text: object) -> Reading:
+def _key(source: str, origin: str, text: object) -> Reading:
     if not isinstance(text, str):
         return Reading(problems=[Problem(source, "", f"expected text, found {_kind(text)}")])
     try:
-        return _rules(source, _parsed(source, text))
+        return _rules(source, origin, _parsed(source, text))
     except RuleError as error:
         return Reading(problems=error.problems)
 

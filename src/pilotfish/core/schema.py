@@ -137,8 +137,6 @@ def _type(node: dict[str, Any]) -> str:
         return "object"
     if "enum" in node:
         return ", ".join(f"`{value}`" for value in node["enum"] if value is not None)
-    if "const" in node:
-        return f"`{node['const']}`"
     if node.get("type") == "array":
         return f"list of {_type(node['items'])}"
     if isinstance(node.get("additionalProperties"), dict):

@@ -162,6 +162,11 @@ def test_a_price_without_a_provider_serves_all_of_them() -> None:
     assert [s.price.input for s in services if s.price] == [1, 2, 3]
 
 
+def test_sources_are_files_and_config_maps_each_once() -> None:
+    config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a.yaml: 'rules: []', b.yaml: 'rules: []'}\n"
+    assert compiled(config_map, "rules: []\n---\nproviders: {}").sources == ("1.yaml", "2.yaml")
+
+
 def test_problems_come_document_by_document_from_top_to_bottom() -> None:
     first = "rules:\n- {name: a, services: [{provider: openai}]}\nx: 1"
     second = "y: 1\nproviders: {openai: {kind: openai, no_key_required: true}}"

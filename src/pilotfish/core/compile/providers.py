@@ -115,14 +115,11 @@ class ProviderCompiler:
             return with_version(base_url(spec.api_base, place.at("api_base"), self.findings), kind.version)
         if isinstance(own, str):
             return with_version(base_url(own, place.at("options", "base_url"), self.findings), kind.version)
-        if kind.base_from is not None:
-            if not sound:
-                return ""
-            base = kind.base_from(options)
-            if base:
-                return with_version(base_url(base, place.at("options"), self.findings), kind.version)
-        elif kind.base_url:
-            return with_version(kind.base_url.rstrip("/"), kind.version)
+        if kind.base_from is not None and not sound:
+            return ""
+        base = kind.base_from(options) if kind.base_from else kind.base_url
+        if base:
+            return with_version(base_url(base, place.at("options"), self.findings), kind.version)
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
         self.findings.absent(
             place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}"
