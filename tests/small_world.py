@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -86,7 +87,7 @@ _KINDS = [
             "share": Option(type=float),
             "mode": Option(choices=("a", "b")),
         },
-        base_from=lambda options: f"https://{options['region']}.cloud.example",
+        base_from=lambda options: urlsplit(f"https://{options['region']}.cloud.example").geturl(),
         paths_from=lambda options: {"chat": f"/{options['region']}/chat"},
         query=lambda options: f"region={options['region']}",
     ),

@@ -58,6 +58,7 @@ def test_a_kind_without_a_base_needs_one() -> None:
 def test_a_bad_base_in_the_options_is_named_there() -> None:
     assert wrong("kind: openai_compatible, no_key_required: true, options: {base_url: 'http://h?key=hush'}")[0] == "options.base_url"
     assert wrong("kind: cloud, options: {region: 'a b'}")[0] == "options"
+    assert wrong("kind: cloud, options: {region: '['}")[0] == "options"
 
 
 def test_an_unknown_kind_suggests_the_near_one() -> None:

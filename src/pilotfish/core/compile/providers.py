@@ -117,7 +117,11 @@ class ProviderCompiler:
             return with_version(base_url(own, place.at("options", "base_url"), self.findings), kind.version)
         if kind.base_from is not None and not sound:
             return ""
-        base = kind.base_from(options) if kind.base_from else kind.base_url
+        try:
+            base = kind.base_from(options) if kind.base_from else kind.base_url
+        except ValueError:  # what the kind takes apart is no URL at all
+            self.findings.add(place.at("options"), "no base URL follows from them; is a URL or a host's name among them mistyped?")
+            return ""
         if base:
             return with_version(base_url(base, place.at("options"), self.findings), kind.version)
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
