@@ -207,10 +207,8 @@ def _annotation(loc: Loc) -> Any:
             here = get_args(here)[0]
         elif get_origin(here) is dict:
             here = get_args(here)[1]
-        elif isinstance(here, type) and issubclass(here, BaseModel) and key in here.model_fields:
-            here = here.model_fields[str(key)].annotation
         else:
-            return None
+            here = here.model_fields[str(key)].annotation
     return here
 
 
