@@ -44,7 +44,7 @@ class Endpoint:
         status, content = self.by_path.get(request.path, self.answer)(len(self.asked))
         if isinstance(content, str):
             return web.Response(status=status, text=content)
-        return web.json_response(content, status=status)
+        return web.json_response(content, status=status, headers={"Metadata-Flavor": "Google"})
 
 
 @pytest.fixture
