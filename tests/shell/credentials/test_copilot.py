@@ -25,7 +25,10 @@ MODELS = {
 @pytest.fixture
 def vendor(endpoint, clock):
     """The exchange and the API on one host."""
-    endpoint.by_path["/exchange"] = lambda n: (200, {"token": f"tid={n};x:y", "expires_at": clock() + 1800, "endpoints": {"api": endpoint.url}})
+    endpoint.by_path["/exchange"] = lambda n: (
+        200,
+        {"token": f"tid={n};x:y", "expires_at": clock() + 1800, "endpoints": {"api": endpoint.url}},
+    )
     endpoint.by_path["/models"] = lambda n: (200, MODELS)
     return endpoint
 

@@ -83,7 +83,12 @@ def library(monkeypatch):
     exceptions.ClientAuthenticationError = ClientAuthenticationError  # type: ignore[attr-defined]
     identity.CredentialUnavailableError = type("CredentialUnavailableError", (ClientAuthenticationError,), {})  # type: ignore[attr-defined]
     identity.DefaultAzureCredential = DefaultAzureCredential  # type: ignore[attr-defined]
-    for name, module in {"azure": types.ModuleType("azure"), "azure.core": core, "azure.core.exceptions": exceptions, "azure.identity": identity}.items():
+    for name, module in {
+        "azure": types.ModuleType("azure"),
+        "azure.core": core,
+        "azure.core.exceptions": exceptions,
+        "azure.identity": identity,
+    }.items():
         monkeypatch.setitem(sys.modules, name, module)
     return DefaultAzureCredential
 

@@ -81,9 +81,7 @@ async def test_a_new_login_in_the_file_replaces_the_exchanged_one(endpoint, surr
     file.write_text("first")
     endpoint.answer = lambda n: (200, {"access_token": f"token-{n}", "refresh_token": f"refresh-{n}", "expires_in": 3600})
     given = detail()
-    key = oauth_key(
-        make("openai"), OAuth(refresh_token=SecretRef("file", str(file)), extra_fields=given.extra_fields), surroundings
-    )
+    key = oauth_key(make("openai"), OAuth(refresh_token=SecretRef("file", str(file)), extra_fields=given.extra_fields), surroundings)
     await key.fetch()
     file.write_text("login")
     clock.now += 4000

@@ -69,6 +69,8 @@ def test_a_field_that_is_missing(fields):
         text_in("token", fields, "t")
 
 
-@pytest.mark.parametrize(("value", "seconds"), [(3600, 3600.0), ("3600", 3600.0), (0, None), (-1, None), (True, None), ("soon", None), (None, None)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(3600, 3600.0), ("3600", 3600.0), (0, None), (-1, None), (True, None), ("soon", None), (None, None)]
+)
 def test_lifetimes(value, seconds):
     assert seconds_in({"expires_in": value}, "expires_in") == seconds
