@@ -72,9 +72,7 @@ class RequestView:
         if chat is _NOTHING:
             return self._inbound.tokens
         media = sum(1 for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio) and p.data)
-        letters = len(self._inbound.body) - sum(
-            len(p.data) for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio)
-        )
+        letters = len(self._inbound.body) - sum(len(p.data) for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio))
         return max(1, letters // BYTES_PER_TOKEN) + media * _MEDIA_TOKENS
 
     @cached_property

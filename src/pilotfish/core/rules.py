@@ -51,6 +51,8 @@ class MountedSecret(Spec):
 class SecretSource(Spec):
     """Where a secret is; exactly one of the three."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     env: str | None = Field(default=None, min_length=1, description="name of an environment variable")
     file: str | None = Field(default=None, min_length=1, description="path of a file, read again when it changes")
     secret: MountedSecret | None = Field(default=None, description="a mounted Kubernetes Secret, read again when it changes")

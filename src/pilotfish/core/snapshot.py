@@ -126,12 +126,12 @@ class Service:
     time_window_s: float = TIME_WINDOW_S
     tier: int = 0
     model_capacity: int | None = None
-    priority: int = 0                # of a virtual model's participant: larger wins
+    priority: int = 0  # of a virtual model's participant: larger wins
     limits: Limits = Limits()
     quirks: Quirks = Quirks()
     fallback: frozenset[str] = frozenset()  # reasons (`context_length`, `content_policy`) for which it may take over
-    id: str = ""                     # "provider/model"
-    model_json: bytes = b""          # the model's name as JSON, for the splice
+    id: str = ""  # "provider/model"
+    model_json: bytes = b""  # the model's name as JSON, for the splice
     price: Price | None = None
 
 
@@ -147,23 +147,23 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    by: str                          # header | prefix | user | client_ip
+    by: str  # header | prefix | user | client_ip
     header: str = ""
     ttl_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    strategy: str = "first_wins"     # first_wins | weighted | quality
+    strategy: str = "first_wins"  # first_wins | weighted | quality
     timeout_s: float = 5.0
     grace_s: float = 1.0
     max_parallel: int = 2
-    performance_file: str = ""       # empty: below STATE_DIR
+    performance_file: str = ""  # empty: below STATE_DIR
 
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    after_s: float | None = None     # None: p95 of the service's own time to first token
+    after_s: float | None = None  # None: p95 of the service's own time to first token
     percentile: float = 0.95
     min_s: float = 0.5
     budget_percent: float = 5.0
@@ -196,7 +196,7 @@ class Rule:
     cooldown: CooldownRules = CooldownRules()
     virtual: bool = False
     display_name: str = ""
-    source: str = ""                 # where it was written: "file:rules.yaml: rules[0]"
+    source: str = ""  # where it was written: "file:rules.yaml: rules[0]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,5 +224,5 @@ class Snapshot:
     default_virtual_model: str = ""
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
-    defaults: Rule = Rule(name="")   # the numbers of `defaults`, for requests addressed as provider/model
-    notes: tuple[str, ...] = ()      # accepted keys that nothing obeys yet
+    defaults: Rule = Rule(name="")  # the numbers of `defaults`, for requests addressed as provider/model
+    notes: tuple[str, ...] = ()  # accepted keys that nothing obeys yet

@@ -41,7 +41,9 @@ class AccessLog:
     def turned_away(self, **what: Any) -> None:
         """A request that no rule ever saw."""
         if self._enabled:
-            self._add({"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []})
+            self._add(
+                {"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []}
+            )
 
     def bug(self, where: str) -> None:
         """Ours: with its traceback, for us to mend."""

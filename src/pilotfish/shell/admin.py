@@ -18,8 +18,6 @@ from pilotfish.errors import ClientError
 from pilotfish.shell.status import status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from pilotfish.shell.engine import Engine
     from pilotfish.shell.rules_keeper import RulesKeeper
 
@@ -64,7 +62,8 @@ class Admin:
         registry = self._engine.meters.registry
         if "application/openmetrics-text" in request.headers.get("accept", ""):
             return web.Response(body=openmetrics_latest(registry), headers={"content-type": OPENMETRICS_TYPE})
-        return web.Response(body=generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+        return web.Response(body=bytes(generate_latest(registry)),  # type: ignore[no-untyped-call]  # the library has no types here
+            headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._keeper))
@@ -72,12 +71,16 @@ class Admin:
     async def explain(self, request: web.Request) -> web.Response:
         path = request.query.get("path", "/v1/chat/completions")
         headers = [
-            (k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in request.headers.items() if k.lower() not in ("content-length", "host")
+            (k.lower().encode("latin-1"), v.encode("latin-1"))
+            for k, v in request.headers.items()
+            if k.lower() not in ("content-length", "host")
         ]
         try:
             answer = explain_request(self._engine, path, await request.read(), headers, request.remote or "")
         except ClientError as e:
-            return json_answer({"rule": None, "why": e.message, "candidates": [], "left_out": []}, 200 if e.code == "model_not_found" else e.status)
+            return json_answer(
+                {"rule": None, "why": e.message, "candidates": [], "left_out": []}, 200 if e.code == "model_not_found" else e.status
+            )
         return json_answer(answer)
 
     async def reset(self, request: web.Request) -> web.Response:

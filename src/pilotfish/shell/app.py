@@ -16,11 +16,13 @@ from aiohttp import web
 
 from pilotfish import __version__
 from pilotfish.core import series as s
-from pilotfish.core.snapshot import Snapshot
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.snapshot import Provider, Snapshot
 from pilotfish.errors import Problem, StartError
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.admin import Admin
-from pilotfish.shell.credentials import KeyRing
+from pilotfish.shell.credentials import CredentialError, CredentialStore, Surroundings, problems_of
+from pilotfish.shell.credentials.static import StaticKey
 from pilotfish.shell.engine import Engine
 from pilotfish.shell.files import fingerprint, load_files, watch_files
 from pilotfish.shell.meters import Meters
@@ -45,28 +47,57 @@ class App:
         self.settings = settings
         self.meters = Meters()
         self.log = access_log or AccessLog(enabled=settings.access_log)
-        self.keys = KeyRing(secrets_dir=settings.secrets_dir)
+        self.surroundings = Surroundings(secrets_dir=settings.secrets_dir)
+        self.credentials = CredentialStore(self.surroundings)
         self.engine = Engine(
-            self.meters, self.log, self.keys.of, max_in_flight=settings.max_in_flight, max_body_bytes=settings.max_body_bytes
+            self.meters,
+            self.log,
+            lambda p: self.credentials.of(p).keys,
+            max_in_flight=settings.max_in_flight,
+            max_body_bytes=settings.max_body_bytes,
         )
         self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
-        self.keeper.warnings = self._missing_secrets
+        self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
-        self.prober = Prober(self.engine)
+        self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self.meters[s.BUILD_INFO].number(__version__).set(1)
 
     # ---- rules
 
     def _adopt(self, snapshot: Snapshot) -> None:
-        self.keys.adopt(snapshot)
         self.engine.adopt(snapshot)
+        closing = asyncio.get_running_loop().create_task(self.credentials.adopt(snapshot.providers.values()), name="credentials")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
-    def _missing_secrets(self, snapshot: Snapshot) -> list[Problem]:
-        return self.keys.problems(snapshot)
+    def _unmet(self, snapshot: Snapshot) -> list[Problem]:
+        """What these rules need and this installation has not: they must not come into force."""
+        found = []
+        for name, provider in snapshot.providers.items():
+            found += [Problem(", ".join(snapshot.sources), f"providers.{name}", text) for text in problems_of(provider, self.surroundings)]
+        return found
+
+    def _warnings(self, snapshot: Snapshot) -> list[Problem]:
+        """Keys that are not there: their provider is left out until they are, all others serve."""
+        found = []
+        for name, provider in snapshot.providers.items():
+            if not provider.enabled:
+                continue
+            for key in self.credentials.of(provider).keys:
+                if isinstance(key, StaticKey):
+                    try:
+                        key.headers(None)
+                    except CredentialError as e:
+                        found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
+        return found
+
+    async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
+        return None, None
 
     # ---- start and stop
 
@@ -132,7 +163,8 @@ class App:
         for connection in list(self.server.connections):
             connection.break_off()
         self.engine.close()
-        await self.keys.close()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.credentials.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self.log.flush()

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
-ERROR_BYTES = 64 * 1024           # as much of an error's body is read
-WHOLE_BYTES = 64 * 1024 * 1024    # an answer that does not come in pieces is held to this size
-AFTER_FINISH_S = 2.0              # how long after a finish reason the proper end is waited for
+ERROR_BYTES = 64 * 1024  # as much of an error's body is read
+WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
+AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
 _LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
     "connect_timeout": (Outcome.TIMEOUT, 504),
@@ -396,7 +396,14 @@ class Attempt:
         spoken = -(-source.chars // 4)
         if known is None:
             return Usage(input=self.tokens, output=spoken, estimated=True)
-        return Usage(input=known.input, output=max(known.output, spoken), cached_input=known.cached_input, cache_write=known.cache_write, reasoning=known.reasoning, estimated=True)
+        return Usage(
+            input=known.input,
+            output=max(known.output, spoken),
+            cached_input=known.cached_input,
+            cache_write=known.cache_write,
+            reasoning=known.reasoning,
+            estimated=True,
+        )
 
     # ---- clocks and pressure
 

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pilotfish.shell.meters import Histogram, Meters, Number
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
-_OPERATIONS = {"responses": "chat", "messages": "chat", "generate": "chat", "converse": "chat", "completions": "text_completion", "google_embeddings": "embeddings"}
+_OPERATIONS = {
+    "responses": "chat",
+    "messages": "chat",
+    "generate": "chat",
+    "converse": "chat",
+    "completions": "text_completion",
+    "google_embeddings": "embeddings",
+}
 STATES = (SERVING, COOLING, PROBING)
 
 
@@ -42,7 +49,9 @@ class ServiceCells:
         self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in (Outcome.SERVED,)}
         self.speed: Histogram = meters[s.OUTPUT_SPEED].histogram(*at)
         self.first_byte: Histogram = meters[s.FIRST_BYTE].histogram(*at)
-        self.tokens: dict[str, Number] = {k: meters[s.TOKENS_TOTAL].number(*at, k) for k in ("input", "cached_input", "cache_write", "output", "reasoning")}
+        self.tokens: dict[str, Number] = {
+            k: meters[s.TOKENS_TOTAL].number(*at, k) for k in ("input", "cached_input", "cache_write", "output", "reasoning")
+        }
         self.estimated: Number = meters[s.ESTIMATED].number(*at)
         self.cost: Number = meters[s.COST].number(*at)
 
@@ -86,7 +95,11 @@ class GenAiCells:
     def usage(self, usage: Usage) -> None:
         self.tokens["input"].observe(usage.input)
         self.tokens["output"].observe(usage.output)
-        for kind, count in (("cached_input", usage.cached_input), ("cache_creation_input", usage.cache_write), ("reasoning", usage.reasoning)):
+        for kind, count in (
+            ("cached_input", usage.cached_input),
+            ("cache_creation_input", usage.cache_write),
+            ("reasoning", usage.reasoning),
+        ):
             if count:
                 cell = self.tokens.get(kind)
                 if cell is None:
@@ -116,7 +129,12 @@ class Counting:
 
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
         word = op.partition("/")[0]
-        key = (_OPERATIONS.get(word, word), service.provider.name, rule.request_model if known else s.OTHER_MODEL, service.model if known else s.OTHER_MODEL)
+        key = (
+            _OPERATIONS.get(word, word),
+            service.provider.name,
+            rule.request_model if known else s.OTHER_MODEL,
+            service.model if known else s.OTHER_MODEL,
+        )
         found = self._gen_ai.get(key)
         if found is None:
             found = self._gen_ai[key] = GenAiCells(self.meters, *key)
@@ -139,7 +157,9 @@ class Counting:
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
         rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = {(x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
+        pairs = {(x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
+            (p, s.OTHER_MODEL) for p in snapshot.providers
+        }
         triples = {(r.name, x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
             (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from pilotfish.shell.meters import Meters
     from pilotfish.wire.server import Exchange
 
-TICK_S = 0.05             # how late a deadline of seconds may be noticed
-FINISH_S = 2.0            # how long a complete answer's connection may take to end its framing
-DIRECT_DESKS = 256        # rules made for requests addressed as provider/model that are remembered
+TICK_S = 0.05  # how late a deadline of seconds may be noticed
+FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
+DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
 RETRY_AFTER_S = 1
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _clock = time.monotonic
@@ -73,7 +73,7 @@ class Engine:
         self.links: dict[str, Link] = {}
         self.pools: dict[Origin, Pool] = {}
         self.runs: set[Run] = set()
-        self.rng = rng or random.Random()  # noqa: S311  # spreads load; nothing secret hangs on it
+        self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
         self.on_trip: Callable[[], None] = lambda: None
@@ -214,13 +214,21 @@ class Engine:
             raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
         anthropic = any(name == b"anthropic-version" for name, _ in exchange.headers)
         status, body = models_answer(self.snapshot, listed, anthropic)
-        exchange.respond(status, [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())], b"" if exchange.method == b"HEAD" else body)
+        exchange.respond(
+            status,
+            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
+            b"" if exchange.method == b"HEAD" else body,
+        )
 
     def turn_away(self, exchange: Exchange, error: ClientError, path: str) -> None:
         """A local error, in the style of the path that was asked."""
         style = surfaces.find(path)
         name = style.style if style is not None else surfaces.style_of_path(path)
-        head = [(b"content-type", b"application/json"), (b"x-request-id", self._request_id(exchange).encode()), (b"x-pilotfish-attempts", b"0")]
+        head = [
+            (b"content-type", b"application/json"),
+            (b"x-request-id", self._request_id(exchange).encode()),
+            (b"x-pilotfish-attempts", b"0"),
+        ]
         if error.status == 503:
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
         body = self.styles(name).write_error(error.status, ErrorInfo(message=error.message, code=error.code, status=error.status))
@@ -241,7 +249,9 @@ class Engine:
         if attempt.usage is not None:
             cells.usage(attempt.usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
-                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += attempt.usage.input + attempt.usage.output
+                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += (
+                    attempt.usage.input + attempt.usage.output
+                )
         if outcome is Outcome.SERVED:
             cells.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()

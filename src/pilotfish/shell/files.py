@@ -87,7 +87,12 @@ async def watch_files(
         await asyncio.sleep(POLL_S)
 
 
-def load_files(paths: Sequence[str], offer: Callable[[list[Document]], object], reject: Callable[[list[Problem]], None], connected: Callable[[bool], None]) -> None:
+def load_files(
+    paths: Sequence[str],
+    offer: Callable[[list[Document]], object],
+    reject: Callable[[list[Problem]], None],
+    connected: Callable[[bool], None],
+) -> None:
     try:
         documents = read_files(paths)
     except RuleError as e:

@@ -62,7 +62,11 @@ class Link:
             scheme, host, port = origin_of(base or self.provider.base)
             target = target_of(self.provider, op, service.model, tail, stream)
             authority = host if port == (443 if scheme == "https" else 80) else f"{host}:{port}"
-            lines = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n%b" % (target.encode(), authority.encode("idna"), self._fixed)
+            lines = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n%b" % (
+                target.encode(),
+                authority.encode("idna"),
+                self._fixed,
+            )
             found = Head(lines, authority, target)
             if len(self._heads) < REMEMBERED:
                 self._heads[at] = found

@@ -28,7 +28,9 @@ def models_answer(snapshot: Snapshot, asked: tuple[str, str | None], anthropic: 
         return 200, orjson.dumps({"models": entries})
     if anthropic:
         ids = [e["id"] for e in entries]
-        return 200, orjson.dumps({"data": entries, "has_more": False, "first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None})
+        return 200, orjson.dumps(
+            {"data": entries, "has_more": False, "first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
+        )
     return 200, orjson.dumps({"object": "list", "data": entries})
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,19 +15,22 @@ from pilotfish.core.outcome import Outcome
 
 if TYPE_CHECKING:
     from pilotfish.core.ledger import ServiceState
-    from pilotfish.core.snapshot import Rule, Service
+    from pilotfish.core.snapshot import Provider, Rule, Service
     from pilotfish.shell.engine import Engine
 
 log = structlog.get_logger(__name__)
 
 IDLE_S = 3600.0
 
+# How a provider is: an outcome and how long it asked to be left alone; (None, None) where it cannot be told without a real request.
+ProbeProvider = Callable[["Provider"], Awaitable[tuple[Outcome | None, float | None]]]
+
 
 class Prober:
     """`wake` is called when a service has tripped; the rest follows from the ledger."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, probe_provider: ProbeProvider) -> None:
+        self._engine, self._probe_provider = engine, probe_provider
         self._woken = asyncio.Event()
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -67,12 +72,15 @@ class Prober:
                 state.health.probe()
                 task = asyncio.get_running_loop().create_task(self._probe(rule, service, state))
                 self._running[key] = task
-                task.add_done_callback(lambda _, key=key: self._running.pop(key, None))
+                task.add_done_callback(partial(self._forget, key))
+
+    def _forget(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
+        self._running.pop(key, None)
 
     async def _probe(self, rule: Rule, service: Service, state: ServiceState) -> None:
         engine = self._engine
         began = time.monotonic()
-        outcome, wait_s = await engine.probe(service.provider)
+        outcome, wait_s = await self._probe_provider(service.provider)
         now = time.monotonic()
         if outcome is None:
             state.probe_unsupported = True
@@ -88,5 +96,3 @@ class Prober:
             )
         log.info("probe", service=service.id, outcome=str(outcome) if outcome else "unsupported", state=state.health.state)
         self.wake()
-
-

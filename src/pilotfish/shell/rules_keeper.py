@@ -34,6 +34,7 @@ class RulesKeeper:
         self.snapshot: Snapshot | None = None
         self.problems: list[Problem] = []
         self.applied_at: float | None = None
+        self.unmet: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
         self.warnings: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
         self._adopt, self._meters = adopt, meters
         self._inline = allow_inline_secrets
@@ -47,6 +48,10 @@ class RulesKeeper:
             snapshot = compiled(documents, self._inline)
         except RuleError as e:
             self.reject(e.problems)
+            return False
+        unmet = self.unmet(snapshot)
+        if unmet:
+            self.reject(unmet)
             return False
         changed = self.snapshot is None or snapshot.version != self.snapshot.version or snapshot.sources != self.snapshot.sources
         self.problems = self.warnings(snapshot)
@@ -84,7 +89,11 @@ class RulesKeeper:
     def status(self) -> dict[str, Any]:
         """The `rules` of `/status`."""
         snapshot = self.snapshot
-        applied = datetime.fromtimestamp(self.applied_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if self.applied_at else None
+        applied = (
+            datetime.fromtimestamp(self.applied_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            if self.applied_at
+            else None
+        )
         return {
             "version": snapshot.version if snapshot else None,
             "applied_at": applied,

@@ -37,7 +37,7 @@ class Run:
     def __init__(self, engine: Engine, exchange: Exchange, inbound: Inbound, plan: Plan, known: bool, started: float) -> None:
         self.engine, self.exchange, self.inbound, self.plan = engine, exchange, inbound, plan
         self.rule: Rule = plan.rule
-        self.known = known            # the rules name its model; else it is counted as `other`
+        self.known = known  # the rules name its model; else it is counted as `other`
         self.started = started
         self.started_wall = time.time()
         self.finished_at = 0.0
@@ -203,7 +203,11 @@ class Run:
         if call.same_style and not attempt.rescue:
             shown = self._shown_model()
             return PassThrough(
-                splitter, upstream.watcher(), hide_usage=call.hides_usage, rename=renamer(shown) if shown else None, close=upstream.terminal_event
+                splitter,
+                upstream.watcher(),
+                hide_usage=call.hides_usage,
+                rename=renamer(shown) if shown else None,
+                close=upstream.terminal_event,
             )
         if self._writer is None or not attempt.rescue:
             self._writer = self.style.stream_writer(

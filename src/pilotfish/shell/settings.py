@@ -73,7 +73,10 @@ def read_settings(flags: dict[str, Any] | None = None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as e:
-        wrong = "; ".join(f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg'].removeprefix('Value error, ')}, found {p['input']!r}" for p in e.errors())
+        wrong = "; ".join(
+            f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg'].removeprefix('Value error, ')}, found {p['input']!r}"
+            for p in e.errors()
+        )
         raise StartError(wrong) from None
 
 

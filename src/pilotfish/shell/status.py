@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
     now, wall = time.monotonic(), time.time()
     services = [
-        service_status(engine, service, now, wall) for rule in all_rules(engine.snapshot) for service in rule.services if service.provider.name in engine.links
+        service_status(engine, service, now, wall)
+        for rule in all_rules(engine.snapshot)
+        for service in rule.services
+        if service.provider.name in engine.links
     ]
     return {
         "version": __version__,

@@ -9,7 +9,7 @@ from pilotfish.core.compile.addresses import base_url, headers, proxy_url, with_
 from pilotfish.core.compile.findings import Findings, Place, unknown
 from pilotfish.core.compile.secrets import free_map, raw_secret, secret_ref
 from pilotfish.core.compile.validate import found
-from pilotfish.core.provider import OP_OF_STYLE, Option, ProviderKind
+from pilotfish.core.provider import OP_OF_STYLE, Auth, Option, ProviderKind
 from pilotfish.core.rules import LimitsSpec, OAuthSpec, ProviderSpec
 from pilotfish.core.snapshot import Limits, OAuth, Provider, SecretRef
 
@@ -53,7 +53,9 @@ class ProviderCompiler:
             style=self._style(spec, kind, options if sound else {}, paths, place),
             paths=paths,
             query=kind.query(options) if kind.query and sound else "",
-            tokens=self._tokens(spec, kind, {**option_headers, **own}, place),
+            tokens=self._tokens(
+                spec, kind, kind.auth_from(options) if kind.auth_from and sound else kind.auth, {**option_headers, **own}, place
+            ),
             no_key_required=spec.no_key_required,
             enabled=spec.enabled,
             proxy_url=proxy_url(spec.proxy_url, place.at("proxy_url"), self.findings) if spec.proxy_url is not None else "",
@@ -81,7 +83,7 @@ class ProviderCompiler:
             elif value is not None:
                 out[key] = self._option(option, value, place.at(key))
         for key, option in kind.options.items():
-            if option.required and key not in out and not (key == "base_url" and kind.base_from is None):
+            if option.required and key not in out:
                 self.findings.absent(place.at(key), f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}")
         if isinstance(out.get("headers"), dict):
             out["headers"] = headers(out["headers"], place.at("headers"), self.findings)
@@ -115,14 +117,16 @@ class ProviderCompiler:
         if kind.base_from is not None:
             if not sound:
                 return ""
-            try:
-                return with_version(base_url(kind.base_from(options), place.at("options"), self.findings), kind.version)
-            except (ValueError, KeyError) as error:
-                self.findings.add(place.at("options"), f"no base URL follows from them: {error}")
-                return ""
-        if not kind.base_url:
-            self.findings.absent(place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own")
-        return with_version(kind.base_url.rstrip("/"), kind.version)
+            base = kind.base_from(options)
+            if base:
+                return with_version(base_url(base, place.at("options"), self.findings), kind.version)
+        elif kind.base_url:
+            return with_version(kind.base_url.rstrip("/"), kind.version)
+        words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
+        self.findings.absent(
+            place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}"
+        )
+        return ""
 
     def _style(self, spec: ProviderSpec, kind: ProviderKind, options: Mapping[str, Any], paths: Mapping[str, str], place: Place) -> str:
         style = spec.api_style
@@ -135,7 +139,7 @@ class ProviderCompiler:
             self.findings.add(place.at("api_style"), f"kind {kind.name!r} does not speak {style!r}; it speaks: {', '.join(speaks)}")
         return style
 
-    def _tokens(self, spec: ProviderSpec, kind: ProviderKind, sent: Mapping[str, str], place: Place) -> tuple[SecretRef, ...]:
+    def _tokens(self, spec: ProviderSpec, kind: ProviderKind, auth: Auth, sent: Mapping[str, str], place: Place) -> tuple[SecretRef, ...]:
         if spec.token is not None and spec.tokens is not None:
             self.findings.add(place.at("tokens"), "given beside token; give one of them")
         if spec.tokens is not None:
@@ -143,8 +147,8 @@ class ProviderCompiler:
         if spec.token is not None:
             return (secret_ref(spec.token, place.at("token"), self.allow, self.findings),)
         # Credentials of other schemes (signatures, expiring tokens) come from the options or from the surroundings.
-        wanted = kind.needs_key and kind.auth.scheme == "key" and spec.auth_type == "api_key" and not spec.no_key_required
-        if wanted and kind.auth.header.lower() not in sent and "auth_mode" not in spec.options and "tokens" not in spec.model_fields_set:
+        wanted = kind.needs_key and auth.scheme == "key" and spec.auth_type == "api_key" and not spec.no_key_required
+        if wanted and auth.header.lower() not in sent:
             self.findings.absent(
                 place.at("token"), "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or no_key_required: true"
             )
