@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_S = 1.0
 LAG_S = 0.25
+GC_THRESHOLDS = (20_000, 20, 50)
 BACKLOG = 4096
 # After the last answer is written, the kernel may still have to send it.
 LAST_BYTES_S = 0.05
@@ -114,6 +116,10 @@ class App:
         await self._runner.setup()
         self.admin_listen = await self._serve_admin(address(self.settings.admin_listen))
         self._listener, self.listen = await self._serve(loop, address(self.settings.listen))
+        # What is alive now stays: the collector need not go through it again and again. A request leaves few cycles behind.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         self._spawn(self._housekeeping(), "housekeeping")
         self._spawn(self.prober.run(), "prober")
         if self.settings.config:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
+JOIN_BYTES = 128 * 1024  # below, copying is cheaper than a write of many pieces
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
@@ -112,14 +113,20 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        size = sum(map(len, call.parts))
+        parts = call.parts
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         lines = [head.lines]
         lines += [b"%b: %b\r\n" % h for h in secret]
-        lines += [b"%b: %b\r\n" % (n, v) for n, v in forwarded(inbound.headers, call.same_style) if n not in link.fixed_names]
-        lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
+        lines += [b"%b: %b\r\n" % h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        if call.headers:
+            lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
         lines += self.run.trace_headers(self)
         lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
-        request = (b"".join(lines) + call.parts[0], *call.parts[1:]) if size < 16384 else (b"".join(lines), *call.parts)
+        if size < JOIN_BYTES:
+            lines += parts
+            request: tuple[bytes, ...] = (b"".join(lines),)
+        else:
+            request = (b"".join(lines), *parts)
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from pilotfish.core.body import is_true
 from pilotfish.core.calls import CallBody
 from pilotfish.core.channel import Channel, PassThrough, Translated, renamer
 from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
@@ -52,7 +53,7 @@ class Run:
         self._writer: StreamWriter | None = None
         self._obeying = False
         self._pending: list[tuple[Commands, float]] = []
-        self.dispatch = Dispatch(plan, deadline=started + self.rule.timeouts.total_s, streams=inbound.stream, may_hedge=may_hedge(inbound))
+        self.dispatch = Dispatch(plan, deadline=started + self.rule.timeouts.total_s, streams=inbound.stream, may_hedge=self.rule.hedge is not None and may_hedge(inbound))
         exchange.owner = self
 
     def begin(self, now: float) -> None:
@@ -326,6 +327,4 @@ def header_text(text: str) -> bytes:
 def may_hedge(inbound: Inbound) -> bool:
     """Not for requests that store something or run on in the background: two of them would be two."""
     members = inbound.members
-    if members is None:
-        return False
-    return not any(bytes(members[name]) == b"true" for name in ("store", "background") if name in members)
+    return members is not None and not is_true(members, "store") and not is_true(members, "background")
