@@ -93,6 +93,10 @@ def near_ties(figures: Sequence[float | None], best: float) -> list[float]:
     return [inf if f is None else best if f <= bound else f for f in figures]
 
 
+def is_near(one: float, other: float) -> bool:
+    return one <= other * (1.0 + NEAR) and other <= one * (1.0 + NEAR)
+
+
 def to_measure(
     usable: Sequence[Candidate], figures: Callable[[Candidate], Samples], share: float, now: float, rng: Random
 ) -> Candidate | None:

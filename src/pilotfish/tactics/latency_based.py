@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from pilotfish.core import tactic
-from pilotfish.core.draw import by_figure, by_weight, first, near_ties, to_measure
+from pilotfish.core.draw import by_figure, by_weight, first, is_near, near_ties, to_measure
 from pilotfish.core.statistics import SAMPLES, Samples
 from pilotfish.core.tactic import Candidate, Memory, Random
 
@@ -25,7 +25,8 @@ class LatencyBasedParams(tactic.Params):
 
 
 class LatencyBased:
-    """Services without a figure get the share `explore`, and are drawn by weight where nobody has one.
+    """Services without a figure get the share `explore`, and are drawn by weight where nobody has one. Those that are as fast as the
+    one it stays with share its requests: many proxies with the same figures must not all stay with the same one.
 
     Memory: `turn`, the id of the service it stays with.
     """
@@ -55,11 +56,13 @@ class LatencyBased:
         measure = to_measure(usable, self._samples, self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
-        turn = memory.get("turn")
-        for c in usable:
-            if c.service.id == turn and self._stays(c, now):
-                return first(usable, c)
         figures = [self._figure(c, now) for c in usable]
+        turn = memory.get("turn")
+        for c, stays in zip(usable, figures, strict=True):
+            if c.service.id == turn and stays is not None and stays < self._threshold_s:
+                return first(
+                    usable, by_weight([o for o, f in zip(usable, figures, strict=True) if f is not None and is_near(f, stays)], rng)
+                )
         known = [f for f in figures if f is not None]
         if not known:
             return first(usable, by_weight(usable, rng))
