@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pilotfish.core.ledger import Ledger, ServiceState, all_rules
+from pilotfish.core.ledger import Ledger, ServiceState, all_services
 from pilotfish.core.snapshot import Limits, Snapshot
 from pilotfish.core.tactic import Candidate
 
@@ -164,13 +164,12 @@ class Budgets:
         self._services: dict[tuple[str, str], Budget] = {}
         self._of: dict[ServiceState, tuple[Budget, ...]] = {}
         self._ledger: Ledger | None = None
-        self._states = 0
 
     def adopt(self, snapshot: Snapshot, ledger: Ledger) -> None:
         """New rules are in force, and the ledger has adopted them already."""
         providers = {name: p.limits for name, p in snapshot.providers.items() if p.limits != Limits()}
         services: dict[tuple[str, str], Limits] = {}
-        for service in (s for r in all_rules(snapshot) for s in r.services if s.limits != Limits()):
+        for service in (s for s in all_services(snapshot) if s.limits != Limits()):
             key = (service.provider.name, service.model)
             services[key] = strictest(services.get(key, Limits()), service.limits)
         self._providers = {n: Budget(f"provider {n}", limits, self._providers.get(n), self._window_s) for n, limits in providers.items()}
@@ -181,8 +180,7 @@ class Budgets:
         self._bind(ledger)
 
     def _bind(self, ledger: Ledger) -> None:
-        """Which budgets each state falls under. Again whenever the ledger has met a service that no rule names (`provider/model`)."""
-        self._states = len(ledger.services)
+        """Which budgets each state falls under."""
         self._of = {}
         for budget in self._providers.values():
             budget.states = []
@@ -197,10 +195,14 @@ class Budgets:
                 self._of[state] = found
 
     def _budgets(self, candidate: Candidate) -> tuple[Budget, ...]:
-        ledger = self._ledger
-        if ledger is not None and len(ledger.services) != self._states:
-            self._bind(ledger)
-        return self._of.get(candidate.state, ())
+        found = self._of.get(candidate.state)
+        if found is None:
+            if candidate.state.provider not in self._providers or self._ledger is None:
+                return ()
+            # A service that no rule names, met since: asked for as `provider/model`.
+            self._bind(self._ledger)
+            found = self._of.get(candidate.state, ())
+        return found
 
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> Blocked | None:
         """Why a request of about so many tokens may not go there now; None if it may. A question."""
