@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ class StateFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        self._lock = threading.Lock()  # the last save, in the main thread, must not be overtaken by one that began before it
 
     def read(self) -> persist.Saved | None:
         """None where there is nothing to go by. A damaged file is set aside, for whoever wants to know why."""
@@ -55,6 +57,10 @@ class StateFile:
 
     def write(self, data: bytes) -> bool:
         """True if the file now holds `data`."""
+        with self._lock:
+            return self._write(data)
+
+    def _write(self, data: bytes) -> bool:
         temporary = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,17 +94,17 @@ class StateKeeper:
         wall: Callable[[], float] = time.time,
         every_s: float = SAVE_EVERY_S,
     ) -> None:
-        self._file = StateFile(folder)
+        self.file = StateFile(folder)
         self._ledger, self._history = ledger, history
         self._clock, self._wall, self._every_s = clock, wall, every_s
 
     def restore(self) -> int:
         """Call it when the ledger has adopted the first rules; how many services were filled."""
-        saved = self._file.read()
+        saved = self.file.read()
         if saved is None:
             return 0
         filled = persist.restore(saved, self._ledger, self._history, self._clock(), self._wall())
-        log.info("statistics restored", file=str(self._file.path), services=filled, age_s=round(self._wall() - saved.saved_at, 1))
+        log.info("statistics restored", file=str(self.file.path), services=filled, age_s=round(self._wall() - saved.saved_at, 1))
         return filled
 
     def _data(self) -> bytes:
@@ -106,10 +112,10 @@ class StateKeeper:
 
     def save(self) -> bool:
         """At once, in this thread: for the end of the process, after the last request."""
-        return self._file.write(self._data())
+        return self.file.write(self._data())
 
     async def run(self) -> None:
         """Until cancelled. The disk is waited for in a thread: it must not stop the requests."""
         while True:
             await asyncio.sleep(self._every_s)
-            await asyncio.to_thread(self._file.write, self._data())
+            await asyncio.to_thread(self.file.write, self._data())
