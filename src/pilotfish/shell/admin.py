@@ -63,7 +63,8 @@ class Admin:
         if "application/openmetrics-text" in request.headers.get("accept", ""):
             return web.Response(body=openmetrics_latest(registry), headers={"content-type": OPENMETRICS_TYPE})
         return web.Response(
-            body=bytes(generate_latest(registry)),  headers={"content-type": CONTENT_TYPE_LATEST},
+            body=bytes(generate_latest(registry)),  # type: ignore[no-untyped-call]  # the library has no types for it
+            headers={"content-type": CONTENT_TYPE_LATEST},
         )
 
     async def status(self, request: web.Request) -> web.Response:

@@ -92,6 +92,7 @@ class Attempt:
         engine = run.engine
         # An attempt that must fail at once still begins, so that it is accounted like every other.
         engine.ledger.begin(self.candidate, self.tokens, now)
+        engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
             self._op = self.link.op(self.service, inbound.op)
@@ -382,6 +383,8 @@ class Attempt:
         self.usage = self._final_usage(outcome)
         if self.usage is not None:
             self.cost_usd = cost_of(self.usage, self.service.price)
+        used = self.usage.input + self.usage.output if self.usage is not None else 0
+        self.run.engine.budgets.settle(self.candidate, self.tokens, used, now, self.began)
         began = self.sent_at or self.began
         timings = Timings(now - began, self.first_at - began if self.first_at else None, self.speed())
         run = self.run
