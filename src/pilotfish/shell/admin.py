@@ -62,8 +62,9 @@ class Admin:
         registry = self._engine.meters.registry
         if "application/openmetrics-text" in request.headers.get("accept", ""):
             return web.Response(body=openmetrics_latest(registry), headers={"content-type": OPENMETRICS_TYPE})
-        return web.Response(body=bytes(generate_latest(registry)),  # type: ignore[no-untyped-call]  # the library has no types here
-            headers={"content-type": CONTENT_TYPE_LATEST})
+        return web.Response(
+            body=bytes(generate_latest(registry)),  headers={"content-type": CONTENT_TYPE_LATEST},
+        )
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._keeper))

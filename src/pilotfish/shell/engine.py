@@ -282,12 +282,34 @@ class Engine:
                 self.meters[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
             self.meters[s.CLIENT_GONE].number(rule).value += 1
+        self._rescues(run, failure)
+        self._races(run)
         for field in run.dropped_fields:
             self.meters[s.DROPPED].number(inbound.style, field).value += 1
         serving = run.relayed or (run.attempts[-1] if run.attempts else None)
         if serving is not None:
             self._gen_ai(run, serving, failure, duration)
         self.log.request(run, failure)
+
+    def _races(self, run: Run) -> None:
+        rule = run.rule.name
+        if run.rule.race is not None:
+            for attempt in run.attempts:
+                result = "won" if attempt.relayed else "lost" if attempt.outcome is Outcome.LOST_RACE else "failed"
+                self.meters[s.RACES].number(*self.counting.service(rule, attempt.service, run.known).labels, result).value += 1
+        elif run.dispatch.hedges:
+            won = any(a.hedge and a.relayed for a in run.attempts)
+            self.meters[s.HEDGES].number(rule, "won" if won else "lost").value += 1
+
+    def _rescues(self, run: Run, failure: Failure | None) -> None:
+        broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
+        if not broke or not (run.dispatch.rescues or run.rule.buffer):
+            return
+        mode = "continue" if run.dispatch.rescues else "restart"
+        self.meters[s.STREAM_RESCUES].number(run.rule.name, mode, "rescued" if failure is None else "failed").value += 1
+        if mode == "restart":
+            wasted = sum(a.usage.input + a.usage.output for a in broke if a.usage is not None)
+            self.meters[s.WASTED_TOKENS].number(run.rule.name, "rescue").value += wasted
 
     def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
         cells = self.counting.gen_ai(run.inbound.op, run.rule, serving.service, run.known)
