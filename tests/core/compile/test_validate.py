@@ -6,6 +6,7 @@ import pytest
 
 from pilotfish.core.compile.findings import Findings
 from pilotfish.core.compile.validate import check
+from pilotfish.core.rules import RulesFile
 from small_world import TWO_PROVIDERS, documents, problems, rule_problem
 
 
@@ -74,6 +75,26 @@ def test_wrong_rules_do_not_move_the_others_numbers() -> None:
         "rules[2].services",
         "rules[3].name",
     ]
+
+
+def test_many_wrong_entries_are_left_out_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pass validates the whole document again; a pass for each of thousands of entries would stop the proxy for seconds."""
+    passes = []
+    validate = RulesFile.model_validate
+    monkeypatch.setattr(RulesFile, "model_validate", lambda data: (passes.append(1), validate(data))[1])
+    text = "rules: [3, {name: a, fallbacks: [opnai/x]}, {services: [4, {provider: cloude, model: x}, 5, 6]}, 7, 8, {name: a, fallbacks: [openai/x]}]"
+    assert sorted(p.path for p in problems(TWO_PROVIDERS, text)) == [
+        "rules[0]",
+        "rules[1].fallbacks[0]",
+        "rules[2].services[0]",
+        "rules[2].services[1].provider",
+        "rules[2].services[2]",
+        "rules[2].services[3]",
+        "rules[3]",
+        "rules[4]",
+        "rules[5].name",
+    ]
+    assert len(passes) == 3
 
 
 def test_what_is_left_out_causes_no_further_problem() -> None:
