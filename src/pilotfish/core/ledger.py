@@ -222,9 +222,14 @@ def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
 def all_services(snapshot: Snapshot) -> Iterator[Service]:
     """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice comes twice."""
     for rule in all_rules(snapshot):
-        yield from rule.services
-        for block in rule.smart:
-            yield from block.services
+        yield from services_of(rule)
+
+
+def services_of(rule: Rule) -> Iterator[Service]:
+    """A rule's own, then those of its smart-routing blocks."""
+    yield from rule.services
+    for block in rule.smart:
+        yield from block.services
 
 
 def reason_of(failure: Failure) -> str:
