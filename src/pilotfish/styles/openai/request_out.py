@@ -31,7 +31,7 @@ SHARED_EXTRAS = frozenset(
 )
 """Fields that mean the same in Chat Completions and Responses and nothing elsewhere."""
 
-_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 
 def write_request(chat: Chat, target: Target) -> Written:
@@ -110,7 +110,7 @@ def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
         body["metadata"] = chat.metadata
     if chat.service_tier:
         tier = "default" if chat.service_tier == "standard_only" else chat.service_tier  # Anthropic's word for it
-        if tier in _SERVICE_TIERS:
+        if tier in SERVICE_TIERS:
             body["service_tier"] = tier
         else:
             losses.add("service_tier")

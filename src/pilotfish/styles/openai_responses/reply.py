@@ -24,7 +24,7 @@ from pilotfish.core.neutral import (
 from pilotfish.core.outcome import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
-from pilotfish.styles.openai.reply import read_logprobs, write_logprobs
+from pilotfish.styles.openai.reply import read_logprobs, service_tier, write_logprobs
 from pilotfish.styles.openai.watch import TokenCounts
 from pilotfish.styles.openai_responses.items_in import REDACTED, read_item, with_signatures_placed
 
@@ -57,10 +57,9 @@ def incomplete_reason(finish: FinishReason, *, refused: bool) -> str | None:
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
-    details = {"cached_tokens": usage.cached_input} | ({"cache_write_tokens": usage.cache_write} if usage.cache_write else {})
     return {
         "input_tokens": usage.input,
-        "input_tokens_details": details,
+        "input_tokens_details": {"cached_tokens": usage.cached_input, "cache_write_tokens": usage.cache_write},
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input + usage.output,
@@ -150,8 +149,9 @@ def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> byt
         refused=refused,
     )
     response["output"] = _write_output(reply, request_id, status=response["status"])
-    if reply.service_tier:
-        response["service_tier"] = reply.service_tier
+    tier = service_tier(reply)
+    if tier:
+        response["service_tier"] = tier
     return msgspec.json.encode(response)
 
 

@@ -219,8 +219,9 @@ def _write_part(part: Part, role: str, losses: Losses) -> list[dict[str, Any]]:
     if isinstance(part, Refusal) and role == "assistant":
         return [{"type": "refusal", "refusal": part.text}]
     if isinstance(part, Text | Refusal):
-        kind = "output_text" if role == "assistant" else "input_text"
-        return [{"type": kind, "text": part.text}]
+        if role == "assistant":
+            return [{"type": "output_text", "text": part.text, "annotations": []}]
+        return [{"type": "input_text", "text": part.text}]
     if role == "assistant":
         losses.add(f"messages.{kind_of(part)}")
         return []
