@@ -109,7 +109,8 @@ class Dispatch:
         self._timers: dict[str, float] = {}
         self._again: Try | None = None  # who is asked again when the backoff is over
         self._awaited: Candidate | None = None  # who said when to come back
-        self._waits: Counter[int] = Counter()  # by service: how often it was asked, to bound how often it is waited for
+        self._asked: Counter[int] = Counter()  # by service: how often, whatever the reason; another key is no retry
+        self._keys_tried: Counter[int] = Counter()  # by service: how often another of its keys was taken
         self._waiting_since: float | None = None
         self._racing = self.rule.race is not None
         self._queued_until: float | None = None
@@ -173,7 +174,7 @@ class Dispatch:
         if self._running:
             return self._one_of_several(now)
         if other_way and self.attempts < self.rule.retries.max_attempts:
-            return self._start(attempt.candidate, now, again=attempt.again)
+            return self._start(attempt.candidate, now, same=True)
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
@@ -215,14 +216,15 @@ class Dispatch:
 
     # ---- starting
 
-    def _start(self, candidate: Candidate, now: float, *, again: int = 0, forced: bool = False, hedge: bool = False) -> Commands:
+    def _start(self, candidate: Candidate, now: float, *, same: bool = False, forced: bool = False, hedge: bool = False) -> Commands:
+        """`same`: the same try once more, with another key or worded otherwise, which is no retry."""
         n = self.attempts
         self.attempts += 1
         self.forced = self.forced or forced
         if candidate.state not in self.plan.tried:
             self.plan.tried.append(candidate.state)
-        self._waits[id(candidate.state)] += 1
-        attempt = self._running[n] = Try(n, candidate, again, now, hedge)
+        self._asked[id(candidate.state)] += not same
+        attempt = self._running[n] = Try(n, candidate, self._asked[id(candidate.state)] - 1, now, hedge)
         commands: Commands = [Start(n, candidate, forced, self.rescues > 0, hedge)]
         if self._may_hedge and not hedge and not self._racing and not self.rescues:
             after = self._hedge_after(attempt, now)
@@ -258,7 +260,7 @@ class Dispatch:
                 self._waiting_since = now
             # A wait for a service that this request has already been refused by is a retry. Polls for another one's probe are not.
             patient = now - self._waiting_since <= retries.max_s * (retries.max_retries + 1)
-            if patient and at - now <= retries.max_s and at < self.deadline and self._waits[id(candidate.state)] <= retries.max_retries:
+            if patient and at - now <= retries.max_s and at < self.deadline and self._asked[id(candidate.state)] <= retries.max_retries:
                 self._awaited = candidate
                 self._timers["comeback"] = at
                 return [self._wake()]
@@ -275,9 +277,10 @@ class Dispatch:
         """The same service once more, if this outcome and the budgets allow it."""
         outcome = failure.outcome
         if outcome in (Outcome.AUTH_FAILED, Outcome.RATE_LIMITED) and self._has_other_key(attempt.candidate, now):
-            if self.attempts < self.rule.retries.max_attempts:
-                return self._start(attempt.candidate, now, again=attempt.again)
-            return None
+            if self.attempts >= self.rule.retries.max_attempts:
+                return None
+            self._keys_tried[id(attempt.candidate.state)] += 1
+            return self._start(attempt.candidate, now, same=True)
         if outcome is Outcome.CONNECT_FAILED:
             allowed = min(1, self.rule.retries.max_retries)
         elif outcome in SAME_AGAIN or (outcome is Outcome.RATE_LIMITED and failure.wait_s is None and not self.plan.others(now)):
@@ -300,7 +303,9 @@ class Dispatch:
         return [self._wake()] if delay else self.woke(now)
 
     def _has_other_key(self, candidate: Candidate, now: float) -> bool:
-        return len(candidate.service.provider.tokens) > 1 and self.plan.ledger.key_for(candidate, now) is not None
+        others = len(candidate.service.provider.tokens) - 1
+        # Counted, since a key that is told to wait for no time at all is at once as good as another.
+        return self._keys_tried[id(candidate.state)] < others and self.plan.ledger.key_for(candidate, now) is not None
 
     def _backoff(self, again: int) -> float:
         retries = self.rule.retries
@@ -317,7 +322,7 @@ class Dispatch:
         if attempt is None or self._running:
             return []
         self.retries += 1
-        return self._start(attempt.candidate, now, again=attempt.again + 1)
+        return self._start(attempt.candidate, now)
 
     def _comeback_over(self, now: float) -> Commands:
         candidate, self._awaited = self._awaited, None
