@@ -125,7 +125,7 @@ class Dispatch:
         if race is None:
             return self._advance(now)
         commands: Commands = []
-        for _ in range(race.max_parallel):
+        for _ in range(min(race.max_parallel, self.rule.retries.max_attempts)):
             candidate = self.plan.next(now)
             if candidate is None:
                 break
