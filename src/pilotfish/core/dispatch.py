@@ -141,9 +141,7 @@ class Dispatch:
         if attempt is None or self.over or attempt.spoke_at is not None:
             return []
         attempt.spoke_at = now
-        if self.relayed is not None or (self.rule.buffer and self._streams):
-            return []
-        return self._candidate_won(attempt, now)
+        return [] if self.relayed is not None else self._candidate_won(attempt, now)
 
     def completed(self, n: int, now: float) -> Commands:
         """This attempt's answer is complete and good."""
@@ -406,7 +404,7 @@ class Dispatch:
         return self._relay(max(ready, key=merit), now)
 
     def _relay(self, attempt: Try, now: float) -> Commands:
-        self.relayed = attempt.n
+        """It has won. Where the rule buffers, the client gets it when it is complete: until then another service can start anew."""
         for name in ("hedge", "grace", "race"):
             self._timers.pop(name, None)
         losers = [t for t in self._running.values() if t is not attempt]
@@ -416,7 +414,11 @@ class Dispatch:
         if self._racing and self.plan.history is not None:
             self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(True, now)
         self._racing = False
-        commands: Commands = [*(Cancel(t.n, Outcome.LOST_RACE) for t in losers), Relay(attempt.n)]
+        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers]
+        if self.rule.buffer and self._streams and not attempt.complete:
+            return commands
+        self.relayed = attempt.n
+        commands.append(Relay(attempt.n))
         return commands + self._done(attempt.n) if attempt.complete else commands
 
     def _lost_race(self, attempt: Try, now: float) -> None:
