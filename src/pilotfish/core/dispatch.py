@@ -164,6 +164,7 @@ class Dispatch:
         if attempt is None or self.over:
             return []
         self.last = failure
+        self._timers.pop("hedge", None)
         self._lost_race(attempt, now)
         if self.relayed == n:
             return self._broken(failure, rescuable, now)
