@@ -292,8 +292,10 @@ class Dispatch:
         if attempt.candidate.state.health.is_out(now) or (attempt.candidate.state.health.trips and self.plan.others(now)):
             return None
         delay = 0.0 if outcome is Outcome.CONNECT_FAILED else self._backoff(attempt.again)
-        if failure.wait_s is not None:
-            delay = max(delay, failure.wait_s)
+        if failure.wait_s is not None and failure.wait_s > delay:
+            if self.plan.others(now):
+                return None  # a wait that it asks for is spent only where nobody else is usable
+            delay = failure.wait_s
         if delay > retries.max_s * (1 + retries.jitter) or now + delay >= self.deadline:
             return None
         self.plan.desk.retries.take(now)
