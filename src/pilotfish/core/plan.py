@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from pilotfish.core.affinity import Homes
 from pilotfish.core.health import PROBING, SERVING
-from pilotfish.core.ledger import Ledger
+from pilotfish.core.ledger import Ledger, ServiceState
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.request_url import native_op
 from pilotfish.core.shares import Share
@@ -118,7 +118,7 @@ class Plan:
         self.desk, self.rule, self.ledger = desk, desk.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
         self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
-        self.tried: list[object] = []  # ServiceStates: at most max_attempts of them
+        self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history = history
         self._limiter, self._home = limiter, home
 
@@ -150,14 +150,18 @@ class Plan:
         return not self.rule.health.probe_enabled or candidate.service.provider.kind.probe is None or candidate.state.probe_unsupported
 
     def usable(self, now: float, reason: str = "") -> tuple[Roster, list[Candidate]] | None:
-        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it."""
+        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it, and none of
+        a model that has been asked, whoever offers it: it would say the same."""
         tried = self.tried
+        models = {s.model for s in tried} if reason else ()
         for roster in self.rosters:
             for tier in roster.tiers_for(self.op):
                 found = [
                     c
                     for c in tier
-                    if c.state not in tried and (not reason or reason in c.service.fallback) and self.obstacle(c, now) is None
+                    if c.state not in tried
+                    and (not reason or (reason in c.service.fallback and c.service.model not in models))
+                    and self.obstacle(c, now) is None
                 ]
                 if found:
                     return roster, found
