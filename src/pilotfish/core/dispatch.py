@@ -330,7 +330,7 @@ class Dispatch:
         if candidate is None or self._running:
             return []
         health = candidate.state.health
-        if health.is_due(now) and self.plan.ledger.key_for(candidate, now) is not None:
+        if health.is_due(now) and self.plan.has_room(candidate, now):
             if self.attempts >= self.rule.retries.max_attempts:
                 return self._give_up(now)
             self.retries += candidate.state in self.plan.tried

@@ -197,22 +197,29 @@ class Plan:
         out = [
             c
             for c in self.candidates()
-            if c.state not in self.tried and c.state.health.state != SERVING and not c.state.health.is_out(now) and self._has_key(c, now)
+            if c.state not in self.tried and c.state.health.state != SERVING and not c.state.health.is_out(now) and self.has_room(c, now)
         ]
         return min(out, key=lambda c: c.state.health.until, default=None)
 
-    def _has_key(self, candidate: Candidate, now: float) -> bool:
+    def has_room(self, candidate: Candidate, now: float) -> bool:
+        """Whatever its health: is there a key for it, and room in our own limits?"""
         return self.ledger.key_for(candidate, now) is not None and (
             self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
         )
 
     def comeback(self, now: float) -> tuple[float, Candidate] | None:
         """Of those that said when to come back, the first to do so and when, tried or not."""
-        told = [
-            (max(c.state.health.until, now + PROBE_POLL_S if c.state.health.state == PROBING else now), c)
-            for c in self.candidates()
-            if c.state.health.told and c.state.health.state != SERVING and not c.state.health.refused
-        ]
+        told: list[tuple[float, Candidate]] = []
+        for c in self.candidates():
+            health = c.state.health
+            if not health.told or health.state == SERVING or health.refused:
+                continue
+            at = max(health.until, now + PROBE_POLL_S if health.state == PROBING else now)
+            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            if blocked is not None:
+                at = max(at, now + PROBE_POLL_S if blocked[1] is None else blocked[1])
+            if self.ledger.key_for(c, at) is not None:
+                told.append((at, c))
         return min(told, key=lambda t: t[0], default=None)
 
     def room_at(self, now: float) -> float | None:
