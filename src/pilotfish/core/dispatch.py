@@ -322,6 +322,9 @@ class Dispatch:
         attempt, self._again = self._again, None
         if attempt is None or self._running:
             return []
+        # Meanwhile others may have been told to stay away from it, or have taken what our limits leave.
+        if attempt.candidate.state.health.is_out(now) or not self.plan.has_room(attempt.candidate, now):
+            return self._advance(now)
         self.retries += 1
         return self._start(attempt.candidate, now)
 
