@@ -32,6 +32,9 @@ COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
     "rate limit nearly used up",
 )
 PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
+# A service that told us to wait refuses within this time if it still refuses. Longer is not waited for the word of the first request let
+# in again: its answer may take minutes.
+PROBE_WORD_S = 1.0
 
 
 class Home(NamedTuple):
@@ -194,11 +197,12 @@ class Plan:
 
     def spare(self, now: float) -> Candidate | None:
         """With all out: of those that cool after errors, not told to wait and not refused, the one that comes back first."""
-        out = [
-            c
-            for c in self.candidates()
-            if c.state not in self.tried and c.state.health.state != SERVING and not c.state.health.is_out(now) and self.has_room(c, now)
-        ]
+        out = []
+        for c in self.candidates():
+            health = c.state.health
+            awaited = health.told and health.state == PROBING and now < health.until + PROBE_WORD_S
+            if c.state not in self.tried and health.state != SERVING and not awaited and not health.is_out(now) and self.has_room(c, now):
+                out.append(c)
         return min(out, key=lambda c: c.state.health.until, default=None)
 
     def has_room(self, candidate: Candidate, now: float) -> bool:
