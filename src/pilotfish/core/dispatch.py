@@ -171,7 +171,7 @@ class Dispatch:
         if self.relayed is not None:
             return []
         if self._running:
-            return self._one_of_several(now)
+            return self._one_of_several(failure, now)
         if other_way and self.attempts < self.rule.retries.max_attempts:
             return self._start(attempt.candidate, now, same=True)
         again = self._same_again(attempt, failure, now)
@@ -378,7 +378,8 @@ class Dispatch:
             self._lost_race(attempt, now)
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
-        self.last = RACE_LATE
+        if commands or self.last is None:  # between two attempts, what the last one said tells more
+            self.last = RACE_LATE
         return commands + self._give_up(now)
 
     # ---- winning
@@ -435,10 +436,12 @@ class Dispatch:
         history = self.plan.history
         return history.record(self.rule.name, attempt.candidate.service.id).win_rate(now) if history is not None else 0.5
 
-    def _one_of_several(self, now: float) -> Commands:
-        """One of a race or of a hedged pair failed while others run."""
-        if self._racing and self.attempts < self.rule.retries.max_attempts:
-            candidate = self.plan.next(now)
+    def _one_of_several(self, failure: Failure, now: float) -> Commands:
+        """One of a race or of a hedged pair failed while others run. In a race another service takes its place, unless the request
+        itself was refused: who runs already may see it otherwise, nobody else is asked."""
+        reason = failure.reason if failure.reason in self.rule.fallback_on else ""
+        if self._racing and self.attempts < self.rule.retries.max_attempts and (failure.outcome is not Outcome.BAD_REQUEST or reason):
+            candidate = self.plan.next(now, reason)
             if candidate is not None:
                 return self._start(candidate, now)
         if self._racing and all(t.spoke_at is not None for t in self._running.values()):
