@@ -198,6 +198,8 @@ class Dispatch:
         """The request's own time is over."""
         if self.over:
             return []
+        if any(t.complete for t in self._running.values()):
+            return self._best(now)  # a race that waited for a better answer than the one it has
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
         self.over = True
@@ -211,7 +213,7 @@ class Dispatch:
             return []
         self.over = True
         running, self._running = self._running, {}
-        return [Cancel(n, Outcome.CLIENT_GONE) for n in running]
+        return [Cancel(t.n, Outcome.CLIENT_GONE) for t in running.values() if not t.complete]
 
     # ---- starting
 
@@ -242,7 +244,9 @@ class Dispatch:
             candidate = self.plan.spare(now)
             forced = candidate is not None
         if candidate is not None:
-            if self.attempts:
+            if self._asked[id(candidate.state)]:
+                self.retries += 1
+            elif self.attempts:
                 self.fallbacks += 1
             return self._start(candidate, now, forced=forced)
         if reason:
@@ -336,7 +340,7 @@ class Dispatch:
         if health.is_due(now) and self.plan.has_room(candidate, now):
             if self.attempts >= self.rule.retries.max_attempts:
                 return self._give_up(now)
-            self.retries += candidate.state in self.plan.tried
+            self.retries += self._asked[id(candidate.state)] > 0
             return self._start(candidate, now)
         self.plan.try_again(candidate)
         return self._advance(now)
@@ -421,7 +425,7 @@ class Dispatch:
         if self._racing and self.plan.history is not None:
             self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(True, now)
         self._racing = False
-        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers]
+        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete]
         if self.rule.buffer and self._streams and not attempt.complete:
             return commands
         self.relayed = attempt.n
