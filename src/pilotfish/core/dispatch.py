@@ -199,7 +199,7 @@ class Dispatch:
         if self.over:
             return []
         if any(t.complete for t in self._running.values()):
-            return self._best(now)  # a race that waited for a better answer than the one it has
+            return self._best(now, complete=True)  # a race that waited for a better answer than the one it has
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
         self.over = True
@@ -401,9 +401,10 @@ class Dispatch:
             return [self._wake()]
         return []
 
-    def _best(self, now: float) -> Commands:
+    def _best(self, now: float, *, complete: bool = False) -> Commands:
+        """The winner of those that have spoken. `complete`: of those whose answer is complete."""
         race = self.rule.race
-        ready = [t for t in self._running.values() if t.spoke_at is not None]
+        ready = [t for t in self._running.values() if (t.complete if complete else t.spoke_at is not None)]
         if not ready or race is None:
             return []
 
