@@ -28,7 +28,7 @@ def sse(*payloads: Any) -> list[bytes]:
         if isinstance(payload, bytes):
             events.append(payload)
             continue
-        name = payload.get("type", "")
+        name = str(payload.get("type", ""))
         events.append(event_from(json.dumps(payload, ensure_ascii=False).encode(), name.encode() if "." in name or "_" in name else b""))
     return events
 
