@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def sse(*payloads: Any) -> list[bytes]:
         if isinstance(payload, bytes):
             events.append(payload)
             continue
-        name = payload.get("type", "")
+        name = str(payload.get("type", ""))
         events.append(event_from(json.dumps(payload, ensure_ascii=False).encode(), name.encode() if "." in name or "_" in name else b""))
     return events
 
@@ -59,7 +60,7 @@ def pieces(stream: bytes) -> Iterator[tuple[str, list[bytes]]]:
     yield "by event", Splitter().feed(stream)
     yield "by byte", [stream[i : i + 1] for i in range(len(stream))]
     cuts = [0, *(i for i, byte in enumerate(stream) if byte & 0xC0 == 0x80), len(stream)]
-    yield "inside letters", [stream[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    yield "inside letters", [stream[a:b] for a, b in pairwise(cuts)]
 
 
 def translated(source: Style, target: Style, reads: list[bytes]) -> bytes:
