@@ -15,7 +15,8 @@ from pilotfish.core.outcome import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotfish.core.neutral import Chat, Delta, Reply
+    from pilotfish.core.deltas import Delta
+    from pilotfish.core.neutral import Chat, Reply
 
 # What a Watcher found in one event, as bits, since one event may be several things.
 CONTENT = 1     # the client sees text, reasoning, a refusal or a tool call: a first token
@@ -78,6 +79,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: bool = True
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
+    reasoning_field: str = ""              # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    sampling_fields: bool = True           # takes temperature, top_p, top_k
+    prompt_cache_breakpoints: bool = False # openai styles: knows prompt_cache_breakpoint on content parts
+    adaptive_thinking: bool = False        # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""The shell: sockets, files, the Kubernetes API, the clock. It does what the core decides and decides nothing itself."""
+"""IO: sockets, files, the Kubernetes API, the clock. Does what the core decides. `app.py` shows how it is put together."""

@@ -1,0 +1,170 @@
+"""What passes by in Anthropic Messages, looked at without being changed. The hot path: one call per event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.outcome import Usage
+from pilotfish.core.sse import data_of
+from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.styles._errors import error_from
+from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.anthropic.errors import STATUSES
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
+class TokenCounts(msgspec.Struct, gc=False):
+    """Anthropic's `usage`, whose `input_tokens` are only those that were neither read from a cache nor written to one."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens_details: OutputDetails | None = None
+
+    def updated(self, later: TokenCounts) -> TokenCounts:
+        """With what a later event says; counts are cumulative, and what it leaves out stands."""
+        return TokenCounts(
+            *(
+                new if new is not None else old
+                for old, new in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(later), strict=True)
+            )
+        )
+
+    def usage(self) -> Usage:
+        """In core terms: all input tokens in one sum."""
+        written, read = self.cache_creation_input_tokens or 0, self.cache_read_input_tokens or 0
+        thought = self.output_tokens_details
+        return Usage(
+            input=(self.input_tokens or 0) + written + read,
+            output=self.output_tokens or 0,
+            cached_input=read,
+            cache_write=written,
+            reasoning=thought.thinking_tokens or 0 if thought else 0,
+        )
+
+
+class _Body(msgspec.Struct, gc=False):
+    """`message` of message_start, `delta` and `content_block` of any event: the fields of all of them."""
+
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    name: str | None = None
+    input: Any = None
+    stop_reason: str | None = None
+    model: str | None = None
+    usage: TokenCounts | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    """An event of a stream, or a whole message."""
+
+    type: str | None = None
+    delta: _Body | None = None
+    content_block: _Body | None = None
+    message: _Body | None = None
+    usage: TokenCounts | None = None
+    content: list[_Body] | None = None
+    stop_reason: str | None = None
+    model: str | None = None
+    error: Any = None
+    input_tokens: int | None = None  # the answer of count_tokens
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+class AnthropicWatcher:
+    """A `core.style.Watcher` for Messages and count_tokens."""
+
+    __slots__ = ("_counts", "chars", "error", "finish_reason", "model", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.error: ErrorInfo | None = None
+        self.chars = 0
+        self._counts = TokenCounts()
+
+    def event(self, event: bytes) -> int:
+        data = data_of(event)
+        if not data:
+            return PING
+        try:
+            found = _decoder.decode(data)
+        except BAD_JSON:
+            try:
+                found = decode_as(_decoder, data)  # in a shape we do not know, or no JSON
+            except BAD_JSON:
+                return MALFORMED
+        kind = found.type
+        if kind == "content_block_delta":
+            return self._delta(found.delta)
+        if kind == "content_block_start":
+            return self._block(found.content_block)
+        if kind == "ping":
+            return PING
+        if kind == "message_stop":
+            return TERMINAL
+        if kind == "error" or found.error:
+            return self._failed(data)
+        if kind == "message_start" and found.message:
+            self.model = found.message.model
+            self._count(found.message.usage)
+        elif kind == "message_delta":
+            self._count(found.usage)
+            if found.delta and found.delta.stop_reason:
+                self.finish_reason = found.delta.stop_reason
+                return FINISH
+        return 0
+
+    def reply(self, body: bytes) -> int:
+        try:
+            found = decode_as(_decoder, body)
+        except BAD_JSON:
+            return MALFORMED
+        if found.type == "error" or found.error:
+            return self._failed(body)
+        if body.lstrip()[:1] not in (b"{", b"["):
+            return MALFORMED  # a bare text or number is JSON, but no answer of any endpoint
+        self.model = found.model
+        self.finish_reason = found.stop_reason
+        for block in found.content or ():
+            self._block(block)
+        self._count(found.usage or (TokenCounts(found.input_tokens) if found.input_tokens is not None else None))
+        return CONTENT | TERMINAL
+
+    def _delta(self, delta: _Body | None) -> int:
+        """A signature or a citation is no content: nobody waits for it."""
+        seen = delta and (delta.text or delta.thinking or delta.partial_json)
+        if not seen:
+            return 0
+        self.chars += len(seen)
+        return CONTENT
+
+    def _block(self, block: _Body | None) -> int:
+        """Blocks of text and thinking start empty and are no content until they are filled; any other block is some as it stands."""
+        if block is None:
+            return 0
+        self.chars += len(block.text or block.thinking or block.name or "")
+        if block.input:
+            self.chars += len(msgspec.json.encode(block.input))
+        return CONTENT if block.text or block.thinking or block.type not in ("text", "thinking") else 0
+
+    def _count(self, counts: TokenCounts | None) -> None:
+        if counts:
+            self._counts = self._counts.updated(counts)
+            self.usage = self._counts.usage()
+
+    def _failed(self, data: bytes) -> int:
+        error = error_from(msgspec.json.decode(data))
+        self.error = msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type))
+        return ERROR

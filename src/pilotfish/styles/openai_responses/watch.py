@@ -1,0 +1,136 @@
+"""What passes by in OpenAI Responses, looked at without being changed. The hot path: one call per event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.outcome import Usage
+from pilotfish.core.sse import data_of
+from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.styles._errors import error_from
+from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.openai.errors import status_for
+from pilotfish.styles.openai.watch import TokenCounts
+
+
+class _Part(msgspec.Struct, gc=False):
+    text: str | None = None
+    refusal: str | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    type: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    content: list[_Part] | None = None
+    summary: list[_Part] | None = None
+
+    def chars(self) -> int:
+        count = len(self.name or "") + len(self.arguments or self.input or "")
+        for part in (*(self.content or ()), *(self.summary or ())):
+            count += len(part.text or part.refusal or "")
+        return count
+
+
+class _Reason(msgspec.Struct, gc=False):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct, gc=False):
+    object: str | None = None
+    model: str | None = None
+    status: str | None = None
+    usage: TokenCounts | None = None
+    error: Any = None
+    incomplete_details: _Reason | None = None
+    output: list[_Item] | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str | None = None
+    delta: Any = None
+    item: _Item | None = None
+    response: _Response | None = None
+    error: Any = None
+
+
+_events = msgspec.json.Decoder(_Event)
+_responses = msgspec.json.Decoder(_Response)
+
+
+class ResponsesWatcher:
+    """A `core.style.Watcher`. `finish_reason` is the status, or why an answer is incomplete."""
+
+    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.error: ErrorInfo | None = None
+        self.chars = 0
+
+    def event(self, event: bytes) -> int:
+        data = data_of(event)
+        if not data:
+            return PING
+        try:
+            found = _events.decode(data)
+        except BAD_JSON:
+            if data.strip() == b"[DONE]":  # some servers end this style as they end the other; `response.completed` came before
+                return PING
+            try:
+                found = decode_as(_events, data)
+            except BAD_JSON:
+                return MALFORMED
+        kind = found.type or ""
+        if kind.endswith(".delta"):
+            if isinstance(found.delta, str) and found.delta:
+                self.chars += len(found.delta)
+                return CONTENT
+            return 0
+        if kind == "error" or found.error:
+            return self._failed(msgspec.json.decode(data))
+        if kind == "response.output_item.added" and found.item:
+            # Messages and reasoning are filled later; a tool call is something from its name on.
+            self.chars += found.item.chars()
+            return 0 if found.item.type in ("message", "reasoning") else CONTENT
+        return self._stage(kind, found.response) if found.response else 0
+
+    def reply(self, body: bytes) -> int:
+        try:
+            found = decode_as(_responses, body)
+        except BAD_JSON:
+            return MALFORMED
+        if body.lstrip()[:1] not in (b"{", b"["):
+            return MALFORMED  # a bare text or number is JSON, but no answer
+        if found.error:
+            return self._failed(found.error)
+        self.chars = sum(item.chars() for item in found.output or ())
+        self._finished(found)
+        return CONTENT | TERMINAL
+
+    def _stage(self, kind: str, response: _Response) -> int:
+        """`response.created`, `.in_progress`, and how it ended."""
+        if kind == "response.failed":
+            self._finished(response)
+            return self._failed(response.error)
+        if kind in ("response.completed", "response.incomplete"):
+            self._finished(response)
+            return FINISH | TERMINAL
+        self.model = response.model or self.model
+        return 0
+
+    def _finished(self, response: _Response) -> None:
+        self.model = response.model or self.model
+        self.finish_reason = (response.incomplete_details and response.incomplete_details.reason) or response.status
+        if response.usage:
+            self.usage = response.usage.usage()
+
+    def _failed(self, error: Any) -> int:
+        found = error_from(error or {"message": "the response failed without saying why"})
+        self.error = msgspec.structs.replace(found, status=found.status or status_for(found))
+        return ERROR
