@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -48,8 +48,14 @@ class ControlPlane:
         peer = f"http://127.0.0.1:{self._etcd_peer_port}"
         self._spawn(
             "etcd",
-            ["--name=t", f"--data-dir={self.folder}/etcd", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}"]
-            + [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=t={peer}", "--unsafe-no-fsync"],
+            name="t",
+            data_dir=f"{self.folder}/etcd",
+            listen_client_urls=etcd,
+            advertise_client_urls=etcd,
+            listen_peer_urls=peer,
+            initial_advertise_peer_urls=peer,
+            initial_cluster=f"t={peer}",
+            unsafe_no_fsync="true",
         )
         self.start_api_server()
         if (self._assets / "kube-controller-manager").exists():
@@ -60,12 +66,21 @@ class ControlPlane:
         folder = self.folder
         self._spawn(
             "kube-apiserver",
-            [f"--etcd-servers=http://127.0.0.1:{self._etcd_port}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]
-            + [f"--secure-port={self.port}", f"--tls-cert-file={folder}/api.crt", f"--tls-private-key-file={folder}/api.key"]
-            + [f"--service-account-key-file={folder}/sa.pub", f"--service-account-signing-key-file={folder}/sa.key"]
-            + [f"--service-account-issuer={self.host}", f"--api-audiences={self.host}", "--service-cluster-ip-range=10.96.0.0/16"]
-            + ["--authorization-mode=RBAC", f"--token-auth-file={folder}/tokens.csv", "--endpoint-reconciler-type=none"]
-            + ["--enable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook"],
+            etcd_servers=f"http://127.0.0.1:{self._etcd_port}",
+            bind_address="127.0.0.1",
+            advertise_address="127.0.0.1",
+            secure_port=self.port,
+            tls_cert_file=folder / "api.crt",
+            tls_private_key_file=folder / "api.key",
+            service_account_key_file=folder / "sa.pub",
+            service_account_signing_key_file=folder / "sa.key",
+            service_account_issuer=self.host,
+            api_audiences=self.host,
+            service_cluster_ip_range="10.96.0.0/16",
+            authorization_mode="RBAC",
+            token_auth_file=folder / "tokens.csv",
+            endpoint_reconciler_type="none",
+            enable_admission_plugins="MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
         )
         self._wait(lambda: self.get("/readyz") == b"ok", "kube-apiserver")
 
@@ -83,8 +98,6 @@ class ControlPlane:
             self._end(name)
 
     def get(self, path: str) -> bytes:
-        import ssl
-
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
         request = urllib.request.Request(self.host + path, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
         with urllib.request.urlopen(request, context=context, timeout=5) as answer:
@@ -107,18 +120,19 @@ class ControlPlane:
     def _start_controller_manager(self) -> None:
         # Debian's build has a controller that upstream has not, and that needs what we do not run.
         listed = subprocess.run([self._assets / "kube-controller-manager", "--help"], capture_output=True, text=True, check=False).stdout
-        extra = ["--controllers=*,-service-ca-certificate-publisher-controller"] if "service-ca-certificate-publisher" in listed else []
-        extra += ["--port=0"] if "--port int" in listed else []
+        extra = {"controllers": "*,-service-ca-certificate-publisher-controller"} if "service-ca-certificate-publisher" in listed else {}
+        extra |= {"port": "0"} if "--port int" in listed else {}
         self._spawn(
             "kube-controller-manager",
-            [
-                f"--kubeconfig={self.folder}/kcm.kubeconfig",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={self._kcm_port}",
-                "--leader-elect=false",
-            ]
-            + ["--use-service-account-credentials=true", f"--service-account-private-key-file={self.folder}/sa.key"]
-            + [f"--root-ca-file={self.folder}/ca.crt", f"--cert-dir={self.folder}/kcm", *extra],
+            kubeconfig=self.folder / "kcm.kubeconfig",
+            bind_address="127.0.0.1",
+            secure_port=self._kcm_port,
+            leader_elect="false",
+            use_service_account_credentials="true",
+            service_account_private_key_file=self.folder / "sa.key",
+            root_ca_file=self.folder / "ca.crt",
+            cert_dir=self.folder / "kcm",
+            **extra,
         )
         self._wait(lambda: bool(self.get("/api/v1/namespaces/default/serviceaccounts/default")), "kube-controller-manager")
 
@@ -140,11 +154,10 @@ class ControlPlane:
             (self.folder / name).write_bytes(content)
             (self.folder / name).chmod(0o600)
 
-    def _spawn(self, name: str, arguments: list[str]) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [self._assets / name, *arguments], stdout=log, stderr=log, env={**os.environ, "ETCD_UNSUPPORTED_ARCH": ""}
-            )
+    def _spawn(self, program: str, **flags: object) -> None:
+        arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
+        with (self.folder / f"{program}.log").open("ab") as log:
+            self._running[program] = subprocess.Popen([self._assets / program, *arguments], stdout=log, stderr=log)
 
     def _end(self, name: str) -> None:
         process = self._running.pop(name, None)

@@ -33,7 +33,19 @@ from pilotfish.core.deltas import (
 )
 from pilotfish.core.outcome import Usage
 from pilotfish.core.sse import EventTooLong
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, USAGE_ONLY, ErrorInfo, StreamReader, StreamWriter, Watcher
+from pilotfish.core.style import (
+    CONTENT,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+    USAGE_ONLY,
+    ErrorInfo,
+    StreamReader,
+    StreamWriter,
+    Watcher,
+)
 
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
