@@ -279,9 +279,53 @@ async def test_a_gate_holds_a_whole_answer_before_its_head(vendor, connect):
 async def test_a_client_that_does_not_read_stops_the_vendor(vendor, connect):
     """Backpressure: what a client does not take is not piled up here."""
     raw = await connect(vendor)
-    raw.reader._transport.pause_reading()
+    raw.writer.transport.pause_reading()
     await raw.send(CHAT, {"model": "sim-n100000", "messages": USER, "stream": True})
     await vendor.until_requests(1)
     raw.writer.transport.abort()
     await vendor.until_cancelled()
     assert vendor.cancelled[0].sent < 100_000
+
+
+async def test_a_whole_answer_may_be_silent_after_its_head_or_send_white_space_for_ever(vendor, streamed):
+    _, _, raw = await streamed("sim-silent200", stream=False)
+    raw.writer.write_eof()
+    assert await raw.rest() == b""
+    _, _, raw = await streamed("sim-heartbeats-1ms", stream=False)
+    assert [await raw.chunk(), await raw.chunk()] == [b"\n", b"\n"]
+
+
+async def test_a_whole_answer_may_stall_or_be_reset_within_its_body(vendor, streamed):
+    _, headers, raw = await streamed("sim-stall50", stream=False)
+    half = int(headers["content-length"]) * 50 // 100
+    assert len(await raw.reader.readexactly(half)) == half
+    raw.writer.write_eof()
+    assert await raw.rest() == b""
+    await vendor.until_cancelled()
+    vendor.script(Fault.cut_at(100, "rst"))
+    raw.writer.transport.abort()
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await (await streamed("m", stream=False))[2].chunk()
+
+
+async def test_a_stream_as_json_array_is_one_document_and_its_faults_fit_in(vendor, connect):
+    async def array(model: str) -> bytes:
+        raw = await connect(vendor)
+        await raw.send(f"/v1beta/models/{model}:streamGenerateContent", {"contents": [{"parts": [{"text": "hello"}]}]})
+        await raw.head()
+        return b"".join(await events(raw))
+
+    good = orjson.loads(await array("sim-n2"))
+    assert "".join(reply["candidates"][0]["content"]["parts"][0]["text"] for reply in good) == "the small "
+    assert [reply.get("error", {}).get("code") for reply in orjson.loads(await array("sim-n2-err-before"))] == [503]
+    assert [reply.get("error", {}).get("code") for reply in orjson.loads(await array("sim-n2-err-after50"))] == [None, 503]
+    for word in ("malformed", "nodone"):
+        with pytest.raises(orjson.JSONDecodeError):
+            orjson.loads(await array(f"sim-n2-{word}"))
+
+
+async def test_a_cut_of_everything_comes_between_content_and_finish(vendor, streamed):
+    _, _, raw = await streamed("sim-n3-cut100", path="/v1/messages", max_tokens=9)
+    found = await until_cut(raw)
+    assert sum(b"text_delta" in event for event in found) == 3
+    assert not any(b"message_delta" in event for event in found)

@@ -163,6 +163,15 @@ async def test_a_body_that_waits_for_leave_is_let_come(vendor, connect):
     assert (await raw.head())[0] == 200
 
 
+@pytest.mark.parametrize("style", ["openai", "responses", "google", "bedrock"])
+async def test_usage_can_be_missing(http, vendor, style):
+    names = {"google": "usageMetadata"}
+    with_usage = orjson.loads((await post(http, vendor, *of(style, "m")))[2])
+    without = orjson.loads((await post(http, vendor, *of(style, "sim-nousage")))[2])
+    assert with_usage[names.get(style, "usage")]
+    assert not without.get(names.get(style, "usage"))
+
+
 async def test_the_script_comes_first_then_the_standing_fault_then_nothing(http, vendor):
     vendor.script(Fault.status(500), Fault())
     vendor.always(Fault.status(503))

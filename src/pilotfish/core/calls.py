@@ -51,7 +51,9 @@ def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str
     if op not in CHAT_STYLES or inbound.op not in CHAT_STYLES:
         return _alike(inbound, service, op)
     style = CHAT_STYLES[op]
-    written = styles(style).write_request(chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks))
+    written = styles(style).write_request(
+        chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+    )
     edited = _edited(written.body, service, op)
     return CallBody(op, style, (edited,), False, written.dropped, False, written.headers)
 

@@ -42,6 +42,7 @@ from pilotfish.core.style import (
     TERMINAL,
     USAGE_ONLY,
     ErrorInfo,
+    Splitter,
     StreamReader,
     StreamWriter,
     Watcher,
@@ -50,12 +51,6 @@ from pilotfish.core.style import (
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
-
-
-class Splitter(Protocol):
-    """`core.sse.Splitter` and its likes."""
-
-    def feed(self, data: bytes) -> list[bytes]: ...
 
 
 class Channel(Protocol):
@@ -87,9 +82,24 @@ class Channel(Protocol):
 class PassThrough:
     """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or None, model to show) as JSON strings."""
 
-    __slots__ = ("_close", "_hide_usage", "_rename", "_split", "_watcher", "contents", "error", "events", "finished", "malformed", "terminal", "too_long")
+    __slots__ = (
+        "_close",
+        "_hide_usage",
+        "_rename",
+        "_split",
+        "_watcher",
+        "contents",
+        "error",
+        "events",
+        "finished",
+        "malformed",
+        "terminal",
+        "too_long",
+    )
 
-    def __init__(self, splitter: Splitter, watcher: Watcher, *, hide_usage: bool, rename: Callable[[bytes], bytes] | None, close: bytes) -> None:
+    def __init__(
+        self, splitter: Splitter, watcher: Watcher, *, hide_usage: bool, rename: Callable[[bytes], bytes] | None, close: bytes
+    ) -> None:
         self._split, self._watcher = splitter.feed, watcher
         self._hide_usage, self._rename, self._close = hide_usage, rename, close
         self.contents = self.events = self.malformed = 0
@@ -156,7 +166,21 @@ _SPOKEN = (TextDelta, ThinkingDelta, RefusalDelta, ToolStart, ToolArgs, PartDelt
 class Translated:
     """`reader` is the upstream style's, `writer` the client's. The writer may be shared with the attempt that this one rescues."""
 
-    __slots__ = ("_read", "_split", "_writer", "chars", "contents", "error", "events", "finish_reason", "finished", "malformed", "terminal", "too_long", "usage")
+    __slots__ = (
+        "_read",
+        "_split",
+        "_writer",
+        "chars",
+        "contents",
+        "error",
+        "events",
+        "finish_reason",
+        "finished",
+        "malformed",
+        "terminal",
+        "too_long",
+        "usage",
+    )
 
     def __init__(self, splitter: Splitter, reader: StreamReader, writer: StreamWriter) -> None:
         self._split, self._read, self._writer = splitter.feed, reader.feed, writer

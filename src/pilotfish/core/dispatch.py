@@ -72,7 +72,9 @@ Commands = list[Command]
 
 SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
 NO_SERVICE = Failure(outcome=Outcome.CONNECT_FAILED, status=503, message="no service of this rule can be used now", code="no_service")
-RATE_LIMITED = Failure(outcome=Outcome.RATE_LIMITED, status=429, message="all services of this rule are at their rate limits", code="rate_limited")
+RATE_LIMITED = Failure(
+    outcome=Outcome.RATE_LIMITED, status=429, message="all services of this rule are at their rate limits", code="rate_limited"
+)
 LATE = Failure(outcome=Outcome.TIMEOUT, status=504, message="the request did not finish within its total time", code="timeout")
 RACE_LATE = Failure(outcome=Outcome.TIMEOUT, status=504, message="no service answered within the race's time", code="timeout")
 
@@ -104,7 +106,7 @@ class Dispatch:
         self._may_hedge = may_hedge and self.rule.hedge is not None
         self._running: dict[int, Try] = {}
         self._timers: dict[str, float] = {}
-        self._again: Try | None = None          # who is asked again when the backoff is over
+        self._again: Try | None = None  # who is asked again when the backoff is over
         self._awaited: Candidate | None = None  # who said when to come back
         self._waits = 0
         self._racing = self.rule.race is not None
@@ -425,7 +427,9 @@ class Dispatch:
     def _broken(self, failure: Failure, rescuable: bool, now: float) -> Commands:
         self.relayed = None
         self._timers.clear()
-        may = self.rule.on_stream_break == "continue" and rescuable and self.attempts < self.rule.retries.max_attempts and now < self.deadline
+        may = (
+            self.rule.on_stream_break == "continue" and rescuable and self.attempts < self.rule.retries.max_attempts and now < self.deadline
+        )
         candidate = self.plan.next(now) if may else None
         if candidate is None:
             self.over = True
@@ -457,7 +461,7 @@ class Dispatch:
 
 
 QUEUE_POLL_S = 0.02  # how soon to look again for a free place where nobody knows when there will be one
-MIN_SAMPLES = 10     # fewer say nothing about a 95th percentile
+MIN_SAMPLES = 10  # fewer say nothing about a 95th percentile
 
 _ON_TIMER: dict[str, Callable[[Dispatch, float], Commands]] = {
     "backoff": Dispatch._backoff_over,

@@ -22,7 +22,20 @@ class ServiceState:
     service. With one key it is empty, and the service itself cools.
     """
 
-    __slots__ = ("headroom", "health", "in_flight", "keys", "latency", "model", "probe_unsupported", "provider", "speed", "tokens_in_flight", "ttft", "windows")
+    __slots__ = (
+        "headroom",
+        "health",
+        "in_flight",
+        "keys",
+        "latency",
+        "model",
+        "probe_unsupported",
+        "provider",
+        "speed",
+        "tokens_in_flight",
+        "ttft",
+        "windows",
+    )
 
     def __init__(self, provider: str, model: str, keys: int) -> None:
         self.provider, self.model = provider, model

@@ -35,10 +35,12 @@ class Signature(msgspec.Struct, frozen=True):
     """A vendor's proof over what its model thought, to be handed back unchanged on the next turn, to the same family only.
 
     `origin` is `anthropic` (also for Claude on Bedrock: its signatures are valid on every platform), `google` or `openai_responses`.
+    `id` is the item it belongs to, where that must come back, too (Responses).
     """
 
     origin: str
     value: str
+    id: str = ""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,14 +337,15 @@ _SEAL = "pilotfish:"
 
 def seal(signature: Signature, style: str) -> str:
     """A signature as text for a client of `style`, which will hand it back: bare in its own family, else with its origin before it."""
-    return signature.value if signature.origin == style else f"{_SEAL}{signature.origin}:{signature.value}"
+    return signature.value if signature.origin == style else f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
 
 
 def unseal(text: str, style: str) -> Signature:
     """What `seal` made, or a signature of `style` itself."""
     if text.startswith(_SEAL):
-        origin, _, value = text[len(_SEAL) :].partition(":")
-        return Signature(origin, value)
+        origin, _, rest = text[len(_SEAL) :].partition(":")
+        identity, _, value = rest.partition(":")
+        return Signature(origin, value, identity)
     return Signature(style, text)
 
 

@@ -22,7 +22,13 @@ ALIKE = {
 }
 
 # Why a service may not be used now. Short words on the hot path; `explain` adds the numbers.
-COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = "cooling", "awaits its probe", "no usable key", "at its limit", "rate limit nearly used up"
+COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
+    "cooling",
+    "awaits its probe",
+    "no usable key",
+    "at its limit",
+    "rate limit nearly used up",
+)
 PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
 
 
@@ -48,7 +54,9 @@ class Roster:
 
     def __init__(self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger) -> None:
         self.rule, self.key = rule, key
-        self.left_out = [(s, "inactive" if not s.active else "its provider is disabled") for s in services if not (s.active and s.provider.enabled)]
+        self.left_out = [
+            (s, "inactive" if not s.active else "its provider is disabled") for s in services if not (s.active and s.provider.enabled)
+        ]
         self.all = tuple(ledger.candidate(s) for s in services if s.active and s.provider.enabled)
         tiers = sorted({c.service.tier for c in self.all})
         self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
@@ -131,7 +139,11 @@ class Plan:
         tried = self.tried
         for roster in self.rosters:
             for tier in roster.tiers_for(self.op):
-                found = [c for c in tier if c.state not in tried and (not reason or reason in c.service.fallback) and self.obstacle(c, now) is None]
+                found = [
+                    c
+                    for c in tier
+                    if c.state not in tried and (not reason or reason in c.service.fallback) and self.obstacle(c, now) is None
+                ]
                 if found:
                     return roster, found
         return None

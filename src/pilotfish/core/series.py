@@ -49,26 +49,42 @@ GEN_AI_PER_TOKEN = Series(
     "(Last content - first content) / (output tokens - 1), for streams of two tokens or more.",
     PER_TOKEN,
 )
-OUTPUT_SPEED = Series("pilotfish_output_tokens_per_second", "histogram", _SERVICE, "Output tokens / (last content - first content), streams.", SPEED)
+OUTPUT_SPEED = Series(
+    "pilotfish_output_tokens_per_second", "histogram", _SERVICE, "Output tokens / (last content - first content), streams.", SPEED
+)
 FIRST_BYTE = Series(
-    "pilotfish_time_to_first_byte_seconds", "histogram", _SERVICE, "From the serving attempt's request sent to the head of its answer.", FIRST_TOKEN
+    "pilotfish_time_to_first_byte_seconds",
+    "histogram",
+    _SERVICE,
+    "From the serving attempt's request sent to the head of its answer.",
+    FIRST_TOKEN,
 )
 REQUESTS = Series("pilotfish_requests_total", "counter", ("rule", "style", "code"), "Requests answered, by the status the client got.")
 DURATIONS = Series(
-    "pilotfish_request_duration_seconds", "histogram", ("rule", "style", "stream"), "From the request read to the last byte written.", DURATION
+    "pilotfish_request_duration_seconds",
+    "histogram",
+    ("rule", "style", "stream"),
+    "From the request read to the last byte written.",
+    DURATION,
 )
 IN_FLIGHT = Series("pilotfish_requests_in_flight", "gauge", ("rule",), "Requests being served now.")
 OVERHEADS = Series("pilotfish_overhead_seconds", "histogram", ("stream",), "Duration less all time spent waiting for upstreams.", OVERHEAD)
 ATTEMPTS = Series("pilotfish_attempts_total", "counter", (*_SERVICE, "outcome"), "Attempts, by what became of them.")
 RETRIES = Series("pilotfish_retries_total", "counter", ("rule",), "Attempts at a service that had been asked before for the same request.")
 FALLBACKS = Series("pilotfish_fallbacks_total", "counter", ("rule",), "Attempts at another service after one had failed.")
-STREAM_BREAKS = Series("pilotfish_stream_breaks_total", "counter", ("provider", "model", "cause"), "Streams that broke after their first content.")
-STREAM_RESCUES = Series("pilotfish_stream_rescues_total", "counter", ("rule", "mode", "result"), "Broken streams that another service went on with.")
+STREAM_BREAKS = Series(
+    "pilotfish_stream_breaks_total", "counter", ("provider", "model", "cause"), "Streams that broke after their first content."
+)
+STREAM_RESCUES = Series(
+    "pilotfish_stream_rescues_total", "counter", ("rule", "mode", "result"), "Broken streams that another service went on with."
+)
 RACES = Series("pilotfish_races_total", "counter", (*_SERVICE, "result"), "Race participants: won, lost or failed.")
 HEDGES = Series("pilotfish_hedges_total", "counter", ("rule", "result"), "Second attempts because the first was late: won or lost.")
 WASTED_TOKENS = Series("pilotfish_wasted_tokens_total", "counter", ("rule", "reason"), "Tokens of attempts whose answer nobody got.")
 SERVICE_STATE = Series("pilotfish_service_state", "gauge", ("provider", "model", "state"), "1 for the state that the service is in.")
-SERVICE_COOLDOWN = Series("pilotfish_service_cooldown_seconds", "gauge", ("provider", "model"), "Seconds until a cooling service is due; 0 if it serves.")
+SERVICE_COOLDOWN = Series(
+    "pilotfish_service_cooldown_seconds", "gauge", ("provider", "model"), "Seconds until a cooling service is due; 0 if it serves."
+)
 LIMIT_REMAINING = Series(
     "pilotfish_ratelimit_remaining", "gauge", ("provider", "model", "kind"), "What the vendor's headers say is left of a rate limit."
 )
@@ -79,11 +95,15 @@ TOKENS_TOTAL = Series(
     (*_SERVICE, "kind"),
     "input: all input tokens; cached_input, cache_write: parts of it; output: all output tokens; reasoning: part of it.",
 )
-ESTIMATED = Series("pilotfish_usage_estimated_total", "counter", _SERVICE, "Attempts whose tokens were estimated, since the upstream gave none.")
+ESTIMATED = Series(
+    "pilotfish_usage_estimated_total", "counter", _SERVICE, "Attempts whose tokens were estimated, since the upstream gave none."
+)
 COST = Series("pilotfish_cost_usd_total", "counter", _SERVICE, "US dollars by the prices in the rules file.")
 DROPPED = Series("pilotfish_dropped_fields_total", "counter", ("style", "field"), "Fields that the service's style could not carry.")
 CLIENT_GONE = Series("pilotfish_client_gone_total", "counter", ("rule",), "Clients that left before their answer was complete.")
-MALFORMED = Series("pilotfish_malformed_events_total", "counter", ("provider", "model"), "Upstream events left out because they were not readable.")
+MALFORMED = Series(
+    "pilotfish_malformed_events_total", "counter", ("provider", "model"), "Upstream events left out because they were not readable."
+)
 FORCED = Series("pilotfish_forced_total", "counter", ("rule",), "Requests sent to a cooling service because all were out.")
 RELOADS = Series("pilotfish_config_reloads_total", "counter", ("result",), "Rules read: applied or rejected.")
 RELOAD_OK = Series("pilotfish_config_last_reload_successful", "gauge", (), "1 if the rules read last are in force.")

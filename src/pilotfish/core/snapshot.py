@@ -5,7 +5,7 @@ Times are seconds whatever the rules file's unit was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pilotfish.core.provider import ProviderKind
     from pilotfish.core.smart import Block
     from pilotfish.core.tactic import Tactic
+
+
+TIME_WINDOW_S = 300.0  # of a service's statistics, where the rules give none or nothing above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,12 @@ class Provider:
     tokens: tuple[SecretRef, ...] = ()
     no_key_required: bool = False
     enabled: bool = True
-    proxy_url: str = ""
+    proxy_url: str = field(default="", repr=False)  # may hold a password
     timeout_s: float | None = None
     tags: tuple[str, ...] = ()
     models: frozenset[str] | None = None
     default_model: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # lower-case names; may hold keys
     auth_type: str = "api_key"
     oauth: OAuth | None = None
     default_model_capacity: int | None = None
@@ -120,15 +123,15 @@ class Service:
     rule: str
     weight: float = 1.0
     active: bool = True
-    time_window_s: float = 300.0
+    time_window_s: float = TIME_WINDOW_S
     tier: int = 0
     model_capacity: int | None = None
-    priority: int = 0                # of a virtual model's participant: larger wins
+    priority: int = 0  # of a virtual model's participant: larger wins
     limits: Limits = Limits()
     quirks: Quirks = Quirks()
     fallback: frozenset[str] = frozenset()  # reasons (`context_length`, `content_policy`) for which it may take over
-    id: str = ""                     # "provider/model"
-    model_json: bytes = b""          # the model's name as JSON, for the splice
+    id: str = ""  # "provider/model"
+    model_json: bytes = b""  # the model's name as JSON, for the splice
     price: Price | None = None
 
 
@@ -144,22 +147,23 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    by: str                          # header | prefix | user | client_ip
+    by: str  # header | prefix | user | client_ip
     header: str = ""
     ttl_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    strategy: str = "first_wins"     # first_wins | weighted | quality
+    strategy: str = "first_wins"  # first_wins | weighted | quality
     timeout_s: float = 5.0
     grace_s: float = 1.0
     max_parallel: int = 2
+    performance_file: str = ""  # empty: below STATE_DIR
 
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    after_s: float | None = None     # None: p95 of the service's own time to first token
+    after_s: float | None = None  # None: p95 of the service's own time to first token
     percentile: float = 0.95
     min_s: float = 0.5
     budget_percent: float = 5.0
@@ -192,7 +196,7 @@ class Rule:
     cooldown: CooldownRules = CooldownRules()
     virtual: bool = False
     display_name: str = ""
-    source: str = ""                 # where it was written: "file:rules.yaml: rules[0]"
+    source: str = ""  # where it was written: "file:rules.yaml: rules[0]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,8 @@ class Scenario:
 class Snapshot:
     """All rules in force. `version` is a hash over the documents' meaning; `sources` name them.
 
-    `exact` and `globs` are what `match` looks into: rules by request_model, and glob rules from the most to the least specific.
+    `exact` and `globs` are what `match` looks into, inactive rules left out: rules by request_model, and glob rules with their matchers
+    from the most to the least specific. `rules` holds the inactive ones too, and no virtual models.
     """
 
     version: str = ""
@@ -214,10 +219,10 @@ class Snapshot:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     exact: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
-    globs: tuple[Rule, ...] = ()
+    globs: tuple[tuple[Rule, Callable[[str], bool]], ...] = ()
     virtual_models: Mapping[str, Rule] = field(default_factory=dict)
     default_virtual_model: str = ""
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
-    defaults: Rule = Rule(name="")   # the numbers of `defaults`, for requests addressed as provider/model
-    notes: tuple[str, ...] = ()      # accepted keys that nothing obeys yet
+    defaults: Rule = Rule(name="")  # the numbers of `defaults`, for requests addressed as provider/model
+    notes: tuple[str, ...] = ()  # accepted keys that nothing obeys yet

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
+from math import exp
 
 # Enough for a p99 that means something, few enough to sort in microseconds; older ones say nothing of now.
 SAMPLES = 100
 SAMPLE_AGE_S = 600.0
+# How fast `recent` forgets: a value counts for 1/e after this many seconds, and every new one for a tenth at least.
+RECENT_S = 5.0
+RECENT_SHARE = 0.1
 
 
 class Samples:
     """The last 100 values not older than ten minutes, with average and percentiles.
 
     Adding costs a deque append; the sorted copy is made when a percentile is asked for, and kept until the next value or expiry.
+    `recent` is a moving average that forgets within seconds: how it is now, for choosing. None before the first value.
     """
 
-    __slots__ = ("_sorted", "_sum", "_values", "last_at")
+    __slots__ = ("_last", "_sorted", "_sum", "_values", "last_at", "recent")
 
     def __init__(self) -> None:
         self._values: deque[tuple[float, float]] = deque()
         self._sum = 0.0
         self._sorted: list[float] | None = None
+        self._last = SAMPLES  # of how many values `_sorted` is
         self.last_at = float("-inf")
+        self.recent: float | None = None
 
     def add(self, value: float, now: float) -> None:
         values = self._values
@@ -30,6 +38,10 @@ class Samples:
         values.append((now, value))
         self._sum += value
         self._sorted = None
+        if self.recent is None:
+            self.recent = value
+        else:
+            self.recent += max(RECENT_SHARE, 1.0 - exp((self.last_at - now) / RECENT_S)) * (value - self.recent)
         self.last_at = now
 
     def _expire(self, now: float) -> None:
@@ -45,19 +57,25 @@ class Samples:
         self._expire(now)
         return len(self._values)
 
-    def average(self, now: float) -> float | None:
-        """None without samples."""
+    def average(self, now: float, last: int = SAMPLES) -> float | None:
+        """Of the last so many values; None without any."""
         self._expire(now)
-        return self._sum / len(self._values) if self._values else None
+        values = self._values
+        if not values:
+            return None
+        if last >= len(values):
+            return self._sum / len(values)
+        return sum(v for _, v in islice(reversed(values), last)) / last
 
-    def percentile(self, q: float, now: float) -> float | None:
-        """Linear interpolation at rank q (n - 1); None without samples."""
+    def percentile(self, q: float, now: float, last: int = SAMPLES) -> float | None:
+        """Of the last so many values, linear interpolation at rank q (n - 1); None without any."""
         self._expire(now)
         if not self._values:
             return None
         ordered = self._sorted
-        if ordered is None:
-            ordered = self._sorted = sorted(v for _, v in self._values)
+        if ordered is None or self._last != last:
+            ordered = self._sorted = sorted(v for _, v in islice(reversed(self._values), last))
+            self._last = last
         rank = q * (len(ordered) - 1)
         low = int(rank)
         high = min(low + 1, len(ordered) - 1)
@@ -85,6 +103,7 @@ class Samples:
         self._sum = sum(v for _, v in self._values)
         self._sorted = None
         self.last_at = self._values[-1][0] if self._values else float("-inf")
+        self.recent = self._sum / len(self._values) if self._values else None
 
 
 class Window:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Params(BaseModel):
-    """Base of every tactic's parameters: unknown ones are problems at load."""
+    """Base of every tactic's parameters: unknown ones, and a text where a number is expected, are problems at load."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Random(Protocol):

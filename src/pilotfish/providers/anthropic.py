@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
-import msgspec
-
+from pilotfish.core.model_facts import claude_quirks
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 from pilotfish.core.style import Quirks
 
-# `max_tokens` is required. 16384 fits every model since Claude 3.7 (page "Models overview", 2026-11); earlier ones take less.
+# `max_tokens` is required (API reference "Create a message", 2026-11); 16384 fits every model since Claude 3.7.
 QUIRKS = Quirks(default_max_tokens=16384)
-CLAUDE_3_5 = re.compile(r"claude-3-5-")
-CLAUDE_3 = re.compile(r"claude-3-(?:opus|sonnet|haiku)-|claude-(?:2|instant)")
 KINDS = {"requests": "requests", "tokens": "tokens", "input_tokens": "input-tokens", "output_tokens": "output-tokens"}
 
 
 def model_quirks(model: str) -> Quirks | None:
-    if CLAUDE_3_5.search(model):
-        return msgspec.structs.replace(QUIRKS, default_max_tokens=8192)
-    if CLAUDE_3.search(model):
-        return msgspec.structs.replace(QUIRKS, default_max_tokens=4096)
-    return None
+    return claude_quirks(model, QUIRKS)
 
 
 KIND = ProviderKind(
@@ -59,5 +50,9 @@ KIND = ProviderKind(
         phrases={"credit balance is too low": Outcome.RATE_LIMITED},
         context_length=("prompt is too long", "exceed context limit", "request_too_large"),
         content_policy=("content filtering policy",),
+    ),
+    notes=(
+        "A client's own `anthropic-version` and `anthropic-beta` go through; requests of other styles are written for 2023-06-01.",
+        "Claude 4.6 and later refuse a trailing assistant turn, 4.7 and later temperature, top_p and top_k: left out and named.",
     ),
 )

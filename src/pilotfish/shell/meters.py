@@ -69,13 +69,13 @@ class Family:
         cell = self.cells.get(labels)
         if cell is None:
             cell = self.cells[labels] = Number()
-        return cell  # type: ignore[no-any-return]
+        return cell
 
     def histogram(self, *labels: str) -> Histogram:
         cell = self.cells.get(labels)
         if cell is None:
             cell = self.cells[labels] = Histogram(self.series.buckets)
-        return cell  # type: ignore[no-any-return]
+        return cell
 
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
         """Series of what was removed go."""
@@ -95,7 +95,7 @@ class Family:
         return number
 
 
-def _buckets(bounds: tuple[float, ...], cell: Histogram) -> Iterator[list[Any]]:
+def _buckets(bounds: tuple[float, ...], cell: Histogram) -> Iterator[Any]:
     total = 0
     for i, le in enumerate((*map(repr, bounds), "+Inf")):
         total += cell.counts[i]
@@ -103,14 +103,17 @@ def _buckets(bounds: tuple[float, ...], cell: Histogram) -> Iterator[list[Any]]:
         yield [le, total, Exemplar({"trace_id": seen[0]}, seen[1], seen[2]) if seen else None]
 
 
+PROXY = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)
+
+
 class Meters:
     """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by itself, such as time left."""
 
-    def __init__(self, series: Iterable[Series] = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)) -> None:
+    def __init__(self, series: Iterable[Series] = PROXY) -> None:
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(self)  # type: ignore[arg-type]  # a collector is what has `collect`
+        self.registry.register(self)
 
     def __getitem__(self, series: Series) -> Family:
         return self.families[series.name]

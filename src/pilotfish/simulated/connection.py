@@ -107,11 +107,14 @@ class Connection(asyncio.Protocol):
         self._more.set()
 
     async def _run(self) -> None:
-        while not self.left_by_us:
-            if not self._requests:
-                self._more.clear()
-                await self._more.wait()
-                continue
-            self.read_at, request = self._requests.popleft()
-            if not await self._serve(self, request):
-                self.close()
+        try:
+            while not self.left_by_us:
+                if not self._requests:
+                    self._more.clear()
+                    await self._more.wait()
+                    continue
+                self.read_at, request = self._requests.popleft()
+                if not await self._serve(self, request):
+                    break
+        finally:  # also after a mistake of ours: the client must not wait for ever
+            self.close()

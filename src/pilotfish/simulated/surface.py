@@ -60,7 +60,8 @@ def surface_of(request: Request) -> Surface | None:
     if match := _GOOGLE_PATH.search(path):
         return _google(match[1], match[2], request)
     if _MODELS.search(path):
-        if "/v1beta/" in path and "/openai/" not in path:
+        # Under /v1 only the key's place tells this vendor's list from the others'.
+        if ("/v1beta/" in path and "/openai/" not in path) or "x-goog-api-key" in request.headers:
             return Surface(_GOOGLE, "models")
         return Surface(_ANTHROPIC if "anthropic-version" in request.headers else _CHAT, "models")
     deployment = _DEPLOYMENT.search(path)

@@ -66,7 +66,7 @@ class Pool:
     def __init__(self, origin: Origin, *, clock: Callable[[], float], connect: Connect = connect_directly) -> None:
         self.origin = origin
         self.clock = clock
-        self.made = 0               # connections ever made, for the test that counts them
+        self.made = 0  # connections ever made, for the test that counts them
         self.open: set[Upstream] = set()
         self._connect = connect
         self._idle: deque[Upstream] = deque()
@@ -190,7 +190,26 @@ class Ticket:
 class Upstream(asyncio.Protocol):
     """One connection to a vendor."""
 
-    __slots__ = ("_answered", "_body", "_bounded", "_complete", "_feed", "_head_bytes", "_headers", "_headed", "_keep", "_parser", "_paused", "_reused", "_skip", "_ticket", "_transport", "closed", "idle_since", "pool")
+    __slots__ = (
+        "_answered",
+        "_body",
+        "_bounded",
+        "_complete",
+        "_feed",
+        "_head_bytes",
+        "_headed",
+        "_headers",
+        "_keep",
+        "_parser",
+        "_paused",
+        "_reused",
+        "_skip",
+        "_ticket",
+        "_transport",
+        "closed",
+        "idle_since",
+        "pool",
+    )
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool

@@ -42,7 +42,20 @@ class Owner(Protocol):
 class Exchange:
     """One request and its answer. Answer with `respond`, or with `start`, `write`..., `end`; `abort` breaks the connection off."""
 
-    __slots__ = ("_chunked", "_connection", "body", "expects_continue", "finished", "headers", "keep_alive", "method", "old", "owner", "started", "target")
+    __slots__ = (
+        "_chunked",
+        "_connection",
+        "body",
+        "expects_continue",
+        "finished",
+        "headers",
+        "keep_alive",
+        "method",
+        "old",
+        "owner",
+        "started",
+        "target",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection: Connection | None = connection
@@ -53,7 +66,7 @@ class Exchange:
         self.owner: Owner | None = None
         self.keep_alive = True
         self.expects_continue = False
-        self.old = False            # HTTP/1.0: no chunks
+        self.old = False  # HTTP/1.0: no chunks
         self.started = self.finished = False
         self._chunked = False
 
@@ -134,7 +147,12 @@ class Server:
     """What the connections of one listening port share."""
 
     def __init__(
-        self, handle: Callable[[Exchange], None], refuse: Callable[[Exchange, int, str], None], *, max_body_bytes: int, clock: Callable[[], float]
+        self,
+        handle: Callable[[Exchange], None],
+        refuse: Callable[[Exchange, int, str], None],
+        *,
+        max_body_bytes: int,
+        clock: Callable[[], float],
     ) -> None:
         """`refuse` answers what never became a request (too large, not HTTP) with this status and message, in some client's style."""
         self.handle, self.refuse = handle, refuse
@@ -161,7 +179,25 @@ class Server:
 class Connection(asyncio.Protocol):
     """One client's connection. `busy` is the exchange being answered; requests that come meanwhile wait in `_queue`."""
 
-    __slots__ = ("_bad", "_body_bytes", "_closing", "_current", "_feed", "_head_bytes", "_in_body", "_parser", "_parts", "_paused", "_queue", "_since", "_transport", "busy", "peer", "server", "write")
+    __slots__ = (
+        "_bad",
+        "_body_bytes",
+        "_closing",
+        "_current",
+        "_feed",
+        "_head_bytes",
+        "_in_body",
+        "_parser",
+        "_parts",
+        "_paused",
+        "_queue",
+        "_since",
+        "_transport",
+        "busy",
+        "peer",
+        "server",
+        "write",
+    )
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -266,7 +302,10 @@ class Connection(asyncio.Protocol):
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES or (self._current is not None and len(self._current.headers) > MAX_HEADERS):
-            self._bad = self._bad or (431, f"the request's head is too large, at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers are read")
+            self._bad = self._bad or (
+                431,
+                f"the request's head is too large, at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers are read",
+            )
 
     def _too_large(self) -> None:
         self._bad = self._bad or (413, f"the request body is larger than {self.server.max_body_bytes} bytes")

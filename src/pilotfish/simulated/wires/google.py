@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -70,23 +71,23 @@ class Google:
         contents = [object_of(c, "contents") for c in list_of(body.get("contents"), "contents")]
         if not contents:
             raise BadRequest("* GenerateContentRequest.contents: contents is not specified")
-        config = object_of(body.get("generationConfig") or {}, "generationConfig")
-        calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+        config = object_of(_field(body, "generationConfig") or {}, "generationConfig")
+        calling = _field(_field(body, "toolConfig") or {}, "functionCallingConfig") or {}
         tools = [object_of(t, "tools") for t in list_of(body.get("tools"), "tools")]
-        functions = [f for tool in tools for f in tool.get("functionDeclarations", [])]
-        thinking = config.get("thinkingConfig") or {}
-        system = [Turn("system", text_of(body["systemInstruction"]))] if body.get("systemInstruction") else []
-        allowed = calling.get("allowedFunctionNames") or []
+        functions = [f for tool in tools for f in _field(tool, "functionDeclarations") or []]
+        instruction = _field(body, "systemInstruction")
+        system = [Turn("system", text_of(instruction))] if instruction else []
+        allowed = _field(calling, "allowedFunctionNames") or []
         return Asked(
             model=model or "",
             stream=stream,
             turns=[*system, *(_turn(content) for content in contents)],
-            tools={f["name"]: f.get("parameters") or f.get("parametersJsonSchema") for f in functions},
+            tools={f["name"]: f.get("parameters") or _field(f, "parametersJsonSchema") for f in functions},
             forced=(allowed[0] if allowed else "*") if calling.get("mode") == "ANY" else None,
             tools_off=calling.get("mode") == "NONE",
-            think=bool(thinking.get("includeThoughts")),
-            schema=config.get("responseSchema") or config.get("responseJsonSchema"),
-            max_tokens=positive(config.get("maxOutputTokens"), "generationConfig.maxOutputTokens"),
+            think=bool(_field(_field(config, "thinkingConfig") or {}, "includeThoughts")),
+            schema=_field(config, "responseSchema") or _field(config, "responseJsonSchema"),
+            max_tokens=positive(_field(config, "maxOutputTokens"), "generationConfig.maxOutputTokens"),
         )
 
     def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
@@ -133,9 +134,14 @@ class Google:
         return b",\r\n" + BROKEN_JSON if self._array else sse(BROKEN_JSON)
 
 
+def _field(obj: dict[str, Any], name: str) -> Any:
+    """A field by its name in camel case or, as this vendor's parser takes it too and its client library sends it, in snake case."""
+    return obj.get(name, obj.get(re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)))
+
+
 def _turn(content: dict[str, Any]) -> Turn:
     parts = list_of(content.get("parts"), "contents.parts")
-    if any(isinstance(part, dict) and "functionResponse" in part for part in parts):
+    if any(isinstance(part, dict) and _field(part, "functionResponse") is not None for part in parts):
         return Turn("tool", repr(parts))
     return Turn("assistant" if content.get("role") == "model" else "user", text_of(parts))
 

@@ -13,14 +13,48 @@ from pilotfish.styles.openai_responses.errors import error_event
 from pilotfish.styles.openai_responses.watch import ResponsesWatcher
 
 if TYPE_CHECKING:
-    from pilotfish.core.style import ErrorInfo, Watcher
+    from collections.abc import Mapping
+    from typing import Any
+
+    from pilotfish.core.neutral import Chat, Reply
+    from pilotfish.core.style import ErrorInfo, StreamReader, StreamWriter, Target, Watcher, Written
 
 
 class OpenAIResponses:
-    """See `core.style.Style`."""
+    """See `core.style.Style`. Translations are imported when one is first needed."""
 
     name = "openai_responses"
     stream_content_type = "text/event-stream"
+
+    def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
+        from pilotfish.styles.openai_responses.request_in import read_request
+
+        return read_request(body, model=model, stream=stream)
+
+    def write_request(self, chat: Chat, target: Target) -> Written:
+        from pilotfish.styles.openai_responses.request_out import write_request
+
+        return write_request(chat, target)
+
+    def read_reply(self, body: bytes) -> Reply:
+        from pilotfish.styles.openai_responses.reply import read_reply
+
+        return read_reply(body)
+
+    def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
+        from pilotfish.styles.openai_responses.reply import write_reply
+
+        return write_reply(reply, model=model, request_id=request_id, now=now)
+
+    def stream_reader(self) -> StreamReader:
+        from pilotfish.styles.openai_responses.stream_in import ResponsesStreamReader
+
+        return ResponsesStreamReader()
+
+    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter:
+        from pilotfish.styles.openai_responses.stream_out import ResponsesStreamWriter
+
+        return ResponsesStreamWriter(model=model, request_id=request_id, now=now, options=options)
 
     def watcher(self) -> Watcher:
         return ResponsesWatcher()

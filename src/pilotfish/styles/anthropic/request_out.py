@@ -1,0 +1,241 @@
+"""Writing an Anthropic Messages request from the neutral form."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.neutral import Chat, Text, Tool, ToolCall, ToolResult, Turn, merged
+from pilotfish.core.style import Quirks, Target, Written
+from pilotfish.styles._fields import Losses
+from pilotfish.styles.anthropic.blocks_out import Block, marked, write_blocks, write_cache
+from pilotfish.styles.anthropic.structured import tool_for
+from pilotfish.styles.anthropic.thinking import Plan, plan_thinking
+
+DEFAULT_MAX_TOKENS = 8192
+
+# The most that each family may write, used where the client set no limit: Anthropic demands one, and a lower one would cap in silence.
+# Source: "Models overview" (platform.claude.com/docs/en/about-claude/models/overview), read 2026-11. First match counts.
+_MAX_TOKENS = (
+    (r"claude-(opus|sonnet)-4-[6-8]", 128_000),
+    (r"claude-opus-4-5|claude-sonnet-4|claude-haiku-4|claude-3-7", 64_000),
+    (r"claude-opus-4", 32_000),
+    (r"claude-3-5", 8192),
+    (r"claude-3-", 4096),
+)
+
+# What has no place in this style, by its name in the neutral form.
+_UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "verbosity", "metadata")
+
+_SERVICE_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+
+
+def max_tokens_for(model: str, quirks: Quirks) -> int:
+    """The limit for a request that has none."""
+    if quirks.default_max_tokens is not None:
+        return quirks.default_max_tokens
+    return next((limit for pattern, limit in _MAX_TOKENS if re.search(pattern, model)), DEFAULT_MAX_TOKENS)
+
+
+def write_request(chat: Chat, target: Target) -> Written:
+    quirks = target.quirks
+    losses = Losses(chat.lost)
+    tools, choice = _write_tools(chat, quirks, losses)
+    forced = choice is not None and choice["type"] in ("any", "tool")
+    plan = plan_thinking(chat, quirks, losses, forced=forced)
+    limit = chat.max_tokens if chat.max_tokens is not None else max_tokens_for(target.model, quirks)
+    body: dict[str, Any] = {"model": target.model, "max_tokens": plan.max_tokens(limit, given=chat.max_tokens is not None)}
+    system = _write_system(chat, quirks, losses)
+    if system:
+        body["system"] = system
+    body["messages"] = _write_messages(chat, quirks, losses, plan)
+    if tools:
+        body["tools"] = tools
+        if choice:
+            body["tool_choice"] = choice
+    _write_sampling(chat, quirks, plan, losses, body)
+    if plan.thinking:
+        body["thinking"] = plan.thinking
+    config = _write_output_config(chat, quirks, plan)
+    if config:
+        body["output_config"] = config
+    _write_identity(chat, losses, body)
+    if target.stream:
+        body["stream"] = True
+    for origin, fields in chat.extras.items():
+        for name, value in fields.items():
+            if origin == "anthropic" and name not in body:
+                body[name] = value
+            else:
+                losses.add(name)
+    for name in _UNKNOWN:
+        losses.add_if(name, getattr(chat, name))
+    for name in list(body):
+        if name in quirks.refuses:
+            del body[name]
+            losses.add(name)
+    return Written(msgspec.json.encode(body), losses.names())
+
+
+def _write_sampling(chat: Chat, quirks: Quirks, plan: Plan, losses: Losses, body: dict[str, Any]) -> None:
+    """Temperature ends at 1 here and at 2 elsewhere. With thinking only a high `top_p` may be set; newer models take one of the two."""
+    temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
+    if temperature is not None and temperature > 1:
+        losses.add("temperature")
+        temperature = 1.0
+    if plan.thinks or not quirks.sampling_fields:
+        losses.add_if("temperature", temperature if temperature != 1 else None)
+        losses.add_if("top_k", top_k)
+        temperature = top_k = None
+        if top_p is not None and (top_p < 0.95 or not quirks.sampling_fields):
+            losses.add_if("top_p", top_p if top_p != 1 else None)
+            top_p = None
+    if temperature is not None and top_p is not None:
+        losses.add_if("top_p", top_p if top_p != 1 else None)
+        top_p = None
+    for name, value in (("temperature", temperature), ("top_p", top_p), ("top_k", top_k)):
+        if value is not None:
+            body[name] = value
+    stops = [stop for stop in chat.stop if stop.strip()]  # blank ones are refused
+    if len(stops) < len(chat.stop):
+        losses.add("stop")
+    if stops:
+        body["stop_sequences"] = stops
+
+
+def _write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
+    if chat.user:
+        body["metadata"] = {"user_id": chat.user}
+    if chat.service_tier:
+        tier = _SERVICE_TIERS.get(chat.service_tier)
+        if tier:
+            body["service_tier"] = tier
+        else:
+            losses.add("service_tier")
+    if chat.cache:
+        body["cache_control"] = write_cache(chat.cache)
+
+
+def _write_output_config(chat: Chat, quirks: Quirks, plan: Plan) -> Block:
+    config: Block = {"effort": plan.effort} if plan.effort else {}
+    if quirks.output_format and chat.response_format and chat.response_format.kind == "json_schema":
+        config["format"] = {"type": "json_schema", "schema": chat.response_format.schema or {"type": "object"}}
+    return config
+
+
+def _write_system(chat: Chat, quirks: Quirks, losses: Losses) -> Any:
+    texts = [text for text in chat.system if text.text]
+    if chat.response_format and chat.response_format.kind == "json":
+        texts.append(Text("Answer with a single JSON object and nothing else."))
+    if not texts:
+        return None
+    if len(texts) == 1 and not texts[0].cache:
+        return texts[0].text
+    return write_blocks(tuple(texts), quirks, losses)
+
+
+def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: Plan) -> list[Block]:
+    """Turns of alternating roles, the user's first, tool results at the head of theirs."""
+    turns = chat.turns if quirks.system_turns else tuple(_told(turn) for turn in chat.turns)
+    messages: list[Block] = []
+    for turn in merged(tuple(Turn(turn.role, turn.parts) for turn in turns)):
+        parts = turn.parts
+        if turn.role == "user":
+            parts = tuple(sorted(parts, key=lambda part: not isinstance(part, ToolResult)))
+        blocks = write_blocks(parts, quirks, losses)
+        if blocks:
+            messages.append({"role": turn.role, "content": _plain(blocks)})
+    if messages and messages[0]["role"] == "assistant":
+        messages.insert(0, {"role": "user", "content": "(The conversation begins with your words.)"})
+    if messages and messages[-1]["role"] == "assistant":
+        _end_with_assistant(messages, quirks, plan, losses)
+    return messages
+
+
+def _told(turn: Turn) -> Turn:
+    """Instructions in the middle of a conversation, as a user turn that says what they are; moved to the head they would cost the cache."""
+    if turn.role != "system":
+        return turn
+    text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
+    return Turn("user", (Text(f"<system>\n{text}\n</system>"),))
+
+
+def _plain(blocks: list[Block]) -> Any:
+    return blocks[0]["text"] if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} else blocks
+
+
+def _end_with_assistant(messages: list[Block], quirks: Quirks, plan: Plan, losses: Losses) -> None:
+    """A prefill: its end must not be blank, and models that think, or are newer, take none and are asked to go on instead."""
+    if not quirks.prefill or plan.thinks:
+        messages.append({"role": "user", "content": "Continue exactly where you stopped."})
+        losses.add("messages.prefill")
+        return
+    content = messages[-1]["content"]
+    if isinstance(content, str):
+        messages[-1]["content"] = content.rstrip() or content
+    elif content[-1]["type"] == "text":
+        content[-1]["text"] = content[-1]["text"].rstrip() or content[-1]["text"]
+
+
+# --- tools ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _write_tools(chat: Chat, quirks: Quirks, losses: Losses) -> tuple[list[Block], Block | None]:
+    allowed = chat.tool_choice.names if chat.tool_choice and chat.tool_choice.mode != "tool" else ()
+    offered = [tool for tool in chat.tools if not allowed or tool.name in allowed]
+    tools = [written for tool in offered if (written := _write_tool(tool, quirks, losses))]
+    choice = _write_choice(chat, bool(tools))
+    wanted = chat.response_format
+    if wanted and wanted.kind == "json_schema" and not quirks.output_format:
+        answer = tool_for(wanted.schema or {"type": "object"}, wanted.description)
+        kind = choice["type"] if choice else "auto"
+        if not tools or kind == "none":
+            choice = {"type": "tool", "name": answer["name"]}
+        elif kind == "auto":  # beside the client's own tools any may be called, the answer's among them
+            choice = (choice or {}) | {"type": "any"}
+        tools.append(answer)
+    if not tools:
+        return _tools_of_the_past(chat), None
+    return tools, choice
+
+
+def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> Block | None:
+    if tool.kind != "function":
+        if tool.kind == "hosted" and tool.origin == "anthropic":
+            return tool.raw
+        losses.add(f"tools.{tool.name}")
+        return None
+    block: Block = {"name": tool.name}
+    if tool.description:
+        block["description"] = tool.description
+    schema = tool.schema or {}
+    block["input_schema"] = schema if "type" in schema else {"type": "object"} | schema
+    if tool.strict and not (quirks.output_format and quirks.strict_tools):
+        losses.add("tools.strict")
+    elif tool.strict is not None and quirks.output_format:
+        block["strict"] = tool.strict
+    if tool.origin == "anthropic":
+        block |= tool.raw
+    return marked(block, tool.cache)
+
+
+def _write_choice(chat: Chat, has_tools: bool) -> Block | None:
+    if not has_tools:
+        return None
+    choice: Block = {}
+    given = chat.tool_choice
+    if given and given.mode == "tool":
+        choice = {"type": "tool", "name": given.names[0] if given.names else ""}
+    elif given:
+        choice = {"type": "any" if given.mode == "required" else given.mode}
+    if chat.parallel_tool_calls is not None and choice.get("type") != "none":
+        choice = (choice or {"type": "auto"}) | {"disable_parallel_tool_use": not chat.parallel_tool_calls}
+    return choice or None
+
+
+def _tools_of_the_past(chat: Chat) -> list[Block]:
+    """Anthropic demands tools where the conversation holds calls, even if none is offered any more."""
+    names = dict.fromkeys(part.name for turn in chat.turns for part in turn.parts if isinstance(part, ToolCall))
+    return [{"name": name, "input_schema": {"type": "object"}} for name in names]

@@ -1,0 +1,184 @@
+"""Reading an Anthropic stream into neutral deltas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.deltas import (
+    BlockEnd,
+    CitationDelta,
+    Delta,
+    End,
+    Finish,
+    Malformed,
+    PartDelta,
+    Ping,
+    Start,
+    StreamError,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.neutral import FinishReason, Opaque, unseal
+from pilotfish.core.sse import data_of
+from pilotfish.styles._errors import error_from, json_or_none
+from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.anthropic.blocks_in import read_citation
+from pilotfish.styles.anthropic.errors import STATUSES
+from pilotfish.styles.anthropic.reply import explanation_in, finish_from
+from pilotfish.styles.anthropic.structured import OBJECT_TOOL, TOOLS, VALUE_TOOL, unwrapped
+from pilotfish.styles.anthropic.watch import TokenCounts
+
+
+class _Delta(msgspec.Struct, gc=False):
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+    citation: Any = None
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: Any = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    usage: TokenCounts | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str | None = None
+    delta: _Delta | None = None
+    content_block: Any = None
+    message: _Message | None = None
+    usage: TokenCounts | None = None
+    error: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+class AnthropicStreamReader:
+    """See `core.style.StreamReader`."""
+
+    __slots__ = ("_arguments", "_block", "_counts", "_index", "_signature", "_structured")
+
+    def __init__(self) -> None:
+        self._block: dict[str, Any] = {}  # the block that is open, as it began
+        self._arguments: list[str] = []  # its `partial_json` so far, where it is kept back
+        self._signature = ""
+        self._index = -1  # of the last tool call
+        self._structured = False  # the tool that stands for structured output was called
+        self._counts = TokenCounts()
+
+    def feed(self, event: bytes) -> list[Delta]:
+        data = data_of(event)
+        if not data:
+            return [Ping()]
+        try:
+            found = _decoder.decode(data)
+        except BAD_JSON:
+            try:
+                found = decode_as(_decoder, data)
+            except BAD_JSON:
+                return [Malformed(event)]
+        kind = found.type
+        if kind == "content_block_delta":
+            return self._delta(found.delta) if found.delta else []
+        if kind == "content_block_start":
+            return self._begin(found.content_block) if isinstance(found.content_block, dict) else []
+        if kind == "content_block_stop":
+            return self._end()
+        return self._message(kind, found, data)
+
+    def _message(self, kind: str | None, found: _Event, data: bytes) -> list[Delta]:
+        """Events about the whole message."""
+        if kind == "message_start" and found.message:
+            message = found.message
+            return [Start(message.id or "", message.model or ""), *self._counted(message.usage)]
+        if kind == "message_delta":
+            return [*self._finished(found.delta), *self._counted(found.usage)]
+        if kind == "message_stop":
+            return [End()]
+        if kind == "ping":
+            return [Ping()]
+        if kind == "error" or found.error:
+            error = error_from(json_or_none(data))
+            return [StreamError(msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type)))]
+        return []
+
+    def _counted(self, counts: TokenCounts | None) -> list[Delta]:
+        if counts is None:
+            return []
+        self._counts = self._counts.updated(counts)
+        return [UsageDelta(self._counts.usage())]
+
+    def _finished(self, delta: _Delta | None) -> list[Delta]:
+        if delta is None or not delta.stop_reason:
+            return []
+        reason = finish_from(delta.stop_reason)
+        if reason is FinishReason.TOOL_CALLS and self._structured and self._index < 0:
+            reason = FinishReason.STOP  # the client knows nothing of that tool
+        return [Finish(reason, delta.stop_sequence or "", explanation_in(delta.stop_details))]
+
+    def _begin(self, block: dict[str, Any]) -> list[Delta]:
+        self._block, self._signature = block, ""
+        kind, text = block.get("type"), block.get("text")
+        if kind == "text":
+            return [TextDelta(text)] if isinstance(text, str) and text else []
+        if kind == "thinking":
+            thought, signature = block.get("thinking"), block.get("signature")
+            self._signature = signature if isinstance(signature, str) else ""
+            return [ThinkingDelta(thought)] if isinstance(thought, str) and thought else []
+        if kind == "redacted_thinking":
+            return [ThinkingEnd(unseal(str(block.get("data") or ""), "anthropic"), redacted=True)]
+        self._arguments = []
+        if kind == "tool_use" and block.get("name") in TOOLS:
+            self._structured = True
+        elif kind == "tool_use":
+            self._index += 1
+            return [ToolStart(index=self._index, id=str(block.get("id") or ""), name=str(block.get("name") or ""))]
+        return []
+
+    def _delta(self, delta: _Delta) -> list[Delta]:
+        if delta.text:
+            return [TextDelta(delta.text)]
+        if delta.thinking:
+            return [ThinkingDelta(delta.thinking)]
+        if delta.partial_json:
+            self._arguments.append(delta.partial_json)
+            if self._block.get("type") != "tool_use" or self._block.get("name") == VALUE_TOOL:
+                return []  # of a server's tool, or to be unwrapped: known when it is whole
+            if self._block.get("name") == OBJECT_TOOL:
+                return [TextDelta(delta.partial_json)]
+            return [ToolArgs(self._index, delta.partial_json)]
+        if delta.signature:
+            self._signature += delta.signature
+        elif isinstance(delta.citation, dict):
+            return [CitationDelta(read_citation(delta.citation))]
+        return []
+
+    def _end(self) -> list[Delta]:
+        """Blocks that could not be passed on piece by piece come out here."""
+        block, self._block = self._block, {}
+        kind, name, arguments = block.get("type"), block.get("name"), "".join(self._arguments)
+        if kind == "thinking":
+            return [ThinkingEnd(unseal(self._signature, "anthropic") if self._signature else None)]
+        if kind == "tool_use" and name == VALUE_TOOL:
+            return [TextDelta(unwrapped(VALUE_TOOL, arguments)), BlockEnd()]
+        if kind == "tool_use" and not arguments and block.get("input"):
+            whole = msgspec.json.encode(block["input"]).decode()  # some servers of this style send it at the start
+            return [TextDelta(whole) if name == OBJECT_TOOL else ToolArgs(self._index, whole), BlockEnd()]
+        if kind in ("text", "tool_use"):
+            return [BlockEnd()]
+        if kind in (None, "redacted_thinking"):
+            return []
+        given = json_or_none(arguments.encode("utf-8", "surrogatepass")) if arguments else None
+        return [PartDelta(Opaque("anthropic", block | ({"input": given} if given is not None else {})))]

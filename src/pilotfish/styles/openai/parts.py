@@ -1,0 +1,212 @@
+"""Content parts of Chat Completions messages, to and from the neutral form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.neutral import Audio, Cache, Document, Image, Opaque, Part, Refusal, Signature, Text, Thinking
+from pilotfish.core.style import Quirks
+from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url, type_by_name
+
+ORIGINS = ("openai", "openai_responses")
+"""The families whose file ids and extras this style understands."""
+
+# The `format` words of OpenRouter's `reasoning_details` (openrouter.ai/docs, "Reasoning tokens", read 2026-11).
+_FORMATS = {"anthropic": "anthropic-claude-v1", "google": "google-gemini-v1", "openai_responses": "openai-responses-v1"}
+_ORIGINS_BY_FORMAT = {word: origin for origin, word in _FORMATS.items()}
+
+
+def read_cache(part: Fields) -> Cache | None:
+    """OpenAI's own mark, or Anthropic's, which routers accept in this style, too."""
+    mark = part.object("prompt_cache_breakpoint") or part.object("cache_control")
+    return Cache(mark.text("ttl") or "") if mark else None
+
+
+def read_content(message: Fields, losses: Losses) -> tuple[Part, ...]:
+    """`content`: a string or a list of parts. An empty string is no part."""
+    content = message.peek("content")
+    if isinstance(content, str):
+        message.take("content")
+        return (Text(content),) if content else ()
+    parts = (read_part(part, losses) for part in message.objects("content"))
+    return tuple(part for part in parts if part is not None)
+
+
+def read_part(part: Fields, losses: Losses) -> Part | None:
+    """One part; None and a loss for a type that nobody else knows."""
+    kind = part.required_text("type")
+    cache = read_cache(part)
+    if kind == "text":
+        return Text(part.required_text("text"), cache)
+    if kind == "refusal":
+        return Refusal(part.required_text("refusal"))
+    if kind == "image_url":
+        if isinstance(part.peek("image_url"), str):  # not documented, but widely sent and accepted
+            return image_from(part.required_text("image_url"), "", cache)
+        image = part.inner("image_url")
+        return image_from(image.required_text("url"), image.text("detail") or "", cache)
+    if kind == "thinking":  # Mistral's reasoning models
+        return Thinking(text="".join(_texts_in(part.take("thinking"))))
+    if kind == "input_audio":
+        audio = part.inner("input_audio")
+        word = audio.text("format") or "wav"
+        return Audio(media_type=TYPES.get(word, f"audio/{word}"), data=audio.required_text("data"), cache=cache)
+    if kind == "file":
+        return _read_file(part.inner("file"), cache)
+    losses.add(f"messages.{kind}")
+    return None
+
+
+def _texts_in(value: Any) -> list[str]:
+    """The texts of `[{"type": "text", "text": ...}]`, or of a plain string."""
+    items = value if isinstance(value, list) else [value]
+    texts = [item.get("text") if isinstance(item, dict) else item for item in items]
+    return [text for text in texts if isinstance(text, str)]
+
+
+def image_from(url: str, detail: str, cache: Cache | None) -> Image:
+    inline = split_data_url(url)
+    if inline:
+        return Image(media_type=inline[0], data=inline[1], detail=detail, cache=cache)
+    return Image(url=url, detail=detail, cache=cache)
+
+
+def _read_file(file: Fields, cache: Cache | None) -> Document:
+    name = file.text("filename") or ""
+    file_id = file.text("file_id")
+    if file_id:
+        return Document(file_id=file_id, origin="openai", name=name, cache=cache)
+    return document_from(file.required_text("file_data"), name, cache)
+
+
+def document_from(file_data: str, name: str, cache: Cache | None) -> Document:
+    """A document from a data URL, or from bare base64, whose type only the name tells."""
+    inline = split_data_url(file_data)
+    media_type, data = inline or (type_by_name(name) or "application/pdf", file_data)
+    return Document(media_type=media_type, data=data, name=name, cache=cache)
+
+
+def write_parts(parts: tuple[Part, ...], quirks: Quirks, losses: Losses) -> str | list[dict[str, Any]]:
+    """`content` of a user message: a plain string where one text is all there is, since every server takes that."""
+    written = [item for part in parts for item in _write_part(part, quirks, losses)]
+    if len(written) == 1 and written[0].keys() == {"type", "text"}:
+        return str(written[0]["text"])
+    return written
+
+
+def _write_part(part: Part, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    if isinstance(part, Text | Refusal):
+        items = [{"type": "text", "text": part.text}]
+    elif isinstance(part, Image):
+        items = _write_image(part, losses)
+    elif isinstance(part, Audio):
+        items = _write_audio(part, losses)
+    elif isinstance(part, Document):
+        items = _write_document(part, quirks, losses)
+    else:
+        losses.add(f"messages.{kind_of(part)}")
+    mark = write_cache(getattr(part, "cache", None), quirks, losses)
+    if items and mark:
+        items[-1]["prompt_cache_breakpoint"] = mark
+    return items
+
+
+def write_cache(cache: Cache | None, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+    """A breakpoint where the service knows them. Times to live are the vendor's own, so another vendor's is left out."""
+    if cache is None:
+        return None
+    if not quirks.prompt_cache_breakpoints:
+        losses.add("cache_control")
+        return None
+    return {"mode": "explicit"} | ({"ttl": cache.ttl} if cache.ttl in ("30m", "12h") else {})
+
+
+def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
+    if image.file_id:
+        losses.add("messages.image.file_id")
+        return []
+    url = data_url(image.media_type or "image/png", image.data) if image.data else image.url
+    return [{"type": "image_url", "image_url": {"url": url} | ({"detail": image.detail} if image.detail else {})}]
+
+
+def _write_audio(audio: Audio, losses: Losses) -> list[dict[str, Any]]:
+    if not audio.data:
+        losses.add("messages.audio.url" if audio.url else "messages.audio.file_id")
+        return []
+    return [{"type": "input_audio", "input_audio": {"data": audio.data, "format": short_type(audio.media_type)}}]
+
+
+def _write_document(document: Document, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    if document.cite:
+        losses.add("messages.document.citations")
+    if document.context:
+        items.append({"type": "text", "text": document.context})
+    if document.text or document.parts:
+        heading = f"{document.name}\n\n" if document.name else ""
+        if document.text or heading:
+            items.append({"type": "text", "text": heading + document.text})
+        return items + [item for part in document.parts for item in _write_part(part, quirks, losses)]
+    if document.file_id and document.origin in ORIGINS:
+        return [*items, {"type": "file", "file": {"file_id": document.file_id}}]
+    if not document.data:
+        losses.add("messages.document.url" if document.url else "messages.document.file_id")
+        return items
+    name = document.name or f"document.{short_type(document.media_type)}"
+    return [*items, {"type": "file", "file": {"filename": name, "file_data": data_url(document.media_type, document.data)}}]
+
+
+def kind_of(part: Part) -> str:
+    """How a part is named when it is dropped."""
+    return str(part.raw.get("type", "block")) if isinstance(part, Opaque) else type(part).__name__.lower()
+
+
+# --- reasoning, which the reference does not have and everybody sends -----------------------------------------------------------
+
+
+def read_thinking(message: Fields) -> tuple[Thinking, ...]:
+    """`reasoning_details` (OpenRouter) where given, since signatures are there; else `reasoning_content` or `reasoning` as text."""
+    details = list(message.objects("reasoning_details")) if isinstance(message.peek("reasoning_details"), list) else []
+    found: list[Thinking] = []
+    for detail in details:
+        _read_detail(detail, found)
+    plain = message.text("reasoning_content") or (message.text("reasoning") if isinstance(message.peek("reasoning"), str) else None)
+    message.take("reasoning")
+    if not found and plain:
+        found.append(Thinking(text=plain))
+    return tuple(found)
+
+
+def _read_detail(detail: Fields, found: list[Thinking]) -> None:
+    kind = detail.text("type")
+    origin = _ORIGINS_BY_FORMAT.get(detail.text("format") or "", "openai")
+    item = detail.text("id") or ""
+    if kind == "reasoning.summary":
+        found.append(Thinking(text=detail.text("summary") or "", summary=True, id=item))
+    elif kind == "reasoning.encrypted":
+        signature = Signature(origin, detail.text("data") or "")
+        if found and found[-1].summary and found[-1].signature is None and found[-1].id == item:
+            found[-1] = msgspec.structs.replace(found[-1], signature=signature)  # OpenAI's summary and its proof are one item
+        else:
+            found.append(Thinking(signature=signature, redacted=origin == "anthropic", id=item))
+    elif kind == "reasoning.text":
+        proof = detail.text("signature")
+        found.append(Thinking(text=detail.text("text") or "", signature=Signature(origin, proof) if proof else None, id=item))
+
+
+def write_details(thinking: Thinking, index: int) -> list[dict[str, Any]]:
+    """The `reasoning_details` of one run of thinking; none where there is no signature, as the plain text says it all."""
+    signature = thinking.signature
+    if signature is None:
+        return []
+    tail: dict[str, Any] = {"format": _FORMATS.get(signature.origin, "unknown"), "index": index}
+    if thinking.id:
+        tail = {"id": thinking.id} | tail
+    if signature.origin == "openai_responses" or thinking.redacted:
+        summary = [{"type": "reasoning.summary", "summary": thinking.text} | tail] if thinking.text else []
+        return [*summary, {"type": "reasoning.encrypted", "data": signature.value} | tail]
+    return [{"type": "reasoning.text", "text": thinking.text, "signature": signature.value} | tail]

@@ -1,0 +1,264 @@
+"""Whole Chat Completions answers, to and from the neutral form; and what streams share with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.neutral import (
+    Audio,
+    Citation,
+    FinishReason,
+    Image,
+    Part,
+    Refusal,
+    Reply,
+    Text,
+    Thinking,
+    TokenLogprob,
+    ToolCall,
+)
+from pilotfish.core.outcome import Usage
+from pilotfish.styles._fields import Fields, Losses, ReplyFields
+from pilotfish.styles._loose import loosely
+from pilotfish.styles._media import data_url
+from pilotfish.styles.openai.parts import image_from, read_content, read_thinking, write_details
+from pilotfish.styles.openai.request_in import read_tool_call
+from pilotfish.styles.openai.request_out import write_tool_call
+from pilotfish.styles.openai.watch import TokenCounts
+
+_FINISHES = {
+    "stop": FinishReason.STOP,
+    "eos": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "model_length": FinishReason.CONTEXT,  # Mistral
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+# OpenAI has five words. A pause is an answer that is not complete, as one cut at its length is.
+_WORDS = {
+    FinishReason.LENGTH: "length",
+    FinishReason.CONTEXT: "length",
+    FinishReason.PAUSE: "length",
+    FinishReason.TOOL_CALLS: "tool_calls",
+    FinishReason.CONTENT_FILTER: "content_filter",
+    FinishReason.REFUSAL: "content_filter",
+}
+
+
+def finish_from(word: str, *, called: bool, refused: bool) -> FinishReason:
+    """What a finish reason means. Some servers say `stop` after tool calls; OpenAI says it after a refusal."""
+    finish = _FINISHES.get(word, FinishReason.OTHER)
+    if finish is FinishReason.STOP and called:
+        return FinishReason.TOOL_CALLS
+    if finish is FinishReason.STOP and refused:
+        return FinishReason.REFUSAL
+    return finish
+
+
+def finish_word(finish: FinishReason, *, refused: bool) -> str:
+    """`refused`: the answer holds a refusal in its own field, after which OpenAI says `stop`."""
+    if finish is FinishReason.REFUSAL and refused:
+        return "stop"
+    return _WORDS.get(finish, "stop")
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    prompt = {"cached_tokens": usage.cached_input} | ({"cache_write_tokens": usage.cache_write} if usage.cache_write else {})
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def read_logprobs(value: Any) -> tuple[TokenLogprob, ...]:
+    """`logprobs.content`; tokens that are not as documented are left out."""
+    tokens = value.get("content") or value.get("refusal") if isinstance(value, dict) else value
+    found = (_read_token(token) for token in tokens) if isinstance(tokens, list) else ()
+    return tuple(token for token in found if token is not None)
+
+
+def _read_token(value: Any) -> TokenLogprob | None:
+    if not isinstance(value, dict):
+        return None
+    token, logprob, raw, top = value.get("token"), value.get("logprob"), value.get("bytes"), value.get("top_logprobs")
+    if not isinstance(token, str) or not isinstance(logprob, int | float):
+        return None
+    return TokenLogprob(
+        token,
+        float(logprob),
+        tuple(raw) if isinstance(raw, list) and all(isinstance(unit, int) for unit in raw) else None,
+        read_logprobs(top) if isinstance(top, list) else (),
+    )
+
+
+def write_logprobs(tokens: tuple[TokenLogprob, ...]) -> list[dict[str, Any]]:
+    return [_write_token(token) | {"top_logprobs": [_write_token(other) for other in token.top]} for token in tokens]
+
+
+def _write_token(token: TokenLogprob) -> dict[str, Any]:
+    return {"token": token.token, "logprob": token.logprob, "bytes": list(token.raw) if token.raw is not None else None}
+
+
+def read_annotation(value: Any) -> Citation | None:
+    """Chat's `{"type": "url_citation", "url_citation": {...}}`, or the flat form of Responses."""
+    if not isinstance(value, dict):
+        return None
+    inner = value.get(str(value.get("type")))
+    fields = inner if isinstance(inner, dict) else value
+    start, end = fields.get("start_index"), fields.get("end_index")
+    return Citation(
+        url=str(fields.get("url") or ""),
+        title=str(fields.get("title") or fields.get("filename") or ""),
+        cited_text=str(fields.get("cited_text") or ""),
+        start=start if isinstance(start, int) else None,
+        end=end if isinstance(end, int) else None,
+        origin="openai",
+        raw=value,
+    )
+
+
+def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
+    """`start` and `end` of the text that is annotated, for citations that do not say their own place in it.
+
+    OpenAI only knows pages of the web here. A place in the client's own document is given in the same form under `file_citation`.
+    """
+    place = {
+        "start_index": citation.start if citation.start is not None else start,
+        "end_index": citation.end if citation.end is not None else end,
+        "title": citation.title,
+    }
+    if citation.url:
+        return {"type": "url_citation", "url_citation": place | {"url": citation.url}}
+    return {"type": "file_citation", "file_citation": place | {"cited_text": citation.cited_text}}
+
+
+def read_reply(body: bytes) -> Reply:
+    """Raises ValueError for what is no answer."""
+    fields = ReplyFields.of(body)
+    if fields.peek("error"):
+        fields.wrong("error", "an answer", fields.peek("error"))
+    choices = list(fields.objects("choices"))
+    if not choices:
+        fields.wrong("choices", "at least one choice", [])
+    choice = next((choice for choice in choices if choice.peek("index") in (0, None)), choices[0])
+    message = choice.inner("message")
+    parts = _read_message(message)
+    counts = fields.mapping("usage")
+    called = any(isinstance(part, ToolCall) for part in parts)
+    refused = any(isinstance(part, Refusal) for part in parts)
+    reply = Reply(
+        id=fields.text("id") or "",
+        model=fields.text("model") or "",
+        parts=parts,
+        finish=finish_from(choice.text("finish_reason") or "stop", called=called, refused=refused),
+        usage=loosely(counts, TokenCounts).usage() if counts else None,
+        logprobs=read_logprobs(choice.take("logprobs")),
+        service_tier=fields.text("service_tier") or "",
+    )
+    for known in ("object", "created"):
+        fields.take(known)
+    rest = fields.rest()
+    return msgspec.structs.replace(reply, extras={"openai": rest}) if rest else reply
+
+
+def _read_message(message: Fields) -> tuple[Part, ...]:
+    parts: list[Part] = [*read_thinking(message), *read_content(message, Losses())]
+    annotations = message.take("annotations")
+    citations = [read_annotation(value) for value in annotations] if isinstance(annotations, list) else []
+    if citations:
+        place = next((index for index, part in enumerate(parts) if isinstance(part, Text)), None)
+        if place is not None:
+            parts[place] = msgspec.structs.replace(parts[place], citations=tuple(c for c in citations if c is not None))
+    refusal = message.text("refusal")
+    if refusal:
+        parts.append(Refusal(refusal))
+    parts.extend(images_in(message.take("images")))
+    audio = message.object("audio")
+    if audio:
+        spoken = audio.text("transcript") or ""
+        parts.append(Audio(id=audio.text("id") or "", data=audio.text("data") or "", transcript=spoken, origin="openai"))
+    parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
+    legacy = message.object("function_call")
+    if legacy:
+        parts.append(ToolCall(id="call_0", name=legacy.required_text("name"), arguments=legacy.text("arguments") or ""))
+    return tuple(parts)
+
+
+def images_in(value: Any) -> list[Image]:
+    """`images` of a message: pictures that the model made, as OpenRouter gives them."""
+    urls = [item.get("image_url") for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    texts = [url.get("url") if isinstance(url, dict) else url for url in urls]
+    return [image_from(text, "", None) for text in texts if isinstance(text, str)]
+
+
+def write_image(image: Image, index: int) -> dict[str, Any]:
+    url = data_url(image.media_type, image.data) if image.data else image.url
+    return {"type": "image_url", "image_url": {"url": url}, "index": index}
+
+
+def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
+    message = _write_message(reply)
+    tokens = write_logprobs(reply.logprobs)
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": {"content": tokens, "refusal": None} if tokens else None,
+        "finish_reason": finish_word(reply.finish, refused=message["refusal"] is not None),
+    }
+    body: dict[str, Any] = {
+        "id": f"chatcmpl-{request_id}",
+        "object": "chat.completion",
+        "created": int(now),
+        "model": model or reply.model,
+        "choices": [choice],
+    }
+    if reply.usage:
+        body["usage"] = write_usage(reply.usage)
+    if reply.service_tier:
+        body["service_tier"] = reply.service_tier
+    own = reply.extras.get("openai", {})
+    return msgspec.json.encode(body | {name: value for name, value in own.items() if name not in body})
+
+
+def _write_message(reply: Reply) -> dict[str, Any]:
+    text, refusal = "", ""
+    thought: list[str] = []
+    annotations: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = []
+    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+    for part in reply.parts:
+        if isinstance(part, Text):
+            start, text = len(text), text + part.text
+            annotations += [write_annotation(citation, start, len(text)) for citation in part.citations]
+        elif isinstance(part, Refusal):
+            refusal += part.text
+        elif isinstance(part, Thinking):
+            details += write_details(part, len(details))
+            thought += [part.text] if part.text else []
+        elif isinstance(part, ToolCall):
+            calls.append(write_tool_call(part, part.id))
+        elif isinstance(part, Image):
+            images.append(write_image(part, len(images)))
+        elif isinstance(part, Audio):
+            message["audio"] = {"id": part.id, "data": part.data, "transcript": part.transcript, "expires_at": 0}
+    if reply.finish is FinishReason.REFUSAL and not refusal:
+        refusal = reply.finish_details
+    message["content"] = text if text or not (calls or refusal) else None
+    message["refusal"] = refusal or None
+    extra = {
+        "annotations": annotations,
+        "tool_calls": calls,
+        "reasoning_content": "\n\n".join(thought),
+        "reasoning_details": details,
+        "images": images,
+    }
+    return message | {name: value for name, value in extra.items() if value}

@@ -1,0 +1,263 @@
+"""Reading a Chat Completions request into the neutral form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.neutral import (
+    Audio,
+    Chat,
+    Part,
+    Refusal,
+    ResponseFormat,
+    Signature,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles.openai.parts import read_cache, read_content, read_thinking
+
+
+def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
+    fields = Fields.of(body)
+    for known_otherwise in ("model", "stream"):
+        fields.take(known_otherwise)
+    losses = Losses()
+    system, turns = _read_messages(fields, losses)
+    options = fields.object("stream_options")
+    if fields.peek("n") == 1:
+        fields.take("n")
+    limit = fields.whole("max_completion_tokens")
+    older_limit = fields.whole("max_tokens")
+    return Chat(
+        model=model,
+        stream=stream,
+        system=system,
+        turns=turns,
+        tools=_read_tools(fields),
+        tool_choice=_read_tool_choice(fields),
+        parallel_tool_calls=fields.flag("parallel_tool_calls"),
+        max_tokens=limit if limit is not None else older_limit,
+        temperature=fields.number("temperature"),
+        top_p=fields.number("top_p"),
+        top_k=fields.whole("top_k"),  # not OpenAI's, but vLLM's, OpenRouter's and others'
+        stop=fields.texts("stop"),
+        seed=fields.whole("seed"),
+        presence_penalty=fields.number("presence_penalty"),
+        frequency_penalty=fields.number("frequency_penalty"),
+        logprobs=fields.flag("logprobs"),
+        top_logprobs=fields.whole("top_logprobs"),
+        response_format=_read_response_format(fields),
+        thinking=_read_thinking_config(fields),
+        user=fields.text("user") or "",
+        metadata=read_metadata(fields),
+        verbosity=fields.text("verbosity") or "",
+        service_tier=fields.text("service_tier") or "",
+        stream_usage=options.flag("include_usage") if options else None,
+        extras={"openai": rest} if (rest := fields.rest()) else {},
+        lost=losses.names(),
+    )
+
+
+def read_metadata(fields: Fields) -> dict[str, str]:
+    """`metadata` holds strings; what else is sent is kept as text."""
+    given = fields.mapping("metadata") or {}
+    return {key: value if isinstance(value, str) else str(value) for key, value in given.items()}
+
+
+def _read_messages(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """System messages at the head, then the conversation; neighbouring tool messages are one user turn."""
+    if not isinstance(fields.peek("messages"), list):
+        fields.wrong("messages", "a list", fields.peek("messages"))
+    system: list[Text] = []
+    turns: list[Turn] = []
+    names: dict[str, str] = {}
+    legacy_calls = 0
+    for message in fields.objects("messages"):
+        role = message.required_text("role")
+        if role in ("system", "developer"):
+            texts = tuple(part for part in read_content(message, losses) if isinstance(part, Text))
+            if turns:
+                turns.append(Turn("system", texts))
+            else:
+                system.extend(texts)
+        elif role == "user":
+            turns.append(Turn("user", read_content(message, losses), message.text("name") or ""))
+        elif role == "assistant":
+            turn, legacy_calls = _read_assistant(message, losses, legacy_calls)
+            names.update((part.id, part.name) for part in turn.parts if isinstance(part, ToolCall))
+            turns.append(turn)
+        elif role in ("tool", "function"):
+            result = _read_result(message, losses, names, legacy_calls)
+            if turns and turns[-1].parts and isinstance(turns[-1].parts[-1], ToolResult):
+                turns[-1] = Turn("user", (*turns[-1].parts, result))
+            else:
+                turns.append(Turn("user", (result,)))
+        else:
+            message.wrong("role", "system, developer, user, assistant or tool", role)
+    return tuple(system), tuple(turns)
+
+
+def _read_result(message: Fields, losses: Losses, names: dict[str, str], legacy_calls: int) -> ToolResult:
+    cache = read_cache(message)
+    parts = read_content(message, losses)
+    # The role `function` has no ids: its message answers the last call.
+    call_id = message.text("tool_call_id") or (f"call_{legacy_calls - 1}" if legacy_calls else "")
+    if not call_id:
+        message.wrong("tool_call_id", "the id of a tool call", None)
+    return ToolResult(call_id=call_id, parts=parts, name=names.get(call_id) or message.text("name") or "", cache=cache)
+
+
+def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple[Turn, int]:
+    parts: list[Part] = [*read_thinking(message), *read_content(message, losses)]
+    refusal = message.text("refusal")
+    if refusal:
+        parts.append(Refusal(refusal))
+    audio = message.object("audio")
+    if audio:
+        parts.append(Audio(id=audio.required_text("id"), origin="openai"))
+    parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
+    legacy = message.object("function_call")
+    if legacy:
+        parts.append(ToolCall(id=f"call_{legacy_calls}", name=legacy.required_text("name"), arguments=legacy.text("arguments") or ""))
+        legacy_calls += 1
+    return Turn("assistant", tuple(parts), message.text("name") or ""), legacy_calls
+
+
+def read_tool_call(call: Fields) -> ToolCall:
+    """One of `tool_calls`. Gemini's signature stands where Google's own OpenAI-compatible service puts it."""
+    kind = call.text("type") or "function"
+    identity = call.text("id") or ""
+    extra = call.object("extra_content")
+    google = extra.object("google") if extra else None
+    proof = google.text("thought_signature") if google else None
+    if kind == "custom":
+        custom = call.inner("custom")
+        return ToolCall(id=identity, name=custom.required_text("name"), arguments=custom.text("input") or "", kind="custom")
+    function = call.inner("function")
+    arguments = function.take("arguments")
+    return ToolCall(
+        id=identity,
+        name=function.required_text("name"),
+        arguments=arguments_text(arguments),
+        signature=Signature("google", proof) if proof else None,
+    )
+
+
+def arguments_text(arguments: Any) -> str:
+    """Arguments are JSON text; some servers (Ollama) send the object itself."""
+    if isinstance(arguments, str):
+        return arguments
+    return msgspec.json.encode(arguments).decode() if arguments is not None else ""
+
+
+def _read_tools(fields: Fields) -> tuple[Tool, ...]:
+    tools = [_read_tool(tool) for tool in fields.objects("tools")]
+    tools += [_read_function(function) for function in fields.objects("functions")]
+    return tuple(tools)
+
+
+def _read_tool(tool: Fields) -> Tool:
+    kind = tool.text("type") or "function"
+    cache = read_cache(tool)
+    if kind == "function":
+        function = tool.object("function")
+        if function is None:
+            tool.wrong("function", "an object", None)
+        return _read_function(function, cache)
+    if kind == "custom":
+        custom = tool.inner("custom")
+        name = custom.required_text("name")
+        return Tool(name=name, description=custom.text("description") or "", kind="custom", origin="openai", raw=custom.rest(), cache=cache)
+    return Tool(name=kind, kind="hosted", origin="openai", raw={"type": kind} | tool.rest())
+
+
+def _read_function(function: Fields, cache: Any = None) -> Tool:
+    return Tool(
+        name=function.required_text("name"),
+        description=function.text("description") or "",
+        schema=function.mapping("parameters"),
+        strict=function.flag("strict"),
+        cache=cache,
+    )
+
+
+_PLAIN_CHOICES = {"auto": ToolChoice("auto"), "none": ToolChoice("none"), "required": ToolChoice("required")}
+
+
+def _read_tool_choice(fields: Fields) -> ToolChoice | None:
+    key = "tool_choice" if "tool_choice" in fields else "function_call"
+    choice = fields.peek(key)
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        fields.take(key)
+        if choice in _PLAIN_CHOICES:
+            return _PLAIN_CHOICES[choice]
+        fields.wrong(key, "auto, none, required or an object", choice)
+    given = fields.inner(key)
+    if given.peek("type") == "allowed_tools":
+        allowed = given.inner("allowed_tools")
+        names = tuple(_chosen_name(tool) for tool in allowed.objects("tools"))
+        return ToolChoice("required" if allowed.text("mode") == "required" else "auto", names)
+    return ToolChoice("tool", (_chosen_name(given),))
+
+
+def _chosen_name(choice: Fields) -> str:
+    """The name in `{"type": "function", "function": {"name"}}`, the same for `custom`, or bare."""
+    inner = choice.object("function") or choice.object("custom") or choice
+    return inner.required_text("name")
+
+
+def _read_response_format(fields: Fields) -> ResponseFormat | None:
+    given = fields.object("response_format")
+    if given is None:
+        return None
+    kind = given.required_text("type")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return ResponseFormat(kind="json")
+    if kind != "json_schema":
+        given.wrong("type", "text, json_object or json_schema", kind)
+    schema = given.inner("json_schema")
+    return ResponseFormat(
+        kind="json_schema",
+        name=schema.text("name") or "",
+        schema=schema.mapping("schema"),
+        strict=schema.flag("strict"),
+        description=schema.text("description") or "",
+    )
+
+
+def _read_thinking_config(fields: Fields) -> ThinkingConfig | None:
+    """`reasoning_effort`; `reasoning` as OpenRouter has it; `thinking` as DeepSeek and routers in front of Claude have it."""
+    effort = fields.text("reasoning_effort") or ""
+    budget: int | None = None
+    enabled: bool | None = None
+    show: bool | None = None
+    if isinstance(fields.peek("reasoning"), dict):
+        reasoning = fields.inner("reasoning")
+        effort = effort or reasoning.text("effort") or ""
+        budget, enabled = reasoning.whole("max_tokens"), reasoning.flag("enabled")
+        excluded = reasoning.flag("exclude")
+        show = None if excluded is None else not excluded
+    if isinstance(fields.peek("thinking"), dict):
+        thinking = fields.inner("thinking")
+        kind = thinking.text("type")
+        enabled = kind != "disabled" if kind else enabled
+        budget = thinking.whole("budget_tokens") or budget
+    if not effort and budget is None and enabled is None and show is None:
+        return None
+    if effort == "none":
+        enabled = False
+    elif enabled is None and (effort or budget is not None):
+        enabled = True
+    return ThinkingConfig(enabled=enabled, effort=effort, budget=budget, show=show)

@@ -1,0 +1,324 @@
+"""Writing a Chat Completions request from the neutral form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.neutral import (
+    Audio,
+    Chat,
+    Part,
+    Refusal,
+    ResponseFormat,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    effort_for,
+)
+from pilotfish.core.style import Quirks, Target, Written
+from pilotfish.styles._fields import Losses
+from pilotfish.styles._media import tool_id
+from pilotfish.styles.openai.parts import kind_of, write_cache, write_details, write_parts
+
+SHARED_EXTRAS = frozenset(
+    {"store", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "moderation"}
+)
+"""Fields that mean the same in Chat Completions and Responses and nothing elsewhere."""
+
+_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+
+
+def write_request(chat: Chat, target: Target) -> Written:
+    quirks = target.quirks
+    losses = Losses(chat.lost)
+    body: dict[str, Any] = {"model": target.model, "messages": _write_messages(chat, quirks, losses)}
+    if chat.tools:
+        tools = [written for tool in chat.tools if (written := _write_tool(tool, quirks, losses))]
+        if tools:
+            body["tools"] = tools
+            write_tool_options(chat, quirks, losses, body, _write_tool_choice)
+    if chat.max_tokens is not None:
+        body[quirks.max_tokens_field or "max_completion_tokens"] = chat.max_tokens
+    write_sampling(chat, quirks, losses, body)
+    if chat.stop:
+        body["stop"] = list(chat.stop)
+    for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"):
+        value = getattr(chat, name)
+        if value is not None:
+            body[name] = value
+    if chat.response_format:
+        body["response_format"] = _write_response_format(chat.response_format, quirks, losses)
+    effort = effort_word(chat, quirks, losses)
+    if effort:
+        body["reasoning_effort"] = effort
+    if chat.thinking and chat.thinking.show:
+        losses.add("thinking.show")
+    write_identity(chat, losses, body)
+    if chat.verbosity:
+        body["verbosity"] = chat.verbosity
+    _write_stream(target, body)
+    write_extras(chat, "openai", losses, body)
+    return finished(body, quirks, losses)
+
+
+def write_tool_options(chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, Any], write_choice: Any) -> None:
+    if chat.tool_choice:
+        body["tool_choice"] = write_choice(chat.tool_choice, chat.tools)
+    if chat.parallel_tool_calls is not None:
+        if quirks.parallel_tool_calls:
+            body["parallel_tool_calls"] = chat.parallel_tool_calls
+        else:
+            losses.add("parallel_tool_calls")
+
+
+def write_sampling(chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, Any]) -> None:
+    for name, known in (("temperature", True), ("top_p", True), ("top_k", quirks.top_k)):
+        value = getattr(chat, name)
+        if value is not None and known and quirks.sampling_fields:
+            body[name] = value
+        else:
+            losses.add_if(name, value)
+
+
+def effort_word(chat: Chat, quirks: Quirks, losses: Losses) -> str:
+    """`reasoning_effort` for what the client asked in its own terms; empty where nothing need be said."""
+    thinking = chat.thinking
+    if thinking is None:
+        return ""
+    effort = thinking.effort or (effort_for(thinking.budget) if thinking.budget is not None else "")
+    if thinking.enabled is False and thinking.effort != "none":
+        # Another vendor's "off". Many models know no effort "none", and those that do not reason need none.
+        effort = "none" if quirks.no_effort else ""
+        if not effort:
+            losses.add("thinking")
+    if effort and not quirks.reasoning_effort:
+        losses.add("reasoning_effort")
+        return ""
+    return effort
+
+
+def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
+    if chat.user:
+        body["user"] = chat.user
+    if chat.metadata:
+        body["metadata"] = chat.metadata
+    if chat.service_tier:
+        tier = "default" if chat.service_tier == "standard_only" else chat.service_tier  # Anthropic's word for it
+        if tier in _SERVICE_TIERS:
+            body["service_tier"] = tier
+        else:
+            losses.add("service_tier")
+    if chat.cache:
+        losses.add("cache_control")
+
+
+def write_extras(chat: Chat, style: str, losses: Losses, body: dict[str, Any]) -> None:
+    """Fields of the client's own style come back as they were; of its sister style, those that both know."""
+    for origin, fields in chat.extras.items():
+        for name, value in fields.items():
+            if (origin == style or (origin.startswith("openai") and name in SHARED_EXTRAS)) and name not in body:
+                body[name] = value
+            else:
+                losses.add(name)
+
+
+def finished(body: dict[str, Any], quirks: Quirks, losses: Losses) -> Written:
+    """The request without what its service refuses."""
+    for name in list(body):
+        if name in quirks.refuses:
+            del body[name]
+            losses.add(name)
+    return Written(msgspec.json.encode(body), losses.names())
+
+
+def _write_stream(target: Target, body: dict[str, Any]) -> None:
+    """Usage is always asked for: the client's stream gets it in its own style's place."""
+    if target.stream:
+        body["stream"] = True
+        if target.quirks.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+
+
+def _write_messages(chat: Chat, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    if chat.system:
+        messages.append({"role": "system" if quirks.system_role else "user", "content": _write_system(chat.system, quirks, losses)})
+    for turn in chat.turns:
+        if turn.role == "assistant":
+            messages.append(_write_assistant(turn, quirks, losses))
+        elif turn.role == "system":
+            content = _write_system(tuple(part for part in turn.parts if isinstance(part, Text)), quirks, losses)
+            messages.append({"role": "system" if quirks.system_role else "user", "content": content})
+        else:
+            messages.extend(_write_user(turn, quirks, losses))
+    return messages
+
+
+def _write_system(texts: tuple[Text, ...], quirks: Quirks, losses: Losses) -> Any:
+    """One string, since chat templates of open models want it; parts only where a cache mark must find its place."""
+    if quirks.prompt_cache_breakpoints and any(text.cache for text in texts):
+        return write_parts(texts, quirks, losses)
+    for text in texts:
+        write_cache(text.cache, quirks, losses)
+    return "\n\n".join(text.text for text in texts)
+
+
+def _write_user(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+    """Tool messages first, in the order of the results, then what the user said, with the media that tools gave back."""
+    messages: list[dict[str, Any]] = []
+    rest: list[Part] = []
+    for part in turn.parts:
+        if isinstance(part, ToolResult):
+            texts, media = result_parts(part)
+            rest.extend(media)
+            write_cache(part.cache, quirks, losses)
+            content = write_parts(texts, quirks, losses) or ""
+            messages.append({"role": "tool", "tool_call_id": tool_id(part.call_id, quirks), "content": content})
+        else:
+            rest.append(part)
+    if rest or not messages:
+        content = write_parts(tuple(rest), quirks, losses) or ""
+        messages.append({"role": "user", "content": content} | ({"name": turn.name} if turn.name else {}))
+    return messages
+
+
+def result_parts(result: ToolResult) -> tuple[tuple[Part, ...], list[Part]]:
+    """A result as a tool message can hold it, which is text, and the rest, which goes to the user message after it, announced.
+
+    There is no mark for errors either; the text says it.
+    """
+    texts = [part for part in result.parts if isinstance(part, Text)]
+    media: list[Part] = [part for part in result.parts if not isinstance(part, Text)]
+    if result.is_error and not (texts and texts[0].text.lower().startswith("error")):
+        texts = [Text(f"Error: {texts[0].text}", texts[0].cache), *texts[1:]] if texts else [Text("Error")]
+    if media:
+        texts = texts or [Text("(see the next message)")]
+        media = [Text(f"Output of tool call {result.call_id}:"), *media]
+    return tuple(texts), media
+
+
+def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant"}
+    text, refusal, calls, thoughts = "", "", [], []
+    for part in turn.parts:
+        if isinstance(part, Text):
+            text += part.text
+            write_cache(part.cache, Quirks(), losses)
+        elif isinstance(part, Refusal):
+            refusal += part.text
+        elif isinstance(part, ToolCall):
+            calls.append(write_tool_call(part, tool_id(part.id, quirks)))
+            write_cache(part.cache, Quirks(), losses)
+        elif isinstance(part, Thinking):
+            thoughts.append(part)
+        elif isinstance(part, Audio) and part.id and part.origin == "openai":
+            message["audio"] = {"id": part.id}
+        else:
+            losses.add(f"messages.{kind_of(part)}")
+    message["content"] = text if text or not (calls or refusal) else None
+    if turn.name:
+        message["name"] = turn.name
+    if refusal:
+        message["refusal"] = refusal
+    if calls:
+        message["tool_calls"] = calls
+    _write_thoughts(thoughts, quirks, losses, message)
+    return message
+
+
+def _write_thoughts(thoughts: list[Thinking], quirks: Quirks, losses: Losses, message: dict[str, Any]) -> None:
+    if not thoughts:
+        return
+    field = quirks.reasoning_field
+    if not field:
+        losses.add("messages.thinking")
+        return
+    if field == "reasoning_details":
+        details = [item for index, thought in enumerate(thoughts) for item in write_details(thought, index)]
+        if details:
+            message[field] = details
+            return
+        field = "reasoning"
+    if any(thought.signature for thought in thoughts):
+        losses.add("messages.thinking.signature")
+    text = "\n\n".join(thought.text for thought in thoughts if thought.text)
+    if text:
+        message[field] = text
+
+
+def write_tool_call(call: ToolCall, identity: str) -> dict[str, Any]:
+    if call.kind == "custom":
+        return {"id": identity, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    written: dict[str, Any] = {
+        "id": identity,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments or "{}"},
+    }
+    if call.signature and call.signature.origin == "google":
+        written["extra_content"] = {"google": {"thought_signature": call.signature.value}}
+    return written
+
+
+def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+    write_cache(tool.cache, Quirks(), losses)
+    if tool.kind == "hosted":
+        losses.add(f"tools.{tool.name}")
+        return None
+    if tool.kind == "custom":
+        custom = {"name": tool.name} | ({"description": tool.description} if tool.description else {}) | tool.raw
+        return {"type": "custom", "custom": custom}
+    for name in tool.raw:
+        losses.add(f"tools.{name}")
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.schema is not None:
+        function["parameters"] = tool.schema
+    write_strict(tool, quirks, losses, function)
+    return {"type": "function", "function": function}
+
+
+def write_strict(tool: Tool, quirks: Quirks, losses: Losses, function: dict[str, Any]) -> None:
+    if tool.strict is not None:
+        if quirks.strict_tools:
+            function["strict"] = tool.strict
+        else:
+            losses.add("tools.strict")
+
+
+def _write_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> Any:
+    custom = {tool.name for tool in tools if tool.kind == "custom"}
+    chosen: list[dict[str, Any]] = []
+    for name in choice.names:
+        kind = "custom" if name in custom else "function"
+        chosen.append({"type": kind, kind: {"name": name}})
+    if choice.mode == "tool" and chosen:
+        return chosen[0]
+    if chosen:
+        return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": chosen}}
+    return choice.mode
+
+
+def _write_response_format(wanted: ResponseFormat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+    if wanted.kind == "json" or not quirks.json_schema:
+        if wanted.kind == "json_schema":
+            losses.add("response_format.json_schema")
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": schema_fields(wanted)}
+
+
+def schema_fields(wanted: ResponseFormat) -> dict[str, Any]:
+    """Both OpenAI styles demand a name."""
+    fields: dict[str, Any] = {"name": wanted.name or "response"}
+    if wanted.description:
+        fields["description"] = wanted.description
+    fields["schema"] = wanted.schema if wanted.schema is not None else {}
+    if wanted.strict is not None:
+        fields["strict"] = wanted.strict
+    return fields

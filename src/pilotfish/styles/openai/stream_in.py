@@ -1,0 +1,223 @@
+"""Reading a Chat Completions stream into neutral deltas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.deltas import (
+    CitationDelta,
+    Delta,
+    End,
+    Finish,
+    LogprobsDelta,
+    Malformed,
+    PartDelta,
+    Ping,
+    RefusalDelta,
+    Start,
+    StreamError,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.neutral import Audio, Signature, Thinking
+from pilotfish.core.sse import data_of
+from pilotfish.styles._errors import error_from
+from pilotfish.styles._fields import Losses, ReplyFields
+from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.openai.errors import status_for
+from pilotfish.styles.openai.parts import read_content, read_thinking
+from pilotfish.styles.openai.reply import finish_from, images_in, read_annotation, read_logprobs
+from pilotfish.styles.openai.watch import TokenCounts
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: Any = None
+    input: str | None = None
+
+
+class _Proof(msgspec.Struct, gc=False):
+    thought_signature: str | None = None
+
+
+class _Extra(msgspec.Struct, gc=False):
+    google: _Proof | None = None
+
+
+class _Call(msgspec.Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: _Function | None = None
+    custom: _Function | None = None
+    extra_content: _Extra | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
+    content: Any = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: Any = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+    annotations: list[Any] | None = None
+    images: Any = None
+    audio: Any = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int | None = None
+    delta: _Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: Any = None
+
+
+class _XGroq(msgspec.Struct, gc=False):
+    usage: TokenCounts | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    object: str | None = None
+    choices: list[_Choice] | None = None
+    usage: TokenCounts | None = None
+    error: Any = None
+    x_groq: _XGroq | None = None
+
+
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+class OpenAIStreamReader:
+    """See `core.style.StreamReader`. Follows the first choice only."""
+
+    __slots__ = ("_calls", "_current", "_refused", "_started")
+
+    def __init__(self) -> None:
+        self._started = False
+        self._refused = False
+        self._current: dict[int, int] = {}  # the upstream's index of a tool call -> ours
+        self._calls: list[str] = []  # ids of the calls so far
+
+    def feed(self, event: bytes) -> list[Delta]:
+        data = data_of(event)
+        if not data:
+            return [Ping()]
+        try:
+            chunk = _decoder.decode(data)
+        except BAD_JSON:
+            if data.strip() == b"[DONE]":
+                return [End()]
+            try:
+                chunk = decode_as(_decoder, data)
+            except BAD_JSON:
+                return [Malformed(event)]
+        if chunk.error or chunk.object == "error":
+            error = error_from(msgspec.json.decode(data))
+            return [StreamError(msgspec.structs.replace(error, status=status_for(error)))]
+        out: list[Delta] = []
+        if not self._started:
+            self._started = True
+            out.append(Start(chunk.id or "", chunk.model or ""))
+        for choice in chunk.choices or ():
+            if not choice.index:
+                self._choice(choice, out)
+        counts = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
+        if counts:
+            out.append(UsageDelta(counts.usage()))
+        return out
+
+    def _choice(self, choice: _Choice, out: list[Delta]) -> None:
+        delta = choice.delta
+        if delta:
+            self._thinking(delta, out)
+            if delta.content:
+                self._content(delta.content, out)
+            if delta.refusal:
+                self._refused = True
+                out.append(RefusalDelta(delta.refusal))
+            for call in delta.tool_calls or ():
+                self._call(call, out)
+            if delta.function_call:
+                self._call(_Call(index=0, function=delta.function_call), out)
+            self._rare(delta, out)
+        elif choice.text:
+            out.append(TextDelta(choice.text))
+        if choice.logprobs:
+            tokens = read_logprobs(choice.logprobs)
+            if tokens:
+                out.append(LogprobsDelta(tokens))
+        if choice.finish_reason:
+            out.append(Finish(finish_from(choice.finish_reason, called=bool(self._calls), refused=self._refused)))
+
+    def _content(self, content: Any, out: list[Delta]) -> None:
+        if isinstance(content, str):
+            out.append(TextDelta(content))
+            return
+        try:
+            parts = read_content(ReplyFields({"content": content}), Losses())
+        except ValueError:
+            return  # neither text nor parts: nothing that could be shown
+        for part in parts:
+            text = getattr(part, "text", "")
+            if text:
+                out.append(ThinkingDelta(text) if isinstance(part, Thinking) else TextDelta(text))
+
+    def _thinking(self, delta: _Delta, out: list[Delta]) -> None:
+        text = delta.reasoning_content or delta.reasoning
+        if text:
+            out.append(ThinkingDelta(text))
+        if not delta.reasoning_details:
+            return
+        try:
+            details = read_thinking(ReplyFields({"reasoning_details": delta.reasoning_details}))
+        except ValueError:
+            return  # not the form that OpenRouter gave them
+        for detail in details:
+            if detail.text and not text:
+                out.append(ThinkingDelta(detail.text, detail.summary))
+            if detail.signature:
+                out.append(ThinkingEnd(detail.signature, detail.redacted, detail.id))
+
+    def _call(self, call: _Call, out: list[Delta]) -> None:
+        """A new call has an index not seen before, or another id than the one that had its index (servers that number all 0)."""
+        function = call.function or call.custom or _Function()
+        place = call.index if call.index is not None else max(self._current, default=0)
+        ours = self._current.get(place)
+        if ours is None or (call.id and function.name and self._calls[ours] != call.id):
+            ours = self._current[place] = len(self._calls)
+            self._calls.append(call.id or f"call_{ours}")
+            proof = call.extra_content and call.extra_content.google and call.extra_content.google.thought_signature
+            out.append(
+                ToolStart(
+                    index=ours,
+                    id=self._calls[ours],
+                    name=function.name or "",
+                    kind="custom" if call.custom else "function",
+                    signature=Signature("google", proof) if proof else None,
+                )
+            )
+        arguments = function.arguments or function.input
+        if arguments:
+            text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+            out.append(ToolArgs(ours, text))
+
+    def _rare(self, delta: _Delta, out: list[Delta]) -> None:
+        if delta.annotations:
+            found = (read_annotation(value) for value in delta.annotations)
+            out.extend(CitationDelta(citation) for citation in found if citation is not None)
+        if delta.images:
+            out.extend(PartDelta(image) for image in images_in(delta.images))
+        if isinstance(delta.audio, dict):
+            fields = {name: value for name, value in delta.audio.items() if isinstance(value, str)}
+            audio = Audio(id=fields.get("id", ""), data=fields.get("data", ""), transcript=fields.get("transcript", ""), origin="openai")
+            out.append(PartDelta(audio))
