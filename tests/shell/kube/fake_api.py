@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import jsonpatch
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
@@ -23,6 +24,8 @@ class FakeApi:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.tokens: list[str] = []
         self.refusals: list[int] = []  # the next answers, one each
+        self.reply: dict[str, Any] = {}  # by path, what a POST is answered with
+        self.bodies: list[Any] = []
         self.oldest = 0  # watches from before are answered 410
         self.page_size = 500
         self.watching = asyncio.Event()  # set while a watch is open
@@ -80,7 +83,11 @@ class FakeApi:
         if field and field.removeprefix("metadata.name=") != item["metadata"]["name"]:
             return False
         labels = item["metadata"].get("labels") or {}
-        return all(labels.get(k) == v for k, _, v in (part.partition("=") for part in label.split(",") if part))
+        for part in filter(None, label.split(",")):
+            key, _, value = part.partition("=")
+            if (labels.get(key.rstrip("!")) == value) is key.endswith("!"):
+                return False
+        return True
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Looks after each answer."""
@@ -119,6 +126,9 @@ class FakeApi:
 
     def _post(self, request: web.Request, _: dict[str, str], text: str) -> web.Response:
         body = json.loads(text)
+        self.bodies.append(body)
+        if request.path in self.reply:
+            return web.json_response(self.reply[request.path], status=201)
         name = body.get("metadata", {}).get("name", "")
         if name in self.objects.get(request.path, {}):
             return web.json_response({"message": f"{name} exists"}, status=409)
@@ -131,6 +141,12 @@ class FakeApi:
             return web.json_response({"message": "the object has been modified"}, status=409)
         body["metadata"].pop("resourceVersion")
         return web.json_response(self.put(collection, name, **body))
+
+    def _patch(self, request: web.Request, _: dict[str, str], text: str) -> web.Response:
+        collection, _, name = request.path.rpartition("/")
+        changed = jsonpatch.apply_patch(self.objects[collection][name], json.loads(text))
+        changed["metadata"].pop("resourceVersion")
+        return web.json_response(self.put(collection, name, **changed))
 
     async def _watch(self, request: web.Request, query: dict[str, str]) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -114,8 +114,8 @@ class _Reader:
 
     def address(self, name: str, default: str) -> Address:
         def parse(text: str) -> Address | None:
-            host, _, port = text.rpartition(":")
-            return None if _port(port) is None else (host.strip("[]"), int(port))
+            host, colon, port = text.rpartition(":")
+            return None if not colon or _port(port) is None else (host.strip("[]"), int(port))
 
         address: Address = self._parsed(name, default, parse, "HOST:PORT")
         return address
