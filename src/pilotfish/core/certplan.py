@@ -13,7 +13,7 @@ from enum import Enum
 _DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lifetimes:
     """An authority is replaced when a third of its life is left, a leaf when half is: there is time to repair what hinders it."""
 

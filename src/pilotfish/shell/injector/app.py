@@ -27,7 +27,7 @@ from pilotfish.shell.kube.watching import Pace
 from pilotfish.shell.meters import Meters
 
 _VERSIONS_EVERY_S = 300.0
-_LEADER_EVERY_S = 2.0
+_LEADER_EVERY_S = 1.0
 log = structlog.get_logger()
 
 
@@ -50,8 +50,13 @@ class Injector:
         sidecar = replace(settings.sidecar, excluded_namespaces=(*settings.sidecar.excluded_namespaces, namespace))
         self.admission = Admission(self.cluster, sidecar, self.meters, validate)
         self.watchdog = Watchdog(self.kube, self.cluster, sidecar, self.meters)
-        self.leadership = Leadership(self.kube, LeaseSettings(namespace, settings.lease), settings.identity, clock=time.monotonic)
-        self.shared = Shared(namespace, settings.certificate_secret, settings.certificate_names, settings.webhooks)
+        self.leadership = Leadership(
+            self.kube,
+            LeaseSettings(namespace, settings.lease, settings.lease_s, settings.lease_s / 4),
+            settings.identity,
+            clock=time.monotonic,
+        )
+        self.shared = Shared(namespace, settings.certificate_secret, settings.certificate_names, settings.webhooks, settings.lifetimes)
 
     async def run(self) -> None:
         await self.cluster.look_at_versions()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pilotfish.core.inject.settings import CONTAINER, LABEL, STATUS
@@ -19,15 +21,28 @@ POD: dict[str, Any] = {
 }
 
 
-async def check(kubeconfig: str, namespace: str) -> str:
-    """What is wrong; empty where the Pod got the sidecar."""
+# A namespace has no service account at first, and an injector no certificate.
+_TRIES, _EVERY_S = 10, 3.0
+
+
+async def check(kubeconfig: str, namespace: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> str:
+    """What is wrong after several tries; empty where the Pod got the sidecar."""
     kube = Kube.at(Where(kubeconfig=kubeconfig))
+    try:
+        for _ in range(_TRIES - 1):
+            if not await _tried(kube, namespace):
+                return ""
+            await sleep(_EVERY_S)
+        return await _tried(kube, namespace)
+    finally:
+        await kube.close()
+
+
+async def _tried(kube: Kube, namespace: str) -> str:
     try:
         pod = await kube.request("POST", f"/api/v1/namespaces/{namespace}/pods", query=[("dryRun", "All")], body=POD)
     except (ApiError, Lost, StartError) as wrong:
         return f"a Pod could not be tried in {namespace}: {wrong}"
-    finally:
-        await kube.close()
     spec = pod["spec"]
     names = [container["name"] for container in [*(spec.get("initContainers") or ()), *spec["containers"]]]
     if CONTAINER not in names:

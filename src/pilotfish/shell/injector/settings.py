@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotfish import __version__
+from pilotfish.core.certplan import Lifetimes
 from pilotfish.core.inject.quantity import amount
 from pilotfish.core.inject.settings import SYSTEM_NAMESPACES, Sidecar
 from pilotfish.errors import StartError
@@ -31,7 +32,9 @@ class InjectorSettings:
     webhooks: str  # the name of both webhook configurations
     certificate_secret: str
     certificate_names: tuple[str, ...]
+    lifetimes: Lifetimes
     lease: str
+    lease_s: float  # how long after a leader's death another may take over
     drain_s: float
     watchdog_s: float
     log_level: str
@@ -57,7 +60,13 @@ def settings_from(environ: Mapping[str, str]) -> InjectorSettings:
         webhooks=read.text("WEBHOOKS", "pilotfish-injector"),
         certificate_secret=read.text("CERTIFICATE_SECRET", "pilotfish-injector-tls"),
         certificate_names=read.names("CERTIFICATE_NAMES", ("pilotfish-injector", "localhost", "127.0.0.1")),
+        lifetimes=Lifetimes(
+            authority_s=read.number("AUTHORITY_SECONDS", Lifetimes.authority_s),
+            leaf_s=read.number("CERTIFICATE_SECONDS", Lifetimes.leaf_s),
+            settle_s=read.number("AUTHORITY_SETTLE_SECONDS", Lifetimes.settle_s),
+        ),
         lease=read.text("LEASE", "pilotfish-injector"),
+        lease_s=read.number("LEASE_SECONDS", 15.0),
         drain_s=read.number("DRAIN_SECONDS", 5.0),
         watchdog_s=read.number("WATCHDOG_SECONDS", 60.0),
         log_level=read.text("LOG_LEVEL", "info"),
