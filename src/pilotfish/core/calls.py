@@ -12,6 +12,7 @@ import msgspec
 from pilotfish.core.body import replaced
 from pilotfish.core.inbound import Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.rescue import continuation
 from pilotfish.core.snapshot import Service
 from pilotfish.core.style import Target
 from pilotfish.errors import ClientError
@@ -56,6 +57,14 @@ def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str
     )
     edited = _edited(written.body, service, op)
     return CallBody(op, style, (edited,), False, written.dropped, False, written.headers)
+
+
+def continuation_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style], text: str, *, prefill: bool) -> CallBody:
+    """A request to go on from `text`, which the client has already seen. Raises ClientError as `call_body` does."""
+    style = CHAT_STYLES[op]
+    chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
+    written = styles(style).write_request(chat, Target(model=service.model, stream=True, quirks=service.quirks))
+    return CallBody(op, style, (_edited(written.body, service, op),), style == inbound.style, written.dropped, False, written.headers)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:

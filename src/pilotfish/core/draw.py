@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import log
+from math import inf, log
 
 from pilotfish.core.statistics import Samples
 from pilotfish.core.tactic import Candidate, Random
@@ -11,6 +11,7 @@ from pilotfish.core.tactic import Candidate, Random
 # A service not measured for this long is stale. One request per service and this many seconds keeps figures true, and costs next to
 # nothing where a service has become slow.
 STALE_S = 10.0
+NEAR = 0.1  # measurements closer than this part of each other are the same
 
 
 def first(order: Sequence[Candidate], best: Candidate) -> Sequence[Candidate]:
@@ -74,6 +75,26 @@ def shuffled(usable: Sequence[Candidate], rng: Random) -> list[Candidate]:
     keyed = [(-log(1.0 - rng.random()) / c.weight if c.weight > 0.0 else 1e300 * (1.0 + rng.random()), i) for i, c in enumerate(usable)]
     keyed.sort()
     return [usable[i] for _, i in keyed]
+
+
+def by_figure(usable: Sequence[Candidate], figures: Sequence[float], rng: Random) -> list[Candidate]:
+    """The lowest figure first. Of several equally low ones the first place is drawn by weight, so that many proxies do not agree."""
+    order = sorted(range(len(figures)), key=figures.__getitem__)
+    best = figures[order[0]]
+    if len(order) > 1 and figures[order[1]] == best:
+        chosen = by_weight([usable[i] for i in order if figures[i] == best], rng)
+        return [chosen, *(usable[i] for i in order if usable[i] is not chosen)]
+    return [usable[i] for i in order]
+
+
+def near_ties(figures: Sequence[float | None], best: float) -> list[float]:
+    """Figures that differ from the best by less than a tenth become equal to it; unknown ones come last."""
+    bound = best * (1.0 + NEAR)
+    return [inf if f is None else best if f <= bound else f for f in figures]
+
+
+def is_near(one: float, other: float) -> bool:
+    return one <= other * (1.0 + NEAR) and other <= one * (1.0 + NEAR)
 
 
 def to_measure(

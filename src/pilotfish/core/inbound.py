@@ -23,9 +23,11 @@ class Inbound:
     """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body, None for multipart.
 
     `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for reasoning, so answers may start late.
+    `array`: a Google stream that is wanted as a JSON array.
     """
 
     __slots__ = (
+        "array",
         "body",
         "chat",
         "client_ip",
@@ -51,6 +53,7 @@ class Inbound:
         self.scenario = surface.scenario or scenario_of_style(surface.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
+        self.array = bool(surface.stream) and surface.style == "google" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_asked = self.thinking = False
         self.chat: Chat | None = None  # the neutral form, once somebody needed it

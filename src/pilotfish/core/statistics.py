@@ -64,7 +64,7 @@ class Samples:
         if not values:
             return None
         if last >= len(values):
-            return self._sum / len(values)
+            return max(0.0, self._sum / len(values))  # after a large value has left, rounding may leave a little less than nothing
         return sum(v for _, v in islice(reversed(values), last)) / last
 
     def percentile(self, q: float, now: float, last: int = SAMPLES) -> float | None:

@@ -80,6 +80,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
     reasoning_field: str = ""              # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    google_signatures: bool = False        # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
     sampling_fields: bool = True           # takes temperature, top_p, top_k
     top_k: bool = False                    # openai style: takes top_k all the same (vLLM, OpenRouter)
     no_effort: bool = False                # openai styles: takes effort "none" to switch reasoning off

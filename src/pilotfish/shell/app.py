@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -27,9 +28,11 @@ from pilotfish.shell.credentials.static import StaticKey
 from pilotfish.shell.engine import Engine
 from pilotfish.shell.files import fingerprint, load_files, watch_files
 from pilotfish.shell.meters import Meters
+from pilotfish.shell.probe import probe
 from pilotfish.shell.prober import Prober
 from pilotfish.shell.rules_keeper import RulesKeeper
 from pilotfish.shell.settings import Address, Settings, address
+from pilotfish.shell.state import StateKeeper
 from pilotfish.wire.server import Server
 
 log = structlog.get_logger(__name__)
@@ -61,6 +64,7 @@ class App:
         self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
         self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
+        self.state = StateKeeper(Path(settings.state_dir), self.engine.ledger, self.engine.history) if settings.state_dir else None
         self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
@@ -73,6 +77,8 @@ class App:
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)
+        if self.state is not None and self.keeper.snapshot is None:
+            self.state.restore()
         closing = asyncio.get_running_loop().create_task(self.credentials.adopt(snapshot.providers.values()), name="credentials")
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -99,7 +105,8 @@ class App:
         return found
 
     async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        return None, None
+        result = await probe(provider, self.credentials.of(provider).keys, self.surroundings.fetcher)
+        return result.outcome, result.wait_s
 
     # ---- start and stop
 
@@ -122,6 +129,8 @@ class App:
         gc.set_threshold(*GC_THRESHOLDS)
         self._spawn(self._housekeeping(), "housekeeping")
         self._spawn(self.prober.run(), "prober")
+        if self.state is not None:
+            self._spawn(self.state.run(), "state")
         if self.settings.config:
             self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
@@ -169,6 +178,8 @@ class App:
         for connection in list(self.server.connections):
             connection.break_off()
         self.engine.close()
+        if self.state is not None:
+            self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         if self._runner is not None:

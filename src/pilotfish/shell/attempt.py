@@ -21,7 +21,7 @@ from pilotfish.shell.counting import cost_of
 from pilotfish.shell.credentials.keys import CredentialError
 
 if TYPE_CHECKING:
-    from pilotfish.core.style import ErrorInfo, Watcher
+    from pilotfish.core.style import ErrorInfo, StreamWriter, Watcher
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
@@ -47,8 +47,8 @@ class Attempt:
 
     __slots__ = (
         "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
-        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "quiet_since",
-        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher",
+        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
+        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
     )  # fmt: skip
 
     def __init__(self, run: Run, start: Start, now: float) -> None:
@@ -75,6 +75,8 @@ class Attempt:
         self.tokens = run.inbound.tokens
         self.key = 0
         self.link = run.engine.links[self.service.provider.name]
+        self.prefilled = False
+        self.writer: StreamWriter | None = None
         self._op = ""
         self._secret: tuple[Header, ...] | None = None
         self._parts: list[bytes] = []
@@ -90,6 +92,7 @@ class Attempt:
         engine = run.engine
         # An attempt that must fail at once still begins, so that it is accounted like every other.
         engine.ledger.begin(self.candidate, self.tokens, now)
+        engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
             self._op = self.link.op(self.service, inbound.op)
@@ -347,7 +350,10 @@ class Attempt:
         self._close(failure.outcome, now)
         run = self.run
         rescuable = failure.outcome is Outcome.BROKEN_STREAM and run.may_rescue(self)
-        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable), now)
+        other_way = self.prefilled and failure.outcome is Outcome.BAD_REQUEST
+        if other_way:
+            run.prefill_refused(self)
+        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable, other_way=other_way), now)
 
     def _served(self, now: float) -> None:
         if self.over:
@@ -377,6 +383,8 @@ class Attempt:
         self.usage = self._final_usage(outcome)
         if self.usage is not None:
             self.cost_usd = cost_of(self.usage, self.service.price)
+        used = self.usage.input + self.usage.output if self.usage is not None else 0
+        self.run.engine.budgets.settle(self.candidate, self.tokens, used, now, self.began)
         began = self.sent_at or self.began
         timings = Timings(now - began, self.first_at - began if self.first_at else None, self.speed())
         run = self.run

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from pilotfish import styles
 from pilotfish.core import series as s
 from pilotfish.core import surfaces
+from pilotfish.core.affinity import Homes, prefix_key, session_key
 from pilotfish.core.calls import chat_of
-from pilotfish.core.content import RequestView
+from pilotfish.core.content import RequestView, session_of
 from pilotfish.core.health import COOLING
 from pilotfish.core.inbound import Inbound
 from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.limits import Budgets
 from pilotfish.core.match import direct_rule, match
 from pilotfish.core.outcome import Failure, Outcome
-from pilotfish.core.plan import Desk, Plan
+from pilotfish.core.plan import Desk, Home, Plan
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.smart import first_match
-from pilotfish.core.snapshot import Provider, Snapshot
+from pilotfish.core.snapshot import Provider, Rule, Snapshot
 from pilotfish.core.style import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.shell.access_log import AccessLog
@@ -69,6 +71,8 @@ class Engine:
         self.draining = False
         self.ledger = Ledger()
         self.history = RaceHistory()
+        self.budgets = Budgets()
+        self.homes = Homes()
         self.counting = Counting(meters, self.ledger)
         self.links: dict[str, Link] = {}
         self.pools: dict[Origin, Pool] = {}
@@ -94,6 +98,7 @@ class Engine:
     def adopt(self, snapshot: Snapshot) -> None:
         """From now on new requests follow these rules; requests under way go on with theirs."""
         self.ledger.adopt(snapshot)
+        self.budgets.adopt(snapshot, self.ledger)
         self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
         self._direct.clear()
         self.links = {name: Link(p, self._keys(p), self._pool) for name, p in snapshot.providers.items()}
@@ -155,7 +160,8 @@ class Engine:
         rule = desk.rule
         block: int | None = None
         said: list[dict[str, Any]] = []
-        if rule.smart:
+        view: RequestView | None = None
+        if rule.smart and self._routes_smartly(inbound.scenario):
             view = RequestView(inbound, self._chat_of, self.ledger, _clock())
             wall = time.time()
             if checked:
@@ -164,8 +170,33 @@ class Engine:
                     said.append({"block": one.index, "matched": matched, "why": why, "description": one.description})
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
-        plan = Plan(desk, self.ledger, op=inbound.op, tokens=inbound.tokens, rng=self.rng, block=block, history=self.history)
+        plan = Plan(
+            desk,
+            self.ledger,
+            op=inbound.op,
+            tokens=inbound.tokens,
+            rng=self.rng,
+            limiter=self.budgets,
+            block=block,
+            home=self._home(rule, inbound, view) if rule.affinity is not None else None,
+            history=self.history,
+        )
         return plan, block, said
+
+    def _routes_smartly(self, scenario: str) -> bool:
+        known = self.snapshot.scenarios.get(scenario)
+        return known is None or known.flags.get("smart", True)
+
+    def _home(self, rule: Rule, inbound: Inbound, view: RequestView | None) -> Home | None:
+        """Where a session, or a request with this beginning, should come back to."""
+        affinity = rule.affinity
+        assert affinity is not None
+        if affinity.by == "prefix":
+            seen = view or RequestView(inbound, self._chat_of, self.ledger, _clock())
+            key = prefix_key(rule.name, *seen.beginning())
+        else:
+            key = session_key(rule.name, session_of(inbound, affinity))
+        return None if key is None else Home(self.homes, key, affinity.ttl_s)
 
     def _chat_of(self, inbound: Inbound) -> Chat:
         return chat_of(inbound, self.styles)
@@ -282,12 +313,34 @@ class Engine:
                 self.meters[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
             self.meters[s.CLIENT_GONE].number(rule).value += 1
+        self._rescues(run, failure)
+        self._races(run)
         for field in run.dropped_fields:
             self.meters[s.DROPPED].number(inbound.style, field).value += 1
         serving = run.relayed or (run.attempts[-1] if run.attempts else None)
         if serving is not None:
             self._gen_ai(run, serving, failure, duration)
         self.log.request(run, failure)
+
+    def _races(self, run: Run) -> None:
+        rule = run.rule.name
+        if run.rule.race is not None:
+            for attempt in run.attempts:
+                result = "won" if attempt.relayed else "lost" if attempt.outcome is Outcome.LOST_RACE else "failed"
+                self.meters[s.RACES].number(*self.counting.service(rule, attempt.service, run.known).labels, result).value += 1
+        elif run.dispatch.hedges:
+            won = any(a.hedge and a.relayed for a in run.attempts)
+            self.meters[s.HEDGES].number(rule, "won" if won else "lost").value += 1
+
+    def _rescues(self, run: Run, failure: Failure | None) -> None:
+        broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
+        if not broke or not (run.dispatch.rescues or run.rule.buffer):
+            return
+        mode = "continue" if run.dispatch.rescues else "restart"
+        self.meters[s.STREAM_RESCUES].number(run.rule.name, mode, "rescued" if failure is None else "failed").value += 1
+        if mode == "restart":
+            wasted = sum(a.usage.input + a.usage.output for a in broke if a.usage is not None)
+            self.meters[s.WASTED_TOKENS].number(run.rule.name, "rescue").value += wasted
 
     def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
         cells = self.counting.gen_ai(run.inbound.op, run.rule, serving.service, run.known)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilotfish.core.body import is_true
-from pilotfish.core.calls import CallBody
+from pilotfish.core.calls import CallBody, continuation_body
 from pilotfish.core.channel import Channel, PassThrough, Translated, renamer
 from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
 from pilotfish.core.inbound import Inbound, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.plan import Plan
+from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.rescue import Continuation, Record, added
 from pilotfish.core.style import ErrorInfo
 from pilotfish.shell.attempt import Attempt
 
@@ -31,8 +33,30 @@ class Run:
     """`code` is the status the client got. `busy_s` adds up the time we were at work ourselves: the overhead."""
 
     __slots__ = (
-        "_obeying", "_pending", "_reply_id", "_timer", "_writer", "attempts", "busy_s", "code", "dispatch", "dropped_fields", "engine", "exchange", "finished_at",
-        "inbound", "known", "last_write", "names", "over", "plan", "relayed", "rule", "started", "started_wall",
+        "_no_prefill",
+        "_obeying",
+        "_pending",
+        "_record",
+        "_timer",
+        "_writer",
+        "attempts",
+        "busy_s",
+        "code",
+        "dispatch",
+        "dropped_fields",
+        "engine",
+        "exchange",
+        "finished_at",
+        "inbound",
+        "known",
+        "last_write",
+        "names",
+        "over",
+        "plan",
+        "relayed",
+        "rule",
+        "started",
+        "started_wall",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, exchange: Exchange, inbound: Inbound, plan: Plan, known: bool, started: float) -> None:
@@ -51,9 +75,16 @@ class Run:
         self.dropped_fields: tuple[str, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._writer: StreamWriter | None = None
+        self._record: Record | None = None
+        self._no_prefill: list[object] = []
         self._obeying = False
         self._pending: list[tuple[Commands, float]] = []
-        self.dispatch = Dispatch(plan, deadline=started + self.rule.timeouts.total_s, streams=inbound.stream, may_hedge=self.rule.hedge is not None and may_hedge(inbound))
+        self.dispatch = Dispatch(
+            plan,
+            deadline=started + self.rule.timeouts.total_s,
+            streams=inbound.stream,
+            may_hedge=self.rule.hedge is not None and may_hedge(inbound),
+        )
         exchange.owner = self
 
     def begin(self, now: float) -> None:
@@ -121,6 +152,9 @@ class Run:
     def _relay(self, attempt: Attempt, now: float) -> None:
         self.relayed = attempt
         attempt.relayed = True
+        self._writer = attempt.writer
+        if isinstance(attempt.channel, Translated):
+            self._record = attempt.channel.record
         if attempt.mode == "whole" or attempt.over:
             return  # complete: `Done` follows and answers it in one piece
         if not self.exchange.started:
@@ -201,8 +235,9 @@ class Run:
         styles = self.engine.styles
         upstream = styles(call.style)
         splitter = upstream.splitter()
-        if call.same_style and not attempt.rescue:
-            shown = self._shown_model()
+        shown = self._shown_model()
+        continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
+        if call.same_style and not continues:
             return PassThrough(
                 splitter,
                 upstream.watcher(),
@@ -210,14 +245,21 @@ class Run:
                 rename=renamer(shown) if shown else None,
                 close=upstream.terminal_event,
             )
-        if self._writer is None or not attempt.rescue:
-            self._writer = self.style.stream_writer(
-                model=self._shown_model() or attempt.service.model,
-                request_id=self.inbound.request_id,
-                now=self.started_wall,
-                options={"include_usage": self.inbound.usage_asked},
-            )
-        return Translated(splitter, upstream.stream_reader(), self._writer)
+        if attempt.rescue and self._writer is not None and self._record is not None:
+            attempt.writer = self._writer
+            carry_on = Continuation(self._record.text, self.usage())
+            return Translated(splitter, upstream.stream_reader(), self._writer, record=self._record, continuation=carry_on)
+        attempt.writer = self.style.stream_writer(
+            model=shown or attempt.service.model,
+            request_id=self.inbound.request_id,
+            now=self.started_wall,
+            options=self._stream_options(),
+        )
+        return Translated(splitter, upstream.stream_reader(), attempt.writer, record=Record() if continues else None)
+
+    def _stream_options(self) -> dict[str, Any]:
+        """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a JSON array."""
+        return {"include_usage": self.inbound.usage_asked, "array": self.inbound.array}
 
     def _shown_model(self) -> str:
         model = self.rule.response_model
@@ -240,10 +282,18 @@ class Run:
         return written
 
     def call_for(self, attempt: Attempt, op: str) -> CallBody:
-        raise NotImplementedError
+        """What an attempt that goes on from a broken one is asked."""
+        assert self._record is not None
+        attempt.prefilled = attempt.service.quirks.prefill and attempt.candidate.state not in self._no_prefill
+        return continuation_body(self.inbound, attempt.service, op, self.engine.styles, self._record.text, prefill=attempt.prefilled)
 
     def may_rescue(self, attempt: Attempt) -> bool:
-        return False
+        record = attempt.channel.record if isinstance(attempt.channel, Translated) else None
+        return record is not None and record.is_rescuable
+
+    def prefill_refused(self, attempt: Attempt) -> None:
+        """It is to be asked the other way."""
+        self._no_prefill.append(attempt.candidate.state)
 
     def dropped(self, fields: tuple[str, ...]) -> None:
         self.dropped_fields = fields
@@ -261,17 +311,7 @@ class Run:
             used = attempt.usage
             if used is None or not (attempt.relayed or attempt.outcome is Outcome.CLIENT_GONE):
                 continue
-            if total is None:
-                total = used
-            else:
-                total = Usage(
-                    input=total.input + used.input,
-                    output=total.output + used.output,
-                    cached_input=total.cached_input + used.cached_input,
-                    cache_write=total.cache_write + used.cache_write,
-                    reasoning=total.reasoning + used.reasoning,
-                    estimated=total.estimated or used.estimated,
-                )
+            total = added(total, used)
         return total
 
     # ---- what the client does

@@ -94,7 +94,7 @@ class AnthropicStreamWriter:
         self._begun = True
         if isinstance(first, Start) and not self._model:
             self._model = first.model
-        message = {
+        message: dict[str, Any] = {
             "id": self._id,
             "type": "message",
             "role": "assistant",
