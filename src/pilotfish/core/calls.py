@@ -15,7 +15,6 @@ from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import continuation
 from pilotfish.core.snapshot import Service
 from pilotfish.core.style import Target
-from pilotfish.errors import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 _USAGE = b'{"include_usage":true}'
 # Styles that keep model and stream in the path, not in the body.
-_IN_PATH = frozenset({"generate", "google_embeddings", "google_count_tokens", "converse"})
+_IN_PATH = frozenset({"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"})
 _USAGE_OPS = frozenset({"chat", "completions"})
 
 
@@ -46,11 +45,9 @@ class CallBody(NamedTuple):
 
 
 def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]) -> CallBody:
-    """Raises ClientError where the request cannot be written in the service's style."""
+    """For the client's own operation, or from one chat style to another. Raises ClientError where the request cannot be written so."""
     if op == inbound.op:
         return _same_style(inbound, service, op)
-    if op not in CHAT_STYLES or inbound.op not in CHAT_STYLES:
-        return _alike(inbound, service, op)
     style = CHAT_STYLES[op]
     written = styles(style).write_request(
         chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
@@ -114,7 +111,3 @@ def _edited(body: bytes, service: Service, op: str) -> bytes:
         members.pop(name, None)
     members.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in edit.put})
     return msgspec.json.encode(members)
-
-
-def _alike(inbound: Inbound, service: Service, op: str) -> CallBody:
-    raise ClientError(400, "unsupported", f"{inbound.op} cannot be served by {service.id}, which offers {op}")

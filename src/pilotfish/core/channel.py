@@ -54,6 +54,14 @@ HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
 
 
+class Framing(Protocol):
+    """How events become elements of an array (`styles.google.array`)."""
+
+    def feed(self, event: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+    def error(self, error: ErrorInfo) -> bytes: ...
+
+
 class Channel(Protocol):
     """`events` counts events that carried something, `contents` those with content; `too_long` says that the stream is of no use."""
 
@@ -159,6 +167,24 @@ class PassThrough:
             return b""
         self.terminal = True
         return self._close
+
+
+class InArray(PassThrough):
+    """A Google stream for a client that wants a JSON array: events come, elements go, each payload byte for byte."""
+
+    __slots__ = ("_framing",)
+
+    def __init__(self, splitter: Splitter, watcher: Watcher, rename: Callable[[bytes], bytes] | None, framing: Framing) -> None:
+        super().__init__(splitter, watcher, hide_usage=False, rename=None, close=b"")
+        self._framing = framing
+        self._rename = framing.feed if rename is None else lambda event: framing.feed(rename(event))
+
+    def close(self) -> bytes:
+        self.terminal = True
+        return self._framing.end()
+
+    def error_element(self, error: ErrorInfo) -> bytes:
+        return self._framing.error(error)
 
 
 _SPOKEN = (TextDelta, ThinkingDelta, RefusalDelta, ToolStart, ToolArgs, PartDelta, CitationDelta)

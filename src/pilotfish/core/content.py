@@ -32,7 +32,7 @@ class RequestView:
     @cached_property
     def chat(self) -> Chat:
         if self._inbound.op not in CHAT_STYLES:
-            return _NOTHING
+            return self._inbound.chat or _NOTHING
         try:
             return self._read(self._inbound)
         except ClientError:

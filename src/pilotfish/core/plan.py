@@ -16,8 +16,9 @@ from pilotfish.core.tactic import Candidate, Random
 
 # Operations that one style's service answers for another's client, besides the chats (which all translate into each other).
 ALIKE = {
-    "embeddings": "google_embeddings",
+    "embeddings": "google_batch_embeddings",
     "google_embeddings": "embeddings",
+    "google_batch_embeddings": "embeddings",
     "count_tokens": "google_count_tokens",
     "google_count_tokens": "count_tokens",
 }

@@ -96,13 +96,23 @@ class Attempt:
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
             self._op = self.link.op(self.service, inbound.op)
-            self.call = run.call_for(self, self._op) if self.rescue else call_body(inbound, self.service, self._op, engine.styles)
+            self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
         except ClientError as e:
             self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
             return
         self._send()
+
+    def _call(self, op: str) -> CallBody:
+        inbound = self.run.inbound
+        if self.rescue:
+            return self.run.call_for(self, op)
+        if op == inbound.op or (op in CHAT_STYLES and inbound.op in CHAT_STYLES):
+            return call_body(inbound, self.service, op, self.run.engine.styles)
+        from pilotfish.styles._alike import alike_body
+
+        return alike_body(inbound, self.service, op)
 
     def _send(self) -> None:
         call, link, inbound = self.call, self.link, self.run.inbound

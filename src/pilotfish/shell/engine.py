@@ -33,7 +33,7 @@ from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
-from pilotfish.shell.run import Run
+from pilotfish.shell.run import Run, header_text
 from pilotfish.wire.pool import Origin, Pool, Ticket
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ TICK_S = 0.05  # how late a deadline of seconds may be noticed
 FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
 DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
 RETRY_AFTER_S = 1
+COUNTS = frozenset({"count_tokens", "google_count_tokens"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _clock = time.monotonic
 
@@ -146,6 +147,9 @@ class Engine:
         inbound = Inbound(surface, path, query, exchange.headers, exchange.body, request_id, exchange.peer)
         desk, known = self._desk(inbound)
         plan, _, _ = self.planned(desk, inbound)
+        if inbound.op in COUNTS and not plan.candidates():
+            self._count_here(exchange, inbound, plan)
+            return
         run = Run(self, exchange, inbound, plan, known, started)
         self.runs.add(run)
         self.idle.clear()
@@ -154,6 +158,23 @@ class Engine:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
         run.begin(started)
+
+    def _count_here(self, exchange: Exchange, inbound: Inbound, plan: Plan) -> None:
+        """No service of the rule counts tokens: an estimate, marked as one."""
+        from pilotfish.styles._alike import counted, token_count
+
+        inbound.chat = counted(inbound)
+        tokens = RequestView(inbound, self._chat_of, self.ledger, _clock()).tokens
+        head = [
+            (b"content-type", b"application/json"),
+            (b"x-request-id", inbound.request_id.encode()),
+            (b"x-pilotfish-rule", header_text(plan.rule.name)),
+            (b"x-pilotfish-attempts", b"0"),
+            (b"x-pilotfish-estimated", b"true"),
+        ]
+        self.counting.code(plan.rule.name, inbound.style, 200).value += 1
+        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=inbound.path, code=200, reason="estimated")
+        exchange.respond(200, head, token_count(inbound.op, tokens))
 
     def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
         """The plan for a request, the smart-routing block that matched, and with `checked` what every block said."""
@@ -243,7 +264,10 @@ class Engine:
             if surfaces.find(path) is not None:
                 raise ClientError(405, "method_not_allowed", f"{path} takes POST, found {exchange.method.decode('latin-1')}")
             raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
-        anthropic = any(name == b"anthropic-version" for name, _ in exchange.headers)
+        names = {name for name, _ in exchange.headers}
+        anthropic = b"anthropic-version" in names
+        if b"x-goog-api-key" in names:
+            listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self.snapshot, listed, anthropic)
         exchange.respond(
             status,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotfish.core.body import is_true
 from pilotfish.core.calls import CallBody, continuation_body
-from pilotfish.core.channel import Channel, PassThrough, Translated, renamer
+from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
 from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
 from pilotfish.core.inbound import Inbound, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
@@ -17,10 +17,11 @@ from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import Continuation, Record, added
 from pilotfish.core.style import ErrorInfo
 from pilotfish.shell.attempt import Attempt
+from pilotfish.styles.google.array import ArrayFraming
 
 if TYPE_CHECKING:
     from pilotfish.core.snapshot import Rule
-    from pilotfish.core.style import StreamWriter, Watcher
+    from pilotfish.core.style import StreamWriter, Style, Watcher
     from pilotfish.shell.engine import Engine
     from pilotfish.wire.pool import Header
     from pilotfish.wire.server import Exchange
@@ -167,10 +168,16 @@ class Run:
 
     def _answer_head(self, attempt: Attempt) -> list[Header]:
         call = attempt.call
-        if call is not None and call.same_style:
-            return [*returned(attempt.headers), *self._head(attempt)]
-        content_type = self.style.stream_content_type if self.inbound.stream else "application/json"
-        return [(b"content-type", content_type.encode()), *self._head(attempt)]
+        head = self._head(attempt)
+        if call is None or not call.same_style:
+            return [(b"content-type", self._content_type), *head]
+        if self.inbound.array:
+            return [(b"content-type", self._content_type), *(h for h in returned(attempt.headers) if h[0] != b"content-type"), *head]
+        return [*returned(attempt.headers), *head]
+
+    @property
+    def _content_type(self) -> bytes:
+        return self.style.stream_content_type.encode() if self.inbound.stream and not self.inbound.array else b"application/json"
 
     def write(self, data: bytes, now: float) -> None:
         self.last_write = now
@@ -208,11 +215,18 @@ class Run:
         """An error event in the client's style, and the stream is closed without its style's proper end."""
         error = info_of(failure)
         if self.inbound.stream and (self.relayed is None or self.relayed.mode == "stream"):
-            event = self._writer.error(error) if self._writer is not None else self.style.error_event(error)
-            self.exchange.end(event)
+            self.exchange.end(self._error_event(error))
         else:
             self.exchange.abort()  # bytes with no events: only a connection that breaks off tells that something is missing
         self._finish(now, failure)
+
+    def _error_event(self, error: ErrorInfo) -> bytes:
+        if self._writer is not None:
+            return self._writer.error(error)
+        if self.inbound.array:
+            channel = self.relayed.channel if self.relayed is not None else None
+            return channel.error_element(error) if isinstance(channel, InArray) else ArrayFraming().error(error)
+        return self.style.error_event(error)
 
     def _finish(self, now: float, failure: Failure | None = None) -> None:
         if self.over:
@@ -226,7 +240,8 @@ class Run:
     # ---- what attempts ask for
 
     @property
-    def style(self):  # type: ignore[no-untyped-def]
+    def style(self) -> Style:
+        """The client's."""
         return self.engine.styles(self.inbound.style)
 
     def channel_for(self, attempt: Attempt, call: CallBody | None) -> Channel:
@@ -238,6 +253,8 @@ class Run:
         shown = self._shown_model()
         continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
         if call.same_style and not continues:
+            if self.inbound.array:
+                return InArray(splitter, upstream.watcher(), renamer(shown) if shown else None, ArrayFraming())
             return PassThrough(
                 splitter,
                 upstream.watcher(),
@@ -275,11 +292,13 @@ class Run:
         shown = self._shown_model()
         if call.same_style:
             return renamer(shown)(body) if shown else body
+        if call.op not in CHAT_STYLES:
+            from pilotfish.styles._alike import alike_reply
+
+            return alike_reply(self.inbound, call.op, body)
         reply = self.engine.styles(call.style).read_reply(body)
-        written: bytes = self.style.write_reply(
-            reply, model=shown or reply.model or attempt.service.model, request_id=self.inbound.request_id, now=self.started_wall
-        )
-        return written
+        model = shown or reply.model or attempt.service.model
+        return self.style.write_reply(reply, model=model, request_id=self.inbound.request_id, now=self.started_wall)
 
     def call_for(self, attempt: Attempt, op: str) -> CallBody:
         """What an attempt that goes on from a broken one is asked."""
@@ -351,7 +370,7 @@ class Run:
             return
         if not self.exchange.started:
             self.code = 200
-            self.exchange.start(200, [(b"content-type", self.style.stream_content_type.encode()), *self._head(None)])
+            self.exchange.start(200, [(b"content-type", self._content_type), *self._head(None)])
         self.write(event, now)
 
 
