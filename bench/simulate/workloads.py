@@ -10,6 +10,14 @@ from pilotfish.core.snapshot import Price
 
 CHEAP, USUAL, DEAR = Price(0.2, 0.8), Price(1.0, 4.0), Price(3.0, 15.0)
 
+# The two fastest may be asked 120 times a minute; only one of them says so beforehand.
+LIMITED = (
+    Vendor("a", 0.20, per_minute=120, limit_headers=True),
+    Vendor("b", 0.25, per_minute=120, price=CHEAP),
+    Vendor("c", 0.40),
+    Vendor("d", 0.45),
+)
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -46,15 +54,8 @@ WORKLOADS = (
             Vendor("d", 0.40, price=DEAR),
         ),
     ),
-    Workload(  # the fastest and the cheapest may be asked 120 times a minute; only one of them says so beforehand
-        "rate limits",
-        (
-            Vendor("a", 0.20, per_minute=120, limit_headers=True),
-            Vendor("b", 0.25, per_minute=120, price=CHEAP),
-            Vendor("c", 0.40),
-            Vendor("d", 0.45),
-        ),
-    ),
+    Workload("rate limits", LIMITED, proxies=1),
+    Workload("rate limits, four proxies", LIMITED),
     Workload(  # near the vendors' capacity, where sending all to the fastest makes it the slowest
         "crowded",
         (Vendor("a", 0.30, capacity=20), Vendor("b", 0.35, capacity=20), Vendor("c", 0.40, capacity=20), Vendor("d", 0.45, capacity=20)),

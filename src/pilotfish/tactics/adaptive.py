@@ -17,8 +17,9 @@ Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TERMS = ("latency", "ttft", "cache", "speed", "token", "health")
 UNKNOWN = 0.5  # a term of which nothing is known: neither good nor bad
 NEAR = 0.05  # scores that differ by less than this part are a tie
-OUT_OF_STEP = 3.0    # so many times slower than the fastest, and beyond the bound: only measured now and then
-WARM_UP_S = 30.0     # a service that was out gets its full share back over this time after it tripped
+OUT_OF_STEP = 3.0  # so many times slower than the fastest, and beyond the bound: only measured now and then
+WARM_UP_S = 30.0  # a service that was out gets its full share back over this time after it tripped
+LEAST_SHARE = 0.02
 Terms = tuple[float, float, float, float, float, float]
 
 
@@ -106,18 +107,16 @@ class Adaptive:
         return sum(w if m >= o * (1 - NEAR) else w / 2 for w, m, o in zip(self._weights, mine, other, strict=True))
 
     def _free(self, c: Candidate, now: float) -> float:
-        """How free a service is: near 1 when idle, a half when as many requests as its capacity are in flight, never quite 0.
+        """How free a service is: 1 when idle, about a half when as many requests as its capacity are in flight, never quite 0.
 
         What can be in flight at once without a queue is throughput x time: one that speaks n times later than `max_ttft_ms` is full
-        with a n-th of the requests. One that has just been at its limit or down begins with little: many proxies come back at once.
+        with a n-th of the requests.
         """
         capacity, ttft = c.capacity, ttft_now(c, now)
+        idle = (capacity + 1) / capacity  # makes it 1 for every idle service, large or small
         if ttft is not None and ttft > self._max_ttft_s:
             capacity *= self._max_ttft_s / ttft
-        since = now - c.state.health.tripped_at
-        if since < WARM_UP_S:
-            capacity *= max(0.05, since / WARM_UP_S)
-        return capacity / (capacity + c.state.in_flight + 1)
+        return idle * capacity / (capacity + c.state.in_flight + 1)
 
     # ---- the choice
 
@@ -142,7 +141,7 @@ class Adaptive:
         measure = to_measure(usable, attrgetter("state.latency"), self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
-        one, two = two_by(attrgetter("weight"), self._in_step(usable, now), rng)
+        one, two = two_by(lambda c: drawn_weight(c, now), self._in_step(usable, now), rng)
         if two is None:
             return first(usable, one)
         score_one, score_two = self._scores(one, two, now)
@@ -158,6 +157,12 @@ class Adaptive:
         score = self._product(terms) if self._mode == "multiplicative" else self._sum(terms)
         parts = ", ".join(f"{name} {term:.2f}" for name, term in zip(TERMS, terms, strict=True))
         return f"score {score:.2f} ({parts}) x free capacity {self._free(candidate, now):.2f}, weight {candidate.weight:g}"
+
+
+def drawn_weight(c: Candidate, now: float) -> float:
+    """One that has just been at its limit or down gets its share back bit by bit: many proxies come back to it at once."""
+    since = now - c.state.health.tripped_at
+    return c.weight if since >= WARM_UP_S else c.weight * max(LEAST_SHARE, since / WARM_UP_S)
 
 
 def ttft_now(c: Candidate, now: float) -> float | None:
