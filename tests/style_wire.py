@@ -17,7 +17,7 @@ from pilotfish.core.sse import Splitter, data_of, event_from
 from pilotfish.core.style import Quirks, Style, Target
 
 FIXTURES = Path(__file__).parent / "fixtures" / "styles"
-WRITTEN = {"model": "served-model", "request_id": "r1", "now": 1700000000.5}
+WRITTEN: dict[str, Any] = {"model": "served-model", "request_id": "r1", "now": 1700000000.5}
 FULL = {"stream_usage": True}
 
 
@@ -49,7 +49,7 @@ def read(style: str, events: Iterable[bytes]) -> list[Delta]:
 
 
 def write(style: str, deltas: list[Delta], *, at_once: bool = True, **options: Any) -> bytes:
-    writer = styles.get(style).stream_writer(**WRITTEN, options=options)  # type: ignore[arg-type]
+    writer = styles.get(style).stream_writer(**WRITTEN, options=options)
     out = writer.write(deltas) if at_once else b"".join(writer.write([delta]) for delta in deltas)
     return out + writer.end()
 
@@ -66,7 +66,7 @@ def pieces(stream: bytes) -> Iterator[tuple[str, list[bytes]]]:
 def translated(source: Style, target: Style, reads: list[bytes]) -> bytes:
     """A stream of `source` as a client of `target` gets it."""
     splitter, reader = Splitter(), source.stream_reader()
-    writer = target.stream_writer(**WRITTEN, options={"include_usage": True})  # type: ignore[arg-type]
+    writer = target.stream_writer(**WRITTEN, options={"include_usage": True})
     out = [writer.write(reader.feed(event)) for data in reads for event in splitter.feed(data)]
     return b"".join(out) + writer.end()
 
@@ -82,7 +82,7 @@ def goldens(folder: Path, target: str) -> dict[str, bytes]:
         written = other.write_request(chat, Target(model="served-model", stream=chat.stream, quirks=Quirks()))
         found[f"to_{target}.json"] = _pretty({"dropped": written.dropped, "body": json.loads(written.body)})
     if answer.exists():
-        reply = other.write_reply(source.read_reply(answer.read_bytes()), **WRITTEN)  # type: ignore[arg-type]
+        reply = other.write_reply(source.read_reply(answer.read_bytes()), **WRITTEN)
         found[f"as_{target}.json"] = _pretty(json.loads(reply))
     if stream.exists():
         found[f"as_{target}.sse"] = translated(source, other, [stream.read_bytes()])

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat, Reply
 
 # What a Watcher found in one event, as bits, since one event may be several things.
-CONTENT = 1     # the client sees text, reasoning, a refusal or a tool call: a first token
-FINISH = 2      # a finish reason came
-TERMINAL = 4    # the style's proper end: [DONE], message_stop, response.completed, ...
+CONTENT = 1  # the client sees text, reasoning, a refusal or a tool call: a first token
+FINISH = 2  # a finish reason came
+TERMINAL = 4  # the style's proper end: [DONE], message_stop, response.completed, ...
 USAGE_ONLY = 8  # nothing but token counts, which the client may not have asked for
-ERROR = 16      # an error event; `failure` says which
+ERROR = 16  # an error event; `failure` says which
 MALFORMED = 32  # not what an event of this style can be; left out and counted
-PING = 64       # keep-alive or comment
+PING = 64  # keep-alive or comment
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,28 +66,28 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     `refuses`: top-level fields of its style which it answers with 400; they are dropped and named.
     """
 
-    max_tokens_field: str = ""             # openai style: "max_tokens" or "max_completion_tokens"; empty: the style's own
+    max_tokens_field: str = ""  # openai style: "max_tokens" or "max_completion_tokens"; empty: the style's own
     default_max_tokens: int | None = None  # where the style demands one (Anthropic) and the client gave none
-    tool_id: str = ""                      # "mistral9": nine alphanumerics; "": as they come, cut to tool_id_max
-    tool_id_max: int = 0                   # 0: no limit
+    tool_id: str = ""  # "mistral9": nine alphanumerics; "": as they come, cut to tool_id_max
+    tool_id_max: int = 0  # 0: no limit
     refuses: frozenset[str] = frozenset()
-    prefill: bool = True                   # takes a trailing assistant turn as the start of its answer
-    stream_usage: bool = True              # openai style: accepts stream_options.include_usage
-    developer_role: bool = True            # openai style: knows role "developer"
+    prefill: bool = True  # takes a trailing assistant turn as the start of its answer
+    stream_usage: bool = True  # openai style: accepts stream_options.include_usage
+    developer_role: bool = True  # openai style: knows role "developer"
     system_role: bool = True
     strict_tools: bool = True
     json_schema: bool = True
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
-    reasoning_field: str = ""              # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
-    google_signatures: bool = False        # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
-    sampling_fields: bool = True           # takes temperature, top_p, top_k
-    top_k: bool = False                    # openai style: takes top_k all the same (vLLM, OpenRouter)
-    no_effort: bool = False                # openai styles: takes effort "none" to switch reasoning off
-    prompt_cache_breakpoints: bool = False # openai styles: knows prompt_cache_breakpoint on content parts
-    adaptive_thinking: bool = False        # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
-    output_format: bool = False            # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
-    system_turns: bool = False             # anthropic style: takes role "system" in the middle of a conversation
+    reasoning_field: str = ""  # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    google_signatures: bool = False  # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
+    sampling_fields: bool = True  # takes temperature, top_p, top_k
+    top_k: bool = False  # openai style: takes top_k all the same (vLLM, OpenRouter)
+    no_effort: bool = False  # openai styles: takes effort "none" to switch reasoning off
+    prompt_cache_breakpoints: bool = False  # openai styles: knows prompt_cache_breakpoint on content parts
+    adaptive_thinking: bool = False  # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
+    output_format: bool = False  # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
+    system_turns: bool = False  # anthropic style: takes role "system" in the middle of a conversation
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,11 +135,25 @@ class StreamWriter(Protocol):
         ...
 
 
+class Splitter(Protocol):
+    """Cuts a stream's bytes into events; `core.sse.Splitter` and its likes. One per stream."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that `data` completes. Raises `core.sse.EventTooLong`."""
+        ...
+
+
 class Style(Protocol):
-    """A wire format. `read_*` raise `ClientError` for a client's bad request and `ValueError` for an upstream's bad answer."""
+    """A wire format. `read_*` raise `ClientError` for a client's bad request and `ValueError` for an upstream's bad answer.
+
+    `terminal_event` is what a pass-through stream that ended well without it is missing; empty where a style has none.
+    """
 
     name: str
     stream_content_type: str
+    terminal_event: bytes
+
+    def splitter(self) -> Splitter: ...
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat: ...
     def write_request(self, chat: Chat, target: Target) -> Written: ...
@@ -152,7 +166,9 @@ class Style(Protocol):
     def write_error(self, status: int, error: ErrorInfo) -> bytes:
         """The body of an error answer."""
         ...
+
     def error_event(self, error: ErrorInfo) -> bytes:
         """An error as an event, for a pass-through stream that broke."""
         ...
+
     def ping_event(self) -> bytes: ...

@@ -113,3 +113,24 @@ def test_words_of_an_answer_that_are_no_text_elsewhere():
 )
 def test_citations_take_the_form_with_the_same_facts(citation, kind):
     assert write_citation(citation)["type"] == kind
+
+
+def test_what_lies_at_anthropic_or_on_the_web_goes_by_its_name():
+    own = {"type": "server_tool_use", "id": "s"}
+    blocks, lost = write(
+        Image(file_id="i", origin="anthropic"),
+        Document(file_id="d", origin="anthropic"),
+        Document(url="https://x"),
+        Opaque("anthropic", own),
+    )
+    assert [block.get("source") for block in blocks[:3]] == [
+        {"type": "file", "file_id": "i"},
+        {"type": "file", "file_id": "d"},
+        {"type": "url", "url": "https://x"},
+    ]
+    assert blocks[3] == own
+    assert lost == ()
+
+
+def test_an_answer_has_no_place_for_pictures():
+    assert write_answer_blocks((Image(url="https://x"), Opaque("openai_responses", {}))) == []

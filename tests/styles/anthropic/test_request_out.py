@@ -196,3 +196,13 @@ def test_system_identity_and_stream():
     assert body["metadata"] == {"user_id": "u"}
     assert (body["service_tier"], body["stream"], body["stop_sequences"], body["top_k"]) == ("standard_only", True, ["END"], 3)
     assert body["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+
+
+def test_turns_that_say_nothing_are_left_out():
+    body, _ = write(HI, Turn("assistant", (Text(""),)), HI)
+    assert [message["role"] for message in body["messages"]] == ["user", "user"]
+
+
+def test_a_prefill_that_ends_in_a_call_is_left_alone():
+    body, _ = write(HI, Turn("assistant", (ToolCall(id="a", name="f"),)))
+    assert body["messages"][-1]["content"][0]["type"] == "tool_use"

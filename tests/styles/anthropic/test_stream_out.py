@@ -189,3 +189,13 @@ ANY = st.one_of(
 @given(st.lists(ANY, max_size=15))
 def test_whatever_comes_the_events_are_in_order(deltas):
     assert message(*deltas)[1] is not None
+
+
+def test_the_upstreams_model_is_shown_where_none_is_set():
+    writer = get("anthropic").stream_writer(model="", request_id="r", now=1.0, options={})
+    assert payloads(writer.write([Start("1", "gpt")]))[0]["message"]["model"] == "gpt"
+
+
+def test_a_citation_after_text_belongs_to_it():
+    (block,), _ = message(TextDelta("a"), CitationDelta(Citation(url="https://x")))
+    assert (block["text"], len(block["citations"])) == ("a", 1)

@@ -112,3 +112,15 @@ def test_plain_reasoning_has_nothing_to_prove():
     assert write_details(Thinking(text="hm"), 0) == []
     assert read_thinking(Fields({"reasoning": "hm"})) == (Thinking(text="hm"),)
     assert read_thinking(Fields({"reasoning_details": "odd", "reasoning_content": "hm"})) == (Thinking(text="hm"),)
+
+
+def test_documents_that_openai_holds_or_that_are_only_pictures():
+    parts = (Document(file_id="f", origin="openai_responses"), Document(parts=(Image(url="https://x"),)))
+    assert write_parts(parts, Quirks(), Losses()) == [
+        {"type": "file", "file": {"file_id": "f"}},
+        {"type": "image_url", "image_url": {"url": "https://x"}},
+    ]
+
+
+def test_a_detail_of_a_new_kind_says_nothing():
+    assert read_thinking(Fields({"reasoning_details": [{"type": "reasoning.dance"}]})) == ()

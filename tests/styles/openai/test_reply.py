@@ -138,3 +138,7 @@ def test_a_place_in_a_document_is_a_citation_without_an_address():
 @pytest.mark.parametrize("odd", [None, 7, {}, {"content": 7}, {"content": [7, {"token": 7}, {"token": "a"}]}])
 def test_logprobs_that_are_not_as_documented_are_left_out(odd):
     assert read_logprobs(odd) == ()
+
+
+def test_annotations_without_any_text_have_no_place():
+    assert read_reply(answer({"content": None, "annotations": [{"type": "url_citation"}]})).parts == ()

@@ -6,7 +6,19 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import Audio, ResponseFormat, Signature, Text, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
+from pilotfish.core.neutral import (
+    Audio,
+    Refusal,
+    ResponseFormat,
+    Signature,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
 from pilotfish.errors import ClientError
 from pilotfish.styles.openai.request_in import read_request
 
@@ -139,3 +151,14 @@ def test_what_has_no_neutral_place_is_kept_for_its_own_family():
     chat = read(store=True, n=2, logit_bias={"1": 1}, unheard_of=None)
     assert chat.extras == {"openai": {"store": True, "n": 2, "logit_bias": {"1": 1}}}
     assert read(n=1).extras == {}
+
+
+def test_refusals_custom_and_hosted_tools_and_fields_that_nobody_knows():
+    custom = {"type": "custom", "custom": {"name": "sh", "description": "d", "format": {"type": "text"}}}
+    chat = read({"role": "assistant", "content": None, "refusal": "no", "mood": "good"}, tools=[custom, {"type": "web_search", "x": 1}])
+    assert chat.turns[0].parts == (Refusal("no"),)
+    assert chat.lost == ("messages.mood",)
+    assert chat.tools == (
+        Tool(name="sh", description="d", kind="custom", origin="openai", raw={"format": {"type": "text"}}),
+        Tool(name="web_search", kind="hosted", origin="openai", raw={"type": "web_search", "x": 1}),
+    )

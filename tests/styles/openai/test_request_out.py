@@ -217,3 +217,18 @@ def test_a_sister_styles_fields_come_along_where_both_know_them():
     body, dropped = write(extras={"openai_responses": {"prompt_cache_key": "k", "truncation": "auto"}})
     assert body["prompt_cache_key"] == "k"
     assert dropped == ("truncation",)
+
+
+def test_the_least_and_the_most_of_a_schema():
+    least, most = (
+        ResponseFormat(kind="json_schema"),
+        ResponseFormat(kind="json_schema", name="n", schema={"a": 1}, strict=False, description="d"),
+    )
+    assert write(response_format=least)[0]["response_format"]["json_schema"] == {"name": "response", "schema": {}}
+    assert write(response_format=most)[0]["response_format"]["json_schema"] == {
+        "name": "n",
+        "description": "d",
+        "schema": {"a": 1},
+        "strict": False,
+    }
+    assert write(response_format=ResponseFormat(kind="json"))[0]["response_format"] == {"type": "json_object"}

@@ -23,7 +23,7 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, Citation, FinishReason, Image, Signature, TokenLogprob
+from pilotfish.core.neutral import Audio, Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
 from pilotfish.core.outcome import Usage
 from pilotfish.core.style import ErrorInfo
 from pilotfish.styles import get
@@ -140,4 +140,8 @@ def test_pings_are_comments_and_an_upstreams_error_is_passed_on():
 def test_the_upstreams_model_is_shown_where_none_is_set():
     writer = get("openai").stream_writer(model="", request_id="r", now=1.0, options={})
     assert payloads(writer.write([Start("1", "gpt"), TextDelta("a")]))[0]["model"] == "gpt"
-    assert writer.ping() == b": ping\n\n"
+    assert writer.ping() == get("openai").ping_event() == b": ping\n\n"
+
+
+def test_blocks_of_another_vendors_own_leave_no_trace():
+    assert changes(PartDelta(Opaque("anthropic", {"type": "server_tool_use"}))) == []

@@ -62,6 +62,7 @@ def test_a_role_or_an_empty_delta_is_no_first_token(payload):
         (delta(content="Hi"), 2),
         (delta(content=[{"type": "text", "text": "Hi"}]), 2),
         (delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]), 2),
+        (delta(content=[{"type": "text", "text": 7}]), 0),
         (delta(reasoning_content="Hm"), 2),
         (delta(reasoning="Hm"), 2),
         (delta(refusal="No"), 2),

@@ -126,3 +126,9 @@ def test_defaults_say_nothing_and_the_rest_is_kept_for_its_own_family():
     )
     assert chat.extras == {"openai_responses": {"previous_response_id": "p", "include": ["file_search_call.results"]}}
     assert chat.logprobs is True
+
+
+def test_an_item_that_is_lost_makes_no_turn():
+    chat = read([{"type": "item_reference", "id": "x"}, {"role": "assistant", "content": "a"}])
+    assert chat.turns == (Turn("assistant", (Text("a"),)),)
+    assert chat.lost == ("input.item_reference",)

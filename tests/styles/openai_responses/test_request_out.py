@@ -204,3 +204,12 @@ def test_cache_marks_stay_where_the_service_knows_them():
     body, dropped = write(Turn("user", (Text("a", Cache("12h")),)), quirks=Quirks(prompt_cache_breakpoints=True))
     assert body["input"][0]["content"][0]["prompt_cache_breakpoint"] == {"mode": "explicit", "ttl": "12h"}
     assert dropped == ()
+
+
+def test_a_custom_tool_without_a_grammar_and_a_document_of_pictures():
+    body, _ = write(
+        Turn("user", (Document(parts=(Image(url="https://x"),)),)),
+        tools=(Tool(name="sh", kind="custom", raw={"format": {"type": "text"}}),),
+    )
+    assert body["tools"] == [{"type": "custom", "name": "sh", "format": {"type": "text"}}]
+    assert body["input"][0]["content"] == [{"type": "input_image", "detail": "auto", "image_url": "https://x"}]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotfish.core.sse import Splitter
 from pilotfish.styles._errors import error_from_body
 from pilotfish.styles.openai.errors import error_body, error_event
 from pilotfish.styles.openai.watch import OpenAIWatcher
@@ -24,6 +25,10 @@ class OpenAI:
 
     name = "openai"
     stream_content_type = "text/event-stream"
+    terminal_event = b"data: [DONE]\n\n"
+
+    def splitter(self) -> Splitter:
+        return Splitter()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.openai.request_in import read_request

@@ -1,0 +1,143 @@
+"""A JSON request body, decoded one level deep and changed without being written anew.
+
+Values stay the bytes the client wrote: unknown fields, number forms and key order survive, and a prompt of 100 KB is skipped over,
+not built. Only the values that change are spliced in.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pilotfish.errors import ClientError
+
+Members = dict[str, msgspec.Raw]
+
+_decode = msgspec.json.Decoder(Members).decode
+_decode_str = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def members_of(body: bytes) -> Members:
+    """The top level of a JSON object. Raises ClientError (400) saying what stands there instead."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise ClientError(400, "invalid_json", _what_is_wrong(body, e)) from None
+
+
+def _what_is_wrong(body: bytes, error: Exception) -> str:
+    if not body.strip():
+        return "the request body is empty, expected a JSON object"
+    try:
+        body.decode()
+    except UnicodeDecodeError as e:
+        return f"the request body is not UTF-8: byte {e.object[e.start]:#04x} at position {e.start}"
+    if isinstance(error, msgspec.ValidationError):
+        return f"the request body is not a JSON object: {error}"
+    return f"the request body is not JSON: {error}"
+
+
+def text_of(members: Members, name: str) -> str | None:
+    """A member that is a JSON string, else None."""
+    raw = members.get(name)
+    if raw is None:
+        return None
+    try:
+        return _decode_str(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def is_true(members: Members, name: str) -> bool:
+    raw = members.get(name)
+    return raw is not None and bytes(raw) == b"true"
+
+
+def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> tuple[bytes, ...]:
+    """The body with these members set to these JSON values (None: removed), as parts to be sent one after the other.
+
+    A value that is already so leaves the bytes alone. Where the walk is not sure where a value stands (escaped or repeated keys) the
+    top level is written anew, which keeps each value's bytes and drops all but the last of repeated keys.
+    """
+    changes = {k: v for k, v in values.items() if (members.get(k) if v is None else v != _bytes(members.get(k)))}
+    if not changes:
+        return (body,)
+    if None not in changes.values():
+        spans = _spans(body, members, changes)
+        if spans is not None:
+            return _spliced(body, spans, changes)
+    merged = {k: raw for k, raw in members.items() if changes.get(k, b"") is not None}
+    merged.update({k: msgspec.Raw(v) for k, v in changes.items() if v is not None})
+    return (_encode(merged),)
+
+
+def _bytes(raw: msgspec.Raw | None) -> bytes | None:
+    return None if raw is None else bytes(raw)
+
+
+def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, bytes | None]) -> tuple[bytes, ...]:
+    parts: list[bytes] = []
+    at = 0
+    for name, (start, end) in spans.items():  # in the order in which they stand
+        parts += (body[at:start], changes[name] or b"")
+        at = end
+    added = b"".join([b",%b:%b" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None])
+    if not added:
+        return (*parts, body[at:])
+    close = body.rindex(b"}")
+    return (*parts, body[at:close], added, body[close:])
+
+
+def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> dict[str, tuple[int, int]] | None:
+    """Where these top-level values stand: the members' order and lengths are known, so only keys, colons and blanks are walked, as far
+    as the last one wanted. None where that is not sure."""
+    left = sum(1 for k in wanted if k in members)
+    spans: dict[str, tuple[int, int]] = {}
+    at = body.find(b"{") + 1
+    if at != 1 and body[: at - 1].strip():
+        return None
+    if not members:
+        return None
+    first = True
+    for key, raw in members.items():
+        if not left:
+            break
+        if not first:
+            at = _after(body, b",", at)
+        first = False
+        at = _after(body, b'"%b"' % key.encode(), at)
+        at = _after(body, b":", at)
+        if at < 0:
+            return None
+        at = _skip(body, at)
+        length = len(memoryview(raw))
+        if key in wanted:
+            # A repeated key keeps its first place and its last value. If the bytes here are another value's, or the name comes
+            # again anywhere, this is not the place, or not the only one.
+            if not body.startswith(bytes(raw), at) or body.find(b'"%b"' % key.encode(), at + length) >= 0:
+                return None
+            spans[key] = (at, at + length)
+            left -= 1
+        at += length
+    return spans
+
+
+def _after(body: bytes, token: bytes, at: int) -> int:
+    """Behind the token, which must come next but for blanks; negative if it does not, or if an earlier one did not."""
+    if at < 0:
+        return at
+    if not body.startswith(token, at):
+        at = _skip(body, at)
+        if not body.startswith(token, at):
+            return -1
+    return at + len(token)
+
+
+def _skip(body: bytes, at: int) -> int:
+    end = len(body)
+    while at < end and body[at] in _BLANKS:
+        at += 1
+    return at
+
+
+_BLANKS = b" \t\r\n"

@@ -1,0 +1,113 @@
+"""From a client's request to one upstream request: which operation, which body, what was lost on the way.
+
+Each attempt is built afresh from the request as it came, so nothing of a failed one can be in the next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from pilotfish.core.body import replaced
+from pilotfish.core.inbound import Inbound, multipart_with_model
+from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.rescue import continuation
+from pilotfish.core.snapshot import Service
+from pilotfish.core.style import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pilotfish.core.neutral import Chat
+    from pilotfish.core.style import Style
+
+_USAGE = b'{"include_usage":true}'
+# Styles that keep model and stream in the path, not in the body.
+_IN_PATH = frozenset({"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"})
+_USAGE_OPS = frozenset({"chat", "completions"})
+
+
+class CallBody(NamedTuple):
+    """What goes upstream. `parts` are sent one after the other; `op` is the upstream's operation, `style` its wire format.
+
+    `hides_usage`: we asked for a usage event that the client did not ask for. `headers` are extra ones that the body needs.
+    """
+
+    op: str
+    style: str
+    parts: tuple[bytes, ...]
+    same_style: bool
+    dropped: tuple[str, ...] = ()
+    hides_usage: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: bytes = b"application/json"
+
+
+def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]) -> CallBody:
+    """For the client's own operation, or from one chat style to another. Raises ClientError where the request cannot be written so."""
+    if op == inbound.op:
+        return _same_style(inbound, service, op)
+    style = CHAT_STYLES[op]
+    written = styles(style).write_request(
+        chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+    )
+    edited = _edited(written.body, service, op)
+    return CallBody(op, style, (edited,), False, written.dropped, False, written.headers)
+
+
+def continuation_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style], text: str, *, prefill: bool) -> CallBody:
+    """A request to go on from `text`, which the client has already seen. Raises ClientError as `call_body` does."""
+    style = CHAT_STYLES[op]
+    chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
+    written = styles(style).write_request(chat, Target(model=service.model, stream=True, quirks=service.quirks))
+    return CallBody(op, style, (_edited(written.body, service, op),), style == inbound.style, written.dropped, False, written.headers)
+
+
+def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
+    """The request in the neutral form, read once however many services are tried."""
+    if inbound.chat is None:
+        inbound.chat = styles(inbound.style).read_request(inbound.body, model=inbound.model, stream=inbound.stream)
+    return inbound.chat
+
+
+def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
+    members = inbound.members
+    if members is None:
+        body = inbound.body if inbound.model == service.model else multipart_with_model(inbound.body, service.model)
+        return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
+    values: dict[str, bytes | None] = {}
+    if op not in _IN_PATH and inbound.model != service.model:
+        values["model"] = service.model_json
+    hides = False
+    if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
+        values["stream_options"] = _with_usage(members.get("stream_options"))
+        hides = True
+    edit = service.provider.kind.body_edits.get(op)
+    if edit is not None:
+        values.update({name: None for name in edit.remove if name in members})
+        values.update({name: msgspec.json.encode(value) for name, value in edit.put})
+    return CallBody(op, inbound.style, replaced(inbound.body, members, values), True, hides_usage=hides, content_type=inbound.content_type)
+
+
+def _with_usage(options: msgspec.Raw | None) -> bytes:
+    """The client's stream options, which may hold more than ours, with usage asked for."""
+    if options is None or bytes(options) == b"null":
+        return _USAGE
+    try:
+        known = msgspec.json.decode(options, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return bytes(options)  # the upstream will say what is wrong with it
+    known["include_usage"] = msgspec.Raw(b"true")
+    return msgspec.json.encode(known)
+
+
+def _edited(body: bytes, service: Service, op: str) -> bytes:
+    edit = service.provider.kind.body_edits.get(op)
+    if edit is None:
+        return body
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name in edit.remove:
+        members.pop(name, None)
+    members.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in edit.put})
+    return msgspec.json.encode(members)

@@ -1,0 +1,483 @@
+"""The state machine of one request: retry, fall back, hedge, race and rescue are one thing with different numbers.
+
+Events come in as method calls with `now`, commands go out as a list; the shell obeys and knows nothing of the reasons. What happened
+to the ledger has happened before an event is told, so that the plan sees the services as they are now.
+
+    begin -> Start... -> spoke -> Relay -> completed -> Done
+                      -> failed -> WakeAt -> woke -> Start (the same service, or the next) ... -> Answer
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pilotfish.core.outcome import Failure, Outcome
+from pilotfish.core.plan import Plan
+from pilotfish.core.races import score
+from pilotfish.core.tactic import Candidate
+
+# ---- commands
+
+
+class Start(NamedTuple):
+    """Send the request to this service. `forced`: it is cooling after errors, but nothing else is left. `rescue`: go on from what
+    the client has already seen. `hedge`: an attempt that only runs because another one is late."""
+
+    n: int
+    candidate: Candidate
+    forced: bool = False
+    rescue: bool = False
+    hedge: bool = False
+
+
+class Relay(NamedTuple):
+    """This attempt's answer is the client's. There is no way back."""
+
+    n: int
+
+
+class Cancel(NamedTuple):
+    n: int
+    outcome: Outcome
+
+
+class WakeAt(NamedTuple):
+    """Call `woke` at this time; replaces any earlier one."""
+
+    at: float
+
+
+class Answer(NamedTuple):
+    """Tell the client of this failure: nothing has been sent yet. `retry_after_s`: when it may be worth another try."""
+
+    failure: Failure
+    retry_after_s: float | None
+
+
+class Break(NamedTuple):
+    """The answer that the client is reading broke and cannot be saved: an error event, then the end."""
+
+    failure: Failure
+
+
+class Done(NamedTuple):
+    """The relayed attempt is complete."""
+
+    n: int
+
+
+Command = Start | Relay | Cancel | WakeAt | Answer | Break | Done
+Commands = list[Command]
+
+SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
+NO_SERVICE = Failure(outcome=Outcome.CONNECT_FAILED, status=503, message="no service of this rule can be used now", code="no_service")
+RATE_LIMITED = Failure(
+    outcome=Outcome.RATE_LIMITED, status=429, message="all services of this rule are at their rate limits", code="rate_limited"
+)
+LATE = Failure(outcome=Outcome.TIMEOUT, status=504, message="the request did not finish within its total time", code="timeout")
+RACE_LATE = Failure(outcome=Outcome.TIMEOUT, status=504, message="no service answered within the race's time", code="timeout")
+
+
+class Try:
+    """One attempt as the machine sees it. `again`: how often this service was already asked for this request."""
+
+    __slots__ = ("again", "began", "candidate", "complete", "hedge", "n", "spoke_at")
+
+    def __init__(self, n: int, candidate: Candidate, again: int, began: float, hedge: bool) -> None:
+        self.n, self.candidate, self.again, self.began, self.hedge = n, candidate, again, began, hedge
+        self.spoke_at: float | None = None
+        self.complete = False
+
+
+class Dispatch:
+    """`streams`: the answer comes in pieces, so first content and end are two things. `may_hedge`: the request stores nothing."""
+
+    def __init__(self, plan: Plan, *, deadline: float, streams: bool, may_hedge: bool = True) -> None:
+        self.plan, self.rule, self.deadline = plan, plan.rule, deadline
+        self.over = False
+        self.attempts = 0
+        self.retries = self.fallbacks = self.hedges = 0
+        self.forced = False
+        self.last: Failure | None = None
+        self.relayed: int | None = None
+        self.rescues = 0
+        self._streams = streams
+        self._may_hedge = may_hedge and self.rule.hedge is not None
+        self._running: dict[int, Try] = {}
+        self._timers: dict[str, float] = {}
+        self._again: Try | None = None  # who is asked again when the backoff is over
+        self._awaited: Candidate | None = None  # who said when to come back
+        self._waits: Counter[int] = Counter()  # by service: how often it was asked, to bound how often it is waited for
+        self._waiting_since: float | None = None
+        self._racing = self.rule.race is not None
+        self._queued_until: float | None = None
+
+    # ---- events
+
+    def begin(self, now: float) -> Commands:
+        self.plan.desk.retries.request(now)
+        if self.rule.hedge is not None:
+            self.plan.desk.hedges.request(now)
+        race = self.rule.race
+        if race is None:
+            return self._advance(now)
+        commands: Commands = []
+        for _ in range(race.max_parallel):
+            candidate = self.plan.next(now)
+            if candidate is None:
+                break
+            commands += self._start(candidate, now)
+        if not commands:
+            return self._advance(now)
+        self._timers["race"] = min(now + race.timeout_s, self.deadline)
+        return [*commands, self._wake()]
+
+    def spoke(self, n: int, now: float) -> Commands:
+        """First content of this attempt."""
+        attempt = self._running.get(n)
+        if attempt is None or self.over or attempt.spoke_at is not None:
+            return []
+        attempt.spoke_at = now
+        if self.relayed is not None or (self.rule.buffer and self._streams):
+            return []
+        return self._candidate_won(attempt, now)
+
+    def completed(self, n: int, now: float) -> Commands:
+        """This attempt's answer is complete and good."""
+        attempt = self._running.get(n)
+        if attempt is None or self.over:
+            return []
+        attempt.complete = True
+        if self.relayed == n:
+            return self._done(n)
+        if self.relayed is not None:
+            return []
+        if attempt.spoke_at is None:
+            attempt.spoke_at = now
+        return self._candidate_won(attempt, now)
+
+    def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
+        """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on.
+        `other_way`: it refused the way it was asked, and can be asked another way."""
+        attempt = self._running.pop(n, None)
+        if attempt is None or self.over:
+            return []
+        self.last = failure
+        self._lost_race(attempt, now)
+        if self.relayed == n:
+            return self._broken(failure, rescuable, now)
+        if self.relayed is not None:
+            return []
+        if self._running:
+            return self._one_of_several(now)
+        if other_way and self.attempts < self.rule.retries.max_attempts:
+            return self._start(attempt.candidate, now, again=attempt.again)
+        again = self._same_again(attempt, failure, now)
+        if again is not None:
+            return again
+        if failure.outcome is Outcome.BAD_REQUEST:
+            if failure.reason and failure.reason in self.rule.fallback_on:
+                return self._advance(now, failure.reason)
+            return self._give_up(now)
+        return self._advance(now)
+
+    def woke(self, now: float) -> Commands:
+        """The time asked for by `WakeAt` has come (or passed)."""
+        commands: Commands = []
+        for name in [k for k, at in self._timers.items() if at <= now]:
+            if name in self._timers and not self.over:
+                del self._timers[name]
+                commands += _ON_TIMER[name](self, now)
+        if self._timers and not self.over and not any(isinstance(c, WakeAt) for c in commands):
+            commands.append(self._wake())
+        return commands
+
+    def late(self, now: float) -> Commands:
+        """The request's own time is over."""
+        if self.over:
+            return []
+        commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
+        self._running.clear()
+        self.over = True
+        # What the upstream said last is worth more to the client than our impatience, as long as nothing was running just now.
+        failure = LATE if commands or self.last is None else self.last
+        return [*commands, Break(LATE) if self.relayed is not None or self.rescues else Answer(failure, None)]
+
+    def left(self) -> Commands:
+        """The client is gone."""
+        if self.over:
+            return []
+        self.over = True
+        running, self._running = self._running, {}
+        return [Cancel(n, Outcome.CLIENT_GONE) for n in running]
+
+    # ---- starting
+
+    def _start(self, candidate: Candidate, now: float, *, again: int = 0, forced: bool = False, hedge: bool = False) -> Commands:
+        n = self.attempts
+        self.attempts += 1
+        self.forced = self.forced or forced
+        if candidate.state not in self.plan.tried:
+            self.plan.tried.append(candidate.state)
+        self._waits[id(candidate.state)] += 1
+        attempt = self._running[n] = Try(n, candidate, again, now, hedge)
+        commands: Commands = [Start(n, candidate, forced, self.rescues > 0, hedge)]
+        if self._may_hedge and not hedge and not self._racing and not self.rescues:
+            after = self._hedge_after(attempt, now)
+            if after is not None:
+                self._timers["hedge"] = now + after
+                commands.append(self._wake())
+        return commands
+
+    def _advance(self, now: float, reason: str = "") -> Commands:
+        """The next service, a wait, or the end."""
+        if self.attempts >= self.rule.retries.max_attempts or now >= self.deadline:
+            return self._give_up(now)
+        candidate = self.plan.next(now, reason)
+        forced = False
+        if candidate is None and not reason:
+            candidate = self.plan.spare(now)
+            forced = candidate is not None
+        if candidate is not None:
+            if self.attempts:
+                self.fallbacks += 1
+            return self._start(candidate, now, forced=forced)
+        if reason:
+            return self._give_up(now)
+        return self._wait(now) or self._give_up(now)
+
+    def _wait(self, now: float) -> Commands:
+        """For a service that said when to come back, or for a place within the limits, if either is soon."""
+        retries = self.rule.retries
+        back = self.plan.comeback(now)
+        if back is not None:
+            at, candidate = back
+            if self._waiting_since is None:
+                self._waiting_since = now
+            # A wait for a service that this request has already been refused by is a retry. Polls for another one's probe are not.
+            patient = now - self._waiting_since <= retries.max_s * (retries.max_retries + 1)
+            if patient and at - now <= retries.max_s and at < self.deadline and self._waits[id(candidate.state)] <= retries.max_retries:
+                self._awaited = candidate
+                self._timers["comeback"] = at
+                return [self._wake()]
+        room = self.plan.room_at(now)
+        if room is not None and self.rule.queue_s > 0:
+            if self._queued_until is None:
+                self._queued_until = min(now + self.rule.queue_s, self.deadline)
+            if max(room, now) < self._queued_until:
+                self._timers["queue"] = max(room, now + QUEUE_POLL_S)
+                return [self._wake()]
+        return []
+
+    def _same_again(self, attempt: Try, failure: Failure, now: float) -> Commands | None:
+        """The same service once more, if this outcome and the budgets allow it."""
+        outcome = failure.outcome
+        if outcome in (Outcome.AUTH_FAILED, Outcome.RATE_LIMITED) and self._has_other_key(attempt.candidate, now):
+            if self.attempts < self.rule.retries.max_attempts:
+                return self._start(attempt.candidate, now, again=attempt.again)
+            return None
+        if outcome is Outcome.CONNECT_FAILED:
+            allowed = min(1, self.rule.retries.max_retries)
+        elif outcome in SAME_AGAIN or (outcome is Outcome.RATE_LIMITED and failure.wait_s is None and not self.plan.others(now)):
+            allowed = self.rule.retries.max_retries
+        else:
+            return None
+        retries = self.rule.retries
+        if attempt.again >= allowed or self.attempts >= retries.max_attempts or not self.plan.desk.retries.is_free(now):
+            return None
+        if attempt.candidate.state.health.is_out(now) or (attempt.candidate.state.health.trips and self.plan.others(now)):
+            return None
+        delay = 0.0 if outcome is Outcome.CONNECT_FAILED else self._backoff(attempt.again)
+        if failure.wait_s is not None:
+            delay = max(delay, failure.wait_s)
+        if delay > retries.max_s * (1 + retries.jitter) or now + delay >= self.deadline:
+            return None
+        self.plan.desk.retries.take(now)
+        self._again = attempt
+        self._timers["backoff"] = now + delay
+        return [self._wake()] if delay else self.woke(now)
+
+    def _has_other_key(self, candidate: Candidate, now: float) -> bool:
+        return len(candidate.service.provider.tokens) > 1 and self.plan.ledger.key_for(candidate, now) is not None
+
+    def _backoff(self, again: int) -> float:
+        retries = self.rule.retries
+        delay = min(retries.max_s, float(retries.base_s * 2**again))
+        return delay * self.plan.rng.uniform(1 - retries.jitter, 1 + retries.jitter)
+
+    # ---- timers
+
+    def _wake(self) -> WakeAt:
+        return WakeAt(min(self._timers.values()))
+
+    def _backoff_over(self, now: float) -> Commands:
+        attempt, self._again = self._again, None
+        if attempt is None or self._running:
+            return []
+        self.retries += 1
+        return self._start(attempt.candidate, now, again=attempt.again + 1)
+
+    def _comeback_over(self, now: float) -> Commands:
+        candidate, self._awaited = self._awaited, None
+        if candidate is None or self._running:
+            return []
+        health = candidate.state.health
+        if health.is_due(now) and self.plan.ledger.key_for(candidate, now) is not None:
+            if self.attempts >= self.rule.retries.max_attempts:
+                return self._give_up(now)
+            self.retries += candidate.state in self.plan.tried
+            return self._start(candidate, now)
+        self.plan.try_again(candidate)
+        return self._advance(now)
+
+    def _queue_over(self, now: float) -> Commands:
+        return [] if self._running else self._advance(now)
+
+    def _hedge_over(self, now: float) -> Commands:
+        if self.relayed is not None or len(self._running) != 1 or self.attempts >= self.rule.retries.max_attempts:
+            return []
+        if not self.plan.desk.hedges.is_free(now) or not self.plan.others(now):
+            return []
+        candidate = self.plan.next(now)
+        if candidate is None:
+            return []
+        self.plan.desk.hedges.take(now)
+        self.hedges += 1
+        return self._start(candidate, now, hedge=True)
+
+    def _hedge_after(self, attempt: Try, now: float) -> float | None:
+        hedge = self.rule.hedge
+        if hedge is None:
+            return None
+        if hedge.after_s is not None:
+            return max(hedge.after_s, hedge.min_s)
+        samples = attempt.candidate.state.ttft if self._streams else attempt.candidate.state.latency
+        late = samples.percentile(hedge.percentile, now) if samples.count(now) >= MIN_SAMPLES else None
+        return None if late is None else max(late, hedge.min_s)
+
+    def _grace_over(self, now: float) -> Commands:
+        return self._best(now)
+
+    def _race_over(self, now: float) -> Commands:
+        if any(t.spoke_at is not None for t in self._running.values()):
+            return self._best(now)
+        if self.relayed is not None:
+            return []
+        for attempt in self._running.values():
+            self._lost_race(attempt, now)
+        commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
+        self._running.clear()
+        self.last = RACE_LATE
+        return commands + self._give_up(now)
+
+    # ---- winning
+
+    def _candidate_won(self, attempt: Try, now: float) -> Commands:
+        """It has something for the client: relayed at once, unless the race's strategy waits for others."""
+        race = self.rule.race
+        if race is None or not self._racing or race.strategy == "first_wins":
+            return self._relay(attempt, now)
+        waiting = [t for t in self._running.values() if t.spoke_at is None]
+        if not waiting:
+            return self._best(now)
+        if race.strategy == "weighted" and "grace" not in self._timers:
+            self._timers["grace"] = now + race.grace_s
+            return [self._wake()]
+        return []
+
+    def _best(self, now: float) -> Commands:
+        race = self.rule.race
+        ready = [t for t in self._running.values() if t.spoke_at is not None]
+        if not ready or race is None:
+            return []
+
+        def merit(t: Try) -> tuple[float, int, float]:
+            rate = self._win_rate(t, now)
+            spoke_at = t.spoke_at if t.spoke_at is not None else now
+            return score(race.strategy, rate, spoke_at - t.began), t.candidate.service.priority, -spoke_at
+
+        return self._relay(max(ready, key=merit), now)
+
+    def _relay(self, attempt: Try, now: float) -> Commands:
+        self.relayed = attempt.n
+        for name in ("hedge", "grace", "race"):
+            self._timers.pop(name, None)
+        losers = [t for t in self._running.values() if t is not attempt]
+        for t in losers:
+            self._lost_race(t, now)
+            del self._running[t.n]
+        if self._racing and self.plan.history is not None:
+            self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(True, now)
+        self._racing = False
+        commands: Commands = [*(Cancel(t.n, Outcome.LOST_RACE) for t in losers), Relay(attempt.n)]
+        return commands + self._done(attempt.n) if attempt.complete else commands
+
+    def _lost_race(self, attempt: Try, now: float) -> None:
+        if self._racing and self.plan.history is not None:
+            self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(False, now)
+
+    def _win_rate(self, attempt: Try, now: float) -> float:
+        history = self.plan.history
+        return history.record(self.rule.name, attempt.candidate.service.id).win_rate(now) if history is not None else 0.5
+
+    def _one_of_several(self, now: float) -> Commands:
+        """One of a race or of a hedged pair failed while others run."""
+        if self._racing and self.attempts < self.rule.retries.max_attempts:
+            candidate = self.plan.next(now)
+            if candidate is not None:
+                return self._start(candidate, now)
+        if self._racing and all(t.spoke_at is not None for t in self._running.values()):
+            return self._best(now)
+        return []
+
+    # ---- ending
+
+    def _broken(self, failure: Failure, rescuable: bool, now: float) -> Commands:
+        self.relayed = None
+        self._timers.clear()
+        may = (
+            self.rule.on_stream_break == "continue" and rescuable and self.attempts < self.rule.retries.max_attempts and now < self.deadline
+        )
+        candidate = self.plan.next(now) if may else None
+        if candidate is None:
+            self.over = True
+            return [Break(failure)]
+        self.rescues += 1
+        return self._start(candidate, now)
+
+    def _give_up(self, now: float) -> Commands:
+        self.over = True
+        self._timers.clear()
+        if self.rescues:
+            return [Break(self.last or NO_SERVICE)]
+        failure = self.last
+        wait = None
+        if failure is None or failure.outcome in (Outcome.RATE_LIMITED, Outcome.OVERLOADED):
+            wait = self.plan.earliest(now)
+            if wait is None and failure is not None:
+                wait = failure.wait_s
+        if failure is None:
+            told = self.plan.comeback(now) is not None or self.plan.room_at(now) is not None
+            failure = RATE_LIMITED if told else NO_SERVICE
+        return [Answer(failure, wait)]
+
+    def _done(self, n: int) -> Commands:
+        self.over = True
+        self._timers.clear()
+        self._running.pop(n, None)
+        return [Done(n)]
+
+
+QUEUE_POLL_S = 0.02  # how soon to look again for a free place where nobody knows when there will be one
+MIN_SAMPLES = 10  # fewer say nothing about a 95th percentile
+
+_ON_TIMER: dict[str, Callable[[Dispatch, float], Commands]] = {
+    "backoff": Dispatch._backoff_over,
+    "comeback": Dispatch._comeback_over,
+    "queue": Dispatch._queue_over,
+    "hedge": Dispatch._hedge_over,
+    "grace": Dispatch._grace_over,
+    "race": Dispatch._race_over,
+}

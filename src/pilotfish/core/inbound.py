@@ -1,0 +1,183 @@
+"""What is known of a client's request: the part that every decision looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pilotfish.core.body import Members, is_true, members_of, text_of
+from pilotfish.core.surfaces import Surface, scenario_of_style
+from pilotfish.errors import ClientError
+
+if TYPE_CHECKING:
+    from pilotfish.core.neutral import Chat
+
+Headers = list[tuple[bytes, bytes]]
+
+# Roughly what a token is over all vendors and languages, where nobody has counted yet.
+BYTES_PER_TOKEN = 4
+_MULTIPART_MODEL = b'name="model"'
+
+
+class Inbound:
+    """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body, None for multipart.
+
+    `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for reasoning, so answers may start late.
+    `array`: a Google stream that is wanted as a JSON array.
+    """
+
+    __slots__ = (
+        "array",
+        "body",
+        "chat",
+        "client_ip",
+        "content_type",
+        "headers",
+        "members",
+        "model",
+        "op",
+        "path",
+        "query",
+        "request_id",
+        "scenario",
+        "stream",
+        "style",
+        "tail",
+        "thinking",
+        "tokens",
+        "usage_asked",
+    )
+
+    def __init__(self, surface: Surface, path: str, query: str, headers: Headers, body: bytes, request_id: str, client_ip: str) -> None:
+        self.op, self.style, self.tail = surface.op, surface.style, surface.tail
+        self.scenario = surface.scenario or scenario_of_style(surface.style)
+        self.path, self.query, self.headers, self.body = path, query, headers, body
+        self.request_id, self.client_ip = request_id, client_ip
+        self.array = bool(surface.stream) and surface.style == "google" and "alt=sse" not in query
+        self.content_type = self.header(b"content-type") or b"application/json"
+        self.usage_asked = self.thinking = False
+        self.chat: Chat | None = None  # the neutral form, once somebody needed it
+        self.tokens = len(body) // BYTES_PER_TOKEN + 1
+        if self.content_type.startswith(b"multipart/"):
+            self.members: Members | None = None
+            self.model = surface.model or _multipart_field(body, _MULTIPART_MODEL)
+            self.stream = surface.stream or False
+        else:
+            members = self.members = members_of(body)
+            model = surface.model or text_of(members, "model")
+            if model is None and "model" in members:
+                raise ClientError(400, "invalid_model", f"'model' must be a string, found {bytes(members['model'])[:40].decode()}")
+            self.model = model or ""
+            self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
+            self._look(members)
+
+    def _look(self, members: Members) -> None:
+        if "thinking" in members:
+            self.thinking = b'"disabled"' not in bytes(members["thinking"])
+        elif "reasoning_effort" in members:
+            self.thinking = bytes(members["reasoning_effort"]) not in (b"null", b'"none"', b'"minimal"')
+        elif "reasoning" in members:
+            self.thinking = bytes(members["reasoning"]) != b"null" and b'"none"' not in bytes(members["reasoning"])
+        elif "generationConfig" in members and self.style == "google":
+            self.thinking = b'"thinkingConfig"' in bytes(members["generationConfig"])
+        if self.stream and "stream_options" in members:
+            options = bytes(members["stream_options"])
+            self.usage_asked = b'"include_usage"' in options and b"true" in options.split(b'"include_usage"', 1)[1][:16]
+
+    def header(self, name: bytes) -> bytes | None:
+        for n, value in self.headers:
+            if n == name:
+                return value
+        return None
+
+
+def _multipart_field(body: bytes, marker: bytes) -> str:
+    """The value of a text field in a multipart body; empty if it is not there."""
+    at = body.find(marker)
+    if at < 0:
+        return ""
+    start = body.find(b"\r\n\r\n", at)
+    end = body.find(b"\r\n", start + 4)
+    return body[start + 4 : end].decode("utf-8", "replace") if start > 0 and end > 0 else ""
+
+
+def multipart_with_model(body: bytes, model: str) -> bytes:
+    """The same multipart body with another model."""
+    at = body.find(_MULTIPART_MODEL)
+    start = body.find(b"\r\n\r\n", at) + 4 if at >= 0 else 0
+    end = body.find(b"\r\n", start)
+    return body[:start] + model.encode() + body[end:] if start > 3 and end > 0 else body
+
+
+# What never goes upstream: the client's credentials and its account's name, what belongs to this connection only, and what would
+# tell the vendor about the inside of the cluster.
+_PRIVATE = frozenset(
+    {
+        b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
+        b"content-length", b"content-type", b"accept-encoding", b"authorization", b"proxy-authorization", b"proxy-authenticate", b"cookie",
+        b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"ocp-apim-subscription-key", b"openai-organization",
+        b"openai-project", b"forwarded", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
+    }
+)  # fmt: skip
+_PRIVATE_PREFIXES = (b"x-forwarded-", b"x-amz-", b"x-pilotfish-", b"x-envoy-", b"sec-", b"cf-")
+_SECRET_WORDS = (b"authorization", b"api-key", b"apikey", b"secret", b"password", b"token", b"cookie", b"credential")
+# Across styles the vendor is another one, to which the first one's headers mean nothing.
+_ANY_VENDOR = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage", b"idempotency-key", b"accept-language"})
+
+
+def forwarded(headers: Headers, same_style: bool) -> Headers:
+    """The client's headers that may go upstream."""
+    if not same_style:
+        return [h for h in headers if h[0] in _ANY_VENDOR]
+    kept = []
+    for h in headers:
+        goes = _GOES.get(h[0])
+        if goes is None:
+            goes = _goes_upstream(h[0])
+        if goes:
+            kept.append(h)
+    return kept
+
+
+def _goes_upstream(name: bytes) -> bool:
+    goes = name not in _PRIVATE and not name.startswith(_PRIVATE_PREFIXES) and not any(w in name for w in _SECRET_WORDS)
+    if len(_GOES) < REMEMBERED_NAMES:
+        _GOES[name] = goes
+    return goes
+
+
+# Names seen so far: clients send few, and a flood of made-up ones is not remembered.
+REMEMBERED_NAMES = 512
+_GOES: dict[bytes, bool] = {}
+_COMES: dict[bytes, bool] = {}
+
+
+# Of the upstream's answer: what belongs to its connection or its site, and what we set ourselves.
+_NOT_BACK = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"trailer", b"upgrade", b"te", b"content-length",
+        b"content-encoding", b"set-cookie", b"server", b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id",
+        b"report-to", b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers", b"x-envoy-upstream-service-time",
+        b"x-content-type-options", b"vary",
+    }
+)  # fmt: skip
+_NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
+
+
+def returned(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The upstream's headers that the client may see."""
+    kept = []
+    for h in headers:
+        comes = _COMES.get(h[0])
+        if comes is None:
+            comes = _comes_back(h[0])
+        if comes:
+            kept.append(h)
+    return kept
+
+
+def _comes_back(name: bytes) -> bool:
+    comes = name not in _NOT_BACK and not name.startswith(_NOT_BACK_PREFIXES)
+    if len(_COMES) < REMEMBERED_NAMES:
+        _COMES[name] = comes
+    return comes

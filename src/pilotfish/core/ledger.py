@@ -1,0 +1,238 @@
+"""What is known of every service: the only long-lived mutable state of the core.
+
+It changes in three places only: `begin` and `finish` of an attempt, and the word of a probe. Everything else asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilotfish.core.headroom import Headroom
+from pilotfish.core.health import PROBING, SERVING, Health
+from pilotfish.core.outcome import Failure, Outcome, Usage
+from pilotfish.core.snapshot import Rule, Service, Snapshot
+from pilotfish.core.statistics import Samples, Window
+from pilotfish.core.tactic import Candidate, Memory
+
+
+class ServiceState:
+    """One (provider, model), over all rules. Times in seconds, speed in tokens per second.
+
+    `keys` has a Health for each of the provider's several keys: a 429 on one of them takes out that key for this model, not the
+    service. With one key it is empty, and the service itself cools.
+    """
+
+    __slots__ = (
+        "headroom",
+        "health",
+        "in_flight",
+        "keys",
+        "latency",
+        "model",
+        "probe_unsupported",
+        "provider",
+        "speed",
+        "tokens_in_flight",
+        "ttft",
+        "windows",
+    )
+
+    def __init__(self, provider: str, model: str, keys: int) -> None:
+        self.provider, self.model = provider, model
+        self.health = Health()
+        self.keys = [Health() for _ in range(keys)] if keys > 1 else []
+        self.probe_unsupported = False  # the provider has no such thing: a live request must find out
+        self.in_flight = 0
+        self.tokens_in_flight = 0
+        self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
+        self.windows: dict[float, Window] = {}
+        self.headroom = Headroom()
+
+    def window(self, length_s: float, now: float) -> Window:
+        found = self.windows.get(length_s)
+        if found is None:
+            found = self.windows[length_s] = Window(length_s, now)
+        return found.turn(now)
+
+
+class Timings:
+    """How long one attempt took, seconds; None where it never came so far. `speed` in output tokens per second, streams only."""
+
+    __slots__ = ("latency_s", "speed", "ttft_s")
+
+    def __init__(self, latency_s: float, ttft_s: float | None = None, speed: float | None = None) -> None:
+        self.latency_s, self.ttft_s, self.speed = latency_s, ttft_s, speed
+
+
+class Ledger:
+    """All services, all credentials, all tactics' memories. Entries live as long as a snapshot names them."""
+
+    def __init__(self) -> None:
+        self.services: dict[tuple[str, str], ServiceState] = {}
+        self.credentials: dict[str, list[Health]] = {}
+        self.memories: dict[tuple[str, object], Memory] = {}
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """A new snapshot is in force: keep what is known of services that stay, forget those that went."""
+        wanted = {(s.provider.name, s.model): s for s in all_services(snapshot)}
+        for key in [k for k in self.services if k not in wanted]:
+            del self.services[key]
+        for key, service in wanted.items():
+            known = self.services.get(key)
+            tokens = len(service.provider.tokens)
+            if known is None or len(known.keys) != (tokens if tokens > 1 else 0):
+                self.services[key] = ServiceState(*key, tokens)
+        for name in [n for n in self.credentials if n not in snapshot.providers]:
+            del self.credentials[name]
+        for name, provider in snapshot.providers.items():
+            count = max(1, len(provider.tokens))
+            if len(self.credentials.get(name, ())) != count:
+                self.credentials[name] = [Health() for _ in range(count)]
+        names = {r.name for r in all_rules(snapshot)}
+        for memory in [m for m in self.memories if m[0] not in names]:
+            del self.memories[memory]
+
+    def candidate(self, service: Service) -> Candidate:
+        key = (service.provider.name, service.model)
+        state = self.services.get(key)
+        if state is None:
+            state = self.services[key] = ServiceState(*key, len(service.provider.tokens))
+        return Candidate(service, state)
+
+    def memory(self, rule: str, group: object) -> Memory:
+        key = (rule, group)
+        found = self.memories.get(key)
+        if found is None:
+            found = self.memories[key] = Memory()
+        return found
+
+    def key_for(self, candidate: Candidate, now: float) -> int | None:
+        """Which of the provider's credentials to use: the first that serves, None if all are out."""
+        credentials = self.credentials.get(candidate.service.provider.name)
+        if credentials is None:
+            return 0
+        keys = candidate.state.keys
+        for i, health in enumerate(credentials):
+            if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
+                return i
+        return None
+
+    # ---- one attempt
+
+    def begin(self, candidate: Candidate, tokens: int, now: float) -> None:
+        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed by it."""
+        state = candidate.state
+        state.in_flight += 1
+        state.tokens_in_flight += tokens
+        if state.health.is_due(now):
+            state.health.probe()
+
+    def finish(
+        self,
+        candidate: Candidate,
+        rule: Rule,
+        *,
+        key: int,
+        tokens: int,
+        outcome: Outcome,
+        failure: Failure | None,
+        usage: Usage | None,
+        timings: Timings,
+        cost_usd: float,
+        began: float,
+        now: float,
+    ) -> bool:
+        """The attempt is over; true if the service's state changed (a gauge, a probe to plan)."""
+        state = candidate.state
+        state.in_flight -= 1
+        state.tokens_in_flight -= tokens
+        if usage is not None:
+            window = state.window(candidate.service.time_window_s, now)
+            window.input_tokens += usage.input
+            window.output_tokens += usage.output
+            window.cost_usd += cost_usd
+            if usage.cached_input:
+                window.cache_hits += 1
+            elif outcome is Outcome.SERVED:
+                window.cache_misses += 1
+        if outcome is Outcome.SERVED:
+            return self._served(candidate, key, timings, began, now)
+        if failure is None or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST):
+            # Nobody's fault, or the client's: if this was the probe, the question is still open.
+            if state.health.state == PROBING and began >= state.health.until:
+                state.health.unprobe()
+            return False
+        return self._failed(candidate, rule, key, outcome, failure, began, now)
+
+    def _served(self, candidate: Candidate, key: int, timings: Timings, began: float, now: float) -> bool:
+        state = candidate.state
+        state.latency.add(timings.latency_s, now)
+        if timings.ttft_s is not None:
+            state.ttft.add(timings.ttft_s, now)
+        if timings.speed is not None:
+            state.speed.add(timings.speed, now)
+        state.window(candidate.service.time_window_s, now).requests += 1
+        credentials = self.credentials.get(state.provider)
+        if credentials is not None and key < len(credentials):
+            credentials[key].succeeded(began, now)
+        if state.keys:
+            state.keys[key].succeeded(began, now)
+        return state.health.succeeded(began, now)
+
+    def _failed(self, candidate: Candidate, rule: Rule, key: int, outcome: Outcome, failure: Failure, began: float, now: float) -> bool:
+        state = candidate.state
+        numbers = {"wait_s": failure.wait_s, "reason": reason_of(failure), "began": began, "now": now}
+        rules = {"health": rule.health, "cooldown": rule.cooldown}
+        if outcome is Outcome.AUTH_FAILED:
+            credentials = self.credentials.get(state.provider)
+            if credentials is not None and key < len(credentials):
+                credentials[key].failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+                if any(h.state == SERVING for h in credentials):
+                    return True
+            return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+        if outcome is Outcome.RATE_LIMITED and state.keys:
+            state.keys[key].failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+            if any(h.state == SERVING for h in state.keys):
+                return True
+            # All keys are out: the service is until the first of them is back.
+            first = min(state.keys, key=lambda h: h.until)
+            numbers["wait_s"] = max(0.0, first.until - now)
+            changed = state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+            state.health.told = first.told
+            return changed
+        return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+
+    def reset(self, provider: str, model: str | None = None) -> int:
+        """By hand: these services (and the provider's credentials) serve again. Returns how many services that were."""
+        hit = [s for (p, m), s in self.services.items() if p == provider and (model is None or m == model)]
+        for state in hit:
+            state.health.recover()
+            for health in state.keys:
+                health.recover()
+        for health in self.credentials.get(provider, []):
+            health.recover()
+        return len(hit)
+
+
+def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
+    yield from snapshot.rules
+    yield from snapshot.virtual_models.values()
+
+
+def all_services(snapshot: Snapshot) -> Iterator[Service]:
+    """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice comes twice."""
+    for rule in all_rules(snapshot):
+        yield from services_of(rule)
+
+
+def services_of(rule: Rule) -> Iterator[Service]:
+    """A rule's own, then those of its smart-routing blocks."""
+    yield from rule.services
+    for block in rule.smart:
+        yield from block.services
+
+
+def reason_of(failure: Failure) -> str:
+    """A short word for `/status` and explain; never the upstream's own text, which may quote the request."""
+    asked = f", asked to wait {failure.wait_s:.0f} s" if failure.wait_s is not None else ""
+    return f"{failure.outcome} (status {failure.status}{asked})" if failure.status else f"{failure.outcome}{asked}"

@@ -1,0 +1,255 @@
+"""Which services may serve a request now, in which order, and why the others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, Protocol
+
+from pilotfish.core.affinity import Homes
+from pilotfish.core.health import PROBING, SERVING
+from pilotfish.core.ledger import Ledger
+from pilotfish.core.races import RaceHistory
+from pilotfish.core.request_url import native_op
+from pilotfish.core.shares import Share
+from pilotfish.core.snapshot import Rule, Service
+from pilotfish.core.tactic import Candidate, Random
+
+# Operations that one style's service answers for another's client, besides the chats (which all translate into each other).
+ALIKE = {
+    "embeddings": "google_batch_embeddings",
+    "google_embeddings": "embeddings",
+    "google_batch_embeddings": "embeddings",
+    "count_tokens": "google_count_tokens",
+    "google_count_tokens": "count_tokens",
+}
+
+# Why a service may not be used now. Short words on the hot path; `explain` adds the numbers.
+COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
+    "cooling",
+    "awaits its probe",
+    "no usable key",
+    "at its limit",
+    "rate limit nearly used up",
+)
+PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
+
+
+class Home(NamedTuple):
+    """The affinity of one request: its key among the homes of all."""
+
+    homes: Homes
+    key: bytes
+    ttl_s: float
+
+
+class Limiter(Protocol):
+    """Our own limits (`core.limits`): asked before an attempt; None where there is room, else until when there is none."""
+
+    def blocked(self, candidate: Candidate, tokens: int, now: float) -> tuple[str, float | None] | None: ...
+
+
+def op_for(service: Service, op: str) -> str | None:
+    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way."""
+    native = native_op(service.provider, service.model, op)
+    if native:
+        return native
+    alike = ALIKE.get(op)
+    return native_op(service.provider, service.model, alike) or None if alike else None
+
+
+class Roster:
+    """The candidates of a rule, or of one of its smart-routing blocks: by tier, without those that the rules switch off."""
+
+    __slots__ = ("_by_op", "all", "key", "left_out", "rule", "tiers")
+
+    def __init__(self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger) -> None:
+        self.rule, self.key = rule, key
+        self.left_out = [
+            (s, "inactive" if not s.active else "its provider is disabled") for s in services if not (s.active and s.provider.enabled)
+        ]
+        self.all = tuple(ledger.candidate(s) for s in services if s.active and s.provider.enabled)
+        tiers = sorted({c.service.tier for c in self.all})
+        self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
+        self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
+
+    def tiers_for(self, op: str) -> tuple[tuple[Candidate, ...], ...]:
+        """The tiers with only those that can serve this operation; there are few operations, so they are remembered."""
+        found = self._by_op.get(op)
+        if found is None:
+            kept = (tuple(c for c in tier if op_for(c.service, op)) for tier in self.tiers)
+            found = self._by_op[op] = tuple(t for t in kept if t)
+        return found
+
+
+class Desk:
+    """A rule in force, bound to the ledger: its rosters, its budgets of retries and hedges."""
+
+    __slots__ = ("blocks", "hedges", "own", "retries", "rule")
+
+    def __init__(self, rule: Rule, ledger: Ledger, known: Desk | None = None) -> None:
+        self.rule = rule
+        self.own = Roster(rule, "rule", rule.services, ledger)
+        self.blocks = tuple(Roster(rule, ("block", i), block.services, ledger) for i, block in enumerate(rule.smart))
+        self.retries: Share = known.retries if known else Share(rule.retries.budget_percent, 3, 10.0)
+        self.retries.percent = rule.retries.budget_percent
+        percent = rule.hedge.budget_percent if rule.hedge else 0.0
+        self.hedges: Share = known.hedges if known else Share(percent, 1 if percent else 0, 60.0)
+        self.hedges.percent = percent
+
+
+class Plan:
+    """The services that one request may use. `rosters` in order of preference: the matching block's, then the rule's own."""
+
+    __slots__ = ("_home", "_limiter", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
+
+    def __init__(
+        self,
+        desk: Desk,
+        ledger: Ledger,
+        *,
+        op: str,
+        tokens: int,
+        rng: Random,
+        limiter: Limiter | None = None,
+        block: int | None = None,
+        home: Home | None = None,
+        history: RaceHistory | None = None,
+    ) -> None:
+        self.desk, self.rule, self.ledger = desk, desk.rule, ledger
+        self.op, self.tokens, self.rng = op, tokens, rng
+        self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
+        self.tried: list[object] = []  # ServiceStates: at most max_attempts of them
+        self.history = history
+        self._limiter, self._home = limiter, home
+
+    # ---- questions
+
+    def obstacle(self, candidate: Candidate, now: float) -> str | None:
+        """Why this service may not be used now; None if it may."""
+        health = candidate.state.health
+        if health.state != SERVING:
+            if not health.is_due(now):
+                return AWAITS_PROBE if health.state == PROBING else COOLING
+            if not self.probes_live(candidate):
+                return AWAITS_PROBE
+        if self.ledger.key_for(candidate, now) is None:
+            return NO_KEY
+        if not candidate.state.headroom.covers(self.tokens, now):
+            return HEADROOM
+        if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now) is not None:
+            return LIMITED
+        return None
+
+    def limit_of(self, candidate: Candidate, now: float) -> str:
+        """The limit of ours that is in the way, in words."""
+        blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
+        return blocked[0] if blocked is not None else ""
+
+    def probes_live(self, candidate: Candidate) -> bool:
+        """Whether a request finds out how a service is when its time out is over, there being no background probe for it."""
+        return not self.rule.health.probe_enabled or candidate.service.provider.kind.probe is None or candidate.state.probe_unsupported
+
+    def usable(self, now: float, reason: str = "") -> tuple[Roster, list[Candidate]] | None:
+        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it."""
+        tried = self.tried
+        for roster in self.rosters:
+            for tier in roster.tiers_for(self.op):
+                found = [
+                    c
+                    for c in tier
+                    if c.state not in tried and (not reason or reason in c.service.fallback) and self.obstacle(c, now) is None
+                ]
+                if found:
+                    return roster, found
+        return None
+
+    def ordered(self, roster: Roster, usable: list[Candidate], now: float) -> Sequence[Candidate]:
+        """As the rule's tactic and affinity would have them; changes nothing."""
+        tactic = self.rule.tactic
+        ordered: Sequence[Candidate] = usable
+        if tactic is not None and len(usable) > 1:
+            ordered = tactic.order(usable, self.ledger.memory(self.rule.name, roster.key), now, self.rng)
+        if self._home is not None and len(usable) > 1:
+            home = self._home.homes.prefer(self._home.key, usable, now)
+            if home is not ordered[0]:
+                ordered = [home, *(c for c in ordered if c is not home)]
+        return ordered
+
+    def others(self, now: float) -> bool:
+        """Is there any service that has not been tried and may be used?"""
+        return self.usable(now) is not None
+
+    def candidates(self) -> list[Candidate]:
+        """All services that could ever serve this request, each once."""
+        seen: dict[int, Candidate] = {}
+        for roster in self.rosters:
+            for tier in roster.tiers_for(self.op):
+                for c in tier:
+                    seen.setdefault(id(c.state), c)
+        return list(seen.values())
+
+    def spare(self, now: float) -> Candidate | None:
+        """With all out: of those that cool after errors, not told to wait and not refused, the one that comes back first."""
+        out = [
+            c
+            for c in self.candidates()
+            if c.state not in self.tried and c.state.health.state != SERVING and not c.state.health.is_out(now) and self._has_key(c, now)
+        ]
+        return min(out, key=lambda c: c.state.health.until, default=None)
+
+    def _has_key(self, candidate: Candidate, now: float) -> bool:
+        return self.ledger.key_for(candidate, now) is not None and (
+            self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
+        )
+
+    def comeback(self, now: float) -> tuple[float, Candidate] | None:
+        """Of those that said when to come back, the first to do so and when, tried or not."""
+        told = [
+            (max(c.state.health.until, now + PROBE_POLL_S if c.state.health.state == PROBING else now), c)
+            for c in self.candidates()
+            if c.state.health.told and c.state.health.state != SERVING and not c.state.health.refused
+        ]
+        return min(told, key=lambda t: t[0], default=None)
+
+    def room_at(self, now: float) -> float | None:
+        """When our own limits or the vendor's next have room; None if they are not what stands in the way. `now` if nobody knows."""
+        times: list[float] = []
+        for c in self.candidates():
+            if c.state.health.state != SERVING or c.state in self.tried:
+                continue
+            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            if blocked is not None:
+                times.append(blocked[1] if blocked[1] is not None else now)
+            elif not c.state.headroom.covers(self.tokens, now):
+                times.append(c.state.headroom.usable_at(self.tokens, now))
+        return min(times, default=None)
+
+    def earliest(self, now: float) -> float | None:
+        """Seconds until the first of the services that are out now is to be back."""
+        times = [c.state.health.until for c in self.candidates() if c.state.health.state != SERVING and not c.state.health.refused]
+        for c in self.candidates():
+            times += [h.until for h in c.state.keys if h.state != SERVING]
+        room = self.room_at(now)
+        if room is not None:
+            times.append(max(room, now + 1.0))
+        return max(0.0, min(times) - now) if times else None
+
+    # ---- changes
+
+    def next(self, now: float, reason: str = "") -> Candidate | None:
+        """The service to try next, which the tactic's memory then counts as taken."""
+        found = self.usable(now, reason)
+        if found is None:
+            return None
+        roster, usable = found
+        chosen = self.ordered(roster, usable, now)[0]
+        if self.rule.tactic is not None:
+            self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
+        if self._home is not None:
+            self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
+        return chosen
+
+    def try_again(self, candidate: Candidate) -> None:
+        """It said when to come back, and that time has come."""
+        if candidate.state in self.tried:
+            self.tried.remove(candidate.state)

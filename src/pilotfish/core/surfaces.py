@@ -1,0 +1,112 @@
+"""Which paths clients may call, and what each asks for (contract.md 5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What a path asks for. `model` and `stream` where the path itself says so (Google, Bedrock, Azure); `tail` is what follows the
+    operation (`generations` of `/v1/images/generations`). `array`: a Google stream without `alt=sse`, sent as a JSON array."""
+
+    op: str
+    style: str
+    scenario: str | None = None
+    model: str | None = None
+    stream: bool | None = None
+    tail: str = ""
+
+
+_FIXED: dict[str, tuple[str, str]] = {
+    "chat/completions": ("chat", "openai"),
+    "responses": ("responses", "openai_responses"),
+    "completions": ("completions", "openai"),
+    "embeddings": ("embeddings", "openai"),
+    "moderations": ("moderations", "openai"),
+    "rerank": ("rerank", "openai"),
+    "messages": ("messages", "anthropic"),
+    "messages/count_tokens": ("count_tokens", "anthropic"),
+}
+_TAILED = {"images": "openai", "audio": "openai"}
+_GOOGLE = {
+    "generateContent": ("generate", False),
+    "streamGenerateContent": ("generate", True),
+    "countTokens": ("google_count_tokens", False),
+    "embedContent": ("google_embeddings", False),
+    "batchEmbedContents": ("google_batch_embeddings", False),
+}
+_GOOGLE_PATH = re.compile(r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)")
+_BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
+_AZURE_PATH = re.compile(r"/openai/deployments/([^/]+)/(.+)")
+_SCENARIO = re.compile(r"/([A-Za-z][A-Za-z0-9_.-]*)(/.+)")
+# First path segments that are never a scenario's name.
+_RESERVED = frozenset({"v1", "v1beta", "v1alpha", "model", "openai"})
+
+
+def find(path: str) -> Surface | None:
+    """The surface of a POST path, scenario prefix included; None if there is none."""
+    found = _EXACT.get(path) or _without_scenario(path)
+    if found is not None:
+        return found
+    prefixed = _SCENARIO.fullmatch(path)
+    if prefixed is None:
+        return None
+    scenario, rest = prefixed.groups()
+    inner = _EXACT.get(rest) or _without_scenario(rest) if scenario not in _RESERVED or scenario == "openai" else None
+    if inner is None:
+        return None
+    return Surface(inner.op, inner.style, scenario, inner.model, inner.stream, inner.tail)
+
+
+def _without_scenario(path: str) -> Surface | None:
+    if m := _GOOGLE_PATH.fullmatch(path):
+        known = _GOOGLE.get(m[2])
+        return Surface(known[0], "google", None, unquote(m[1]), known[1]) if known else None
+    if m := _BEDROCK_PATH.fullmatch(path):
+        return Surface("converse", "bedrock", None, unquote(m[1]), m[2] == "converse-stream")
+    if m := _AZURE_PATH.fullmatch(path):
+        inner = _openai(m[2])
+        return Surface(inner.op, inner.style, None, unquote(m[1]), None, inner.tail) if inner and inner.style == "openai" else None
+    for prefix in ("/openai/v1/", "/v1/"):
+        if path.startswith(prefix):
+            return _openai(path[len(prefix) :])
+    return None
+
+
+def _openai(rest: str) -> Surface | None:
+    fixed = _FIXED.get(rest)
+    if fixed is not None:
+        return Surface(*fixed)
+    head, _, tail = rest.partition("/")
+    if head in _TAILED and tail and ".." not in tail:
+        return Surface(head, _TAILED[head], tail=tail)
+    return None
+
+
+_EXACT: dict[str, Surface] = {f"/v1/{rest}": Surface(*fixed) for rest, fixed in _FIXED.items()}
+
+
+def scenario_of_style(style: str) -> str:
+    """The scenario of a request without a scenario prefix: its style's family."""
+    return "openai" if style == "openai_responses" else style
+
+
+_MODELS = re.compile(r"(?:/([A-Za-z][A-Za-z0-9_.-]*))?(?:/openai)?/(v1|v1beta)/models(?:/(.+))?")
+
+
+def models_path(path: str) -> tuple[str, str | None] | None:
+    """`(version, model id or None)` if this GET path lists models or asks for one."""
+    m = _MODELS.fullmatch(path)
+    return (m[2], unquote(m[3]) if m[3] else None) if m else None
+
+
+def style_of_path(path: str) -> str:
+    """In whose form an unknown path is told so."""
+    if "/v1beta/" in path:
+        return "google"
+    if path.startswith("/model/"):
+        return "bedrock"
+    return "anthropic" if "/messages" in path else "openai"

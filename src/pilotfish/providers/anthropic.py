@@ -1,0 +1,58 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from pilotfish.core.model_facts import claude_quirks
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.style import Quirks
+
+# `max_tokens` is required (API reference "Create a message", 2026-11); 16384 fits every model since Claude 3.7.
+QUIRKS = Quirks(default_max_tokens=16384)
+KINDS = {"requests": "requests", "tokens": "tokens", "input_tokens": "input-tokens", "output_tokens": "output-tokens"}
+
+
+def model_quirks(model: str) -> Quirks | None:
+    return claude_quirks(model, QUIRKS)
+
+
+KIND = ProviderKind(
+    name="anthropic",
+    title="Anthropic",
+    docs="https://docs.claude.com/en/api/overview",
+    style="anthropic",
+    base_url="https://api.anthropic.com/v1",
+    version="/v1",
+    paths={"messages": "/messages", "count_tokens": "/messages/count_tokens"},
+    auth=Auth(header="x-api-key", prefix=""),
+    headers=(("anthropic-version", "2023-06-01"),),
+    oauth_headers=(("anthropic-beta", "oauth-2025-04-20"),),
+    # Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in RFC 3339.
+    limits=LimitHeaders(
+        remaining={kind: f"anthropic-ratelimit-{word}-remaining" for kind, word in KINDS.items()},
+        limit={kind: f"anthropic-ratelimit-{word}-limit" for kind, word in KINDS.items()},
+        reset={kind: f"anthropic-ratelimit-{word}-reset" for kind, word in KINDS.items()},
+    ),
+    quirks=QUIRKS,
+    model_quirks=model_quirks,
+    # Page "Errors", 2026-11. A spent credit balance comes as 400 invalid_request_error and is told only by its message.
+    errors=ErrorCodes(
+        outcomes={
+            "overloaded_error": Outcome.OVERLOADED,
+            "rate_limit_error": Outcome.RATE_LIMITED,
+            "billing_error": Outcome.RATE_LIMITED,
+            "authentication_error": Outcome.AUTH_FAILED,
+            "permission_error": Outcome.AUTH_FAILED,
+            "not_found_error": Outcome.NOT_FOUND,
+            "timeout_error": Outcome.SERVER_ERROR,
+            "api_error": Outcome.SERVER_ERROR,
+        },
+        phrases={"credit balance is too low": Outcome.RATE_LIMITED},
+        context_length=("prompt is too long", "exceed context limit", "request_too_large"),
+        content_policy=("content filtering policy",),
+    ),
+    notes=(
+        "A client's own `anthropic-version` and `anthropic-beta` go through; requests of other styles are written for 2023-06-01.",
+        "Claude 4.6 and later refuse a trailing assistant turn, 4.7 and later temperature, top_p and top_k: left out and named.",
+    ),
+)

@@ -1,0 +1,37 @@
+"""DeepSeek: OpenAI's Chat Completions, without a version in the path."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.style import Quirks
+
+# API reference "Create chat completion", 2026-11: response_format knows text and json_object only; strict tools are beta.
+QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False, json_schema=False, strict_tools=False, prefill=False)
+
+
+def model_quirks(model: str) -> Quirks | None:
+    """The reasoner answers 400 to logprobs (guide "Thinking mode", 2026-11)."""
+    return msgspec.structs.replace(QUIRKS, refuses=frozenset({"logprobs", "top_logprobs"})) if "reasoner" in model else None
+
+
+KIND = ProviderKind(
+    name="deepseek",
+    title="DeepSeek",
+    docs="https://api-docs.deepseek.com",
+    style="openai",
+    base_url="https://api.deepseek.com",
+    paths={"chat": "/chat/completions"},
+    limits=LimitHeaders(),
+    quirks=QUIRKS,
+    model_quirks=model_quirks,
+    # Page "Error codes", 2026-11: 402 is an empty balance, 422 invalid parameters, 503 overload.
+    errors=ErrorCodes(
+        statuses={402: Outcome.RATE_LIMITED},
+        phrases={"model not exist": Outcome.NOT_FOUND, "insufficient balance": Outcome.RATE_LIMITED},
+        content_policy=("content exists risk",),
+    ),
+    notes=("Has no quota headers. Keeps a request waiting with empty lines or SSE comments while it is busy.",),
+)

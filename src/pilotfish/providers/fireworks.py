@@ -1,0 +1,34 @@
+"""Fireworks AI: OpenAI-compatible, models named `accounts/fireworks/models/...`."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.style import Quirks
+
+KIND = ProviderKind(
+    name="fireworks",
+    title="Fireworks AI",
+    docs="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
+    style="openai",
+    base_url="https://api.fireworks.ai/inference/v1",
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "rerank")} | {"responses": "/responses"},
+    # Page "Rate limits", 2026-11: prompt and generated tokens per minute are limited apart.
+    limits=LimitHeaders(
+        remaining={
+            "requests": "x-ratelimit-remaining-requests",
+            "input_tokens": "x-ratelimit-remaining-tokens-prompt",
+            "output_tokens": "x-ratelimit-remaining-tokens-generated",
+        },
+        limit={
+            "requests": "x-ratelimit-limit-requests",
+            "input_tokens": "x-ratelimit-limit-tokens-prompt",
+            "output_tokens": "x-ratelimit-limit-tokens-generated",
+        },
+    ),
+    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
+    errors=ErrorCodes(
+        statuses={402: Outcome.RATE_LIMITED, 412: Outcome.AUTH_FAILED},  # 412: the account is suspended
+        context_length=("the prompt is too long", "model maximum context length"),
+    ),
+)

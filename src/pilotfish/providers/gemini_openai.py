@@ -1,0 +1,32 @@
+"""Gemini through Google's own OpenAI-compatible endpoint; `google` is the native one and loses less."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.style import Quirks
+
+KIND = ProviderKind(
+    name="gemini_openai",
+    title="Gemini (OpenAI-compatible)",
+    docs="https://ai.google.dev/gemini-api/docs/openai",
+    style="openai",
+    base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "images")},
+    limits=LimitHeaders(),
+    # Fields that its schema does not have are answered with 400 (page "OpenAI compatibility", 2026-11).
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        refuses=frozenset({"logit_bias", "logprobs", "top_logprobs", "store", "service_tier", "parallel_tool_calls"}),
+        developer_role=False,
+        prefill=False,
+        parallel_tool_calls=False,
+        strict_tools=False,
+    ),
+    errors=ErrorCodes(
+        outcomes={"unavailable": Outcome.OVERLOADED, "resource_exhausted": Outcome.OVERLOADED},
+        phrases={"api key not valid": Outcome.AUTH_FAILED, "exceeded your current quota": Outcome.RATE_LIMITED},
+        context_length=("exceeds the maximum number of tokens",),
+        content_policy=("prohibited_content",),
+    ),
+)

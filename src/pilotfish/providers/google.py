@@ -1,0 +1,43 @@
+"""Google's Gemini API (AI Studio keys)."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+
+KIND = ProviderKind(
+    name="google",
+    title="Google Gemini",
+    docs="https://ai.google.dev/api",
+    style="google",
+    base_url="https://generativelanguage.googleapis.com/v1beta",
+    version="/v1beta",
+    paths={
+        "generate": "/models/{model}:generateContent",
+        "generate:stream": "/models/{model}:streamGenerateContent?alt=sse",
+        "google_count_tokens": "/models/{model}:countTokens",
+        "google_embeddings": "/models/{model}:embedContent",
+        "google_batch_embeddings": "/models/{model}:batchEmbedContents",
+    },
+    auth=Auth(header="x-goog-api-key", prefix=""),
+    limits=LimitHeaders(),
+    # Guide "Troubleshooting", 2026-11. A wrong key is 400 INVALID_ARGUMENT with reason API_KEY_INVALID; FAILED_PRECONDITION is an
+    # account that may not use the service from where it is. RESOURCE_EXHAUSTED is a quota if it says when to come back, else overload.
+    errors=ErrorCodes(
+        outcomes={
+            "resource_exhausted": Outcome.OVERLOADED,
+            "unavailable": Outcome.OVERLOADED,
+            "api_key_invalid": Outcome.AUTH_FAILED,
+            "unauthenticated": Outcome.AUTH_FAILED,
+            "permission_denied": Outcome.AUTH_FAILED,
+            "failed_precondition": Outcome.AUTH_FAILED,
+            "not_found": Outcome.NOT_FOUND,
+            "deadline_exceeded": Outcome.SERVER_ERROR,
+            "internal": Outcome.SERVER_ERROR,
+        },
+        phrases={"api key not valid": Outcome.AUTH_FAILED, "api key expired": Outcome.AUTH_FAILED},
+        context_length=("exceeds the maximum number of tokens",),
+        content_policy=("prohibited_content", "prohibited use policy"),
+    ),
+    notes=("Has no quota headers; a 429 tells in its body when to come back (RetryInfo).",),
+)

@@ -1,0 +1,30 @@
+"""Groq: OpenAI's Chat Completions below /openai/v1."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
+from pilotfish.core.style import Quirks
+
+KIND = ProviderKind(
+    name="groq",
+    title="Groq",
+    docs="https://console.groq.com/docs/openai",
+    style="openai",
+    base_url="https://api.groq.com/openai/v1",
+    version="/v1",
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "audio", "embeddings")} | {"responses": "/responses"},
+    # Page "OpenAI compatibility", 2026-11: these fields are answered with 400.
+    quirks=Quirks(
+        max_tokens_field="max_completion_tokens",
+        refuses=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
+        developer_role=False,
+    ),
+    # Page "Errors", 2026-11: 498 flex tier at capacity. Llama's failed tool calls come as 400 tool_use_failed.
+    errors=ErrorCodes(
+        outcomes={"model_decommissioned": Outcome.NOT_FOUND, "capacity_exceeded": Outcome.OVERLOADED},
+        statuses={498: Outcome.OVERLOADED},
+        context_length=("please reduce the length of the messages",),
+    ),
+    notes=("Quota headers count requests per day and tokens per minute.",),
+)

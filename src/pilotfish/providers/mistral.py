@@ -1,0 +1,50 @@
+"""Mistral AI: OpenAI's Chat Completions with a strict schema, where an unknown field is answered with 422."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
+from pilotfish.core.style import Quirks
+
+# API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have ("extra inputs are not permitted").
+REFUSES = frozenset(
+    {
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "user",
+        "store",
+        "service_tier",
+        "max_completion_tokens",
+        "seed",
+        "stream_options",
+        "modalities",
+        "audio",
+        "verbosity",
+    }
+)
+
+KIND = ProviderKind(
+    name="mistral",
+    title="Mistral AI",
+    docs="https://docs.mistral.ai/api",
+    style="openai",
+    base_url="https://api.mistral.ai/v1",
+    version="/v1",
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "moderations", "audio")},
+    # Tool call ids must be nine letters or digits. Usage comes in the last chunk of a stream unasked.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        tool_id="mistral9",
+        refuses=REFUSES,
+        stream_usage=False,
+        developer_role=False,
+        prefill=False,
+        reasoning_effort=False,
+    ),
+    errors=ErrorCodes(
+        outcomes={"1500": Outcome.NOT_FOUND, "invalid_model": Outcome.NOT_FOUND, "3505": Outcome.OVERLOADED},
+        phrases={"invalid model": Outcome.NOT_FOUND, "service tier capacity exceeded": Outcome.OVERLOADED},
+        context_length=("too large for model with",),
+    ),
+)

@@ -1,0 +1,31 @@
+"""Any server that speaks OpenAI's Chat Completions: its base URL comes from the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pilotfish.core.provider import OPENAI_PATHS, Option, ProviderKind
+from pilotfish.core.style import Quirks
+
+
+def base_from(options: Mapping[str, Any]) -> str:
+    """Empty where there is none: `api_base` must then be given."""
+    return str(options.get("base_url") or "").rstrip("/")
+
+
+KIND = ProviderKind(
+    name="openai_compatible",
+    title="OpenAI-compatible server",
+    docs="https://platform.openai.com/docs/api-reference/chat",
+    style="openai",
+    paths={**OPENAI_PATHS, "responses": "/responses"},
+    # Chat templates of open models rarely know the developer role, and few servers know the newer name of max_tokens.
+    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
+    options={
+        "base_url": Option(help="base URL; paths are appended to it as it stands. Required unless `api_base` is given"),
+        "headers": Option(type=dict, help="headers sent with every request; they win over the key's header"),
+    },
+    base_from=base_from,
+    notes=("Paths are appended to the base URL as it stands, so include `/v1` where the server wants it.",),
+)

@@ -1,0 +1,28 @@
+"""Perplexity: OpenAI-compatible Sonar models; no version in the path, no tools."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.style import Quirks
+
+KIND = ProviderKind(
+    name="perplexity",
+    title="Perplexity",
+    docs="https://docs.perplexity.ai/guides/chat-completions-guide",
+    style="openai",
+    base_url="https://api.perplexity.ai",
+    paths={"chat": "/chat/completions"},
+    probe=None,  # nothing that a key unlocks is free of charge
+    limits=LimitHeaders(),
+    # API reference "Chat completions", 2026-11: no function calling.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        refuses=frozenset({"tools", "tool_choice", "parallel_tool_calls", "logit_bias", "n", "seed"}),
+        stream_usage=False,
+        developer_role=False,
+        prefill=False,
+    ),
+    errors=ErrorCodes(phrases={"invalid model": Outcome.NOT_FOUND}, statuses={402: Outcome.RATE_LIMITED}),
+    notes=("Sonar models take no tools: a request with tools that is sent here loses them, and `x-pilotfish-dropped` says so.",),
+)

@@ -1,0 +1,24 @@
+"""vLLM's OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.style import Quirks
+
+KIND = ProviderKind(
+    name="vllm",
+    title="vLLM",
+    docs="https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html",
+    style="openai",
+    base_url="http://localhost:8000/v1",
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "audio", "rerank")},
+    needs_key=False,
+    limits=LimitHeaders(),
+    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
+    # Its error types are Python's exception names: BadRequestError, NotFoundError, InternalServerError.
+    errors=ErrorCodes(
+        outcomes={"notfounderror": Outcome.NOT_FOUND},
+        context_length=("maximum context length", "maximum model length", "is longer than the maximum"),
+    ),
+)

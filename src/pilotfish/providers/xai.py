@@ -1,0 +1,44 @@
+"""xAI: OpenAI-compatible Chat Completions and Responses for Grok."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
+from pilotfish.core.style import Quirks
+
+QUIRKS = Quirks(max_tokens_field="max_completion_tokens", prefill=False)
+REASONING = re.compile(r"grok-(?:3-mini|4|code)")
+
+
+def model_quirks(model: str) -> Quirks | None:
+    """Reasoning models answer 400 to penalties and stop; only grok-3-mini takes reasoning_effort (guide "Reasoning", 2026-11)."""
+    if not REASONING.search(model):
+        return None
+    refuses = frozenset({"presence_penalty", "frequency_penalty", "stop"})
+    return msgspec.structs.replace(QUIRKS, refuses=refuses, reasoning_effort="grok-3-mini" in model)
+
+
+KIND = ProviderKind(
+    name="xai",
+    title="xAI",
+    docs="https://docs.x.ai/docs/api-reference",
+    style="openai",
+    base_url="https://api.x.ai/v1",
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "images")} | {"responses": "/responses"},
+    quirks=QUIRKS,
+    model_quirks=model_quirks,
+    # A wrong key is answered with 400, a flagged prompt with 403 (page "Debugging errors", 2026-11).
+    errors=ErrorCodes(
+        phrases={
+            "incorrect api key": Outcome.AUTH_FAILED,
+            "used all available credits": Outcome.RATE_LIMITED,
+            "monthly spending limit": Outcome.RATE_LIMITED,
+        },
+        context_length=("maximum prompt length",),
+        content_policy=("content violates usage guidelines", "usage guidelines"),
+    ),
+)

@@ -1,0 +1,152 @@
+"""The access log: one JSON object a line on stdout, no bodies, no keys. Written in batches, since a write a request would cost more
+than the line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+if TYPE_CHECKING:
+    from pilotfish.core.outcome import Failure
+    from pilotfish.shell.attempt import Attempt
+    from pilotfish.shell.run import Run
+
+FLUSH_S = 0.1
+FLUSH_LINES = 512
+
+
+def _to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class AccessLog:
+    """`write` gets whole lines. `recent` keeps the last decisions for the status page."""
+
+    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True) -> None:
+        self._write, self._enabled = write, enabled
+        self._lines: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._log = structlog.get_logger()
+
+    def request(self, run: Run, failure: Failure | None) -> None:
+        if self._enabled:
+            self._add(record_of(run, failure))
+
+    def turned_away(self, **what: Any) -> None:
+        """A request that no rule ever saw."""
+        if self._enabled:
+            self._add(
+                {"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []}
+            )
+
+    def bug(self, where: str) -> None:
+        """Ours: with its traceback, for us to mend."""
+        self._log.exception("bug", where=where)
+
+    def _add(self, record: dict[str, Any]) -> None:
+        self._lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        if len(self._lines) >= FLUSH_LINES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+
+    def flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        if lines:
+            try:
+                self._write(b"".join(lines))
+            except OSError:
+                pass  # nobody reads stdout any more: serving goes on
+
+
+class _Clock:
+    """RFC 3339 with milliseconds; the date is worked out once a second."""
+
+    def __init__(self) -> None:
+        self._second, self._text = -1, ""
+
+    def __call__(self, wall: float) -> str:
+        second = int(wall)
+        if second != self._second:
+            self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._text}.{int((wall - second) * 1000):03d}Z"
+
+
+_time = _Clock()
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
+    """All that explains a slow or failed request (contract.md 6)."""
+    inbound, dispatch = run.inbound, run.dispatch
+    served = run.relayed
+    usage = run.usage()
+    record: dict[str, Any] = {
+        "event": "request",
+        "time": _time(run.started_wall),
+        "request_id": inbound.request_id,
+        "rule": run.rule.name,
+        "style": inbound.style,
+        "op": inbound.op,
+        "path": inbound.path,
+        "model": inbound.model[:200],
+        "code": run.code,
+        "stream": inbound.stream,
+        "service": served.service.id if served is not None else None,
+        "attempts": [_attempt(a, run) for a in run.attempts],
+        "duration_ms": _ms(run.finished_at - run.started),
+        "ttft_ms": _ms(served.first_at - served.sent_at) if served is not None and served.first_at else None,
+        "overhead_ms": _ms(run.busy_s),
+        "input_tokens": usage.input if usage else None,
+        "output_tokens": usage.output if usage else None,
+        "cached_input_tokens": usage.cached_input if usage else None,
+        "reasoning_tokens": usage.reasoning if usage else None,
+        "cost_usd": round(sum([a.cost_usd for a in run.attempts]), 9),
+        "finish_reason": _finish_reason(served),
+        "rescued": dispatch.rescues > 0,
+        "forced": dispatch.forced,
+    }
+    if usage is not None and usage.estimated:
+        record["usage_estimated"] = True
+    if run.dropped_fields:
+        record["dropped"] = list(run.dropped_fields)
+    if failure is not None:
+        record["error"] = str(failure.outcome)
+    return record
+
+
+def _attempt(attempt: Attempt, run: Run) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "service": attempt.service.id,
+        "outcome": attempt.outcome,
+        "duration_ms": _ms((attempt.over_at or run.finished_at) - attempt.began),
+        "status": attempt.status or None,
+    }
+    if attempt.failure is not None:
+        said["error"], said["code"] = attempt.failure.message[:300], attempt.failure.code
+    if attempt.hedge:
+        said["hedge"] = True
+    if attempt.rescue:
+        said["rescue"] = True
+    return said
+
+
+def _finish_reason(served: Any) -> str | None:
+    if served is None:
+        return None
+    source = served.channel or served.watcher
+    reason: str | None = source.finish_reason if source is not None else None
+    return reason

@@ -1,0 +1,112 @@
+"""The admin port: health, metrics, status, explain, reset. On aiohttp: nothing here is hot."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS_TYPE
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_latest
+
+from pilotfish.core import surfaces
+from pilotfish.core.explain import explained
+from pilotfish.core.inbound import Inbound
+from pilotfish.errors import ClientError
+from pilotfish.shell.status import status_of
+
+if TYPE_CHECKING:
+    from pilotfish.shell.engine import Engine
+    from pilotfish.shell.rules_keeper import RulesKeeper
+
+Handler = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
+
+
+def json_answer(data: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+def wrong(status: int, message: str) -> web.Response:
+    return json_answer({"error": {"message": message}}, status)
+
+
+class Admin:
+    def __init__(self, engine: Engine, keeper: RulesKeeper) -> None:
+        self._engine, self._keeper = engine, keeper
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=self._engine.max_body_bytes)
+        app.add_routes(
+            [
+                web.get("/healthz", self.alive),
+                web.get("/readyz", self.ready),
+                web.get("/metrics", self.metrics),
+                web.get("/status", self.status),
+                web.post("/explain", self.explain),
+                web.post("/reset", self.reset),
+            ]
+        )
+        return app
+
+    async def alive(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def ready(self, request: web.Request) -> web.Response:
+        engine = self._engine
+        why = "draining" if engine.draining else "" if engine.ready else "no good rules have been read yet"
+        return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        registry = self._engine.meters.registry
+        if "application/openmetrics-text" in request.headers.get("accept", ""):
+            page, kind = openmetrics_latest(registry), OPENMETRICS_TYPE  # type: ignore[no-untyped-call]  # no types in the library
+        else:
+            page, kind = generate_latest(registry), CONTENT_TYPE_LATEST
+        return web.Response(body=page, headers={"content-type": kind})
+
+    async def status(self, request: web.Request) -> web.Response:
+        return json_answer(status_of(self._engine, self._keeper))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        path = request.query.get("path", "/v1/chat/completions")
+        headers = [
+            (k.lower().encode("latin-1"), v.encode("latin-1"))
+            for k, v in request.headers.items()
+            if k.lower() not in ("content-length", "host")
+        ]
+        try:
+            answer = explain_request(self._engine, path, await request.read(), headers, request.remote or "")
+        except ClientError as e:
+            return json_answer(
+                {"rule": None, "why": e.message, "candidates": [], "left_out": []}, 200 if e.code == "model_not_found" else e.status
+            )
+        return json_answer(answer)
+
+    async def reset(self, request: web.Request) -> web.Response:
+        try:
+            asked = orjson.loads(await request.read() or b"{}")
+        except orjson.JSONDecodeError as e:
+            return wrong(400, f"not JSON: {e}")
+        if not isinstance(asked, dict) or len(asked) != 1 or not all(isinstance(v, str) for v in asked.values()):
+            return wrong(400, 'expected {"service": "provider/model"} or {"provider": "name"}')
+        provider, _, model = asked["service"].partition("/") if "service" in asked else (asked.get("provider", ""), "", "")
+        if provider not in self._engine.snapshot.providers:
+            return wrong(404, f"unknown provider {provider!r}; known: {', '.join(sorted(self._engine.snapshot.providers))}")
+        count = self._engine.ledger.reset(provider, model or None)
+        if not count:
+            return wrong(404, f"no service {asked.get('service') or provider!r}")
+        self._engine.on_trip()
+        return json_answer({"reset": count})
+
+
+def explain_request(engine: Engine, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str) -> dict[str, Any]:
+    """The shape of `/explain`. Raises ClientError where no rule takes the request, or it cannot be read."""
+    surface = surfaces.find(path.partition("?")[0])
+    if surface is None:
+        raise ClientError(400, "unknown_path", f"no such path: POST {path}")
+    inbound = Inbound(surface, path, "", headers, body, "explain", client_ip)
+    desk, why, _ = engine.desk_for(inbound)
+    plan, block, checked = engine.planned(desk, inbound, checked=True)
+    return explained(plan, why, checked, block, time.monotonic(), time.time())

@@ -1,0 +1,258 @@
+"""How the proxy is put together: what is built, in which order it starts and stops. Read this first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from pilotfish import __version__
+from pilotfish.core import series as s
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.snapshot import Provider, Snapshot
+from pilotfish.errors import Problem, StartError
+from pilotfish.shell.access_log import AccessLog
+from pilotfish.shell.admin import Admin
+from pilotfish.shell.credentials import CredentialError, CredentialStore, Surroundings, problems_of
+from pilotfish.shell.credentials.static import StaticKey
+from pilotfish.shell.engine import Engine
+from pilotfish.shell.files import fingerprint, load_files, watch_files
+from pilotfish.shell.meters import Meters
+from pilotfish.shell.probe import probe
+from pilotfish.shell.prober import Prober
+from pilotfish.shell.rules_keeper import RulesKeeper
+from pilotfish.shell.settings import Address, Settings, address
+from pilotfish.shell.state import StateKeeper
+from pilotfish.wire.server import Server
+
+log = structlog.get_logger(__name__)
+
+SWEEP_S = 1.0
+LAG_S = 0.25
+GC_THRESHOLDS = (20_000, 20, 50)
+BACKLOG = 4096
+# After the last answer is written, the kernel may still have to send it.
+LAST_BYTES_S = 0.05
+
+
+class App:
+    """One proxy. `start`, then `run_until(stop)`, or as an async context manager in tests and the demo."""
+
+    def __init__(self, settings: Settings, *, access_log: AccessLog | None = None) -> None:
+        self.settings = settings
+        self.meters = Meters()
+        self.log = access_log or AccessLog(enabled=settings.access_log)
+        self.surroundings = Surroundings(secrets_dir=settings.secrets_dir)
+        self.credentials = CredentialStore(self.surroundings)
+        self.engine = Engine(
+            self.meters,
+            self.log,
+            lambda p: self.credentials.of(p).keys,
+            max_in_flight=settings.max_in_flight,
+            max_body_bytes=settings.max_body_bytes,
+        )
+        self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
+        self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
+        self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
+        self.state = StateKeeper(Path(settings.state_dir), self.engine.ledger, self.engine.history) if settings.state_dir else None
+        self.prober = Prober(self.engine, self._probe)
+        self.listen = self.admin_listen = Address(("", 0))
+        self._listener: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self.meters[s.BUILD_INFO].number(__version__).set(1)
+
+    # ---- rules
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        self.engine.adopt(snapshot)
+        if self.state is not None and self.keeper.snapshot is None:
+            self.state.restore()
+        closing = asyncio.get_running_loop().create_task(self.credentials.adopt(snapshot.providers.values()), name="credentials")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _unmet(self, snapshot: Snapshot) -> list[Problem]:
+        """What these rules need and this installation has not: they must not come into force."""
+        found = []
+        for name, provider in snapshot.providers.items():
+            found += [Problem(", ".join(snapshot.sources), f"providers.{name}", text) for text in problems_of(provider, self.surroundings)]
+        return found
+
+    def _warnings(self, snapshot: Snapshot) -> list[Problem]:
+        """Keys that are not there: their provider is left out until they are, all others serve."""
+        found = []
+        for name, provider in snapshot.providers.items():
+            if not provider.enabled:
+                continue
+            for key in self.credentials.of(provider).keys:
+                if isinstance(key, StaticKey):
+                    try:
+                        key.headers(None)
+                    except CredentialError as e:
+                        found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
+        return found
+
+    async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
+        result = await probe(provider, self.credentials.of(provider).keys, self.surroundings.fetcher)
+        return result.outcome, result.wait_s
+
+    # ---- start and stop
+
+    async def start(self) -> None:
+        """Serving, if not ready yet: rules may still be missing. Raises StartError for a port that is taken and the like."""
+        loop = asyncio.get_running_loop()
+        self.engine.on_trip = self.prober.wake
+        seen = None
+        if self.settings.config:
+            seen = fingerprint(self.settings.config)
+            load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
+        admin = Admin(self.engine, self.keeper)
+        self._runner = web.AppRunner(admin.application(), access_log=None, handle_signals=False)
+        await self._runner.setup()
+        self.admin_listen = await self._serve_admin(address(self.settings.admin_listen))
+        self._listener, self.listen = await self._serve(loop, address(self.settings.listen))
+        # What is alive now stays: the collector need not go through it again and again. A request leaves few cycles behind.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        self._spawn(self._housekeeping(), "housekeeping")
+        self._spawn(self.prober.run(), "prober")
+        if self.state is not None:
+            self._spawn(self.state.run(), "state")
+        if self.settings.config:
+            self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
+        log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(coroutine, name=name))
+
+    async def _serve(self, loop: asyncio.AbstractEventLoop, at: Address) -> tuple[asyncio.Server, Address]:
+        try:
+            server = await loop.create_server(self.server.protocol, at[0], at[1], backlog=BACKLOG)
+        except OSError as e:
+            raise StartError(f"cannot listen on {at}: {_why(e)}") from None
+        return server, Address(server.sockets[0].getsockname()[:2])
+
+    async def _serve_admin(self, at: Address) -> Address:
+        assert self._runner is not None
+        site = web.TCPSite(self._runner, at[0], at[1])
+        try:
+            await site.start()
+        except OSError as e:
+            raise StartError(f"cannot listen on {at} (admin): {_why(e)}") from None
+        return Address(self._runner.addresses[0][:2])
+
+    async def drain(self) -> None:
+        """Not ready at once, requests in flight finish, no new ones."""
+        self.engine.draining = True
+        if self._listener is not None:
+            self._listener.close()
+        self.server.drain()
+        log.info("draining", in_flight=len(self.engine.runs))
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self.engine.idle.wait()
+        except TimeoutError:
+            log.warning("drain_over", cut_off=len(self.engine.runs))
+        else:
+            await asyncio.sleep(LAST_BYTES_S)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.server.connections):
+            connection.break_off()
+        self.engine.close()
+        if self.state is not None:
+            self.state.save()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.credentials.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self.log.flush()
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
+        stop, now = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sig, lambda: now.set() if stop.is_set() else stop.set())
+        try:
+            await self.start()
+            await stop.wait()
+            draining = loop.create_task(self.drain())
+            hurried = loop.create_task(now.wait())
+            await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+            for task in (draining, hurried):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        finally:
+            await self.stop()
+
+    async def _housekeeping(self) -> None:
+        """Sweeps slow and idle connections, and measures how late the event loop is."""
+        lag = self.meters[s.LOOP_LAG].histogram()
+        swept = time.monotonic()
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LAG_S)
+            now = time.monotonic()
+            lag.observe(max(0.0, now - before - LAG_S))
+            if now - swept >= SWEEP_S:
+                swept = now
+                self.server.sweep(now)
+                self.engine.sweep(now)
+
+    async def __aenter__(self) -> App:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    @property
+    def base(self) -> str:
+        return f"http://{self.listen}"
+
+    @property
+    def admin_base(self) -> str:
+        return f"http://127.0.0.1:{self.admin_listen[1]}"
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (98, 48):
+        return "the port is taken"
+    if isinstance(error, socket.gaierror):
+        return "no such host"
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def run_loop(main: Callable[[], Coroutine[Any, Any, None]], event_loop: str) -> None:
+    """Runs a coroutine on the event loop that the settings name: uvloop where it is installed, unless asyncio is asked for."""
+    factory = None
+    if event_loop != "asyncio":
+        try:
+            import uvloop
+
+            factory = uvloop.new_event_loop
+        except ImportError:
+            if event_loop == "uvloop":
+                raise StartError("PILOTFISH_EVENT_LOOP is uvloop, which is not installed; expected it installed, or asyncio") from None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())

@@ -1,0 +1,468 @@
+"""One try at one service: sends the request, follows the answer, and tells the run what became of it, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from pilotfish.core.calls import CallBody, call_body
+from pilotfish.core.channel import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
+from pilotfish.core.classify import failure_of
+from pilotfish.core.dispatch import Start
+from pilotfish.core.headroom import read_limits
+from pilotfish.core.inbound import forwarded
+from pilotfish.core.ledger import Timings
+from pilotfish.core.outcome import Failure, Outcome, Usage
+from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.style import ERROR, MALFORMED
+from pilotfish.errors import ClientError
+from pilotfish.shell.counting import cost_of
+from pilotfish.shell.credentials.keys import CredentialError
+
+if TYPE_CHECKING:
+    from pilotfish.core.style import ErrorInfo, StreamWriter, Watcher
+    from pilotfish.shell.run import Run
+    from pilotfish.wire.pool import Header, Ticket, Upstream
+
+JOIN_BYTES = 128 * 1024  # below, copying is cheaper than a write of many pieces
+ERROR_BYTES = 64 * 1024  # as much of an error's body is read
+WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
+AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
+_LOST = {
+    "connect": (Outcome.CONNECT_FAILED, 502),
+    "connect_timeout": (Outcome.TIMEOUT, 504),
+    "reset": (Outcome.CONNECT_FAILED, 502),
+    "cut": (Outcome.SERVER_ERROR, 502),
+    "protocol": (Outcome.SERVER_ERROR, 502),
+}
+_STREAM_TYPES = (b"text/event-stream", b"application/vnd.amazon.eventstream")
+_TEXT_OPS = frozenset({*CHAT_STYLES, "completions"})
+_clock = time.monotonic
+
+
+class Attempt:
+    """`over` once it has told its outcome. Times are on the monotonic clock: `began` (decided), `sent_at` (request written),
+    `head_at`, `first_at` and `last_at` (content)."""
+
+    __slots__ = (
+        "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
+        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
+        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
+    )  # fmt: skip
+
+    def __init__(self, run: Run, start: Start, now: float) -> None:
+        self.run, self.n, self.candidate = run, start.n, start.candidate
+        self.forced, self.rescue, self.hedge = start.forced, start.rescue, start.hedge
+        self.service = start.candidate.service
+        self.began = self.quiet_since = now
+        self.sent_at = self.head_at = self.first_at = self.last_at = self.over_at = 0.0
+        self.over = self.spoke = self.relayed = self.paused = False
+        self.outcome: Outcome | None = None
+        self.failure: Failure | None = None
+        self.usage: Usage | None = None
+        self.cost_usd = 0.0
+        self.status = 0
+        self.headers: list[Header] = []
+        self.mode = ""
+        self.channel: Channel | None = None
+        self.watcher: Watcher | None = None
+        self.body = b""
+        self.hold: list[bytes] = []
+        self.hold_size = 0
+        self.call: CallBody | None = None
+        self.ticket: Ticket | None = None
+        self.tokens = run.inbound.tokens
+        self.key = 0
+        self.link = run.engine.links[self.service.provider.name]
+        self.prefilled = False
+        self.writer: StreamWriter | None = None
+        self._op = ""
+        self._secret: tuple[Header, ...] | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._inflate: Inflate | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # ---- on its way
+
+    def start(self, now: float) -> None:
+        run = self.run
+        inbound = run.inbound
+        engine = run.engine
+        # An attempt that must fail at once still begins, so that it is accounted like every other.
+        engine.ledger.begin(self.candidate, self.tokens, now)
+        engine.budgets.take(self.candidate, self.tokens, now)
+        self.key = engine.ledger.key_for(self.candidate, now) or 0
+        try:
+            self._op = self.link.op(self.service, inbound.op)
+            self.call = self._call(self._op)
+            if self.call.dropped:
+                run.dropped(self.call.dropped)
+        except ClientError as e:
+            self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
+            return
+        self._send()
+
+    def _call(self, op: str) -> CallBody:
+        inbound = self.run.inbound
+        if self.rescue:
+            return self.run.call_for(self, op)
+        if op == inbound.op or (op in CHAT_STYLES and inbound.op in CHAT_STYLES):
+            return call_body(inbound, self.service, op, self.run.engine.styles)
+        from pilotfish.styles._alike import alike_body
+
+        return alike_body(inbound, self.service, op)
+
+    def _send(self) -> None:
+        call, link, inbound = self.call, self.link, self.run.inbound
+        assert call is not None
+        head = link.head(self.service, self._op, inbound.tail, inbound.stream, self.key)
+        try:
+            secret = self._secret = link.secret(head, self.key, call.parts)
+        except CredentialError as e:
+            self._no_credential(e)
+            return
+        if secret is None:
+            self._task = asyncio.get_running_loop().create_task(self._fetch())
+            return
+        parts = call.parts
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        lines = [head.lines]
+        lines += [b"%b: %b\r\n" % h for h in secret]
+        lines += [b"%b: %b\r\n" % h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        if call.headers:
+            lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
+        lines += self.run.trace_headers(self)
+        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
+        if size < JOIN_BYTES:
+            lines += parts
+            request: tuple[bytes, ...] = (b"".join(lines),)
+        else:
+            request = (b"".join(lines), *parts)
+        self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
+
+    async def _fetch(self) -> None:
+        """A token that must be fetched first: the only thing on a request's way that waits for something other than its upstream."""
+        try:
+            await self.link.keys[self.key].fetch()
+        except CredentialError as e:
+            if not self.over:
+                self._no_credential(e)
+            return
+        if not self.over:
+            self._send()
+
+    def _no_credential(self, error: CredentialError) -> None:
+        message = f"no usable credential for {self.service.provider.name}: {error}"
+        self._fail(Failure(outcome=error.outcome, status=502, message=message, code="no_credential"), _clock())
+
+    # ---- what the connection tells
+
+    def on_sent(self, upstream: Upstream) -> None:
+        self.sent_at = self.quiet_since = _clock()
+        if self.paused:
+            upstream.pause()
+
+    def on_head(self, status: int, headers: list[Header]) -> None:
+        now = self.head_at = _clock()
+        self.status, self.headers = status, headers
+        told = read_limits(self.service.provider.kind.limits, headers, time.time())
+        if told is not None:
+            self.candidate.state.headroom.observe(told, now)
+        content_type = b""
+        for name, value in headers:
+            if name == b"content-type":
+                content_type = value.lower()
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                try:
+                    self._inflate = Inflate(value.lower())
+                except ValueError as e:
+                    self._fail(self._bad(Outcome.SERVER_ERROR, f"the upstream sent {e}"), now)
+                    return
+        if status >= 300:
+            self.mode = "error"
+        elif self._op in _TEXT_OPS and content_type.startswith(_STREAM_TYPES) and self.run.inbound.stream:
+            self.mode = "stream"
+            self.channel = self.run.channel_for(self, self.call)
+        elif content_type.startswith((b"application/json", b"application/problem+json")) or self._op in _TEXT_OPS:
+            self.mode = "whole"
+        else:
+            self.mode, self.channel = "raw", Raw()
+
+    def on_body(self, data: bytes) -> None:
+        now = _clock()
+        if self._inflate is None:
+            self._take(data, now)
+        else:
+            try:
+                pieces = self._inflate.feed(data)
+            except ValueError as e:
+                self._broke(Outcome.SERVER_ERROR, f"the upstream sent {e}", now)
+                return
+            for piece in pieces:
+                if not self.over:
+                    self._take(piece, now)
+        self.run.busy_s += _clock() - now
+
+    def _take(self, data: bytes, now: float) -> None:
+        if self.mode == "stream" or self.mode == "raw":
+            self._stream(data, now)
+            return
+        self._parts.append(data)
+        self._size += len(data)
+        if self.mode == "error" and self._size > ERROR_BYTES:
+            self._refused(now)
+        elif self._size > WHOLE_BYTES:
+            self._fail(self._bad(Outcome.SERVER_ERROR, f"the upstream's answer is larger than {WHOLE_BYTES} bytes"), now)
+
+    def on_end(self) -> None:
+        if self.over:
+            return
+        now = _clock()
+        if self._inflate is not None and not self._inflate.is_complete and self.mode != "error":
+            self._broke(Outcome.SERVER_ERROR, "the upstream's compressed answer ended too early", now)
+        elif self.mode == "error":
+            self._refused(now)
+        elif self.mode == "whole":
+            self._whole(now)
+        else:
+            self._stream_ended(now)
+        self.run.busy_s += _clock() - now
+
+    def on_lost(self, kind: str, message: str) -> None:
+        if self.over:
+            return
+        now = _clock()
+        if self.mode == "error":
+            self._refused(now)  # its status says what it was, with or without the rest of its body
+        elif self.mode == "stream" and self.channel is not None and self.channel.finished:
+            self._stream_complete(now)
+        else:
+            outcome, status = _LOST[kind]
+            self._broke(outcome, message, now, status)
+
+    # ---- streams
+
+    def _stream(self, data: bytes, now: float) -> None:
+        channel = self.channel
+        assert channel is not None
+        before = channel.contents
+        out = channel.feed(data)
+        if channel.contents != before:
+            if not self.first_at:
+                self.first_at = now
+            self.last_at = self.quiet_since = now
+        if self.relayed:
+            if out:
+                self.run.write(out, now)
+        elif out:
+            self.hold.append(out)
+            self.hold_size += len(out)
+        if channel.error is not None:
+            self._stream_error(channel.error, now)
+        elif channel.too_long:
+            self._broke(Outcome.SERVER_ERROR, channel.too_long, now)
+        elif channel.terminal and self.mode == "stream":
+            self._stream_complete(now)
+        elif not self.spoke and (channel.contents or channel.events > HOLD_EVENTS or self.hold_size > HOLD_BYTES):
+            self.spoke = True
+            self.run.obey(self.run.dispatch.spoke(self.n, now), now)
+            if not self.relayed and not self.over and self.hold_size > HOLD_BYTES and not self.run.rule.buffer:
+                self.pause()  # waiting for the race's grace: what it says meanwhile stays in the socket
+
+    def _stream_error(self, error: ErrorInfo, now: float) -> None:
+        failure = failure_of(self.service.provider.kind, self.status, self.headers, error, time.time())
+        if self.channel is not None and self.channel.contents:
+            self._broke(failure.outcome, failure.message, now, failure.status, failure.code)
+        else:
+            self._fail(failure, now)
+
+    def _stream_ended(self, now: float) -> None:
+        channel = self.channel
+        assert channel is not None
+        if self.mode == "raw" or channel.finished or channel.terminal:
+            self._stream_complete(now)
+        else:
+            self._broke(Outcome.SERVER_ERROR, "the upstream's stream ended without its terminal event", now)
+
+    def _stream_complete(self, now: float) -> None:
+        channel = self.channel
+        assert channel is not None
+        rest = channel.close()
+        if rest:
+            if self.relayed:
+                self.run.write(rest, now)
+            else:
+                self.hold.append(rest)
+        self._served(now)
+
+    # ---- whole answers
+
+    def _whole(self, now: float) -> None:
+        body = b"".join(self._parts)
+        self._parts = []
+        watcher = self.watcher = self.run.watcher_for(self.call)
+        if watcher is None:
+            self.body = body
+            self._served(now)
+            return
+        flags = watcher.reply(body)
+        if flags & MALFORMED:
+            self._fail(self._bad(Outcome.SERVER_ERROR, "the upstream answered 200 with something that is not an answer of its style"), now)
+        elif flags & ERROR and watcher.error is not None:
+            self._fail(failure_of(self.service.provider.kind, self.status, self.headers, watcher.error, time.time()), now)
+        else:
+            try:
+                self.body = self.run.reply_body(self, body)
+            except ValueError as e:
+                self._fail(self._bad(Outcome.SERVER_ERROR, f"the upstream's answer cannot be read: {e}"), now)
+                return
+            self.first_at = self.last_at = 0.0
+            self._served(now)
+
+    def _refused(self, now: float) -> None:
+        """An error status, its body read as far as it is read."""
+        body = b"".join(self._parts)[:ERROR_BYTES]
+        if self._inflate is not None:
+            body = body or b""
+        assert self.call is not None
+        info = self.run.engine.styles(self.call.style).read_error(self.status, body)
+        failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
+        if failure.outcome is Outcome.AUTH_FAILED:
+            failure = self._without_secrets(failure)
+        self._fail(failure, now)
+
+    def _without_secrets(self, failure: Failure) -> Failure:
+        """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
+        if self._secret:
+            self.link.keys[self.key].refused(self._secret)
+        return Failure(
+            outcome=failure.outcome, status=failure.status, code=failure.code or "auth_failed",
+            message=f"{self.service.provider.name} refused the proxy's credential (status {failure.status})",
+        )  # fmt: skip
+
+    # ---- the end, once
+
+    def _bad(self, outcome: Outcome, message: str, status: int = 502, code: str = "upstream_error") -> Failure:
+        return Failure(outcome=outcome, status=status, message=message, code=code)
+
+    def _broke(self, outcome: Outcome, message: str, now: float, status: int = 502, code: str = "upstream_error") -> None:
+        """The answer broke: after content it is a broken stream, whatever broke it."""
+        if self.channel is not None and self.channel.contents:
+            outcome, code = Outcome.BROKEN_STREAM, code if code != "upstream_error" else "stream_broken"
+        self._fail(self._bad(outcome, message, status, code), now)
+
+    def _fail(self, failure: Failure, now: float) -> None:
+        if self.over:
+            return
+        self.failure = failure
+        self._close(failure.outcome, now)
+        run = self.run
+        rescuable = failure.outcome is Outcome.BROKEN_STREAM and run.may_rescue(self)
+        other_way = self.prefilled and failure.outcome is Outcome.BAD_REQUEST
+        if other_way:
+            run.prefill_refused(self)
+        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable, other_way=other_way), now)
+
+    def _served(self, now: float) -> None:
+        if self.over:
+            return
+        self._close(Outcome.SERVED, now)
+        run = self.run
+        run.obey(run.dispatch.completed(self.n, now), now)
+
+    def cancel(self, outcome: Outcome, now: float) -> None:
+        """The run wants nothing more of it."""
+        if self.over:
+            return
+        if outcome is Outcome.TIMEOUT:
+            self.failure = self._bad(outcome, "the request's time was over", 504, "timeout")
+        self._close(outcome, now)
+
+    def _close(self, outcome: Outcome, now: float) -> None:
+        self.over, self.over_at, self.outcome = True, now, outcome
+        if self._task is not None:
+            self._task.cancel()
+        ticket = self.ticket
+        if ticket is not None and not ticket.cancelled:
+            if outcome is Outcome.SERVED:
+                self.run.engine.let_finish(ticket, now)  # what is left is framing; the connection is worth keeping
+            else:
+                ticket.cancel()
+        self.usage = self._final_usage(outcome)
+        if self.usage is not None:
+            self.cost_usd = cost_of(self.usage, self.service.price)
+        used = self.usage.input + self.usage.output if self.usage is not None else 0
+        self.run.engine.budgets.settle(self.candidate, self.tokens, used, now, self.began)
+        began = self.sent_at or self.began
+        timings = Timings(now - began, self.first_at - began if self.first_at else None, self.speed())
+        run = self.run
+        changed = run.engine.ledger.finish(
+            self.candidate, run.rule, key=self.key, tokens=self.tokens, outcome=outcome, failure=self.failure, usage=self.usage, timings=timings,
+            cost_usd=self.cost_usd, began=self.began, now=now,
+        )  # fmt: skip
+        run.attempt_over(self, changed)
+
+    def speed(self) -> float | None:
+        """Output tokens per second of a stream, between its first and its last content."""
+        if self.usage is None or self.usage.output < 2 or self.last_at <= self.first_at:
+            return None
+        return self.usage.output / (self.last_at - self.first_at)
+
+    def _final_usage(self, outcome: Outcome) -> Usage | None:
+        source = self.channel or self.watcher
+        known = source.usage if source is not None else None
+        complete = outcome is Outcome.SERVED
+        if known is not None and (complete or self.channel is None or self.channel.finished):
+            return known
+        if self._op not in _TEXT_OPS or source is None or not (complete or source.chars):
+            return known
+        spoken = -(-source.chars // 4)
+        if known is None:
+            return Usage(input=self.tokens, output=spoken, estimated=True)
+        return Usage(
+            input=known.input,
+            output=max(known.output, spoken),
+            cached_input=known.cached_input,
+            cache_write=known.cache_write,
+            reasoning=known.reasoning,
+            estimated=True,
+        )
+
+    # ---- clocks and pressure
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second: is it late?"""
+        if self.over or not self.sent_at:
+            return
+        run = self.run
+        timeouts = run.rule.timeouts
+        limit = self.service.provider.timeout_s
+        if limit is not None and now - self.sent_at > limit:
+            self._broke(Outcome.TIMEOUT, f"the upstream took longer than its provider's limit of {limit:g} s", now, 504, "timeout")
+            return
+        if not run.inbound.stream or self.mode in ("whole", "error", "raw") or self.paused:
+            return
+        channel = self.channel
+        factor = 2.0 if run.inbound.thinking else 1.0
+        if channel is None or not channel.contents:
+            if now - self.sent_at > timeouts.first_token_s * factor:
+                self._fail(self._bad(Outcome.TIMEOUT, f"no first token within {timeouts.first_token_s * factor:g} s", 504, "timeout"), now)
+        elif channel.finished:
+            if now - self.quiet_since > AFTER_FINISH_S:
+                self._stream_complete(now)
+        elif now - self.quiet_since > timeouts.idle_s * factor:
+            self._broke(Outcome.TIMEOUT, f"the upstream's stream stalled for {timeouts.idle_s * factor:g} s", now, 504, "stream_stalled")
+
+    def pause(self) -> None:
+        self.paused = True
+        if self.ticket is not None and not self.over:
+            self.ticket.pause()
+
+    def resume(self) -> None:
+        if self.paused:
+            self.paused = False
+            self.quiet_since = _clock()
+            if self.ticket is not None and not self.over:
+                self.ticket.resume()

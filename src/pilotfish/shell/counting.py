@@ -1,0 +1,198 @@
+"""Which cells a rule, a service or an attempt counts in: looked up when rules come into force, so that a request only adds."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pilotfish.core import series as s
+from pilotfish.core.health import COOLING, PROBING, SERVING
+from pilotfish.core.ledger import Ledger, all_rules, all_services, services_of
+from pilotfish.core.match import DIRECT
+from pilotfish.core.outcome import Outcome, Usage
+from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
+
+if TYPE_CHECKING:
+    from pilotfish.shell.meters import Histogram, Meters, Number
+
+# The OpenTelemetry names of what is asked for; unlisted operations go by their own.
+_OPERATIONS = {
+    "responses": "chat",
+    "messages": "chat",
+    "generate": "chat",
+    "converse": "chat",
+    "completions": "text_completion",
+    "google_embeddings": "embeddings",
+}
+STATES = (SERVING, COOLING, PROBING)
+
+
+def cost_of(usage: Usage, price: Price | None) -> float:
+    """US dollars; 0 without a price. Cached and written input tokens have prices of their own, or the input's."""
+    if price is None:
+        return 0.0
+    cached_price = price.input if price.cached_input is None else price.cached_input
+    write_price = price.input if price.cache_write is None else price.cache_write
+    plain = max(0, usage.input - usage.cached_input - usage.cache_write)
+    dollars = plain * price.input + usage.cached_input * cached_price + usage.cache_write * write_price + usage.output * price.output
+    return dollars / 1_000_000
+
+
+class ServiceCells:
+    """What attempts at one service of one rule count in."""
+
+    __slots__ = ("_meters", "cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
+
+    def __init__(self, meters: Meters, rule: str, provider: str, model: str) -> None:
+        at = self.labels = (rule, provider, model)
+        self._meters = meters
+        self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in (Outcome.SERVED,)}
+        self.speed: Histogram = meters[s.OUTPUT_SPEED].histogram(*at)
+        self.first_byte: Histogram = meters[s.FIRST_BYTE].histogram(*at)
+        self.tokens: dict[str, Number] = {
+            k: meters[s.TOKENS_TOTAL].number(*at, k) for k in ("input", "cached_input", "cache_write", "output", "reasoning")
+        }
+        self.estimated: Number = meters[s.ESTIMATED].number(*at)
+        self.cost: Number = meters[s.COST].number(*at)
+
+    def outcome(self, outcome: Outcome) -> Number:
+        cell = self.outcomes.get(outcome)
+        if cell is None:
+            cell = self.outcomes[outcome] = self._meters[s.ATTEMPTS].number(*self.labels, str(outcome))
+        return cell
+
+    def usage(self, usage: Usage, cost_usd: float) -> None:
+        tokens = self.tokens
+        tokens["input"].value += usage.input
+        tokens["output"].value += usage.output
+        if usage.cached_input:
+            tokens["cached_input"].value += usage.cached_input
+        if usage.cache_write:
+            tokens["cache_write"].value += usage.cache_write
+        if usage.reasoning:
+            tokens["reasoning"].value += usage.reasoning
+        if usage.estimated:
+            self.estimated.value += 1
+        self.cost.value += cost_usd
+
+
+class GenAiCells:
+    """The four standard families for one (operation, provider, request model, response model)."""
+
+    __slots__ = ("_at", "_meters", "duration", "first_token", "per_token", "tokens")
+
+    def __init__(self, meters: Meters, operation: str, provider: str, request_model: str, response_model: str) -> None:
+        at = self._at = (operation, provider, request_model, response_model)
+        self._meters = meters
+        self.first_token: Histogram = meters[s.GEN_AI_FIRST_TOKEN].histogram(*at)
+        self.per_token: Histogram = meters[s.GEN_AI_PER_TOKEN].histogram(*at)
+        self.duration: Histogram = meters[s.GEN_AI_DURATION].histogram(*at, "")
+        self.tokens: dict[str, Histogram] = {t: meters[s.GEN_AI_TOKENS].histogram(*at, t) for t in ("input", "output")}
+
+    def failed(self, error_type: str) -> Histogram:
+        return self._meters[s.GEN_AI_DURATION].histogram(*self._at, error_type)
+
+    def usage(self, usage: Usage) -> None:
+        self.tokens["input"].observe(usage.input)
+        self.tokens["output"].observe(usage.output)
+        for kind, count in (
+            ("cached_input", usage.cached_input),
+            ("cache_creation_input", usage.cache_write),
+            ("reasoning", usage.reasoning),
+        ):
+            if count:
+                cell = self.tokens.get(kind)
+                if cell is None:
+                    cell = self.tokens[kind] = self._meters[s.GEN_AI_TOKENS].histogram(*self._at, kind)
+                cell.observe(count)
+
+
+class Counting:
+    """All cells in use, by what they count. A new snapshot makes what is missing and drops what went."""
+
+    def __init__(self, meters: Meters, ledger: Ledger) -> None:
+        self.meters, self.ledger = meters, ledger
+        self._services: dict[tuple[str, str, str], ServiceCells] = {}
+        self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
+        self._codes: dict[tuple[str, str, int], Number] = {}
+        self._durations: dict[tuple[str, str, bool], Histogram] = {}
+        self.overhead = {flag: meters[s.OVERHEADS].histogram("true" if flag else "false") for flag in (False, True)}
+        meters.before_scrape.append(self.refresh)
+
+    def service(self, rule: str, service: Service, known: bool) -> ServiceCells:
+        """`known`: the rules name this model; one that a client made up is counted as `other`."""
+        key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
+        found = self._services.get(key)
+        if found is None:
+            found = self._services[key] = ServiceCells(self.meters, *key)
+        return found
+
+    def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
+        word = op.partition("/")[0]
+        key = (
+            _OPERATIONS.get(word, word),
+            service.provider.name,
+            rule.request_model if known else s.OTHER_MODEL,
+            service.model if known else s.OTHER_MODEL,
+        )
+        found = self._gen_ai.get(key)
+        if found is None:
+            found = self._gen_ai[key] = GenAiCells(self.meters, *key)
+        return found
+
+    def code(self, rule: str, style: str, code: int) -> Number:
+        key = (rule, style, code)
+        found = self._codes.get(key)
+        if found is None:
+            found = self._codes[key] = self.meters[s.REQUESTS].number(rule, style, str(code))
+        return found
+
+    def duration(self, rule: str, style: str, stream: bool) -> Histogram:
+        key = (rule, style, stream)
+        found = self._durations.get(key)
+        if found is None:
+            found = self._durations[key] = self.meters[s.DURATIONS].histogram(rule, style, "true" if stream else "false")
+        return found
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Series of configured services exist from the start, and those of removed ones go."""
+        rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
+        pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
+        triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
+            (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
+        }
+        for family in self.meters.families.values():
+            names = family.series.labels
+            if names[:3] == ("rule", "provider", "model"):
+                family.keep(lambda at: at[:3] in triples)
+            elif names[:2] == ("provider", "model"):
+                family.keep(lambda at: at[:2] in pairs)
+            elif names[:1] == ("rule",):
+                family.keep(lambda at: at[0] in rules)
+            elif names[1:2] == ("gen_ai_provider_name",):
+                family.keep(lambda at: (at[1], at[3]) in pairs)
+        self._services = {k: v for k, v in self._services.items() if k in triples}
+        self._gen_ai = {k: v for k, v in self._gen_ai.items() if (k[1], k[3]) in pairs}
+        self._codes = {k: v for k, v in self._codes.items() if k[0] in rules}
+        self._durations = {k: v for k, v in self._durations.items() if k[0] in rules}
+        for rule in all_rules(snapshot):
+            for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
+                self.meters[series].number(rule.name)
+            for service in services_of(rule):
+                self.service(rule.name, service, True)
+                self.gen_ai("chat", rule, service, True)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Gauges that follow the ledger."""
+        now = monotonic()
+        state_family, cooldown = self.meters[s.SERVICE_STATE], self.meters[s.SERVICE_COOLDOWN]
+        for (provider, model), state in self.ledger.services.items():
+            for name in STATES:
+                state_family.number(provider, model, name).value = 1.0 if state.health.state == name else 0.0
+            left = state.health.until - now if state.health.state != SERVING else 0.0
+            cooldown.number(provider, model).value = max(0.0, left)
+            for kind, remaining in state.headroom.remaining.items():
+                self.meters[s.LIMIT_REMAINING].number(provider, model, kind).value = remaining
+            for kind, limit in state.headroom.limit.items():
+                self.meters[s.LIMIT].number(provider, model, kind).value = limit

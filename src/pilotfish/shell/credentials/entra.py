@@ -1,0 +1,87 @@
+"""Microsoft Entra tokens for Azure: a service principal's own, or whatever Azure's default search finds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.snapshot import Provider
+from pilotfish.shell.credentials.expiring import ExpiringKey, Token
+from pilotfish.shell.credentials.keys import CredentialError, Key, Surroundings
+from pilotfish.shell.credentials.secrets import secret_of
+from pilotfish.shell.credentials.token_endpoint import ACCEPT_JSON, FORM, ask, object_of, seconds_in, text_in
+from pilotfish.shell.fetch import form
+
+SCOPE = "https://ai.azure.com/.default"
+AUTHORITY = "https://login.microsoftonline.com"
+# Entra's tokens live 60 to 90 minutes; the endpoint always says how long.
+LIFETIME_S = 3600.0
+
+
+def entra_key(provider: Provider, surroundings: Surroundings) -> Key:
+    return _default(provider, surroundings) if needs_extra(provider) else _service_principal(provider, surroundings)
+
+
+def needs_extra(provider: Provider) -> bool:
+    """Whether Microsoft's library is needed: only its default search is not done here."""
+    options = provider.options
+    return options.get("auth_mode") == "default_azure_credential" or bool(options.get("use_identity"))
+
+
+def _service_principal(provider: Provider, surroundings: Surroundings) -> Key:
+    """The client credentials grant (page "OAuth 2.0 client credentials flow on the Microsoft identity platform", 2026-11)."""
+    options = provider.options
+    label = f"Entra token of {provider.name!r}"
+    missing = [name for name in ("tenant_id", "client_id", "client_secret") if not options.get(name)]
+    if missing:
+        raise ValueError(f"provider {provider.name!r}: auth_mode service_principal needs options.{', options.'.join(missing)}")
+    authority = str(options.get("authority") or surroundings.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY).rstrip("/")
+    if "://" not in authority:
+        authority = f"https://{authority}"
+    url = f"{authority}/{quote(str(options['tenant_id']), safe='')}/oauth2/v2.0/token"
+    secret = secret_of(options["client_secret"], surroundings)
+    assert secret is not None
+
+    async def get() -> Token:
+        value = secret.value()
+        if not value:
+            raise secret.missing()
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": str(options["client_id"]),
+            "client_secret": value,
+            "scope": str(options.get("scope") or SCOPE),
+        }
+        answer = await ask(surroundings, provider, label, "POST", url, (FORM, ACCEPT_JSON), form(fields.items()))
+        told = object_of(label, answer)
+        return Token(text_in(label, told, "access_token"), surroundings.wall() + (seconds_in(told, "expires_in") or LIFETIME_S))
+
+    return ExpiringKey(label, get, surroundings)
+
+
+def _default(provider: Provider, surroundings: Surroundings) -> Key:
+    options = provider.options
+    label = f"Azure default credential of {provider.name!r}"
+    scope = str(options.get("scope") or SCOPE)
+    made: list[Any] = []  # the library's object, made in the thread where it is used first
+
+    def blocking() -> Any:
+        from azure.core.exceptions import ClientAuthenticationError
+        from azure.identity import CredentialUnavailableError, DefaultAzureCredential
+
+        if not made:
+            identity = {"managed_identity_client_id": str(options["client_id"])} if options.get("client_id") else {}
+            made.append(DefaultAzureCredential(**identity))
+        try:
+            return made[0].get_token(scope)
+        except (ClientAuthenticationError, CredentialUnavailableError):
+            # Its message is a page long, and names every source that was tried with what each answered.
+            raise CredentialError(Outcome.AUTH_FAILED, f"{label}: none of Azure's credential sources gave a token") from None
+
+    async def get() -> Token:
+        token = await asyncio.to_thread(blocking)
+        return Token(token.token, float(token.expires_on))
+
+    return ExpiringKey(label, get, surroundings)

@@ -1,0 +1,55 @@
+"""API keys: a header with a secret in it, made anew only when the secret changes."""
+
+from __future__ import annotations
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.provider import Auth
+from pilotfish.core.snapshot import SecretRef
+from pilotfish.shell.credentials.keys import Call, CredentialError, Headers, PlainKey, Surroundings
+from pilotfish.shell.credentials.secrets import Secret
+
+BEARER = Auth()
+
+
+class StaticKey(PlainKey):
+    """A key from the environment, a file or a mounted Secret."""
+
+    def __init__(self, ref: SecretRef, auth: Auth, surroundings: Surroundings, extra: Headers = ()) -> None:
+        self.label = str(ref)
+        self._secret = Secret(ref, surroundings)
+        self._auth, self._extra = auth, extra
+        self._headers: Headers | None = None
+        self._made_of = ""
+
+    def headers(self, call: Call | None) -> Headers | None:
+        value = self._secret.value()
+        if value is not self._made_of:
+            self._headers = None
+            if value:
+                try:
+                    self._headers = (*header_of(self._auth, value, self.label), *self._extra)
+                except CredentialError:
+                    return None  # fetch says why
+            self._made_of = value
+        return self._headers
+
+    async def fetch(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Raises CredentialError if there is no key, or one that no header can carry."""
+        value = self._secret.value()
+        if not value:
+            raise self._secret.missing()
+        header_of(self._auth, value, self.label)
+
+    def refused(self, sent: Headers) -> bool:
+        self._secret.reread()
+        return self.headers(None) not in (None, sent)
+
+
+def header_of(auth: Auth, value: str, label: str) -> Headers:
+    """The header that carries a key. Raises CredentialError for a value that no header can carry; the value is not shown."""
+    if not value.isascii() or not value.isprintable():
+        raise CredentialError(Outcome.AUTH_FAILED, f"{label}: a key is one line of printable ASCII, this one is not")
+    return ((auth.header.encode(), f"{auth.prefix}{value}".encode()),)

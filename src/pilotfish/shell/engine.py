@@ -1,0 +1,417 @@
+"""What all requests share: the rules in force, the ledger, the links to providers. Takes exchanges in and makes runs of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+from os import urandom
+from typing import TYPE_CHECKING, Any
+
+from pilotfish import styles
+from pilotfish.core import series as s
+from pilotfish.core import surfaces
+from pilotfish.core.affinity import Homes, prefix_key, session_key
+from pilotfish.core.calls import chat_of
+from pilotfish.core.content import RequestView, session_of
+from pilotfish.core.health import COOLING
+from pilotfish.core.inbound import Inbound
+from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.limits import Budgets
+from pilotfish.core.match import direct_rule, match
+from pilotfish.core.outcome import Failure, Outcome
+from pilotfish.core.plan import Desk, Home, Plan
+from pilotfish.core.races import RaceHistory
+from pilotfish.core.smart import first_match
+from pilotfish.core.snapshot import Provider, Rule, Snapshot
+from pilotfish.core.style import ErrorInfo
+from pilotfish.errors import ClientError
+from pilotfish.shell.access_log import AccessLog
+from pilotfish.shell.counting import Counting
+from pilotfish.shell.link import Link
+from pilotfish.shell.models import models_answer
+from pilotfish.shell.run import Run, header_text
+from pilotfish.wire.pool import Origin, Pool, Ticket
+
+if TYPE_CHECKING:
+    from pilotfish.core.neutral import Chat
+    from pilotfish.core.style import Style
+    from pilotfish.shell.attempt import Attempt
+    from pilotfish.shell.credentials.keys import Key
+    from pilotfish.shell.meters import Meters
+    from pilotfish.wire.server import Exchange
+
+TICK_S = 0.05  # how late a deadline of seconds may be noticed
+FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
+DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
+RETRY_AFTER_S = 1
+COUNTS = frozenset({"count_tokens", "google_count_tokens"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_clock = time.monotonic
+
+
+class Engine:
+    """`handle` is the server's; everything else is for the app, the admin pages and the runs themselves."""
+
+    def __init__(
+        self,
+        meters: Meters,
+        log: AccessLog,
+        keys: Callable[[Provider], Sequence[Key]],
+        *,
+        max_in_flight: int,
+        max_body_bytes: int,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.meters, self.log = meters, log
+        self.snapshot = Snapshot()
+        self.ready = False
+        self.draining = False
+        self.ledger = Ledger()
+        self.history = RaceHistory()
+        self.budgets = Budgets()
+        self.homes = Homes()
+        self.counting = Counting(meters, self.ledger)
+        self.links: dict[str, Link] = {}
+        self.pools: dict[Origin, Pool] = {}
+        self.runs: set[Run] = set()
+        self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.on_trip: Callable[[], None] = lambda: None
+        self._keys = keys
+        self._max_in_flight = max_in_flight
+        self.max_body_bytes = max_body_bytes
+        self._desks: dict[str, Desk] = {}
+        self._direct: dict[tuple[str, str], Desk] = {}
+        self._finishing: list[tuple[Ticket, float]] = []
+        self._prefix, self._next = urandom(6).hex(), count(1).__next__
+        self._ticking = False
+
+    def styles(self, name: str) -> Style:
+        return styles.get(name)
+
+    # ---- rules
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """From now on new requests follow these rules; requests under way go on with theirs."""
+        self.ledger.adopt(snapshot)
+        self.budgets.adopt(snapshot, self.ledger)
+        self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
+        self._direct.clear()
+        self.links = {name: Link(p, self._keys(p), self._pool) for name, p in snapshot.providers.items()}
+        self.history.keep({r.name for r in all_rules(snapshot)})
+        wanted = {link.origin for link in self.links.values()}
+        for origin in [o for o in self.pools if o not in wanted]:
+            self.pools.pop(origin).close()
+        self.snapshot, self.ready = snapshot, True
+        self.counting.adopt(snapshot)
+
+    def _pool(self, origin: Origin) -> Pool:
+        found = self.pools.get(origin)
+        if found is None:
+            found = self.pools[origin] = Pool(origin, clock=_clock)
+        return found
+
+    # ---- one exchange
+
+    def handle(self, exchange: Exchange) -> None:
+        """Never raises: what is nobody's fault but ours is logged, and the client gets a 500 without detail."""
+        started = _clock()
+        path, _, query = exchange.target.decode("latin-1").partition("?")
+        try:
+            self._handle(exchange, path, query, started)
+        except ClientError as e:
+            self.turn_away(exchange, e, path)
+        except Exception:
+            self.log.bug("request")
+            self.turn_away(exchange, ClientError(500, "internal_error", "an error inside the proxy; its log has more"), path)
+
+    def _handle(self, exchange: Exchange, path: str, query: str, started: float) -> None:
+        request_id = self._request_id(exchange)
+        if exchange.method != b"POST":
+            self._other_method(exchange, path, request_id)
+            return
+        surface = surfaces.find(path)
+        if surface is None:
+            raise ClientError(404, "unknown_path", f"no such path: POST {path}")
+        if self.draining:
+            raise ClientError(503, "draining", "this proxy is shutting down")
+        if len(self.runs) >= self._max_in_flight:
+            raise ClientError(503, "overloaded", f"{self._max_in_flight} requests are in flight, the most this proxy takes")
+        if not self.ready:
+            raise ClientError(503, "no_rules", "no good rules have been read yet")
+        inbound = Inbound(surface, path, query, exchange.headers, exchange.body, request_id, exchange.peer)
+        desk, known = self._desk(inbound)
+        plan, _, _ = self.planned(desk, inbound)
+        if inbound.op in COUNTS and not plan.candidates():
+            self._count_here(exchange, inbound, plan)
+            return
+        run = Run(self, exchange, inbound, plan, known, started)
+        self.runs.add(run)
+        self.idle.clear()
+        self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
+        if not self._ticking:
+            self._ticking = True
+            asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        run.begin(started)
+
+    def _count_here(self, exchange: Exchange, inbound: Inbound, plan: Plan) -> None:
+        """No service of the rule counts tokens: an estimate, marked as one."""
+        from pilotfish.styles._alike import counted, token_count
+
+        inbound.chat = counted(inbound)
+        tokens = RequestView(inbound, self._chat_of, self.ledger, _clock()).tokens
+        head = [
+            (b"content-type", b"application/json"),
+            (b"x-request-id", inbound.request_id.encode()),
+            (b"x-pilotfish-rule", header_text(plan.rule.name)),
+            (b"x-pilotfish-attempts", b"0"),
+            (b"x-pilotfish-estimated", b"true"),
+        ]
+        self.counting.code(plan.rule.name, inbound.style, 200).value += 1
+        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=inbound.path, code=200, reason="estimated")
+        exchange.respond(200, head, token_count(inbound.op, tokens))
+
+    def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
+        """The plan for a request, the smart-routing block that matched, and with `checked` what every block said."""
+        rule = desk.rule
+        block: int | None = None
+        said: list[dict[str, Any]] = []
+        view: RequestView | None = None
+        if rule.smart and self._routes_smartly(inbound.scenario):
+            view = RequestView(inbound, self._chat_of, self.ledger, _clock())
+            wall = time.time()
+            if checked:
+                for one in rule.smart:
+                    matched, why = one.check(view, wall)
+                    said.append({"block": one.index, "matched": matched, "why": why, "description": one.description})
+            found = first_match(rule.smart, view, wall)
+            block = None if found is None else rule.smart.index(found)
+        plan = Plan(
+            desk,
+            self.ledger,
+            op=inbound.op,
+            tokens=inbound.tokens,
+            rng=self.rng,
+            limiter=self.budgets,
+            block=block,
+            home=self._home(rule, inbound, view) if rule.affinity is not None else None,
+            history=self.history,
+        )
+        return plan, block, said
+
+    def _routes_smartly(self, scenario: str) -> bool:
+        known = self.snapshot.scenarios.get(scenario)
+        return known is None or known.flags.get("smart", True)
+
+    def _home(self, rule: Rule, inbound: Inbound, view: RequestView | None) -> Home | None:
+        """Where a session, or a request with this beginning, should come back to."""
+        affinity = rule.affinity
+        assert affinity is not None
+        if affinity.by == "prefix":
+            seen = view or RequestView(inbound, self._chat_of, self.ledger, _clock())
+            key = prefix_key(rule.name, *seen.beginning())
+        else:
+            key = session_key(rule.name, session_of(inbound, affinity))
+        return None if key is None else Home(self.homes, key, affinity.ttl_s)
+
+    def _chat_of(self, inbound: Inbound) -> Chat:
+        return chat_of(inbound, self.styles)
+
+    def desk_for(self, inbound: Inbound) -> tuple[Desk, str, bool]:
+        """The rule of a request, why, and whether the rules name its model. Raises ClientError (404)."""
+        found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
+        if found is None:
+            named = f"model {inbound.model!r}" if inbound.model else "a request without a model"
+            raise ClientError(404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}")
+        if found.rule is not None:
+            return self._desks[found.rule.name], found.why, True
+        assert found.direct is not None
+        key = found.direct
+        desk = self._direct.get(key)
+        if desk is None:
+            desk = Desk(direct_rule(self.snapshot, *key), self.ledger)
+            if len(self._direct) >= DIRECT_DESKS:
+                self._forget_direct()
+            self._direct[key] = desk
+        return desk, found.why, False
+
+    def _desk(self, inbound: Inbound) -> tuple[Desk, bool]:
+        desk, _, known = self.desk_for(inbound)
+        return desk, known
+
+    def _forget_direct(self) -> None:
+        """Clients may make up any model; the ledger keeps only what is configured and what was asked for lately."""
+        configured = {(x.provider.name, x.model) for r in all_rules(self.snapshot) for x in r.services}
+        busy = {k for k, st in self.ledger.services.items() if st.in_flight}
+        for key in [k for k in self.ledger.services if k not in configured and k not in busy]:
+            del self.ledger.services[key]
+        self._direct = {k: d for k, d in self._direct.items() if k in busy}
+
+    def _request_id(self, exchange: Exchange) -> str:
+        for name, value in exchange.headers:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                return value.decode()
+        return f"{self._prefix}{self._next():08x}"
+
+    def _other_method(self, exchange: Exchange, path: str, request_id: str) -> None:
+        listed = surfaces.models_path(path) if exchange.method in (b"GET", b"HEAD") else None
+        if listed is None:
+            if surfaces.find(path) is not None:
+                raise ClientError(405, "method_not_allowed", f"{path} takes POST, found {exchange.method.decode('latin-1')}")
+            raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
+        names = {name for name, _ in exchange.headers}
+        anthropic = b"anthropic-version" in names
+        if b"x-goog-api-key" in names:
+            listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
+        status, body = models_answer(self.snapshot, listed, anthropic)
+        exchange.respond(
+            status,
+            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
+            b"" if exchange.method == b"HEAD" else body,
+        )
+
+    def turn_away(self, exchange: Exchange, error: ClientError, path: str) -> None:
+        """A local error, in the style of the path that was asked."""
+        style = surfaces.find(path)
+        name = style.style if style is not None else surfaces.style_of_path(path)
+        head = [
+            (b"content-type", b"application/json"),
+            (b"x-request-id", self._request_id(exchange).encode()),
+            (b"x-pilotfish-attempts", b"0"),
+        ]
+        if error.status == 503:
+            head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        body = self.styles(name).write_error(error.status, ErrorInfo(message=error.message, code=error.code, status=error.status))
+        self.counting.code("", name, error.status).value += 1
+        self.log.turned_away(request_id=head[1][1].decode(), style=name, path=path, code=error.status, reason=error.code)
+        exchange.respond(error.status, head, body)
+
+    def refuse(self, exchange: Exchange, status: int, message: str) -> None:
+        """What never became a request."""
+        self.turn_away(exchange, ClientError(status, "bad_request", message), exchange.target.decode("latin-1").partition("?")[0])
+
+    # ---- while runs run
+
+    def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
+        cells = self.counting.service(run.rule.name, attempt.service, run.known)
+        outcome = attempt.outcome or Outcome.SERVER_ERROR
+        cells.outcome(outcome).value += 1
+        if attempt.usage is not None:
+            cells.usage(attempt.usage, attempt.cost_usd)
+            if outcome is Outcome.LOST_RACE:
+                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += (
+                    attempt.usage.input + attempt.usage.output
+                )
+        if outcome is Outcome.SERVED:
+            cells.first_byte.observe(attempt.head_at - attempt.sent_at)
+            speed = attempt.speed()
+            if speed is not None:
+                cells.speed.observe(speed)
+        if attempt.channel is not None and attempt.channel.malformed:
+            self.meters[s.MALFORMED].number(*cells.labels[1:]).value += attempt.channel.malformed
+        if outcome is Outcome.BROKEN_STREAM:
+            self.meters[s.STREAM_BREAKS].number(*cells.labels[1:], attempt.failure.code if attempt.failure else "").value += 1
+        if changed and attempt.candidate.state.health.state == COOLING:
+            self.on_trip()
+
+    def run_over(self, run: Run, failure: Failure | None) -> None:
+        """The client has its answer, or has left."""
+        self.runs.discard(run)
+        if not self.runs:
+            self.idle.set()
+        now = run.finished_at
+        rule = run.rule.name
+        duration = now - run.started
+        counting, inbound, dispatch = self.counting, run.inbound, run.dispatch
+        self.meters[s.IN_FLIGHT].number(rule).value -= 1
+        counting.code(rule, inbound.style, run.code).value += 1
+        counting.duration(rule, inbound.style, inbound.stream).observe(duration)
+        counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
+        for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
+            if number:
+                self.meters[series].number(rule).value += number
+        if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
+            self.meters[s.CLIENT_GONE].number(rule).value += 1
+        self._rescues(run, failure)
+        self._races(run)
+        for field in run.dropped_fields:
+            self.meters[s.DROPPED].number(inbound.style, field).value += 1
+        serving = run.relayed or (run.attempts[-1] if run.attempts else None)
+        if serving is not None:
+            self._gen_ai(run, serving, failure, duration)
+        self.log.request(run, failure)
+
+    def _races(self, run: Run) -> None:
+        rule = run.rule.name
+        if run.rule.race is not None:
+            for attempt in run.attempts:
+                result = "won" if attempt.relayed else "lost" if attempt.outcome is Outcome.LOST_RACE else "failed"
+                self.meters[s.RACES].number(*self.counting.service(rule, attempt.service, run.known).labels, result).value += 1
+        elif run.dispatch.hedges:
+            won = any(a.hedge and a.relayed for a in run.attempts)
+            self.meters[s.HEDGES].number(rule, "won" if won else "lost").value += 1
+
+    def _rescues(self, run: Run, failure: Failure | None) -> None:
+        broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
+        if not broke or not (run.dispatch.rescues or run.rule.buffer):
+            return
+        mode = "continue" if run.dispatch.rescues else "restart"
+        self.meters[s.STREAM_RESCUES].number(run.rule.name, mode, "rescued" if failure is None else "failed").value += 1
+        if mode == "restart":
+            wasted = sum(a.usage.input + a.usage.output for a in broke if a.usage is not None)
+            self.meters[s.WASTED_TOKENS].number(run.rule.name, "rescue").value += wasted
+
+    def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
+        cells = self.counting.gen_ai(run.inbound.op, run.rule, serving.service, run.known)
+        if failure is None:
+            cells.duration.observe(duration)
+        else:
+            cells.failed(str(failure.outcome)).observe(duration)
+        usage = run.usage()
+        if usage is not None:
+            cells.usage(usage)
+        if failure is None and serving.first_at:
+            cells.first_token.observe(serving.first_at - serving.sent_at)
+            if usage is not None and usage.output > 1 and serving.last_at > serving.first_at:
+                cells.per_token.observe((serving.last_at - serving.first_at) / (usage.output - 1))
+
+    def let_finish(self, ticket: Ticket, now: float) -> None:
+        """The answer is complete but its last frame is not: the connection may end it by itself, for a moment."""
+        self._finishing.append((ticket, now + FINISH_S))
+
+    def _tick(self) -> None:
+        now = _clock()
+        for run in list(self.runs):
+            run.tick(now)
+        if self._finishing:
+            for ticket, until in self._finishing:
+                if until <= now:
+                    ticket.cancel()
+            self._finishing = [f for f in self._finishing if not f[0].cancelled]
+        if self.runs or self._finishing:
+            asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        else:
+            self._ticking = False
+
+    def sweep(self, now: float) -> None:
+        """Called about once a second."""
+        for pool in self.pools.values():
+            pool.sweep(now)
+
+    def close(self) -> None:
+        for pool in self.pools.values():
+            pool.close()
+
+    def due(self, now: float) -> list[tuple[str, str]]:
+        """Services whose time out is over and which wait for a background probe."""
+        return [key for key, state in self.ledger.services.items() if state.health.is_due(now)]
+
+    def next_due(self, now: float) -> float | None:
+        """When the next of the cooling services will be due; None if all serve."""
+        times = [st.health.until for st in self.ledger.services.values() if st.health.state == COOLING]
+        return min(times, default=None)

@@ -1,0 +1,80 @@
+"""The way to one provider: its connections, its credentials, and the parts of a request's head that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pilotfish.core.plan import op_for
+from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of
+from pilotfish.core.snapshot import Provider, Service
+from pilotfish.shell.credentials.keys import Call, Headers, Key
+from pilotfish.wire.pool import Origin, Pool
+
+REMEMBERED = 1024  # heads kept; a path's tail is the client's to choose, so there is a bound
+
+
+class Head(NamedTuple):
+    """`lines`: request line, host and fixed headers as they are sent. `host` and `target` again, for signatures."""
+
+    lines: bytes
+    host: str
+    target: str
+
+
+class Link:
+    """One provider of the snapshot in force. Pools are shared by origin over snapshots, so a reload drops no connection.
+
+    `keys` are the provider's credentials, by the numbers that the ledger knows them by.
+    """
+
+    def __init__(self, provider: Provider, keys: Sequence[Key], pool: Callable[[Origin], Pool]) -> None:
+        self.provider, self.keys = provider, keys
+        self._pool_at = pool
+        self.origin = Origin(*origin_of(provider.base), provider.proxy_url, provider.ca_file)
+        self._heads: dict[tuple[str, str, str, bool, str], Head] = {}
+        self._ops: dict[tuple[str, str], str] = {}
+        fixed = fixed_headers(provider)
+        self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed)
+        self.fixed_names = frozenset(name for name, _ in fixed)
+        self.own_auth = own_auth(provider)
+        self._signs = auth_of(provider).scheme == "aws_sigv4"
+
+    def pool(self, key: int) -> Pool:
+        base = self.keys[key].base()
+        return self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
+
+    def op(self, service: Service, op: str) -> str:
+        """The operation to call for a client's; empty if there is none."""
+        at = (service.model, op)
+        found = self._ops.get(at)
+        if found is None:
+            found = op_for(service, op) or ""
+            if len(self._ops) < REMEMBERED:
+                self._ops[at] = found
+        return found
+
+    def head(self, service: Service, op: str, tail: str, stream: bool, key: int) -> Head:
+        base = self.keys[key].base()
+        at = (service.model, op, tail, stream, base)
+        found = self._heads.get(at)
+        if found is None:
+            scheme, host, port = origin_of(base or self.provider.base)
+            target = target_of(self.provider, op, service.model, tail, stream)
+            authority = host if port == (443 if scheme == "https" else 80) else f"{host}:{port}"
+            lines = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n%b" % (
+                target.encode(),
+                authority.encode("idna"),
+                self._fixed,
+            )
+            found = Head(lines, authority, target)
+            if len(self._heads) < REMEMBERED:
+                self._heads[at] = found
+        return found
+
+    def secret(self, head: Head, key: int, parts: Sequence[bytes]) -> Headers | None:
+        """The headers that authenticate this call; None if the credential must be fetched first. Raises CredentialError."""
+        if self.own_auth:
+            return ()
+        call = Call("POST", head.host, head.target, b"".join(parts)) if self._signs else None
+        return self.keys[key].headers(call)

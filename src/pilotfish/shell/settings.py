@@ -1,0 +1,84 @@
+"""Flags and environment, read once (contract.md 3). What changes while running is in the rules, not here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pilotfish.errors import StartError
+
+PREFIX = "PILOTFISH_"
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Address(tuple[str, int]):
+    """HOST:PORT; prints as such."""
+
+    def __str__(self) -> str:
+        host, port = self
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def address(text: str) -> Address:
+    """Raises ValueError saying what was expected."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected HOST:PORT, found {text!r}")
+    return Address((host.strip("[]") or "0.0.0.0", int(port)))
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable PILOTFISH_<NAME> and the flag --<name> of `pilotfish proxy`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    listen: str = Field("127.0.0.1:14000", description="where clients connect")
+    admin_listen: str = Field("0.0.0.0:14001", description="metrics, health, status, explain, status page")
+    config: Names = Field((), description="rules files or folders, comma-separated")
+    configmaps: Names = Field((), description="[namespace/]name of ConfigMaps to watch, comma-separated")
+    configmap_selector: str = Field("pilotfish.dev/config=true", description="label selector, where neither of the above is set")
+    namespace: str = Field("", description="default: the Pod's own")
+    kubeconfig: str = Field("", description="outside a cluster; KUBECONFIG is honoured too")
+    secrets_dir: str = Field("/var/run/pilotfish/secrets", description="mounted Secrets, <secret name>/<key>")
+    state_dir: str = Field("", description="where statistics survive a restart; empty: nothing is kept")
+    drain_seconds: float = Field(30.0, ge=0, description="how long requests in flight may take after SIGTERM")
+    max_body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="larger request bodies are answered with 413")
+    max_in_flight: int = Field(1000, gt=0, description="more requests at once are answered with 503")
+    event_loop: Literal["", "uvloop", "asyncio"] = Field("", description="default: uvloop where installed")
+    otlp_endpoint: str = Field("", description="where traces are sent; empty: nowhere")
+    redis_url: str = Field("", description="limits and cooldowns shared over replicas")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    log_format: Literal["", "json", "console"] = Field("", description="default: json, console on a terminal")
+    access_log: bool = Field(True, description="one line a request on stdout")
+    allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
+
+    @field_validator("config", "configmaps", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("listen", "admin_listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        address(value)
+        return value
+
+
+def read_settings(flags: dict[str, Any] | None = None) -> Settings:
+    """Flags win over the environment. Raises StartError with every setting that is wrong, on one line."""
+    given = {k: v for k, v in (flags or {}).items() if v is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as e:
+        wrong = "; ".join(
+            f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg'].removeprefix('Value error, ')}, found {p['input']!r}"
+            for p in e.errors()
+        )
+        raise StartError(wrong) from None
+
+
+def log_format(settings: Settings) -> str:
+    return settings.log_format or ("console" if sys.stderr.isatty() else "json")

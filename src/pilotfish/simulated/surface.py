@@ -1,0 +1,79 @@
+"""Which wire or side endpoint a request goes to, and what its path says about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from pilotfish.simulated.wires.anthropic import AnthropicMessages
+from pilotfish.simulated.wires.bedrock import Bedrock
+from pilotfish.simulated.wires.google import Google
+from pilotfish.simulated.wires.openai_chat import OpenAIChat, OpenAICompletions
+from pilotfish.simulated.wires.openai_responses import OpenAIResponses
+
+if TYPE_CHECKING:
+    from pilotfish.simulated.http import Request
+    from pilotfish.simulated.wires.wire import Wire
+
+_CHAT, _ANTHROPIC, _GOOGLE, _BEDROCK = OpenAIChat(), AnthropicMessages(), Google(), Bedrock()
+_GOOGLE_ARRAY = Google(array=True)
+
+
+class Surface(NamedTuple):
+    """`side` names an endpoint that is no chat (`models`, `embeddings`, ...); empty for those that are."""
+
+    wire: Wire
+    side: str = ""
+    model: str | None = None
+    stream: bool = False
+
+
+# By the path's end, since gateways and Azure put their own segments before it.
+_ENDINGS: list[tuple[str, Wire, str]] = [
+    ("/chat/completions", _CHAT, ""),
+    ("/completions", OpenAICompletions(), ""),
+    ("/responses", OpenAIResponses(), ""),
+    ("/embeddings", _CHAT, "embeddings"),
+    ("/moderations", _CHAT, "moderations"),
+    ("/rerank", _CHAT, "rerank"),
+    ("/images/generations", _CHAT, "images"),
+    ("/images/edits", _CHAT, "images"),
+    ("/images/variations", _CHAT, "images"),
+    ("/audio/transcriptions", _CHAT, "transcriptions"),
+    ("/audio/translations", _CHAT, "transcriptions"),
+    ("/audio/speech", _CHAT, "speech"),
+    ("/messages/count_tokens", _ANTHROPIC, "count_tokens"),
+    ("/messages", _ANTHROPIC, ""),
+]
+_GOOGLE_SIDES = {"countTokens": "google_count", "embedContent": "google_embed", "batchEmbedContents": "google_batch_embed"}
+_MODELS = re.compile(r"/models(/[^/:]+)?$")
+_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/")
+_GOOGLE_PATH = re.compile(r"/models/([^/:]+):(\w+)$")
+_BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)$")
+
+
+def surface_of(request: Request) -> Surface | None:
+    """None for a path that no vendor here knows."""
+    path = request.path
+    if match := _BEDROCK_PATH.search(path):
+        return Surface(_BEDROCK, "", match[1], match[2] == "converse-stream")
+    if match := _GOOGLE_PATH.search(path):
+        return _google(match[1], match[2], request)
+    if _MODELS.search(path):
+        # Under /v1 only the key's place tells this vendor's list from the others'.
+        if ("/v1beta/" in path and "/openai/" not in path) or "x-goog-api-key" in request.headers:
+            return Surface(_GOOGLE, "models")
+        return Surface(_ANTHROPIC if "anthropic-version" in request.headers else _CHAT, "models")
+    deployment = _DEPLOYMENT.search(path)
+    for ending, wire, side in _ENDINGS:
+        if path.endswith(ending):
+            return Surface(wire, side, deployment[1] if deployment else None)
+    return None
+
+
+def _google(model: str, action: str, request: Request) -> Surface | None:
+    if action == "generateContent":
+        return Surface(_GOOGLE, "", model)
+    if action == "streamGenerateContent":
+        return Surface(_GOOGLE if request.query.get("alt") == "sse" else _GOOGLE_ARRAY, "", model, True)
+    return Surface(_GOOGLE, _GOOGLE_SIDES[action], model) if action in _GOOGLE_SIDES else None

@@ -1,0 +1,298 @@
+"""The server: takes connections, knows what came in, and answers each request as its fault and profile say."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pilotfish.simulated.admission import Faults, Window, key_of
+from pilotfish.simulated.answer import answer_to
+from pilotfish.simulated.asked import BadRequest
+from pilotfish.simulated.behaviour import HUGE_LINE_BYTES, Fault, Profile
+from pilotfish.simulated.connection import Connection
+from pilotfish.simulated.playing import LeftOff, Part, Player, Tempo
+from pilotfish.simulated.sides import Missing, form_of, side_answer
+from pilotfish.simulated.surface import Surface, surface_of
+from pilotfish.simulated.wires.wire import Trouble
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pilotfish.simulated.http import Request
+
+_JSON = ("content-type", "application/json")
+
+
+@dataclass(slots=True)
+class Seen:
+    """A request that came in. `when` is the event loop's clock (monotonic seconds); `left` the same, if the client left before the
+    answer was whole; `sent` counts the content events that were written; `status` what was answered (None: nothing yet, or never)."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    when: float
+    connection: int
+    number: int
+    model: str | None = None
+    status: int | None = None
+    sent: int = 0
+    left: float | None = None
+
+    @property
+    def json(self) -> Any:
+        """The body, which must be JSON."""
+        return orjson.loads(self.body)
+
+
+class SimulatedVendor:
+    """A vendor's server on 127.0.0.1, as an async context manager. Faults come by `script`, `always`, or words in the model's name."""
+
+    def __init__(self, *, key: str | None = None, profile: Profile | None = None, name: str = "vendor", remember: int = 10_000) -> None:
+        self.key, self.name = key, name
+        self.profile = profile if profile is not None else Profile()
+        self.requests: deque[Seen] = deque(maxlen=remember)
+        self.cancelled: deque[Seen] = deque(maxlen=remember)
+        self.connections_made = 0
+        self.arrived = asyncio.Event()
+        self.left = asyncio.Event()
+        self._faults = Faults(self.profile)
+        self._window = Window(self.profile.rate_limit) if self.profile.rate_limit is not None else None
+        self._rng = random.Random(self.profile.seed)
+        self._number = 0
+        self._open: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._all_gone = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._port = 0
+
+    @property
+    def base(self) -> str:
+        """`http://127.0.0.1:PORT`; an OpenAI client's base URL is this with `/v1`."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def connections_open(self) -> int:
+        return len(self._open)
+
+    def script(self, *faults: Fault) -> None:
+        """The next requests get these, in order; `Fault()` stands for none."""
+        self._faults.script.extend(faults)
+
+    def always(self, fault: Fault | None) -> None:
+        """Every request gets this when the script is used up; None ends it."""
+        self._faults.standing = fault
+
+    async def until_requests(self, count: int) -> None:
+        """Returns once `count` requests in all have come in."""
+        while self._number < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+    async def until_cancelled(self, count: int = 1) -> None:
+        """Returns once `count` answers were left by their clients."""
+        while len(self.cancelled) < count:
+            self.left.clear()
+            await self.left.wait()
+
+    async def __aenter__(self) -> SimulatedVendor:
+        self._server = await asyncio.get_running_loop().create_server(self._accept, "127.0.0.1", self._port, backlog=1024)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._open):
+            connection.reset()
+        # Of connections that just ended, too: their tasks may still be on their way out.
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+        if self._open:  # the loop tells of a closed connection a turn later
+            await self._all_gone.wait()
+
+    def _accept(self) -> Connection:
+        self.connections_made += 1
+        connection = Connection(self.connections_made, self._serve, self._ended, self._tasks)
+        self._open.add(connection)
+        self._all_gone.clear()
+        return connection
+
+    def _ended(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if not self._open:
+            self._all_gone.set()
+
+    async def _serve(self, connection: Connection, request: Request) -> bool:
+        """Answers one request; whether the connection may be used again."""
+        self._number += 1
+        seen = Seen(
+            request.method, request.path, request.query, request.headers, request.body, connection.read_at, connection.number, self._number
+        )
+        self.requests.append(seen)
+        self.arrived.set()
+        player = Player(connection, Fault(), self._tempo(Fault()))
+        try:
+            await self._answer(player, request, seen)
+        except LeftOff:
+            return False
+        except asyncio.CancelledError:
+            if not connection.left_by_us:
+                seen.left = asyncio.get_running_loop().time()
+                self.cancelled.append(seen)
+                self.left.set()
+            raise
+        finally:
+            seen.sent = player.sent
+        return request.headers.get("connection", "").lower() != "close" and player.fault.connection is None
+
+    async def _answer(self, player: Player, request: Request, seen: Seen) -> None:
+        surface = surface_of(request)
+        if surface is None:
+            await self._plain(player, seen, 404, orjson.dumps({"error": {"message": f"no such path: {request.path}"}}))
+            return
+        try:
+            body = _body_of(request, surface)
+            seen.model = surface.model or _model_in(body)
+            player.fault = self._faults.next_for(seen.model or "")
+            player.tempo = self._tempo(player.fault)
+            if (trouble := self._refusal(player.fault, surface, request, seen.model or "")) is not None:
+                await self._trouble(player, surface, seen, trouble)
+            elif surface.side:
+                kind, data = side_answer(surface, request, body, self.profile)
+                await self._whole(player, surface, seen, ("content-type", kind), data, 1)
+            else:
+                await self._chat(player, surface, body, seen)
+        except (BadRequest, ValueError, KeyError, TypeError, AttributeError) as error:
+            # A request of the wrong shape may stumble anywhere in reading; all of it is the client's fault.
+            text = str(error) if isinstance(error, (BadRequest, ValueError)) else f"malformed request: {error!r}"
+            await self._trouble(player, surface, seen, Trouble(status=400, message=text))
+        except Missing as missing:
+            await self._trouble(player, surface, seen, Trouble(status=404, model=str(missing)))
+
+    def _tempo(self, fault: Fault) -> Tempo:
+        profile = self.profile
+        ttft_s = profile.ttft_s if fault.ttft_s is None else fault.ttft_s
+        gap_s = profile.gap_s if fault.gap_s is None else fault.gap_s
+        return Tempo(ttft_s=ttft_s, gap_s=gap_s, jitter=profile.jitter, rng=self._rng)
+
+    def _refusal(self, fault: Fault, surface: Surface, request: Request, model: str) -> Trouble | None:
+        """Why the request is not served, if it is not."""
+        if self.key is not None and key_of(request) != self.key:
+            return Trouble(status=401, kind="key", model=model)
+        if fault.kind == "content_policy" and surface.wire.blocks_inside_200 and not surface.side:
+            return None
+        if fault.code is not None:
+            return Trouble(status=fault.code, kind=fault.kind or "", model=model, retry_s=fault.retry_hint_s)
+        return None
+
+    async def _chat(self, player: Player, surface: Surface, body: dict[str, Any], seen: Seen) -> None:
+        fault, wire = player.fault, surface.wire
+        asked = wire.read(body, surface.model, surface.stream)
+        seen.model = asked.model
+        if self._window is not None and (wait_s := self._window.take(asyncio.get_running_loop().time())) is not None:
+            player.fault = fault | Fault(retry_after=str(max(1, round(wait_s + 0.5))))
+            await self._trouble(player, surface, seen, Trouble(status=429, model=asked.model))
+            return
+        if fault.no_prefill and asked.turns and asked.turns[-1].role == "assistant":
+            await self._trouble(player, surface, seen, Trouble(status=400, kind="prefill", model=asked.model))
+            return
+        answer = answer_to(asked, self.profile, fault, seen.number)
+        if fault.kind == "content_policy":
+            answer = answer.filtered()
+        if fault.huge_line:
+            answer = answer.with_piece("x" * HUGE_LINE_BYTES)
+        error = Trouble(status=503, kind="overloaded", model=asked.model)
+        if not asked.stream:
+            data = wire.whole(asked, answer, int(time.time()))
+            if fault.error_when is not None:
+                data = wire.failure(error).body
+            await self._whole(player, surface, seen, _JSON, data, answer.output_tokens)
+            return
+        seen.status = 200
+        headers = [("content-type", wire.content_type(asked)), *self._common(surface, seen)]
+        part = Part(
+            heartbeat=wire.heartbeat(),
+            malformed=wire.malformed(),
+            error=wire.error_event(error, first=False),
+            error_first=wire.error_event(error, first=True),
+            is_text=wire.content_type(asked).startswith("text/"),
+        )
+        if fault.body == "not_json":
+            await self._plain(player, seen, 200, _HTML)
+            return
+        await player.stream(headers, wire.events(asked, answer, int(time.time())), part)
+
+    async def _whole(self, player: Player, surface: Surface, seen: Seen, kind: tuple[str, str], data: bytes, units: int) -> None:
+        seen.status = 200
+        if player.fault.body == "not_json" or player.fault.malformed:
+            data = _HTML
+        await player.whole(200, [kind, *self._common(surface, seen)], data, units)
+
+    async def _trouble(self, player: Player, surface: Surface, seen: Seen, trouble: Trouble) -> None:
+        failure = surface.wire.failure(trouble)
+        seen.status = failure.status
+        headers = [_JSON, *failure.headers, *self._common(surface, seen), *_wait_hints(player.fault)]
+        # Refusals are quick, whatever time answers take.
+        player.tempo.ttft_s = player.fault.ttft_s or 0.0
+        await player.whole(failure.status, headers, failure.body, 1)
+
+    async def _plain(self, player: Player, seen: Seen, status: int, data: bytes) -> None:
+        seen.status = status
+        await player.whole(status, [_JSON], data, 1)
+
+    def _common(self, surface: Surface, seen: Seen) -> list[tuple[str, str]]:
+        name = "request-id" if surface.wire.style == "anthropic" else "x-request-id"
+        headers = [(name, f"req_{self.name}_{seen.number:06d}"), ("x-simulated-vendor", self.name)]
+        if self._window is not None and not surface.side:
+            headers += self._window.headers(surface.wire.style, asyncio.get_running_loop().time(), time.time())
+        return headers
+
+
+_HTML = b"<html><body>Bad gateway, with status 200</body></html>"
+
+
+def _wait_hints(fault: Fault) -> list[tuple[str, str]]:
+    hints = []
+    if fault.retry_after is not None:
+        hints.append(("retry-after", fault.retry_after))
+    if fault.retry_after_date_s is not None:
+        hints.append(("retry-after", formatdate(time.time() + fault.retry_after_date_s, usegmt=True)))
+    if fault.retry_after_ms is not None:
+        hints.append(("retry-after-ms", str(fault.retry_after_ms)))
+    return hints
+
+
+def _body_of(request: Request, surface: Surface) -> dict[str, Any]:
+    """The JSON body; empty for GET. Raises BadRequest."""
+    if request.method == "GET" or not request.body:
+        if request.method != "GET" and not surface.side:
+            raise BadRequest("the request has no body")
+        return {}
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return form_of(request)
+    try:
+        body = orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"we could not parse the JSON body of your request: {error}") from error
+    if not isinstance(body, dict):
+        raise BadRequest(f"body: found {type(body).__name__}, expected an object")
+    return body
+
+
+def _model_in(body: dict[str, Any]) -> str | None:
+    model = body.get("model")
+    return model if isinstance(model, str) else None

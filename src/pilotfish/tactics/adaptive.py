@@ -1,0 +1,137 @@
+"""The default: all that is known of a service in one score, compared between two drawn by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pilotfish.core import tactic
+from pilotfish.core.draw import first, to_measure, two_by
+from pilotfish.core.tactic import Candidate, Memory, Random
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+TERMS = ("latency", "ttft", "cache", "speed", "token", "health")
+UNKNOWN = 0.5  # a term of which nothing is known: neither good nor bad
+NEAR = 0.05  # scores that differ by less than this part are a tie
+Terms = tuple[float, float, float, float, float, float]
+
+
+class AdaptiveParams(tactic.Params):
+    latency_weight: Weight = 0.25
+    ttft_weight: Weight = 0.20
+    cache_weight: Weight = 0.15
+    speed_weight: Weight = 0.15
+    token_weight: Weight = 0.15
+    health_weight: Weight = 0.10
+    max_latency_ms: Bound = 2000.0
+    max_ttft_ms: Bound = 500.0
+    min_speed_tps: Bound = 50.0
+    max_token_usage: Bound = 10000.0
+    min_cache_hit_rate: Annotated[float, Field(gt=0, le=1)] = 0.3
+    scoring_mode: Literal["weighted_sum", "multiplicative", "rank_based"] = "weighted_sum"
+    explore: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Self:
+        if not any(getattr(self, f"{term}_weight") for term in TERMS):
+            raise ValueError("all six weights are 0; at least one must be above 0")
+        return self
+
+
+class Adaptive:
+    """Score x free capacity decides between two candidates drawn by weight: one alone never gets everything, since its capacity fills.
+
+    Each term lies in 0..1 and is 0.5 at its bound (`max_latency_ms`, ...), falling or rising smoothly on both sides: services that are
+    all beyond a bound still differ.
+    """
+
+    name: ClassVar[str] = "adaptive"
+    Params: ClassVar[type[tactic.Params]] = AdaptiveParams
+
+    def __init__(self, params: AdaptiveParams) -> None:
+        self._max_latency_s = params.max_latency_ms / 1000
+        self._max_ttft_s = params.max_ttft_ms / 1000
+        self._min_speed = params.min_speed_tps
+        self._max_tokens = params.max_token_usage
+        self._min_hit_rate = params.min_cache_hit_rate
+        self._explore = params.explore
+        p = params
+        given = (p.latency_weight, p.ttft_weight, p.cache_weight, p.speed_weight, p.token_weight, p.health_weight)
+        total = sum(given)
+        self._weights: Terms = tuple(w / total for w in given)  # type: ignore[assignment]  # six of six
+        self._mode = params.scoring_mode
+
+    # ---- the score
+
+    def _terms(self, c: Candidate, now: float) -> Terms:
+        state = c.state
+        latency, ttft, speed = state.latency.recent, state.ttft.recent, state.speed.recent
+        window = state.window(c.service.time_window_s, now)
+        hit_rate = window.cache_hit_rate()
+        return (
+            UNKNOWN if latency is None else self._max_latency_s / (self._max_latency_s + latency),
+            UNKNOWN if ttft is None else self._max_ttft_s / (self._max_ttft_s + ttft),
+            UNKNOWN if hit_rate is None else hit_rate / (hit_rate + self._min_hit_rate),
+            UNKNOWN if speed is None else speed / (speed + self._min_speed),
+            self._max_tokens / (self._max_tokens + window.tokens() + state.tokens_in_flight),
+            1.0 / (1.0 + state.health.consecutive),
+        )
+
+    def _scores(self, one: Candidate, two: Candidate, now: float) -> tuple[float, float]:
+        a, b = self._terms(one, now), self._terms(two, now)
+        if self._mode == "rank_based":
+            return self._ranked(a, b), self._ranked(b, a)
+        combine: Callable[[Terms], float] = self._sum if self._mode == "weighted_sum" else self._product
+        return combine(a), combine(b)
+
+    def _sum(self, t: Terms) -> float:
+        w = self._weights
+        return w[0] * t[0] + w[1] * t[1] + w[2] * t[2] + w[3] * t[3] + w[4] * t[4] + w[5] * t[5]
+
+    def _product(self, t: Terms) -> float:
+        """Geometric mean: one bad term cannot be bought off by the others."""
+        w = self._weights
+        product: float = t[0] ** w[0] * t[1] ** w[1] * t[2] ** w[2] * t[3] ** w[3] * t[4] ** w[4] * t[5] ** w[5]
+        return product
+
+    def _ranked(self, mine: Terms, other: Terms) -> float:
+        """Ranks among the two drawn: a term's whole weight for the better one, half of it for the worse; how much better is no matter."""
+        return sum(w if m >= o * (1 - NEAR) else w / 2 for w, m, o in zip(self._weights, mine, other, strict=True))
+
+    # ---- the choice
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        if len(usable) == 1:
+            return usable
+        measure = to_measure(usable, attrgetter("state.latency"), self._explore, now, rng)
+        if measure is not None:
+            return first(usable, measure)
+        one, two = two_by(attrgetter("weight"), usable, rng)
+        if two is None:
+            return first(usable, one)
+        score_one, score_two = self._scores(one, two, now)
+        one_free, two_free = free(one), free(two)
+        if score_two * two_free > score_one * one_free * (1 + NEAR):
+            one = two
+        return first(usable, one)
+
+    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+        return
+
+    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+        terms = self._terms(candidate, now)
+        score = self._product(terms) if self._mode == "multiplicative" else self._sum(terms)
+        parts = ", ".join(f"{name} {term:.2f}" for name, term in zip(TERMS, terms, strict=True))
+        return f"score {score:.2f} ({parts}) x free capacity {free(candidate):.2f}, weight {candidate.weight:g}"
+
+
+def free(c: Candidate) -> float:
+    """How free a service is, 1 when idle, a half when as many requests as its capacity are in flight, never quite 0."""
+    return c.capacity / (c.capacity + c.state.in_flight)
+
+
+TACTIC = Adaptive

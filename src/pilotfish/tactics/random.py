@@ -1,0 +1,35 @@
+"""By chance, in proportion to the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pilotfish.core import tactic
+from pilotfish.core.draw import shuffled
+from pilotfish.core.tactic import Candidate, Memory, Random
+
+
+class NoParams(tactic.Params):
+    """This tactic has no parameters."""
+
+
+class RandomTactic:
+    """All weights 0: evenly. A weight of 0 beside others: only where the others have failed."""
+
+    name: ClassVar[str] = "random"
+    Params: ClassVar[type[tactic.Params]] = NoParams
+
+    def __init__(self, params: Any) -> None: ...
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        return shuffled(usable, rng)
+
+    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+        return
+
+    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+        return f"weight {candidate.weight:g}"
+
+
+TACTIC = RandomTactic
