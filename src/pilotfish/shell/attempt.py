@@ -332,11 +332,14 @@ class Attempt:
         if self._inflate is not None:
             body = body or b""
         assert self.call is not None
-        info = self.run.engine.styles(self.call.style).read_error(self.status, body)
+        info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
         if failure.outcome is Outcome.AUTH_FAILED:
             failure = self._without_secrets(failure)
         self._fail(failure, now)
+
+    def _error_type(self) -> str:
+        return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
 
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
