@@ -12,6 +12,12 @@ import pytest
 from pilotfish.cli import main
 
 
+@pytest.fixture(autouse=True)
+def no_log_set_up(monkeypatch):
+    """It holds for the whole process: other tests listen to the log."""
+    monkeypatch.setattr("pilotfish.shell.logs.set_up", lambda level, form: None)
+
+
 @pytest.fixture
 def vendor():
     """A models list that wants the key `good`."""

@@ -11,7 +11,7 @@ from pilotfish.core.headroom import Headroom
 from pilotfish.core.health import PROBING, SERVING, Health
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.snapshot import Rule, Service, Snapshot
-from pilotfish.core.statistics import Samples, Window
+from pilotfish.core.statistics import Samples, Waiting, Window
 from pilotfish.core.tactic import Candidate, Memory
 
 
@@ -34,6 +34,7 @@ class ServiceState:
         "speed",
         "tokens_in_flight",
         "ttft",
+        "waiting",
         "windows",
     )
 
@@ -45,6 +46,7 @@ class ServiceState:
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
+        self.waiting = Waiting()
         self.windows: dict[float, Window] = {}
         self.headroom = Headroom()
 
@@ -112,6 +114,8 @@ class Ledger:
         if credentials is None:
             return 0
         keys = candidate.state.keys
+        if not keys and credentials[0].state == SERVING:  # nearly always
+            return 0
         for i, health in enumerate(credentials):
             if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
                 return i
@@ -124,7 +128,7 @@ class Ledger:
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
-        if state.health.is_due(now):
+        if state.health.state != SERVING and state.health.is_due(now):
             state.health.probe()
 
     def finish(
@@ -173,7 +177,7 @@ class Ledger:
             state.speed.add(timings.speed, now)
         state.window(candidate.service.time_window_s, now).requests += 1
         credentials = self.credentials.get(state.provider)
-        if credentials is not None and key < len(credentials):
+        if credentials is not None and key < len(credentials) and credentials[key].state != SERVING:
             credentials[key].succeeded(began, now)
         if state.keys:
             state.keys[key].succeeded(began, now)
