@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -53,10 +54,8 @@ def test_a_body_nested_beyond_all_measure_is_refused_and_not_a_crash() -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_object_or_a_clients_error(body: bytes) -> None:
-    try:
-        members_of(body)
-    except ClientError as e:
-        assert e.status == 400
+    with suppress(ClientError):
+        assert isinstance(members_of(body), dict)
 
 
 # ---- reading
