@@ -195,7 +195,7 @@ class Translated:
     goes on from. `record` takes note of what the client sees, where the rule would have a broken stream continued."""
 
     __slots__ = (
-        "_fit",
+        "_continuation",
         "_read",
         "_split",
         "_writer",
@@ -223,7 +223,7 @@ class Translated:
     ) -> None:
         self._split, self._read, self._writer = splitter.feed, reader.feed, writer
         self.record = record
-        self._fit = continuation.fit if continuation is not None else None
+        self._continuation = continuation
         self.contents = self.events = self.malformed = self.chars = 0
         self.finished = self.terminal = False
         self.error: ErrorInfo | None = None
@@ -237,13 +237,14 @@ class Translated:
         except EventTooLong as e:
             events, self.too_long = e.events, str(e)
         kept: list[Delta] = []
+        fit = None if self._continuation is None else self._continuation.fit
         for event in events:
             for delta in self._read(event):
                 if isinstance(delta, StreamError):
                     self.error = delta.error
                     break
                 if self._note(delta):
-                    for fitted in (delta,) if self._fit is None else self._fit(delta):
+                    for fitted in (delta,) if fit is None else fit(delta):
                         if self.record is not None:
                             self.record.note(fitted)
                         kept.append(fitted)
@@ -279,7 +280,8 @@ class Translated:
     def close(self) -> bytes:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
-        return self._writer.end()
+        rest = self._continuation.rest() if self._continuation is not None else []
+        return (self._writer.write(rest) if rest else b"") + self._writer.end()
 
 
 class Raw:

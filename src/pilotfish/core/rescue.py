@@ -6,13 +6,10 @@ import msgspec
 
 from pilotfish.core.deltas import (
     Delta,
-    End,
-    Finish,
     Start,
     TextDelta,
     ThinkingDelta,
     ThinkingEnd,
-    ToolArgs,
     ToolStart,
     UsageDelta,
 )
@@ -120,10 +117,12 @@ class Continuation:
             return [TextDelta(new)] if new else []
         if isinstance(delta, UsageDelta):
             return [UsageDelta(added(self._before, delta.usage))]
-        if isinstance(delta, Finish | End | ToolStart | ToolArgs):
-            held = self._seam.flush()
-            return [TextDelta(held), delta] if held else [delta]
-        return [delta]
+        return [*self.rest(), delta]
+
+    def rest(self) -> list[Delta]:
+        """What was held back as a possible repetition, now that something else follows it, or nothing any more."""
+        held = self._seam.flush()
+        return [TextDelta(held)] if held else []
 
 
 def added(a: Usage | None, b: Usage) -> Usage:
