@@ -154,7 +154,9 @@ class App:
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(coroutine, name=name))
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task.add_done_callback(_tell)
+        self._tasks.append(task)
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, at: Address) -> tuple[asyncio.Server, Address]:
         try:
@@ -251,6 +253,12 @@ class App:
     @property
     def admin_base(self) -> str:
         return f"http://127.0.0.1:{self.admin_listen[1]}"
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
 def _why(error: OSError) -> str:
