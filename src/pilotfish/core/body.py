@@ -63,7 +63,7 @@ def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> 
     if not changes:
         return (body,)
     if None not in changes.values():
-        spans = _spans(body, members)
+        spans = _spans(body, members, changes)
         if spans is not None:
             return _spliced(body, spans, changes)
     merged = {k: raw for k, raw in members.items() if changes.get(k, b"") is not None}
@@ -78,46 +78,66 @@ def _bytes(raw: msgspec.Raw | None) -> bytes | None:
 def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, bytes | None]) -> tuple[bytes, ...]:
     parts: list[bytes] = []
     at = 0
-    for start, end, value in sorted((*spans[k], v) for k, v in changes.items() if k in spans):
-        parts += (body[at:start], value or b"")
+    for name, (start, end) in spans.items():  # in the order in which they stand
+        parts += (body[at:start], changes[name] or b"")
         at = end
-    added = b"".join(b",%s:%s" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None)
+    added = b"".join([b",%b:%b" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None])
     if not added:
         return (*parts, body[at:])
     close = body.rindex(b"}")
-    return (*parts, body[at:close], added if spans else added[1:], body[close:])
+    return (*parts, body[at:close], added, body[close:])
 
 
-def _spans(body: bytes, members: Members) -> dict[str, tuple[int, int]] | None:
-    """Where each top-level value stands: the members' order and lengths are known, so only keys, colons and blanks are walked."""
+def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> dict[str, tuple[int, int]] | None:
+    """Where these top-level values stand: the members' order and lengths are known, so only keys, colons and blanks are walked, as far
+    as the last one wanted. None where that is not sure."""
+    left = sum(1 for k in wanted if k in members)
     spans: dict[str, tuple[int, int]] = {}
-    at = _skip(body, 0)
-    if body[at : at + 1] != b"{":
+    at = body.find(b"{") + 1
+    if at != 1 and body[: at - 1].strip():
         return None
-    at += 1
-    for i, (key, raw) in enumerate(members.items()):
+    if not members:
+        return None
+    first = True
+    for key, raw in members.items():
+        if not left:
+            break
+        if not first:
+            at = _after(body, b",", at)
+        first = False
+        at = _after(body, b'"%b"' % key.encode(), at)
+        at = _after(body, b":", at)
+        if at < 0:
+            return None
         at = _skip(body, at)
-        if i:
-            if body[at : at + 1] != b",":
-                return None
-            at = _skip(body, at + 1)
-        name = b'"%s"' % key.encode()
-        if not body.startswith(name, at):
-            return None
-        at = _skip(body, at + len(name))
-        if body[at : at + 1] != b":":
-            return None
-        at = _skip(body, at + 1)
         length = len(memoryview(raw))
-        # A repeated key keeps its first place and its last value: the bytes here are then another value's.
-        if length < 512 and not body.startswith(bytes(raw), at):
-            return None
-        spans[key] = (at, at + length)
+        if key in wanted:
+            # A repeated key keeps its first place and its last value. If the bytes here are another value's, or the name comes
+            # again anywhere, this is not the place, or not the only one.
+            if not body.startswith(bytes(raw), at) or body.find(b'"%b"' % key.encode(), at + length) >= 0:
+                return None
+            spans[key] = (at, at + length)
+            left -= 1
         at += length
-    return spans if body[_skip(body, at) : _skip(body, at) + 1] == b"}" else None
+    return spans
+
+
+def _after(body: bytes, token: bytes, at: int) -> int:
+    """Behind the token, which must come next but for blanks; negative if it does not, or if an earlier one did not."""
+    if at < 0:
+        return at
+    if not body.startswith(token, at):
+        at = _skip(body, at)
+        if not body.startswith(token, at):
+            return -1
+    return at + len(token)
 
 
 def _skip(body: bytes, at: int) -> int:
-    while body[at : at + 1] in (b" ", b"\t", b"\r", b"\n"):
+    end = len(body)
+    while at < end and body[at] in _BLANKS:
         at += 1
     return at
+
+
+_BLANKS = b" \t\r\n"

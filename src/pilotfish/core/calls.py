@@ -12,9 +12,9 @@ import msgspec
 from pilotfish.core.body import replaced
 from pilotfish.core.inbound import Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.rescue import continuation
 from pilotfish.core.snapshot import Service
 from pilotfish.core.style import Target
-from pilotfish.errors import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _USAGE = b'{"include_usage":true}'
 # Styles that keep model and stream in the path, not in the body.
-_IN_PATH = frozenset({"generate", "google_embeddings", "google_count_tokens", "converse"})
+_IN_PATH = frozenset({"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"})
 _USAGE_OPS = frozenset({"chat", "completions"})
 
 
@@ -45,17 +45,23 @@ class CallBody(NamedTuple):
 
 
 def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]) -> CallBody:
-    """Raises ClientError where the request cannot be written in the service's style."""
+    """For the client's own operation, or from one chat style to another. Raises ClientError where the request cannot be written so."""
     if op == inbound.op:
         return _same_style(inbound, service, op)
-    if op not in CHAT_STYLES or inbound.op not in CHAT_STYLES:
-        return _alike(inbound, service, op)
     style = CHAT_STYLES[op]
     written = styles(style).write_request(
         chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
     )
     edited = _edited(written.body, service, op)
     return CallBody(op, style, (edited,), False, written.dropped, False, written.headers)
+
+
+def continuation_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style], text: str, *, prefill: bool) -> CallBody:
+    """A request to go on from `text`, which the client has already seen. Raises ClientError as `call_body` does."""
+    style = CHAT_STYLES[op]
+    chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
+    written = styles(style).write_request(chat, Target(model=service.model, stream=True, quirks=service.quirks))
+    return CallBody(op, style, (_edited(written.body, service, op),), style == inbound.style, written.dropped, False, written.headers)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
@@ -105,7 +111,3 @@ def _edited(body: bytes, service: Service, op: str) -> bytes:
         members.pop(name, None)
     members.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in edit.put})
     return msgspec.json.encode(members)
-
-
-def _alike(inbound: Inbound, service: Service, op: str) -> CallBody:
-    raise ClientError(400, "unsupported", f"{inbound.op} cannot be served by {service.id}, which offers {op}")

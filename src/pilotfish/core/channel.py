@@ -32,6 +32,7 @@ from pilotfish.core.deltas import (
     UsageDelta,
 )
 from pilotfish.core.outcome import Usage
+from pilotfish.core.rescue import Continuation, Record
 from pilotfish.core.sse import EventTooLong
 from pilotfish.core.style import (
     CONTENT,
@@ -51,6 +52,14 @@ from pilotfish.core.style import (
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
+
+
+class Framing(Protocol):
+    """How events become elements of an array (`styles.google.array`)."""
+
+    def feed(self, event: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+    def error(self, error: ErrorInfo) -> bytes: ...
 
 
 class Channel(Protocol):
@@ -160,13 +169,33 @@ class PassThrough:
         return self._close
 
 
+class InArray(PassThrough):
+    """A Google stream for a client that wants a JSON array: events come, elements go, each payload byte for byte."""
+
+    __slots__ = ("_framing",)
+
+    def __init__(self, splitter: Splitter, watcher: Watcher, rename: Callable[[bytes], bytes] | None, framing: Framing) -> None:
+        super().__init__(splitter, watcher, hide_usage=False, rename=None, close=b"")
+        self._framing = framing
+        self._rename = framing.feed if rename is None else lambda event: framing.feed(rename(event))
+
+    def close(self) -> bytes:
+        self.terminal = True
+        return self._framing.end()
+
+    def error_element(self, error: ErrorInfo) -> bytes:
+        return self._framing.error(error)
+
+
 _SPOKEN = (TextDelta, ThinkingDelta, RefusalDelta, ToolStart, ToolArgs, PartDelta, CitationDelta)
 
 
 class Translated:
-    """`reader` is the upstream style's, `writer` the client's. The writer may be shared with the attempt that this one rescues."""
+    """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is shared with the attempt that this one
+    goes on from. `record` takes note of what the client sees, where the rule would have a broken stream continued."""
 
     __slots__ = (
+        "_fit",
         "_read",
         "_split",
         "_writer",
@@ -177,13 +206,24 @@ class Translated:
         "finish_reason",
         "finished",
         "malformed",
+        "record",
         "terminal",
         "too_long",
         "usage",
     )
 
-    def __init__(self, splitter: Splitter, reader: StreamReader, writer: StreamWriter) -> None:
+    def __init__(
+        self,
+        splitter: Splitter,
+        reader: StreamReader,
+        writer: StreamWriter,
+        *,
+        record: Record | None = None,
+        continuation: Continuation | None = None,
+    ) -> None:
         self._split, self._read, self._writer = splitter.feed, reader.feed, writer
+        self.record = record
+        self._fit = continuation.fit if continuation is not None else None
         self.contents = self.events = self.malformed = self.chars = 0
         self.finished = self.terminal = False
         self.error: ErrorInfo | None = None
@@ -203,7 +243,10 @@ class Translated:
                     self.error = delta.error
                     break
                 if self._note(delta):
-                    kept.append(delta)
+                    for fitted in (delta,) if self._fit is None else self._fit(delta):
+                        if self.record is not None:
+                            self.record.note(fitted)
+                        kept.append(fitted)
             if self.error is not None:
                 break
         self.events += len(kept)

@@ -8,12 +8,13 @@ from functools import cached_property
 import msgspec
 
 from pilotfish.core.agents import claude_code_agent
+from pilotfish.core.body import text_of as text_of_member
 from pilotfish.core.inbound import BYTES_PER_TOKEN, Inbound
 from pilotfish.core.ledger import Ledger
 from pilotfish.core.neutral import Audio, Chat, Document, Image, Part, Text, ToolCall, ToolResult, Turn
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.smart import Figures
-from pilotfish.core.snapshot import Service
+from pilotfish.core.snapshot import Affinity, Service
 from pilotfish.errors import ClientError
 
 _NOTHING = Chat(model="", turns=())
@@ -31,7 +32,7 @@ class RequestView:
     @cached_property
     def chat(self) -> Chat:
         if self._inbound.op not in CHAT_STYLES:
-            return _NOTHING
+            return self._inbound.chat or _NOTHING
         try:
             return self._read(self._inbound)
         except ClientError:
@@ -101,11 +102,31 @@ class RequestView:
     def _user_turns(self) -> list[Turn]:
         return [t for t in self.chat.turns if t.role == "user"]
 
-    def first_turn(self) -> bytes:
-        """System prompt, tools and first turn: what upstream prompt caches hang on."""
-        tools = msgspec.json.encode([[t.name, t.description, t.schema] for t in self.chat.tools], order="deterministic")
-        first = msgspec.json.encode(self.chat.turns[:1], order="deterministic")
-        return b"\x00".join((self.system.encode(), tools, first))
+    def beginning(self) -> tuple[bytes, bytes, bytes]:
+        """System prompt, tools and first turn: what upstream prompt caches go by."""
+        chat = self.chat
+        tools = msgspec.json.encode([[t.name, t.description, t.schema] for t in chat.tools], order="deterministic") if chat.tools else b""
+        first = msgspec.json.encode(chat.turns[0], order="deterministic") if chat.turns else b""
+        return self.system.encode(), tools, first
+
+
+def session_of(inbound: Inbound, affinity: Affinity) -> str:
+    """What tells one client's session from another's; empty where the request does not say."""
+    if affinity.by == "header":
+        value = inbound.header(affinity.header.lower().encode())
+        return "" if value is None else value.decode("latin-1")
+    if affinity.by == "client_ip":
+        return inbound.client_ip
+    if inbound.members is None:
+        return ""
+    user = text_of_member(inbound.members, "user")
+    if user is None and "metadata" in inbound.members:
+        try:
+            metadata = msgspec.json.decode(inbound.members["metadata"], type=dict[str, object])
+        except msgspec.DecodeError:
+            return ""
+        user = str(metadata.get("user_id") or "")
+    return user or ""
 
 
 def text_of(parts: Iterable[Part]) -> str:

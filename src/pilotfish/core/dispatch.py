@@ -9,6 +9,7 @@ to the ledger has happened before an event is told, so that the plan sees the se
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -108,7 +109,8 @@ class Dispatch:
         self._timers: dict[str, float] = {}
         self._again: Try | None = None  # who is asked again when the backoff is over
         self._awaited: Candidate | None = None  # who said when to come back
-        self._waits = 0
+        self._waits: Counter[int] = Counter()  # by service: how often it was asked, to bound how often it is waited for
+        self._waiting_since: float | None = None
         self._racing = self.rule.race is not None
         self._queued_until: float | None = None
 
@@ -156,8 +158,9 @@ class Dispatch:
             attempt.spoke_at = now
         return self._candidate_won(attempt, now)
 
-    def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False) -> Commands:
-        """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on."""
+    def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
+        """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on.
+        `other_way`: it refused the way it was asked, and can be asked another way."""
         attempt = self._running.pop(n, None)
         if attempt is None or self.over:
             return []
@@ -169,6 +172,8 @@ class Dispatch:
             return []
         if self._running:
             return self._one_of_several(now)
+        if other_way and self.attempts < self.rule.retries.max_attempts:
+            return self._start(attempt.candidate, now, again=attempt.again)
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
@@ -216,6 +221,7 @@ class Dispatch:
         self.forced = self.forced or forced
         if candidate.state not in self.plan.tried:
             self.plan.tried.append(candidate.state)
+        self._waits[id(candidate.state)] += 1
         attempt = self._running[n] = Try(n, candidate, again, now, hedge)
         commands: Commands = [Start(n, candidate, forced, self.rescues > 0, hedge)]
         if self._may_hedge and not hedge and not self._racing and not self.rescues:
@@ -246,10 +252,13 @@ class Dispatch:
         """For a service that said when to come back, or for a place within the limits, if either is soon."""
         retries = self.rule.retries
         back = self.plan.comeback(now)
-        if back is not None and self._waits <= retries.max_attempts + 50:
+        if back is not None:
             at, candidate = back
-            if at - now <= retries.max_s and at < self.deadline:
-                self._waits += 1
+            if self._waiting_since is None:
+                self._waiting_since = now
+            # A wait for a service that this request has already been refused by is a retry. Polls for another one's probe are not.
+            patient = now - self._waiting_since <= retries.max_s * (retries.max_retries + 1)
+            if patient and at - now <= retries.max_s and at < self.deadline and self._waits[id(candidate.state)] <= retries.max_retries:
                 self._awaited = candidate
                 self._timers["comeback"] = at
                 return [self._wake()]
@@ -318,6 +327,7 @@ class Dispatch:
         if health.is_due(now) and self.plan.ledger.key_for(candidate, now) is not None:
             if self.attempts >= self.rule.retries.max_attempts:
                 return self._give_up(now)
+            self.retries += candidate.state in self.plan.tried
             return self._start(candidate, now)
         self.plan.try_again(candidate)
         return self._advance(now)

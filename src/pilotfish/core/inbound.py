@@ -23,9 +23,11 @@ class Inbound:
     """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body, None for multipart.
 
     `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for reasoning, so answers may start late.
+    `array`: a Google stream that is wanted as a JSON array.
     """
 
     __slots__ = (
+        "array",
         "body",
         "chat",
         "client_ip",
@@ -51,6 +53,7 @@ class Inbound:
         self.scenario = surface.scenario or scenario_of_style(surface.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
+        self.array = bool(surface.stream) and surface.style == "google" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_asked = self.thinking = False
         self.chat: Chat | None = None  # the neutral form, once somebody needed it
@@ -126,19 +129,27 @@ def forwarded(headers: Headers, same_style: bool) -> Headers:
     """The client's headers that may go upstream."""
     if not same_style:
         return [h for h in headers if h[0] in _ANY_VENDOR]
-    return [h for h in headers if h[0] not in _PRIVATE and not h[0].startswith(_PRIVATE_PREFIXES) and not _is_secret(h[0])]
+    kept = []
+    for h in headers:
+        goes = _GOES.get(h[0])
+        if goes is None:
+            goes = _goes_upstream(h[0])
+        if goes:
+            kept.append(h)
+    return kept
 
 
-def _is_secret(name: bytes) -> bool:
-    known = _KNOWN_NAMES.get(name)
-    if known is None:
-        known = any(w in name for w in _SECRET_WORDS)
-        if len(_KNOWN_NAMES) < 512:  # clients send few names; a flood of made-up ones is not remembered
-            _KNOWN_NAMES[name] = known
-    return known
+def _goes_upstream(name: bytes) -> bool:
+    goes = name not in _PRIVATE and not name.startswith(_PRIVATE_PREFIXES) and not any(w in name for w in _SECRET_WORDS)
+    if len(_GOES) < REMEMBERED_NAMES:
+        _GOES[name] = goes
+    return goes
 
 
-_KNOWN_NAMES: dict[bytes, bool] = {}
+# Names seen so far: clients send few, and a flood of made-up ones is not remembered.
+REMEMBERED_NAMES = 512
+_GOES: dict[bytes, bool] = {}
+_COMES: dict[bytes, bool] = {}
 
 
 # Of the upstream's answer: what belongs to its connection or its site, and what we set ourselves.
@@ -155,4 +166,18 @@ _NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
 
 def returned(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The upstream's headers that the client may see."""
-    return [h for h in headers if h[0] not in _NOT_BACK and not h[0].startswith(_NOT_BACK_PREFIXES)]
+    kept = []
+    for h in headers:
+        comes = _COMES.get(h[0])
+        if comes is None:
+            comes = _comes_back(h[0])
+        if comes:
+            kept.append(h)
+    return kept
+
+
+def _comes_back(name: bytes) -> bool:
+    comes = name not in _NOT_BACK and not name.startswith(_NOT_BACK_PREFIXES)
+    if len(_COMES) < REMEMBERED_NAMES:
+        _COMES[name] = comes
+    return comes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, Protocol
 
+from pilotfish.core.affinity import Homes
 from pilotfish.core.health import PROBING, SERVING
 from pilotfish.core.ledger import Ledger
 from pilotfish.core.races import RaceHistory
@@ -15,8 +16,9 @@ from pilotfish.core.tactic import Candidate, Random
 
 # Operations that one style's service answers for another's client, besides the chats (which all translate into each other).
 ALIKE = {
-    "embeddings": "google_embeddings",
+    "embeddings": "google_batch_embeddings",
     "google_embeddings": "embeddings",
+    "google_batch_embeddings": "embeddings",
     "count_tokens": "google_count_tokens",
     "google_count_tokens": "count_tokens",
 }
@@ -30,6 +32,14 @@ COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
     "rate limit nearly used up",
 )
 PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
+
+
+class Home(NamedTuple):
+    """The affinity of one request: its key among the homes of all."""
+
+    homes: Homes
+    key: bytes
+    ttl_s: float
 
 
 class Limiter(Protocol):
@@ -90,7 +100,7 @@ class Desk:
 class Plan:
     """The services that one request may use. `rosters` in order of preference: the matching block's, then the rule's own."""
 
-    __slots__ = ("_limiter", "_prefer", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
+    __slots__ = ("_home", "_limiter", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
 
     def __init__(
         self,
@@ -102,7 +112,7 @@ class Plan:
         rng: Random,
         limiter: Limiter | None = None,
         block: int | None = None,
-        prefer: Callable[[Sequence[Candidate], float], Candidate | None] | None = None,
+        home: Home | None = None,
         history: RaceHistory | None = None,
     ) -> None:
         self.desk, self.rule, self.ledger = desk, desk.rule, ledger
@@ -110,7 +120,7 @@ class Plan:
         self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
         self.tried: list[object] = []  # ServiceStates: at most max_attempts of them
         self.history = history
-        self._limiter, self._prefer = limiter, prefer
+        self._limiter, self._home = limiter, home
 
     # ---- questions
 
@@ -129,6 +139,11 @@ class Plan:
         if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now) is not None:
             return LIMITED
         return None
+
+    def limit_of(self, candidate: Candidate, now: float) -> str:
+        """The limit of ours that is in the way, in words."""
+        blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
+        return blocked[0] if blocked is not None else ""
 
     def probes_live(self, candidate: Candidate) -> bool:
         """Whether a request finds out how a service is when its time out is over, there being no background probe for it."""
@@ -154,9 +169,9 @@ class Plan:
         ordered: Sequence[Candidate] = usable
         if tactic is not None and len(usable) > 1:
             ordered = tactic.order(usable, self.ledger.memory(self.rule.name, roster.key), now, self.rng)
-        if self._prefer is not None and len(usable) > 1:
-            home = self._prefer(usable, now)
-            if home is not None and home is not ordered[0]:
+        if self._home is not None and len(usable) > 1:
+            home = self._home.homes.prefer(self._home.key, usable, now)
+            if home is not ordered[0]:
                 ordered = [home, *(c for c in ordered if c is not home)]
         return ordered
 
@@ -230,6 +245,8 @@ class Plan:
         chosen = self.ordered(roster, usable, now)[0]
         if self.rule.tactic is not None:
             self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
+        if self._home is not None:
+            self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
         return chosen
 
     def try_again(self, candidate: Candidate) -> None:

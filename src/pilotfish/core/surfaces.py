@@ -36,7 +36,7 @@ _GOOGLE = {
     "streamGenerateContent": ("generate", True),
     "countTokens": ("google_count_tokens", False),
     "embedContent": ("google_embeddings", False),
-    "batchEmbedContents": ("google_embeddings", False),
+    "batchEmbedContents": ("google_batch_embeddings", False),
 }
 _GOOGLE_PATH = re.compile(r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)")
 _BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")

@@ -61,9 +61,10 @@ class Admin:
     async def metrics(self, request: web.Request) -> web.Response:
         registry = self._engine.meters.registry
         if "application/openmetrics-text" in request.headers.get("accept", ""):
-            return web.Response(body=openmetrics_latest(registry), headers={"content-type": OPENMETRICS_TYPE})
-        return web.Response(body=bytes(generate_latest(registry)),  # type: ignore[no-untyped-call]  # the library has no types here
-            headers={"content-type": CONTENT_TYPE_LATEST})
+            page, kind = openmetrics_latest(registry), OPENMETRICS_TYPE  # type: ignore[no-untyped-call]  # no types in the library
+        else:
+            page, kind = generate_latest(registry), CONTENT_TYPE_LATEST
+        return web.Response(body=page, headers={"content-type": kind})
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._keeper))

@@ -21,10 +21,11 @@ from pilotfish.shell.counting import cost_of
 from pilotfish.shell.credentials.keys import CredentialError
 
 if TYPE_CHECKING:
-    from pilotfish.core.style import ErrorInfo, Watcher
+    from pilotfish.core.style import ErrorInfo, StreamWriter, Watcher
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
+JOIN_BYTES = 128 * 1024  # below, copying is cheaper than a write of many pieces
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
@@ -46,8 +47,8 @@ class Attempt:
 
     __slots__ = (
         "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
-        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "quiet_since",
-        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher",
+        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
+        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
     )  # fmt: skip
 
     def __init__(self, run: Run, start: Start, now: float) -> None:
@@ -74,6 +75,8 @@ class Attempt:
         self.tokens = run.inbound.tokens
         self.key = 0
         self.link = run.engine.links[self.service.provider.name]
+        self.prefilled = False
+        self.writer: StreamWriter | None = None
         self._op = ""
         self._secret: tuple[Header, ...] | None = None
         self._parts: list[bytes] = []
@@ -89,16 +92,27 @@ class Attempt:
         engine = run.engine
         # An attempt that must fail at once still begins, so that it is accounted like every other.
         engine.ledger.begin(self.candidate, self.tokens, now)
+        engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
             self._op = self.link.op(self.service, inbound.op)
-            self.call = run.call_for(self, self._op) if self.rescue else call_body(inbound, self.service, self._op, engine.styles)
+            self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
         except ClientError as e:
             self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
             return
         self._send()
+
+    def _call(self, op: str) -> CallBody:
+        inbound = self.run.inbound
+        if self.rescue:
+            return self.run.call_for(self, op)
+        if op == inbound.op or (op in CHAT_STYLES and inbound.op in CHAT_STYLES):
+            return call_body(inbound, self.service, op, self.run.engine.styles)
+        from pilotfish.styles._alike import alike_body
+
+        return alike_body(inbound, self.service, op)
 
     def _send(self) -> None:
         call, link, inbound = self.call, self.link, self.run.inbound
@@ -112,14 +126,20 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        size = sum(map(len, call.parts))
+        parts = call.parts
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         lines = [head.lines]
         lines += [b"%b: %b\r\n" % h for h in secret]
-        lines += [b"%b: %b\r\n" % (n, v) for n, v in forwarded(inbound.headers, call.same_style) if n not in link.fixed_names]
-        lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
+        lines += [b"%b: %b\r\n" % h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        if call.headers:
+            lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
         lines += self.run.trace_headers(self)
         lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
-        request = (b"".join(lines) + call.parts[0], *call.parts[1:]) if size < 16384 else (b"".join(lines), *call.parts)
+        if size < JOIN_BYTES:
+            lines += parts
+            request: tuple[bytes, ...] = (b"".join(lines),)
+        else:
+            request = (b"".join(lines), *parts)
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:
@@ -340,7 +360,10 @@ class Attempt:
         self._close(failure.outcome, now)
         run = self.run
         rescuable = failure.outcome is Outcome.BROKEN_STREAM and run.may_rescue(self)
-        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable), now)
+        other_way = self.prefilled and failure.outcome is Outcome.BAD_REQUEST
+        if other_way:
+            run.prefill_refused(self)
+        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable, other_way=other_way), now)
 
     def _served(self, now: float) -> None:
         if self.over:
@@ -370,6 +393,8 @@ class Attempt:
         self.usage = self._final_usage(outcome)
         if self.usage is not None:
             self.cost_usd = cost_of(self.usage, self.service.price)
+        used = self.usage.input + self.usage.output if self.usage is not None else 0
+        self.run.engine.budgets.settle(self.candidate, self.tokens, used, now, self.began)
         began = self.sent_at or self.began
         timings = Timings(now - began, self.first_at - began if self.first_at else None, self.speed())
         run = self.run
@@ -414,6 +439,8 @@ class Attempt:
         run = self.run
         timeouts = run.rule.timeouts
         limit = self.service.provider.timeout_s
+        if limit is None and not run.inbound.stream and now - self.sent_at > timeouts.total_s / 2 and run.plan.others(now):
+            limit = timeouts.total_s / 2  # nothing tells a silent service from one that thinks: leave time for another to answer
         if limit is not None and now - self.sent_at > limit:
             self._broke(Outcome.TIMEOUT, f"the upstream took longer than its provider's limit of {limit:g} s", now, 504, "timeout")
             return

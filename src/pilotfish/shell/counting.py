@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pilotfish.core import series as s
 from pilotfish.core.health import COOLING, PROBING, SERVING
-from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.ledger import Ledger, all_rules, all_services, services_of
 from pilotfish.core.match import DIRECT
 from pilotfish.core.outcome import Outcome, Usage
 from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
@@ -157,10 +157,8 @@ class Counting:
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
         rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = {(x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
-            (p, s.OTHER_MODEL) for p in snapshot.providers
-        }
-        triples = {(r.name, x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
+        pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
+        triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
             (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }
         for family in self.meters.families.values():
@@ -180,7 +178,7 @@ class Counting:
         for rule in all_rules(snapshot):
             for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
                 self.meters[series].number(rule.name)
-            for service in rule.services:
+            for service in services_of(rule):
                 self.service(rule.name, service, True)
                 self.gen_ai("chat", rule, service, True)
         self.refresh()

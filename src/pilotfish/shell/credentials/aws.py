@@ -24,7 +24,7 @@ from pilotfish.shell.fetch import form
 
 SERVICE = "bedrock"
 DEFAULT_REGION = "us-east-1"
-_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.amazonaws\.com")
+_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.(?:vpce\.)?amazonaws\.com")
 # A role's default session; the answer says the truth.
 LIFETIME_S = 3600
 

@@ -34,6 +34,10 @@ class StaticKey(PlainKey):
         return self._headers
 
     async def fetch(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Raises CredentialError if there is no key, or one that no header can carry."""
         value = self._secret.value()
         if not value:
             raise self._secret.missing()
