@@ -4,8 +4,6 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-import pytest
-
 from pilotfish.core.collected import wanted_from
 from pilotfish.errors import Problem
 from pilotfish.shell.kube.configmaps import ConfigMapSource
@@ -199,16 +197,3 @@ async def test_who_may_not_write_events_goes_on_and_stops_asking(api, kube):
             assert (await engine.heard.get())[0] == "applied"
         posts = [path for method, path, _ in api.requests if method == "POST"]
         assert len(posts) == 2
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 99}', '{"format": 1, "configmaps": [{}]}'])
-def test_kept_rules_that_are_damaged_are_set_aside(tmp_path, content):
-    path = tmp_path / "last-good-rules.json"
-    path.write_text(content)
-    assert LastGood(tmp_path).load() == []
-    assert path.with_suffix(".damaged").read_text() == content
-
-
-def test_a_state_folder_that_cannot_be_written_is_not_fatal(tmp_path):
-    LastGood(tmp_path / "missing").save([])
-    assert LastGood(tmp_path / "missing").load() == []
