@@ -54,6 +54,16 @@ def test_a_burstable_pod_is_not_charged_for_more_than_the_proxy_needs():
     assert own["requests"] == {"cpu": "50m", "memory": "96Mi"}
 
 
+def test_a_pod_with_resources_of_its_own_is_not_refused_for_ours():
+    """Kubernetes 1.34: a container's limit above the Pod's, or requests that add up to more than the Pod's, are errors."""
+    app = {"name": "app", "resources": {"requests": {"cpu": "900m", "memory": "200Mi"}}}
+    pod_level = {"limits": {"cpu": "1", "memory": "256Mi"}, "requests": {"cpu": "910m", "memory": "256Mi"}}
+    own = container({"containers": [app], "resources": pod_level})["resources"]
+    assert own == {"requests": {"cpu": "10m", "memory": str(56 * 2**20)}, "limits": {"cpu": "1", "memory": "256Mi"}}
+    full = container({"containers": [app], "resources": {"limits": {"cpu": "900m"}}})["resources"]
+    assert full["requests"] == {"cpu": "0m", "memory": "96Mi"}
+
+
 @pytest.mark.parametrize(("range_", "user"), [("1000650000/10000", 1000650000), ("", 65532), ("nonsense", 65532)])
 def test_a_user_is_named_only_where_the_pod_runs_as_root(range_, user):
     root = {"containers": [], "securityContext": {"runAsUser": 0}}
