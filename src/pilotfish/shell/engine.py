@@ -35,6 +35,7 @@ from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run, header_text
 from pilotfish.wire.pool import Origin, Pool, Ticket
+from pilotfish.wire.proxies import connect
 
 if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat
@@ -113,7 +114,7 @@ class Engine:
     def _pool(self, origin: Origin) -> Pool:
         found = self.pools.get(origin)
         if found is None:
-            found = self.pools[origin] = Pool(origin, clock=_clock)
+            found = self.pools[origin] = Pool(origin, clock=_clock, connect=connect)
         return found
 
     # ---- one exchange
