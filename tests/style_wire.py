@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pilotfish.core.sse import Splitter, data_of, event_from
 from pilotfish.core.style import Quirks, Style, Target
 
 FIXTURES = Path(__file__).parent / "fixtures" / "styles"
-WRITTEN = {"model": "served-model", "request_id": "r1", "now": 1700000000.5}
+WRITTEN: dict[str, Any] = {"model": "served-model", "request_id": "r1", "now": 1700000000.5}
 FULL = {"stream_usage": True}
 
 
@@ -27,7 +28,7 @@ def sse(*payloads: Any) -> list[bytes]:
         if isinstance(payload, bytes):
             events.append(payload)
             continue
-        name = payload.get("type", "")
+        name = str(payload.get("type", ""))
         events.append(event_from(json.dumps(payload, ensure_ascii=False).encode(), name.encode() if "." in name or "_" in name else b""))
     return events
 
@@ -48,7 +49,7 @@ def read(style: str, events: Iterable[bytes]) -> list[Delta]:
 
 
 def write(style: str, deltas: list[Delta], *, at_once: bool = True, **options: Any) -> bytes:
-    writer = styles.get(style).stream_writer(**WRITTEN, options=options)  # type: ignore[arg-type]
+    writer = styles.get(style).stream_writer(**WRITTEN, options=options)
     out = writer.write(deltas) if at_once else b"".join(writer.write([delta]) for delta in deltas)
     return out + writer.end()
 
@@ -59,13 +60,13 @@ def pieces(stream: bytes) -> Iterator[tuple[str, list[bytes]]]:
     yield "by event", Splitter().feed(stream)
     yield "by byte", [stream[i : i + 1] for i in range(len(stream))]
     cuts = [0, *(i for i, byte in enumerate(stream) if byte & 0xC0 == 0x80), len(stream)]
-    yield "inside letters", [stream[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    yield "inside letters", [stream[a:b] for a, b in pairwise(cuts)]
 
 
 def translated(source: Style, target: Style, reads: list[bytes]) -> bytes:
     """A stream of `source` as a client of `target` gets it."""
     splitter, reader = Splitter(), source.stream_reader()
-    writer = target.stream_writer(**WRITTEN, options={"include_usage": True})  # type: ignore[arg-type]
+    writer = target.stream_writer(**WRITTEN, options={"include_usage": True})
     out = [writer.write(reader.feed(event)) for data in reads for event in splitter.feed(data)]
     return b"".join(out) + writer.end()
 
@@ -81,7 +82,7 @@ def goldens(folder: Path, target: str) -> dict[str, bytes]:
         written = other.write_request(chat, Target(model="served-model", stream=chat.stream, quirks=Quirks()))
         found[f"to_{target}.json"] = _pretty({"dropped": written.dropped, "body": json.loads(written.body)})
     if answer.exists():
-        reply = other.write_reply(source.read_reply(answer.read_bytes()), **WRITTEN)  # type: ignore[arg-type]
+        reply = other.write_reply(source.read_reply(answer.read_bytes()), **WRITTEN)
         found[f"as_{target}.json"] = _pretty(json.loads(reply))
     if stream.exists():
         found[f"as_{target}.sse"] = translated(source, other, [stream.read_bytes()])

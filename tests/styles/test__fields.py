@@ -64,3 +64,7 @@ def test_losses_are_named_once_in_the_order_met():
     losses.add_if("unset", None)
     losses.add_if("zero", 0)
     assert losses.names() == ("first", "b", "a", "zero")
+
+
+def test_one_string_stands_for_a_list_of_one():
+    assert Fields({"stop": "a"}).texts("stop") == ("a",)

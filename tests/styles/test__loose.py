@@ -32,7 +32,7 @@ def test_what_is_no_json_is_refused(bad):
 
 def test_a_field_of_the_wrong_type_does_not_cost_the_others():
     found = decode_as(DECODER, b'{"name": 7, "inner": {"count": "x"}, "many": [{"count": 1}, 5, {"count": []}]}')
-    assert found == Outer(inner=Inner(), many=[Inner(1), Inner(), Inner()])
+    assert found == Outer(inner=Inner(), many=[Inner(1), Inner()])
 
 
 @pytest.mark.parametrize("value", [b"[]", b"7", b"null", b'"text"'])

@@ -10,9 +10,9 @@ import openai.types.chat
 import openai.types.responses
 import pydantic
 import pytest
-from style_wire import FIXTURES, TARGETS, cases, goldens, payloads, pieces, translated
 
 from pilotfish import styles
+from style_wire import FIXTURES, TARGETS, cases, goldens, payloads, pieces, translated
 
 ALL = list(dict.fromkeys(cases()))
 STREAMS = [case for case in ALL if (case / "upstream.sse").exists()]

@@ -175,7 +175,7 @@ def test_a_service_that_was_never_tried_gets_its_share_beside_a_good_one(name: s
 def test_a_service_that_was_slow_is_looked_at_again_but_by_one_request_at_a_time(name: str) -> None:
     good, slow = fleet("good slow", price=Price(1.0, 1.0))
     tactic, memory, rng = made(name), Memory(), random.Random(3)
-    serve(slow, 50.0, latency=30.0, ttft=20.0, speed=1.0)
+    serve(slow, 0.0, latency=30.0, ttft=20.0, speed=1.0)
     for _ in range(10):
         serve(good, 100.0, latency=0.1, ttft=0.01, speed=500.0)
     asked = [send(tactic, [good, slow], memory, 100.0, rng) for _ in range(500)]

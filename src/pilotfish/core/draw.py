@@ -11,6 +11,7 @@ from pilotfish.core.tactic import Candidate, Random
 # A service not measured for this long is stale. One request per service and this many seconds keeps figures true, and costs next to
 # nothing where a service has become slow.
 STALE_S = 10.0
+STALE_MOST = 6.0  # one that was n times slower than the best is left alone n times as long, but no more than this
 NEAR = 0.1  # measurements closer than this part of each other are the same
 
 
@@ -102,10 +103,18 @@ def to_measure(
 ) -> Candidate | None:
     """In `share` of the calls: one of the untried or stale services, drawn evenly; else None.
 
-    Only one that nothing is on its way to: a service that hangs costs one request, however small its share of the traffic.
+    Only one that nothing is on its way to, and the slower it was the more rarely: a service that hangs costs few requests, however
+    small its share of the traffic.
     """
     if share <= 0.0 or rng.random() >= share:
         return None
-    stale = now - STALE_S
-    due = [c for c in usable if c.state.in_flight == 0 and c.weight > 0.0 and figures(c).last_at < stale]
+    best = min((f.recent for f in map(figures, usable) if f.recent is not None), default=0.0)
+    due = []
+    for c in usable:
+        measured = figures(c)
+        stale_s = STALE_S
+        if measured.recent is not None and measured.recent > best:
+            stale_s *= min(STALE_MOST, measured.recent / best) if best > 0.0 else STALE_MOST
+        if c.state.in_flight == 0 and c.weight > 0.0 and measured.last_at < now - stale_s:
+            due.append(c)
     return due[int(rng.random() * len(due))] if due else None

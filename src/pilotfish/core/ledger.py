@@ -11,7 +11,7 @@ from pilotfish.core.headroom import Headroom
 from pilotfish.core.health import PROBING, SERVING, Health
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.snapshot import Rule, Service, Snapshot
-from pilotfish.core.statistics import Samples, Window
+from pilotfish.core.statistics import Samples, Waiting, Window
 from pilotfish.core.tactic import Candidate, Memory
 
 
@@ -34,6 +34,7 @@ class ServiceState:
         "speed",
         "tokens_in_flight",
         "ttft",
+        "waiting",
         "windows",
     )
 
@@ -45,6 +46,7 @@ class ServiceState:
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
+        self.waiting = Waiting()
         self.windows: dict[float, Window] = {}
         self.headroom = Headroom()
 

@@ -104,6 +104,18 @@ class App:
                         found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
         return found
 
+    def _has_cluster(self) -> bool:
+        environ = os.environ
+        return bool(self.settings.kubeconfig or environ.get("KUBECONFIG") or environ.get("KUBERNETES_SERVICE_HOST"))
+
+    async def _from_cluster(self) -> None:
+        # The Kubernetes client is imported only where rules come from there: it is dearer than all the rest of the proxy.
+        from pilotfish.shell.kube.rules_source import RulesFromCluster, watch_rules
+
+        s = self.settings
+        asked = RulesFromCluster(s.configmaps, s.configmap_selector, s.namespace, s.kubeconfig, s.state_dir)
+        await watch_rules(asked, self.keeper, self.meters)
+
     async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
         result = await probe(provider, self.credentials.of(provider).keys, self.surroundings.fetcher)
         return result.outcome, result.wait_s
@@ -115,6 +127,10 @@ class App:
         loop = asyncio.get_running_loop()
         self.engine.on_trip = self.prober.wake
         seen = None
+        if not self.settings.config and not self._has_cluster():
+            raise StartError(
+                "nowhere to read rules from: set PILOTFISH_CONFIG (or --config PATH), or PILOTFISH_CONFIGMAPS with KUBECONFIG, or run in a cluster"
+            )
         if self.settings.config:
             seen = fingerprint(self.settings.config)
             load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
@@ -131,12 +147,16 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
-        if self.settings.config:
+        if not self.settings.config:
+            self._spawn(self._from_cluster(), "configmaps")
+        else:
             self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(coroutine, name=name))
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task.add_done_callback(_tell)
+        self._tasks.append(task)
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, at: Address) -> tuple[asyncio.Server, Address]:
         try:
@@ -233,6 +253,12 @@ class App:
     @property
     def admin_base(self) -> str:
         return f"http://127.0.0.1:{self.admin_listen[1]}"
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
 def _why(error: OSError) -> str:

@@ -439,6 +439,8 @@ class Attempt:
         run = self.run
         timeouts = run.rule.timeouts
         limit = self.service.provider.timeout_s
+        if limit is None and not run.inbound.stream and now - self.sent_at > timeouts.total_s / 2 and run.plan.others(now):
+            limit = timeouts.total_s / 2  # nothing tells a silent service from one that thinks: leave time for another to answer
         if limit is not None and now - self.sent_at > limit:
             self._broke(Outcome.TIMEOUT, f"the upstream took longer than its provider's limit of {limit:g} s", now, 504, "timeout")
             return

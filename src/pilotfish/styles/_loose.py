@@ -54,7 +54,7 @@ def _fitting(value: Any, hint: Any) -> Any:
         fits = [_fitting(item, member) for item in value] if isinstance(value, list) else []
         return [fit for fit in fits if fit is not None]
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return loosely(value, hint)
+        return loosely(value, hint) if isinstance(value, dict) else None
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError:

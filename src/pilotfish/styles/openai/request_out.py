@@ -195,12 +195,20 @@ def result_parts(result: ToolResult) -> tuple[tuple[Part, ...], list[Part]]:
     """
     texts = [part for part in result.parts if isinstance(part, Text)]
     media: list[Part] = [part for part in result.parts if not isinstance(part, Text)]
-    if result.is_error and not (texts and texts[0].text.lower().startswith("error")):
-        texts = [Text(f"Error: {texts[0].text}", texts[0].cache), *texts[1:]] if texts else [Text("Error")]
+    if result.is_error:
+        texts = told_as_error(texts)
     if media:
         texts = texts or [Text("(see the next message)")]
         media = [Text(f"Output of tool call {result.call_id}:"), *media]
     return tuple(texts), media
+
+
+def told_as_error(texts: list[Text]) -> list[Text]:
+    """The texts of a result, the first of which says that it is an error."""
+    if not texts:
+        return [Text("Error")]
+    first = texts[0]
+    return texts if first.text.lower().startswith("error") else [Text(f"Error: {first.text}", first.cache), *texts[1:]]
 
 
 def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from pilotfish.styles.openai.request_out import (
     effort_word,
     finished,
     schema_fields,
+    told_as_error,
     write_extras,
     write_identity,
     write_sampling,
@@ -194,9 +195,9 @@ def _write_result(result: ToolResult, quirks: Quirks, losses: Losses) -> dict[st
     """There is no mark for errors here; the text says it."""
     write_cache(result.cache, Quirks(), losses)
     parts = result.parts
-    first = parts[0] if parts else None
-    if result.is_error and not (isinstance(first, Text) and first.text.lower().startswith("error")):
-        parts = (Text(f"Error: {first.text}"), *parts[1:]) if isinstance(first, Text) else (Text("Error"), *parts)
+    if result.is_error:
+        texts = told_as_error([part for part in parts if isinstance(part, Text)])
+        parts = (*texts, *(part for part in parts if not isinstance(part, Text)))
     content = write_content(parts, "user", quirks, losses)
     plain = len(content) == 1 and content[0].keys() == {"type", "text"}
     output: Any = content[0]["text"] if plain else content or ""
