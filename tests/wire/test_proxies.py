@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pilotfish.shell.fetch import Fetcher, FetchError
 from pilotfish.wire.proxies import connect
 
-
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
