@@ -174,3 +174,14 @@ async def test_the_key_stands_where_the_vendor_looks_for_it(kind, header, tmp_pa
             assert answer.status == 200, answer.text
         assert vendor.requests[0].headers[header[0]] == header[1]
         assert "hush" not in json.dumps(vendor.requests[0].headers)
+
+
+@pytest.mark.parametrize(("sent", "got"), [({"anthropic-version": "2026-10-21"}, "2026-10-21"), ({}, "2023-06-01")])
+async def test_a_clients_own_api_version_goes_through_and_its_absence_is_filled(sent, got, tmp_path):
+    async with SimulatedVendor() as vendor:
+        provider = {"kind": "anthropic", "api_base": vendor.base, "no_key_required": True}
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        async with proxied(tmp_path, rules_of(provider)) as proxy:
+            assert (await proxy.post("/v1/messages", body, sent)).status == 200
+            assert (await proxy.chat("m")).status == 200
+        assert [seen.headers["anthropic-version"] for seen in vendor.requests] == [got, "2023-06-01"]

@@ -130,7 +130,11 @@ class Attempt:
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         lines = [head.lines]
         lines += [b"%b: %b\r\n" % h for h in secret]
-        lines += [b"%b: %b\r\n" % h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        lines += [b"%b: %b\r\n" % h for h in passed]
+        if link.yielding:
+            given = {name for name, _ in passed}
+            lines += [b"%b: %b\r\n" % h for h in link.yielding if h[0] not in given]
         if call.headers:
             lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
         lines += self.run.trace_headers(self)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pilotfish.core.plan import op_for
-from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of
+from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of, yielding_headers
 from pilotfish.core.snapshot import Provider, Service
 from pilotfish.shell.credentials.keys import Call, Headers, Key
 from pilotfish.wire.pool import Origin, Pool
@@ -35,8 +35,11 @@ class Link:
         self._heads: dict[tuple[str, str, str, bool, str], Head] = {}
         self._ops: dict[tuple[str, str], str] = {}
         fixed = fixed_headers(provider)
-        self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed)
-        self.fixed_names = frozenset(name for name, _ in fixed)
+        yielding = yielding_headers(provider)
+        self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
+        self.fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
+        # Sent only where the client of the same style did not set them itself.
+        self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
         self._signs = auth_of(provider).scheme == "aws_sigv4"
 
