@@ -33,7 +33,7 @@ class Link:
         self._pool_at = pool
         self.origin = Origin(*origin_of(provider.base), provider.proxy_url, provider.ca_file)
         self._heads: dict[tuple[str, str, str, bool, str], Head] = {}
-        self._ops: dict[tuple[str, str], str] = {}
+        self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
         yielding = yielding_headers(provider)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
@@ -47,12 +47,13 @@ class Link:
         base = self.keys[key].base()
         return self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
 
-    def op(self, service: Service, op: str) -> str:
+    def op(self, service: Service, op: str, key: int = 0) -> str:
         """The operation to call for a client's; empty if there is none."""
-        at = (service.model, op)
+        endpoints = self.keys[key].endpoints(service.model)
+        at = (service.model, op, endpoints)
         found = self._ops.get(at)
         if found is None:
-            found = op_for(service, op) or ""
+            found = op_for(service, op, endpoints) or ""
             if len(self._ops) < REMEMBERED:
                 self._ops[at] = found
         return found
