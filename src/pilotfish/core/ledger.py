@@ -114,6 +114,8 @@ class Ledger:
         if credentials is None:
             return 0
         keys = candidate.state.keys
+        if not keys and credentials[0].state == SERVING:  # nearly always
+            return 0
         for i, health in enumerate(credentials):
             if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
                 return i
@@ -126,7 +128,7 @@ class Ledger:
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
-        if state.health.is_due(now):
+        if state.health.state != SERVING and state.health.is_due(now):
             state.health.probe()
 
     def finish(
@@ -175,7 +177,7 @@ class Ledger:
             state.speed.add(timings.speed, now)
         state.window(candidate.service.time_window_s, now).requests += 1
         credentials = self.credentials.get(state.provider)
-        if credentials is not None and key < len(credentials):
+        if credentials is not None and key < len(credentials) and credentials[key].state != SERVING:
             credentials[key].succeeded(began, now)
         if state.keys:
             state.keys[key].succeeded(began, now)

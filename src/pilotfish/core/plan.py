@@ -135,7 +135,8 @@ class Plan:
                 return AWAITS_PROBE
         if self.ledger.key_for(candidate, now) is None:
             return NO_KEY
-        if not candidate.state.headroom.covers(self.tokens, now):
+        headroom = candidate.state.headroom
+        if headroom.remaining and not headroom.covers(self.tokens, now):
             return HEADROOM
         if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now) is not None:
             return LIMITED

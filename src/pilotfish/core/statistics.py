@@ -211,7 +211,7 @@ class Ratio:
         return self._slot % self.BUCKETS
 
     def add(self, is_error: bool, now: float) -> None:
-        at = self._advance(now)
+        at = self._slot % self.BUCKETS if int(now / self.BUCKET_S) == self._slot else self._advance(now)
         self._attempts[at] += 1
         if is_error:
             self._errors[at] += 1

@@ -196,6 +196,9 @@ class Attempt:
             self.mode, self.channel = "raw", Raw()
 
     def on_body(self, data: bytes) -> None:
+        if self.over:
+            return  # what follows a complete answer is framing
+        run = self.run
         now = _clock()
         if self._inflate is None:
             self._take(data, now)
@@ -208,7 +211,7 @@ class Attempt:
             for piece in pieces:
                 if not self.over:
                     self._take(piece, now)
-        self.run.busy_s += _clock() - now
+        run.busy_s += _clock() - now
 
     def _take(self, data: bytes, now: float) -> None:
         if self.mode == "stream" or self.mode == "raw":
@@ -224,6 +227,7 @@ class Attempt:
     def on_end(self) -> None:
         if self.over:
             return
+        run = self.run
         now = _clock()
         if self._inflate is not None and not self._inflate.is_complete and self.mode != "error":
             self._broke(Outcome.SERVER_ERROR, "the upstream's compressed answer ended too early", now)
@@ -233,7 +237,7 @@ class Attempt:
             self._whole(now)
         else:
             self._stream_ended(now)
-        self.run.busy_s += _clock() - now
+        run.busy_s += _clock() - now
 
     def on_lost(self, kind: str, message: str) -> None:
         if self.over:
@@ -272,8 +276,9 @@ class Attempt:
             self._stream_complete(now)
         elif not self.spoke and (channel.contents or channel.events > HOLD_EVENTS or self.hold_size > HOLD_BYTES):
             self.spoke = True
-            self.run.obey(self.run.dispatch.spoke(self.n, now), now)
-            if not self.relayed and not self.over and self.hold_size > HOLD_BYTES and not self.run.rule.buffer:
+            run = self.run
+            run.obey(run.dispatch.spoke(self.n, now), now)
+            if not self.relayed and not self.over and self.hold_size > HOLD_BYTES and not run.rule.buffer:
                 self.pause()  # waiting for the race's grace: what it says meanwhile stays in the socket
 
     def _stream_error(self, error: ErrorInfo, now: float) -> None:
@@ -401,7 +406,7 @@ class Attempt:
         self.over, self.over_at, self.outcome = True, now, outcome
         if self._task is not None:
             self._task.cancel()
-        ticket = self.ticket
+        ticket, self.ticket = self.ticket, None
         if ticket is not None and not ticket.cancelled:
             if outcome is Outcome.SERVED:
                 self.run.engine.let_finish(ticket, now)  # what is left is framing; the connection is worth keeping
@@ -420,6 +425,10 @@ class Attempt:
             cost_usd=self.cost_usd, began=self.began, now=now,
         )  # fmt: skip
         run.attempt_over(self, changed)
+
+    def release(self) -> None:
+        """The run is over and told of: nothing holds on to it, so that it goes at once and not when the garbage is collected."""
+        del self.run
 
     def speed(self) -> float | None:
         """Output tokens per second of a stream, between its first and its last content."""

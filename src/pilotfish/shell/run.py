@@ -96,6 +96,8 @@ class Run:
 
     def obey(self, commands: Commands, now: float) -> None:
         """In order, each whole before the next: what an attempt tells at once, while it is being started, waits its turn."""
+        if not commands:
+            return
         if self._obeying:
             self._pending.append((commands, now))
             return
@@ -235,7 +237,10 @@ class Run:
         self.finished_at = _clock()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self.engine.run_over(self, failure)
+        for attempt in self.attempts:
+            attempt.release()
 
     # ---- what attempts ask for
 
