@@ -13,6 +13,7 @@ async def test_a_server_that_wants_no_key_gets_none():
     assert key.base() == ""
     assert key.endpoints("m") is None
     await key.fetch()
+    await key.settle()
     await key.close()
     assert repr(key) == "<NoKey no key>"
 

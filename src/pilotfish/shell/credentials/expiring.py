@@ -92,7 +92,13 @@ class ExpiringKey(PlainKey):
             self._begin()
         assert self._fetching is not None
         # Shielded: one of many waiting requests may be cancelled, the fetch is everybody's.
-        await asyncio.shield(self._fetching)
+        task = self._fetching
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():  # not this request left, the program stops
+                raise CredentialError(Outcome.CONNECT_FAILED, f"{self.label}: closed while a token was fetched") from None
+            raise
         if self._surroundings.wall() >= self._valid_until:
             if self._failed is not None:
                 raise self._again(self._failed)
@@ -111,6 +117,10 @@ class ExpiringKey(PlainKey):
 
     def base(self) -> str:
         return self._token.base if self._token is not None else ""
+
+    async def settle(self) -> None:
+        if self._fetching is not None:
+            await asyncio.shield(self._fetching)
 
     async def close(self) -> None:
         if self._timer is not None:

@@ -57,6 +57,10 @@ class _TokenOrFile(PlainKey):
     def refused(self, sent: Headers) -> bool:
         return self._key().refused(sent)
 
+    async def settle(self) -> None:
+        if self._expiring is not None:
+            await self._expiring.settle()
+
     async def close(self) -> None:
         if self._expiring is not None:
             await self._expiring.close()

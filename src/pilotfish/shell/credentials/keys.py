@@ -59,6 +59,10 @@ class Key(Protocol):
         """The paths that this model is served at, where the vendor tells; None: unknown."""
         ...
 
+    async def settle(self) -> None:
+        """Waits for the fetch under way, if there is one: requests wait for it too."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -72,6 +76,9 @@ class PlainKey:
 
     def endpoints(self, model: str) -> frozenset[str] | None:
         return None
+
+    async def settle(self) -> None:
+        return
 
     async def close(self) -> None:
         return
