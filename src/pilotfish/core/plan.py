@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from pilotfish.core.affinity import Homes
 from pilotfish.core.health import PROBING, SERVING
-from pilotfish.core.ledger import Ledger
+from pilotfish.core.ledger import Ledger, ServiceState
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.request_url import native_op
 from pilotfish.core.shares import Share
@@ -32,6 +32,9 @@ COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
     "rate limit nearly used up",
 )
 PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
+# A service that told us to wait refuses within this time if it still refuses. Longer is not waited for the word of the first request let
+# in again: its answer may take minutes.
+PROBE_WORD_S = 1.0
 
 
 class Home(NamedTuple):
@@ -119,7 +122,7 @@ class Plan:
         self.desk, self.rule, self.ledger = desk, desk.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
         self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
-        self.tried: list[object] = []  # ServiceStates: at most max_attempts of them
+        self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history = history
         self._limiter, self._home = limiter, home
 
@@ -152,14 +155,18 @@ class Plan:
         return not self.rule.health.probe_enabled or candidate.service.provider.kind.probe is None or candidate.state.probe_unsupported
 
     def usable(self, now: float, reason: str = "") -> tuple[Roster, list[Candidate]] | None:
-        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it."""
+        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it, and none of
+        a model that has been asked, whoever offers it: it would say the same."""
         tried = self.tried
+        models = {s.model for s in tried} if reason else ()
         for roster in self.rosters:
             for tier in roster.tiers_for(self.op):
                 found = [
                     c
                     for c in tier
-                    if c.state not in tried and (not reason or reason in c.service.fallback) and self.obstacle(c, now) is None
+                    if c.state not in tried
+                    and (not reason or (reason in c.service.fallback and c.service.model not in models))
+                    and self.obstacle(c, now) is None
                 ]
                 if found:
                     return roster, found
@@ -192,25 +199,33 @@ class Plan:
 
     def spare(self, now: float) -> Candidate | None:
         """With all out: of those that cool after errors, not told to wait and not refused, the one that comes back first."""
-        out = [
-            c
-            for c in self.candidates()
-            if c.state not in self.tried and c.state.health.state != SERVING and not c.state.health.is_out(now) and self._has_key(c, now)
-        ]
+        out = []
+        for c in self.candidates():
+            health = c.state.health
+            awaited = health.told and health.state == PROBING and now < health.until + PROBE_WORD_S
+            if c.state not in self.tried and health.state != SERVING and not awaited and not health.is_out(now) and self.has_room(c, now):
+                out.append(c)
         return min(out, key=lambda c: c.state.health.until, default=None)
 
-    def _has_key(self, candidate: Candidate, now: float) -> bool:
+    def has_room(self, candidate: Candidate, now: float) -> bool:
+        """Whatever its health: is there a key for it, and room in our own limits?"""
         return self.ledger.key_for(candidate, now) is not None and (
             self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
         )
 
     def comeback(self, now: float) -> tuple[float, Candidate] | None:
         """Of those that said when to come back, the first to do so and when, tried or not."""
-        told = [
-            (max(c.state.health.until, now + PROBE_POLL_S if c.state.health.state == PROBING else now), c)
-            for c in self.candidates()
-            if c.state.health.told and c.state.health.state != SERVING and not c.state.health.refused
-        ]
+        told: list[tuple[float, Candidate]] = []
+        for c in self.candidates():
+            health = c.state.health
+            if not health.told or health.state == SERVING or health.refused:
+                continue
+            at = max(health.until, now + PROBE_POLL_S if health.state == PROBING else now)
+            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            if blocked is not None:
+                at = max(at, now + PROBE_POLL_S if blocked[1] is None else blocked[1])
+            if self.ledger.key_for(c, at) is not None:
+                told.append((at, c))
         return min(told, key=lambda t: t[0], default=None)
 
     def room_at(self, now: float) -> float | None:
