@@ -76,6 +76,19 @@ async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and
         assert keys_seen(vendor) == ["Bearer key-1"] + ["Bearer key-2"] * 20
 
 
+async def test_a_key_that_is_put_right_after_it_was_refused_serves_without_a_restart(tmp_path):
+    file = tmp_path / "key"
+    file.write_text("revoked")
+    async with SimulatedVendor(key="good") as vendor:
+        async with proxied(tmp_path, rules_of({"kind": "openai", "api_base": vendor.base, "token": {"file": str(file)}})) as proxy:
+            assert (await proxy.chat("m")).status >= 400
+            assert (await proxy.chat("m")).status >= 400
+            file.write_text("good")
+            proxy.app.engine.sweep(0.0)
+            assert (await proxy.chat("m")).status == 200
+        assert keys_seen(vendor).count("Bearer revoked") == 1
+
+
 async def test_a_refused_key_is_left_aside_and_the_second_serves(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRST", "revoked-hush")
     monkeypatch.setenv("SECOND", "good")

@@ -403,6 +403,10 @@ class Engine:
         """Called about once a second."""
         for pool in self.pools.values():
             pool.sweep(now)
+        for name, healths in self.ledger.credentials.items():
+            for i, health in enumerate(healths):
+                if health.refused and name in self.links and self.links[name].keys[i].replaced():
+                    self.ledger.renewed(name, i)
 
     def close(self) -> None:
         for pool in self.pools.values():

@@ -10,6 +10,7 @@ async def test_a_server_that_wants_no_key_gets_none():
     key = NoKey()
     assert key.headers(None) == ()
     assert not key.refused(())
+    assert not key.replaced()
     assert key.base() == ""
     assert key.endpoints("m") is None
     await key.fetch()

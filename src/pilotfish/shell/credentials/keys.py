@@ -51,6 +51,10 @@ class Key(Protocol):
         """The vendor answered 401 to these headers. True: another credential is at hand or can be fetched, try once more."""
         ...
 
+    def replaced(self) -> bool:
+        """Whether what was refused or missing is something else now: a key was rotated, somebody logged in anew."""
+        ...
+
     def base(self) -> str:
         """The base URL to call instead of the provider's; empty: the provider's own."""
         ...
@@ -70,6 +74,9 @@ class PlainKey:
     """What most keys have in common: no base of their own, nothing to close."""
 
     label = ""
+
+    def replaced(self) -> bool:
+        return False
 
     def base(self) -> str:
         return ""
