@@ -9,7 +9,7 @@ to the ledger has happened before an event is told, so that the plan sees the se
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -109,8 +109,8 @@ class Dispatch:
         self._timers: dict[str, float] = {}
         self._again: Try | None = None  # who is asked again when the backoff is over
         self._awaited: Candidate | None = None  # who said when to come back
-        self._asked: Counter[int] = Counter()  # by service: how often, whatever the reason; another key is no retry
-        self._keys_tried: Counter[int] = Counter()  # by service: how often another of its keys was taken
+        self._asked: defaultdict[int, int] = defaultdict(int)  # by service: how often, whatever the reason; another key is no retry
+        self._keys_tried: defaultdict[int, int] = defaultdict(int)  # by service: how often another of its keys was taken
         self._waiting_since: float | None = None
         self._racing = self.rule.race is not None
         self._queued_until: float | None = None

@@ -181,3 +181,8 @@ def _comes_back(name: bytes) -> bool:
     if len(_COMES) < REMEMBERED_NAMES:
         _COMES[name] = comes
     return comes
+
+
+def header_text(text: str) -> bytes:
+    """A configured name as a header's value: no line ends, nothing outside what a field may hold."""
+    return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")

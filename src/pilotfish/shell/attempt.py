@@ -337,7 +337,7 @@ class Attempt:
         if self._inflate is not None:
             body = body or b""
         assert self.call is not None
-        info = self.run.engine.styles(self.call.style).read_error(self.status, body)
+        info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
@@ -356,6 +356,9 @@ class Attempt:
         self._parts, self._size, self._inflate = [], 0, None
         self._send()
         return True
+
+    def _error_type(self) -> str:
+        return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
 
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""

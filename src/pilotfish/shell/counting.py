@@ -13,6 +13,7 @@ from pilotfish.core.outcome import Outcome, Usage
 from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
 
 if TYPE_CHECKING:
+    from pilotfish.core.tactic import Candidate
     from pilotfish.shell.meters import Histogram, Meters, Number
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
@@ -112,12 +113,22 @@ class Counting:
 
     def __init__(self, meters: Meters, ledger: Ledger) -> None:
         self.meters, self.ledger = meters, ledger
+        self.generation = object()  # another one after each reload, since cells of removed services are dropped
         self._services: dict[tuple[str, str, str], ServiceCells] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
         self._codes: dict[tuple[str, str, int], Number] = {}
         self._durations: dict[tuple[str, str, bool], Histogram] = {}
         self.overhead = {flag: meters[s.OVERHEADS].histogram("true" if flag else "false") for flag in (False, True)}
         meters.before_scrape.append(self.refresh)
+
+    def of(self, candidate: Candidate, rule: Rule, op: str, known: bool) -> tuple[ServiceCells, GenAiCells]:
+        """What an attempt at this candidate counts in; looked up once per candidate and operation."""
+        found = candidate.kept.get(op)
+        if found is None or found[0] is not self.generation:
+            cells = self.service(rule.name, candidate.service, known), self.gen_ai(op, rule, candidate.service, known)
+            found = candidate.kept[op] = (self.generation, cells)
+        pair: tuple[ServiceCells, GenAiCells] = found[1]
+        return pair
 
     def service(self, rule: str, service: Service, known: bool) -> ServiceCells:
         """`known`: the rules name this model; one that a client made up is counted as `other`."""
@@ -156,6 +167,7 @@ class Counting:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
+        self.generation = object()
         rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
         pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
         triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {

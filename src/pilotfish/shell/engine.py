@@ -33,7 +33,7 @@ from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
-from pilotfish.shell.run import Run, header_text
+from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Origin, Pool, Ticket
 from pilotfish.wire.proxies import connect
 
@@ -169,7 +169,7 @@ class Engine:
         head = [
             (b"content-type", b"application/json"),
             (b"x-request-id", inbound.request_id.encode()),
-            (b"x-pilotfish-rule", header_text(plan.rule.name)),
+            plan.desk.named,
             (b"x-pilotfish-attempts", b"0"),
             (b"x-pilotfish-estimated", b"true"),
         ]
@@ -299,7 +299,7 @@ class Engine:
     # ---- while runs run
 
     def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
-        cells = self.counting.service(run.rule.name, attempt.service, run.known)
+        cells, _ = self.counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
         outcome = attempt.outcome or Outcome.SERVER_ERROR
         cells.outcome(outcome).value += 1
         if attempt.usage is not None:
@@ -333,13 +333,14 @@ class Engine:
         counting.code(rule, inbound.style, run.code).value += 1
         counting.duration(rule, inbound.style, inbound.stream).observe(duration)
         counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
-        for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
-            if number:
+        if dispatch.retries or dispatch.fallbacks or dispatch.forced:
+            for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
                 self.meters[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
             self.meters[s.CLIENT_GONE].number(rule).value += 1
-        self._rescues(run, failure)
-        self._races(run)
+        if len(run.attempts) > 1 or run.rule.race is not None:
+            self._rescues(run, failure)
+            self._races(run)
         for field in run.dropped_fields:
             self.meters[s.DROPPED].number(inbound.style, field).value += 1
         serving = run.relayed or (run.attempts[-1] if run.attempts else None)
@@ -368,7 +369,7 @@ class Engine:
             self.meters[s.WASTED_TOKENS].number(run.rule.name, "rescue").value += wasted
 
     def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
-        cells = self.counting.gen_ai(run.inbound.op, run.rule, serving.service, run.known)
+        _, cells = self.counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
         if failure is None:
             cells.duration.observe(duration)
         else:

@@ -32,6 +32,7 @@ class Link:
         self.provider, self.keys = provider, keys
         self._pool_at = pool
         self.origin = Origin(*origin_of(provider.base), provider.proxy_url, provider.ca_file)
+        self._own_pool: Pool | None = None
         self._heads: dict[tuple[str, str, str, bool, str], Head] = {}
         self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
@@ -45,7 +46,12 @@ class Link:
 
     def pool(self, key: int) -> Pool:
         base = self.keys[key].base()
-        return self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
+        if not base and self._own_pool is not None and not self._own_pool.closed:
+            return self._own_pool
+        pool = self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
+        if not base:
+            self._own_pool = pool
+        return pool
 
     def op(self, service: Service, op: str, key: int = 0) -> str:
         """The operation to call for a client's; empty if there is none."""

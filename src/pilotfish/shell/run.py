@@ -10,7 +10,7 @@ from pilotfish.core.body import is_true
 from pilotfish.core.calls import CallBody, continuation_body
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
 from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
-from pilotfish.core.inbound import Inbound, returned
+from pilotfish.core.inbound import Inbound, header_text, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.plan import Plan
 from pilotfish.core.provider import CHAT_STYLES
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pilotfish.wire.server import Exchange
 
 KEEP_ALIVE_S = 15.0
+FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
 
 
@@ -144,10 +145,11 @@ class Run:
     # ---- the client's answer
 
     def _head(self, attempt: Attempt | None) -> list[Header]:
-        names = [(b"x-request-id", self.inbound.request_id.encode()), (b"x-pilotfish-rule", header_text(self.rule.name))]
+        names = [(b"x-request-id", self.inbound.request_id.encode()), self.plan.desk.named]
         if attempt is not None:
-            names.append((b"x-pilotfish-service", header_text(attempt.service.id)))
-        names.append((b"x-pilotfish-attempts", b"%d" % len(self.attempts)))
+            names.append((b"x-pilotfish-service", attempt.service.id_header))
+        count = len(self.attempts)
+        names.append(FIRST_ATTEMPT if count == 1 else (b"x-pilotfish-attempts", b"%d" % count))
         if self.dropped_fields:
             names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields))))
         return names
@@ -381,11 +383,6 @@ class Run:
 
 def info_of(failure: Failure) -> ErrorInfo:
     return ErrorInfo(message=failure.message, type="", code=failure.code, status=failure.status, wait_s=failure.wait_s)
-
-
-def header_text(text: str) -> bytes:
-    """A configured name as a header's value: no line ends, nothing outside what a field may hold."""
-    return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def may_hedge(inbound: Inbound) -> bool:
