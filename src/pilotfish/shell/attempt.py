@@ -46,7 +46,7 @@ class Attempt:
     `head_at`, `first_at` and `last_at` (content)."""
 
     __slots__ = (
-        "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
+        "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
         "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
         "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
     )  # fmt: skip
@@ -79,6 +79,7 @@ class Attempt:
         self.writer: StreamWriter | None = None
         self._op = ""
         self._secret: tuple[Header, ...] | None = None
+        self._renewed = False
         self._parts: list[bytes] = []
         self._size = 0
         self._inflate: Inflate | None = None
@@ -95,7 +96,7 @@ class Attempt:
         engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
-            self._op = self.link.op(self.service, inbound.op)
+            self._op = self.link.op(self.service, inbound.op, self.key)
             self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
@@ -130,7 +131,11 @@ class Attempt:
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         lines = [head.lines]
         lines += [b"%b: %b\r\n" % h for h in secret]
-        lines += [b"%b: %b\r\n" % h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        lines += [b"%b: %b\r\n" % h for h in passed]
+        if link.yielding:
+            given = {name for name, _ in passed}
+            lines += [b"%b: %b\r\n" % h for h in link.yielding if h[0] not in given]
         if call.headers:
             lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
         lines += self.run.trace_headers(self)
@@ -335,16 +340,28 @@ class Attempt:
         info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
         if failure.outcome is Outcome.AUTH_FAILED:
+            if self._size <= ERROR_BYTES and self._sent_again():
+                return
             failure = self._without_secrets(failure)
         self._fail(failure, now)
+
+    def _sent_again(self) -> bool:
+        """A key that was rotated meanwhile, or a token that was revoked: the request goes out once more with the new one."""
+        if not self._secret or not self.link.keys[self.key].refused(self._secret) or self._renewed:
+            return False
+        self._renewed = True
+        if self.ticket is not None:
+            self.ticket.cancel()
+        self.status, self.headers, self.mode = 0, [], ""
+        self._parts, self._size, self._inflate = [], 0, None
+        self._send()
+        return True
 
     def _error_type(self) -> str:
         return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
 
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
-        if self._secret:
-            self.link.keys[self.key].refused(self._secret)
         return Failure(
             outcome=failure.outcome, status=failure.status, code=failure.code or "auth_failed",
             message=f"{self.service.provider.name} refused the proxy's credential (status {failure.status})",

@@ -35,6 +35,7 @@ from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Origin, Pool, Ticket
+from pilotfish.wire.proxies import connect
 
 if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat
@@ -113,7 +114,7 @@ class Engine:
     def _pool(self, origin: Origin) -> Pool:
         found = self.pools.get(origin)
         if found is None:
-            found = self.pools[origin] = Pool(origin, clock=_clock)
+            found = self.pools[origin] = Pool(origin, clock=_clock, connect=connect)
         return found
 
     # ---- one exchange
@@ -403,6 +404,10 @@ class Engine:
         """Called about once a second."""
         for pool in self.pools.values():
             pool.sweep(now)
+        for name, healths in self.ledger.credentials.items():
+            for i, health in enumerate(healths):
+                if health.refused and name in self.links and self.links[name].keys[i].replaced():
+                    self.ledger.renewed(name, i)
 
     def close(self) -> None:
         for pool in self.pools.values():
