@@ -91,9 +91,10 @@ class Seam:
         return self._close(self._held)
 
     def flush(self) -> str:
-        """The stream is over: what was held is no repetition, unless it is all of one."""
-        held, self._held, self._open = self._held, "", False
-        return held
+        """The stream is over: what was held is no repetition, unless it is all of one that a longer one could have begun with."""
+        held = self._held
+        repeated = next((end for end in self._ends if held.startswith(end)), "")
+        return self._close(held[len(repeated) :])
 
     def _close(self, new: str) -> str:
         self._open, self._held = False, ""
