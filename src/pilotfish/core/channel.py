@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from pilotfish.core.body import members_of, replaced, text_of
 from pilotfish.core.deltas import (
     CitationDelta,
     Delta,
@@ -48,6 +49,7 @@ from pilotfish.core.style import (
     StreamWriter,
     Watcher,
 )
+from pilotfish.errors import ClientError
 
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
@@ -338,14 +340,37 @@ class Inflate:
 
 
 _MODEL = re.compile(rb'"(model|modelVersion)"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NESTING = re.compile(rb"[{\[]")
+_WRAPPERS = ("response", "message")  # where an event keeps the answer whose model it names
 
 
 def renamer(model: str) -> Callable[[bytes], bytes]:
-    """Puts this model's name where an event or answer names the upstream's. A quote inside a JSON string is always escaped, so the
-    first match is a real member; in a request echoed by Responses the outer one comes first."""
+    """Puts this model's name where an event or answer names the upstream's: at its top, or at the top of what it wraps. A tool's input
+    may have a `model` of its own, which is not ours to change."""
     shown = msgspec.json.encode(model)
 
     def rename(data: bytes) -> bytes:
-        return _MODEL.sub(lambda m: b'"%b":%b' % (m[1], shown), data, count=1)
+        found = _MODEL.search(data)
+        if found is None:
+            return data
+        start = data.find(b"{")
+        if not _NESTING.search(data, start + 1, found.start()):  # nearly always: it stands before all that is nested
+            return b'%b"%b":%b%b' % (data[: found.start()], found[1], shown, data[found.end() :])
+        end = data.rfind(b"}") + 1
+        return data[:start] + rename_below(data[start:end]) + data[end:]
+
+    def rename_below(answer: bytes) -> bytes:
+        try:
+            members = members_of(answer)
+        except ClientError:
+            return answer
+        values: dict[str, bytes | None] = {}
+        for name in ("model", "modelVersion"):
+            if text_of(members, name) is not None:
+                values[name] = shown
+        for name in _WRAPPERS if not values else ():
+            if name in members:
+                values[name] = rename(bytes(members[name]))
+        return b"".join(replaced(answer, members, values))
 
     return rename
