@@ -59,7 +59,7 @@ class Release:
 
     async def shop(self, **annotations):
         """A labelled namespace whose service account is there already."""
-        name = f"shop-{next(_numbers)}"
+        name = f"{self.namespace}-shop-{next(_numbers)}"
         metadata = {"name": name, "labels": {"pilotfish.dev/inject": "enabled"}, "annotations": annotations}
         await self.admin.request("POST", "/api/v1/namespaces", body={"metadata": metadata})
         await self.eventually(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account)

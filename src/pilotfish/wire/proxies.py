@@ -1,190 +1,211 @@
-"""Connections through a proxy: HTTP and HTTPS proxies (CONNECT for https, absolute form for http), SOCKS5.
+"""Connections to vendors by way of a proxy: `http://` and `https://` ones by CONNECT, `socks5://` and `socks5h://` ones by SOCKS.
 
-What happens to bytes afterwards is none of this module's business: the pool's protocol gets a transport like any other.
+Every origin is reached through a tunnel, plain `http` ones too: what the vendor sees is then the same with and without a proxy, and
+a proxy gets to see neither prompts nor keys. A proxy that refuses tunnels to an origin's port says so in the error.
+User and password come from the URL (`http://user:password@proxy:3128`) and go nowhere but to the proxy: no error names them.
+`socks5` looks the vendor's name up here, `socks5h` leaves that to the proxy.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+from urllib.parse import unquote, urlsplit
 
-from pilotfish.wire.pool import Origin, connect_directly
+from pilotfish.wire.origin import Origin, reason, tls_context
 
 MAX_ANSWER_BYTES = 16 * 1024
-DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-
-# RFC 1928 section 6.
-_SOCKS_REFUSALS = {
-    1: "general failure",
-    2: "not allowed by its rules",
-    3: "network unreachable",
-    4: "host unreachable",
-    5: "connection refused",
-    6: "time to live expired",
-    7: "command not supported",
-    8: "address type not supported",
-}
+_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_SOCKS_MISSING = "a socks5 proxy needs the python-socks package: pip install 'pilotfish[socks]'"
 
 
-class ProxyError(ConnectionError):
-    """The proxy did not do what it is for. Its name stands in the message, user and password do not."""
+class ProxyError(OSError):
+    """No tunnel: what the proxy said, or why it could not be asked."""
+
+
+class Proxy(NamedTuple):
+    """A proxy_url, read. `user` and `password` are secrets."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.name})"
+
+    @property
+    def name(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def read_proxy_url(url: str) -> Proxy:
+    """Raises ProxyError that says what is wrong with the URL, without quoting it: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ProxyError("the proxy_url is not a URL with a host and a port") from None
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS:
+        raise ProxyError(f"the proxy_url is for {scheme or 'no'} proxies; known are {', '.join(_PORTS)}")
+    if not parts.hostname:
+        raise ProxyError("the proxy_url names no host")
+    return Proxy(scheme, parts.hostname, port or _PORTS[scheme], unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 async def connect(factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
-    """A connection to `origin`, by way of its proxy if it names one; `context` is the TLS towards the origin itself."""
-    if not origin.proxy_url:
-        return await connect_directly(factory, origin, context)
-    proxy = urlsplit(origin.proxy_url)
-    name = f"proxy {proxy.hostname}:{_port(proxy)}"
-    reader = asyncio.StreamReader(limit=MAX_ANSWER_BYTES)
+    """As `origin.connect_directly`, through `origin.proxy_url`. Raises OSError (ProxyError where the proxy is to blame) or ValueError."""
+    proxy = read_proxy_url(origin.proxy_url)
+    if proxy.scheme.startswith("socks5"):
+        return await _through_socks(factory, origin, context, proxy)
+    return await _through_connect(factory, origin, context, proxy)
+
+
+async def _through_connect(
+    factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None, proxy: Proxy
+) -> tuple[Any, Any]:
     loop = asyncio.get_running_loop()
+    own = await asyncio.to_thread(_proxy_context, origin.ca_file) if proxy.scheme == "https" else None
     try:
-        transport, _ = await loop.create_connection(
-            lambda: asyncio.StreamReaderProtocol(reader),
-            proxy.hostname or "",
-            _port(proxy),
-            ssl=ssl.create_default_context(cafile=origin.ca_file or None) if proxy.scheme == "https" else None,
+        transport, tunnel = await loop.create_connection(
+            lambda: _Tunnel(_connect_request(origin, proxy), proxy),
+            proxy.host,
+            proxy.port,
+            ssl=own,
+            server_hostname=proxy.host if own else None,
         )
     except OSError as e:
-        raise ProxyError(f"cannot reach the {name}: {e.strerror or type(e).__name__}") from e
+        raise ProxyError(f"the proxy {proxy.name} cannot be reached: {reason(e)}") from e
     try:
-        if proxy.scheme.startswith("socks5"):
-            await _socks5(reader, transport, proxy, origin, name)
-        elif context is not None:
-            await _tunnel(reader, transport, proxy, origin, name)
-        else:
-            return _handed_over(factory(), _AbsoluteForm(transport, origin, _basic(proxy)), transport)
-        protocol = factory()
+        await tunnel.opened
+        entrance = _Entrance()
         if context is None:
-            return _handed_over(protocol, transport, transport)
-        secured = await loop.start_tls(transport, protocol, context, server_hostname=origin.host)
-        assert secured is not None
-        protocol.connection_made(secured)
-        return secured, protocol
-    except asyncio.IncompleteReadError:
-        transport.abort()
-        raise ProxyError(f"the {name} closed the connection") from None
+            transport.set_protocol(entrance)
+            inner: asyncio.BaseTransport = transport
+        else:
+            started = await loop.start_tls(transport, entrance, context, server_hostname=origin.host)
+            if started is None:  # what uvloop and asyncio give where the connection went meanwhile
+                raise ProxyError(f"the proxy {proxy.name} closed the tunnel during the TLS handshake")
+            inner = started
     except BaseException:
         transport.abort()
         raise
+    protocol = factory()
+    entrance.hand_over(inner, protocol)
+    return inner, protocol
 
 
-def _handed_over(protocol: asyncio.Protocol, seen: asyncio.Transport, transport: asyncio.Transport) -> tuple[Any, Any]:
-    """From here on the connection is the protocol's."""
-    transport.set_protocol(protocol)
-    protocol.connection_made(seen)
-    return seen, protocol
-
-
-def _port(proxy: SplitResult) -> int:
-    return proxy.port or DEFAULT_PORTS.get(proxy.scheme, 80)
-
-
-def _basic(proxy: SplitResult) -> bytes:
-    """The header that authenticates us to the proxy; empty without a user."""
-    if proxy.username is None:
-        return b""
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
-    return b"proxy-authorization: Basic " + b64encode(pair) + b"\r\n"
-
-
-async def _tunnel(reader: asyncio.StreamReader, transport: asyncio.Transport, proxy: SplitResult, origin: Origin, name: str) -> None:
-    """RFC 9110 section 9.3.6."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    target = f"{host}:{origin.port}".encode()
-    transport.write(b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (target, target, _basic(proxy)))
+async def _through_socks(
+    factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None, proxy: Proxy
+) -> tuple[Any, Any]:
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.LimitOverrunError:
-        raise ProxyError(f"the {name} answered CONNECT with more than {MAX_ANSWER_BYTES} bytes") from None
-    words = head.split(b"\r\n", 1)[0].split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
-        raise ProxyError(f"the {name} does not speak HTTP")
-    if not words[1].startswith(b"2"):
-        raise ProxyError(f"the {name} refused the connection to {origin.host}:{origin.port} with status {int(words[1])}")
+        import python_socks
+        from python_socks.async_.asyncio import Proxy as SocksProxy
+    except ImportError:
+        raise ProxyError(_SOCKS_MISSING) from None
+    by_name = proxy.scheme == "socks5h"
+    way = SocksProxy(
+        python_socks.ProxyType.SOCKS5, proxy.host, proxy.port, username=proxy.user or None, password=proxy.password or None, rdns=by_name
+    )
+    try:
+        sock = await way.connect(origin.host, origin.port)
+    except (python_socks.ProxyError, python_socks.ProxyConnectionError, python_socks.ProxyTimeoutError) as e:
+        raise ProxyError(f"the proxy {proxy.name} opens no tunnel to {origin.host}:{origin.port}: {e}") from None
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=origin.host if context else None)
+    except BaseException:
+        sock.close()
+        raise
 
 
-async def _socks5(reader: asyncio.StreamReader, transport: asyncio.Transport, proxy: SplitResult, origin: Origin, name: str) -> None:
-    """RFC 1928; user and password by RFC 1929. `socks5` looks names up here, `socks5h` leaves that to the proxy."""
-    methods = b"\x00" if proxy.username is None else b"\x00\x02"
-    transport.write(b"\x05" + bytes([len(methods)]) + methods)
-    version, method = await reader.readexactly(2)
-    if version != 5 or method not in methods:
-        raise ProxyError(f"the {name} {'takes none of our ways to authenticate' if version == 5 else 'does not speak SOCKS5'}")
-    if method == 2:
-        user, password = (unquote(part or "").encode()[:255] for part in (proxy.username, proxy.password))
-        transport.write(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
-        if (await reader.readexactly(2))[1] != 0:
-            raise ProxyError(f"the {name} refused our user and password")
-    transport.write(b"\x05\x01\x00" + await _address(proxy, origin) + origin.port.to_bytes(2, "big"))
-    _, reply, _, kind = await reader.readexactly(4)
-    if reply != 0:
-        why = _SOCKS_REFUSALS.get(reply, f"code {reply}")
-        raise ProxyError(f"the {name} could not connect to {origin.host}:{origin.port}: {why}")
-    length = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
-    await reader.readexactly(length + 2)
+def _connect_request(origin: Origin, proxy: Proxy) -> bytes:
+    host = origin.host if origin.host.isascii() else origin.host.encode("idna").decode()
+    authority = f"[{host}]:{origin.port}" if ":" in host else f"{host}:{origin.port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"host: {authority}"]
+    if proxy.user or proxy.password:
+        lines.append("proxy-authorization: Basic " + b64encode(f"{proxy.user}:{proxy.password}".encode()).decode())
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-async def _address(proxy: SplitResult, origin: Origin) -> bytes:
-    host = origin.host
-    if proxy.scheme == "socks5":
+def _proxy_context(ca_file: str) -> ssl.SSLContext:
+    """A proxy may stand behind a public authority while its origin has its own, or the other way round: both are trusted for it."""
+    context = tls_context("")
+    if ca_file:
         try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            found = await asyncio.get_running_loop().getaddrinfo(host, origin.port, type=1)
-            host = str(found[0][4][0])
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.encode("idna")
-        return b"\x03" + bytes([len(name)]) + name
-    return (b"\x01" if address.version == 4 else b"\x04") + address.packed
+            context.load_verify_locations(ca_file)
+        except OSError as e:
+            raise OSError(f"the CA file {ca_file} cannot be used: {reason(e)}") from e
+    return context
 
 
-class _AbsoluteForm(asyncio.Transport):
-    """A transport whose requests carry the whole URL and our credentials for the proxy (RFC 9112 section 3.2.2).
+class _Tunnel(asyncio.Protocol):
+    """Asks a proxy for a tunnel; `opened` is done when it stands. Reads the answer's head, and no body: a refusal's is not told."""
 
-    The pool writes a request by one call, its head whole in the first part: that is where the URL goes in.
-    """
+    def __init__(self, request: bytes, proxy: Proxy) -> None:
+        self._request, self._proxy = request, proxy
+        self._answer = b""
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def __init__(self, transport: asyncio.Transport, origin: Origin, authorization: bytes) -> None:
-        super().__init__()
-        self._transport = transport
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        self._prefix = f"http://{host}:{origin.port}".encode()
-        self._authorization = authorization
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(self._request)
 
-    def _rewritten(self, head: bytes) -> bytes:
-        method, _, rest = head.partition(b" ")
-        line, _, headers = rest.partition(b"\r\n")
-        return b"%b %b%b\r\n%b%b" % (method, self._prefix, line, self._authorization, headers)
+    def data_received(self, data: bytes) -> None:
+        if self.opened.done():
+            return
+        self._answer += data
+        head, end, rest = self._answer.partition(b"\r\n\r\n")
+        if not end:
+            if len(self._answer) > MAX_ANSWER_BYTES:
+                self._fail(f"answers CONNECT with a head of more than {MAX_ANSWER_BYTES} bytes")
+            return
+        words = head.split(b"\r\n", 1)[0].split(None, 2)
+        if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not (words[1].isdigit() and len(words[1]) == 3):
+            self._fail("does not answer CONNECT in HTTP/1.1")
+        elif words[1] == b"407":
+            self._fail("asks for other credentials than those in proxy_url (status 407)")
+        elif words[1][:1] == b"1":
+            self._answer = rest
+            self.data_received(b"")
+        elif words[1][:1] != b"2":
+            self._fail(f"refuses the tunnel with status {words[1].decode()}")
+        elif rest:
+            self._fail("sends data into the tunnel before anything was asked")
+        else:
+            self.opened.set_result(None)
 
-    def write(self, data: Any) -> None:
-        self._transport.write(self._rewritten(bytes(data)))
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.opened.done():
+            self._fail("closed the connection before it answered CONNECT")
 
-    def writelines(self, list_of_data: Any) -> None:
-        parts: Sequence[bytes] = list(list_of_data)
-        self._transport.writelines([self._rewritten(bytes(parts[0])), *parts[1:]])
+    def _fail(self, what: str) -> None:
+        self.opened.set_exception(ProxyError(f"the proxy {self._proxy.name} {what}"))
 
-    def abort(self) -> None:
-        self._transport.abort()
 
-    def close(self) -> None:
-        self._transport.close()
+class _Entrance(asyncio.Protocol):
+    """Stands at our end of a tunnel until the real protocol does: what comes or ends in between must not be lost."""
 
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
+    def __init__(self) -> None:
+        self._data: list[bytes] = []
+        self._lost: tuple[Exception | None] | None = None
 
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
+    def data_received(self, data: bytes) -> None:
+        self._data.append(data)
 
-    def resume_reading(self) -> None:
-        self._transport.resume_reading()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = (exc,)
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
+    def hand_over(self, transport: asyncio.BaseTransport, protocol: asyncio.Protocol) -> None:
+        cast(asyncio.Transport, transport).set_protocol(protocol)
+        protocol.connection_made(transport)
+        if self._data:
+            protocol.data_received(b"".join(self._data))
+        if self._lost is not None:
+            protocol.connection_lost(self._lost[0])

@@ -24,6 +24,7 @@ class FakeApi:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.tokens: list[str] = []
         self.refusals: list[int] = []  # the next answers, one each
+        self.refuse_all = 0  # every answer, until it is 0 again
         self.reply: dict[str, Any] = {}  # by path, what a POST is answered with
         self.bodies: list[Any] = []
         self.oldest = 0  # watches from before are answered 410
@@ -105,7 +106,7 @@ class FakeApi:
         query = dict(request.query)
         self.requests.append((request.method, request.path, query))
         self.tokens.append(request.headers.get("Authorization", ""))
-        if self.refusals and (status := self.refusals.pop(0)):
+        if status := self.refuse_all or (self.refusals and self.refusals.pop(0)):
             return web.json_response({"kind": "Status", "message": f"refused with {status}"}, status=status)
         if query.get("watch"):
             return await self._watch(request, query)

@@ -19,7 +19,7 @@ from pilotfish.core.inject.environment import PLACEHOLDER_KEY
 from pilotfish.core.inject.pod import inject
 from pilotfish.core.inject.settings import Injected, Sidecar, Skipped, Surroundings
 
-FOLDER = Path(__file__).parent.parent / "fixtures" / "inject"
+FOLDER = Path(__file__).parents[2] / "fixtures" / "inject"
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.name.endswith(".out.yaml"))
 DEFAULTS = Sidecar(image="registry.example/pilotfish:0.1.0", version="0.1.0", configmaps=("pilotfish-rules",))
 
