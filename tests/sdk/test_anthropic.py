@@ -29,13 +29,16 @@ async def test_an_unknown_model_is_not_found(anthropic):
 
 
 async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(anthropic, upstream):
-    text = ""
-    with pytest.raises(anthropic_sdk.APIStatusError):
-        async with anthropic.messages.stream(model=f"{upstream}/sim-err-after", max_tokens=100, messages=USER) as stream:
+    pieces: list[str] = []
+
+    async def listen() -> None:
+        async with anthropic.messages.stream(model=f"{upstream}/sim-gap-5ms-err-after", max_tokens=100, messages=USER) as stream:
             async for piece in stream.text_stream:
-                text += piece
-    assert text == TEXT[: len(text)]
-    assert text
+                pieces.append(piece)
+
+    with pytest.raises(anthropic_sdk.APIStatusError):
+        await listen()
+    assert "".join(pieces) == "the small pilot fish "
 
 
 async def test_a_whole_answer(anthropic, model):
@@ -101,9 +104,9 @@ async def test_structured_output_follows_its_schema(anthropic, model):
     assert answer.content[0].text == '{"city":"fish"}'
 
 
-async def test_a_token_limit_ends_the_answer_as_max_tokens(anthropic, model):
-    answer = await anthropic.messages.create(model=model, max_tokens=3, messages=USER)
-    assert (answer.content[0].text, answer.stop_reason) == ("the small pilot ", "max_tokens")
+async def test_a_token_limit_ends_the_answer_as_max_tokens(anthropic, upstream):
+    answer = await anthropic.messages.create(model=f"{upstream}/sim-n30", max_tokens=20, messages=USER)
+    assert (answer.usage.output_tokens, answer.stop_reason) == (20, "max_tokens")
 
 
 async def test_tokens_are_counted(anthropic, model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -32,8 +33,12 @@ def converse(bedrock):
 
 @pytest.fixture
 def converse_stream(bedrock):
+    def events(**asked: Any) -> list[Any]:
+        with closing(bedrock.converse_stream(**asked)["stream"]) as stream:
+            return list(stream)
+
     async def ask(**asked: Any) -> list[Any]:
-        return await asyncio.to_thread(lambda: list(bedrock.converse_stream(**asked)["stream"]))
+        return await asyncio.to_thread(lambda: events(**asked))
 
     return ask
 
@@ -46,7 +51,7 @@ async def test_a_rate_limit_is_throttling(converse, upstream):
 
 async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(converse_stream, upstream):
     with pytest.raises(EventStreamError):
-        await converse_stream(modelId=f"{upstream}/sim-err-after", messages=user("hello"))
+        await converse_stream(modelId=f"{upstream}/sim-gap-5ms-err-after", messages=user("hello"))
 
 
 async def test_a_whole_answer(converse, model):
@@ -93,14 +98,12 @@ async def test_an_image_reaches_the_vendor(converse, vendor, model):
 
 async def test_reasoning_is_a_block_of_its_own(converse, model):
     more = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
-    answer = await converse(
-        modelId=model, messages=user("hello"), inferenceConfig={"maxTokens": 4096}, additionalModelRequestFields=more
-    )
+    answer = await converse(modelId=model, messages=user("hello"), inferenceConfig={"maxTokens": 4096}, additionalModelRequestFields=more)
     first, second = answer["output"]["message"]["content"]
     assert first["reasoningContent"]["reasoningText"]["text"] == "thought 1 thought 2 thought 3 thought 4 "
     assert second == {"text": TEXT}
 
 
-async def test_a_token_limit_ends_the_answer_as_max_tokens(converse, model):
-    answer = await converse(modelId=model, messages=user("hello"), inferenceConfig={"maxTokens": 3})
-    assert (answer["output"]["message"]["content"], answer["stopReason"]) == ([{"text": "the small pilot "}], "max_tokens")
+async def test_a_token_limit_ends_the_answer_as_max_tokens(converse, upstream):
+    answer = await converse(modelId=f"{upstream}/sim-n30", messages=user("hello"), inferenceConfig={"maxTokens": 20})
+    assert (answer["usage"]["outputTokens"], answer["stopReason"]) == (20, "max_tokens")

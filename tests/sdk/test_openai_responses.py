@@ -28,12 +28,16 @@ async def test_an_overloaded_vendor_is_the_librarys_own_error(openai, upstream):
 
 
 async def test_an_error_after_content_never_completes_the_response(openai, upstream):
-    kinds = []
-    with pytest.raises((openai_sdk.APIError, RuntimeError)):  # the library raises for an `error` event, and for a stream without an end
-        async with openai.responses.stream(model=f"{upstream}/sim-err-after", input="hello") as stream:
+    kinds: list[str] = []
+
+    async def listen() -> None:
+        async with openai.responses.stream(model=f"{upstream}/sim-gap-5ms-err-after", input="hello") as stream:
             async for event in stream:
                 kinds.append(event.type)
             await stream.get_final_response()
+
+    with pytest.raises((openai_sdk.APIError, RuntimeError)):  # raised for an `error` event, and for a stream without an end
+        await listen()
     assert "response.output_text.delta" in kinds
     assert "response.completed" not in kinds
 
@@ -93,8 +97,8 @@ async def test_structured_output_is_parsed(openai, model):
     assert answer.output_parsed == City(city="fish")
 
 
-async def test_a_token_limit_makes_the_response_incomplete(openai, model):
-    answer = await openai.responses.create(model=model, input="hello", max_output_tokens=3)
+async def test_a_token_limit_makes_the_response_incomplete(openai, upstream):
+    answer = await openai.responses.create(model=f"{upstream}/sim-n30", input="hello", max_output_tokens=20)
     assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "max_output_tokens")
 
 
