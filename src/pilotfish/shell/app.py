@@ -196,7 +196,7 @@ class App:
         if self._listener is not None:
             self._listener.close()
         for connection in list(self.server.connections):
-            connection.break_off()
+            connection.break_off(loudly=False)
         self.engine.close()
         if self.state is not None:
             self.state.save()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -75,6 +76,21 @@ async def test_tokens_at_hand_outlive_a_change_of_rules(surroundings, make):
     assert store.of(changed).keys[0].headers(None) == ((b"authorization", b"Bearer b"),)
     await store.close()
     assert store.of(again) is not before["stays"]
+
+
+async def test_a_change_of_rules_fails_no_request_that_waits_for_a_token(surroundings, make, endpoint):
+    endpoint.gate.clear()
+    detail = OAuth(refresh_token=A, extra_fields={"token_url": endpoint.url})
+    store = CredentialStore(surroundings)
+    key = store.of(make("openai", auth_type="oauth", oauth=detail)).keys[0]
+    waiting = asyncio.create_task(key.fetch())
+    await endpoint.arrived.wait()
+    adopting = asyncio.create_task(store.adopt([]))
+    await asyncio.sleep(0)
+    endpoint.gate.set()
+    await waiting
+    await adopting
+    assert key.headers(None) == ((b"authorization", b"Bearer token-1"),)
 
 
 async def test_a_change_without_adopt_is_seen_too(surroundings, make):
