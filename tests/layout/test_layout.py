@@ -112,7 +112,14 @@ def test_tests_neither_sleep_nor_skip():
             if name in ("asyncio.sleep", "time.sleep", "sleep") and not exempt(path, MAY_SLEEP):
                 turns = node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
                 offenders += [] if turns else [at]
-            if name in ("pytest.skip", "pytest.xfail", "pytest.importorskip", "pytest.mark.skip", "pytest.mark.skipif", "pytest.mark.xfail"):
+            if name in (
+                "pytest.skip",
+                "pytest.xfail",
+                "pytest.importorskip",
+                "pytest.mark.skip",
+                "pytest.mark.skipif",
+                "pytest.mark.xfail",
+            ):
                 offenders += [] if exempt(path, MAY_SKIP) else [at]
     assert offenders == []
 
