@@ -12,12 +12,17 @@ import openai.types.responses
 import pydantic
 import pytest
 from google.genai import types
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bedrock_wire import parsed_reply, parsed_stream, problems_of
+from bedrock_wire import frame, parsed_reply, parsed_stream, problems_of
 from pairs_wire import ALL, OWN, folders, own_goldens, pieces, read, request_to, stream_of, translated
 from pilotfish import styles
 from pilotfish.core.deltas import Finish, Malformed, RefusalDelta, TextDelta, ToolArgs, ToolStart, UsageDelta
 from pilotfish.core.outcome import Usage
+from pilotfish.core.sse import event_from
+from pilotfish.core.style import Target
+from pilotfish.errors import ClientError
 from style_wire import FIXTURES, WRITTEN
 from style_wire import payloads as sse_payloads
 
@@ -138,3 +143,76 @@ def test_the_watcher_sees_the_same_usage_as_the_reader(case):
 def test_every_style_has_cases_and_says_where_they_come_from(style):
     assert (FIXTURES / style / "ABOUT.md").read_text().startswith("# ")
     assert len([case for case in folders() if case.parent.name == style]) >= 5
+
+
+# --- nothing unforeseen ----------------------------------------------------------------------------------------------------------
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+)
+
+
+@st.composite
+def spoilt(draw: Any, originals: list[Any]) -> bytes:
+    """A good document with one place in it replaced by anything."""
+    document = json.loads(json.dumps(draw(st.sampled_from(originals))))
+    place = document
+    while True:
+        key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], dict | list) or not place[key] or draw(st.integers(0, 3)) == 0:
+            place[key] = draw(JSON)
+            return json.dumps(document).encode()
+        place = place[key]
+
+
+def documents(style: str, name: str) -> list[Any]:
+    return [json.loads((case / name).read_bytes()) for case in folders() if case.parent.name == style and (case / name).exists()]
+
+
+@pytest.mark.parametrize("style", OWN)
+@given(data=st.data())
+def test_a_spoilt_request_is_translated_or_is_the_clients_fault(style, data):
+    body = data.draw(spoilt(documents(style, "client.json")))
+    try:
+        chat = styles.get(style).read_request(body, model="m", stream=True)
+    except ClientError:
+        return
+    for target in ALL:
+        for model in ("m", "gemini-3-pro", "us.anthropic.claude-sonnet-4-5"):
+            json.loads(styles.get(target).write_request(chat, Target(model=model, stream=True)).body)
+
+
+@pytest.mark.parametrize("style", OWN)
+@given(data=st.data())
+def test_a_spoilt_answer_is_translated_or_a_value_error(style, data):
+    body = data.draw(spoilt(documents(style, "upstream.json")))
+    assert isinstance(styles.get(style).watcher().reply(body), int)
+    try:
+        reply = styles.get(style).read_reply(body)
+    except ValueError:
+        return
+    for target in ALL:
+        json.loads(styles.get(target).write_reply(reply, **WRITTEN))
+
+
+@pytest.mark.parametrize("style", OWN)
+@given(data=st.data())
+def test_a_spoilt_stream_raises_nothing_and_every_writer_takes_what_is_read(style, data):
+    if style == "google":
+        originals = [
+            payload for case in folders() if case.parent.name == style and stream_of(case) for payload in sse_payloads(stream_of(case))
+        ]
+        events = [event_from(body) for body in data.draw(st.lists(spoilt(originals), max_size=4))]
+    else:
+        lines = [json.loads(line) for case in folders() for path in case.glob("upstream.jsonl") for line in path.read_text().splitlines()]
+        spoilt_lines = [json.loads(line) for line in data.draw(st.lists(spoilt(lines), max_size=4))]
+        events = [frame(name, payload) for line in spoilt_lines for name, payload in line.items()]
+    reader, watcher = styles.get(style).stream_reader(), styles.get(style).watcher()
+    deltas = []
+    for event in events:
+        assert isinstance(watcher.event(event), int)
+        deltas += reader.feed(event)
+    for target in ALL:
+        writer = styles.get(target).stream_writer(**WRITTEN, options={})
+        assert isinstance(writer.write(deltas) + writer.end(), bytes)

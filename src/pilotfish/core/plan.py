@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple, Protocol
 
 from pilotfish.core.affinity import Homes
 from pilotfish.core.health import PROBING, SERVING
+from pilotfish.core.inbound import header_text
 from pilotfish.core.ledger import Ledger, ServiceState
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.request_url import native_op
@@ -51,9 +52,10 @@ class Limiter(Protocol):
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> tuple[str, float | None] | None: ...
 
 
-def op_for(service: Service, op: str) -> str | None:
-    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way."""
-    native = native_op(service.provider, service.model, op)
+def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
+    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way. `endpoints`: the paths that
+    its vendor says the model is served at, where it says so."""
+    native = native_op(service.provider, service.model, op, endpoints)
     if native:
         return native
     alike = ALIKE.get(op)
@@ -87,10 +89,11 @@ class Roster:
 class Desk:
     """A rule in force, bound to the ledger: its rosters, its budgets of retries and hedges."""
 
-    __slots__ = ("blocks", "hedges", "own", "retries", "rule")
+    __slots__ = ("blocks", "hedges", "named", "own", "retries", "rule")
 
     def __init__(self, rule: Rule, ledger: Ledger, known: Desk | None = None) -> None:
         self.rule = rule
+        self.named = (b"x-pilotfish-rule", header_text(rule.name))
         self.own = Roster(rule, "rule", rule.services, ledger)
         self.blocks = tuple(Roster(rule, ("block", i), block.services, ledger) for i, block in enumerate(rule.smart))
         self.retries: Share = known.retries if known else Share(rule.retries.budget_percent, 3, 10.0)

@@ -87,3 +87,9 @@ def test_thoughts_take_no_cache_mark():
     assert not mark_last([], Cache())
     assert not mark_last([Thinking(text="a")], Cache())
     assert read({"reasoningContent": {"reasoningText": {"text": "a"}}}, {"cachePoint": {"type": "default"}})[1] == ("cachePoint",)
+
+
+def test_blocks_that_hold_nothing_are_nothing():
+    assert read({})[0] == ()
+    (result,), _ = read({"toolResult": {"toolUseId": "t", "content": [{}]}})
+    assert result == ToolResult(call_id="t")

@@ -173,3 +173,7 @@ def test_what_an_answer_cannot_hold_is_left_out():
         {"text": "no"},
         {"text": "t"},
     ]
+
+
+def test_a_citation_without_facts_is_empty():
+    assert write_answer_blocks((Text("a", citations=(Citation(),)),))[0]["citationsContent"]["citations"] == [{}]

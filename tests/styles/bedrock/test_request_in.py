@@ -160,3 +160,9 @@ def test_all_roles_are_read():
         Turn("assistant", (Text("assistant"),)),
         Turn("system", (Text("system"),)),
     )
+
+
+def test_fields_of_tools_that_nobody_else_has_are_named():
+    body = {"messages": HELLO, "toolConfig": {"tools": [{"toolSpec": {"name": "f", "new": 1}}]}}
+    chat = STYLE.read_request(json.dumps(body).encode(), model="m", stream=False)
+    assert (chat.tools, chat.lost) == ((Tool(name="f"),), ("toolConfig.tools.new",))

@@ -179,3 +179,16 @@ def test_a_keep_alive_is_nothing_to_boto():
         "messageStop",
         "metadata",
     ]
+
+
+def test_calls_that_never_became_whole_still_come_out():
+    raw = stream(ToolStart(index=0, id="a", name="f"), ToolStart(index=1, id="b", name="g"), ToolArgs(1, '{"b":'), ToolArgs(0, '{"a":'))
+    assert_blocks_do_not_overlap(raw)
+    assert [payload["delta"] for name, payload in events(raw) if name == "contentBlockDelta"] == [
+        {"toolUse": {"input": '{"a":'}},
+        {"toolUse": {"input": '{"b":'}},
+    ]
+
+
+def test_what_bedrock_has_no_form_for_is_left_out():
+    assert told(PartDelta(Image(url="https://e.com/a.png")), PartDelta(Audio(data="AAAA"))) == []

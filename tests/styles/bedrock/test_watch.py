@@ -124,3 +124,14 @@ class TestAWholeAnswer:
         watcher = BedrockWatcher()
         assert watcher.reply(b'{"inputTokens":31}') == CONTENT | TERMINAL
         assert watcher.usage == Usage(input=31)
+
+
+def test_an_answer_without_counts_is_an_answer():
+    watcher = BedrockWatcher()
+    assert watcher.reply(b'{"output":{"message":{"content":[]}},"stopReason":"end_turn"}') == CONTENT | TERMINAL
+    assert watcher.usage is None
+
+
+def test_the_style_cuts_frames():
+    raw = delta(text="a")
+    assert STYLE.splitter().feed(raw + raw[:5]) == [raw]

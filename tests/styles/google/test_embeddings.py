@@ -103,3 +103,20 @@ def test_openais_vectors_reach_a_google_client_in_order():
     single = json.loads(google_from_openai_reply(body, batch=False))
     assert types.ContentEmbedding.model_validate(single["embedding"]).values == [0.5, -1.0]
     assert single["usageMetadata"] == {"promptTokenCount": 3}
+
+
+@pytest.mark.parametrize("answer", [b'{"embedding":{"values":[1e300]}}'])
+def test_a_number_too_large_for_its_32_bits_is_a_value_error(answer):
+    with pytest.raises(ValueError, match="32-bit"):
+        openai_from_google(answer, model="m", encoding="base64")
+
+
+@pytest.mark.parametrize("packed", ["AAA=", "%%%%"])
+def test_packed_numbers_that_are_none_are_a_value_error(packed):
+    with pytest.raises(ValueError):
+        google_from_openai_reply(json.dumps({"data": [{"embedding": packed}]}).encode(), batch=True)
+
+
+def test_no_size_asked_is_no_size_sent():
+    written = openai_from_google_request(b'{"content":{"parts":[{"text":"a"}]}}', model="e", batch=False)
+    assert "dimensions" not in json.loads(written.body)

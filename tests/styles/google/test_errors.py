@@ -105,3 +105,8 @@ def test_an_error_closes_an_array(first):
     event = STYLE.error_event(ErrorInfo(message="broke", status=503), array=True, first=first)
     found = json.loads(event if first else b"[{}" + event)
     assert found[-1]["error"]["code"] == 503
+
+
+def test_a_status_word_nobody_knows_leaves_the_code():
+    error = STYLE.stream_reader().feed(b'data: {"error":{"code":503,"status":"NEW","message":"m","details":[7]}}\n\n')[0].error
+    assert (error.status, error.type) == (503, "NEW")

@@ -185,3 +185,13 @@ def test_what_google_can_say_is_read_back_as_it_was_written(parts, usage):
     seen, body = written(reply)
     assert len(seen.candidates[0].content.parts) == len(parts)
     assert STYLE.read_reply(json.dumps(body).encode()) == reply
+
+
+def test_sources_stand_at_the_text_they_speak_of():
+    chunks = {
+        "groundingChunks": [{"web": {"uri": "u"}}],
+        "groundingSupports": [{"segment": {"partIndex": 1, "endIndex": 1}, "groundingChunkIndices": [0]}],
+    }
+    reply = read({"content": {"parts": [{"text": "hm", "thought": True}, {"text": "a"}, {}]}, "groundingMetadata": chunks})
+    assert [part.citations[0].url for part in reply.parts if isinstance(part, Text)] == ["u"]
+    assert read({"content": {"parts": []}, "groundingMetadata": chunks}).parts == ()

@@ -266,3 +266,23 @@ def test_what_only_google_knows_is_kept_with_its_place():
 def test_roles_are_the_two_that_everybody_has():
     contents = [{"parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]
     assert read({"contents": contents}).turns == (Turn("user", (Text("a"),)), Turn("assistant", (Text("b"),)))
+
+
+def test_details_of_parts_that_nobody_else_has_are_named():
+    video = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "videoMetadata": {"fps": 1}}
+    answer = {"functionResponse": {"name": "f", "response": {}, "scheduling": "SILENT", "parts": [{}]}}
+    chat = read({"contents": [{"role": "user", "parts": [video, answer, {}]}]})
+    assert chat.lost == ("contents.parts.videoMetadata", "contents.parts.functionResponse.scheduling")
+    assert len(chat.turns[0].parts) == 2
+
+
+def test_a_signature_that_is_no_base64_is_googles_own_all_the_same():
+    assert parts({"text": "a", "thoughtSignature": "%%"}) == (Text("a", signature=Signature("google", "%%")),)
+
+
+def test_a_signature_alone_is_an_empty_text():
+    assert parts({"thoughtSignature": "c2ln"}) == (Text("", signature=Signature("google", "c2ln")),)
+
+
+def test_instructions_without_words_are_none():
+    assert read({"systemInstruction": {"parts": [{}]}}).system == ()

@@ -335,3 +335,41 @@ def test_googles_own_fields_come_back_to_their_places(extras):
     body, dropped = write(given)
     assert dropped == ()
     assert STYLE.read_request(json.dumps(body).encode(), model="m", stream=False).extras == given.extras
+
+
+def test_images_inside_a_text_document_are_named():
+    assert said(Document(parts=(Text("a"), Image(data="AAAA"))))[1] == ("messages.document.image",)
+
+
+def test_cache_marks_on_calls_and_results_are_named():
+    turns = (*HELLO, Turn("assistant", (ToolCall(id="a", name="f", cache=Cache()),)), Turn("user", (ToolResult(call_id="a"),)))
+    marked = (*HELLO, Turn("assistant", (ToolCall(id="a", name="f"),)), Turn("user", (ToolResult(call_id="a", cache=Cache()),)))
+    assert write(chat(*turns))[1] == write(chat(*marked))[1] == ("cache_control",)
+
+
+def test_a_turn_without_words_is_left_out():
+    assert write(chat(*HELLO, Turn("assistant", ())))[0]["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+
+
+def test_fields_of_googles_own_functions_come_back():
+    body, _ = write(chat(tools=(Tool(name="f", origin="google", raw={"behavior": "BLOCKING"}),)))
+    assert body["tools"] == [{"functionDeclarations": [{"name": "f", "behavior": "BLOCKING"}]}]
+
+
+def test_hosted_tools_stand_alone_and_others_are_none():
+    hosted = Tool(name="googleSearch", kind="hosted", origin="google", raw={"googleSearch": {}})
+    assert write(chat(tools=(hosted,)))[0]["tools"] == [{"googleSearch": {}}]
+    assert "tools" not in write(chat(tools=(Tool(name="x", kind="hosted", origin="openai"),)))[0]
+
+
+def test_thinking_of_which_nothing_is_said_is_nothing():
+    assert "generationConfig" not in write(chat(thinking=ThinkingConfig()), "gemini-3-pro")[0]
+
+
+def test_a_part_that_a_result_cannot_hold_is_named():
+    assert said(ToolResult(call_id="a", name="f", parts=(Thinking(text="hm"),)))[1] == ("messages.thinking",)
+
+
+def test_thinking_is_switched_off_for_models_of_no_known_kind():
+    body, _ = write(chat(thinking=ThinkingConfig(enabled=False)), "tuned-model")
+    assert body["generationConfig"] == {"thinkingConfig": {"thinkingBudget": 0}}

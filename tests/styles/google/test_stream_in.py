@@ -170,3 +170,18 @@ def test_nothing_makes_the_reader_raise(payloads):
     reader = GoogleReader()
     for payload in payloads:
         assert isinstance(reader.feed(event_from(payload)), list)
+
+
+WORDS = st.fixed_dictionaries({"text": st.text(max_size=3)}, optional={"thought": st.booleans()})
+COUNTS = st.fixed_dictionaries(
+    {}, optional={"promptTokenCount": st.integers(0, 9), "thoughtsTokenCount": st.integers(0, 9), "totalTokenCount": st.integers(0, 30)}
+)
+
+
+@given(st.lists(st.tuples(st.lists(WORDS, max_size=3), st.sampled_from([None, "STOP", "SAFETY"]), st.none() | COUNTS), max_size=4))
+def test_a_chunk_of_words_is_read_the_same_with_and_without_more_in_it(chunks):
+    """Plain chunks are read a faster way."""
+    quick, slow = GoogleReader(), GoogleReader()
+    for words, finish, counts in chunks:
+        rest = {} if counts is None else {"usageMetadata": counts}
+        assert quick.feed(chunk(*words, finish=finish, **rest)) == slow.feed(chunk(*words, finish=finish, **rest, somethingNew=1))

@@ -26,7 +26,7 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Citation, FinishReason, Image, Signature, TokenLogprob
+from pilotfish.core.neutral import Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
 from pilotfish.core.outcome import Usage
 from pilotfish.core.sse import Splitter, data_of
 from pilotfish.core.style import ErrorInfo
@@ -154,3 +154,12 @@ def test_a_keep_alive_is_white_space_that_no_parser_minds():
     out = writer.ping() + writer.write([TextDelta("a")]) + writer.ping() + writer.end()
     assert len(json.loads(out)) == 2
     assert STYLE.watcher().event(STYLE.ping_event()) & 64
+
+
+def test_calls_that_never_became_whole_still_come_out():
+    found = parts(TOOL, ToolStart(index=1, id="b", name="g"), ToolArgs(1, '{"b":'), ToolArgs(0, '{"a":'))
+    assert [part["functionCall"]["args"] for part in found] == [{"_raw": '{"a":'}, {"_raw": '{"b":'}]
+
+
+def test_what_google_has_no_form_for_is_left_out():
+    assert parts(PartDelta(Opaque("anthropic", {"type": "x"})), TextDelta(""), ThinkingDelta(""), ThinkingEnd()) == []

@@ -9,6 +9,7 @@ import pytest
 from pilotfish.core.outcome import Usage
 from pilotfish.core.sse import event_from
 from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.styles.google import STYLE
 from pilotfish.styles.google.watch import GoogleWatcher
 
 
@@ -143,3 +144,7 @@ class TestAWholeAnswer:
         watcher = GoogleWatcher()
         assert watcher.reply(b'{"embedding":{"values":[0.1]}}') == CONTENT | TERMINAL
         assert watcher.usage is None
+
+
+def test_the_style_cuts_events():
+    assert STYLE.splitter().feed(chunk({"text": "a"}) + b"data: ") == [chunk({"text": "a"})]

@@ -48,7 +48,7 @@ def finish_word(finish: FinishReason) -> str:
 
 
 def read_usage(counts: Any) -> Usage | None:
-    return loosely(counts, TokenCounts).usage() if isinstance(counts, dict) and counts else None
+    return loosely(counts, TokenCounts).usage() if isinstance(counts, dict) else None
 
 
 def write_usage(usage: Usage) -> Json:

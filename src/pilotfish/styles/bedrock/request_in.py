@@ -17,7 +17,11 @@ from pilotfish.core.neutral import (
 )
 from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._places import placed
 from pilotfish.styles.bedrock.blocks_in import ORIGIN, mark_last, read_blocks
+
+PARENTS = ("inferenceConfig", "additionalModelRequestFields", "outputConfig", "toolConfig")
+"""The objects whose fields beyond the known ones are kept."""
 
 
 def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
@@ -47,7 +51,7 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
     }
     extras |= fields.rest()
     for part in (config, more, output, tools):
-        extras |= {part.at(name): value for name, value in part.rest().items()}
+        extras |= placed(part.path, part.rest())
     return Chat(
         model=model,
         stream=stream,

@@ -9,11 +9,13 @@ import msgspec
 from pilotfish.core.neutral import Chat, Json, Text, Tool, ToolCall, ToolResult, Turn, merged
 from pilotfish.core.style import Target, Written
 from pilotfish.styles._fields import Losses
+from pilotfish.styles._places import put_back
 from pilotfish.styles.anthropic.structured import tool_for
 from pilotfish.styles.anthropic.thinking import Plan, plan_thinking
 from pilotfish.styles.bedrock.blocks_in import ORIGIN
 from pilotfish.styles.bedrock.blocks_out import BlockWriter
 from pilotfish.styles.bedrock.models import Model, model_for
+from pilotfish.styles.bedrock.request_in import PARENTS
 
 # What has no place in this style, by its name in the neutral form.
 _UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "verbosity", "user")
@@ -241,7 +243,7 @@ def _write_inference(chat: Chat, target: Target, model: Model, plan: Plan, losse
             config[name] = value
     if top_k is not None:
         if model.top_k:
-            _put(more, model.top_k, top_k)
+            put_back(more, model.top_k, top_k, ("inferenceConfig",))
         else:
             losses.add("top_k")
     stops = [stop for stop in chat.stop if stop.strip() or not model.claude]
@@ -278,15 +280,6 @@ def _write_extras(chat: Chat, losses: Losses, body: Json) -> None:
     for origin, fields in chat.extras.items():
         for path, value in fields.items():
             if origin == ORIGIN:
-                _put(body, path, value)
+                put_back(body, path, value, PARENTS)
             else:
                 losses.add(path)
-
-
-def _put(place: Json, path: str, value: object) -> None:
-    """Sets a dotted path where nothing stands yet. Only the first dot divides, since the model's own names may hold some."""
-    step, _, name = path.partition(".")
-    if name:
-        place.setdefault(step, {}).setdefault(name, value)
-    else:
-        place.setdefault(step, value)

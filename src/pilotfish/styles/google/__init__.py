@@ -63,7 +63,7 @@ class Google:
     def watcher(self) -> Watcher:
         return GoogleWatcher()
 
-    def read_error(self, status: int, body: bytes) -> ErrorInfo:
+    def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         return read_error(status, body)
 
     def write_error(self, status: int, error: ErrorInfo) -> bytes:

@@ -6,9 +6,8 @@ platform.openai.com/docs/api-reference/embeddings, read 2026-11.
 
 from __future__ import annotations
 
-from array import array
+import struct
 from base64 import b64decode, b64encode
-from sys import byteorder
 from typing import Any
 
 import msgspec
@@ -85,10 +84,10 @@ def _vectors(fields: ReplyFields) -> list[ReplyFields]:
 def _packed(values: list[Any]) -> str:
     if not all(isinstance(value, int | float) for value in values):
         raise ValueError("expected numbers in an embedding")
-    numbers = array("f", values)
-    if byteorder == "big":
-        numbers.byteswap()
-    return b64encode(numbers.tobytes()).decode()
+    try:
+        return b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+    except OverflowError as problem:
+        raise ValueError(f"expected 32-bit floats in an embedding: {problem}") from problem
 
 
 # --- a Google client, an OpenAI service ------------------------------------------------------------------------------------------
@@ -151,8 +150,7 @@ def google_from_openai_reply(body: bytes, *, batch: bool) -> bytes:
 def _numbers(item: Fields) -> list[Any]:
     if not isinstance(item.peek("embedding"), str):
         return item.items("embedding")
-    numbers = array("f")
-    numbers.frombytes(b64decode(item.required_text("embedding"), validate=True))
-    if byteorder == "big":
-        numbers.byteswap()
-    return numbers.tolist()
+    raw = b64decode(item.required_text("embedding"), validate=True)
+    if len(raw) % 4:
+        raise ValueError(f"embedding of {len(raw)} bytes, expected 32-bit floats")
+    return list(struct.unpack(f"<{len(raw) // 4}f", raw))

@@ -128,7 +128,7 @@ def read_parts(candidate: ReplyFields, response_id: str, *, first_index: int) ->
 
 def read_usage(fields: ReplyFields) -> Usage | None:
     counts = fields.take("usageMetadata")
-    return loosely(counts, TokenCounts).usage() if isinstance(counts, dict) and counts else None
+    return loosely(counts, TokenCounts).usage() if isinstance(counts, dict) else None
 
 
 def read_logprobs(candidate: ReplyFields) -> tuple[TokenLogprob, ...]:

@@ -18,12 +18,16 @@ from pilotfish.core.neutral import (
     Turn,
 )
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._places import placed
 from pilotfish.styles.google.fields import GoogleFields
 from pilotfish.styles.google.parts import ORIGIN, read_part, read_result
 from pilotfish.styles.google.schema import json_schema
 
 MADE_UP = "gcall_"
 """How ids begin that stand for none: calls and results without ids are matched by name and order, and other vendors need ids."""
+
+PARENTS = ("toolConfig.functionCallingConfig", "toolConfig", "generationConfig")
+"""The objects whose fields beyond the known ones are kept."""
 
 SERVICE_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
 """Google's words with OpenAI's."""
@@ -42,7 +46,7 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
     config = fields.object("generationConfig") or GoogleFields({}, "generationConfig")
     tier = (fields.text("serviceTier") or "").lower()
     chat_config = _read_config(config)
-    extras |= fields.rest() | {config.at(name): value for name, value in config.rest().items()}
+    extras |= fields.rest() | placed(config.path, config.rest())
     if strict:
         tools = tuple(_with_strict(tool) for tool in tools)
     return Chat(
@@ -197,8 +201,8 @@ def _read_tool_choice(fields: Fields, extras: Json) -> tuple[ToolChoice | None, 
             choice = ToolChoice("tool", names) if len(names) == 1 else ToolChoice("required", names)
         elif mode not in ("", "MODE_UNSPECIFIED"):
             calling.wrong("mode", "AUTO, ANY, NONE or VALIDATED", mode)
-        extras |= {calling.at(name): value for name, value in calling.rest().items()}
-    extras |= {config.at(name): value for name, value in config.rest().items()}
+        extras |= placed(calling.path, calling.rest())
+    extras |= placed(config.path, config.rest())
     return choice, mode == "VALIDATED"
 
 

@@ -9,8 +9,9 @@ import msgspec
 from pilotfish.core.neutral import Chat, Json, Part, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, merged
 from pilotfish.core.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
+from pilotfish.styles._places import put_back
 from pilotfish.styles.google.parts import ORIGIN, SKIP_CHECK, signed, write_call, write_part, write_result
-from pilotfish.styles.google.request_in import MADE_UP, SERVICE_TIERS
+from pilotfish.styles.google.request_in import MADE_UP, PARENTS, SERVICE_TIERS
 from pilotfish.styles.google.thinking import generation, write_thinking
 
 MAX_STOP_SEQUENCES = 5  # ai.google.dev/api/generate-content#GenerationConfig, read 2026-11
@@ -58,14 +59,10 @@ def _write_extras(chat: Chat, losses: Losses, body: Json) -> None:
     """Fields of Google's own come back to where they stood."""
     for origin, fields in chat.extras.items():
         for path, value in fields.items():
-            if origin != ORIGIN:
+            if origin == ORIGIN:
+                put_back(body, path, value, PARENTS)
+            else:
                 losses.add(path)
-                continue
-            *way, name = path.split(".")
-            place = body
-            for step in way:
-                place = place.setdefault(step, {})
-            place.setdefault(name, value)
 
 
 def _finished(body: Json, quirks: Quirks, losses: Losses) -> Written:

@@ -50,7 +50,7 @@ class GoogleWriter:
         self._in_turn = InTurn()
         self._finish: Finish | None = None
         self._usage: Usage | None = None
-        self._text = ""
+        self._texts: list[str] = []  # all of them, since citations count from the beginning
         self._citations: list[Citation] = []
 
     def write(self, deltas: list[Delta]) -> bytes:
@@ -58,7 +58,7 @@ class GoogleWriter:
         if len(deltas) == 1 and self._call is None and not self._closed:
             only = deltas[0]
             if isinstance(only, TextDelta) and only.text and only.signature is None:  # nearly every delta
-                self._text += only.text
+                self._texts.append(only.text)
                 return self._event(self._text_head + msgspec.json.encode(only.text) + self._text_tail)
         parts: list[Json] = []
         tokens: tuple[TokenLogprob, ...] = ()
@@ -97,7 +97,7 @@ class GoogleWriter:
             candidate["finishMessage"] = finish.details
         candidate["index"] = 0
         if self._citations:
-            candidate["groundingMetadata"] = write_citations([(0, self._text, tuple(self._citations))])
+            candidate["groundingMetadata"] = write_citations([(0, "".join(self._texts), tuple(self._citations))])
         chunk: Json = {"candidates": [candidate]}
         if self._usage:
             chunk["usageMetadata"] = write_usage(self._usage)
@@ -116,10 +116,10 @@ class GoogleWriter:
             return
         self._flush(parts)
         if isinstance(delta, TextDelta):
-            self._text += delta.text
+            self._texts.append(delta.text)
             _append(parts, {"text": delta.text}, delta.signature)
         elif isinstance(delta, RefusalDelta):
-            self._text += delta.text
+            self._texts.append(delta.text)
             _append(parts, {"text": delta.text}, None)
         elif isinstance(delta, ThinkingDelta):
             _append(parts, {"text": delta.text, "thought": True}, None)
@@ -130,7 +130,7 @@ class GoogleWriter:
         elif isinstance(delta, PartDelta):
             _put(parts, delta.part)
         elif isinstance(delta, CitationDelta):
-            self._citations.append(_placed(delta.citation, len(self._text)))
+            self._citations.append(_placed(delta.citation, sum(map(len, self._texts))))
         elif isinstance(delta, Finish):
             self._finish = delta
 

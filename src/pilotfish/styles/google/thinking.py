@@ -34,7 +34,8 @@ def write_thinking(thinking: ThinkingConfig, model: str, losses: Losses) -> Json
         config |= _level(thinking, off, "pro" in model, losses)
     else:
         config |= _budget(thinking, off, model, losses)
-    show = thinking.show if thinking.show is not None else (not off or None)
+    asked = not off and bool(thinking.enabled or thinking.effort or thinking.adaptive or thinking.budget is not None)
+    show = thinking.show if thinking.show is not None else (asked or None)
     if show is not None:
         config["includeThoughts"] = show
     return config
