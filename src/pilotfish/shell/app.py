@@ -99,7 +99,7 @@ class App:
             for key in self.credentials.of(provider).keys:
                 if isinstance(key, StaticKey):
                     try:
-                        key.headers(None)
+                        key.check()
                     except CredentialError as e:
                         found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
         return found

@@ -36,7 +36,6 @@ from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Origin, Pool, Ticket
-from pilotfish.wire.proxies import connect
 
 if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat
@@ -116,7 +115,7 @@ class Engine:
     def _pool(self, origin: Origin) -> Pool:
         found = self.pools.get(origin)
         if found is None:
-            found = self.pools[origin] = Pool(origin, clock=_clock, connect=connect)
+            found = self.pools[origin] = Pool(origin, clock=_clock)
         return found
 
     # ---- one exchange

@@ -6,8 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.body import is_true
-from pilotfish.core.calls import CallBody, continuation_body
+from pilotfish.core.calls import CallBody, continuation_body, may_hedge
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
 from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
 from pilotfish.core.dispatch import Dispatch
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 15.0
 DROPPED_SHOWN = 50  # in a header; the log has them all
+_OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
 
@@ -207,12 +207,14 @@ class Run:
         if self.exchange.started:
             self._break(failure, now)  # keep-alives went out while it waited: there is no status to be told any more
             return
-        head = self._head(self.attempts[-1] if self.attempts else None)
+        last = self.attempts[-1] if self.attempts else None
+        head = self._head(last)
         head.append((b"content-type", b"application/json"))
         if retry_after_s is not None:
             head.append((b"retry-after", b"%d" % max(1, -int(-retry_after_s // 1))))
-        last = self.attempts[-1] if self.attempts else None
         body = failure.body if last is not None and last.failure is failure and last.call is not None and last.call.same_style else b""
+        if body:  # the upstream's own words go with its headers: Bedrock names its exceptions only there
+            head += [h for h in returned(failure.headers) if h[0] not in _OUR_ERROR_HEADERS]
         self.code = failure.status
         self.exchange.respond(failure.status, head, body or self.style.write_error(failure.status, info_of(failure)))
         self._finish(now, failure)
@@ -383,11 +385,10 @@ class Run:
         self.write(event, now)
 
 
+# What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own for these.
+_REASON_CODES = {"context_length": "context_length_exceeded", "content_policy": "content_policy_violation"}
+
+
 def info_of(failure: Failure) -> ErrorInfo:
-    return ErrorInfo(message=failure.message, type="", code=failure.code, status=failure.status, wait_s=failure.wait_s)
-
-
-def may_hedge(inbound: Inbound) -> bool:
-    """Not for requests that store something or run on in the background: two of them would be two."""
-    members = inbound.members
-    return members is not None and not is_true(members, "store") and not is_true(members, "background")
+    code = _REASON_CODES.get(failure.reason, failure.code)
+    return ErrorInfo(message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s)
