@@ -59,7 +59,7 @@ class Release:
 
     async def shop(self, **annotations):
         """A labelled namespace whose service account is there already."""
-        name = f"shop-{next(_numbers)}"
+        name = f"{self.namespace}-shop-{next(_numbers)}"
         metadata = {"name": name, "labels": {"pilotfish.dev/inject": "enabled"}, "annotations": annotations}
         await self.admin.request("POST", "/api/v1/namespaces", body={"metadata": metadata})
         await self.eventually(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account)
@@ -226,7 +226,7 @@ async def test_the_releases_own_namespace_is_left_alone(release):
         "metadata": {"name": "own", "labels": {"pilotfish.dev/inject": "enabled"}},
         "spec": {"containers": [{"name": "app", "image": "i"}]},
     }
-    pod = await release.admin.request("POST", f"/api/v1/namespaces/{release.namespace}/pods", body=body)
+    pod = await release.admin.request("POST", f"/api/v1/namespaces/{release.namespace}/pods", query=[("dryRun", "All")], body=body)
     assert names(pod) == ["app"]
 
 

@@ -143,6 +143,7 @@ class Story:
         self.relayed: int | None = None
         self.ended = ""
         self.wake: float | None = None
+        self.other_ways = 0  # how often a refusal was followed by the same request, worded otherwise
 
     # ---- events
 
@@ -163,6 +164,7 @@ class Story:
     def fails(self, n: int, outcome: Outcome, now: float, *, rescuable: bool = False, other_way: bool = False, **told: Any) -> str:
         """`told` as for `failure`."""
         failed = failure(outcome, **told)
+        self.other_ways += other_way
         self._finish(n, outcome, failed, now)
         return self._obey(self.dispatch.failed(n, failed, now, rescuable=rescuable, other_way=other_way), now)
 

@@ -59,6 +59,12 @@ def test_a_code_says_more_than_the_status(status, error, outcome):
     assert classified(status, **error).outcome is outcome
 
 
+def test_a_503_is_overload_whatever_the_type_says():
+    kind = ProviderKind(name="k", style="anthropic", paths={}, errors=ErrorCodes(outcomes={"api_error": Outcome.SERVER_ERROR}))
+    assert classified(503, kind=kind, type="api_error").outcome is Outcome.OVERLOADED
+    assert classified(500, kind=kind, type="api_error").outcome is Outcome.SERVER_ERROR
+
+
 def test_digits_in_the_text_are_no_status():
     """The router seed parked a service because a request id held '429'."""
     assert classified(400, "request 4290 with max_tokens 401 failed, see 503").outcome is Outcome.BAD_REQUEST

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from core.playbook import House
 
+from core.playbook import House
 from pilotfish.core.outcome import Outcome
 
 TRANSIENT = [

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from pilotfish.core.provider import OPENAI_PATHS, Auth, ProviderKind
-from pilotfish.core.request_url import auth_of, base_path, chat_ops, fixed_headers, native_op, origin_of, own_auth, target_of
+from pilotfish.core.request_url import (
+    auth_of,
+    base_path,
+    chat_ops,
+    fixed_headers,
+    native_op,
+    origin_of,
+    own_auth,
+    target_of,
+    yielding_headers,
+)
 from pilotfish.core.snapshot import Provider
 
 KIND = ProviderKind(
@@ -111,6 +121,13 @@ def test_the_paths_that_a_vendor_names_for_a_model_decide():
 def test_headers_of_the_rules_win_over_the_kinds():
     asked = provider(headers=(("X-Version", "2"), ("X-Team", "a")), options={"headers": {"X-More": "b"}})
     assert dict(fixed_headers(asked)) == {b"x-version": b"2", b"x-team": b"a", b"x-more": b"b"}
+
+
+def test_a_client_of_the_same_style_may_set_the_vendors_version_but_not_what_the_rules_set():
+    kind = ProviderKind(name="k", style="openai", paths={}, headers=(("x-version", "1"),), yields=frozenset({"x-version"}))
+    assert yielding_headers(provider(kind=kind)) == {b"x-version"}
+    assert yielding_headers(provider(kind=kind, headers=(("X-Version", "2"),))) == frozenset()
+    assert yielding_headers(provider(kind=kind, options={"headers": {"X-Version": "2"}})) == frozenset()
 
 
 def test_headers_of_the_rules_may_carry_the_authentication():

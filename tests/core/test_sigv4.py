@@ -73,6 +73,7 @@ def botocore_authorization(method: str, target: str, body: bytes, keys: AwsKeys)
         "/model/anthropic.claude-3-5-sonnet-20241022-v2%3A0/converse",
         "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.x/converse-stream",
         "/a/../b//c/./?z=1&a=%20x&a=b&empty",
+        "/../x",
         "/",
     ],
 )

@@ -68,7 +68,8 @@ def test_an_error_and_its_outcome(kind, error):
     provider = provider_of(kind)
     body = error["body"].encode() if isinstance(error["body"], str) else json.dumps(error["body"]).encode()
     headers = [(name.encode(), value.encode()) for name, value in error.get("headers", {}).items()]
-    info = styles.get(provider.style).read_error(error["status"], body)
+    named = next((value for name, value in error.get("headers", {}).items() if name == "x-amzn-errortype"), "")
+    info = styles.get(provider.style).read_error(error["status"], body, named)
     failure = failure_of(provider.kind, error["status"], headers, info, NOW, body)
     assert (failure.outcome.value, failure.reason) == (error["outcome"], error.get("reason", ""))
     assert failure.wait_s == (pytest.approx(error["wait_s"]) if "wait_s" in error else None)

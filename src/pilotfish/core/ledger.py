@@ -206,6 +206,15 @@ class Ledger:
             return changed
         return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
 
+    def renewed(self, provider: str, key: int) -> None:
+        """A credential was replaced: it serves again, and so do the services that were out because the old one was refused."""
+        credentials = self.credentials.get(provider, [])
+        if key < len(credentials):
+            credentials[key].recover()
+        for (name, _), state in self.services.items():
+            if name == provider and state.health.refused:
+                state.health.recover()
+
     def reset(self, provider: str, model: str | None = None) -> int:
         """By hand: these services (and the provider's credentials) serve again. Returns how many services that were."""
         hit = [s for (p, m), s in self.services.items() if p == provider and (model is None or m == model)]

@@ -40,7 +40,7 @@ class UnreadableManifest(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: no dates, no base-60 numbers, and `yes` and `on` are text."""
+    """YAML as Kubernetes reads it: no dates, no base-60 numbers, `yes` and `on` are text, but `0644` is octal (rules files know none)."""
 
 
 _Loader.yaml_implicit_resolvers = {}

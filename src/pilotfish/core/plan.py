@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple, Protocol
 
 from pilotfish.core.affinity import Homes
@@ -52,9 +52,10 @@ class Limiter(Protocol):
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> tuple[str, float | None] | None: ...
 
 
-def op_for(service: Service, op: str) -> str | None:
-    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way."""
-    native = native_op(service.provider, service.model, op)
+def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
+    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way. `endpoints`: the paths that
+    its vendor says the model is served at, where it says so."""
+    native = native_op(service.provider, service.model, op, endpoints)
     if native:
         return native
     alike = ALIKE.get(op)

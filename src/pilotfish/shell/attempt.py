@@ -6,18 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pilotfish.core.calls import CallBody, call_body
+from pilotfish.core.calls import CallBody, call_body, request_parts
 from pilotfish.core.channel import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
 from pilotfish.core.classify import failure_of
-from pilotfish.core.dispatch import Start
+from pilotfish.core.commands import Start
 from pilotfish.core.headroom import read_limits
 from pilotfish.core.inbound import forwarded
 from pilotfish.core.ledger import Timings
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.style import ERROR, MALFORMED
+from pilotfish.core.usage import cost_of, final_usage
 from pilotfish.errors import ClientError
-from pilotfish.shell.counting import cost_of
 from pilotfish.shell.credentials.keys import CredentialError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
-JOIN_BYTES = 128 * 1024  # below, copying is cheaper than a write of many pieces
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
@@ -46,7 +45,7 @@ class Attempt:
     `head_at`, `first_at` and `last_at` (content)."""
 
     __slots__ = (
-        "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
+        "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
         "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
         "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
     )  # fmt: skip
@@ -79,6 +78,7 @@ class Attempt:
         self.writer: StreamWriter | None = None
         self._op = ""
         self._secret: tuple[Header, ...] | None = None
+        self._renewed = False
         self._parts: list[bytes] = []
         self._size = 0
         self._inflate: Inflate | None = None
@@ -95,7 +95,7 @@ class Attempt:
         engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
-            self._op = self.link.op(self.service, inbound.op)
+            self._op = self.link.op(self.service, inbound.op, self.key)
             self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
@@ -126,20 +126,8 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        parts = call.parts
-        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
-        lines = [head.lines]
-        lines += [b"%b: %b\r\n" % h for h in secret]
-        lines += [b"%b: %b\r\n" % h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
-        if call.headers:
-            lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
-        lines += self.run.trace_headers(self)
-        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
-        if size < JOIN_BYTES:
-            lines += parts
-            request: tuple[bytes, ...] = (b"".join(lines),)
-        else:
-            request = (b"".join(lines), *parts)
+        own = forwarded(inbound.headers, call.same_style)
+        request = request_parts(head.lines, [*secret, *(h for h in own if h[0] not in link.fixed_names)], call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:
@@ -335,16 +323,28 @@ class Attempt:
         info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
         if failure.outcome is Outcome.AUTH_FAILED:
+            if self._size <= ERROR_BYTES and self._sent_again():
+                return
             failure = self._without_secrets(failure)
         self._fail(failure, now)
+
+    def _sent_again(self) -> bool:
+        """A key that was rotated meanwhile, or a token that was revoked: the request goes out once more with the new one."""
+        if not self._secret or not self.link.keys[self.key].refused(self._secret) or self._renewed:
+            return False
+        self._renewed = True
+        if self.ticket is not None:
+            self.ticket.cancel()
+        self.status, self.headers, self.mode = 0, [], ""
+        self._parts, self._size, self._inflate = [], 0, None
+        self._send()
+        return True
 
     def _error_type(self) -> str:
         return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
 
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
-        if self._secret:
-            self.link.keys[self.key].refused(self._secret)
         return Failure(
             outcome=failure.outcome, status=failure.status, code=failure.code or "auth_failed",
             message=f"{self.service.provider.name} refused the proxy's credential (status {failure.status})",
@@ -424,23 +424,10 @@ class Attempt:
 
     def _final_usage(self, outcome: Outcome) -> Usage | None:
         source = self.channel or self.watcher
-        known = source.usage if source is not None else None
-        complete = outcome is Outcome.SERVED
-        if known is not None and (complete or self.channel is None or self.channel.finished):
-            return known
-        if self._op not in _TEXT_OPS or source is None or not (complete or source.chars):
-            return known
-        spoken = -(-source.chars // 4)
-        if known is None:
-            return Usage(input=self.tokens, output=spoken, estimated=True)
-        return Usage(
-            input=known.input,
-            output=max(known.output, spoken),
-            cached_input=known.cached_input,
-            cache_write=known.cache_write,
-            reasoning=known.reasoning,
-            estimated=True,
-        )
+        if source is None:
+            return None
+        complete = outcome is Outcome.SERVED or (self.channel is not None and self.channel.finished)
+        return final_usage(source.usage, source.chars, self.tokens, complete=complete, is_text=self._op in _TEXT_OPS)
 
     # ---- clocks and pressure
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pilotfish import styles
 from pilotfish.core.classify import failure_of
+from pilotfish.core.hints import value_of
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth
 from pilotfish.core.snapshot import Provider
@@ -133,6 +134,6 @@ def _judged(provider: Provider, answer: Answer) -> tuple[bool, str, int | None, 
 
 def _error_of(provider: Provider, answer: Answer) -> ErrorInfo:
     try:
-        return styles.get(provider.style).read_error(answer.status, answer.body)
+        return styles.get(provider.style).read_error(answer.status, answer.body, value_of(answer.headers, b"x-amzn-errortype") or "")
     except ValueError:
         return ErrorInfo(message=f"the upstream answered {answer.status}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pilotfish.core.body import is_true
 from pilotfish.core.calls import CallBody, continuation_body
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
-from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
+from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
+from pilotfish.core.dispatch import Dispatch
 from pilotfish.core.inbound import Inbound, header_text, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.plan import Plan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 15.0
 _OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
+DROPPED_SHOWN = 50  # in a header; the log has them all
 FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
 
@@ -152,7 +154,7 @@ class Run:
         count = len(self.attempts)
         names.append(FIRST_ATTEMPT if count == 1 else (b"x-pilotfish-attempts", b"%d" % count))
         if self.dropped_fields:
-            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields))))
+            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields[:DROPPED_SHOWN]))))
         return names
 
     def _relay(self, attempt: Attempt, now: float) -> None:

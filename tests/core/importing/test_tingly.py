@@ -249,5 +249,14 @@ def test_settings_of_the_program_are_named_without_their_values():
     ]
 
 
+def test_scenarios_without_anything_in_them():
+    assert made(scenarios=[{"scenario": "xcode"}]).rules["scenarios"] == {"xcode": {}}
+
+
+def test_providers_without_a_name_or_an_oauth_without_tokens():
+    result = imported({"rules": [], "providers": [{"auth_type": "oauth"}]}, KNOWN)
+    assert result.rules["providers"] == {"provider-1": {"kind": "openai_compatible", "auth_type": "oauth", "oauth_detail": {}}}
+
+
 def test_unknown_flags_of_a_rule_are_told():
     assert any(line.startswith("rules[0].flags") for line in made(rule(flags={"thinking_mode": "on"})).lost)

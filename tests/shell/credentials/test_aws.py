@@ -51,7 +51,10 @@ async def test_keys_in_files_are_read_anew(surroundings, make, clock, tmp_path):
     access.write_text("AKID2")
     secret.write_text("s2")
     assert key.refused(sent)
+    assert key.replaced()
     assert key.headers(CALL) == expected(AwsKeys("AKID2", "s2"), clock())
+    assert not key.refused(key.headers(CALL))
+    assert not key.replaced()
 
 
 async def test_keys_that_are_not_there_yet(surroundings, make):

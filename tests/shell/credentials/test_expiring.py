@@ -211,8 +211,20 @@ async def test_closing_ends_the_fetch_under_way(source, surroundings):
     waiting = asyncio.create_task(key.fetch())
     await asyncio.sleep(0)
     await key.close()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(CredentialError, match="closed while a token was fetched"):
         await waiting
+
+
+async def test_settling_waits_for_the_fetch_under_way(key, source):
+    await key.settle()
+    source.gate.clear()
+    waiting, settling = asyncio.create_task(key.fetch()), asyncio.create_task(key.settle())
+    await asyncio.sleep(0)
+    assert not settling.done()
+    source.gate.set()
+    await settling
+    await waiting
+    assert key.headers(None) == bearer(1)
 
 
 def test_a_token_does_not_show_its_value():

@@ -63,6 +63,9 @@ async def test_a_service_account_in_a_secret_is_taken_up_when_it_is_rotated(endp
     await key.fetch()
     assert key.headers(None) == ((b"authorization", b"Bearer google-2"),)
     assert key.refused(key.headers(None))
+    assert not key.replaced()
+    file.write_text(account)
+    assert key.replaced()
     await key.close()
 
 

@@ -10,9 +10,11 @@ async def test_a_server_that_wants_no_key_gets_none():
     key = NoKey()
     assert key.headers(None) == ()
     assert not key.refused(())
+    assert not key.replaced()
     assert key.base() == ""
     assert key.endpoints("m") is None
     await key.fetch()
+    await key.settle()
     await key.close()
     assert repr(key) == "<NoKey no key>"
 

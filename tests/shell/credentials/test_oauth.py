@@ -140,3 +140,20 @@ async def test_an_access_token_that_cannot_be_sent_is_fetched_anew(endpoint, sur
 )
 def test_an_end_that_cannot_be_read_counts_as_none(text, epoch):
     assert epoch_of(text) == epoch
+
+
+async def test_a_new_login_after_a_refused_one_is_tried_at_once(endpoint, surroundings, make, detail, tmp_path):
+    file = tmp_path / "refresh"
+    file.write_text("stale")
+    endpoint.answer = lambda n: (400, {"error": "invalid_grant"})
+    key = oauth_key(make("openai"), OAuth(refresh_token=SecretRef("file", str(file)), extra_fields=detail().extra_fields), surroundings)
+    assert not key.replaced()
+    with pytest.raises(CredentialError):
+        await key.fetch()
+    assert not key.replaced()
+    endpoint.answer = lambda n: (200, {"access_token": "new"})
+    file.write_text("login")
+    assert key.replaced()
+    await key.fetch()
+    assert key.headers(None) == ((b"authorization", b"Bearer new"),)
+    await key.close()

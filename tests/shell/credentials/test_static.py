@@ -71,3 +71,18 @@ def test_a_key_does_not_show_itself(surroundings):
 
 def test_a_header_is_made_of_prefix_and_key():
     assert header_of(Auth("api-key", ""), "k", "label") == ((b"api-key", b"k"),)
+
+
+async def test_a_key_that_was_refused_or_missing_is_known_to_be_replaced(surroundings, tmp_path):
+    file = tmp_path / "key"
+    key = StaticKey(SecretRef("file", str(file)), Auth(), surroundings)
+    assert not key.replaced(), "nothing was wrong yet"
+    with pytest.raises(CredentialError):
+        await key.fetch()
+    assert not key.replaced()
+    file.write_text("first")
+    assert key.replaced()
+    assert not key.refused(key.headers(None))
+    assert not key.replaced()
+    file.write_text("second")
+    assert key.replaced()

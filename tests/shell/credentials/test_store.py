@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -77,6 +78,21 @@ async def test_tokens_at_hand_outlive_a_change_of_rules(surroundings, make):
     assert store.of(again) is not before["stays"]
 
 
+async def test_a_change_of_rules_fails_no_request_that_waits_for_a_token(surroundings, make, endpoint):
+    endpoint.gate.clear()
+    detail = OAuth(refresh_token=A, extra_fields={"token_url": endpoint.url})
+    store = CredentialStore(surroundings)
+    key = store.of(make("openai", auth_type="oauth", oauth=detail)).keys[0]
+    waiting = asyncio.create_task(key.fetch())
+    await endpoint.arrived.wait()
+    adopting = asyncio.create_task(store.adopt([]))
+    await asyncio.sleep(0)
+    endpoint.gate.set()
+    await waiting
+    await adopting
+    assert key.headers(None) == ((b"authorization", b"Bearer token-1"),)
+
+
 async def test_a_change_without_adopt_is_seen_too(surroundings, make):
     store = CredentialStore(surroundings)
     provider = make("openai", tokens=(A,))
@@ -122,6 +138,7 @@ def test_no_library_is_asked_for_where_none_is_needed(surroundings, make, kind, 
         ("azure", {"options": {"auth_mode": "service_principal", "tenant_id": "t"}}, "options.client_id, options.client_secret"),
         ("bedrock", {"options": {"access_key": "a"}}, "needs options.secret_key"),
         ("openai", {"auth_type": "oauth", "oauth": OAuth()}, "oauth_detail has neither"),
+        ("openai", {"tokens": (SecretRef("secret", "../x", "y"),)}, "hold no slashes"),
     ],
 )
 def test_what_can_never_be_a_credential_is_a_problem(surroundings, make, kind, more, words):

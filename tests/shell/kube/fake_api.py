@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import jsonpatch
@@ -24,6 +25,7 @@ class FakeApi:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.tokens: list[str] = []
         self.refusals: list[int] = []  # the next answers, one each
+        self.refuse_all = 0  # every answer, until it is 0 again
         self.reply: dict[str, Any] = {}  # by path, what a POST is answered with
         self.bodies: list[Any] = []
         self.oldest = 0  # watches from before are answered 410
@@ -39,6 +41,17 @@ class FakeApi:
             return configuration
 
         return Kube(load)
+
+    def write_kubeconfig(self, folder: Path) -> str:
+        config = {
+            "clusters": [{"name": "c", "cluster": {"server": self.base}}],
+            "users": [{"name": "u", "user": {"token": "token-of-the-test"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        return str(path)
 
     def put(self, path: str, name: str, **content: Any) -> dict[str, Any]:
         """Creates or changes an object, and tells the watches."""
@@ -105,7 +118,7 @@ class FakeApi:
         query = dict(request.query)
         self.requests.append((request.method, request.path, query))
         self.tokens.append(request.headers.get("Authorization", ""))
-        if self.refusals and (status := self.refusals.pop(0)):
+        if status := self.refuse_all or (self.refusals and self.refusals.pop(0)):
             return web.json_response({"kind": "Status", "message": f"refused with {status}"}, status=status)
         if query.get("watch"):
             return await self._watch(request, query)

@@ -4,8 +4,6 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-import pytest
-
 from pilotfish.core.collected import wanted_from
 from pilotfish.errors import Problem
 from pilotfish.shell.kube.configmaps import ConfigMapSource
@@ -28,11 +26,14 @@ class Engine:
     def __init__(self):
         self.heard = asyncio.Queue()
         self.in_force = None
+        self.bug = None
         self.connected_now = False
         self.restarts = asyncio.Queue()
         self.live = asyncio.Event()
 
     async def offer(self, offered):
+        if self.bug:
+            raise self.bug
         problems = [
             Problem(f"{o.source}: rules.yaml", "rules[0]", "unknown key 'bad'") for o in offered if "bad" in o.configmap.get("data", {})
         ]
@@ -171,9 +172,11 @@ async def test_the_last_good_rules_serve_a_restart_while_the_api_is_away(api, ku
     api.put(MAPS, "rules", data={"rules.yaml": "a"})
     async with running(kube, ["rules"], state_dir=tmp_path) as engine:
         await engine.heard.get()
-    api.refusals = [503] * 5
+    api.refuse_all = 503
     async with running(kube, ["rules"], state_dir=tmp_path) as engine:
         assert await engine.heard.get() == ("applied", ["configmap:shop/rules@101"])
+        assert not engine.connected_now
+        api.refuse_all = 0
         await engine.live.wait()
         api.put(MAPS, "rules", data={"rules.yaml": "b"})
         assert await engine.heard.get() == ("applied", ["configmap:shop/rules@102"])
@@ -183,8 +186,36 @@ async def test_without_a_state_folder_a_restart_waits_for_the_api(api, kube):
     api.put(MAPS, "rules")
     api.refusals = [503] * 5
     async with running(kube, ["rules"]) as engine:
-        await engine.heard.get()
+        while (await engine.heard.get())[0] != "applied":
+            assert engine.in_force is None
         assert engine.restarts.qsize() == 5
+
+
+async def test_a_configmap_that_may_not_be_read_is_a_problem_that_is_shown(api, kube):
+    api.put(MAPS, "rules")
+    api.refuse_all = 403
+    async with running(kube, ["rules"]) as engine:
+        verdict, (problem,) = await engine.heard.get()
+        assert verdict == "missing"
+        assert problem.startswith("configmap:shop/rules: : cannot be read: 403: refused with 403")
+        api.refuse_all = 0
+        while (await engine.heard.get())[0] != "applied":
+            assert engine.in_force is None
+
+
+async def test_a_bug_in_judging_does_not_end_the_watch(api, kube):
+    api.put(MAPS, "rules")
+    async with running(kube, ["rules"]) as engine:
+        await engine.heard.get()
+        await engine.live.wait()
+        engine.bug = RuntimeError("a bug")
+        api.put(MAPS, "rules", data={"rules.yaml": "b"})
+        verdict, (problem,) = await engine.heard.get()
+        assert verdict == "missing"
+        assert "could not be judged: RuntimeError: a bug" in problem
+        engine.bug = None
+        api.put(MAPS, "rules", data={"rules.yaml": "c"})
+        assert await engine.heard.get() == ("applied", ["configmap:shop/rules@104"])
 
 
 async def test_who_may_not_write_events_goes_on_and_stops_asking(api, kube):
@@ -199,16 +230,3 @@ async def test_who_may_not_write_events_goes_on_and_stops_asking(api, kube):
             assert (await engine.heard.get())[0] == "applied"
         posts = [path for method, path, _ in api.requests if method == "POST"]
         assert len(posts) == 2
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 99}', '{"format": 1, "configmaps": [{}]}'])
-def test_kept_rules_that_are_damaged_are_set_aside(tmp_path, content):
-    path = tmp_path / "last-good-rules.json"
-    path.write_text(content)
-    assert LastGood(tmp_path).load() == []
-    assert path.with_suffix(".damaged").read_text() == content
-
-
-def test_a_state_folder_that_cannot_be_written_is_not_fatal(tmp_path):
-    LastGood(tmp_path / "missing").save([])
-    assert LastGood(tmp_path / "missing").load() == []

@@ -79,7 +79,11 @@ def _rules_source(sidecar: Sidecar) -> dict[str, str]:
 
 def _resources(spec: Mapping[str, Any], sidecar: Sidecar, limit_ranges: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     cpu, memory = Bounds(sidecar.cpu, sidecar.cpu_limit), Bounds(sidecar.memory, sidecar.memory_limit)
-    if _is_guaranteed(spec):
+    if pod_level := spec.get("resources"):
+        # The Pod's class and share come from here; ours must fit into what is left.
+        taken = [c.get("resources") or {} for c in _containers(spec)]
+        cpu, memory = cpu.within_pod("cpu", pod_level, taken), memory.within_pod("memory", pod_level, taken)
+    elif _is_guaranteed(spec):
         whole_cpu = larger(_GUARANTEED_CPU, sidecar.cpu)
         cpu, memory = Bounds(whole_cpu, whole_cpu), Bounds(sidecar.memory_limit, sidecar.memory_limit)
     limit_ranges = list(limit_ranges)
@@ -87,8 +91,12 @@ def _resources(spec: Mapping[str, Any], sidecar: Sidecar, limit_ranges: Iterable
     return {"requests": {"cpu": cpu.request, "memory": memory.request}, "limits": {"cpu": cpu.limit, "memory": memory.limit}}
 
 
+def _containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+
+
 def _is_guaranteed(spec: Mapping[str, Any]) -> bool:
-    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+    for container in _containers(spec):
         resources = container.get("resources") or {}
         limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
         if not all(limits.get(kind) and requests.get(kind, limits[kind]) == limits[kind] for kind in ("cpu", "memory")):

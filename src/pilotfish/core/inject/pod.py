@@ -26,7 +26,7 @@ def inject(pod: dict[str, Any], defaults: Sidecar, around: Surroundings) -> Inje
     """The Pod with the sidecar and the patch that leads there, or why it stays as it is. Never raises, whatever the Pod holds."""
     try:
         return _inject(pod, defaults, around)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as wrong:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as wrong:
         # The API server has not validated the Pod yet at admission. It will say better than we could what is wrong with it.
         return Skipped(Reason.MALFORMED, f"the Pod is not of the expected shape ({type(wrong).__name__}: {wrong})")
 

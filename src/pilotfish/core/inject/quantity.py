@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 _SUFFIXES: dict[str, Decimal] = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
@@ -49,6 +49,25 @@ class Bounds:
                     bounds = bounds._within(resource, item)
         return bounds
 
+    def within_pod(self, resource: str, pod_level: Mapping[str, Any], taken: Iterable[Mapping[str, Any]]) -> Bounds:
+        """These bounds within a Pod's own resources (Kubernetes 1.34): no container's limit may be above the Pod's, nor the sum of requests.
+
+        `taken`: the `resources` of the containers that are there already.
+        """
+        request, limit = self.request, self.limit
+        most = _of(pod_level, "limits", resource)
+        asked = _of(pod_level, "requests", resource) or most
+        if most is not None:
+            limit = smaller(limit, most)
+        if asked is not None:
+            used = sum(
+                ((amount(_of(r, "requests", resource) or _of(r, "limits", resource) or "") or Decimal(0)) for r in taken), Decimal(0)
+            )
+            left = max(Decimal(0), (amount(asked) or Decimal(0)) - used)
+            if (amount(request) or Decimal(0)) > left:
+                request = _written(resource, left, ROUND_FLOOR)
+        return Bounds(smaller(request, limit), limit)
+
     def _within(self, resource: str, item: Mapping[str, Any]) -> Bounds:
         request, limit = self.request, self.limit
         if (most := _of(item, "max", resource)) is not None:
@@ -68,7 +87,7 @@ def _of(item: Mapping[str, Any], field: str, resource: str) -> str | None:
     return None if amount(value) is None else str(value)
 
 
-def _written(resource: str, value: Decimal) -> str:
+def _written(resource: str, value: Decimal, rounding: str = ROUND_CEILING) -> str:
     if resource == "cpu":
-        return f"{int((value * 1000).to_integral_value(ROUND_CEILING))}m"
+        return f"{int((value * 1000).to_integral_value(rounding))}m"
     return str(int(value))

@@ -36,7 +36,7 @@ class _TokenOrFile(PlainKey):
         self._secret = Secret(ref, surroundings)
         self._static = StaticKey(ref, Auth(), surroundings)
         self._provider, self._surroundings = provider, surroundings
-        self._made_of = ""
+        self._made_of = self._bad = ""
         self._expiring: ExpiringKey | None = None
 
     def _key(self) -> Key:
@@ -55,7 +55,16 @@ class _TokenOrFile(PlainKey):
         await self._key().fetch()
 
     def refused(self, sent: Headers) -> bool:
+        self._bad = self._secret.value()
         return self._key().refused(sent)
+
+    def replaced(self) -> bool:
+        changed = self._secret.value() != self._bad
+        return self._bad != "" and changed
+
+    async def settle(self) -> None:
+        if self._expiring is not None:
+            await self._expiring.settle()
 
     async def close(self) -> None:
         if self._expiring is not None:

@@ -52,6 +52,7 @@ class ConfigMapSource:
         self._events, self._last_good, self._pace = events, last_good, pace
         self._collected = Collected(self._wanted)
         self._live: set[Wanted] = set()
+        self._unreadable: dict[Wanted, str] = {}
         self._offered: list[Offered] | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -83,6 +84,7 @@ class ConfigMapSource:
         match happening:
             case Listed(objects):
                 self._collected.listed(wanted, objects)
+                self._unreadable.pop(wanted, None)
             case Changed(kind, item):
                 self._collected.changed(wanted, kind, item)
             case Live():
@@ -92,6 +94,7 @@ class ConfigMapSource:
                 if not live:
                     log.warning("the watch of rules broke off; the rules in force stay", watch=str(wanted), reason=reason, error=message)
                     self._set_live(wanted, False)
+                    self._unreadable[wanted] = message
 
     def _set_live(self, wanted: Wanted, live: bool) -> None:
         (self._live.add if live else self._live.discard)(wanted)
@@ -109,24 +112,33 @@ class ConfigMapSource:
         if offered == self._offered:
             return  # listed anew, nothing changed
         before, self._offered = {o.source for o in self._offered or ()}, offered
-        problems = await self._offer(offered)
+        problems = await self._judged(offered)
         if not problems and self._last_good is not None:
             self._last_good.save(offered)
         for offer in offered:
             self._tell(offer, problems, is_new=offer.source not in before)
 
+    async def _judged(self, offered: list[Offered]) -> list[Problem]:
+        try:
+            return await self._offer(offered)
+        except Exception as bug:
+            # Of ours, or of what compiles: the next edit must be looked at all the same.
+            log.exception("rules could not be judged; the rules in force stay", sources=[o.source for o in offered])
+            problems = [Problem(o.source, "", f"could not be judged: {type(bug).__name__}: {bug}") for o in offered]
+            self._refuse(problems)
+            return problems
+
     async def _fall_back(self) -> None:
-        """The API server does not answer at start: what was good before the restart is better than nothing."""
-        if self._offered is not None or self._last_good is None or len(self._live) == len(self._wanted):
+        """The API server does not answer at start, or not for all we want: what was good before the restart is better than nothing."""
+        if self._offered is not None or not self._unreadable:
             return
-        self._offered = self._last_good.load()
-        if self._offered:
-            problems = await self._offer(self._offered)
-            log.warning(
-                "the API server does not answer: the last good rules are in force",
-                sources=[o.source for o in self._offered],
-                problems=problems,
-            )
+        kept = self._last_good.load() if self._last_good is not None else []
+        if not kept:
+            self._refuse([Problem(str(wanted), "", f"cannot be read: {why}") for wanted, why in self._unreadable.items()])
+            return
+        self._offered = kept
+        problems = await self._judged(kept)
+        log.warning("ConfigMaps cannot be read: the last good rules are in force", sources=[o.source for o in kept], problems=problems)
 
     def _tell(self, offer: Offered, problems: list[Problem], *, is_new: bool) -> None:
         """An Event on each ConfigMap that a verdict is about: those with problems in them, or those that are new in force."""
