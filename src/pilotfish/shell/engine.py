@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
 from os import urandom
@@ -22,7 +23,7 @@ from pilotfish.core.inbound import Inbound
 from pilotfish.core.ledger import Ledger, all_rules
 from pilotfish.core.limits import Budgets
 from pilotfish.core.match import direct_rule, match
-from pilotfish.core.outcome import Failure, Outcome
+from pilotfish.core.outcome import Failure
 from pilotfish.core.plan import Desk, Home, Plan
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.smart import first_match
@@ -30,6 +31,7 @@ from pilotfish.core.snapshot import Provider, Rule, Snapshot
 from pilotfish.core.style import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.shell.access_log import AccessLog
+from pilotfish.shell.accounts import Accounts
 from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
@@ -76,12 +78,14 @@ class Engine:
         self.budgets = Budgets()
         self.homes = Homes()
         self.counting = Counting(meters, self.ledger)
+        self.accounts = Accounts(meters, self.counting)
         self.links: dict[str, Link] = {}
         self.pools: dict[Origin, Pool] = {}
         self.runs: set[Run] = set()
         self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
+        meters.before_scrape.append(self._count_in_flight)
         self.on_trip: Callable[[], None] = lambda: None
         self._keys = keys
         self._max_in_flight = max_in_flight
@@ -154,7 +158,6 @@ class Engine:
         run = Run(self, exchange, inbound, plan, known, started)
         self.runs.add(run)
         self.idle.clear()
-        self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
@@ -299,24 +302,7 @@ class Engine:
     # ---- while runs run
 
     def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
-        cells, _ = self.counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
-        outcome = attempt.outcome or Outcome.SERVER_ERROR
-        cells.outcome(outcome).value += 1
-        if attempt.usage is not None:
-            cells.usage(attempt.usage, attempt.cost_usd)
-            if outcome is Outcome.LOST_RACE:
-                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += (
-                    attempt.usage.input + attempt.usage.output
-                )
-        if outcome is Outcome.SERVED:
-            cells.first_byte.observe(attempt.head_at - attempt.sent_at)
-            speed = attempt.speed()
-            if speed is not None:
-                cells.speed.observe(speed)
-        if attempt.channel is not None and attempt.channel.malformed:
-            self.meters[s.MALFORMED].number(*cells.labels[1:]).value += attempt.channel.malformed
-        if outcome is Outcome.BROKEN_STREAM:
-            self.meters[s.STREAM_BREAKS].number(*cells.labels[1:], attempt.failure.code if attempt.failure else "").value += 1
+        self.accounts.attempt_over(run, attempt)
         if changed and attempt.candidate.state.health.state == COOLING:
             self.on_trip()
 
@@ -325,62 +311,15 @@ class Engine:
         self.runs.discard(run)
         if not self.runs:
             self.idle.set()
-        now = run.finished_at
-        rule = run.rule.name
-        duration = now - run.started
-        counting, inbound, dispatch = self.counting, run.inbound, run.dispatch
-        self.meters[s.IN_FLIGHT].number(rule).value -= 1
-        counting.code(rule, inbound.style, run.code).value += 1
-        counting.duration(rule, inbound.style, inbound.stream).observe(duration)
-        counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
-        if dispatch.retries or dispatch.fallbacks or dispatch.forced:
-            for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
-                self.meters[series].number(rule).value += number
-        if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            self.meters[s.CLIENT_GONE].number(rule).value += 1
-        if len(run.attempts) > 1 or run.rule.race is not None:
-            self._rescues(run, failure)
-            self._races(run)
-        for field in run.dropped_fields:
-            self.meters[s.DROPPED].number(inbound.style, field).value += 1
-        serving = run.relayed or (run.attempts[-1] if run.attempts else None)
-        if serving is not None:
-            self._gen_ai(run, serving, failure, duration)
+        self.accounts.run_over(run, failure)
         self.log.request(run, failure)
 
-    def _races(self, run: Run) -> None:
-        rule = run.rule.name
-        if run.rule.race is not None:
-            for attempt in run.attempts:
-                result = "won" if attempt.relayed else "lost" if attempt.outcome is Outcome.LOST_RACE else "failed"
-                self.meters[s.RACES].number(*self.counting.service(rule, attempt.service, run.known).labels, result).value += 1
-        elif run.dispatch.hedges:
-            won = any(a.hedge and a.relayed for a in run.attempts)
-            self.meters[s.HEDGES].number(rule, "won" if won else "lost").value += 1
-
-    def _rescues(self, run: Run, failure: Failure | None) -> None:
-        broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
-        if not broke or not (run.dispatch.rescues or run.rule.buffer):
-            return
-        mode = "continue" if run.dispatch.rescues else "restart"
-        self.meters[s.STREAM_RESCUES].number(run.rule.name, mode, "rescued" if failure is None else "failed").value += 1
-        if mode == "restart":
-            wasted = sum(a.usage.input + a.usage.output for a in broke if a.usage is not None)
-            self.meters[s.WASTED_TOKENS].number(run.rule.name, "rescue").value += wasted
-
-    def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
-        _, cells = self.counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
-        if failure is None:
-            cells.duration.observe(duration)
-        else:
-            cells.failed(str(failure.outcome)).observe(duration)
-        usage = run.usage()
-        if usage is not None:
-            cells.usage(usage)
-        if failure is None and serving.first_at:
-            cells.first_token.observe(serving.first_at - serving.sent_at)
-            if usage is not None and usage.output > 1 and serving.last_at > serving.first_at:
-                cells.per_token.observe((serving.last_at - serving.first_at) / (usage.output - 1))
+    def _count_in_flight(self) -> None:
+        """Counted when asked for: a gauge that goes up and down with requests would outlive a rule that went meanwhile."""
+        family = self.meters[s.IN_FLIGHT]
+        by_rule = Counter([run.rule.name for run in self.runs])
+        for (rule,), cell in family.cells.items():
+            cell.value = float(by_rule[rule])
 
     def let_finish(self, ticket: Ticket, now: float) -> None:
         """The answer is complete but its last frame is not: the connection may end it by itself, for a moment."""
