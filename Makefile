@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
-ELSEWHERE := not cluster and not helm and not browser and not prometheus
+ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis
 
 .PHONY: help demo test check fix bench simulate docs lock clean
 

@@ -130,6 +130,12 @@ def test_sidecars_may_watch_the_named_configmaps_where_they_are_and_nothing_else
     assert all(rule["verbs"] in (["get", "list", "watch"], ["create"]) for rules in roles.values() for rule in rules)
 
 
+def test_rules_selected_by_label_need_the_right_to_see_them_all(helm):
+    (variant,) = [v for v in VARIANTS if v.stem == "selected-by-label"]
+    (role,) = [m for m in by_kind(template(helm, variant), "Role") if m["metadata"]["namespace"] == "shop"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [

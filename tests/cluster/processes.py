@@ -18,6 +18,37 @@ from pilotfish.shell.kube.connection import ApiError, Kube
 SOURCE = Path(__file__).parent.parent.parent / "src"
 
 
+async def give_account(admin: Kube, namespace: str, rules: list[dict[str, Any]]) -> None:
+    """A service account `web` with these rights in its namespace; what is there already stays."""
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    metadata = {"name": "web"}
+    subject = {"kind": "ServiceAccount", "name": "web", "namespace": namespace}
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "web"}
+    made = {
+        f"/api/v1/namespaces/{namespace}/serviceaccounts": {"metadata": metadata},
+        f"{rbac}/roles": {"metadata": metadata, "rules": rules},
+        f"{rbac}/rolebindings": {"metadata": metadata, "subjects": [subject], "roleRef": ref},
+    }
+    for path, body in made.items():
+        try:
+            await admin.request("POST", path, body=body)
+        except ApiError as wrong:
+            if wrong.status != 409:
+                raise
+
+
+async def write_rules(admin: Kube, namespace: str, text: str) -> None:
+    """The ConfigMap `rules`, made or changed."""
+    maps = f"/api/v1/namespaces/{namespace}/configmaps"
+    body = {"metadata": {"name": "rules"}, "data": {"rules.yaml": text}}
+    try:
+        await admin.request("PUT", f"{maps}/rules", body=body)
+    except ApiError as wrong:
+        if wrong.status != 404:
+            raise
+        await admin.request("POST", maps, body=body)
+
+
 async def token_of(admin: Kube, namespace: str, account: str) -> str:
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
     answer = await admin.request("POST", path, body={"spec": {"expirationSeconds": 3600}})

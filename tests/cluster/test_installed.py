@@ -226,7 +226,7 @@ async def test_the_releases_own_namespace_is_left_alone(release):
         "metadata": {"name": "own", "labels": {"pilotfish.dev/inject": "enabled"}},
         "spec": {"containers": [{"name": "app", "image": "i"}]},
     }
-    pod = await release.admin.request("POST", f"/api/v1/namespaces/{release.namespace}/pods", body=body)
+    pod = await release.admin.request("POST", f"/api/v1/namespaces/{release.namespace}/pods", query=[("dryRun", "All")], body=body)
     assert names(pod) == ["app"]
 
 

@@ -14,12 +14,10 @@ import aiohttp
 import pytest
 
 from cluster.control_plane import free_port
-from cluster.processes import program, token_of
-from pilotfish.shell.kube.connection import ApiError
+from cluster.processes import give_account, program, token_of, write_rules
 from pilotfish.simulated import SimulatedVendor
 
 pytestmark = pytest.mark.timeout(180)
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ROLE = [
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["rules"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
@@ -37,13 +35,7 @@ class Proxy:
         self.http = aiohttp.ClientSession()
 
     async def prepare(self):
-        accounts = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
-        await self.admin.request("POST", accounts, body={"metadata": {"name": "web"}})
-        subject = {"kind": "ServiceAccount", "name": "web", "namespace": self.namespace}
-        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "sidecar"}
-        await self.admin.request("POST", f"{RBAC}/namespaces/{self.namespace}/roles", body={"metadata": {"name": "sidecar"}, "rules": ROLE})
-        body = {"metadata": {"name": "sidecar"}, "subjects": [subject], "roleRef": ref}
-        await self.admin.request("POST", f"{RBAC}/namespaces/{self.namespace}/rolebindings", body=body)
+        await give_account(self.admin, self.namespace, ROLE)
         self.token.write_text(await token_of(self.admin, self.namespace, "web"))
 
     def start(self):
@@ -63,12 +55,7 @@ class Proxy:
 providers: {{local: {{kind: openai_compatible, api_base: "{self.vendor.base}/v1", no_key_required: true}}}}
 rules: [{{name: "{description}", request_model: "*", services: [{{provider: local, model: sim-n3}}]}}]
 {text}"""
-        maps = f"/api/v1/namespaces/{self.namespace}/configmaps"
-        body = {"metadata": {"name": "rules"}, "data": {"rules.yaml": rules}}
-        try:
-            await self.admin.request("PUT", f"{maps}/rules", body=body)
-        except ApiError:
-            await self.admin.request("POST", maps, body=body)
+        await write_rules(self.admin, self.namespace, rules)
 
     async def status(self):
         async with self.http.get(f"http://{self.admin_listen}/status") as answer:

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from cluster.processes import give_account, token_of, write_rules
 from pilotfish.core.collected import wanted_from
 from pilotfish.errors import Problem
 from pilotfish.shell.kube.configmaps import ConfigMapSource
@@ -39,26 +40,14 @@ class Sidecar:
         accounts = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
         with contextlib.suppress(ApiError):
             await self.admin.request("DELETE", f"{accounts}/web")
-        await self.admin.request("POST", accounts, body={"metadata": {"name": "web"}})
         rules = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["rules"], "verbs": ["get", "list", "watch"]}]
         if may_write_events:
             rules.append({"apiGroups": [""], "resources": ["events"], "verbs": ["create"]})
-        role = {"metadata": {"name": "sidecar"}, "rules": rules}
-        subject = {"kind": "ServiceAccount", "name": "web", "namespace": self.namespace}
-        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "sidecar"}
-        for kind, body in (("roles", role), ("rolebindings", {"metadata": {"name": "sidecar"}, "subjects": [subject], "roleRef": ref})):
-            with contextlib.suppress(ApiError):
-                await self.admin.request("POST", f"{RBAC}/namespaces/{self.namespace}/{kind}", body=body)
-        answer = await self.admin.request("POST", f"{accounts}/web/token", body={"spec": {"expirationSeconds": 3600}})
-        (self.folder / "token").write_text(answer["status"]["token"])
+        await give_account(self.admin, self.namespace, rules)
+        (self.folder / "token").write_text(await token_of(self.admin, self.namespace, "web"))
 
     async def write(self, text):
-        maps = f"/api/v1/namespaces/{self.namespace}/configmaps"
-        body = {"metadata": {"name": "rules"}, "data": {"rules.yaml": text}}
-        try:
-            await self.admin.request("PUT", f"{maps}/rules", body=body)
-        except ApiError:
-            await self.admin.request("POST", maps, body=body)
+        await write_rules(self.admin, self.namespace, text)
 
     async def offer(self, offered):
         (only,) = offered
@@ -200,7 +189,7 @@ async def test_the_last_good_rules_serve_a_restart_while_the_api_server_is_away(
 async def test_an_account_that_may_not_watch_is_told_apart(sidecar):
     await sidecar.new_account()
     await sidecar.write("good")
-    await sidecar.admin.request("DELETE", f"{RBAC}/namespaces/{sidecar.namespace}/rolebindings/sidecar")
+    await sidecar.admin.request("DELETE", f"{RBAC}/namespaces/{sidecar.namespace}/rolebindings/web")
     async with sidecar.running(), asyncio.timeout(20):
         while await sidecar.reasons.get() != "forbidden":
             pass

@@ -89,6 +89,30 @@ async def test_a_key_that_is_put_right_after_it_was_refused_serves_without_a_res
         assert keys_seen(vendor).count("Bearer revoked") == 1
 
 
+async def test_a_key_that_is_missing_is_told_in_the_status_and_the_other_provider_serves(tmp_path):
+    async with SimulatedVendor() as vendor:
+        rules = yaml.safe_dump(
+            {
+                "providers": {
+                    "keyless": {"kind": "openai", "api_base": vendor.base, "token": {"env": "PILOTFISH_TEST_NO_SUCH_KEY"}},
+                    "other": {"kind": "openai", "api_base": vendor.base, "no_key_required": True},
+                },
+                "rules": [
+                    {
+                        "request_model": "m",
+                        "services": [{"provider": "keyless", "model": SIM}, {"provider": "other", "model": SIM, "tier": 1}],
+                    }
+                ],
+            }
+        )
+        async with proxied(tmp_path, rules) as proxy:
+            problems = (await proxy.status())["rules"]["problems"]
+            assert [(p["path"], p["message"]) for p in problems] == [
+                ("providers.keyless.token", "environment variable PILOTFISH_TEST_NO_SUCH_KEY is missing or empty")
+            ]
+            assert (await proxy.chat("m")).status == 200
+
+
 async def test_a_refused_key_is_left_aside_and_the_second_serves(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRST", "revoked-hush")
     monkeypatch.setenv("SECOND", "good")

@@ -88,7 +88,7 @@ def image():
     if os.geteuid() != 0 or not Path("/usr/bin/setpriv").exists():
         pytest.skip("NOT TESTED: becoming another user takes root and setpriv")
     # pytest's own temporary folders are for their owner only.
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     try:
         image = Image(folder)
@@ -132,7 +132,7 @@ def running(image: Image, folder: Path, *arguments: str, **settings: str):
 @pytest.fixture
 def mounted():
     """A folder that another user may read, as a mounted volume is."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

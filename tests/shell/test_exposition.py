@@ -40,7 +40,7 @@ def test_both_formats_are_read_back_as_they_were_counted(openmetrics):
 def test_only_openmetrics_names_the_trace_of_a_measurement():
     found = samples(openmetrics_families("".join(exposition(filled(), openmetrics=True))))
     exemplar = found["pilotfish_overhead_seconds_bucket", (("le", "0.0025"), ("stream", "true"))].exemplar
-    assert (exemplar.labels, exemplar.value, exemplar.timestamp) == ({"trace_id": "ab" * 16}, 0.0021, 1000.25)
+    assert (exemplar.labels, exemplar.value, float(exemplar.timestamp)) == ({"trace_id": "ab" * 16}, 0.0021, 1000.25)
     assert "trace_id" not in "".join(exposition(filled()))
 
 

@@ -1,301 +1,366 @@
-"""Through HTTP, HTTPS and SOCKS5 proxies, and everything that a proxy may do wrong."""
+"""Vendors that are reached by way of a proxy, and proxies that do not let us through."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime
-import ipaddress
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+import socket
+import sys
+from base64 import b64encode
 
 import pytest
-import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from pilotfish.shell.fetch import Fetcher, FetchError
-from pilotfish.wire.proxies import connect
+from pilotfish.wire.pool import Origin
+from pilotfish.wire.proxies import ProxyError, read_proxy_url
+from wire.parties import REQUEST, WHOLE, Heard, Raw, answers, ask
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+SECRET = "pass-w%C3%B6rd"  # as it stands in the URL
+SECRETS = ("pass-w", "wörd", b64encode("me@home:pass-wörd".encode()).decode())
 
 
-@asynccontextmanager
-async def serving(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server on loopback; on leaving, all its conversations have ended."""
-    talking: set[asyncio.Task[None]] = set()
-
-    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talking.add(task)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await talk(reader, writer)
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
-
-    server = await asyncio.start_server(conversation, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await asyncio.gather(*talking)
-
-
-async def pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Bytes to and fro between a client and a port."""
-    there, back = await asyncio.open_connection("127.0.0.1", port)
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-        sink.close()
-
-    await asyncio.gather(pump(reader, back), pump(there, writer))
-
-
-class Origin:
-    """Answers every request with 200, and keeps the heads."""
+class Between:
+    """A proxy that joins two connections. `asked` is what it was asked for; `refuse_with` what it says instead of letting anybody through."""
 
     def __init__(self) -> None:
-        self.heads: list[bytes] = []
+        self.asked: list[bytes] = []
+        self.refuse_with: bytes | None = None
+        self.first = b""  # what it says before anything else
+        self.tls = None
+        self.left = asyncio.Event()
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi")
-        await writer.drain()
+    async def connect_play(self, raw: Raw) -> None:
+        try:
+            head = await raw.head()
+            self.asked.append(head)
+            if self.refuse_with is not None:
+                await raw.send(self.refuse_with)
+                await raw.rest()
+                return
+            host, _, port = head.split()[1].decode().rpartition(":")
+            await raw.send(self.first + b"HTTP/1.1 200 Connection established\r\nvia: 1.1 test\r\n\r\n")
+            await self.join(raw, host, int(port))
+        finally:
+            self.left.set()
 
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that signs itself, and a server's context with it."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = builder.add_extension(names, False).add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256())
-    pem = folder / "ca.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = folder / "key.pem"
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, private)
-    return pem, context
-
-
-async def fetched(url: str, proxy_url: str, ca_file: str = ""):
-    return await Fetcher(connect).fetch("GET", url, [(b"x-key", b"k")], proxy_url=proxy_url, ca_file=ca_file, timeout_s=5.0)
+    async def join(self, raw: Raw, host: str, port: int) -> None:
+        far = Raw(*await asyncio.open_connection(host.strip("[]"), port))
+        try:
+            await asyncio.gather(pour(raw, far), pour(far, raw))
+        finally:
+            far.writer.transport.abort()
 
 
-async def refused(url: str, proxy_url: str) -> str:
-    with pytest.raises(FetchError) as e:
-        await fetched(url, proxy_url)
-    assert e.value.kind == "connect"
-    assert "hush" not in str(e.value)
-    return str(e.value)
+async def pour(source: Raw, sink: Raw) -> None:
+    while data := await source.reader.read(65_536):
+        await sink.send(data)
+    sink.writer.transport.abort()
 
 
-# ---- http
+@pytest.fixture
+async def between() -> Between:
+    return Between()
 
 
-async def test_a_plain_request_carries_the_whole_url():
-    origin = Origin()
-    async with serving(origin.talk) as port:  # the proxy itself is what answers
-        answer = await fetched("http://vendor.invalid:81/a?b", f"http://user:p%40ss@127.0.0.1:{port}")
-    assert answer.body == b"hi"
-    assert origin.heads[0].startswith(
-        b"GET http://vendor.invalid:81/a?b HTTP/1.1\r\nproxy-authorization: Basic dXNlcjpwQHNz\r\nhost: vendor.invalid:81\r\n"
-    )
+@pytest.fixture
+async def proxy_url(vendor, between) -> str:
+    return f"http://127.0.0.1:{(await vendor(between.connect_play)).port}"
 
 
-async def test_two_requests_on_one_connection_both_carry_it():
-    heads: list[bytes] = []
+@pytest.fixture
+async def tls_proxy_url(vendor, between, authority) -> str:
+    return f"https://localhost:{(await vendor(between.connect_play, ssl=authority('localhost'))).port}"
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(2):
-            heads.append(await reader.readuntil(b"\r\n\r\n"))
-            await reader.readexactly(2)
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
-    from pilotfish.wire.pool import Origin as To
-    from pilotfish.wire.pool import Pool
+def lost(heard: Heard, secrets: tuple[str, ...] = SECRETS) -> str:
+    """The message of a connection that could not be made, with no secret in it."""
+    _, kind, message = heard.log[0]
+    assert kind == "connect"
+    assert not any(secret in message for secret in secrets)
+    return message
 
-    class Listener:
-        def __init__(self) -> None:
-            self.done = asyncio.get_running_loop().create_future()
 
-        def on_sent(self, upstream: object) -> None: ...
-        def on_head(self, status: int, headers: object) -> None: ...
-        def on_body(self, data: bytes) -> None: ...
-        def on_end(self) -> None:
-            self.done.set_result(None)
+# ---- tunnels that stand
 
-        def on_lost(self, kind: str, message: str) -> None:
-            self.done.set_exception(AssertionError(message))
 
-    async with serving(talk) as port:
-        pool = Pool(To("http", "v", 80, f"http://127.0.0.1:{port}"), clock=lambda: 0.0, connect=connect)
-        for parts in ([b"POST /1 HTTP/1.1\r\ncontent-length: 2\r\n\r\nab"], [b"POST /2 HTTP/1.1\r\ncontent-length: 2\r\n\r\n", b"ab"]):
-            listener = Listener()
-            pool.send(parts, listener, 5.0)
-            await listener.done
-        pool.close()
-    assert [head.split(b"\r\n")[0] for head in heads] == [b"POST http://v:80/1 HTTP/1.1", b"POST http://v:80/2 HTTP/1.1"]
+@pytest.mark.parametrize("vendor_tls", [False, True])
+@pytest.mark.parametrize("proxy_tls", [False, True])
+async def test_requests_go_through_a_tunnel_and_its_connection_is_kept(
+    vendor, pool_to, between, authority, proxy_url, tls_proxy_url, vendor_tls, proxy_tls
+):
+    url = tls_proxy_url if proxy_tls else proxy_url
+    made = await vendor(answers(WHOLE, WHOLE, WHOLE), **({"ssl": authority("localhost")} if vendor_tls else {}))
+    pool = pool_to(made.port, scheme="https" if vendor_tls else "http", host="localhost", proxy_url=url, ca_file=authority.ca_file)
+    for _ in range(3):
+        assert (await ask(pool)).body == b"hello"
+    place = b"localhost:%d" % made.port
+    assert between.asked == [b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n\r\n" % (place, place)]
     assert pool.made == 1
 
 
-def tunnelling(port: int, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n", heads: list[bytes] | None = None) -> Talk:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        if heads is not None:
-            heads.append(head)
-        writer.write(answer)
-        if answer.startswith(b"HTTP/1.1 2"):
-            await pumped(reader, writer, port)
+async def test_the_credentials_of_the_url_are_given_to_the_proxy_and_not_to_the_vendor(vendor, pool_to, between, proxy_url):
+    seen = []
 
-    return talk
+    async def play(raw: Raw) -> None:
+        seen.append(await raw.head())
+        await raw.send(WHOLE)
 
-
-async def test_tls_goes_through_a_tunnel(authority):
-    ca, context = authority
-    origin, heads = Origin(), []
-    async with serving(origin.talk, context) as port, serving(tunnelling(port, heads=heads)) as proxy:
-        answer = await fetched(f"https://127.0.0.1:{port}/a", f"http://user:hush@127.0.0.1:{proxy}", str(ca))
-    assert answer.body == b"hi"
-    assert origin.heads[0].startswith(b"GET /a HTTP/1.1\r\n")
-    assert heads[0].startswith(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % port)
-    assert b"x-key" not in heads[0]
+    made = await vendor(play)
+    pool = pool_to(made.port, proxy_url=proxy_url.replace("//", f"//me%40home:{SECRET}@"))
+    assert (await ask(pool)).body == b"hello"
+    assert b"\r\nproxy-authorization: Basic " + SECRETS[2].encode() + b"\r\n" in between.asked[0]
+    assert b"authorization" not in seen[0]
 
 
-async def test_tls_goes_through_a_proxy_that_speaks_tls_itself(authority):
-    ca, context = authority
-    origin = Origin()
-    async with serving(origin.talk, context) as port, serving(tunnelling(port), context) as proxy:
-        answer = await fetched(f"https://127.0.0.1:{port}/a", f"https://127.0.0.1:{proxy}", str(ca))
-    assert answer.body == b"hi"
+async def test_an_interim_answer_of_the_proxy_is_not_its_answer(vendor, pool_to, between, proxy_url):
+    between.first = b"HTTP/1.1 100 Continue\r\n\r\n"
+    made = await vendor(answers(WHOLE))
+    assert (await ask(pool_to(made.port, proxy_url=proxy_url))).body == b"hello"
 
 
-async def test_an_origin_that_is_not_trusted_is_not_trusted_through_a_proxy_either(authority):
-    _, context = authority
-    origin = Origin()
-    async with serving(origin.talk, context) as port, serving(tunnelling(port)) as proxy:
-        assert "certificate is not trusted" in await refused(f"https://127.0.0.1:{port}/a", f"http://127.0.0.1:{proxy}")
-    assert origin.heads == []
+async def test_a_vendor_with_an_ipv6_address_is_named_in_brackets(pool_to, between, proxy_url):
+    between.refuse_with = b"HTTP/1.1 403 Forbidden\r\n\r\n"
+    await ask(pool_to(8443, host="2001:db8::1", proxy_url=proxy_url))
+    assert between.asked[0].startswith(b"CONNECT [2001:db8::1]:8443 HTTP/1.1\r\n")
+
+
+async def test_a_vendor_that_closes_its_end_closes_ours(vendor, pool_to, between, proxy_url):
+    made = await vendor(answers(WHOLE[:-2]))
+    heard = await ask(pool_to(made.port, proxy_url=proxy_url))
+    assert heard.ending == "cut"
+
+
+# ---- tunnels that do not
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "why"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused the connection to vendor.invalid:443 with status 407"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "does not speak HTTP"),
-        (b"HTTP/1.1 200 " + b"x" * 70000 + b"\r\n\r\n", "more than 16384 bytes"),
-        (b"", "closed the connection"),
+        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied", "refuses the tunnel with status 403"),
+        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "refuses the tunnel with status 502"),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\n\r\n", "refuses the tunnel with status 302"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "asks for other credentials than those in proxy_url (status 407)"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "does not answer CONNECT in HTTP/1.1"),
+        (b"HTTP/1.1 2oo OK\r\n\r\n", "does not answer CONNECT in HTTP/1.1"),
+        (b"\r\n\r\n", "does not answer CONNECT in HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "sends data into the tunnel"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 20_000, "with a head of more than 16384 bytes"),
     ],
 )
-async def test_a_proxy_that_makes_no_tunnel(answer, words):
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-
-    async with serving(talk) as port:
-        assert words in await refused("https://vendor.invalid/", f"http://user:hush@127.0.0.1:{port}")
+async def test_a_proxy_that_lets_nobody_through_is_named_with_what_it_said(vendor, pool_to, between, proxy_url, answer, why):
+    between.refuse_with = answer
+    heard = await ask(pool_to(443, host="vendor.example", proxy_url=proxy_url.replace("//", f"//me%40home:{SECRET}@")))
+    assert lost(heard).startswith(f"cannot connect to vendor.example:443: the proxy {proxy_url} ")
+    assert why in lost(heard)
 
 
-async def test_a_proxy_that_is_not_there():
-    assert "cannot reach the proxy 127.0.0.1:9" in await refused("https://vendor.invalid/", "http://user:hush@127.0.0.1:9")
+async def test_a_proxy_that_closes_instead_of_answering_is_told(vendor, pool_to):
+    async def play(raw: Raw) -> None:
+        await raw.head()
+
+    made = await vendor(play)
+    heard = await ask(pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}"))
+    assert "closed the connection before it answered CONNECT" in lost(heard)
 
 
-# ---- socks
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+async def test_a_proxy_that_is_not_there_is_told(pool_to, scheme):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"{scheme}://me%40home:{SECRET}@127.0.0.1:{unused.getsockname()[1]}"
+        heard = await ask(pool_to(443, host="127.0.0.1", proxy_url=url))
+    assert f"the proxy {scheme}://127.0.0.1:" in lost(heard)
 
 
-def socks(port: int, asked: list[bytes], method: int = 0, accepts: bool = True, reply: int = 0, bound: bytes = b"\x01\0\0\0\0\0\0") -> Talk:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _, count = await reader.readexactly(2)
-        asked.append(await reader.readexactly(count))
-        writer.write(bytes([5, method]))
-        if method == 2:
-            _, length = await reader.readexactly(2)
-            user = await reader.readexactly(length)
-            asked.append(user + b":" + await reader.readexactly((await reader.readexactly(1))[0]))
-            writer.write(bytes([1, 0 if accepts else 1]))
-        kind = (await reader.readexactly(4))[3]
-        length = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
-        asked.append(bytes([kind]) + await reader.readexactly(length + 2))
-        writer.write(bytes([5, reply, 0]) + bound)
-        if reply == 0:
-            await pumped(reader, writer, port)
-
-    return talk
+async def test_a_proxy_with_a_certificate_of_an_unknown_authority_gets_no_credentials(pool_to, between, tls_proxy_url):
+    heard = await ask(pool_to(443, host="vendor.example", proxy_url=tls_proxy_url.replace("//", f"//me%40home:{SECRET}@")))
+    assert "its certificate is not trusted" in lost(heard)
+    assert between.asked == []
 
 
-async def test_socks5_with_an_address():
-    origin, asked = Origin(), []
-    async with serving(origin.talk) as port, serving(socks(port, asked)) as proxy:
-        assert (await fetched(f"http://127.0.0.1:{port}/a", f"socks5://127.0.0.1:{proxy}")).body == b"hi"
-    assert asked == [b"\x00", b"\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")]
-    assert origin.heads[0].startswith(b"GET /a HTTP/1.1\r\n")
+async def test_the_vendors_certificate_is_checked_through_the_tunnel(vendor, pool_to, authority, proxy_url):
+    made = await vendor(answers(WHOLE), ssl=authority("other.example"))
+    heard = await ask(pool_to(made.port, scheme="https", host="localhost", proxy_url=proxy_url, ca_file=authority.ca_file))
+    assert "not trusted (Hostname mismatch" in lost(heard)
 
 
-async def test_socks5_looks_names_up_here_and_socks5h_does_not():
-    origin, asked = Origin(), []
-    async with serving(origin.talk) as port, serving(socks(port, asked)) as proxy:
-        await fetched(f"http://localhost:{port}/", f"socks5://127.0.0.1:{proxy}")
-        await fetched("http://vendor.invalid:81/", f"socks5h://127.0.0.1:{proxy}")
-    assert asked[1][0] in (1, 4)
-    assert asked[3] == b"\x03vendor.invalid" + (81).to_bytes(2, "big")
+async def test_a_ca_file_that_cannot_be_read_is_named_for_the_proxy_too(pool_to, tls_proxy_url, tmp_path):
+    missing = str(tmp_path / "none.pem")
+    assert missing in lost(await ask(pool_to(80, proxy_url=tls_proxy_url, ca_file=missing)))
 
 
-async def test_socks5_with_a_password_and_tls(authority):
-    ca, context = authority
-    origin, asked = Origin(), []
-    bound = b"\x03\x04host\x00\x00"
-    async with serving(origin.talk, context) as port, serving(socks(port, asked, method=2, bound=bound)) as proxy:
-        assert (await fetched(f"https://127.0.0.1:{port}/", f"socks5h://us%20er:pw@127.0.0.1:{proxy}", str(ca))).body == b"hi"
-    assert asked[:2] == [b"\x00\x02", b"us er:pw"]
+async def test_a_tunnel_that_does_not_open_in_time_is_given_up(vendor, pool_to):
+    async def play(raw: Raw) -> None:
+        await raw.head()
+        try:
+            await raw.rest()
+        finally:
+            left.set()
+
+    left = asyncio.Event()
+    made = await vendor(play)
+    heard = Heard()
+    pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}").send([REQUEST], heard, 0.05)
+    await heard.over.wait()
+    assert heard.ending == "connect_timeout"
+    await left.wait()
+
+
+async def test_cancelled_while_the_tunnel_opens_the_proxys_connection_ends(vendor, pool_to, between):
+    async def play(raw: Raw) -> None:
+        await raw.head()
+        asked.set()
+        try:
+            await raw.rest()
+        finally:
+            left.set()
+
+    asked, left = asyncio.Event(), asyncio.Event()
+    made = await vendor(play)
+    heard = Heard()
+    ticket = pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}").send([REQUEST], heard, 5.0)
+    await asked.wait()
+    ticket.cancel()
+    await left.wait()
+    assert heard.log == []
+
+
+# ---- SOCKS
+
+
+class Socks:
+    """A SOCKS5 proxy (RFC 1928, 1929). `asked` holds kind of address (1: IPv4, 3: name), address and port."""
+
+    def __init__(self, between: Between) -> None:
+        self.asked: list[tuple[int, str, int]] = []
+        self.logins: list[tuple[str, str]] = []
+        self.wants_login = False
+        self.reply = 0
+        self._between = between
+
+    async def play(self, raw: Raw) -> None:
+        read = raw.reader.readexactly
+        _, count = await read(2)
+        methods = await read(count)
+        if self.wants_login:
+            if 2 not in methods:
+                await raw.send(b"\x05\xff")
+                return
+            await raw.send(b"\x05\x02")
+            user = await read((await read(2))[1])
+            password = await read((await read(1))[0])
+            self.logins.append((user.decode(), password.decode()))
+            good = self.logins[-1] == ("me@home", "pass:word")
+            await raw.send(b"\x01\x00" if good else b"\x01\x01")
+            if not good:
+                return
+        else:
+            await raw.send(b"\x05\x00")
+        kind = (await read(4))[3]
+        host = socket.inet_ntoa(await read(4)) if kind == 1 else (await read((await read(1))[0])).decode()
+        port = int.from_bytes(await read(2), "big")
+        self.asked.append((kind, host, port))
+        await raw.send(bytes((5, self.reply, 0, 1, 0, 0, 0, 0, 0, 0)))
+        if not self.reply:
+            await self._between.join(raw, host, port)
+
+
+@pytest.fixture
+async def socks(vendor, between) -> tuple[Socks, str]:
+    made = Socks(between)
+    return made, f"127.0.0.1:{(await vendor(made.play)).port}"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(("scheme", "kind", "host"), [("socks5", 1, "127.0.0.1"), ("socks5h", 3, "localhost")])
+async def test_socks5_looks_names_up_here_and_socks5h_leaves_it_to_the_proxy(vendor, pool_to, authority, socks, tls, scheme, kind, host):
+    proxy, place = socks
+    made = await vendor(answers(WHOLE, WHOLE), **({"ssl": authority("localhost")} if tls else {}))
+    pool = pool_to(
+        made.port, scheme="https" if tls else "http", host="localhost", proxy_url=f"{scheme}://{place}", ca_file=authority.ca_file
+    )
+    for _ in range(2):
+        assert (await ask(pool)).body == b"hello"
+    assert proxy.asked == [(kind, host, made.port)]
+
+
+async def test_socks_credentials_come_from_the_url(vendor, pool_to, socks):
+    proxy, place = socks
+    proxy.wants_login = True
+    made = await vendor(answers(WHOLE))
+    assert (await ask(pool_to(made.port, proxy_url=f"socks5://me%40home:pass%3Aword@{place}"))).body == b"hello"
+    assert proxy.logins == [("me@home", "pass:word")]
+
+
+@pytest.mark.parametrize("password", [SECRET, "pass-w" * 50], ids=["not ASCII", "too long"])
+async def test_socks_credentials_that_the_protocol_cannot_carry_are_told_without_them(pool_to, socks, password):
+    proxy, place = socks
+    message = lost(await ask(pool_to(443, proxy_url=f"socks5://me%40home:{password}@{place}")), (*SECRETS, "ö", "xf6"))
+    assert "at most 255 ASCII characters" in message
+    assert proxy.asked == proxy.logins == []
+
+
+@pytest.mark.parametrize("user", ["", "me%40home:wrong-word@"])
+async def test_socks_credentials_that_are_refused_are_told_without_them(pool_to, socks, user):
+    proxy, place = socks
+    proxy.wants_login = True
+    message = lost(await ask(pool_to(443, proxy_url=f"socks5://{user}{place}")), ("wrong-word", "me@home"))
+    assert f"the proxy socks5://{place} opens no tunnel to 127.0.0.1:443" in message
+
+
+async def test_a_socks_proxy_that_refuses_says_why(pool_to, socks):
+    proxy, place = socks
+    proxy.reply = 2
+    message = lost(await ask(pool_to(443, proxy_url=f"socks5://{place}")))
+    assert "not allowed" in message
+
+
+async def test_a_vendors_name_that_cannot_be_looked_up_here_is_told(pool_to, socks):
+    _, place = socks
+    assert "no-such-host.invalid" in lost(await ask(pool_to(443, host="no-such-host.invalid", proxy_url=f"socks5://{place}")))
+
+
+async def test_without_the_extra_the_error_says_how_to_install_it(pool_to, monkeypatch):
+    monkeypatch.setitem(sys.modules, "python_socks", None)
+    message = lost(await ask(pool_to(443, proxy_url=f"socks5://me%40home:{SECRET}@127.0.0.1:1080")))
+    assert "pip install 'pilotfish[socks]'" in message
+
+
+# ---- the URL
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("url", "why"),
     [
-        ({"method": 255}, "takes none of our ways to authenticate"),
-        ({"method": 2, "accepts": False}, "refused our user and password"),
-        ({"reply": 5}, "could not connect to vendor.invalid:80: connection refused"),
-        ({"reply": 99}, "code 99"),
+        ("ftp://me:secret@proxy:21", "ftp proxies"),
+        ("me:secret@proxy:3128", "for me proxies"),
+        ("//me:secret@proxy", "no proxies"),
+        ("http://me:secret@", "names no host"),
+        ("http://me:secret@proxy:port", "not a URL"),
+        ("http://me:secret@[::1", "not a URL"),
     ],
 )
-async def test_a_socks_proxy_that_refuses(more, words):
-    async with serving(socks(0, [], **more)) as proxy:
-        assert words in await refused("http://vendor.invalid/", f"socks5h://user:hush@127.0.0.1:{proxy}")
+async def test_a_proxy_url_that_cannot_be_used_is_told_without_quoting_it(pool_to, url, why):
+    message = lost(await ask(pool_to(443, host="vendor.example", proxy_url=url)), ("secret",))
+    assert why in message
 
 
-async def test_a_proxy_that_speaks_something_else():
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(3)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://p", ("http", "p", 80)),
+        ("HTTPS://p", ("https", "p", 443)),
+        ("socks5://p", ("socks5", "p", 1080)),
+        ("http://[::1]:1", ("http", "::1", 1)),
+    ],
+)
+def test_a_proxy_url_without_a_port_means_its_schemes_own(url, place):
+    assert read_proxy_url(url)[:3] == place
 
-    async with serving(talk) as proxy:
-        assert "does not speak SOCKS5" in await refused("http://vendor.invalid/", f"socks5h://127.0.0.1:{proxy}")
 
-
-def test_uvloop_hands_connections_over_as_well(authority):
-    """Giving a connection to another protocol in mid-stream is where two event loops may differ; the proxy runs on this one."""
-    ca, context = authority
-
-    async def story() -> list[bytes]:
-        origin, bodies = Origin(), []
-        async with serving(origin.talk) as plain, serving(origin.talk, context) as port:
-            bodies.append((await fetched("http://vendor.invalid/", f"http://127.0.0.1:{plain}")).body)
-            async with serving(tunnelling(port)) as proxy, serving(tunnelling(port), context) as secure, serving(socks(port, [])) as five:
-                for proxy_url in (f"http://127.0.0.1:{proxy}", f"https://127.0.0.1:{secure}", f"socks5://127.0.0.1:{five}"):
-                    bodies.append((await fetched(f"https://127.0.0.1:{port}/", proxy_url, str(ca))).body)
-        return bodies
-
-    assert uvloop.run(story()) == [b"hi"] * 4
+def test_neither_origin_nor_proxy_shows_a_secret_when_it_is_printed():
+    url = "http://me:secret@proxy:3128"
+    assert "secret" not in repr(read_proxy_url(url)) + str(read_proxy_url(url))
+    assert "secret" not in repr(Origin("https", "vendor.example", 443, url))
+    assert repr(Origin("https", "vendor.example", 443, url)) == "Origin(https://vendor.example:443, by a proxy)"
+    with pytest.raises(ProxyError) as raised:
+        read_proxy_url("ftp://me:secret@proxy")
+    assert "secret" not in str(raised.value)

@@ -20,6 +20,8 @@ _encode = msgspec.json.Encoder().encode
 def members_of(body: bytes) -> Members:
     """The top level of a JSON object. Raises ClientError (400) saying what stands there instead."""
     try:
+        if not body.isascii():
+            body.decode()  # values that are skipped over are not looked into
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ClientError(400, "invalid_json", _what_is_wrong(body, e)) from None
@@ -91,15 +93,21 @@ def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, 
 
 def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> dict[str, tuple[int, int]] | None:
     """Where these top-level values stand: the members' order and lengths are known, so only keys, colons and blanks are walked, as far
-    as the last one wanted. None where that is not sure."""
+    as the last one wanted. None where that is not sure.
+
+    A repeated key keeps its first place and its last value. Unless a search shows that a name does not come again behind its value, inside
+    another one or with escapes, the walk goes on to the end, comparing all values: only where it arrives is every key the only one of its
+    name.
+    """
     if not members:
         return None
     spans: dict[str, tuple[int, int]] = {}
     left = len([k for k in wanted if k in members])
     at = 1 if body.startswith(b"{") else _after(body, b"{", 0)
     separator = b""
+    is_sure = True
     for key, raw in members.items():
-        if not left:
+        if not left and is_sure:
             break
         name = b'"%b"' % key.encode()
         token = b"%b%b:" % (separator, name)
@@ -112,16 +120,15 @@ def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> di
         if body[at] in _BLANKS:
             at = _skip(body, at)
         end = at + len(memoryview(raw))
+        if (key in wanted or not is_sure) and not body.startswith(bytes(raw), at):
+            return None
         if key in wanted:
-            # A repeated key keeps its first place and its last value. If the bytes here are another value's, or the name comes
-            # again anywhere, this is not the place, or not the only one.
-            if not body.startswith(bytes(raw), at) or body.find(name, end) >= 0:
-                return None
+            is_sure = is_sure and len(body) - end < SEARCH_BYTES and body.find(name, end) < 0 and body.find(_ESCAPED, end) < 0
             spans[key] = (at, end)
             left -= 1
         at = end
         separator = b","
-    return spans
+    return spans if is_sure or _after(body, b"}", at) >= 0 else None
 
 
 def _after(body: bytes, token: bytes, at: int) -> int:
@@ -142,4 +149,6 @@ def _skip(body: bytes, at: int) -> int:
     return at
 
 
+SEARCH_BYTES = 4096  # a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
 _BLANKS = b" \t\r\n"
+_ESCAPED = b"\\u00"  # how a letter of a key that is worth changing can be escaped

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from pilotfish.core.body import replaced
-from pilotfish.core.inbound import Inbound, multipart_with_model
+from pilotfish.core.inbound import Headers, Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import continuation
 from pilotfish.core.snapshot import Service
 from pilotfish.core.style import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pilotfish.core.neutral import Chat
     from pilotfish.core.style import Style
@@ -111,3 +111,23 @@ def _edited(body: bytes, service: Service, op: str) -> bytes:
         members.pop(name, None)
     members.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in edit.put})
     return msgspec.json.encode(members)
+
+
+# Below this, copying is cheaper than a write of several pieces.
+JOIN_BYTES = 128 * 1024
+
+
+def request_parts(start: bytes, headers: Headers, call: CallBody, more: Sequence[bytes] = ()) -> tuple[bytes, ...]:
+    """The whole request as it is sent. `start`: request line and fixed headers; `headers`: the credential's and the client's own."""
+    parts = call.parts
+    size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+    lines = [start]
+    lines += [b"%b: %b\r\n" % h for h in headers]
+    if call.headers:
+        lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
+    lines += more
+    lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
+    if size < JOIN_BYTES:
+        lines += parts
+        return (b"".join(lines),)
+    return (b"".join(lines), *parts)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from pilotfish.core.body import members_of, replaced, text_of
 from pilotfish.core.deltas import (
     CitationDelta,
     Delta,
@@ -48,6 +49,7 @@ from pilotfish.core.style import (
     StreamWriter,
     Watcher,
 )
+from pilotfish.errors import ClientError
 
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
@@ -195,7 +197,7 @@ class Translated:
     goes on from. `record` takes note of what the client sees, where the rule would have a broken stream continued."""
 
     __slots__ = (
-        "_fit",
+        "_continuation",
         "_read",
         "_split",
         "_writer",
@@ -223,7 +225,7 @@ class Translated:
     ) -> None:
         self._split, self._read, self._writer = splitter.feed, reader.feed, writer
         self.record = record
-        self._fit = continuation.fit if continuation is not None else None
+        self._continuation = continuation
         self.contents = self.events = self.malformed = self.chars = 0
         self.finished = self.terminal = False
         self.error: ErrorInfo | None = None
@@ -237,13 +239,14 @@ class Translated:
         except EventTooLong as e:
             events, self.too_long = e.events, str(e)
         kept: list[Delta] = []
+        fit = None if self._continuation is None else self._continuation.fit
         for event in events:
             for delta in self._read(event):
                 if isinstance(delta, StreamError):
                     self.error = delta.error
                     break
                 if self._note(delta):
-                    for fitted in (delta,) if self._fit is None else self._fit(delta):
+                    for fitted in (delta,) if fit is None else fit(delta):
                         if self.record is not None:
                             self.record.note(fitted)
                         kept.append(fitted)
@@ -279,7 +282,8 @@ class Translated:
     def close(self) -> bytes:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
-        return self._writer.end()
+        rest = self._continuation.rest() if self._continuation is not None else []
+        return (self._writer.write(rest) if rest else b"") + self._writer.end()
 
 
 class Raw:
@@ -336,14 +340,37 @@ class Inflate:
 
 
 _MODEL = re.compile(rb'"(model|modelVersion)"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NESTING = re.compile(rb"[{\[]")
+_WRAPPERS = ("response", "message")  # where an event keeps the answer whose model it names
 
 
 def renamer(model: str) -> Callable[[bytes], bytes]:
-    """Puts this model's name where an event or answer names the upstream's. A quote inside a JSON string is always escaped, so the
-    first match is a real member; in a request echoed by Responses the outer one comes first."""
+    """Puts this model's name where an event or answer names the upstream's: at its top, or at the top of what it wraps. A tool's input
+    may have a `model` of its own, which is not ours to change."""
     shown = msgspec.json.encode(model)
 
     def rename(data: bytes) -> bytes:
-        return _MODEL.sub(lambda m: b'"%b":%b' % (m[1], shown), data, count=1)
+        found = _MODEL.search(data)
+        if found is None:
+            return data
+        start = data.find(b"{")
+        if not _NESTING.search(data, start + 1, found.start()):  # nearly always: it stands before all that is nested
+            return b'%b"%b":%b%b' % (data[: found.start()], found[1], shown, data[found.end() :])
+        end = data.rfind(b"}") + 1
+        return data[:start] + rename_below(data[start:end]) + data[end:]
+
+    def rename_below(answer: bytes) -> bytes:
+        try:
+            members = members_of(answer)
+        except ClientError:
+            return answer
+        values: dict[str, bytes | None] = {}
+        for name in ("model", "modelVersion"):
+            if text_of(members, name) is not None:
+                values[name] = shown
+        for name in _WRAPPERS if not values else ():
+            if name in members:
+                values[name] = rename(bytes(members[name]))
+        return b"".join(replaced(answer, members, values))
 
     return rename

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
@@ -72,9 +72,9 @@ class RequestView:
         chat = self.chat
         if chat is _NOTHING:
             return self._inbound.tokens
-        media = sum(1 for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio) and p.data)
-        letters = len(self._inbound.body) - sum(len(p.data) for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio))
-        return max(1, letters // BYTES_PER_TOKEN) + media * _MEDIA_TOKENS
+        held = [len(p.data) for t in chat.turns for p in _media_parts(t.parts) if p.data]
+        letters = len(self._inbound.body) - sum(held)
+        return max(1, letters // BYTES_PER_TOKEN) + len(held) * _MEDIA_TOKENS
 
     @cached_property
     def agent(self) -> str:
@@ -135,14 +135,13 @@ def text_of(parts: Iterable[Part]) -> str:
 
 
 def media_of(parts: Iterable[Part]) -> list[str]:
-    found: list[str] = []
+    return [type(p).__name__.lower() for p in _media_parts(parts)]
+
+
+def _media_parts(parts: Iterable[Part]) -> Iterator[Image | Document | Audio]:
+    """Those inside results of tools too: that is where agents' screenshots are."""
     for part in parts:
-        if isinstance(part, Image):
-            found.append("image")
-        elif isinstance(part, Document):
-            found.append("document")
-        elif isinstance(part, Audio):
-            found.append("audio")
+        if isinstance(part, Image | Document | Audio):
+            yield part
         elif isinstance(part, ToolResult):
-            found += media_of(part.parts)
-    return found
+            yield from _media_parts(part.parts)

@@ -6,13 +6,10 @@ import msgspec
 
 from pilotfish.core.deltas import (
     Delta,
-    End,
-    Finish,
     Start,
     TextDelta,
     ThinkingDelta,
     ThinkingEnd,
-    ToolArgs,
     ToolStart,
     UsageDelta,
 )
@@ -94,9 +91,10 @@ class Seam:
         return self._close(self._held)
 
     def flush(self) -> str:
-        """The stream is over: what was held is no repetition, unless it is all of one."""
-        held, self._held, self._open = self._held, "", False
-        return held
+        """The stream is over: what was held is no repetition, unless it is all of one that a longer one could have begun with."""
+        held = self._held
+        repeated = next((end for end in self._ends if held.startswith(end)), "")
+        return self._close(held[len(repeated) :])
 
     def _close(self, new: str) -> str:
         self._open, self._held = False, ""
@@ -120,10 +118,12 @@ class Continuation:
             return [TextDelta(new)] if new else []
         if isinstance(delta, UsageDelta):
             return [UsageDelta(added(self._before, delta.usage))]
-        if isinstance(delta, Finish | End | ToolStart | ToolArgs):
-            held = self._seam.flush()
-            return [TextDelta(held), delta] if held else [delta]
-        return [delta]
+        return [*self.rest(), delta]
+
+    def rest(self) -> list[Delta]:
+        """What was held back as a possible repetition, now that something else follows it, or nothing any more."""
+        held = self._seam.flush()
+        return [TextDelta(held)] if held else []
 
 
 def added(a: Usage | None, b: Usage) -> Usage:

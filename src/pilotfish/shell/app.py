@@ -101,7 +101,7 @@ class App:
             for key in self.credentials.of(provider).keys:
                 if isinstance(key, StaticKey):
                     try:
-                        key.headers(None)
+                        key.check()
                     except CredentialError as e:
                         found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
         return found
@@ -198,7 +198,7 @@ class App:
         if self._listener is not None:
             self._listener.close()
         for connection in list(self.server.connections):
-            connection.break_off()
+            connection.break_off(loudly=False)
         self.engine.close()
         if self.state is not None:
             self.state.save()

@@ -6,18 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pilotfish.core.calls import CallBody, call_body
+from pilotfish.core.calls import CallBody, call_body, request_parts
 from pilotfish.core.channel import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
 from pilotfish.core.classify import failure_of
-from pilotfish.core.dispatch import Start
+from pilotfish.core.commands import Start
 from pilotfish.core.headroom import read_limits
 from pilotfish.core.inbound import forwarded
 from pilotfish.core.ledger import Timings
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.style import ERROR, MALFORMED
+from pilotfish.core.usage import cost_of, final_usage
 from pilotfish.errors import ClientError
-from pilotfish.shell.counting import cost_of
 from pilotfish.shell.credentials.keys import CredentialError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
-JOIN_BYTES = 128 * 1024  # below, copying is cheaper than a write of many pieces
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
@@ -127,24 +126,10 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        parts = call.parts
-        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
-        lines = [head.lines]
-        lines += [b"%b: %b\r\n" % h for h in secret]
-        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
-        lines += [b"%b: %b\r\n" % h for h in passed]
-        if link.yielding:
-            given = {name for name, _ in passed}
-            lines += [b"%b: %b\r\n" % h for h in link.yielding if h[0] not in given]
-        if call.headers:
-            lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
-        lines += self.run.trace_headers(self)
-        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
-        if size < JOIN_BYTES:
-            lines += parts
-            request: tuple[bytes, ...] = (b"".join(lines),)
-        else:
-            request = (b"".join(lines), *parts)
+        own = forwarded(inbound.headers, call.same_style)
+        request = request_parts(
+            head.lines, [*secret, *(h for h in own if h[0] not in link.fixed_names)], call, self.run.trace_headers(self)
+        )
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:
@@ -441,23 +426,10 @@ class Attempt:
 
     def _final_usage(self, outcome: Outcome) -> Usage | None:
         source = self.channel or self.watcher
-        known = source.usage if source is not None else None
-        complete = outcome is Outcome.SERVED
-        if known is not None and (complete or self.channel is None or self.channel.finished):
-            return known
-        if self._op not in _TEXT_OPS or source is None or not (complete or source.chars):
-            return known
-        spoken = -(-source.chars // 4)
-        if known is None:
-            return Usage(input=self.tokens, output=spoken, estimated=True)
-        return Usage(
-            input=known.input,
-            output=max(known.output, spoken),
-            cached_input=known.cached_input,
-            cache_write=known.cache_write,
-            reasoning=known.reasoning,
-            estimated=True,
-        )
+        if source is None:
+            return None
+        complete = outcome is Outcome.SERVED or (self.channel is not None and self.channel.finished)
+        return final_usage(source.usage, source.chars, self.tokens, complete=complete, is_text=self._op in _TEXT_OPS)
 
     # ---- clocks and pressure
 

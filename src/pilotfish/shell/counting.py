@@ -10,7 +10,7 @@ from pilotfish.core.health import COOLING, PROBING, SERVING
 from pilotfish.core.ledger import Ledger, all_rules, all_services, services_of
 from pilotfish.core.match import DIRECT
 from pilotfish.core.outcome import Outcome, Usage
-from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
+from pilotfish.core.snapshot import Rule, Service, Snapshot
 from pilotfish.shell.meters import Meters
 
 if TYPE_CHECKING:
@@ -27,17 +27,6 @@ _OPERATIONS = {
     "google_embeddings": "embeddings",
 }
 STATES = (SERVING, COOLING, PROBING)
-
-
-def cost_of(usage: Usage, price: Price | None) -> float:
-    """US dollars; 0 without a price. Cached and written input tokens have prices of their own, or the input's."""
-    if price is None:
-        return 0.0
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    write_price = price.input if price.cache_write is None else price.cache_write
-    plain = max(0, usage.input - usage.cached_input - usage.cache_write)
-    dollars = plain * price.input + usage.cached_input * cached_price + usage.cache_write * write_price + usage.output * price.output
-    return dollars / 1_000_000
 
 
 class ServiceCells:

@@ -31,13 +31,12 @@ from pilotfish.core.snapshot import Provider, Rule, Snapshot
 from pilotfish.core.style import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.accounts import Accounts
+from pilotfish.shell.accounting import Accounting
 from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Origin, Pool, Ticket
-from pilotfish.wire.proxies import connect
 
 if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat
@@ -78,7 +77,7 @@ class Engine:
         self.budgets = Budgets()
         self.homes = Homes()
         self.counting = Counting(meters, self.ledger)
-        self.accounts = Accounts(meters, self.counting)
+        self.accounting = Accounting(meters, self.counting)
         self.links: dict[str, Link] = {}
         self.pools: dict[Origin, Pool] = {}
         self.runs: set[Run] = set()
@@ -118,7 +117,7 @@ class Engine:
     def _pool(self, origin: Origin) -> Pool:
         found = self.pools.get(origin)
         if found is None:
-            found = self.pools[origin] = Pool(origin, clock=_clock, connect=connect)
+            found = self.pools[origin] = Pool(origin, clock=_clock)
         return found
 
     # ---- one exchange
@@ -302,7 +301,7 @@ class Engine:
     # ---- while runs run
 
     def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
-        self.accounts.attempt_over(run, attempt)
+        self.accounting.attempt_over(run, attempt)
         if changed and attempt.candidate.state.health.state == COOLING:
             self.on_trip()
 
@@ -311,7 +310,7 @@ class Engine:
         self.runs.discard(run)
         if not self.runs:
             self.idle.set()
-        self.accounts.run_over(run, failure)
+        self.accounting.run_over(run, failure)
         self.log.request(run, failure)
 
     def _count_in_flight(self) -> None:

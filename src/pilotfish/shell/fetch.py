@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from pilotfish.wire.pool import Connect, Origin, Pool, Ticket, Upstream
-from pilotfish.wire.proxies import connect as connect_by_proxy
+from pilotfish.wire.pool import Connect, Origin, Pool, Ticket, Upstream, connect_directly
 
 TIMEOUT_S = 30.0
 MAX_BODY_BYTES = 1024 * 1024
@@ -41,7 +40,7 @@ class Answer(NamedTuple):
 class Fetcher:
     """Sends small requests. `connect` is how connections are made."""
 
-    def __init__(self, connect: Connect = connect_by_proxy) -> None:
+    def __init__(self, connect: Connect = connect_directly) -> None:
         self._connect = connect
 
     async def fetch(

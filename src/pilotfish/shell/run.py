@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pilotfish.core.body import is_true
 from pilotfish.core.calls import CallBody, continuation_body
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
-from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
+from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
+from pilotfish.core.dispatch import Dispatch
 from pilotfish.core.inbound import Inbound, header_text, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.plan import Plan
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pilotfish.wire.server import Exchange
 
 KEEP_ALIVE_S = 15.0
+DROPPED_SHOWN = 50  # in a header; the log has them all
+_OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
 
@@ -151,7 +154,7 @@ class Run:
         count = len(self.attempts)
         names.append(FIRST_ATTEMPT if count == 1 else (b"x-pilotfish-attempts", b"%d" % count))
         if self.dropped_fields:
-            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields))))
+            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields[:DROPPED_SHOWN]))))
         return names
 
     def _relay(self, attempt: Attempt, now: float) -> None:
@@ -205,12 +208,14 @@ class Run:
         if self.exchange.started:
             self._break(failure, now)  # keep-alives went out while it waited: there is no status to be told any more
             return
-        head = self._head(self.attempts[-1] if self.attempts else None)
+        last = self.attempts[-1] if self.attempts else None
+        head = self._head(last)
         head.append((b"content-type", b"application/json"))
         if retry_after_s is not None:
             head.append((b"retry-after", b"%d" % max(1, -int(-retry_after_s // 1))))
-        last = self.attempts[-1] if self.attempts else None
         body = failure.body if last is not None and last.failure is failure and last.call is not None and last.call.same_style else b""
+        if body:  # the upstream's own words go with its headers: Bedrock names its exceptions only there
+            head += [h for h in returned(failure.headers) if h[0] not in _OUR_ERROR_HEADERS]
         self.code = failure.status
         self.exchange.respond(failure.status, head, body or self.style.write_error(failure.status, info_of(failure)))
         self._finish(now, failure)
@@ -381,8 +386,13 @@ class Run:
         self.write(event, now)
 
 
+# What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own for these.
+_REASON_CODES = {"context_length": "context_length_exceeded", "content_policy": "content_policy_violation"}
+
+
 def info_of(failure: Failure) -> ErrorInfo:
-    return ErrorInfo(message=failure.message, type="", code=failure.code, status=failure.status, wait_s=failure.wait_s)
+    code = _REASON_CODES.get(failure.reason, failure.code)
+    return ErrorInfo(message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s)
 
 
 def may_hedge(inbound: Inbound) -> bool:

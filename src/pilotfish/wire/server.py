@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._unfinished()
         if self.busy is None:
             self._next()
-        elif self._queue:
+        if self._queue:
             self._hold_back()
 
     # ---- llhttp
@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         self.busy = None
         self._since = self._began = self.server.clock()
-        if not exchange.keep_alive:
+        if not exchange.keep_alive or self.server.draining:
             self._close()
         elif self._queue or self._paused or not self._between or self._bad is not None:
             # Not from within the answer's own call stack: a thousand pipelined requests would be a thousand frames.
@@ -349,8 +349,8 @@ class Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """Ends the connection, or the request that it is sending, where its time is over at `now` (the server's clock)."""
         waited = now - self._since
-        if self._closing:
-            self._expire_closing(now, waited)
+        if self._closing or (self._write_paused and self.busy is None):
+            self._expire_unread(now, waited)
         elif self.busy is None and not self._queue and self._bad is None:
             if self._between:
                 if waited > IDLE_S:
@@ -365,7 +365,8 @@ class Connection(asyncio.Protocol):
         self._bad = Refusal(408, "the request did not arrive in time")
         self._next()
 
-    def _expire_closing(self, now: float, waited: float) -> None:
+    def _expire_unread(self, now: float, waited: float) -> None:
+        """All answers are written, but not all of them are sent."""
         unsent = self._transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._unsent, self._since = unsent, now

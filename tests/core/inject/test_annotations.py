@@ -57,3 +57,12 @@ def test_names_that_are_all_wrong_leave_the_default():
 def test_a_secret_of_another_namespace_cannot_be_named():
     assert choose(secrets="other/keys").sidecar.secrets == ("keys",)
     assert choose(configmaps="other/rules").sidecar.configmaps == ("other/rules",)
+
+
+def test_a_typing_error_in_a_name_is_told_with_the_names_there_are():
+    (warning,) = choose(confgmaps="a", status="{}").warnings
+    assert "pilotfish.dev/confgmaps is not known; known: admin-port, config-source, configmaps, cpu" in warning
+
+
+def test_the_label_written_as_an_annotation_is_told():
+    assert choose(inject="enabled").warnings == ("annotation pilotfish.dev/inject is not known; it is a label",)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonpatch
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -96,6 +97,18 @@ def test_every_sidecar_has_resources_and_the_restricted_profile(name):
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
     assert security.get("runAsUser") != 0
     assert PLACEHOLDER_KEY not in str(own), "the placeholders are for the application"
+
+
+# Their Pods are not what Kubernetes accepts, before or after: fields that no version knows, annotations that are no text.
+NOT_VALID = ("unknown-fields-survive", "nonsense-annotations")
+
+
+@pytest.mark.parametrize("name", [case for case in CASES if case not in NOT_VALID])
+def test_what_comes_out_is_a_pod_that_kubernetes_accepts(name):
+    pod, sidecar, around = read_case(name)
+    result = inject(pod, sidecar, around)
+    if isinstance(result, Injected):
+        kubernetes_validate.validate(result.pod, "1.33", strict=True)
 
 
 def test_there_are_the_cases_that_the_issue_asks_for():

@@ -138,6 +138,7 @@ def test_no_library_is_asked_for_where_none_is_needed(surroundings, make, kind, 
         ("azure", {"options": {"auth_mode": "service_principal", "tenant_id": "t"}}, "options.client_id, options.client_secret"),
         ("bedrock", {"options": {"access_key": "a"}}, "needs options.secret_key"),
         ("openai", {"auth_type": "oauth", "oauth": OAuth()}, "oauth_detail has neither"),
+        ("openai", {"tokens": (SecretRef("secret", "../x", "y"),)}, "hold no slashes"),
     ],
 )
 def test_what_can_never_be_a_credential_is_a_problem(surroundings, make, kind, more, words):

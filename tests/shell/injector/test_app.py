@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import ssl
 
 import aiohttp
@@ -20,17 +19,11 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/pilotfish/leases"
 async def injector(api, tmp_path):
     for path in (SECRETS, LEASES, "/api/v1/namespaces", "/api/v1/limitranges"):
         api.objects[path] = {}
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": api.base}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(config))
     given = {"INJECTOR_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "NAMESPACE": "pilotfish", "DRAIN_SECONDS": "0"}
     given |= {"CERTIFICATE_NAMES": "127.0.0.1", "SIDECAR_CONFIGMAPS": "rules"}
-    settings = settings_from({"KUBECONFIG": str(path), **{f"PILOTFISH_{name}": value for name, value in given.items()}})
+    settings = settings_from(
+        {"KUBECONFIG": api.write_kubeconfig(tmp_path), **{f"PILOTFISH_{name}": value for name, value in given.items()}}
+    )
     injector = Injector(settings, lambda source, configmap: [])
     task = asyncio.create_task(injector.run())
     await injector.ready.wait()

@@ -1,7 +1,5 @@
 """`pilotfish injector --check`: the whole way, asked of the API server as a dry run."""
 
-import json
-
 import pytest
 
 from pilotfish.shell.injector.check import check
@@ -11,15 +9,7 @@ PODS = "/api/v1/namespaces/try/pods"
 
 @pytest.fixture
 def kubeconfig(api, tmp_path):
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": api.base}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(config))
-    return str(path)
+    return api.write_kubeconfig(tmp_path)
 
 
 async def at_once(_):

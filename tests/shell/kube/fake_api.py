@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import jsonpatch
@@ -40,6 +41,17 @@ class FakeApi:
             return configuration
 
         return Kube(load)
+
+    def write_kubeconfig(self, folder: Path) -> str:
+        config = {
+            "clusters": [{"name": "c", "cluster": {"server": self.base}}],
+            "users": [{"name": "u", "user": {"token": "token-of-the-test"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        return str(path)
 
     def put(self, path: str, name: str, **content: Any) -> dict[str, Any]:
         """Creates or changes an object, and tells the watches."""

@@ -1,7 +1,6 @@
 """From ConfigMaps in a cluster to rules in force in the proxy's keeper."""
 
 import asyncio
-import json
 
 from pilotfish.core import series
 from pilotfish.shell.kube.rules_source import RulesFromCluster, watch_rules
@@ -22,9 +21,7 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
     keeper = RulesKeeper(adopted.put_nowait, meters, allow_inline_secrets=False)
     async with fake_api() as api:
         api.put(MAPS, "rules", data={"rules.yaml": GOOD, "README.md": "not rules"})
-        path = tmp_path / "kubeconfig"
-        path.write_text(json.dumps(kubeconfig(api.base)))
-        asked = RulesFromCluster(["rules"], "", namespace="shop", kubeconfig=str(path), state_dir=str(tmp_path))
+        asked = RulesFromCluster(["rules"], "", namespace="shop", kubeconfig=api.write_kubeconfig(tmp_path), state_dir=str(tmp_path))
         watching = asyncio.create_task(watch_rules(asked, keeper, meters))
         snapshot = await adopted.get()
         assert [rule.name for rule in snapshot.rules] == ["chat"]
@@ -40,14 +37,3 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
         assert meters[series.SOURCE_CONNECTED].number().value == 1
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-
-
-def kubeconfig(server):
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }

@@ -50,6 +50,11 @@ def choices_from(pod: Mapping[str, Any], namespace_annotations: Mapping[str, str
         log_level=reader.read("log-level", _one_of(*_LEVELS), defaults.log_level),
         set_env=reader.read("env", _switch, defaults.set_env),
     )
+    for key in sorted(own):
+        name = key.removeprefix(PREFIX)
+        if key.startswith(PREFIX) and name not in (*reader.known, "status"):
+            hint = "it is a label" if name == "inject" else f"known: {', '.join(sorted(reader.known))}"
+            reader.warnings.append(f"annotation {key[:80]} is not known; {hint}")
     asked = "port" in reader.taken, "admin-port" in reader.taken
     return Choices(sidecar, *asked, warnings=tuple(reader.warnings))
 
@@ -58,10 +63,12 @@ class _Reader:
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = given
         self.taken: set[str] = set()
+        self.known: set[str] = set()
         self.warnings: list[str] = []
 
     def read(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         """The annotation's value as `parse` understands it. `parse` raises ValueError saying what was expected."""
+        self.known.add(name)
         text = self._given.get(PREFIX + name, "")
         if not text:
             return default
@@ -74,6 +81,7 @@ class _Reader:
         return value
 
     def names(self, name: str, default: tuple[str, ...], *, may_name_namespace: bool = False) -> tuple[str, ...]:
+        self.known.add(name)
         text = self._given.get(PREFIX + name)
         if text is None:
             return default

@@ -10,7 +10,7 @@ from pilotfish.core.provider import Auth
 from pilotfish.core.request_url import auth_of, own_auth
 from pilotfish.core.snapshot import Provider, SecretRef
 from pilotfish.shell.credentials import aws, entra
-from pilotfish.shell.credentials.keys import Key, NoKey, Surroundings
+from pilotfish.shell.credentials.keys import CredentialError, Key, NoKey, Surroundings
 from pilotfish.shell.credentials.oauth import oauth_key
 from pilotfish.shell.credentials.static import BEARER, StaticKey
 
@@ -78,7 +78,7 @@ def problems_of(provider: Provider, surroundings: Surroundings, installed: Calla
         problems.append(f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'")
     try:
         Credentials(provider, surroundings)
-    except ValueError as e:
+    except (ValueError, CredentialError) as e:
         problems.append(str(e))
     return problems
 

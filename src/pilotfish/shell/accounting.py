@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pilotfish.shell.run import Run
 
 
-class Accounts:
+class Accounting:
     def __init__(self, meters: Meters, counting: Counting) -> None:
         self._meters, self._counting = meters, counting
 
