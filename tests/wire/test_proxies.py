@@ -165,7 +165,7 @@ async def test_a_proxy_that_closes_instead_of_answering_is_told(vendor, pool_to)
 async def test_a_proxy_that_is_not_there_is_told(pool_to, scheme):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"{scheme}://me%40home:{SECRET}@127.0.0.1:{unused.getsockname()[1]}"
+        url = f"{scheme}://me%40home:pass-word@127.0.0.1:{unused.getsockname()[1]}"
         heard = await ask(pool_to(443, host="127.0.0.1", proxy_url=url))
     assert f"the proxy {scheme}://127.0.0.1:" in lost(heard)
 
