@@ -20,6 +20,8 @@ _encode = msgspec.json.Encoder().encode
 def members_of(body: bytes) -> Members:
     """The top level of a JSON object. Raises ClientError (400) saying what stands there instead."""
     try:
+        if not body.isascii():
+            body.decode()  # values that are skipped over are not looked into
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ClientError(400, "invalid_json", _what_is_wrong(body, e)) from None
@@ -59,7 +61,12 @@ def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> 
     A value that is already so leaves the bytes alone. Where the walk is not sure where a value stands (escaped or repeated keys) the
     top level is written anew, which keeps each value's bytes and drops all but the last of repeated keys.
     """
-    changes = {k: v for k, v in values.items() if (members.get(k) if v is None else v != _bytes(members.get(k)))}
+    changes = {}
+    for name, value in values.items():
+        known = members.get(name)
+        if known is None if value is None else known is not None and bytes(known) == value:
+            continue
+        changes[name] = value
     if not changes:
         return (body,)
     if None not in changes.values():
@@ -71,55 +78,57 @@ def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> 
     return (_encode(merged),)
 
 
-def _bytes(raw: msgspec.Raw | None) -> bytes | None:
-    return None if raw is None else bytes(raw)
-
-
 def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, bytes | None]) -> tuple[bytes, ...]:
     parts: list[bytes] = []
     at = 0
     for name, (start, end) in spans.items():  # in the order in which they stand
         parts += (body[at:start], changes[name] or b"")
         at = end
-    added = b"".join([b",%b:%b" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None])
-    if not added:
+    if len(spans) == len(changes):
         return (*parts, body[at:])
+    added = b"".join([b",%b:%b" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None])
     close = body.rindex(b"}")
     return (*parts, body[at:close], added, body[close:])
 
 
 def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> dict[str, tuple[int, int]] | None:
     """Where these top-level values stand: the members' order and lengths are known, so only keys, colons and blanks are walked, as far
-    as the last one wanted. None where that is not sure."""
-    left = sum(1 for k in wanted if k in members)
-    spans: dict[str, tuple[int, int]] = {}
-    at = body.find(b"{") + 1
-    if at != 1 and body[: at - 1].strip():
-        return None
+    as the last one wanted. None where that is not sure.
+
+    A repeated key keeps its first place and its last value. Unless a search shows that a name does not come again behind its value, inside
+    another one or with escapes, the walk goes on to the end, comparing all values: only where it arrives is every key the only one of its
+    name.
+    """
     if not members:
         return None
-    first = True
+    spans: dict[str, tuple[int, int]] = {}
+    left = len([k for k in wanted if k in members])
+    at = 1 if body.startswith(b"{") else _after(body, b"{", 0)
+    separator = b""
+    is_sure = True
     for key, raw in members.items():
-        if not left:
+        if not left and is_sure:
             break
-        if not first:
-            at = _after(body, b",", at)
-        first = False
-        at = _after(body, b'"%b"' % key.encode(), at)
-        at = _after(body, b":", at)
-        if at < 0:
-            return None
-        at = _skip(body, at)
-        length = len(memoryview(raw))
-        if key in wanted:
-            # A repeated key keeps its first place and its last value. If the bytes here are another value's, or the name comes
-            # again anywhere, this is not the place, or not the only one.
-            if not body.startswith(bytes(raw), at) or body.find(b'"%b"' % key.encode(), at + length) >= 0:
+        name = b'"%b"' % key.encode()
+        token = b"%b%b:" % (separator, name)
+        if body.startswith(token, at):  # compact, as SDKs write it
+            at += len(token)
+        else:
+            at = _after(body, b":", _after(body, name, _after(body, separator, at)))
+            if at < 0:
                 return None
-            spans[key] = (at, at + length)
+        if body[at] in _BLANKS:
+            at = _skip(body, at)
+        end = at + len(memoryview(raw))
+        if (key in wanted or not is_sure) and not body.startswith(bytes(raw), at):
+            return None
+        if key in wanted:
+            is_sure = is_sure and len(body) - end < SEARCH_BYTES and body.find(name, end) < 0 and body.find(_ESCAPED, end) < 0
+            spans[key] = (at, end)
             left -= 1
-        at += length
-    return spans
+        at = end
+        separator = b","
+    return spans if is_sure or _after(body, b"}", at) >= 0 else None
 
 
 def _after(body: bytes, token: bytes, at: int) -> int:
@@ -140,4 +149,6 @@ def _skip(body: bytes, at: int) -> int:
     return at
 
 
+SEARCH_BYTES = 4096  # a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
 _BLANKS = b" \t\r\n"
+_ESCAPED = b"\\u00"  # how a letter of a key that is worth changing can be escaped

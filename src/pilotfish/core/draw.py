@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import log
+from math import inf, log
 
 from pilotfish.core.statistics import Samples
 from pilotfish.core.tactic import Candidate, Random
@@ -11,6 +11,8 @@ from pilotfish.core.tactic import Candidate, Random
 # A service not measured for this long is stale. One request per service and this many seconds keeps figures true, and costs next to
 # nothing where a service has become slow.
 STALE_S = 10.0
+STALE_MOST = 6.0  # one that was n times slower than the best is left alone n times as long, but no more than this
+NEAR = 0.1  # measurements closer than this part of each other are the same
 
 
 def first(order: Sequence[Candidate], best: Candidate) -> Sequence[Candidate]:
@@ -76,15 +78,43 @@ def shuffled(usable: Sequence[Candidate], rng: Random) -> list[Candidate]:
     return [usable[i] for _, i in keyed]
 
 
+def by_figure(usable: Sequence[Candidate], figures: Sequence[float], rng: Random) -> list[Candidate]:
+    """The lowest figure first. Of several equally low ones the first place is drawn by weight, so that many proxies do not agree."""
+    order = sorted(range(len(figures)), key=figures.__getitem__)
+    best = figures[order[0]]
+    if len(order) > 1 and figures[order[1]] == best:
+        chosen = by_weight([usable[i] for i in order if figures[i] == best], rng)
+        return [chosen, *(usable[i] for i in order if usable[i] is not chosen)]
+    return [usable[i] for i in order]
+
+
+def near_ties(figures: Sequence[float | None], best: float) -> list[float]:
+    """Figures that differ from the best by less than a tenth become equal to it; unknown ones come last."""
+    bound = best * (1.0 + NEAR)
+    return [inf if f is None else best if f <= bound else f for f in figures]
+
+
+def is_near(one: float, other: float) -> bool:
+    return one <= other * (1.0 + NEAR) and other <= one * (1.0 + NEAR)
+
+
 def to_measure(
     usable: Sequence[Candidate], figures: Callable[[Candidate], Samples], share: float, now: float, rng: Random
 ) -> Candidate | None:
     """In `share` of the calls: one of the untried or stale services, drawn evenly; else None.
 
-    Only one that nothing is on its way to: a service that hangs costs one request, however small its share of the traffic.
+    Only one that nothing is on its way to, and the slower it was the more rarely: a service that hangs costs few requests, however
+    small its share of the traffic.
     """
     if share <= 0.0 or rng.random() >= share:
         return None
-    stale = now - STALE_S
-    due = [c for c in usable if c.state.in_flight == 0 and c.weight > 0.0 and figures(c).last_at < stale]
+    best = min((f.recent for f in map(figures, usable) if f.recent is not None), default=0.0)
+    due = []
+    for c in usable:
+        measured = figures(c)
+        stale_s = STALE_S
+        if measured.recent is not None and measured.recent > best:
+            stale_s *= min(STALE_MOST, measured.recent / best) if best > 0.0 else STALE_MOST
+        if c.state.in_flight == 0 and c.weight > 0.0 and measured.last_at < now - stale_s:
+            due.append(c)
     return due[int(rng.random() * len(due))] if due else None

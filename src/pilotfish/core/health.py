@@ -30,10 +30,10 @@ class Health:
     """`until`, like every time here, is in the seconds of the `now` that is passed in.
 
     `told`: the service said itself when to come back, so it is not asked before, not even when all others are out.
-    `refused`: its credentials were refused.
+    `refused`: its credentials were refused. `tripped_at`: when it last went out, kept after its recovery.
     """
 
-    __slots__ = ("_tripped_at", "consecutive", "outcome", "ratio", "reason", "refused", "state", "told", "trips", "until")
+    __slots__ = ("consecutive", "outcome", "ratio", "reason", "refused", "state", "told", "tripped_at", "trips", "until")
 
     def __init__(self) -> None:
         self.state = SERVING
@@ -44,7 +44,7 @@ class Health:
         self.trips = 0
         self.told = self.refused = False
         self.ratio = Ratio()
-        self._tripped_at = float("-inf")
+        self.tripped_at = float("-inf")
 
     # ---- questions
 
@@ -66,7 +66,7 @@ class Health:
             if self.trips:
                 self.trips = 0
             return False
-        if began < self._tripped_at:
+        if began < self.tripped_at:
             return False
         self.recover()
         return True
@@ -87,7 +87,7 @@ class Health:
             return False
         self.ratio.add(True, now)
         self.consecutive += 1
-        if self.state != SERVING and began < self._tripped_at:
+        if self.state != SERVING and began < self.tripped_at:
             # Sent before the trip: one burst is one trip. Only a longer wait that it asks for counts.
             if outcome is Outcome.RATE_LIMITED and wait_s is not None:
                 self.until = max(self.until, now + min(wait_s, cooldown.max_delay_s))
@@ -117,7 +117,7 @@ class Health:
         self.told = wait_s is not None
         self.refused = outcome is Outcome.AUTH_FAILED
         self.outcome, self.reason = outcome, reason or str(outcome)
-        self._tripped_at = now
+        self.tripped_at = now
 
     def hold(self, until: float, reason: str, now: float) -> bool:
         """Another replica was told to wait until then; true if that is news."""
@@ -125,7 +125,7 @@ class Health:
             return False
         self.state, self.told, self.until = COOLING, True, until
         self.outcome, self.reason = Outcome.RATE_LIMITED, reason
-        self._tripped_at = now
+        self.tripped_at = now
         return True
 
     def probe(self) -> None:

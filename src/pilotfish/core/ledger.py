@@ -11,7 +11,7 @@ from pilotfish.core.headroom import Headroom
 from pilotfish.core.health import PROBING, SERVING, Health
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.snapshot import Rule, Service, Snapshot
-from pilotfish.core.statistics import Samples, Window
+from pilotfish.core.statistics import Samples, Waiting, Window
 from pilotfish.core.tactic import Candidate, Memory
 
 
@@ -34,6 +34,7 @@ class ServiceState:
         "speed",
         "tokens_in_flight",
         "ttft",
+        "waiting",
         "windows",
     )
 
@@ -45,6 +46,7 @@ class ServiceState:
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
+        self.waiting = Waiting()
         self.windows: dict[float, Window] = {}
         self.headroom = Headroom()
 
@@ -74,7 +76,7 @@ class Ledger:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """A new snapshot is in force: keep what is known of services that stay, forget those that went."""
-        wanted = {(s.provider.name, s.model): s for r in all_rules(snapshot) for s in r.services}
+        wanted = {(s.provider.name, s.model): s for s in all_services(snapshot)}
         for key in [k for k in self.services if k not in wanted]:
             del self.services[key]
         for key, service in wanted.items():
@@ -112,6 +114,8 @@ class Ledger:
         if credentials is None:
             return 0
         keys = candidate.state.keys
+        if not keys and credentials[0].state == SERVING:  # nearly always
+            return 0
         for i, health in enumerate(credentials):
             if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
                 return i
@@ -124,7 +128,7 @@ class Ledger:
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
-        if state.health.is_due(now):
+        if state.health.state != SERVING and state.health.is_due(now):
             state.health.probe()
 
     def finish(
@@ -173,7 +177,7 @@ class Ledger:
             state.speed.add(timings.speed, now)
         state.window(candidate.service.time_window_s, now).requests += 1
         credentials = self.credentials.get(state.provider)
-        if credentials is not None and key < len(credentials):
+        if credentials is not None and key < len(credentials) and credentials[key].state != SERVING:
             credentials[key].succeeded(began, now)
         if state.keys:
             state.keys[key].succeeded(began, now)
@@ -194,7 +198,22 @@ class Ledger:
             state.keys[key].failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
             if any(h.state == SERVING for h in state.keys):
                 return True
+            # All keys are out: the service is until the first of them is back.
+            first = min(state.keys, key=lambda h: h.until)
+            numbers["wait_s"] = max(0.0, first.until - now)
+            changed = state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+            state.health.told = first.told
+            return changed
         return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+
+    def renewed(self, provider: str, key: int) -> None:
+        """A credential was replaced: it serves again, and so do the services that were out because the old one was refused."""
+        credentials = self.credentials.get(provider, [])
+        if key < len(credentials):
+            credentials[key].recover()
+        for (name, _), state in self.services.items():
+            if name == provider and state.health.refused:
+                state.health.recover()
 
     def reset(self, provider: str, model: str | None = None) -> int:
         """By hand: these services (and the provider's credentials) serve again. Returns how many services that were."""
@@ -211,6 +230,19 @@ class Ledger:
 def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
     yield from snapshot.rules
     yield from snapshot.virtual_models.values()
+
+
+def all_services(snapshot: Snapshot) -> Iterator[Service]:
+    """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice comes twice."""
+    for rule in all_rules(snapshot):
+        yield from services_of(rule)
+
+
+def services_of(rule: Rule) -> Iterator[Service]:
+    """A rule's own, then those of its smart-routing blocks."""
+    yield from rule.services
+    for block in rule.smart:
+        yield from block.services
 
 
 def reason_of(failure: Failure) -> str:

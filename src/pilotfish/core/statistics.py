@@ -64,7 +64,7 @@ class Samples:
         if not values:
             return None
         if last >= len(values):
-            return self._sum / len(values)
+            return max(0.0, self._sum / len(values))  # after a large value has left, rounding may leave a little less than nothing
         return sum(v for _, v in islice(reversed(values), last)) / last
 
     def percentile(self, q: float, now: float, last: int = SAMPLES) -> float | None:
@@ -104,6 +104,48 @@ class Samples:
         self._sorted = None
         self.last_at = self._values[-1][0] if self._values else float("-inf")
         self.recent = self._sum / len(self._values) if self._values else None
+
+
+class Waiting:
+    """Streams that have not spoken yet, and how soon the latest ones spoke: known long before they end, so that a service that
+    becomes slow is noticed while its first slow answer is still awaited.
+
+    For choosing only: the statistics of A3 count what ended well. Only streams are told here, since other answers speak at their end.
+    """
+
+    __slots__ = ("_began", "_spoke_at", "count", "recent")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.recent: float | None = None  # moving average of times to first token, seconds
+        self._began = 0.0                 # the sum of when those waiting began
+        self._spoke_at = 0.0
+
+    def begin(self, now: float) -> None:
+        self.count += 1
+        self._began += now
+
+    def spoke(self, began: float, now: float) -> None:
+        self.gone(began)
+        if self.recent is None:
+            self.recent = now - began
+        else:
+            self.recent += max(RECENT_SHARE, 1.0 - exp((self._spoke_at - now) / RECENT_S)) * (now - began - self.recent)
+        self._spoke_at = now
+
+    def gone(self, began: float) -> None:
+        """It will not speak any more."""
+        self.count -= 1
+        self._began = self._began - began if self.count else 0.0
+
+    def expected(self, now: float) -> float | None:
+        """Seconds to the first token of a request sent now; None if nothing is known."""
+        n = self.count
+        if not n:
+            return self.recent
+        # They began evenly, so the oldest is about twice as old as the mean; and it has been waiting for as long as that.
+        oldest = 2.0 * (now - self._began / n) * n / (n + 1)
+        return oldest if self.recent is None or oldest > self.recent else self.recent
 
 
 class Window:
@@ -169,7 +211,7 @@ class Ratio:
         return self._slot % self.BUCKETS
 
     def add(self, is_error: bool, now: float) -> None:
-        at = self._advance(now)
+        at = self._slot % self.BUCKETS if int(now / self.BUCKET_S) == self._slot else self._advance(now)
         self._attempts[at] += 1
         if is_error:
             self._errors[at] += 1

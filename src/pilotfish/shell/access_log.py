@@ -79,7 +79,7 @@ class _Clock:
         second = int(wall)
         if second != self._second:
             self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return "%s.%03dZ" % (self._text, (wall - second) * 1000)
+        return f"{self._text}.{int((wall - second) * 1000):03d}Z"
 
 
 _time = _Clock()

@@ -35,6 +35,7 @@ def wrong(status: int, message: str) -> web.Response:
 class Admin:
     def __init__(self, engine: Engine, keeper: RulesKeeper) -> None:
         self._engine, self._keeper = engine, keeper
+        self._began = time.monotonic()
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=self._engine.max_body_bytes)
@@ -51,6 +52,13 @@ class Admin:
         return app
 
     async def alive(self, request: web.Request) -> web.Response:
+        """A sidecar's startup probe asks with `startup_s=N`: yes once there are rules, and after N seconds in any case.
+
+        The application is started then; waiting for rules without end would keep it down for a typing error in a ConfigMap.
+        """
+        patience = request.query.get("startup_s", "")
+        if patience.isdecimal() and not self._engine.ready and time.monotonic() < self._began + int(patience):
+            return web.Response(text="starting: no good rules have been read yet\n", status=503)
         return web.Response(text="ok\n")
 
     async def ready(self, request: web.Request) -> web.Response:
@@ -61,9 +69,10 @@ class Admin:
     async def metrics(self, request: web.Request) -> web.Response:
         registry = self._engine.meters.registry
         if "application/openmetrics-text" in request.headers.get("accept", ""):
-            return web.Response(body=openmetrics_latest(registry), headers={"content-type": OPENMETRICS_TYPE})
-        return web.Response(body=bytes(generate_latest(registry)),  # type: ignore[no-untyped-call]  # the library has no types here
-            headers={"content-type": CONTENT_TYPE_LATEST})
+            page, kind = openmetrics_latest(registry), OPENMETRICS_TYPE  # type: ignore[no-untyped-call]  # no types in the library
+        else:
+            page, kind = generate_latest(registry), CONTENT_TYPE_LATEST
+        return web.Response(body=page, headers={"content-type": kind})
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._keeper))

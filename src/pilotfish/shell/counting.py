@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from pilotfish.core import series as s
 from pilotfish.core.health import COOLING, PROBING, SERVING
-from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.ledger import Ledger, all_rules, all_services, services_of
 from pilotfish.core.match import DIRECT
 from pilotfish.core.outcome import Outcome, Usage
-from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
+from pilotfish.core.snapshot import Rule, Service, Snapshot
 
 if TYPE_CHECKING:
+    from pilotfish.core.tactic import Candidate
     from pilotfish.shell.meters import Histogram, Meters, Number
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
@@ -25,17 +26,6 @@ _OPERATIONS = {
     "google_embeddings": "embeddings",
 }
 STATES = (SERVING, COOLING, PROBING)
-
-
-def cost_of(usage: Usage, price: Price | None) -> float:
-    """US dollars; 0 without a price. Cached and written input tokens have prices of their own, or the input's."""
-    if price is None:
-        return 0.0
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    write_price = price.input if price.cache_write is None else price.cache_write
-    plain = max(0, usage.input - usage.cached_input - usage.cache_write)
-    dollars = plain * price.input + usage.cached_input * cached_price + usage.cache_write * write_price + usage.output * price.output
-    return dollars / 1_000_000
 
 
 class ServiceCells:
@@ -112,12 +102,22 @@ class Counting:
 
     def __init__(self, meters: Meters, ledger: Ledger) -> None:
         self.meters, self.ledger = meters, ledger
+        self.generation = object()  # another one after each reload, since cells of removed services are dropped
         self._services: dict[tuple[str, str, str], ServiceCells] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
         self._codes: dict[tuple[str, str, int], Number] = {}
         self._durations: dict[tuple[str, str, bool], Histogram] = {}
         self.overhead = {flag: meters[s.OVERHEADS].histogram("true" if flag else "false") for flag in (False, True)}
         meters.before_scrape.append(self.refresh)
+
+    def of(self, candidate: Candidate, rule: Rule, op: str, known: bool) -> tuple[ServiceCells, GenAiCells]:
+        """What an attempt at this candidate counts in; looked up once per candidate and operation."""
+        found = candidate.kept.get(op)
+        if found is None or found[0] is not self.generation:
+            cells = self.service(rule.name, candidate.service, known), self.gen_ai(op, rule, candidate.service, known)
+            found = candidate.kept[op] = (self.generation, cells)
+        pair: tuple[ServiceCells, GenAiCells] = found[1]
+        return pair
 
     def service(self, rule: str, service: Service, known: bool) -> ServiceCells:
         """`known`: the rules name this model; one that a client made up is counted as `other`."""
@@ -156,11 +156,10 @@ class Counting:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
+        self.generation = object()
         rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = {(x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
-            (p, s.OTHER_MODEL) for p in snapshot.providers
-        }
-        triples = {(r.name, x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
+        pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
+        triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
             (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }
         for family in self.meters.families.values():
@@ -180,7 +179,7 @@ class Counting:
         for rule in all_rules(snapshot):
             for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
                 self.meters[series].number(rule.name)
-            for service in rule.services:
+            for service in services_of(rule):
                 self.service(rule.name, service, True)
                 self.gen_ai("chat", rule, service, True)
         self.refresh()

@@ -17,6 +17,9 @@ Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TERMS = ("latency", "ttft", "cache", "speed", "token", "health")
 UNKNOWN = 0.5  # a term of which nothing is known: neither good nor bad
 NEAR = 0.05  # scores that differ by less than this part are a tie
+OUT_OF_STEP = 3.0  # so many times slower than the fastest, and beyond the bound: only measured now and then
+WARM_UP_S = 30.0  # a service that was out gets its full share back over this time after it tripped
+LEAST_SHARE = 0.02
 Terms = tuple[float, float, float, float, float, float]
 
 
@@ -69,7 +72,8 @@ class Adaptive:
 
     def _terms(self, c: Candidate, now: float) -> Terms:
         state = c.state
-        latency, ttft, speed = state.latency.recent, state.ttft.recent, state.speed.recent
+        latency, speed = state.latency.recent, state.speed.recent
+        ttft = ttft_now(c, now)
         window = state.window(c.service.time_window_s, now)
         hit_rate = window.cache_hit_rate()
         return (
@@ -102,7 +106,34 @@ class Adaptive:
         """Ranks among the two drawn: a term's whole weight for the better one, half of it for the worse; how much better is no matter."""
         return sum(w if m >= o * (1 - NEAR) else w / 2 for w, m, o in zip(self._weights, mine, other, strict=True))
 
+    def _free(self, c: Candidate, now: float) -> float:
+        """How free a service is: 1 when idle, about a half when as many requests as its capacity are in flight, never quite 0.
+
+        What can be in flight at once without a queue is throughput x time: one that speaks n times later than `max_ttft_ms` is full
+        with a n-th of the requests.
+        """
+        capacity, ttft = c.capacity, ttft_now(c, now)
+        idle = (capacity + 1) / capacity  # makes it 1 for every idle service, large or small
+        if ttft is not None and ttft > self._max_ttft_s:
+            capacity *= self._max_ttft_s / ttft
+        return idle * capacity / (capacity + c.state.in_flight + 1)
+
     # ---- the choice
+
+    def _in_step(self, usable: Sequence[Candidate], now: float) -> Sequence[Candidate]:
+        """Without those that are so much slower than the fastest that being drawn with one of their kind must not make them win."""
+        paces = [ttft_now(c, now) for c in usable]
+        bound = self._max_ttft_s
+        known = [p for p in paces if p is not None]
+        if not known:  # no streams: then by whole answers
+            paces, bound = [c.state.latency.recent for c in usable], self._max_latency_s
+            known = [p for p in paces if p is not None]
+            if not known:
+                return usable
+        bound = max(bound, OUT_OF_STEP * min(known))
+        if max(known) <= bound:
+            return usable
+        return [c for c, pace in zip(usable, paces, strict=True) if pace is None or pace <= bound]
 
     def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
         if len(usable) == 1:
@@ -110,12 +141,11 @@ class Adaptive:
         measure = to_measure(usable, attrgetter("state.latency"), self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
-        one, two = two_by(attrgetter("weight"), usable, rng)
+        one, two = two_by(lambda c: drawn_weight(c, now), self._in_step(usable, now), rng)
         if two is None:
             return first(usable, one)
         score_one, score_two = self._scores(one, two, now)
-        one_free, two_free = free(one), free(two)
-        if score_two * two_free > score_one * one_free * (1 + NEAR):
+        if score_two * self._free(two, now) > score_one * self._free(one, now) * (1 + NEAR):
             one = two
         return first(usable, one)
 
@@ -126,12 +156,19 @@ class Adaptive:
         terms = self._terms(candidate, now)
         score = self._product(terms) if self._mode == "multiplicative" else self._sum(terms)
         parts = ", ".join(f"{name} {term:.2f}" for name, term in zip(TERMS, terms, strict=True))
-        return f"score {score:.2f} ({parts}) x free capacity {free(candidate):.2f}, weight {candidate.weight:g}"
+        return f"score {score:.2f} ({parts}) x free capacity {self._free(candidate, now):.2f}, weight {candidate.weight:g}"
 
 
-def free(c: Candidate) -> float:
-    """How free a service is, 1 when idle, a half when as many requests as its capacity are in flight, never quite 0."""
-    return c.capacity / (c.capacity + c.state.in_flight)
+def drawn_weight(c: Candidate, now: float) -> float:
+    """One that has just been at its limit or down gets its share back bit by bit: many proxies come back to it at once."""
+    since = now - c.state.health.tripped_at
+    return c.weight if since >= WARM_UP_S else c.weight * max(LEAST_SHARE, since / WARM_UP_S)
+
+
+def ttft_now(c: Candidate, now: float) -> float | None:
+    """Seconds to the first token as of now, requests that still wait for theirs included."""
+    expected = c.state.waiting.expected(now)
+    return c.state.ttft.recent if expected is None else expected
 
 
 TACTIC = Adaptive

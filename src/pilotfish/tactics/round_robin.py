@@ -29,7 +29,7 @@ class RoundRobin:
         self._threshold = params.request_threshold
 
     def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
-        if not memory:
+        if "turns" not in memory:  # new, or left by another tactic that the rule had before
             return usable
         if memory["served"] < self._threshold:
             turn = memory["turn"]
@@ -44,7 +44,7 @@ class RoundRobin:
 
     def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
         taken = candidate.service.id
-        if not memory:
+        if "turns" not in memory:
             memory.update(turn=taken, served=1, turns={taken: None})
             return
         if taken == memory["turn"] and memory["served"] < self._threshold:
@@ -60,9 +60,11 @@ class RoundRobin:
             del turns[next(iter(turns))]
 
     def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
-        if memory and memory["turn"] == candidate.service.id:
+        if "turns" not in memory:
+            return "had no turn yet"
+        if memory["turn"] == candidate.service.id:
             return f"has its turn: {memory['served']} of {self._threshold} requests"
-        return "awaits its turn" if memory and candidate.service.id in memory["turns"] else "had no turn yet"
+        return "awaits its turn" if candidate.service.id in memory["turns"] else "had no turn yet"
 
 
 TACTIC = RoundRobin

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
-from pilotfish.wire.origin import Origin, reason, tls_context
+from pilotfish.wire.origin import Origin, connect_directly, reason, tls_context
 
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_SOCKS_CREDENTIAL = 255  # RFC 1929
@@ -61,7 +61,10 @@ def read_proxy_url(url: str) -> Proxy:
 
 
 async def connect(factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
-    """As `origin.connect_directly`, through `origin.proxy_url`. Raises OSError (ProxyError where the proxy is to blame) or ValueError."""
+    """As `origin.connect_directly`, through `origin.proxy_url` if there is one. Raises OSError (ProxyError where the proxy is to blame) or
+    ValueError."""
+    if not origin.proxy_url:
+        return await connect_directly(factory, origin, context)
     proxy = read_proxy_url(origin.proxy_url)
     if proxy.scheme.startswith("socks5"):
         return await _through_socks(factory, origin, context, proxy)

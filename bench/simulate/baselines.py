@@ -1,0 +1,77 @@
+"""What the tactics are compared with: one that knows all, and what others do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.simulate.vendors import World
+
+from pilotfish.core.draw import first
+from pilotfish.core.tactic import Candidate, Memory, Random
+
+
+class Baseline:
+    """No parameters and nothing to explain."""
+
+    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+        return
+
+    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+        return ""
+
+
+class Oracle(Baseline):
+    """Knows every brown-out, outage, limit, cold start and queue, over all proxies, when it chooses; only the dice it does not know."""
+
+    name = "(oracle)"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        return sorted(usable, key=lambda c: self._wait(c.service.model, now))
+
+    def _wait(self, name: str, now: float) -> float:
+        left = self._world.left(name, now)
+        if self._world.is_down(name, now) or (left is not None and left <= 0):
+            return 1e9
+        return self._world.expected_ttft(name, now)
+
+
+class PlainRoundRobin(Baseline):
+    name = "(round robin)"
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        at = memory.get("n", 0) % len(usable)
+        return [*usable[at:], *usable[:at]]
+
+    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+        memory["n"] = memory.get("n", 0) + 1
+
+
+class PlainLeastBusy(Baseline):
+    """The first of the least busy ones, as it stands in the file."""
+
+    name = "(least busy)"
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        return first(usable, min(usable, key=lambda c: c.state.in_flight))
+
+
+class LowestLatency(Baseline):
+    """The lowest average of the last hundred, never looking at another: herds, and never finds out that a service has recovered."""
+
+    name = "(lowest latency)"
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        return first(usable, min(usable, key=lambda c: c.state.latency.average(now) or 0.0))
+
+
+class PowerOfTwo(Baseline):
+    """Of two drawn evenly the one with fewer requests in flight."""
+
+    name = "(power of two)"
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        one, two = (usable[int(rng.random() * len(usable))] for _ in range(2))
+        return first(usable, one if one.state.in_flight <= two.state.in_flight else two)

@@ -1,0 +1,218 @@
+"""One run: several proxies with the real plan, dispatch and ledger between made-up clients and made-up vendors, in virtual time."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from bench.simulate.vendors import Reply, World
+from bench.simulate.workloads import Workload
+
+from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Relay, Start, WakeAt
+from pilotfish.core.headroom import Told
+from pilotfish.core.ledger import Ledger, Timings
+from pilotfish.core.outcome import Failure, Outcome, Usage
+from pilotfish.core.plan import Desk, Plan
+from pilotfish.core.provider import ProviderKind
+from pilotfish.core.snapshot import Provider, Rule, Service, Snapshot
+from pilotfish.core.tactic import Candidate
+
+KIND = ProviderKind(name="simulated", style="openai", paths={"chat": "/chat/completions"}, base_url="http://127.0.0.1:9")
+INPUT_TOKENS = 1000
+PROBE_S = 0.05
+DICE_SIGMA = 0.25  # of the logarithm of a request's time to first token
+
+OUTCOMES = {429: Outcome.RATE_LIMITED, 503: Outcome.OVERLOADED}
+
+
+@dataclass
+class Result:
+    """What became of all requests of a run."""
+
+    requests: int = 0
+    errors: int = 0
+    ttfts: list[float] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)  # attempts by service
+    in_vain: int = 0  # attempts answered 429 while another service had headroom
+    cost_usd: float = 0.0
+
+
+class Clock:
+    """Events in the order of their times."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+
+    def at(self, when: float, what: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._order), what))
+
+    def run(self) -> None:
+        while self._events:
+            self.now, _, what = heapq.heappop(self._events)
+            what()
+
+
+class Proxy:
+    """One proxy's rules and ledger."""
+
+    def __init__(self, rule: Rule, clock: Clock, world: World, seed: int, result: Result) -> None:
+        self.rule, self.clock, self.world, self.result = rule, clock, world, result
+        self.ledger = Ledger()
+        self.ledger.adopt(Snapshot(rules=(rule,), providers={s.provider.name: s.provider for s in rule.services}))
+        self.desk = Desk(rule, self.ledger)
+        self.rng = random.Random(seed)
+
+    def probe_due(self) -> None:
+        """As the background prober does: one cheap call per service whose time out is over."""
+        now = self.clock.now
+        for c in self.desk.own.all:
+            if c.state.health.is_due(now):
+                c.state.health.probe()
+                self.clock.at(now + PROBE_S, lambda c=c: self._probed(c))  # type: ignore[misc]  # bound now, not later
+
+    def _probed(self, c: Candidate) -> None:
+        now = self.clock.now
+        if self.world.is_down(c.service.model, now):
+            rules = {"health": self.rule.health, "cooldown": self.rule.cooldown}
+            c.state.health.failed(Outcome.OVERLOADED, wait_s=None, reason="probe", began=now, now=now, **rules)  # type: ignore[arg-type]
+        else:
+            c.state.health.recover()
+
+    def request(self, output_tokens: int, dice: float) -> None:
+        Request(self, output_tokens, dice).begin()
+
+
+class Request:
+    """The shell's part for one request: obeys the dispatch machine."""
+
+    def __init__(self, proxy: Proxy, output_tokens: int, dice: float) -> None:
+        self.proxy, self.clock, self.world = proxy, proxy.clock, proxy.world
+        self.output_tokens, self.dice = output_tokens, dice
+        self.came = self.clock.now
+        plan = Plan(proxy.desk, proxy.ledger, op="chat", tokens=INPUT_TOKENS, rng=proxy.rng)
+        self.dispatch = Dispatch(plan, deadline=self.came + proxy.rule.timeouts.total_s, streams=True)
+        self.running: dict[int, tuple[Candidate, float]] = {}
+        self.spoken: set[int] = set()
+        self.wake = 0
+
+    def begin(self) -> None:
+        self.proxy.result.requests += 1
+        self.obey(self.dispatch.begin(self.clock.now))
+
+    def obey(self, commands: Commands) -> None:
+        for command in commands:
+            if isinstance(command, Start):
+                self.start(command.n, command.candidate)
+            elif isinstance(command, Relay):
+                self.proxy.result.ttfts.append(self.clock.now - self.came)
+            elif isinstance(command, Cancel):
+                self.over(command.n, command.outcome, None, None)
+            elif isinstance(command, WakeAt):
+                self.wake += 1
+                self.clock.at(command.at, lambda wake=self.wake: self.woke(wake))  # type: ignore[misc]  # bound now, not later
+            elif isinstance(command, (Answer, Break)):
+                self.proxy.result.errors += 1
+
+    def woke(self, wake: int) -> None:
+        if wake == self.wake and not self.dispatch.over:
+            self.obey(self.dispatch.woke(self.clock.now))
+
+    def start(self, n: int, c: Candidate) -> None:
+        now, name, result = self.clock.now, c.service.model, self.proxy.result
+        self.proxy.ledger.begin(c, INPUT_TOKENS, now)
+        c.state.headroom.take(INPUT_TOKENS)
+        c.state.waiting.begin(now)
+        reply = self.world.ask(name, now, self.output_tokens, self.dice)
+        result.asked[name] += 1
+        if reply.status == 429 and any(
+            self.world.left(o, now) != 0 and not self.world.is_down(o, now) for o in self.world.vendors if o != name
+        ):
+            result.in_vain += 1
+        self.world.in_flight[name] = self.world.in_flight.get(name, 0) + 1
+        self.running[n] = (c, now)
+        if reply.status == 200:
+            self.clock.at(now + min(reply.ttft_s, self.proxy.rule.timeouts.first_token_s), lambda: self.spoke(n, reply))
+        else:
+            self.clock.at(now + reply.total_s, lambda: self.failed(n, OUTCOMES[reply.status], reply))
+
+    def spoke(self, n: int, reply: Reply) -> None:
+        if n not in self.running:
+            return
+        c, began = self.running[n]
+        now = self.clock.now
+        if now - began < reply.ttft_s - 1e-9:
+            self.failed(n, Outcome.TIMEOUT, reply)
+            return
+        if reply.remaining is not None:
+            c.state.headroom.observe(Told(remaining={"requests": reply.remaining}, reset_s={"requests": reply.reset_s}), now)
+        c.state.waiting.spoke(began, now)
+        self.spoken.add(n)
+        self.clock.at(began + reply.total_s, lambda: self.completed(n, reply))
+        self.obey(self.dispatch.spoke(n, now))
+
+    def completed(self, n: int, reply: Reply) -> None:
+        if n in self.running:
+            speed = self.output_tokens / max(1e-9, reply.total_s - reply.ttft_s)
+            self.over(n, Outcome.SERVED, None, Timings(reply.total_s, reply.ttft_s, speed))
+            self.obey(self.dispatch.completed(n, self.clock.now))
+
+    def failed(self, n: int, outcome: Outcome, reply: Reply) -> None:
+        if n in self.running:
+            failure = Failure(outcome=outcome, status=reply.status, message="simulated", wait_s=reply.retry_after_s)
+            self.over(n, outcome, failure, None)
+            self.obey(self.dispatch.failed(n, failure, self.clock.now))
+
+    def over(self, n: int, outcome: Outcome, failure: Failure | None, timings: Timings | None) -> None:
+        c, began = self.running.pop(n)
+        proxy, now = self.proxy, self.clock.now
+        self.world.in_flight[c.service.model] -= 1
+        if n not in self.spoken:
+            c.state.waiting.gone(began)
+        usage, cost = None, 0.0
+        if outcome is Outcome.SERVED and c.service.price is not None:
+            usage = Usage(input=INPUT_TOKENS, output=self.output_tokens)
+            cost = (INPUT_TOKENS * c.service.price.input + self.output_tokens * c.service.price.output) / 1e6
+            proxy.result.cost_usd += cost
+        proxy.ledger.finish(
+            c, proxy.rule, key=0, tokens=INPUT_TOKENS, outcome=outcome, failure=failure, usage=usage,
+            timings=timings or Timings(now - began), cost_usd=cost, began=began, now=now,
+        )  # fmt: skip
+
+
+def simulate(workload: Workload, tactic_of: Callable[[World], Any], seed: int = 1) -> Result:
+    """The whole workload with one tactic. The same seed gives every tactic the same requests at the same times."""
+    world, clock, result = World({v.name: v for v in workload.vendors}), Clock(), Result()
+    services = tuple(
+        Service(
+            provider=Provider(name=v.name, kind=KIND, base=KIND.base_url, style="openai", paths=KIND.paths),
+            model=v.name,
+            rule="chat",
+            weight=v.weight,
+            price=v.price,
+            id=f"{v.name}/{v.name}",
+        )
+        for v in workload.vendors
+    )
+    proxies = []
+    for i in range(workload.proxies):
+        rule = Rule(name="chat", services=services, tactic=tactic_of(world))
+        proxies.append(Proxy(rule, clock, world, seed * 1000 + i, result))
+    rng, now = random.Random(seed), 0.0
+    while now < workload.seconds:
+        now += rng.expovariate(workload.rate)
+        proxy = proxies[rng.randrange(len(proxies))]
+        tokens = max(2, int(rng.gammavariate(4.0, workload.output_tokens / 4.0)))
+        dice = rng.lognormvariate(0.0, DICE_SIGMA)
+        clock.at(now, lambda p=proxy, t=tokens, d=dice: p.request(t, d))  # type: ignore[misc]  # bound now
+    for second in range(int(workload.seconds)):
+        for proxy in proxies:
+            clock.at(float(second), proxy.probe_due)
+    clock.run()
+    return result

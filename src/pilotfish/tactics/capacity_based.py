@@ -1,0 +1,42 @@
+"""Of two services drawn by capacity the one whose capacity is less in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, ClassVar
+
+from pilotfish.core import tactic
+from pilotfish.core.draw import first, two_by
+from pilotfish.core.tactic import Candidate, Memory, Random
+
+
+class NoParams(tactic.Params):
+    """This tactic has no parameters: capacities stand at the services and providers."""
+
+
+class CapacityBased:
+    """Two equally used ones (both idle, mostly): the one drawn first, so that requests go by capacity in the long run too."""
+
+    name: ClassVar[str] = "capacity_based"
+    Params: ClassVar[type[tactic.Params]] = NoParams
+
+    def __init__(self, params: Any) -> None: ...
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        if len(usable) == 1:
+            return usable
+        one, two = two_by(attrgetter("capacity"), usable, rng)
+        if two is not None and two.state.in_flight * one.capacity < one.state.in_flight * two.capacity:
+            one = two
+        return first(usable, one)
+
+    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+        return
+
+    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+        in_use = candidate.state.in_flight / candidate.capacity
+        return f"{candidate.state.in_flight} of {candidate.capacity:g} in flight ({in_use:.0%})"
+
+
+TACTIC = CapacityBased

@@ -1,0 +1,53 @@
+"""One service until it has had its tokens, then the one with the fewest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from pilotfish.core import tactic
+from pilotfish.core.draw import by_figure, first
+from pilotfish.core.tactic import Candidate, Memory, Random
+
+
+class TokenBasedParams(tactic.Params):
+    token_threshold: int = Field(10000, ge=1, description="tokens of a service's window after which another one follows")
+
+
+class TokenBased:
+    """Tokens of requests in flight count as estimated, so that a burst does not overshoot. Memory: `turn`, the id it stays with."""
+
+    name: ClassVar[str] = "token_based"
+    Params: ClassVar[type[tactic.Params]] = TokenBasedParams
+
+    def __init__(self, params: TokenBasedParams) -> None:
+        self._threshold = params.token_threshold
+
+    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+        turn = memory.get("turn")
+        for c in usable:
+            if c.service.id == turn and tokens(c, now) < self._threshold:
+                return first(usable, c)
+        return by_figure(usable, [tokens(c, now) for c in usable], rng)
+
+    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+        turn = memory.get("turn")
+        if candidate.service.id == turn:
+            return
+        if any(c.service.id == turn and tokens(c, now) < self._threshold for c in usable):
+            return  # another reason (affinity) took this one; the turn is where it was
+        memory["turn"] = candidate.service.id
+
+    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+        turn = "has its turn, " if memory.get("turn") == candidate.service.id else ""
+        return f"{turn}{tokens(candidate, now):.0f} tokens in its window (turns end at {self._threshold})"
+
+
+def tokens(c: Candidate, now: float) -> float:
+    """Tokens of the window and of what is in flight."""
+    return c.state.window(c.service.time_window_s, now).tokens() + c.state.tokens_in_flight
+
+
+TACTIC = TokenBased
