@@ -10,7 +10,7 @@ from base64 import b64encode
 import pytest
 
 from pilotfish.wire.pool import Origin
-from pilotfish.wire.proxies import ProxyError, read_proxy_url
+from pilotfish.wire.proxies import ProxyError, connect, read_proxy_url
 from wire.parties import REQUEST, WHOLE, Heard, Raw, answers, ask
 
 SECRET = "pass-w%C3%B6rd"  # as it stands in the URL
@@ -120,6 +120,15 @@ async def test_a_vendor_with_an_ipv6_address_is_named_in_brackets(pool_to, betwe
     between.refuse_with = b"HTTP/1.1 403 Forbidden\r\n\r\n"
     await ask(pool_to(8443, host="2001:db8::1", proxy_url=proxy_url))
     assert between.asked[0].startswith(b"CONNECT [2001:db8::1]:8443 HTTP/1.1\r\n")
+
+
+async def test_without_a_proxy_url_the_way_is_direct(vendor, pool_to):
+    """Whoever connects by way of this module need not know whether there is a proxy."""
+    made = await vendor(answers(WHOLE))
+    transport, protocol = await connect(asyncio.Protocol, Origin("http", "127.0.0.1", made.port), None)
+    assert transport.get_extra_info("peername")[1] == made.port
+    assert isinstance(protocol, asyncio.Protocol)
+    transport.abort()
 
 
 async def test_a_vendor_that_closes_its_end_closes_ours(vendor, pool_to, between, proxy_url):

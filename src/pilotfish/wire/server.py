@@ -115,10 +115,6 @@ class Connection(asyncio.Protocol):
 
         self.on_header = on_header
 
-    @property
-    def draining(self) -> bool:
-        return self.server.draining
-
     # ---- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
