@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.body import replaced
+from pilotfish.core.body import is_true, replaced
 from pilotfish.core.inbound import Headers, Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import continuation
@@ -131,3 +131,9 @@ def request_parts(start: bytes, headers: Headers, call: CallBody, more: Sequence
         lines += parts
         return (b"".join(lines),)
     return (b"".join(lines), *parts)
+
+
+def may_hedge(inbound: Inbound) -> bool:
+    """Not for requests that store something or run on in the background: two of them would be two."""
+    members = inbound.members
+    return members is not None and not is_true(members, "store") and not is_true(members, "background")
