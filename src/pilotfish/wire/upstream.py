@@ -114,9 +114,11 @@ class Upstream(asyncio.Protocol):
         self.pool.open.add(self)
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if hasattr(socket, "TCP_KEEPIDLE"):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER_S)
+            except (OSError, AttributeError):
+                pass  # closed already, which connection_lost will tell; or a system that has no such option
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
