@@ -175,10 +175,9 @@ class App:
         return Address(self._runner.addresses[0][:2])
 
     async def drain(self) -> None:
-        """Not ready at once, requests in flight finish, no new ones."""
+        """Not ready at once, requests in flight finish; new ones are told 503 and when to come back, which a refused connection
+        would not say, and those who send them may not have heard yet."""
         self.engine.draining = True
-        if self._listener is not None:
-            self._listener.close()
         self.server.drain()
         log.info("draining", in_flight=len(self.engine.runs))
         try:
