@@ -10,7 +10,7 @@ import pytest
 from core.playbook import House
 from pilotfish import styles
 from pilotfish.core import surfaces
-from pilotfish.core.calls import CallBody, call_body, chat_of, continuation_body
+from pilotfish.core.calls import JOIN_BYTES, CallBody, call_body, chat_of, continuation_body, may_hedge, request_parts
 from pilotfish.core.inbound import Inbound
 from pilotfish.core.plan import op_for
 from pilotfish.core.snapshot import Service
@@ -164,3 +164,47 @@ def test_a_continuation_holds_what_the_client_has_seen_and_streams(prefill: bool
     assert (body["model"], body["stream"], body["messages"][-1]["role"]) == ("claude", True, last)
     assert "The fox" in json.dumps(body["messages"])
     assert (made.op, made.style, made.same_style) == ("messages", "anthropic", False)
+
+
+def test_a_continuation_obeys_a_platforms_own_wishes_too() -> None:
+    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True})
+    to = service("vertex", "claude-sonnet-4-5", ", options: {project: p, location: global}")
+    made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
+    assert "model" not in sent(made)
+    assert made.same_style
+
+
+# ---- the bytes of a request
+
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n"
+
+
+def test_a_requests_head_and_body_go_out_in_one_write() -> None:
+    made = CallBody("chat", "openai", (b'{"a"', b":1}"), True, headers=(("anthropic-beta", "x"),), content_type=b"application/json")
+    assert request_parts(HEAD, [(b"authorization", b"Bearer k")], made, [b"traceparent: t\r\n"]) == (
+        HEAD + b"authorization: Bearer k\r\nanthropic-beta: x\r\ntraceparent: t\r\n"
+        b'content-type: application/json\r\ncontent-length: 7\r\n\r\n{"a":1}',
+    )
+
+
+def test_a_large_body_is_not_copied() -> None:
+    large = bytes(JOIN_BYTES)
+    head, *parts = request_parts(HEAD, [], CallBody("chat", "openai", (large, b"x"), True))
+    assert head.endswith(b"content-length: %d\r\n\r\n" % (JOIN_BYTES + 1))
+    assert parts[0] is large
+
+
+# ---- which requests may be sent twice
+
+
+@pytest.mark.parametrize(
+    ("body", "may"),
+    [({"model": "m"}, True), ({"store": False}, True), ({"store": True}, False), ({"background": True}, False), ({"store": "yes"}, True)],
+)
+def test_what_stores_or_runs_on_is_never_sent_twice(body: dict[str, Any], may: bool) -> None:
+    assert may_hedge(inbound("/v1/responses", body)) is may
+
+
+def test_a_form_is_never_sent_twice() -> None:
+    assert not may_hedge(inbound("/v1/audio/transcriptions", b"--B--", b"multipart/form-data; boundary=B"))

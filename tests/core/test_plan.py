@@ -256,6 +256,21 @@ def test_the_earliest_recovery_counts_every_kind_of_wait() -> None:
     assert plan.earliest(100) == 0
 
 
+def test_the_earliest_recovery_counts_room_in_our_limits_but_never_promises_less_than_a_second() -> None:
+    house = House("a", a=FULL)
+    house.request().begins(0)
+    assert house.plan().earliest(0) == 1
+
+
+def test_room_at_a_service_that_this_request_has_tried_is_no_room() -> None:
+    house = House("a", a=FULL)
+    house.request().begins(0)
+    plan = house.plan()
+    assert plan.room_at(0) == 0  # when a request ends, nobody knows when
+    plan.tried.append(house.state("a"))
+    assert plan.room_at(0) is None
+
+
 # ---- desks
 
 
