@@ -97,8 +97,8 @@ class Answer:
 
 
 @asynccontextmanager
-async def proxied(folder: Path, rules: str, **settings: Any) -> AsyncIterator[Proxy]:
-    """A proxy with these rules, in a file that may be changed while it runs."""
+async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Proxy]:
+    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`."""
     path = folder / "rules.yaml"
     path.write_text(rules)
     lines: list[dict[str, Any]] = []
@@ -106,7 +106,7 @@ async def proxied(folder: Path, rules: str, **settings: Any) -> AsyncIterator[Pr
     def write(data: bytes) -> None:
         lines.extend(orjson.loads(line) for line in data.splitlines())
 
-    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=(str(path),), **settings)
+    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings)
     app = App(chosen, access_log=AccessLog(write))
     async with app, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         yield Proxy(app, path, lines, http)
