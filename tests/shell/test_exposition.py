@@ -62,7 +62,7 @@ def test_the_process_is_described_in_both_formats():
 
 def test_gauges_that_change_by_themselves_are_worked_out_before_they_are_written():
     meters = Meters((s.BUILD_INFO,))
-    meters.before_scrape.append(lambda: meters[s.BUILD_INFO].number("x").set(1))
+    meters.before_scrape.append(lambda: meters[s.BUILD_INFO].number("x").set(1.0))
     assert "".join(exposition(meters)).endswith('pilotfish_build_info{version="x"} 1.0\n')
 
 

@@ -13,6 +13,7 @@ from pilotfish.core import surfaces
 from pilotfish.core.explain import explained
 from pilotfish.core.inbound import Inbound
 from pilotfish.errors import ClientError
+from pilotfish.shell import page
 from pilotfish.shell.exposition import OPENMETRICS_TYPE, TEXT_TYPE, exposition
 from pilotfish.shell.status import status_of
 
@@ -35,15 +36,19 @@ class Admin:
     def __init__(self, engine: Engine, keeper: RulesKeeper) -> None:
         self._engine, self._keeper = engine, keeper
         self._began = time.monotonic()
+        self._page = page.content()
+        self._page_headers = page.headers(self._page)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=self._engine.max_body_bytes)
         app.add_routes(
             [
+                web.get("/", self.page),
                 web.get("/healthz", self.alive),
                 web.get("/readyz", self.ready),
                 web.get("/metrics", self.metrics),
                 web.get("/status", self.status),
+                web.get("/recent", self.recent),
                 web.post("/explain", self.explain),
                 web.post("/reset", self.reset),
             ]
@@ -79,6 +84,13 @@ class Admin:
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._keeper))
+
+    async def recent(self, request: web.Request) -> web.Response:
+        """The newest requests first, as the access log has them."""
+        return json_answer(self._engine.log.recent_records())
+
+    async def page(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._page, headers=self._page_headers)
 
     async def explain(self, request: web.Request) -> web.Response:
         path = request.query.get("path", "/v1/chat/completions")

@@ -45,6 +45,10 @@ class ServiceCells:
         self.estimated: Number = meters[s.ESTIMATED].number(*at)
         self.cost: Number = meters[s.COST].number(*at)
 
+    def counted(self) -> dict[str, int]:
+        """Attempts so far by outcome, those that there were."""
+        return {str(outcome): int(cell.value) for outcome, cell in self.outcomes.items() if cell.value}
+
     def is_in(self, meters: Meters) -> bool:
         return meters[s.COST].cells.get(self.labels) is self.cost
 
