@@ -119,7 +119,7 @@ class Dispatch:
             return []
         if self._running:
             return self._one_of_several(failure, now)
-        if other_way and self.attempts < self.rule.retries.max_attempts:
+        if other_way and self.attempts < self.rule.retries.max_attempts and self.plan.has_room(attempt.candidate, now):
             return self._start(attempt.candidate, now, same=True)
         again = self._same_again(attempt, failure, now)
         if again is not None:
@@ -257,7 +257,7 @@ class Dispatch:
     def _has_other_key(self, candidate: Candidate, now: float) -> bool:
         others = len(candidate.service.provider.tokens) - 1
         # Counted, since a key that is told to wait for no time at all is at once as good as another.
-        return self._keys_tried[id(candidate.state)] < others and self.plan.ledger.key_for(candidate, now) is not None
+        return self._keys_tried[id(candidate.state)] < others and self.plan.has_room(candidate, now)
 
     def _backoff(self, again: int) -> float:
         retries = self.rule.retries
