@@ -4,8 +4,6 @@
 COVERED_ELSEWHERE = {
     "cli/proxy.py": ("tests/docs/test_operations.py", "flags are made from the settings; the proxy itself is shell/app.py"),
     "cli/version.py": ("tests/cli/test_main.py", "one line, tested with the other commands"),
-    "cli/inject.py": ("tests/core/test_manifests.py", "reads a file and prints what core/manifests.py makes of it"),
-    "cli/injector.py": ("tests/cluster/test_installed.py", "starts shell/injector; tested as a process in a cluster"),
     "core/body.py": ("tests/core/compile/test_snapshot.py", "read through the requests of e2e tests"),
     "core/calls.py": ("tests/e2e/test_documented_vendors.py", "what goes upstream, asserted byte by byte at the vendor"),
     "core/channel.py": ("tests/e2e/test_documented_vendors.py", "what the client reads, asserted behind the proxy"),
@@ -24,12 +22,9 @@ COVERED_ELSEWHERE = {
     "core/style.py": ("tests/styles/test_conformance.py", "a protocol; every style is held to it there"),
     "core/surfaces.py": ("tests/e2e/test_documented_vendors.py", "paths as vendors document them"),
     "core/tactic.py": ("tests/tactics/test_every_tactic.py", "a protocol; every tactic is held to it there"),
-    "core/inject/*.py": ("tests/core/test_inject_goldens.py", "Pods in, Pods out: 30 and more goldens, and test_inject_*.py beside them"),
     "errors.py": ("tests/core/compile/test_snapshot.py", "families of errors: data"),
     "shell/*.py": ("tests/e2e/test_documented_vendors.py", "sockets and clocks, tested in the running proxy"),
     "shell/demo*.py": ("tests/cli/test_demo.py", "tested as the command"),
-    "shell/injector/*.py": ("tests/shell/injector/test_server.py", "tested through the running injector"),
-    "shell/kube/*.py": ("tests/shell/kube/test_configmaps.py", "tested through the watch of a served API"),
     "simulated/*.py": ("tests/simulated/test_vendor.py", "tested through the running vendor"),
     "simulated/wires/*.py": ("tests/simulated/test_official_sdks.py", "vendors' own SDKs read what these write"),
     "styles/_alike.py": ("tests/styles/test_conformance.py", "what styles have in common"),
@@ -53,10 +48,12 @@ LONG_FUNCTIONS: dict[str, str] = {}
 MAY_SLEEP = {
     "tests/harness.py": "`until` looks again while another task works; it fails by a deadline, never passes by one",
     "tests/cluster/": "real processes, which tell nobody when they are ready",
+    "tests/image/": "the same, run as another user",
 }
 
 # Test files that may skip -> why.
 MAY_SKIP = {
     "tests/cluster/": "no API server at hand; .ci/run sets PILOTFISH_CLUSTER_TESTS=required, and then a missing one fails",
     "tests/chart/": "no helm at hand; the same",
+    "tests/image/": "becoming another user takes root; the linter comes with .ci/cluster-tools",
 }
