@@ -107,6 +107,7 @@ class Counting:
         self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
         self._codes: dict[tuple[str, str, int], Number] = {}
         self._durations: dict[tuple[str, str, bool], Histogram] = {}
+        self._configured: set[tuple[str, str]] = set()
         self.overhead = {flag: meters[s.OVERHEADS].histogram("true" if flag else "false") for flag in (False, True)}
         meters.before_scrape.append(self.refresh)
 
@@ -158,7 +159,8 @@ class Counting:
         """Series of configured services exist from the start, and those of removed ones go."""
         self.generation = object()
         rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
+        self._configured = {(x.provider.name, x.model) for x in all_services(snapshot)}
+        pairs = self._configured | {(p, s.OTHER_MODEL) for p in snapshot.providers}
         triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
             (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }
@@ -189,6 +191,8 @@ class Counting:
         now = monotonic()
         state_family, cooldown = self.meters[s.SERVICE_STATE], self.meters[s.SERVICE_COOLDOWN]
         for (provider, model), state in self.ledger.services.items():
+            if (provider, model) not in self._configured:
+                continue  # addressed as provider/model: labels hold configured names only
             for name in STATES:
                 state_family.number(provider, model, name).value = 1.0 if state.health.state == name else 0.0
             left = state.health.until - now if state.health.state != SERVING else 0.0
