@@ -14,8 +14,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from pilotfish.core.commands import Answer, Break, Cancel, Command, Done, Relay, Start, WakeAt
 from pilotfish.core.compile import compile_documents
-from pilotfish.core.dispatch import Answer, Break, Cancel, Command, Dispatch, Done, Relay, Start, WakeAt
+from pilotfish.core.dispatch import Dispatch
 from pilotfish.core.documents import documents_of_text
 from pilotfish.core.ledger import Ledger, ServiceState, Timings
 from pilotfish.core.limits import Budgets

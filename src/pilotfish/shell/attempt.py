@@ -127,10 +127,8 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        own = forwarded(inbound.headers, call.same_style)
-        request = request_parts(
-            head.lines, [*secret, *(h for h in own if h[0] not in link.fixed_names)], call, self.run.trace_headers(self)
-        )
+        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        request = request_parts(head.lines, [*secret, *link.filled(passed)], call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:

@@ -9,13 +9,16 @@ from typing import Any, NamedTuple
 
 
 class Origin(NamedTuple):
-    """Where connections go. `proxy_url` empty: directly. `ca_file` empty: the system's authorities."""
+    """Where connections go. `proxy_url` empty: directly; it may hold a password. `ca_file` empty: the system's authorities."""
 
     scheme: str
     host: str
     port: int
     proxy_url: str = ""
     ca_file: str = ""
+
+    def __repr__(self) -> str:
+        return f"Origin({self.scheme}://{self.host}:{self.port}{', by a proxy' if self.proxy_url else ''})"
 
 
 Connect = Callable[[Callable[[], asyncio.Protocol], Origin, ssl.SSLContext | None], Awaitable[tuple[Any, Any]]]

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from pilotfish.wire.origin import Origin, connect_directly, reason, tls_context
 
 MAX_ANSWER_BYTES = 16 * 1024
+MAX_SOCKS_CREDENTIAL = 255  # RFC 1929
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _SOCKS_MISSING = "a socks5 proxy needs the python-socks package: pip install 'pilotfish[socks]'"
 
@@ -112,6 +113,9 @@ async def _through_socks(
         from python_socks.async_.asyncio import Proxy as SocksProxy
     except ImportError:
         raise ProxyError(_SOCKS_MISSING) from None
+    for part, what in ((proxy.user, "user"), (proxy.password, "password")):
+        if not part.isascii() or len(part) > MAX_SOCKS_CREDENTIAL:
+            raise ProxyError(f"the proxy_url's {what} cannot be used for SOCKS: at most {MAX_SOCKS_CREDENTIAL} ASCII characters")
     by_name = proxy.scheme == "socks5h"
     way = SocksProxy(
         python_socks.ProxyType.SOCKS5, proxy.host, proxy.port, username=proxy.user or None, password=proxy.password or None, rdns=by_name
