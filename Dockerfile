@@ -10,9 +10,11 @@ WORKDIR /build
 COPY requirements/runtime.lock requirements/
 RUN python -m venv --without-pip /opt/pilotfish \
     && python -m pip --python /opt/pilotfish/bin/python install --require-hashes --only-binary :all: -r requirements/runtime.lock
+COPY requirements/build.lock requirements/
+RUN python -m pip install --require-hashes --only-binary :all: -r requirements/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN python -m pip wheel --no-deps --wheel-dir dist . \
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /opt/pilotfish/bin/python install --no-deps --no-index dist/*.whl
 COPY .ci/slim-image .ci/
 RUN .ci/slim-image /opt/pilotfish

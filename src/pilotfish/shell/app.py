@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from prometheus_client import ProcessCollector
 
 from pilotfish import __version__
 from pilotfish.core import series as s
@@ -72,6 +73,7 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.meters[s.BUILD_INFO].number(__version__).set(1)
+        self.meters.collectors.append(ProcessCollector(registry=None))
 
     # ---- rules
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
 from os import urandom
@@ -83,6 +84,7 @@ class Engine:
         self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
+        meters.before_scrape.append(self._count_in_flight)
         self.on_trip: Callable[[], None] = lambda: None
         self._keys = keys
         self._max_in_flight = max_in_flight
@@ -155,7 +157,6 @@ class Engine:
         run = Run(self, exchange, inbound, plan, known, started)
         self.runs.add(run)
         self.idle.clear()
-        self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
@@ -311,6 +312,13 @@ class Engine:
             self.idle.set()
         self.accounting.run_over(run, failure)
         self.log.request(run, failure)
+
+    def _count_in_flight(self) -> None:
+        """Counted when asked for: a gauge that goes up and down with requests would outlive a rule that went meanwhile."""
+        family = self.meters[s.IN_FLIGHT]
+        by_rule = Counter([run.rule.name for run in self.runs])
+        for (rule,), cell in family.cells.items():
+            cell.value = float(by_rule[rule])
 
     def let_finish(self, ticket: Ticket, now: float) -> None:
         """The answer is complete but its last frame is not: the connection may end it by itself, for a moment."""
