@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from prometheus_client.parser import text_string_to_metric_families
 
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.app import App
@@ -47,17 +48,19 @@ class Proxy:
     async def service(self, provider: str, model: str) -> dict[str, Any]:
         return next(s for s in (await self.status())["services"] if (s["provider"], s["model"]) == (provider, model))
 
-    async def metric(self, name: str, **labels: str) -> float:
-        """The sum of the samples of this name with these labels."""
-        from prometheus_client.parser import text_string_to_metric_families
-
-        text = (await self.admin("/metrics")).body.decode()
-        return sum(
+    async def series(self, name: str, **labels: str) -> list[float]:
+        """The values of the samples of this name with these labels."""
+        text = (await self.admin("/metrics")).text
+        return [
             sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
             if sample.name == name and all(sample.labels.get(k) == v for k, v in labels.items())
-        )
+        ]
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Their sum."""
+        return sum(await self.series(name, **labels))
 
     def record(self) -> dict[str, Any]:
         """The newest record of the access log."""

@@ -141,10 +141,9 @@ rules:
     await until(there)
     assert await proxy.metric("pilotfish_requests_total", rule="r") == 3
     assert await proxy.metric("pilotfish_attempts_total", model="sim-n2") == 3
-    page = (await proxy.admin("/metrics")).text
-    assert 'pilotfish_attempts_total{model="sim-n9",outcome="served",provider="v",rule="t"} 0.0' in page
-    assert 'pilotfish_service_state{model="sim-n9",provider="v",state="serving"} 1.0' in page
-    assert 'gen_ai_server_request_duration_seconds_count{error_type="",gen_ai_operation_name="chat",gen_ai_provider_name="v"' in page
+    assert await proxy.series("pilotfish_attempts_total", rule="t", provider="v", model="sim-n9", outcome="served") == [0]
+    assert await proxy.series("pilotfish_service_state", provider="v", model="sim-n9", state="serving") == [1]
+    assert await proxy.series("gen_ai_server_request_duration_seconds_count", gen_ai_request_model="t", gen_ai_provider_name="v") == [0]
 
     proxy.rules.write_text(RULES.format(base=vendor.base, name="t", model="sim-n9").replace("request_model: m", "request_model: t"))
     await until(lambda: applied(proxy, "t"))
