@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -95,8 +97,8 @@ class Answer:
 
 
 @asynccontextmanager
-async def proxied(folder: Path, rules: str, **settings: Any) -> AsyncIterator[Proxy]:
-    """A proxy with these rules, in a file that may be changed while it runs."""
+async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Proxy]:
+    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`."""
     path = folder / "rules.yaml"
     path.write_text(rules)
     lines: list[dict[str, Any]] = []
@@ -104,10 +106,58 @@ async def proxied(folder: Path, rules: str, **settings: Any) -> AsyncIterator[Pr
     def write(data: bytes) -> None:
         lines.extend(orjson.loads(line) for line in data.splitlines())
 
-    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=(str(path),), **settings)
+    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings)
     app = App(chosen, access_log=AccessLog(write))
     async with app, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         yield Proxy(app, path, lines, http)
+
+
+class Process:
+    """`pilotfish proxy` as users start it. `base` and `admin` are its addresses, `said` what it wrote on stderr so far."""
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self.child = child
+        self.base = self.admin = ""
+        self.said: list[dict[str, Any]] = []
+
+    async def listening(self) -> None:
+        assert self.child.stderr is not None
+        async for line in self.child.stderr:
+            self.said.append(orjson.loads(line))
+            if self.said[-1]["event"] == "listening":
+                self.base, self.admin = f"http://{self.said[-1]['listen']}", f"http://{self.said[-1]['admin']}"
+                return
+        raise AssertionError(f"the proxy ended before it listened: {self.said}")
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "pilotfish", *args]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The test's own, with the sources under test."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+
+
+@asynccontextmanager
+async def process(folder: Path, rules: str, *args: str, **env: str) -> AsyncIterator[Process]:
+    """The proxy in a process of its own; killed if the test has not ended it."""
+    path = folder / "rules.yaml"
+    path.write_text(rules)
+    child = await asyncio.create_subprocess_exec(
+        *command("proxy", "--config", str(path), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json", *args),
+        env=environment(**env),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Process(child)
+    try:
+        await running.listening()
+        yield running
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
 
 
 async def until(condition: Any, timeout_s: float = 5.0) -> None:

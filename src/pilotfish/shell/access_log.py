@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FLUSH_S = 0.1
 FLUSH_LINES = 512
+RECENT = 50
 
 
 def _to_stdout(data: bytes) -> None:
@@ -27,11 +29,12 @@ def _to_stdout(data: bytes) -> None:
 
 
 class AccessLog:
-    """`write` gets whole lines. `recent` keeps the last decisions for the status page."""
+    """`write` gets whole lines. The last of them are kept for the status page."""
 
     def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True) -> None:
         self._write, self._enabled = write, enabled
         self._lines: list[bytes] = []
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
@@ -51,11 +54,17 @@ class AccessLog:
         self._log.exception("bug", where=where)
 
     def _add(self, record: dict[str, Any]) -> None:
-        self._lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._recent.append(line)
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+
+    def recent_records(self) -> list[Any]:
+        """The newest first."""
+        return [orjson.loads(line) for line in reversed(self._recent)]
 
     def flush(self) -> None:
         if self._timer is not None:
