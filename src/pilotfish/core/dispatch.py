@@ -124,7 +124,7 @@ class Dispatch:
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
-        if failure.outcome is Outcome.BAD_REQUEST:
+        if failure.outcome is Outcome.BAD_REQUEST and not self.rescues:  # a continuation's faults are ours, not the client's
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
             return self._give_up(now)

@@ -73,6 +73,9 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
             self._look(members)
+        if self.model.rpartition("/")[2] in (".", ".."):
+            # In the path of a vendor's URL it would be a step, not a name.
+            raise ClientError(400, "invalid_model", f"'model' must be a name, found {self.model!r}")
 
     def _look(self, members: Members) -> None:
         for name, asks in _THINKING.items():
