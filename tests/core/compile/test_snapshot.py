@@ -10,13 +10,13 @@ import re
 from pathlib import Path
 
 import pytest
-from small_world import KINDS, TACTICS, TWO_PROVIDERS, compiled, problems
 
 from pilotfish.core.compile import compile_documents
 from pilotfish.core.documents import Document, documents_of_text
 from pilotfish.core.snapshot import Rule, Service, Snapshot
 from pilotfish.errors import RuleError
 from pilotfish.providers import all_kinds
+from small_world import KINDS, TACTICS, TWO_PROVIDERS, compiled, problems
 
 GOLDENS = sorted((Path(__file__).parents[2] / "fixtures" / "rules").glob("*.txt"))
 LINE = "----------\n"
