@@ -67,7 +67,7 @@ class Accounting:
         rule = run.rule.name
         beside = [a.usage for a in run.attempts if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None]
         if beside:
-            self.meters[s.WASTED_TOKENS].number(rule, "race" if run.rule.race else "hedge").value += sum(u.input + u.output for u in beside)
+            self._meters[s.WASTED_TOKENS].number(rule, "race" if run.rule.race else "hedge").value += sum(u.input + u.output for u in beside)
         if run.rule.race is not None:
             for attempt in run.attempts:
                 if attempt.outcome is Outcome.CLIENT_GONE and not attempt.relayed:
