@@ -27,7 +27,7 @@ class Accounting:
         if attempt.usage is not None:
             cells.usage(attempt.usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
-                self._wasted(rule, "hedge" if run.rule.hedge else "race", attempt.usage.input + attempt.usage.output)
+                self._wasted(rule, "race" if run.rule.race else "hedge", attempt.usage.input + attempt.usage.output)
         if outcome is Outcome.SERVED:
             cells.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()
@@ -65,11 +65,15 @@ class Accounting:
 
     def _races(self, run: Run) -> None:
         rule = run.rule.name
+        beside = [a.usage for a in run.attempts if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None]
+        if beside:
+            self.meters[s.WASTED_TOKENS].number(rule, "race" if run.rule.race else "hedge").value += sum(u.input + u.output for u in beside)
         if run.rule.race is not None:
             for attempt in run.attempts:
                 if attempt.outcome is Outcome.CLIENT_GONE and not attempt.relayed:
                     continue  # nobody waited for who would win
-                result = "won" if attempt.relayed else "lost" if attempt.outcome is Outcome.LOST_RACE else "failed"
+                # One that was complete, but not the one that was chosen, lost as well.
+                result = "won" if attempt.relayed else "lost" if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED) else "failed"
                 cells = self._counting.service(rule, attempt.service, run.known)
                 self._counting.of_rule(rule)[s.RACES].number(*cells.labels, result).value += 1
         elif run.dispatch.hedges:

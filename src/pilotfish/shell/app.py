@@ -149,6 +149,11 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        if self.settings.redis_url:
+            from pilotfish.shell.shared import Shared  # with a client that only who shares has to pay for
+
+            self.engine.shared = Shared(self.settings.redis_url, self.engine.ledger, self.engine.budgets)
+            self._spawn(self.engine.shared.run(), "shared")
         if not self.settings.config:
             self._spawn(self._from_cluster(), "configmaps")
         else:
@@ -177,10 +182,9 @@ class App:
         return Address(self._runner.addresses[0][:2])
 
     async def drain(self) -> None:
-        """Not ready at once, requests in flight finish, no new ones."""
+        """Not ready at once, requests in flight finish; new ones are told 503 and when to come back, which a refused connection
+        would not say, and those who send them may not have heard yet."""
         self.engine.draining = True
-        if self._listener is not None:
-            self._listener.close()
         self.server.drain()
         log.info("draining", in_flight=len(self.engine.runs))
         try:

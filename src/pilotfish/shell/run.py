@@ -6,8 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.body import is_true
-from pilotfish.core.calls import CallBody, continuation_body
+from pilotfish.core.calls import CallBody, continuation_body, may_hedge
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
 from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
 from pilotfish.core.dispatch import Dispatch
@@ -393,9 +392,3 @@ _REASON_CODES = {"context_length": "context_length_exceeded", "content_policy": 
 def info_of(failure: Failure) -> ErrorInfo:
     code = _REASON_CODES.get(failure.reason, failure.code)
     return ErrorInfo(message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s)
-
-
-def may_hedge(inbound: Inbound) -> bool:
-    """Not for requests that store something or run on in the background: two of them would be two."""
-    members = inbound.members
-    return members is not None and not is_true(members, "store") and not is_true(members, "background")
