@@ -26,6 +26,8 @@ _OPERATIONS = {
     "completions": "text_completion",
     "google_embeddings": "embeddings",
 }
+_LIKELY_STYLES = {"openai": ("openai",), "anthropic": ("anthropic",), "claude_code": ("anthropic",), "google": ("google",)}
+_COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
 STATES = (SERVING, COOLING, PROBING)
 
 
@@ -160,8 +162,14 @@ class Counting:
         key = (rule, style, code)
         found = self._codes.get(key)
         if found is None:
+            self._common_codes(rule, style)
             found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].number(rule, style, str(code))
         return found
+
+    def _common_codes(self, rule: str, style: str) -> None:
+        """At 0 before they happen: the first failure is an increase, too."""
+        for code in _COMMON_CODES:
+            self.of_rule(rule)[s.REQUESTS].number(rule, style, code)
 
     def duration(self, rule: str, style: str, stream: bool) -> Histogram:
         key = (rule, style, stream)
@@ -206,9 +214,17 @@ class Counting:
         meters, name = self.meters, rule.name
         for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
             meters[series].number(name)
+        for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
+            self._common_codes(name, style)
         if rule.hedge is not None:
+            meters[s.WASTED_TOKENS].number(name, "hedge")
             for result in ("won", "lost"):
                 meters[s.HEDGES].number(name, result)
+        elif rule.race is not None:
+            meters[s.WASTED_TOKENS].number(name, "race")
+        if rule.on_stream_break != "error":
+            for result in ("rescued", "failed"):
+                meters[s.STREAM_RESCUES].number(name, rule.on_stream_break, result)
         for service in services_of(rule):
             cells = self.service(name, service, True)
             self.gen_ai("chat", rule, service, True)
