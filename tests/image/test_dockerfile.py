@@ -47,7 +47,7 @@ def sh(*command: str | Path, **options) -> str:
 
 
 class Image:
-    """What is below /opt/pilotfish in the image, and a Python beside it that any user may read."""
+    """What is below /app in the image, and a Python beside it that any user may read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.base, self.tree = folder, folder / "base", folder / "opt"
@@ -160,7 +160,7 @@ def test_what_the_dockerfile_copies_is_let_into_the_context():
 def test_it_is_small(image, capsys):
     size = sum(f.stat().st_size for f in image.tree.rglob("*") if f.is_file() and not f.is_symlink()) / 2**20
     with capsys.disabled():
-        print(f"\n/opt/pilotfish in the image: {size:.0f} MiB")
+        print(f"\n/app in the image: {size:.0f} MiB")
     assert size < MOST_MIB
 
 

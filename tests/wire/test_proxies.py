@@ -10,8 +10,8 @@ from base64 import b64encode
 import pytest
 
 from pilotfish.wire.pool import Origin
-from pilotfish.wire.proxies import ProxyError, connect, read_proxy_url
-from wire.parties import REQUEST, WHOLE, Heard, Raw, answers, ask
+from pilotfish.wire.proxies import ProxyError, _Entrance, connect, read_proxy_url
+from wire.parties import REQUEST, WHOLE, Heard, Heir, Pipe, Raw, answers, ask
 
 SECRET = "pass-w%C3%B6rd"  # as it stands in the URL
 SECRETS = ("pass-w", "wörd", b64encode("me@home:pass-wörd".encode()).decode())
@@ -135,6 +135,17 @@ async def test_a_vendor_that_closes_its_end_closes_ours(vendor, pool_to, between
     made = await vendor(answers(WHOLE[:-2]))
     heard = await ask(pool_to(made.port, proxy_url=proxy_url))
     assert heard.ending == "cut"
+
+
+async def test_what_comes_or_ends_while_a_tunnel_is_handed_over_is_not_lost():
+    """Between the TLS handshake and the protocol that waits for it, the loop may have read already."""
+    entrance, heir, pipe, reset = _Entrance(), Heir(), Pipe(), ConnectionResetError()
+    entrance.data_received(b"early ")
+    entrance.data_received(b"bytes")
+    entrance.connection_lost(reset)
+    entrance.hand_over(pipe, heir)
+    assert heir.told == ["made", b"early bytes", reset]
+    assert pipe.get_protocol() is heir
 
 
 # ---- tunnels that do not

@@ -394,10 +394,6 @@ TOKENS = [
 def test_no_bytes_make_it_raise_or_leave_it_stuck_and_no_cut_changes_what_is_understood(data, cuts):
     at = sorted({min(c, len(data)) for c in cuts} | {0, len(data)})
     pieces = [data[a:b] for a, b in pairwise(at)] or [b""]
-    whole, cut = asyncio.run(both([data], pieces))
+    whole, cut = asyncio.run(play([data])), asyncio.run(play(pieces))
     assert cut[0] == whole[0], "the requests"
     assert [s for s, _ in cut[2]] == [s for s, _ in whole[2]], "the refusals"
-
-
-async def both(whole: list[bytes], cut: list[bytes]):
-    return await play(whole), await play(cut)

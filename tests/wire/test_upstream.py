@@ -214,7 +214,21 @@ def test_no_bytes_make_it_raise_or_leave_the_listener_without_an_end(pieces, res
     asyncio.run(story())
 
 
-# ---- back-pressure
+# ---- large ones, both ways
+
+
+async def test_a_large_request_in_pieces_arrives_whole(vendor, pool_to):
+    async def play(raw: Raw) -> None:
+        await raw.head()
+        received.append(await raw.reader.readexactly(400_000))
+        await raw.send(EMPTY)
+
+    received = []
+    made = await vendor(play)
+    heard = Heard()
+    pool_to(made.port).send([b"POST / HTTP/1.1\r\n\r\n", b"a" * 200_000, b"b" * 200_000], heard, 5.0)
+    await heard.over.wait()
+    assert received == [b"a" * 200_000 + b"b" * 200_000]
 
 
 async def test_a_paused_answer_waits_in_the_vendors_socket(vendor, pool_to):

@@ -149,6 +149,11 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        if self.settings.redis_url:
+            from pilotfish.shell.shared import Shared  # with a client that only who shares has to pay for
+
+            self.engine.shared = Shared(self.settings.redis_url, self.engine.ledger, self.engine.budgets)
+            self._spawn(self.engine.shared.run(), "shared")
         if not self.settings.config:
             self._spawn(self._from_cluster(), "configmaps")
         else:

@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from os import urandom
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.credentials.keys import Key
     from pilotfish.shell.meters import Meters
+    from pilotfish.shell.shared import Shared
     from pilotfish.wire.server import Exchange
 
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
@@ -86,6 +87,8 @@ class Engine:
         self.idle.set()
         meters.before_scrape.append(self._count_in_flight)
         self.on_trip: Callable[[], None] = lambda: None
+        self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._keys = keys
         self._max_in_flight = max_in_flight
         self.max_body_bytes = max_body_bytes
@@ -160,7 +163,21 @@ class Engine:
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
-        run.begin(started)
+        if self.shared is None:
+            run.begin(started)
+        else:
+            self._spawn(self._begin_shared(self.shared, run, started))
+
+    async def _begin_shared(self, shared: Shared, run: Run, started: float) -> None:
+        """With limits in common with other proxies: asks for what this request may need, for two milliseconds at most."""
+        await shared.reserve(run.plan.candidates(), run.plan.tokens)
+        if not run.over:
+            run.begin(started)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _count_here(self, exchange: Exchange, inbound: Inbound, plan: Plan) -> None:
         """No service of the rule counts tokens: an estimate, marked as one."""
