@@ -44,6 +44,7 @@ MAY_SLEEP = {
     "tests/harness.py": "`until` looks again while another task works; it fails by a deadline, never passes by one",
     "tests/cluster/": "real processes, which tell nobody when they are ready",
     "tests/image/": "the same",
+    "tests/browser/": "the same: a browser",
 }
 
 # Test files that may skip -> why.
