@@ -71,7 +71,11 @@ class Accounting:
         rule = run.rule.name
         if run.rule.race is not None:
             for attempt in run.attempts:
-                result = "won" if attempt.relayed else "lost" if attempt.outcome is Outcome.LOST_RACE else "failed"
+                # A race that waits for the best has losers that were complete: good answers, which nobody got.
+                is_loser = not attempt.relayed and attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED)
+                if is_loser and attempt.outcome is Outcome.SERVED and attempt.usage is not None:
+                    self.meters[s.WASTED_TOKENS].number(rule, "race").value += attempt.usage.input + attempt.usage.output
+                result = "won" if attempt.relayed else "lost" if is_loser else "failed"
                 self.meters[s.RACES].number(*self.counting.service(rule, attempt.service, run.known).labels, result).value += 1
         elif run.dispatch.hedges:
             won = any(a.hedge and a.relayed for a in run.attempts)
