@@ -10,11 +10,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import Document, documents_of_text
+from pilotfish.core.documents import Document, read_text
 from pilotfish.core.snapshot import Rule, Service, Snapshot
-from pilotfish.errors import RuleError
+from pilotfish.errors import Problem, RuleError
 from pilotfish.providers import all_kinds
 from small_world import KINDS, TACTICS, TWO_PROVIDERS, compiled, problems
 
@@ -36,19 +38,15 @@ def test_golden(golden: Path) -> None:
 
 def verdict(text: str) -> str:
     files = re.split(r"^# file: (.+)\n", text, flags=re.MULTILINE)[1:]
-    documents: list[Document] = []
-    lines = []
-    for name, content in zip(files[::2], files[1::2], strict=True):
-        try:
-            documents += documents_of_text(name, content)
-        except RuleError as error:
-            lines += map(repr, error.problems)
+    readings = [read_text(name, content) for name, content in zip(files[::2], files[1::2], strict=True)]
+    lines = [repr(p) for reading in readings for p in reading.problems]
     try:
+        documents = [d for reading in readings for d in reading.documents]
         snapshot = compile_documents(documents, kinds={**all_kinds(), **KINDS}, tactics=TACTICS)
     except RuleError as error:
         lines += map(repr, error.problems)
     else:
-        lines += told(snapshot)
+        lines = lines or told(snapshot)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -56,10 +54,14 @@ def told(snapshot: Snapshot) -> list[str]:
     lines = [f"good: {' '.join(snapshot.sources) or 'nothing'}"]
     lines += [f"provider {p.name}: {p.kind.name} {p.style} {p.base} {', '.join(map(str, p.tokens))}" for p in snapshot.providers.values()]
     for rule in [*snapshot.rules, *snapshot.virtual_models.values()]:
-        lines += [f"{'virtual model' if rule.virtual else 'rule'} {rule.name}: {rule.scenario or 'any'} {rule.request_model}, {numbers(rule)}"]
+        lines += [
+            f"{'virtual model' if rule.virtual else 'rule'} {rule.name}: {rule.scenario or 'any'} {rule.request_model}, {numbers(rule)}"
+        ]
         lines += [f"  {service_line(s)}" for s in rule.services]
-        lines += [f"  block {b.index}: {' and '.join(op.text for op in b.ops)} -> {', '.join(s.id for s in b.services)}" for b in rule.smart]
-    return lines + [f"note: {note}" for note in snapshot.notes]
+        lines += [
+            f"  block {b.index}: {' and '.join(op.text for op in b.ops)} -> {', '.join(s.id for s in b.services)}" for b in rule.smart
+        ]
+    return lines
 
 
 def numbers(rule: Rule) -> str:
@@ -68,6 +70,45 @@ def numbers(rule: Rule) -> str:
 
 def service_line(s: Service) -> str:
     return f"tier {s.tier}: {s.id} weight {s.weight:g}{f' price {s.price.input:g}/{s.price.output:g}' if s.price else ''}"
+
+
+# Text made of the file's own words, with values of every kind in every place: what is wrong must be told, never raised.
+WORDS = ["rules", "providers", "defaults", "name", "services", "provider", "model", "kind", "openai", "cloud", "token", "tokens", "env", "options", "headers",
+         "timeouts", "total_s", "smart_routing", "ops", "position", "operation", "value", "virtual_models", "fallbacks", "lb_tactic", "type", "params",
+         "affinity", "by", "header", "hedge", "after", "race", "prices", "scenarios", "flags", "request_model", "base_url", "api_base", "openai/x", "x*[", "", "a b"]  # fmt: skip
+KEYS = st.sampled_from(WORDS)
+LEAVES = st.one_of(KEYS, st.none(), st.booleans(), st.integers(-2, 2), st.floats(), st.text(max_size=3))
+TREES = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)), max_leaves=12)
+RULES = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ("name", "services", "fallbacks", "smart_routing", "lb_tactic", "hedge", "affinity", "request_model", "timeouts"), TREES
+    ),
+)
+PROVIDERS = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["openai", "cloud", "openai_compatible", "x"])},
+    optional=dict.fromkeys(("token", "options", "headers", "api_base", "oauth_detail", "models"), TREES),
+)
+DATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "rules": st.one_of(TREES, st.lists(RULES, max_size=3)),
+        "providers": st.one_of(TREES, st.dictionaries(KEYS, PROVIDERS, max_size=3)),
+        **dict.fromkeys(("defaults", "virtual_models", "prices", "scenarios", "default_virtual_model", "rule"), TREES),
+    },
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(DATA)
+def test_whatever_a_document_holds_problems_are_told_and_nothing_else_is_raised(data: dict[str, object]) -> None:
+    found: list[Problem] = []
+    try:
+        version = compile_documents([Document("f", data)], kinds=KINDS, tactics=TACTICS).version
+    except RuleError as error:
+        version, found = "", error.problems
+    assert bool(version) is not bool(found)
+    assert all(p.source == "f" and p.message for p in found)
 
 
 def test_there_are_goldens() -> None:
@@ -94,7 +135,9 @@ def test_the_version_changes_with_the_order_of_rules_that_take_the_same_requests
     assert compiled(ONE, second).version != compiled(second, ONE).version
 
 
-@pytest.mark.parametrize("change", [("weight: 1", "weight: 2"), ("model: x", "model: z"), ("name: a", "name: b"), ("env: OPENAI_API_KEY", "env: OTHER")])
+@pytest.mark.parametrize(
+    "change", [("weight: 1", "weight: 2"), ("model: x", "model: z"), ("name: a", "name: b"), ("env: OPENAI_API_KEY", "env: OTHER")]
+)
 def test_the_version_changes_with_the_meaning(change: tuple[str, str]) -> None:
     assert compiled(ONE).version != compiled(ONE.replace(*change)).version
 
@@ -109,7 +152,7 @@ def test_globs_go_from_the_most_to_the_least_specific_and_file_order_breaks_ties
     services = "services: [{provider: openai, model: x}]"
     names = ["*", "gpt-*", "*-4om", "gpt-4*", "?pt-*"]
     text = "rules:\n" + "\n".join(f"- {{name: r{i}, request_model: '{g}', {services}}}" for i, g in enumerate(names))
-    assert [r.request_model for r, _ in compiled(TWO_PROVIDERS, text).globs] == ["gpt-4*", "*-4om", "gpt-*", "?pt-*", "*"]
+    assert [r.request_model for r, _ in compiled(TWO_PROVIDERS, text).globs] == ["gpt-4*", "gpt-*", "*-4om", "?pt-*", "*"]
 
 
 def test_a_price_without_a_provider_serves_all_of_them() -> None:
@@ -119,10 +162,19 @@ def test_a_price_without_a_provider_serves_all_of_them() -> None:
     assert [s.price.input for s in services if s.price] == [1, 2, 3]
 
 
+def test_sources_are_files_and_config_maps_each_once() -> None:
+    config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a.yaml: 'rules: []', b.yaml: 'rules: []'}\n"
+    assert compiled(config_map, "rules: []\n---\nproviders: {}").sources == ("1.yaml", "2.yaml")
+
+
 def test_problems_come_document_by_document_from_top_to_bottom() -> None:
     first = "rules:\n- {name: a, services: [{provider: openai}]}\nx: 1"
     second = "y: 1\nproviders: {openai: {kind: openai, no_key_required: true}}"
-    assert [(p.source, p.path) for p in problems(first, second)] == [("1.yaml", "rules[0].services[0].model"), ("1.yaml", "x"), ("2.yaml", "y")]
+    assert [(p.source, p.path) for p in problems(first, second)] == [
+        ("1.yaml", "rules[0].services[0].model"),
+        ("1.yaml", "x"),
+        ("2.yaml", "y"),
+    ]
 
 
 def test_an_unknown_default_virtual_model_is_a_problem() -> None:
