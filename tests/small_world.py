@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -56,8 +57,21 @@ _KINDS = [
         style_from=lambda options: "openai_responses" if options.get("api") == "responses" else "openai",
         model_quirks=lambda model: Quirks(system_role=False) if model.startswith("o1") else None,
     ),
-    ProviderKind("anthropic", "anthropic", {"messages": "/messages"}, base_url="https://anthropic.example/v1", version="/v1", auth=Auth("x-api-key", "")),
-    ProviderKind("openai_compatible", "openai", OPENAI_PATHS, options={"base_url": Option(), "headers": Option(type=dict)}),
+    ProviderKind(
+        "anthropic",
+        "anthropic",
+        {"messages": "/messages"},
+        base_url="https://anthropic.example/v1",
+        version="/v1",
+        auth=Auth("x-api-key", ""),
+    ),
+    ProviderKind(
+        "openai_compatible",
+        "openai",
+        OPENAI_PATHS,
+        options={"base_url": Option(), "headers": Option(type=dict)},
+        base_from=lambda options: "",
+    ),
     ProviderKind("local", "openai", OPENAI_PATHS, base_url="http://127.0.0.1:9/v1", needs_key=False),
     ProviderKind("groq", "openai", OPENAI_PATHS, base_url="https://groq.example/openai/v1", version="/openai/v1"),
     ProviderKind(
@@ -73,7 +87,7 @@ _KINDS = [
             "share": Option(type=float),
             "mode": Option(choices=("a", "b")),
         },
-        base_from=lambda options: f"https://{options['region']}.cloud.example",
+        base_from=lambda options: urlsplit(f"https://{options['region']}.cloud.example").geturl(),
         paths_from=lambda options: {"chat": f"/{options['region']}/chat"},
         query=lambda options: f"region={options['region']}",
     ),

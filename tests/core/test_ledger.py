@@ -187,6 +187,20 @@ def test_reset_brings_back_services_keys_and_credentials() -> None:
     assert ledger.reset("nobody") == 0
 
 
+def test_a_replaced_credential_brings_back_what_was_out_for_its_refusal_and_nothing_else() -> None:
+    at = provider(tokens=THREE_KEYS[:1])
+    ledger, [a, b, c], rule = ledger_of(service("a", at), service("b", at), service("c", provider("other")))
+    attempt(ledger, a, rule, Outcome.AUTH_FAILED, 0.0)
+    attempt(ledger, b, rule, Outcome.RATE_LIMITED, 0.0, wait_s=100)
+    attempt(ledger, c, rule, Outcome.AUTH_FAILED, 0.0)
+    ledger.renewed("acme", 0)
+    assert a.state.health.state == SERVING
+    assert ledger.key_for(a, 1.0) == 0
+    assert b.state.health.state == COOLING
+    assert c.state.health.state == COOLING
+    ledger.renewed("nobody", 5)
+
+
 def test_new_rules_keep_what_is_known_of_services_that_stay_and_forget_those_that_go() -> None:
     ledger, [a, b], rule = ledger_of(service("a"), service("b"))
     attempt(ledger, a, rule, Outcome.SERVED, 0.0)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import SUFFIXES, Document, documents_of_text
+from pilotfish.core.documents import SUFFIXES, read_text
 from pilotfish.core.snapshot import Snapshot
 from pilotfish.errors import Problem, RuleError, StartError
 from pilotfish.providers import all_kinds
+from pilotfish.shell.files import files_of
 from pilotfish.tactics import all_tactics
 
 _TRUE = ("1", "true", "yes", "on")
@@ -33,12 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 good, 1 problems, 2 a path that cannot be read."""
-    try:
-        texts = [pair for path in args.paths for pair in _texts(path)]
-    except StartError as error:
-        print(error, file=sys.stderr)
-        return 2
+    """0 good, 1 problems. Raises `StartError` (exit code 2) for a path that cannot be read."""
+    texts = [pair for path in args.paths for pair in _texts(path)]
     snapshot, problems = _check(texts, args.allow_inline_secrets)
     if args.format == "json":
         print(json.dumps([{"file": p.source, "path": p.path, "message": p.message} for p in problems], indent=2))
@@ -55,13 +52,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(texts: list[tuple[str, str]], allow_inline_secrets: bool) -> tuple[Snapshot | None, list[Problem]]:
     """Every text is read even if another cannot be, so that all problems come at once."""
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for source, text in texts:
-        try:
-            documents += documents_of_text(source, text)
-        except RuleError as error:
-            problems += error.problems
+    readings = [read_text(source, text) for source, text in texts]
+    documents = [d for reading in readings for d in reading.documents]
+    problems = [p for reading in readings for p in reading.problems]
     try:
         snapshot = compile_documents(documents, kinds=all_kinds(), tactics=all_tactics(), allow_inline_secrets=allow_inline_secrets)
     except RuleError as error:
@@ -71,17 +64,11 @@ def _check(texts: list[tuple[str, str]], allow_inline_secrets: bool) -> tuple[Sn
 
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
-    """(name, text) of a file, or of every rules file in a folder. Raises `StartError` for what cannot be read."""
+    """(name, text) of a file, or of every rules file that the proxy would read in a folder. Raises `StartError` for what cannot be read."""
     if path == "-":
         yield "stdin", _decoded("stdin", sys.stdin.buffer.read())
         return
-    folder = Path(path)
-    if not folder.is_dir():
-        yield path, _read(folder)
-        return
-    # Names with a dot first are the kubelet's own links to the same files, or editors' leftovers.
-    hidden = [p for p in folder.rglob("*") if any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    files = sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file() and p not in hidden)
+    files = files_of([path])
     if not files:
         raise StartError(f"{path}: no file ending in {', '.join(SUFFIXES)} in this folder")
     for file in files:

@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Always 0."""
     if args.format == "markdown":
-        print(reference(all_tactics()))
+        print(reference())
     else:
         print(json.dumps(json_schema(all_kinds(), all_tactics()), indent=2))
     return 0

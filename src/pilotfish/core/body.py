@@ -20,6 +20,8 @@ _encode = msgspec.json.Encoder().encode
 def members_of(body: bytes) -> Members:
     """The top level of a JSON object. Raises ClientError (400) saying what stands there instead."""
     try:
+        if not body.isascii():
+            body.decode()  # values that are skipped over are not looked into
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise ClientError(400, "invalid_json", _what_is_wrong(body, e)) from None
@@ -59,11 +61,16 @@ def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> 
     A value that is already so leaves the bytes alone. Where the walk is not sure where a value stands (escaped or repeated keys) the
     top level is written anew, which keeps each value's bytes and drops all but the last of repeated keys.
     """
-    changes = {k: v for k, v in values.items() if (members.get(k) if v is None else v != _bytes(members.get(k)))}
+    changes = {}
+    for name, value in values.items():
+        known = members.get(name)
+        if known is None if value is None else known is not None and bytes(known) == value:
+            continue
+        changes[name] = value
     if not changes:
         return (body,)
     if None not in changes.values():
-        spans = _spans(body, members)
+        spans = _spans(body, members, changes)
         if spans is not None:
             return _spliced(body, spans, changes)
     merged = {k: raw for k, raw in members.items() if changes.get(k, b"") is not None}
@@ -71,53 +78,77 @@ def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> 
     return (_encode(merged),)
 
 
-def _bytes(raw: msgspec.Raw | None) -> bytes | None:
-    return None if raw is None else bytes(raw)
-
-
 def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, bytes | None]) -> tuple[bytes, ...]:
     parts: list[bytes] = []
     at = 0
-    for start, end, value in sorted((*spans[k], v) for k, v in changes.items() if k in spans):
-        parts += (body[at:start], value or b"")
+    for name, (start, end) in spans.items():  # in the order in which they stand
+        parts += (body[at:start], changes[name] or b"")
         at = end
-    added = b"".join(b",%s:%s" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None)
-    if not added:
+    if len(spans) == len(changes):
         return (*parts, body[at:])
+    added = b"".join([b",%b:%b" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None])
     close = body.rindex(b"}")
-    return (*parts, body[at:close], added if spans else added[1:], body[close:])
+    return (*parts, body[at:close], added, body[close:])
 
 
-def _spans(body: bytes, members: Members) -> dict[str, tuple[int, int]] | None:
-    """Where each top-level value stands: the members' order and lengths are known, so only keys, colons and blanks are walked."""
-    spans: dict[str, tuple[int, int]] = {}
-    at = _skip(body, 0)
-    if body[at : at + 1] != b"{":
+def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> dict[str, tuple[int, int]] | None:
+    """Where these top-level values stand: the members' order and lengths are known, so only keys, colons and blanks are walked, as far
+    as the last one wanted. None where that is not sure.
+
+    A repeated key keeps its first place and its last value. Unless a search shows that a name does not come again behind its value, inside
+    another one or with escapes, the walk goes on to the end, comparing all values: only where it arrives is every key the only one of its
+    name.
+    """
+    if not members:
         return None
-    at += 1
-    for i, (key, raw) in enumerate(members.items()):
-        at = _skip(body, at)
-        if i:
-            if body[at : at + 1] != b",":
+    spans: dict[str, tuple[int, int]] = {}
+    left = len([k for k in wanted if k in members])
+    at = 1 if body.startswith(b"{") else _after(body, b"{", 0)
+    separator = b""
+    is_sure = True
+    for key, raw in members.items():
+        if not left and is_sure:
+            break
+        name = b'"%b"' % key.encode()
+        token = b"%b%b:" % (separator, name)
+        if body.startswith(token, at):  # compact, as SDKs write it
+            at += len(token)
+        else:
+            at = _after(body, b":", _after(body, name, _after(body, separator, at)))
+            if at < 0:
                 return None
-            at = _skip(body, at + 1)
-        name = b'"%s"' % key.encode()
-        if not body.startswith(name, at):
+        if body[at] in _BLANKS:
+            at = _skip(body, at)
+        end = at + len(memoryview(raw))
+        if (key in wanted or not is_sure) and not body.startswith(bytes(raw), at):
             return None
-        at = _skip(body, at + len(name))
-        if body[at : at + 1] != b":":
-            return None
-        at = _skip(body, at + 1)
-        length = len(memoryview(raw))
-        # A repeated key keeps its first place and its last value: the bytes here are then another value's.
-        if length < 512 and not body.startswith(bytes(raw), at):
-            return None
-        spans[key] = (at, at + length)
-        at += length
-    return spans if body[_skip(body, at) : _skip(body, at) + 1] == b"}" else None
+        if key in wanted:
+            is_sure = is_sure and len(body) - end < SEARCH_BYTES and body.find(name, end) < 0 and body.find(_ESCAPED, end) < 0
+            spans[key] = (at, end)
+            left -= 1
+        at = end
+        separator = b","
+    return spans if is_sure or _after(body, b"}", at) >= 0 else None
+
+
+def _after(body: bytes, token: bytes, at: int) -> int:
+    """Behind the token, which must come next but for blanks; negative if it does not, or if an earlier one did not."""
+    if at < 0:
+        return at
+    if not body.startswith(token, at):
+        at = _skip(body, at)
+        if not body.startswith(token, at):
+            return -1
+    return at + len(token)
 
 
 def _skip(body: bytes, at: int) -> int:
-    while body[at : at + 1] in (b" ", b"\t", b"\r", b"\n"):
+    end = len(body)
+    while at < end and body[at] in _BLANKS:
         at += 1
     return at
+
+
+SEARCH_BYTES = 4096  # a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
+_BLANKS = b" \t\r\n"
+_ESCAPED = b"\\u00"  # how a letter of a key that is worth changing can be escaped

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.body import replaced
-from pilotfish.core.inbound import Inbound, multipart_with_model
+from pilotfish.core.body import is_true, replaced
+from pilotfish.core.inbound import Headers, Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.rescue import continuation
 from pilotfish.core.snapshot import Service
 from pilotfish.core.style import Target
-from pilotfish.errors import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pilotfish.core.neutral import Chat
     from pilotfish.core.style import Style
 
 _USAGE = b'{"include_usage":true}'
 # Styles that keep model and stream in the path, not in the body.
-_IN_PATH = frozenset({"generate", "google_embeddings", "google_count_tokens", "converse"})
+_IN_PATH = frozenset({"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"})
 _USAGE_OPS = frozenset({"chat", "completions"})
 
 
@@ -45,17 +45,23 @@ class CallBody(NamedTuple):
 
 
 def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]) -> CallBody:
-    """Raises ClientError where the request cannot be written in the service's style."""
+    """For the client's own operation, or from one chat style to another. Raises ClientError where the request cannot be written so."""
     if op == inbound.op:
         return _same_style(inbound, service, op)
-    if op not in CHAT_STYLES or inbound.op not in CHAT_STYLES:
-        return _alike(inbound, service, op)
     style = CHAT_STYLES[op]
     written = styles(style).write_request(
         chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
     )
     edited = _edited(written.body, service, op)
     return CallBody(op, style, (edited,), False, written.dropped, False, written.headers)
+
+
+def continuation_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style], text: str, *, prefill: bool) -> CallBody:
+    """A request to go on from `text`, which the client has already seen. Raises ClientError as `call_body` does."""
+    style = CHAT_STYLES[op]
+    chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
+    written = styles(style).write_request(chat, Target(model=service.model, stream=True, quirks=service.quirks))
+    return CallBody(op, style, (_edited(written.body, service, op),), style == inbound.style, written.dropped, False, written.headers)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
@@ -71,8 +77,8 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
         body = inbound.body if inbound.model == service.model else multipart_with_model(inbound.body, service.model)
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
     values: dict[str, bytes | None] = {}
-    if op not in _IN_PATH and inbound.model != service.model:
-        values["model"] = service.model_json
+    if op not in _IN_PATH:
+        values["model"] = service.model_json  # where it stands already, nothing is changed
     hides = False
     if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
         values["stream_options"] = _with_usage(members.get("stream_options"))
@@ -107,5 +113,27 @@ def _edited(body: bytes, service: Service, op: str) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _alike(inbound: Inbound, service: Service, op: str) -> CallBody:
-    raise ClientError(400, "unsupported", f"{inbound.op} cannot be served by {service.id}, which offers {op}")
+# Below this, copying is cheaper than a write of several pieces.
+JOIN_BYTES = 128 * 1024
+
+
+def request_parts(start: bytes, headers: Headers, call: CallBody, more: Sequence[bytes] = ()) -> tuple[bytes, ...]:
+    """The whole request as it is sent. `start`: request line and fixed headers; `headers`: the credential's and the client's own."""
+    parts = call.parts
+    size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+    lines = [start]
+    lines += [b"%b: %b\r\n" % h for h in headers]
+    if call.headers:
+        lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
+    lines += more
+    lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
+    if size < JOIN_BYTES:
+        lines += parts
+        return (b"".join(lines),)
+    return (b"".join(lines), *parts)
+
+
+def may_hedge(inbound: Inbound) -> bool:
+    """Not for requests that store something or run on in the background: two of them would be two."""
+    members = inbound.members
+    return members is not None and not is_true(members, "store") and not is_true(members, "background")

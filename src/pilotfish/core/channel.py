@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from pilotfish.core.body import members_of, replaced, text_of
 from pilotfish.core.deltas import (
     CitationDelta,
     Delta,
@@ -32,6 +33,7 @@ from pilotfish.core.deltas import (
     UsageDelta,
 )
 from pilotfish.core.outcome import Usage
+from pilotfish.core.rescue import Continuation, Record
 from pilotfish.core.sse import EventTooLong
 from pilotfish.core.style import (
     CONTENT,
@@ -47,10 +49,19 @@ from pilotfish.core.style import (
     StreamWriter,
     Watcher,
 )
+from pilotfish.errors import ClientError
 
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
+
+
+class Framing(Protocol):
+    """How events become elements of an array (`styles.google.array`)."""
+
+    def feed(self, event: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+    def error(self, error: ErrorInfo) -> bytes: ...
 
 
 class Channel(Protocol):
@@ -160,13 +171,33 @@ class PassThrough:
         return self._close
 
 
+class InArray(PassThrough):
+    """A Google stream for a client that wants a JSON array: events come, elements go, each payload byte for byte."""
+
+    __slots__ = ("_framing",)
+
+    def __init__(self, splitter: Splitter, watcher: Watcher, rename: Callable[[bytes], bytes] | None, framing: Framing) -> None:
+        super().__init__(splitter, watcher, hide_usage=False, rename=None, close=b"")
+        self._framing = framing
+        self._rename = framing.feed if rename is None else lambda event: framing.feed(rename(event))
+
+    def close(self) -> bytes:
+        self.terminal = True
+        return self._framing.end()
+
+    def error_element(self, error: ErrorInfo) -> bytes:
+        return self._framing.error(error)
+
+
 _SPOKEN = (TextDelta, ThinkingDelta, RefusalDelta, ToolStart, ToolArgs, PartDelta, CitationDelta)
 
 
 class Translated:
-    """`reader` is the upstream style's, `writer` the client's. The writer may be shared with the attempt that this one rescues."""
+    """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is shared with the attempt that this one
+    goes on from. `record` takes note of what the client sees, where the rule would have a broken stream continued."""
 
     __slots__ = (
+        "_continuation",
         "_read",
         "_split",
         "_writer",
@@ -177,13 +208,24 @@ class Translated:
         "finish_reason",
         "finished",
         "malformed",
+        "record",
         "terminal",
         "too_long",
         "usage",
     )
 
-    def __init__(self, splitter: Splitter, reader: StreamReader, writer: StreamWriter) -> None:
+    def __init__(
+        self,
+        splitter: Splitter,
+        reader: StreamReader,
+        writer: StreamWriter,
+        *,
+        record: Record | None = None,
+        continuation: Continuation | None = None,
+    ) -> None:
         self._split, self._read, self._writer = splitter.feed, reader.feed, writer
+        self.record = record
+        self._continuation = continuation
         self.contents = self.events = self.malformed = self.chars = 0
         self.finished = self.terminal = False
         self.error: ErrorInfo | None = None
@@ -197,13 +239,17 @@ class Translated:
         except EventTooLong as e:
             events, self.too_long = e.events, str(e)
         kept: list[Delta] = []
+        fit = None if self._continuation is None else self._continuation.fit
         for event in events:
             for delta in self._read(event):
                 if isinstance(delta, StreamError):
                     self.error = delta.error
                     break
                 if self._note(delta):
-                    kept.append(delta)
+                    for fitted in (delta,) if fit is None else fit(delta):
+                        if self.record is not None:
+                            self.record.note(fitted)
+                        kept.append(fitted)
             if self.error is not None:
                 break
         self.events += len(kept)
@@ -236,7 +282,8 @@ class Translated:
     def close(self) -> bytes:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
-        return self._writer.end()
+        rest = self._continuation.rest() if self._continuation is not None else []
+        return (self._writer.write(rest) if rest else b"") + self._writer.end()
 
 
 class Raw:
@@ -293,14 +340,37 @@ class Inflate:
 
 
 _MODEL = re.compile(rb'"(model|modelVersion)"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NESTING = re.compile(rb"[{\[]")
+_WRAPPERS = ("response", "message")  # where an event keeps the answer whose model it names
 
 
 def renamer(model: str) -> Callable[[bytes], bytes]:
-    """Puts this model's name where an event or answer names the upstream's. A quote inside a JSON string is always escaped, so the
-    first match is a real member; in a request echoed by Responses the outer one comes first."""
+    """Puts this model's name where an event or answer names the upstream's: at its top, or at the top of what it wraps. A tool's input
+    may have a `model` of its own, which is not ours to change."""
     shown = msgspec.json.encode(model)
 
     def rename(data: bytes) -> bytes:
-        return _MODEL.sub(lambda m: b'"%b":%b' % (m[1], shown), data, count=1)
+        found = _MODEL.search(data)
+        if found is None:
+            return data
+        start = data.find(b"{")
+        if not _NESTING.search(data, start + 1, found.start()):  # nearly always: it stands before all that is nested
+            return b'%b"%b":%b%b' % (data[: found.start()], found[1], shown, data[found.end() :])
+        end = data.rfind(b"}") + 1
+        return data[:start] + rename_below(data[start:end]) + data[end:]
+
+    def rename_below(answer: bytes) -> bytes:
+        try:
+            members = members_of(answer)
+        except ClientError:
+            return answer
+        values: dict[str, bytes | None] = {}
+        for name in ("model", "modelVersion"):
+            if text_of(members, name) is not None:
+                values[name] = shown
+        for name in _WRAPPERS if not values else ():
+            if name in members:
+                values[name] = rename(bytes(members[name]))
+        return b"".join(replaced(answer, members, values))
 
     return rename

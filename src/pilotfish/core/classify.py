@@ -119,6 +119,8 @@ def _outcome(kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wai
     if named is Outcome.OVERLOADED and status == 429 and wait_s is not None:
         # Whoever says when to come back is not out of breath but counting.
         return Outcome.RATE_LIMITED
+    if named is Outcome.SERVER_ERROR and status in (503, 529):
+        return Outcome.OVERLOADED  # Anthropic's api_error says less than the status does
     if named is not None:
         return named
     return _by_status(status) if status else _by_type(error)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
 
 from pilotfish.core.agents import claude_code_agent
+from pilotfish.core.body import text_of as text_of_member
 from pilotfish.core.inbound import BYTES_PER_TOKEN, Inbound
 from pilotfish.core.ledger import Ledger
 from pilotfish.core.neutral import Audio, Chat, Document, Image, Part, Text, ToolCall, ToolResult, Turn
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.smart import Figures
-from pilotfish.core.snapshot import Service
+from pilotfish.core.snapshot import Affinity, Service
 from pilotfish.errors import ClientError
 
 _NOTHING = Chat(model="", turns=())
@@ -31,7 +32,7 @@ class RequestView:
     @cached_property
     def chat(self) -> Chat:
         if self._inbound.op not in CHAT_STYLES:
-            return _NOTHING
+            return self._inbound.chat or _NOTHING
         try:
             return self._read(self._inbound)
         except ClientError:
@@ -71,9 +72,9 @@ class RequestView:
         chat = self.chat
         if chat is _NOTHING:
             return self._inbound.tokens
-        media = sum(1 for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio) and p.data)
-        letters = len(self._inbound.body) - sum(len(p.data) for t in chat.turns for p in t.parts if isinstance(p, Image | Document | Audio))
-        return max(1, letters // BYTES_PER_TOKEN) + media * _MEDIA_TOKENS
+        held = [len(p.data) for t in chat.turns for p in _media_parts(t.parts) if p.data]
+        letters = len(self._inbound.body) - sum(held)
+        return max(1, letters // BYTES_PER_TOKEN) + len(held) * _MEDIA_TOKENS
 
     @cached_property
     def agent(self) -> str:
@@ -101,11 +102,31 @@ class RequestView:
     def _user_turns(self) -> list[Turn]:
         return [t for t in self.chat.turns if t.role == "user"]
 
-    def first_turn(self) -> bytes:
-        """System prompt, tools and first turn: what upstream prompt caches hang on."""
-        tools = msgspec.json.encode([[t.name, t.description, t.schema] for t in self.chat.tools], order="deterministic")
-        first = msgspec.json.encode(self.chat.turns[:1], order="deterministic")
-        return b"\x00".join((self.system.encode(), tools, first))
+    def beginning(self) -> tuple[bytes, bytes, bytes]:
+        """System prompt, tools and first turn: what upstream prompt caches go by."""
+        chat = self.chat
+        tools = msgspec.json.encode([[t.name, t.description, t.schema] for t in chat.tools], order="deterministic") if chat.tools else b""
+        first = msgspec.json.encode(chat.turns[0], order="deterministic") if chat.turns else b""
+        return self.system.encode(), tools, first
+
+
+def session_of(inbound: Inbound, affinity: Affinity) -> str:
+    """What tells one client's session from another's; empty where the request does not say."""
+    if affinity.by == "header":
+        value = inbound.header(affinity.header.lower().encode())
+        return "" if value is None else value.decode("latin-1")
+    if affinity.by == "client_ip":
+        return inbound.client_ip
+    if inbound.members is None:
+        return ""
+    user = text_of_member(inbound.members, "user")
+    if user is None and "metadata" in inbound.members:
+        try:
+            metadata = msgspec.json.decode(inbound.members["metadata"], type=dict[str, object])
+        except msgspec.DecodeError:
+            return ""
+        user = str(metadata.get("user_id") or "")
+    return user or ""
 
 
 def text_of(parts: Iterable[Part]) -> str:
@@ -114,14 +135,13 @@ def text_of(parts: Iterable[Part]) -> str:
 
 
 def media_of(parts: Iterable[Part]) -> list[str]:
-    found: list[str] = []
+    return [type(p).__name__.lower() for p in _media_parts(parts)]
+
+
+def _media_parts(parts: Iterable[Part]) -> Iterator[Image | Document | Audio]:
+    """Those inside results of tools too: that is where agents' screenshots are."""
     for part in parts:
-        if isinstance(part, Image):
-            found.append("image")
-        elif isinstance(part, Document):
-            found.append("document")
-        elif isinstance(part, Audio):
-            found.append("audio")
+        if isinstance(part, Image | Document | Audio):
+            yield part
         elif isinstance(part, ToolResult):
-            found += media_of(part.parts)
-    return found
+            yield from _media_parts(part.parts)

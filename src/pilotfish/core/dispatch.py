@@ -9,66 +9,14 @@ to the ledger has happened before an event is told, so that the plan sees the se
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from typing import NamedTuple
 
+from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
 from pilotfish.core.outcome import Failure, Outcome
 from pilotfish.core.plan import Plan
 from pilotfish.core.races import score
 from pilotfish.core.tactic import Candidate
-
-# ---- commands
-
-
-class Start(NamedTuple):
-    """Send the request to this service. `forced`: it is cooling after errors, but nothing else is left. `rescue`: go on from what
-    the client has already seen. `hedge`: an attempt that only runs because another one is late."""
-
-    n: int
-    candidate: Candidate
-    forced: bool = False
-    rescue: bool = False
-    hedge: bool = False
-
-
-class Relay(NamedTuple):
-    """This attempt's answer is the client's. There is no way back."""
-
-    n: int
-
-
-class Cancel(NamedTuple):
-    n: int
-    outcome: Outcome
-
-
-class WakeAt(NamedTuple):
-    """Call `woke` at this time; replaces any earlier one."""
-
-    at: float
-
-
-class Answer(NamedTuple):
-    """Tell the client of this failure: nothing has been sent yet. `retry_after_s`: when it may be worth another try."""
-
-    failure: Failure
-    retry_after_s: float | None
-
-
-class Break(NamedTuple):
-    """The answer that the client is reading broke and cannot be saved: an error event, then the end."""
-
-    failure: Failure
-
-
-class Done(NamedTuple):
-    """The relayed attempt is complete."""
-
-    n: int
-
-
-Command = Start | Relay | Cancel | WakeAt | Answer | Break | Done
-Commands = list[Command]
 
 SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
 NO_SERVICE = Failure(outcome=Outcome.CONNECT_FAILED, status=503, message="no service of this rule can be used now", code="no_service")
@@ -108,7 +56,9 @@ class Dispatch:
         self._timers: dict[str, float] = {}
         self._again: Try | None = None  # who is asked again when the backoff is over
         self._awaited: Candidate | None = None  # who said when to come back
-        self._waits = 0
+        self._asked: defaultdict[int, int] = defaultdict(int)  # by service: how often, whatever the reason; another key is no retry
+        self._keys_tried: defaultdict[int, int] = defaultdict(int)  # by service: how often another of its keys was taken
+        self._waiting_since: float | None = None
         self._racing = self.rule.race is not None
         self._queued_until: float | None = None
 
@@ -122,7 +72,7 @@ class Dispatch:
         if race is None:
             return self._advance(now)
         commands: Commands = []
-        for _ in range(race.max_parallel):
+        for _ in range(min(race.max_parallel, self.rule.retries.max_attempts)):
             candidate = self.plan.next(now)
             if candidate is None:
                 break
@@ -138,9 +88,7 @@ class Dispatch:
         if attempt is None or self.over or attempt.spoke_at is not None:
             return []
         attempt.spoke_at = now
-        if self.relayed is not None or (self.rule.buffer and self._streams):
-            return []
-        return self._candidate_won(attempt, now)
+        return [] if self.relayed is not None else self._candidate_won(attempt, now)
 
     def completed(self, n: int, now: float) -> Commands:
         """This attempt's answer is complete and good."""
@@ -156,23 +104,27 @@ class Dispatch:
             attempt.spoke_at = now
         return self._candidate_won(attempt, now)
 
-    def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False) -> Commands:
-        """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on."""
+    def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
+        """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on.
+        `other_way`: it refused the way it was asked, and can be asked another way."""
         attempt = self._running.pop(n, None)
         if attempt is None or self.over:
             return []
         self.last = failure
+        self._timers.pop("hedge", None)
         self._lost_race(attempt, now)
         if self.relayed == n:
             return self._broken(failure, rescuable, now)
         if self.relayed is not None:
             return []
         if self._running:
-            return self._one_of_several(now)
+            return self._one_of_several(failure, now)
+        if other_way and self.attempts < self.rule.retries.max_attempts and self._may_ask(attempt.candidate, now):
+            return self._start(attempt.candidate, now, same=True)
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
-        if failure.outcome is Outcome.BAD_REQUEST:
+        if failure.outcome is Outcome.BAD_REQUEST and not self.rescues:  # a continuation's faults are ours, not the client's
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
             return self._give_up(now)
@@ -193,6 +145,8 @@ class Dispatch:
         """The request's own time is over."""
         if self.over:
             return []
+        if any(t.complete for t in self._running.values()):
+            return self._best(now, complete=True)  # a race that waited for a better answer than the one it has
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
         self.over = True
@@ -206,17 +160,19 @@ class Dispatch:
             return []
         self.over = True
         running, self._running = self._running, {}
-        return [Cancel(n, Outcome.CLIENT_GONE) for n in running]
+        return [Cancel(t.n, Outcome.CLIENT_GONE) for t in running.values() if not t.complete]
 
     # ---- starting
 
-    def _start(self, candidate: Candidate, now: float, *, again: int = 0, forced: bool = False, hedge: bool = False) -> Commands:
+    def _start(self, candidate: Candidate, now: float, *, same: bool = False, forced: bool = False, hedge: bool = False) -> Commands:
+        """`same`: the same try once more, with another key or worded otherwise, which is no retry."""
         n = self.attempts
         self.attempts += 1
         self.forced = self.forced or forced
         if candidate.state not in self.plan.tried:
             self.plan.tried.append(candidate.state)
-        attempt = self._running[n] = Try(n, candidate, again, now, hedge)
+        self._asked[id(candidate.state)] += not same
+        attempt = self._running[n] = Try(n, candidate, self._asked[id(candidate.state)] - 1, now, hedge)
         commands: Commands = [Start(n, candidate, forced, self.rescues > 0, hedge)]
         if self._may_hedge and not hedge and not self._racing and not self.rescues:
             after = self._hedge_after(attempt, now)
@@ -235,7 +191,9 @@ class Dispatch:
             candidate = self.plan.spare(now)
             forced = candidate is not None
         if candidate is not None:
-            if self.attempts:
+            if self._asked[id(candidate.state)]:
+                self.retries += 1
+            elif self.attempts:
                 self.fallbacks += 1
             return self._start(candidate, now, forced=forced)
         if reason:
@@ -246,10 +204,13 @@ class Dispatch:
         """For a service that said when to come back, or for a place within the limits, if either is soon."""
         retries = self.rule.retries
         back = self.plan.comeback(now)
-        if back is not None and self._waits <= retries.max_attempts + 50:
+        if back is not None:
             at, candidate = back
-            if at - now <= retries.max_s and at < self.deadline:
-                self._waits += 1
+            if self._waiting_since is None:
+                self._waiting_since = now
+            # A wait for a service that this request has already been refused by is a retry. Polls for another one's probe are not.
+            patient = now - self._waiting_since <= retries.max_s * (retries.max_retries + 1)
+            if patient and at - now <= retries.max_s and at < self.deadline and self._asked[id(candidate.state)] <= retries.max_retries:
                 self._awaited = candidate
                 self._timers["comeback"] = at
                 return [self._wake()]
@@ -266,9 +227,10 @@ class Dispatch:
         """The same service once more, if this outcome and the budgets allow it."""
         outcome = failure.outcome
         if outcome in (Outcome.AUTH_FAILED, Outcome.RATE_LIMITED) and self._has_other_key(attempt.candidate, now):
-            if self.attempts < self.rule.retries.max_attempts:
-                return self._start(attempt.candidate, now, again=attempt.again)
-            return None
+            if self.attempts >= self.rule.retries.max_attempts:
+                return None
+            self._keys_tried[id(attempt.candidate.state)] += 1
+            return self._start(attempt.candidate, now, same=True)
         if outcome is Outcome.CONNECT_FAILED:
             allowed = min(1, self.rule.retries.max_retries)
         elif outcome in SAME_AGAIN or (outcome is Outcome.RATE_LIMITED and failure.wait_s is None and not self.plan.others(now)):
@@ -281,8 +243,10 @@ class Dispatch:
         if attempt.candidate.state.health.is_out(now) or (attempt.candidate.state.health.trips and self.plan.others(now)):
             return None
         delay = 0.0 if outcome is Outcome.CONNECT_FAILED else self._backoff(attempt.again)
-        if failure.wait_s is not None:
-            delay = max(delay, failure.wait_s)
+        if failure.wait_s is not None and failure.wait_s > delay:
+            if self.plan.others(now):
+                return None  # a wait that it asks for is spent only where nobody else is usable
+            delay = failure.wait_s
         if delay > retries.max_s * (1 + retries.jitter) or now + delay >= self.deadline:
             return None
         self.plan.desk.retries.take(now)
@@ -291,7 +255,13 @@ class Dispatch:
         return [self._wake()] if delay else self.woke(now)
 
     def _has_other_key(self, candidate: Candidate, now: float) -> bool:
-        return len(candidate.service.provider.tokens) > 1 and self.plan.ledger.key_for(candidate, now) is not None
+        others = len(candidate.service.provider.tokens) - 1
+        # Counted, since a key that is told to wait for no time at all is at once as good as another.
+        return self._keys_tried[id(candidate.state)] < others and self._may_ask(candidate, now)
+
+    def _may_ask(self, candidate: Candidate, now: float) -> bool:
+        """Once more: others may have been told to stay away from it since, or have taken what our limits leave."""
+        return not candidate.state.health.is_out(now) and self.plan.has_room(candidate, now)
 
     def _backoff(self, again: int) -> float:
         retries = self.rule.retries
@@ -307,17 +277,20 @@ class Dispatch:
         attempt, self._again = self._again, None
         if attempt is None or self._running:
             return []
+        if not self._may_ask(attempt.candidate, now):
+            return self._advance(now)
         self.retries += 1
-        return self._start(attempt.candidate, now, again=attempt.again + 1)
+        return self._start(attempt.candidate, now)
 
     def _comeback_over(self, now: float) -> Commands:
         candidate, self._awaited = self._awaited, None
         if candidate is None or self._running:
             return []
         health = candidate.state.health
-        if health.is_due(now) and self.plan.ledger.key_for(candidate, now) is not None:
+        if health.is_due(now) and self.plan.has_room(candidate, now):
             if self.attempts >= self.rule.retries.max_attempts:
                 return self._give_up(now)
+            self.retries += self._asked[id(candidate.state)] > 0
             return self._start(candidate, now)
         self.plan.try_again(candidate)
         return self._advance(now)
@@ -359,7 +332,8 @@ class Dispatch:
             self._lost_race(attempt, now)
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
-        self.last = RACE_LATE
+        if commands or self.last is None:  # between two attempts, what the last one said tells more
+            self.last = RACE_LATE
         return commands + self._give_up(now)
 
     # ---- winning
@@ -377,9 +351,10 @@ class Dispatch:
             return [self._wake()]
         return []
 
-    def _best(self, now: float) -> Commands:
+    def _best(self, now: float, *, complete: bool = False) -> Commands:
+        """The winner of those that have spoken. `complete`: of those whose answer is complete."""
         race = self.rule.race
-        ready = [t for t in self._running.values() if t.spoke_at is not None]
+        ready = [t for t in self._running.values() if (t.complete if complete else t.spoke_at is not None)]
         if not ready or race is None:
             return []
 
@@ -391,7 +366,7 @@ class Dispatch:
         return self._relay(max(ready, key=merit), now)
 
     def _relay(self, attempt: Try, now: float) -> Commands:
-        self.relayed = attempt.n
+        """It has won. Where the rule buffers, the client gets it when it is complete: until then another service can start anew."""
         for name in ("hedge", "grace", "race"):
             self._timers.pop(name, None)
         losers = [t for t in self._running.values() if t is not attempt]
@@ -401,7 +376,11 @@ class Dispatch:
         if self._racing and self.plan.history is not None:
             self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(True, now)
         self._racing = False
-        commands: Commands = [*(Cancel(t.n, Outcome.LOST_RACE) for t in losers), Relay(attempt.n)]
+        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete]
+        if self.rule.buffer and self._streams and not attempt.complete:
+            return commands
+        self.relayed = attempt.n
+        commands.append(Relay(attempt.n))
         return commands + self._done(attempt.n) if attempt.complete else commands
 
     def _lost_race(self, attempt: Try, now: float) -> None:
@@ -412,10 +391,12 @@ class Dispatch:
         history = self.plan.history
         return history.record(self.rule.name, attempt.candidate.service.id).win_rate(now) if history is not None else 0.5
 
-    def _one_of_several(self, now: float) -> Commands:
-        """One of a race or of a hedged pair failed while others run."""
-        if self._racing and self.attempts < self.rule.retries.max_attempts:
-            candidate = self.plan.next(now)
+    def _one_of_several(self, failure: Failure, now: float) -> Commands:
+        """One of a race or of a hedged pair failed while others run. In a race another service takes its place, unless the request
+        itself was refused: who runs already may see it otherwise, nobody else is asked."""
+        reason = failure.reason if failure.reason in self.rule.fallback_on else ""
+        if self._racing and self.attempts < self.rule.retries.max_attempts and (failure.outcome is not Outcome.BAD_REQUEST or reason):
+            candidate = self.plan.next(now, reason)
             if candidate is not None:
                 return self._start(candidate, now)
         if self._racing and all(t.spoke_at is not None for t in self._running.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilotfish.core.health import SERVING
-from pilotfish.core.plan import COOLING, Plan, op_for
+from pilotfish.core.plan import COOLING, HEADROOM, LIMITED, Plan, op_for
 from pilotfish.core.tactic import Candidate
 
 
@@ -31,7 +31,7 @@ def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | 
                     usable.append(c)
                 else:
                     seen.add(id(c.state))
-                    left_out.append({"service": c.service.id, "why": out_because(c, obstacle, now, wall)})
+                    left_out.append({"service": c.service.id, "why": out_because(plan, c, obstacle, now, wall)})
             memory = plan.ledger.memory(plan.rule.name, roster.key)
             for c in plan.ordered(roster, usable, now) if usable else ():
                 seen.add(id(c.state))
@@ -47,10 +47,16 @@ def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | 
     }
 
 
-def out_because(candidate: Candidate, obstacle: str, now: float, wall: float) -> str:
+def out_because(plan: Plan, candidate: Candidate, obstacle: str, now: float, wall: float) -> str:
     health = candidate.state.health
     if obstacle == COOLING and health.state != SERVING:
         return f"cooling until {rfc3339(wall + health.until - now)} ({health.until - now:.0f} s): {health.reason}"
+    if obstacle == LIMITED:
+        return f"{obstacle}: {plan.limit_of(candidate, now)}"
+    if obstacle == HEADROOM:
+        left = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(candidate.state.headroom.remaining.items()))
+        at = candidate.state.headroom.usable_at(plan.tokens, now)
+        return f"{obstacle}: {left} left, this request needs about {plan.tokens} tokens; until {rfc3339(wall + at - now)}"
     return obstacle
 
 

@@ -26,7 +26,7 @@ _DURATION = re.compile(
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 # "try again in 20s", "retry after 14 seconds", "Please retry in 1m2.5s", "wait 6ms", "within 3 minutes".
 _IN_TEXT = re.compile(
-    r"\b(?:again|retry|retrying|wait|available|resets?)\b[a-z ,]{0,24}?\b(?:in|after|for|within|wait)\s+(?:at least |about |another )?"
+    r"\b(?:(?:again|retry|retrying|wait|available|resets?)\b[a-z ,]{0,24}?\b(?:in|after|for|within)|wait)\s+(?:at least |about |another )?"
     r"(?:(?P<compact>(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|[dhms])){1,5})(?![a-z0-9])"
     r"|(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9})?) ?(?P<unit>milli|ms|sec|min|hour))",
     re.IGNORECASE,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pilotfish.core.body import Members, is_true, members_of, text_of
 from pilotfish.core.surfaces import Surface, scenario_of_style
@@ -16,16 +19,17 @@ Headers = list[tuple[bytes, bytes]]
 
 # Roughly what a token is over all vendors and languages, where nobody has counted yet.
 BYTES_PER_TOKEN = 4
-_MULTIPART_MODEL = b'name="model"'
 
 
 class Inbound:
     """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body, None for multipart.
 
     `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for reasoning, so answers may start late.
+    `array`: a Google stream that is wanted as a JSON array.
     """
 
     __slots__ = (
+        "array",
         "body",
         "chat",
         "client_ip",
@@ -51,35 +55,35 @@ class Inbound:
         self.scenario = surface.scenario or scenario_of_style(surface.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
+        self.array = bool(surface.stream) and surface.style == "google" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_asked = self.thinking = False
         self.chat: Chat | None = None  # the neutral form, once somebody needed it
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
-        if self.content_type.startswith(b"multipart/"):
+        if self.content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
-            self.model = surface.model or _multipart_field(body, _MULTIPART_MODEL)
+            self.model = surface.model or _multipart_model(body)
             self.stream = surface.stream or False
         else:
             members = self.members = members_of(body)
             model = surface.model or text_of(members, "model")
             if model is None and "model" in members:
-                raise ClientError(400, "invalid_model", f"'model' must be a string, found {bytes(members['model'])[:40].decode()}")
+                found = bytes(members["model"])[:40].decode("utf-8", "replace")
+                raise ClientError(400, "invalid_model", f"'model' must be a string, found {found}")
             self.model = model or ""
             self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
             self._look(members)
+        if self.model.rpartition("/")[2] in (".", ".."):
+            # In the path of a vendor's URL it would be a step, not a name.
+            raise ClientError(400, "invalid_model", f"'model' must be a name, found {self.model!r}")
 
     def _look(self, members: Members) -> None:
-        if "thinking" in members:
-            self.thinking = b'"disabled"' not in bytes(members["thinking"])
-        elif "reasoning_effort" in members:
-            self.thinking = bytes(members["reasoning_effort"]) not in (b"null", b'"none"', b'"minimal"')
-        elif "reasoning" in members:
-            self.thinking = bytes(members["reasoning"]) != b"null" and b'"none"' not in bytes(members["reasoning"])
-        elif "generationConfig" in members and self.style == "google":
-            self.thinking = b'"thinkingConfig"' in bytes(members["generationConfig"])
+        for name, asks in _THINKING.items():
+            if name in members:
+                self.thinking = asks(bytes(members[name]))
+                break
         if self.stream and "stream_options" in members:
-            options = bytes(members["stream_options"])
-            self.usage_asked = b'"include_usage"' in options and b"true" in options.split(b'"include_usage"', 1)[1][:16]
+            self.usage_asked = bytes(_object(members["stream_options"]).get("include_usage", b"")) == b"true"
 
     def header(self, name: bytes) -> bytes | None:
         for n, value in self.headers:
@@ -88,22 +92,77 @@ class Inbound:
         return None
 
 
-def _multipart_field(body: bytes, marker: bytes) -> str:
-    """The value of a text field in a multipart body; empty if it is not there."""
-    at = body.find(marker)
-    if at < 0:
-        return ""
-    start = body.find(b"\r\n\r\n", at)
-    end = body.find(b"\r\n", start + 4)
-    return body[start + 4 : end].decode("utf-8", "replace") if start > 0 and end > 0 else ""
+def _object(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """A value's members; none if it is no object."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _is_on(raw: bytes) -> bool:
+    """Anthropic's `thinking`, as Bedrock takes it too."""
+    return raw != b"null" and bytes(_object(raw).get("type", b"")) != b'"disabled"'
+
+
+def _is_effort(raw: bytes) -> bool:
+    return raw not in (b"null", b'"none"', b'"minimal"')
+
+
+def _thinks_google(raw: bytes) -> bool:
+    config = _object(_object(raw).get("thinkingConfig", b"null"))
+    return bool(config) and bytes(config.get("thinkingBudget", b"")) != b"0"
+
+
+def _thinks_bedrock(raw: bytes) -> bool:
+    """Claude's `thinking`, Nova's `reasoningConfig`, gpt-oss's `reasoning_effort`."""
+    more = _object(raw)
+    return (
+        ("thinking" in more and _is_on(bytes(more["thinking"])))
+        or ("reasoningConfig" in more and _is_on(bytes(more["reasoningConfig"])))
+        or ("reasoning_effort" in more and _is_effort(bytes(more["reasoning_effort"])))
+    )
+
+
+# Which member of a request asks for thinking, and whether it does. No style has more than one of them.
+_THINKING: dict[str, Callable[[bytes], bool]] = {
+    "thinking": _is_on,
+    "reasoning_effort": _is_effort,
+    "reasoning": lambda raw: raw != b"null" and _is_effort(bytes(_object(raw).get("effort", b""))),
+    "generationConfig": _thinks_google,
+    "additionalModelRequestFields": _thinks_bedrock,
+}
+
+
+def _multipart_model(body: bytes) -> str:
+    """The text of the field `model` in a multipart body; empty if it is not there."""
+    start, end = _multipart_span(body)
+    return body[start:end].decode("utf-8", "replace")
 
 
 def multipart_with_model(body: bytes, model: str) -> bytes:
     """The same multipart body with another model."""
-    at = body.find(_MULTIPART_MODEL)
-    start = body.find(b"\r\n\r\n", at) + 4 if at >= 0 else 0
-    end = body.find(b"\r\n", start)
-    return body[:start] + model.encode() + body[end:] if start > 3 and end > 0 else body
+    start, end = _multipart_span(body)
+    return body[:start] + model.encode() + body[end:] if start else body
+
+
+_FIELD_MODEL = re.compile(rb'^content-disposition:[^\r\n]*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r?$)', re.IGNORECASE | re.MULTILINE)
+
+
+def _multipart_span(body: bytes) -> tuple[int, int]:
+    """Where the value of the field `model` stands; (0, 0) if there is none. Only parts' own heads are looked at, never a file's bytes."""
+    boundary = body[: body.find(b"\r\n")]
+    if not boundary.startswith(b"--"):
+        return 0, 0
+    at = len(boundary) + 2
+    while (head := body.find(b"\r\n\r\n", at)) >= 0:
+        end = body.find(b"\r\n" + boundary, head + 2)
+        if end < 0:
+            break
+        if _FIELD_MODEL.search(body, at, head):
+            return head + 4, max(end, head + 4)
+        at = end + len(boundary) + 4
+    return 0, 0
 
 
 # What never goes upstream: the client's credentials and its account's name, what belongs to this connection only, and what would
@@ -126,19 +185,31 @@ def forwarded(headers: Headers, same_style: bool) -> Headers:
     """The client's headers that may go upstream."""
     if not same_style:
         return [h for h in headers if h[0] in _ANY_VENDOR]
-    return [h for h in headers if h[0] not in _PRIVATE and not h[0].startswith(_PRIVATE_PREFIXES) and not _is_secret(h[0])]
+    kept = []
+    named: list[bytes] = []
+    for h in headers:
+        goes = _GOES.get(h[0])
+        if goes is None:
+            goes = _goes_upstream(h[0])
+        if goes:
+            kept.append(h)
+        elif h[0] == b"connection":
+            named += [name.strip() for name in h[1].lower().split(b",")]
+    # RFC 9110, 7.6.1: what `connection` names belongs to this connection as well.
+    return [h for h in kept if h[0] not in named] if named else kept
 
 
-def _is_secret(name: bytes) -> bool:
-    known = _KNOWN_NAMES.get(name)
-    if known is None:
-        known = any(w in name for w in _SECRET_WORDS)
-        if len(_KNOWN_NAMES) < 512:  # clients send few names; a flood of made-up ones is not remembered
-            _KNOWN_NAMES[name] = known
-    return known
+def _goes_upstream(name: bytes) -> bool:
+    goes = name not in _PRIVATE and not name.startswith(_PRIVATE_PREFIXES) and not any(w in name for w in _SECRET_WORDS)
+    if len(_GOES) < REMEMBERED_NAMES:
+        _GOES[name] = goes
+    return goes
 
 
-_KNOWN_NAMES: dict[bytes, bool] = {}
+# Names seen so far: clients send few, and a flood of made-up ones is not remembered.
+REMEMBERED_NAMES = 512
+_GOES: dict[bytes, bool] = {}
+_COMES: dict[bytes, bool] = {}
 
 
 # Of the upstream's answer: what belongs to its connection or its site, and what we set ourselves.
@@ -155,4 +226,23 @@ _NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
 
 def returned(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The upstream's headers that the client may see."""
-    return [h for h in headers if h[0] not in _NOT_BACK and not h[0].startswith(_NOT_BACK_PREFIXES)]
+    kept = []
+    for h in headers:
+        comes = _COMES.get(h[0])
+        if comes is None:
+            comes = _comes_back(h[0])
+        if comes:
+            kept.append(h)
+    return kept
+
+
+def _comes_back(name: bytes) -> bool:
+    comes = name not in _NOT_BACK and not name.startswith(_NOT_BACK_PREFIXES)
+    if len(_COMES) < REMEMBERED_NAMES:
+        _COMES[name] = comes
+    return comes
+
+
+def header_text(text: str) -> bytes:
+    """A configured name as a header's value: no line ends, nothing outside what a field may hold."""
+    return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")

@@ -114,6 +114,8 @@ class Ledger:
         if credentials is None:
             return 0
         keys = candidate.state.keys
+        if not keys and credentials[0].state == SERVING:  # nearly always
+            return 0
         for i, health in enumerate(credentials):
             if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
                 return i
@@ -126,7 +128,7 @@ class Ledger:
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
-        if state.health.is_due(now):
+        if state.health.state != SERVING and state.health.is_due(now):
             state.health.probe()
 
     def finish(
@@ -175,7 +177,7 @@ class Ledger:
             state.speed.add(timings.speed, now)
         state.window(candidate.service.time_window_s, now).requests += 1
         credentials = self.credentials.get(state.provider)
-        if credentials is not None and key < len(credentials):
+        if credentials is not None and key < len(credentials) and credentials[key].state != SERVING:
             credentials[key].succeeded(began, now)
         if state.keys:
             state.keys[key].succeeded(began, now)
@@ -204,6 +206,15 @@ class Ledger:
             return changed
         return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
 
+    def renewed(self, provider: str, key: int) -> None:
+        """A credential was replaced: it serves again, and so do the services that were out because the old one was refused."""
+        credentials = self.credentials.get(provider, [])
+        if key < len(credentials):
+            credentials[key].recover()
+        for (name, _), state in self.services.items():
+            if name == provider and state.health.refused:
+                state.health.recover()
+
     def reset(self, provider: str, model: str | None = None) -> int:
         """By hand: these services (and the provider's credentials) serve again. Returns how many services that were."""
         hit = [s for (p, m), s in self.services.items() if p == provider and (model is None or m == model)]
@@ -224,9 +235,14 @@ def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
 def all_services(snapshot: Snapshot) -> Iterator[Service]:
     """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice comes twice."""
     for rule in all_rules(snapshot):
-        yield from rule.services
-        for block in rule.smart:
-            yield from block.services
+        yield from services_of(rule)
+
+
+def services_of(rule: Rule) -> Iterator[Service]:
+    """A rule's own, then those of its smart-routing blocks."""
+    yield from rule.services
+    for block in rule.smart:
+        yield from block.services
 
 
 def reason_of(failure: Failure) -> str:

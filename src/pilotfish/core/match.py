@@ -24,6 +24,11 @@ class Match(NamedTuple):
 def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
     """Rules by exact name, then by glob from the most to the least specific, then virtual models, then provider/model, then the default
     virtual model. Among equals a rule of this scenario wins over one of any; a rule of another scenario takes nothing."""
+    flags = snapshot.scenarios.get(scenario) if snapshot.scenarios else None
+    if flags is not None and flags.flags.get("unified") and not flags.flags.get("separate"):
+        for rule in snapshot.rules:
+            if rule.active and rule.scenario == scenario:
+                return Match(rule, f"scenario '{scenario}' is unified: its first rule takes every model")
     rules = snapshot.exact.get(model)
     if rules is not None:
         for rule in rules:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Hashable, Sequence
+from typing import NamedTuple, Protocol
 
+from pilotfish.core.affinity import Homes
 from pilotfish.core.health import PROBING, SERVING
-from pilotfish.core.ledger import Ledger
+from pilotfish.core.inbound import header_text
+from pilotfish.core.ledger import Ledger, ServiceState
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.request_url import native_op
 from pilotfish.core.shares import Share
@@ -15,8 +17,9 @@ from pilotfish.core.tactic import Candidate, Random
 
 # Operations that one style's service answers for another's client, besides the chats (which all translate into each other).
 ALIKE = {
-    "embeddings": "google_embeddings",
+    "embeddings": "google_batch_embeddings",
     "google_embeddings": "embeddings",
+    "google_batch_embeddings": "embeddings",
     "count_tokens": "google_count_tokens",
     "google_count_tokens": "count_tokens",
 }
@@ -30,6 +33,17 @@ COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
     "rate limit nearly used up",
 )
 PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
+# A service that told us to wait refuses within this time if it still refuses. Longer is not waited for the word of the first request let
+# in again: its answer may take minutes.
+PROBE_WORD_S = 1.0
+
+
+class Home(NamedTuple):
+    """The affinity of one request: its key among the homes of all."""
+
+    homes: Homes
+    key: bytes
+    ttl_s: float
 
 
 class Limiter(Protocol):
@@ -38,9 +52,10 @@ class Limiter(Protocol):
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> tuple[str, float | None] | None: ...
 
 
-def op_for(service: Service, op: str) -> str | None:
-    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way."""
-    native = native_op(service.provider, service.model, op)
+def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
+    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way. `endpoints`: the paths that
+    its vendor says the model is served at, where it says so."""
+    native = native_op(service.provider, service.model, op, endpoints)
     if native:
         return native
     alike = ALIKE.get(op)
@@ -74,10 +89,11 @@ class Roster:
 class Desk:
     """A rule in force, bound to the ledger: its rosters, its budgets of retries and hedges."""
 
-    __slots__ = ("blocks", "hedges", "own", "retries", "rule")
+    __slots__ = ("blocks", "hedges", "named", "own", "retries", "rule")
 
     def __init__(self, rule: Rule, ledger: Ledger, known: Desk | None = None) -> None:
         self.rule = rule
+        self.named = (b"x-pilotfish-rule", header_text(rule.name))
         self.own = Roster(rule, "rule", rule.services, ledger)
         self.blocks = tuple(Roster(rule, ("block", i), block.services, ledger) for i, block in enumerate(rule.smart))
         self.retries: Share = known.retries if known else Share(rule.retries.budget_percent, 3, 10.0)
@@ -90,7 +106,7 @@ class Desk:
 class Plan:
     """The services that one request may use. `rosters` in order of preference: the matching block's, then the rule's own."""
 
-    __slots__ = ("_limiter", "_prefer", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
+    __slots__ = ("_home", "_limiter", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
 
     def __init__(
         self,
@@ -102,15 +118,15 @@ class Plan:
         rng: Random,
         limiter: Limiter | None = None,
         block: int | None = None,
-        prefer: Callable[[Sequence[Candidate], float], Candidate | None] | None = None,
+        home: Home | None = None,
         history: RaceHistory | None = None,
     ) -> None:
         self.desk, self.rule, self.ledger = desk, desk.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
         self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
-        self.tried: list[object] = []  # ServiceStates: at most max_attempts of them
+        self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history = history
-        self._limiter, self._prefer = limiter, prefer
+        self._limiter, self._home = limiter, home
 
     # ---- questions
 
@@ -124,25 +140,35 @@ class Plan:
                 return AWAITS_PROBE
         if self.ledger.key_for(candidate, now) is None:
             return NO_KEY
-        if not candidate.state.headroom.covers(self.tokens, now):
+        headroom = candidate.state.headroom
+        if headroom.remaining and not headroom.covers(self.tokens, now):
             return HEADROOM
         if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now) is not None:
             return LIMITED
         return None
+
+    def limit_of(self, candidate: Candidate, now: float) -> str:
+        """The limit of ours that is in the way, in words."""
+        blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
+        return blocked[0] if blocked is not None else ""
 
     def probes_live(self, candidate: Candidate) -> bool:
         """Whether a request finds out how a service is when its time out is over, there being no background probe for it."""
         return not self.rule.health.probe_enabled or candidate.service.provider.kind.probe is None or candidate.state.probe_unsupported
 
     def usable(self, now: float, reason: str = "") -> tuple[Roster, list[Candidate]] | None:
-        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it."""
+        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it, and none of
+        a model that has been asked, whoever offers it: it would say the same."""
         tried = self.tried
+        models = {s.model for s in tried} if reason else ()
         for roster in self.rosters:
             for tier in roster.tiers_for(self.op):
                 found = [
                     c
                     for c in tier
-                    if c.state not in tried and (not reason or reason in c.service.fallback) and self.obstacle(c, now) is None
+                    if c.state not in tried
+                    and (not reason or (reason in c.service.fallback and c.service.model not in models))
+                    and self.obstacle(c, now) is None
                 ]
                 if found:
                     return roster, found
@@ -154,9 +180,9 @@ class Plan:
         ordered: Sequence[Candidate] = usable
         if tactic is not None and len(usable) > 1:
             ordered = tactic.order(usable, self.ledger.memory(self.rule.name, roster.key), now, self.rng)
-        if self._prefer is not None and len(usable) > 1:
-            home = self._prefer(usable, now)
-            if home is not None and home is not ordered[0]:
+        if self._home is not None and len(usable) > 1:
+            home = self._home.homes.prefer(self._home.key, usable, now)
+            if home is not ordered[0]:
                 ordered = [home, *(c for c in ordered if c is not home)]
         return ordered
 
@@ -175,25 +201,33 @@ class Plan:
 
     def spare(self, now: float) -> Candidate | None:
         """With all out: of those that cool after errors, not told to wait and not refused, the one that comes back first."""
-        out = [
-            c
-            for c in self.candidates()
-            if c.state not in self.tried and c.state.health.state != SERVING and not c.state.health.is_out(now) and self._has_key(c, now)
-        ]
+        out = []
+        for c in self.candidates():
+            health = c.state.health
+            awaited = health.told and health.state == PROBING and now < health.until + PROBE_WORD_S
+            if c.state not in self.tried and health.state != SERVING and not awaited and not health.is_out(now) and self.has_room(c, now):
+                out.append(c)
         return min(out, key=lambda c: c.state.health.until, default=None)
 
-    def _has_key(self, candidate: Candidate, now: float) -> bool:
+    def has_room(self, candidate: Candidate, now: float) -> bool:
+        """Whatever its health: is there a key for it, and room in our own limits?"""
         return self.ledger.key_for(candidate, now) is not None and (
             self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
         )
 
     def comeback(self, now: float) -> tuple[float, Candidate] | None:
         """Of those that said when to come back, the first to do so and when, tried or not."""
-        told = [
-            (max(c.state.health.until, now + PROBE_POLL_S if c.state.health.state == PROBING else now), c)
-            for c in self.candidates()
-            if c.state.health.told and c.state.health.state != SERVING and not c.state.health.refused
-        ]
+        told: list[tuple[float, Candidate]] = []
+        for c in self.candidates():
+            health = c.state.health
+            if not health.told or health.state == SERVING or health.refused:
+                continue
+            at = max(health.until, now + PROBE_POLL_S if health.state == PROBING else now)
+            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            if blocked is not None:
+                at = max(at, now + PROBE_POLL_S if blocked[1] is None else blocked[1])
+            if self.ledger.key_for(c, at) is not None:
+                told.append((at, c))
         return min(told, key=lambda t: t[0], default=None)
 
     def room_at(self, now: float) -> float | None:
@@ -230,6 +264,8 @@ class Plan:
         chosen = self.ordered(roster, usable, now)[0]
         if self.rule.tactic is not None:
             self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
+        if self._home is not None:
+            self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
         return chosen
 
     def try_again(self, candidate: Candidate) -> None:

@@ -120,6 +120,7 @@ class ProviderKind:
     version: str = ""
     auth: Auth = Auth()
     headers: tuple[tuple[str, str], ...] = ()
+    yields: frozenset[str] = frozenset()  # of `headers`: those that a client of the same style may set itself
     options: Mapping[str, Option] = field(default_factory=dict)
     needs_key: bool = True
     probe: str | None = "/models"

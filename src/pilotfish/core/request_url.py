@@ -86,6 +86,12 @@ def fixed_headers(provider: Provider) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.lower().encode(), value.encode()) for name, value in merged.items())
 
 
+def yielding_headers(provider: Provider) -> frozenset[bytes]:
+    """Names among the fixed headers that a client of the same style may set itself; what the rules set is the rules'."""
+    ours = {name.lower() for name, _ in provider.headers} | {str(name).lower() for name in provider.options.get("headers") or {}}
+    return frozenset(name.encode() for name in provider.kind.yields - ours)
+
+
 def auth_of(provider: Provider) -> Auth:
     """How the provider's requests are authenticated, its options considered."""
     return provider.kind.auth_from(provider.options) if provider.kind.auth_from else provider.kind.auth

@@ -105,8 +105,8 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-def reference(tactics: Mapping[str, type[Tactic]] | None = None) -> str:
-    """Every key as Markdown tables, generated from the models."""
+def reference() -> str:
+    """Every key as Markdown tables, generated from the models. Options of kinds and parameters of tactics have pages of their own."""
     schema = json_schema()
     out: list[str] = []
     for definition, title in _SECTIONS:
@@ -121,10 +121,6 @@ def reference(tactics: Mapping[str, type[Tactic]] | None = None) -> str:
     out += ["### Positions and operations", "", "| position | operations |", "| --- | --- |"]
     out += [f"| `{position}` | {', '.join(f'`{o}`' for o in operations)} |" for position, operations in POSITIONS.items()]
     out.append("")
-    if tactics:
-        out += ["### Tactics and parameters", "", "| tactic | parameters (defaults) |", "| --- | --- |"]
-        out += [f"| `{name}` | {_defaults(cls) or 'none'} |" for name, cls in sorted(tactics.items())]
-        out.append("")
     return "\n".join(out)
 
 
@@ -141,8 +137,6 @@ def _type(node: dict[str, Any]) -> str:
         return "object"
     if "enum" in node:
         return ", ".join(f"`{value}`" for value in node["enum"] if value is not None)
-    if "const" in node:
-        return f"`{node['const']}`"
     if node.get("type") == "array":
         return f"list of {_type(node['items'])}"
     if isinstance(node.get("additionalProperties"), dict):
@@ -155,7 +149,3 @@ def _bounds(node: dict[str, Any]) -> str:
     words = {"exclusiveMinimum": "> {}", "minimum": ">= {}", "maximum": "<= {}"}
     said = [text.format(f"{node[key]:g}") for key, text in words.items() if key in node]
     return f", {', '.join(said)}" if said else ""
-
-
-def _defaults(tactic: type[Tactic]) -> str:
-    return ", ".join(f"`{name}` {field.default!r}" for name, field in tactic.Params.model_fields.items())

@@ -131,6 +131,7 @@ class Service:
     quirks: Quirks = Quirks()
     fallback: frozenset[str] = frozenset()  # reasons (`context_length`, `content_policy`) for which it may take over
     id: str = ""  # "provider/model"
+    id_header: bytes = b""  # the same as a header's value
     model_json: bytes = b""  # the model's name as JSON, for the splice
     price: Price | None = None
 

@@ -118,7 +118,7 @@ class Waiting:
     def __init__(self) -> None:
         self.count = 0
         self.recent: float | None = None  # moving average of times to first token, seconds
-        self._began = 0.0                 # the sum of when those waiting began
+        self._began = 0.0  # the sum of when those waiting began
         self._spoke_at = 0.0
 
     def begin(self, now: float) -> None:
@@ -211,7 +211,7 @@ class Ratio:
         return self._slot % self.BUCKETS
 
     def add(self, is_error: bool, now: float) -> None:
-        at = self._advance(now)
+        at = self._slot % self.BUCKETS if int(now / self.BUCKET_S) == self._slot else self._advance(now)
         self._attempts[at] += 1
         if is_error:
             self._errors[at] += 1

@@ -79,14 +79,15 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: bool = True
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
-    reasoning_field: str = ""              # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
-    sampling_fields: bool = True           # takes temperature, top_p, top_k
-    top_k: bool = False                    # openai style: takes top_k all the same (vLLM, OpenRouter)
-    no_effort: bool = False                # openai styles: takes effort "none" to switch reasoning off
-    prompt_cache_breakpoints: bool = False # openai styles: knows prompt_cache_breakpoint on content parts
-    adaptive_thinking: bool = False        # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
-    output_format: bool = False            # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
-    system_turns: bool = False             # anthropic style: takes role "system" in the middle of a conversation
+    reasoning_field: str = ""  # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    google_signatures: bool = False  # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
+    sampling_fields: bool = True  # takes temperature, top_p, top_k
+    top_k: bool = False  # openai style: takes top_k all the same (vLLM, OpenRouter)
+    no_effort: bool = False  # openai styles: takes effort "none" to switch reasoning off
+    prompt_cache_breakpoints: bool = False  # openai styles: knows prompt_cache_breakpoint on content parts
+    adaptive_thinking: bool = False  # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
+    output_format: bool = False  # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
+    system_turns: bool = False  # anthropic style: takes role "system" in the middle of a conversation
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +162,10 @@ class Style(Protocol):
     def stream_reader(self) -> StreamReader: ...
     def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter: ...
     def watcher(self) -> Watcher: ...
-    def read_error(self, status: int, body: bytes) -> ErrorInfo: ...
+    def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
+        """`type_header`: what `x-amzn-errortype` says, the only header in which a vendor puts an error's type."""
+        ...
+
     def write_error(self, status: int, error: ErrorInfo) -> bytes:
         """The body of an error answer."""
         ...

@@ -36,7 +36,7 @@ _GOOGLE = {
     "streamGenerateContent": ("generate", True),
     "countTokens": ("google_count_tokens", False),
     "embedContent": ("google_embeddings", False),
-    "batchEmbedContents": ("google_embeddings", False),
+    "batchEmbedContents": ("google_batch_embeddings", False),
 }
 _GOOGLE_PATH = re.compile(r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)")
 _BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
@@ -47,7 +47,12 @@ _RESERVED = frozenset({"v1", "v1beta", "v1alpha", "model", "openai"})
 
 
 def find(path: str) -> Surface | None:
-    """The surface of a POST path, scenario prefix included; None if there is none."""
+    """The surface of a POST path, scenario prefix included; None if there is none, or if a model's name would climb out of its path."""
+    found = _find(path)
+    return None if found is not None and found.model in (".", "..") else found
+
+
+def _find(path: str) -> Surface | None:
     found = _EXACT.get(path) or _without_scenario(path)
     if found is not None:
         return found

@@ -26,12 +26,16 @@ class Random(Protocol):
 
 
 class Candidate:
-    """A service of a rule, bound to what the ledger knows of it. Made once per snapshot, never per request."""
+    """A service of a rule, bound to what the ledger knows of it. Made once per snapshot, never per request.
 
-    __slots__ = ("capacity", "service", "state", "weight")
+    `kept` is for what the shell works out once per candidate and wants at hand for each request; decisions never look at it.
+    """
+
+    __slots__ = ("capacity", "kept", "service", "state", "weight")
 
     def __init__(self, service: Service, state: ServiceState) -> None:
         self.service, self.state = service, state
+        self.kept: dict[str, Any] = {}
         self.weight = service.weight
         capacity = service.model_capacity or service.provider.default_model_capacity or service.weight or 100
         self.capacity = float(capacity)

@@ -62,7 +62,8 @@ def parse(text: str, *, is_json: bool = False) -> list[Parsed]:
     text = text.removeprefix("\ufeff")
     if is_json or text.lstrip()[:1] in ("{", "["):
         try:
-            return [Parsed(_json(text), {})]
+            data = _json(text)
+            return [] if data is None else [Parsed(data, {})]
         except json.JSONDecodeError as error:
             if is_json:
                 raise TextError("", f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
@@ -116,6 +117,7 @@ def _is_unicode(text: str) -> bool:
 def _yaml(text: str) -> list[Parsed]:
     documents = []
     try:
+        _bound_depth(text)
         loader = _Loader(text)
         try:
             while loader.check_node():
@@ -130,9 +132,23 @@ def _yaml(text: str) -> list[Parsed]:
         raise TextError("", f"not YAML: {error.problem or error.context}{where}") from None
     except yaml.YAMLError as error:
         raise TextError("", f"not YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise TextError("", f"nested deeper than {MAX_DEPTH} levels") from None
     return [d for d in documents if d.data is not None]
+
+
+def _bound_depth(text: str) -> None:
+    """Looks at the events first: the composer of nodes recurses in C, and a deep document would end the process, not raise."""
+    loader, depth = _Loader(text), 0
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                raise TextError("", f"nested deeper than {MAX_DEPTH} levels")
+    finally:
+        loader.dispose()
 
 
 def join(path: str, key: str | int) -> str:

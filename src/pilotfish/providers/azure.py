@@ -94,7 +94,6 @@ KIND = ProviderKind(
         "api": Option(choices=("completions", "responses"), help="which API requests of other styles are translated to"),
     },
     quirks=Quirks(max_tokens_field="max_completion_tokens", tool_id_max=40, prefill=False),
-    probe=None,
     probe_from=probe_from,
     # Page "Content filtering", 2026-11: a filtered prompt is 400 with code content_filter.
     errors=ErrorCodes(

@@ -58,7 +58,6 @@ KIND = ProviderKind(
         "sts_endpoint": Option(help="another Security Token Service endpoint, such as a VPC's"),
         "profile": Option(help="a profile of AWS's configuration files"),
     },
-    probe=None,
     probe_from=probe_from,
     # API reference "Converse", section Errors, 2026-11. In a stream they come as exception events with the same names.
     errors=ErrorCodes(

@@ -17,6 +17,7 @@ KIND = ProviderKind(
         "generate:stream": "/models/{model}:streamGenerateContent?alt=sse",
         "google_count_tokens": "/models/{model}:countTokens",
         "google_embeddings": "/models/{model}:embedContent",
+        "google_batch_embeddings": "/models/{model}:batchEmbedContents",
     },
     auth=Auth(header="x-goog-api-key", prefix=""),
     limits=LimitHeaders(),

@@ -40,7 +40,7 @@ KIND = ProviderKind(
     style="openai",
     base_url="https://api.openai.com/v1",
     version="/v1",
-    paths={**OPENAI_PATHS, "responses": "/responses"},
+    paths={**{op: path for op, path in OPENAI_PATHS.items() if op != "rerank"}, "responses": "/responses"},
     options={
         "api": Option(choices=("completions", "responses"), help="which API requests of other styles are translated to"),
         "base_url": Option(help="like `api_base`"),

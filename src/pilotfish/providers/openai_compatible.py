@@ -14,16 +14,28 @@ def base_from(options: Mapping[str, Any]) -> str:
     return str(options.get("base_url") or "").rstrip("/")
 
 
+def style_from(options: Mapping[str, Any]) -> str:
+    return "openai_responses" if options.get("api") == "responses" else "openai"
+
+
+def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
+    """Few of these servers have the Responses API, so clients of it are served through Chat Completions unless told otherwise."""
+    return {**OPENAI_PATHS, "responses": "/responses"} if options.get("api") == "responses" else OPENAI_PATHS
+
+
 KIND = ProviderKind(
     name="openai_compatible",
     title="OpenAI-compatible server",
     docs="https://platform.openai.com/docs/api-reference/chat",
     style="openai",
-    paths={**OPENAI_PATHS, "responses": "/responses"},
+    paths=OPENAI_PATHS,
+    paths_from=paths_from,
+    style_from=style_from,
     # Chat templates of open models rarely know the developer role, and few servers know the newer name of max_tokens.
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
     options={
         "base_url": Option(help="base URL; paths are appended to it as it stands. Required unless `api_base` is given"),
+        "api": Option(choices=("completions", "responses"), help="responses: the server has the Responses API, and it is preferred"),
         "headers": Option(type=dict, help="headers sent with every request; they win over the key's header"),
     },
     base_from=base_from,

@@ -86,7 +86,6 @@ KIND = ProviderKind(
         "credentials_file": Option(help="path of a service account or workload identity file; absent: Google's default search"),
         "token_uri": Option(help="another token endpoint than the credentials file names"),
     },
-    probe=None,
     probe_from=probe_from,
     # Page "Claude on Vertex AI", 2026-11: the model is in the path and the version in the body.
     body_edits={

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ import structlog
 
 if TYPE_CHECKING:
     from pilotfish.core.outcome import Failure
+    from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.run import Run
 
 FLUSH_S = 0.1
 FLUSH_LINES = 512
+RECENT = 50
 
 
 def _to_stdout(data: bytes) -> None:
@@ -26,11 +29,12 @@ def _to_stdout(data: bytes) -> None:
 
 
 class AccessLog:
-    """`write` gets whole lines. `recent` keeps the last decisions for the status page."""
+    """`write` gets whole lines. The last of them are kept for the status page."""
 
     def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True) -> None:
         self._write, self._enabled = write, enabled
         self._lines: list[bytes] = []
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
@@ -50,11 +54,17 @@ class AccessLog:
         self._log.exception("bug", where=where)
 
     def _add(self, record: dict[str, Any]) -> None:
-        self._lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._recent.append(line)
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+
+    def recent_records(self) -> list[Any]:
+        """The newest first."""
+        return [orjson.loads(line) for line in reversed(self._recent)]
 
     def flush(self) -> None:
         if self._timer is not None:
@@ -68,8 +78,20 @@ class AccessLog:
                 pass  # nobody reads stdout any more: serving goes on
 
 
-def _time(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+class _Clock:
+    """RFC 3339 with milliseconds; the date is worked out once a second."""
+
+    def __init__(self) -> None:
+        self._second, self._text = -1, ""
+
+    def __call__(self, wall: float) -> str:
+        second = int(wall)
+        if second != self._second:
+            self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._text}.{int((wall - second) * 1000):03d}Z"
+
+
+_time = _Clock()
 
 
 def _ms(seconds: float) -> float:
@@ -93,18 +115,7 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "code": run.code,
         "stream": inbound.stream,
         "service": served.service.id if served is not None else None,
-        "attempts": [
-            {
-                "service": a.service.id,
-                "outcome": str(a.outcome) if a.outcome is not None else None,
-                "duration_ms": _ms((a.over_at or run.finished_at) - a.began),
-                "status": a.status or None,
-                **({"error": a.failure.message[:300], "code": a.failure.code} if a.failure is not None else {}),
-                **({"hedge": True} if a.hedge else {}),
-                **({"rescue": True} if a.rescue else {}),
-            }
-            for a in run.attempts
-        ],
+        "attempts": [_attempt(a, run) for a in run.attempts],
         "duration_ms": _ms(run.finished_at - run.started),
         "ttft_ms": _ms(served.first_at - served.sent_at) if served is not None and served.first_at else None,
         "overhead_ms": _ms(run.busy_s),
@@ -112,7 +123,7 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "output_tokens": usage.output if usage else None,
         "cached_input_tokens": usage.cached_input if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
-        "cost_usd": round(sum(a.cost_usd for a in run.attempts), 9),
+        "cost_usd": round(sum([a.cost_usd for a in run.attempts]), 9),
         "finish_reason": _finish_reason(served),
         "rescued": dispatch.rescues > 0,
         "forced": dispatch.forced,
@@ -124,6 +135,22 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
     if failure is not None:
         record["error"] = str(failure.outcome)
     return record
+
+
+def _attempt(attempt: Attempt, run: Run) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "service": attempt.service.id,
+        "outcome": attempt.outcome,
+        "duration_ms": _ms((attempt.over_at or run.finished_at) - attempt.began),
+        "status": attempt.status or None,
+    }
+    if attempt.failure is not None:
+        said["error"], said["code"] = attempt.failure.message[:300], attempt.failure.code
+    if attempt.hedge:
+        said["hedge"] = True
+    if attempt.rescue:
+        said["rescue"] = True
+    return said
 
 
 def _finish_reason(served: Any) -> str | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
 from aiohttp import web
+from prometheus_client import ProcessCollector
 
 from pilotfish import __version__
 from pilotfish.core import series as s
@@ -26,15 +29,18 @@ from pilotfish.shell.credentials.static import StaticKey
 from pilotfish.shell.engine import Engine
 from pilotfish.shell.files import fingerprint, load_files, watch_files
 from pilotfish.shell.meters import Meters
+from pilotfish.shell.probe import probe
 from pilotfish.shell.prober import Prober
 from pilotfish.shell.rules_keeper import RulesKeeper
 from pilotfish.shell.settings import Address, Settings, address
+from pilotfish.shell.state import StateKeeper
 from pilotfish.wire.server import Server
 
 log = structlog.get_logger(__name__)
 
 SWEEP_S = 1.0
 LAG_S = 0.25
+GC_THRESHOLDS = (20_000, 20, 50)
 BACKLOG = 4096
 # After the last answer is written, the kernel may still have to send it.
 LAST_BYTES_S = 0.05
@@ -59,6 +65,7 @@ class App:
         self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
         self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
+        self.state = StateKeeper(Path(settings.state_dir), self.engine.ledger, self.engine.history) if settings.state_dir else None
         self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
@@ -66,11 +73,14 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.meters[s.BUILD_INFO].number(__version__).set(1)
+        self.meters.collectors.append(ProcessCollector(registry=None))
 
     # ---- rules
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)
+        if self.state is not None and self.keeper.snapshot is None:
+            self.state.restore()
         closing = asyncio.get_running_loop().create_task(self.credentials.adopt(snapshot.providers.values()), name="credentials")
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -91,13 +101,26 @@ class App:
             for key in self.credentials.of(provider).keys:
                 if isinstance(key, StaticKey):
                     try:
-                        key.headers(None)
+                        key.check()
                     except CredentialError as e:
                         found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
         return found
 
+    def _has_cluster(self) -> bool:
+        environ = os.environ
+        return bool(self.settings.kubeconfig or environ.get("KUBECONFIG") or environ.get("KUBERNETES_SERVICE_HOST"))
+
+    async def _from_cluster(self) -> None:
+        # The Kubernetes client is imported only where rules come from there: it is dearer than all the rest of the proxy.
+        from pilotfish.shell.kube.rules_source import RulesFromCluster, watch_rules
+
+        s = self.settings
+        asked = RulesFromCluster(s.configmaps, s.configmap_selector, s.namespace, s.kubeconfig, s.state_dir)
+        await watch_rules(asked, self.keeper, self.meters)
+
     async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        return None, None
+        result = await probe(provider, self.credentials.of(provider).keys, self.surroundings.fetcher)
+        return result.outcome, result.wait_s
 
     # ---- start and stop
 
@@ -106,6 +129,10 @@ class App:
         loop = asyncio.get_running_loop()
         self.engine.on_trip = self.prober.wake
         seen = None
+        if not self.settings.config and not self._has_cluster():
+            raise StartError(
+                "nowhere to read rules from: set PILOTFISH_CONFIG (or --config PATH), or PILOTFISH_CONFIGMAPS with KUBECONFIG, or run in a cluster"
+            )
         if self.settings.config:
             seen = fingerprint(self.settings.config)
             load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
@@ -114,14 +141,29 @@ class App:
         await self._runner.setup()
         self.admin_listen = await self._serve_admin(address(self.settings.admin_listen))
         self._listener, self.listen = await self._serve(loop, address(self.settings.listen))
+        # What is alive now stays: the collector need not go through it again and again. A request leaves few cycles behind.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         self._spawn(self._housekeeping(), "housekeeping")
         self._spawn(self.prober.run(), "prober")
-        if self.settings.config:
+        if self.state is not None:
+            self._spawn(self.state.run(), "state")
+        if self.settings.redis_url:
+            from pilotfish.shell.shared import Shared  # with a client that only who shares has to pay for
+
+            self.engine.shared = Shared(self.settings.redis_url, self.engine.ledger, self.engine.budgets)
+            self._spawn(self.engine.shared.run(), "shared")
+        if not self.settings.config:
+            self._spawn(self._from_cluster(), "configmaps")
+        else:
             self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(coroutine, name=name))
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task.add_done_callback(_tell)
+        self._tasks.append(task)
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, at: Address) -> tuple[asyncio.Server, Address]:
         try:
@@ -140,10 +182,9 @@ class App:
         return Address(self._runner.addresses[0][:2])
 
     async def drain(self) -> None:
-        """Not ready at once, requests in flight finish, no new ones."""
+        """Not ready at once, requests in flight finish; new ones are told 503 and when to come back, which a refused connection
+        would not say, and those who send them may not have heard yet."""
         self.engine.draining = True
-        if self._listener is not None:
-            self._listener.close()
         self.server.drain()
         log.info("draining", in_flight=len(self.engine.runs))
         try:
@@ -161,8 +202,10 @@ class App:
         if self._listener is not None:
             self._listener.close()
         for connection in list(self.server.connections):
-            connection.break_off()
+            connection.break_off(loudly=False)
         self.engine.close()
+        if self.state is not None:
+            self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         if self._runner is not None:
@@ -216,6 +259,12 @@ class App:
     @property
     def admin_base(self) -> str:
         return f"http://127.0.0.1:{self.admin_listen[1]}"
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
 def _why(error: OSError) -> str:

@@ -6,27 +6,28 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pilotfish.core.calls import CallBody, call_body
+from pilotfish.core.calls import CallBody, call_body, request_parts
 from pilotfish.core.channel import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
 from pilotfish.core.classify import failure_of
-from pilotfish.core.dispatch import Start
+from pilotfish.core.commands import Start
 from pilotfish.core.headroom import read_limits
 from pilotfish.core.inbound import forwarded
 from pilotfish.core.ledger import Timings
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.style import ERROR, MALFORMED
+from pilotfish.core.usage import cost_of, final_usage
 from pilotfish.errors import ClientError
-from pilotfish.shell.counting import cost_of
 from pilotfish.shell.credentials.keys import CredentialError
 
 if TYPE_CHECKING:
-    from pilotfish.core.style import ErrorInfo, Watcher
+    from pilotfish.core.style import ErrorInfo, StreamWriter, Watcher
     from pilotfish.shell.run import Run
     from pilotfish.wire.pool import Header, Ticket, Upstream
 
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
+KEY_BYTES = 8  # what is shorter is no secret, but may be any word
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
 _LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
@@ -45,9 +46,9 @@ class Attempt:
     `head_at`, `first_at` and `last_at` (content)."""
 
     __slots__ = (
-        "_inflate", "_op", "_parts", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
-        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "quiet_since",
-        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher",
+        "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
+        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
+        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
     )  # fmt: skip
 
     def __init__(self, run: Run, start: Start, now: float) -> None:
@@ -74,8 +75,11 @@ class Attempt:
         self.tokens = run.inbound.tokens
         self.key = 0
         self.link = run.engine.links[self.service.provider.name]
+        self.prefilled = False
+        self.writer: StreamWriter | None = None
         self._op = ""
         self._secret: tuple[Header, ...] | None = None
+        self._renewed = False
         self._parts: list[bytes] = []
         self._size = 0
         self._inflate: Inflate | None = None
@@ -89,16 +93,27 @@ class Attempt:
         engine = run.engine
         # An attempt that must fail at once still begins, so that it is accounted like every other.
         engine.ledger.begin(self.candidate, self.tokens, now)
+        engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
-            self._op = self.link.op(self.service, inbound.op)
-            self.call = run.call_for(self, self._op) if self.rescue else call_body(inbound, self.service, self._op, engine.styles)
+            self._op = self.link.op(self.service, inbound.op, self.key)
+            self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
         except ClientError as e:
             self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
             return
         self._send()
+
+    def _call(self, op: str) -> CallBody:
+        inbound = self.run.inbound
+        if self.rescue:
+            return self.run.call_for(self, op)
+        if op == inbound.op or (op in CHAT_STYLES and inbound.op in CHAT_STYLES):
+            return call_body(inbound, self.service, op, self.run.engine.styles)
+        from pilotfish.styles._alike import alike_body
+
+        return alike_body(inbound, self.service, op)
 
     def _send(self) -> None:
         call, link, inbound = self.call, self.link, self.run.inbound
@@ -112,14 +127,8 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        size = sum(map(len, call.parts))
-        lines = [head.lines]
-        lines += [b"%b: %b\r\n" % h for h in secret]
-        lines += [b"%b: %b\r\n" % (n, v) for n, v in forwarded(inbound.headers, call.same_style) if n not in link.fixed_names]
-        lines += [b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in call.headers]
-        lines += self.run.trace_headers(self)
-        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (call.content_type, size))
-        request = (b"".join(lines) + call.parts[0], *call.parts[1:]) if size < 16384 else (b"".join(lines), *call.parts)
+        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        request = request_parts(head.lines, [*secret, *link.filled(passed)], call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:
@@ -171,6 +180,9 @@ class Attempt:
             self.mode, self.channel = "raw", Raw()
 
     def on_body(self, data: bytes) -> None:
+        if self.over:
+            return  # what follows a complete answer is framing
+        run = self.run
         now = _clock()
         if self._inflate is None:
             self._take(data, now)
@@ -183,7 +195,7 @@ class Attempt:
             for piece in pieces:
                 if not self.over:
                     self._take(piece, now)
-        self.run.busy_s += _clock() - now
+        run.busy_s += _clock() - now
 
     def _take(self, data: bytes, now: float) -> None:
         if self.mode == "stream" or self.mode == "raw":
@@ -199,6 +211,7 @@ class Attempt:
     def on_end(self) -> None:
         if self.over:
             return
+        run = self.run
         now = _clock()
         if self._inflate is not None and not self._inflate.is_complete and self.mode != "error":
             self._broke(Outcome.SERVER_ERROR, "the upstream's compressed answer ended too early", now)
@@ -208,7 +221,7 @@ class Attempt:
             self._whole(now)
         else:
             self._stream_ended(now)
-        self.run.busy_s += _clock() - now
+        run.busy_s += _clock() - now
 
     def on_lost(self, kind: str, message: str) -> None:
         if self.over:
@@ -247,8 +260,9 @@ class Attempt:
             self._stream_complete(now)
         elif not self.spoke and (channel.contents or channel.events > HOLD_EVENTS or self.hold_size > HOLD_BYTES):
             self.spoke = True
-            self.run.obey(self.run.dispatch.spoke(self.n, now), now)
-            if not self.relayed and not self.over and self.hold_size > HOLD_BYTES and not self.run.rule.buffer:
+            run = self.run
+            run.obey(run.dispatch.spoke(self.n, now), now)
+            if not self.relayed and not self.over and self.hold_size > HOLD_BYTES and not run.rule.buffer:
                 self.pause()  # waiting for the race's grace: what it says meanwhile stays in the socket
 
     def _stream_error(self, error: ErrorInfo, now: float) -> None:
@@ -303,20 +317,42 @@ class Attempt:
 
     def _refused(self, now: float) -> None:
         """An error status, its body read as far as it is read."""
-        body = b"".join(self._parts)[:ERROR_BYTES]
-        if self._inflate is not None:
-            body = body or b""
+        body = self._without_key(b"".join(self._parts)[:ERROR_BYTES])
+        self.headers = [(name, self._without_key(value)) for name, value in self.headers]
         assert self.call is not None
-        info = self.run.engine.styles(self.call.style).read_error(self.status, body)
+        info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
         if failure.outcome is Outcome.AUTH_FAILED:
+            if self._size <= ERROR_BYTES and self._sent_again():
+                return
             failure = self._without_secrets(failure)
         self._fail(failure, now)
 
+    def _sent_again(self) -> bool:
+        """A key that was rotated meanwhile, or a token that was revoked: the request goes out once more with the new one."""
+        if not self._secret or not self.link.keys[self.key].refused(self._secret) or self._renewed:
+            return False
+        self._renewed = True
+        if self.ticket is not None:
+            self.ticket.cancel()
+        self.status, self.headers, self.mode = 0, [], ""
+        self._parts, self._size, self._inflate = [], 0, None
+        self._send()
+        return True
+
+    def _error_type(self) -> str:
+        return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
+
+    def _without_key(self, data: bytes) -> bytes:
+        """Some vendors quote the key that they were sent, whatever they refuse."""
+        for _, value in self._secret or ():
+            key = value.rpartition(b" ")[2]
+            if len(key) >= KEY_BYTES:
+                data = data.replace(key, b"[key]")
+        return data
+
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
-        if self._secret:
-            self.link.keys[self.key].refused(self._secret)
         return Failure(
             outcome=failure.outcome, status=failure.status, code=failure.code or "auth_failed",
             message=f"{self.service.provider.name} refused the proxy's credential (status {failure.status})",
@@ -340,7 +376,10 @@ class Attempt:
         self._close(failure.outcome, now)
         run = self.run
         rescuable = failure.outcome is Outcome.BROKEN_STREAM and run.may_rescue(self)
-        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable), now)
+        other_way = self.prefilled and failure.outcome is Outcome.BAD_REQUEST
+        if other_way:
+            run.prefill_refused(self)
+        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable, other_way=other_way), now)
 
     def _served(self, now: float) -> None:
         if self.over:
@@ -361,7 +400,7 @@ class Attempt:
         self.over, self.over_at, self.outcome = True, now, outcome
         if self._task is not None:
             self._task.cancel()
-        ticket = self.ticket
+        ticket, self.ticket = self.ticket, None
         if ticket is not None and not ticket.cancelled:
             if outcome is Outcome.SERVED:
                 self.run.engine.let_finish(ticket, now)  # what is left is framing; the connection is worth keeping
@@ -370,6 +409,8 @@ class Attempt:
         self.usage = self._final_usage(outcome)
         if self.usage is not None:
             self.cost_usd = cost_of(self.usage, self.service.price)
+        used = self.usage.input + self.usage.output if self.usage is not None else 0
+        self.run.engine.budgets.settle(self.candidate, self.tokens, used, now, self.began)
         began = self.sent_at or self.began
         timings = Timings(now - began, self.first_at - began if self.first_at else None, self.speed())
         run = self.run
@@ -379,6 +420,10 @@ class Attempt:
         )  # fmt: skip
         run.attempt_over(self, changed)
 
+    def release(self) -> None:
+        """The run is over and told of: nothing holds on to it, so that it goes at once and not when the garbage is collected."""
+        del self.run
+
     def speed(self) -> float | None:
         """Output tokens per second of a stream, between its first and its last content."""
         if self.usage is None or self.usage.output < 2 or self.last_at <= self.first_at:
@@ -387,23 +432,10 @@ class Attempt:
 
     def _final_usage(self, outcome: Outcome) -> Usage | None:
         source = self.channel or self.watcher
-        known = source.usage if source is not None else None
-        complete = outcome is Outcome.SERVED
-        if known is not None and (complete or self.channel is None or self.channel.finished):
-            return known
-        if self._op not in _TEXT_OPS or source is None or not (complete or source.chars):
-            return known
-        spoken = -(-source.chars // 4)
-        if known is None:
-            return Usage(input=self.tokens, output=spoken, estimated=True)
-        return Usage(
-            input=known.input,
-            output=max(known.output, spoken),
-            cached_input=known.cached_input,
-            cache_write=known.cache_write,
-            reasoning=known.reasoning,
-            estimated=True,
-        )
+        if source is None:
+            return None
+        complete = outcome is Outcome.SERVED or (self.channel is not None and self.channel.finished)
+        return final_usage(source.usage, source.chars, self.tokens, complete=complete, is_text=self._op in _TEXT_OPS)
 
     # ---- clocks and pressure
 
@@ -414,6 +446,8 @@ class Attempt:
         run = self.run
         timeouts = run.rule.timeouts
         limit = self.service.provider.timeout_s
+        if limit is None and not run.inbound.stream and now - self.sent_at > timeouts.total_s / 2 and run.plan.others(now):
+            limit = timeouts.total_s / 2  # nothing tells a silent service from one that thinks: leave time for another to answer
         if limit is not None and now - self.sent_at > limit:
             self._broke(Outcome.TIMEOUT, f"the upstream took longer than its provider's limit of {limit:g} s", now, 504, "timeout")
             return

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from pilotfish.core import series as s
 from pilotfish.core.health import COOLING, PROBING, SERVING
-from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.ledger import Ledger, all_rules, all_services, services_of
 from pilotfish.core.match import DIRECT
 from pilotfish.core.outcome import Outcome, Usage
-from pilotfish.core.snapshot import Price, Rule, Service, Snapshot
+from pilotfish.core.snapshot import Rule, Service, Snapshot
+from pilotfish.shell.meters import Meters
 
 if TYPE_CHECKING:
-    from pilotfish.shell.meters import Histogram, Meters, Number
+    from pilotfish.core.tactic import Candidate
+    from pilotfish.shell.meters import Histogram, Number
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
 _OPERATIONS = {
@@ -24,29 +26,19 @@ _OPERATIONS = {
     "completions": "text_completion",
     "google_embeddings": "embeddings",
 }
+_LIKELY_STYLES = {"openai": ("openai",), "anthropic": ("anthropic",), "claude_code": ("anthropic",), "google": ("google",)}
+_COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
 STATES = (SERVING, COOLING, PROBING)
-
-
-def cost_of(usage: Usage, price: Price | None) -> float:
-    """US dollars; 0 without a price. Cached and written input tokens have prices of their own, or the input's."""
-    if price is None:
-        return 0.0
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    write_price = price.input if price.cache_write is None else price.cache_write
-    plain = max(0, usage.input - usage.cached_input - usage.cache_write)
-    dollars = plain * price.input + usage.cached_input * cached_price + usage.cache_write * write_price + usage.output * price.output
-    return dollars / 1_000_000
 
 
 class ServiceCells:
     """What attempts at one service of one rule count in."""
 
-    __slots__ = ("_meters", "cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
+    __slots__ = ("cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
 
     def __init__(self, meters: Meters, rule: str, provider: str, model: str) -> None:
         at = self.labels = (rule, provider, model)
-        self._meters = meters
-        self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in (Outcome.SERVED,)}
+        self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in Outcome}
         self.speed: Histogram = meters[s.OUTPUT_SPEED].histogram(*at)
         self.first_byte: Histogram = meters[s.FIRST_BYTE].histogram(*at)
         self.tokens: dict[str, Number] = {
@@ -55,11 +47,12 @@ class ServiceCells:
         self.estimated: Number = meters[s.ESTIMATED].number(*at)
         self.cost: Number = meters[s.COST].number(*at)
 
-    def outcome(self, outcome: Outcome) -> Number:
-        cell = self.outcomes.get(outcome)
-        if cell is None:
-            cell = self.outcomes[outcome] = self._meters[s.ATTEMPTS].number(*self.labels, str(outcome))
-        return cell
+    def counted(self) -> dict[str, int]:
+        """Attempts so far by outcome, those that there were."""
+        return {str(outcome): int(cell.value) for outcome, cell in self.outcomes.items() if cell.value}
+
+    def is_in(self, meters: Meters) -> bool:
+        return meters[s.COST].cells.get(self.labels) is self.cost
 
     def usage(self, usage: Usage, cost_usd: float) -> None:
         tokens = self.tokens
@@ -89,6 +82,9 @@ class GenAiCells:
         self.duration: Histogram = meters[s.GEN_AI_DURATION].histogram(*at, "")
         self.tokens: dict[str, Histogram] = {t: meters[s.GEN_AI_TOKENS].histogram(*at, t) for t in ("input", "output")}
 
+    def is_in(self, meters: Meters) -> bool:
+        return meters[s.GEN_AI_FIRST_TOKEN].cells.get(self._at) is self.first_token
+
     def failed(self, error_type: str) -> Histogram:
         return self._meters[s.GEN_AI_DURATION].histogram(*self._at, error_type)
 
@@ -112,6 +108,12 @@ class Counting:
 
     def __init__(self, meters: Meters, ledger: Ledger) -> None:
         self.meters, self.ledger = meters, ledger
+        # What requests count in that are still on their way when their rule or service is removed: no series comes back for them.
+        self._gone = Meters()
+        self._rules: set[str] = {""}
+        self._pairs: set[tuple[str, str]] = set()
+        self._triples: set[tuple[str, str, str]] = set()
+        self.generation = object()  # another one after each reload, since cells of removed services are dropped
         self._services: dict[tuple[str, str, str], ServiceCells] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
         self._codes: dict[tuple[str, str, int], Number] = {}
@@ -119,12 +121,21 @@ class Counting:
         self.overhead = {flag: meters[s.OVERHEADS].histogram("true" if flag else "false") for flag in (False, True)}
         meters.before_scrape.append(self.refresh)
 
+    def of(self, candidate: Candidate, rule: Rule, op: str, known: bool) -> tuple[ServiceCells, GenAiCells]:
+        """What an attempt at this candidate counts in; looked up once per candidate and operation."""
+        found = candidate.kept.get(op)
+        if found is None or found[0] is not self.generation:
+            cells = self.service(rule.name, candidate.service, known), self.gen_ai(op, rule, candidate.service, known)
+            found = candidate.kept[op] = (self.generation, cells)
+        pair: tuple[ServiceCells, GenAiCells] = found[1]
+        return pair
+
     def service(self, rule: str, service: Service, known: bool) -> ServiceCells:
         """`known`: the rules name this model; one that a client made up is counted as `other`."""
         key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
         found = self._services.get(key)
         if found is None:
-            found = self._services[key] = ServiceCells(self.meters, *key)
+            found = self._services[key] = ServiceCells(self.meters if key in self._triples else self._gone, *key)
         return found
 
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
@@ -137,32 +148,48 @@ class Counting:
         )
         found = self._gen_ai.get(key)
         if found is None:
-            found = self._gen_ai[key] = GenAiCells(self.meters, *key)
+            found = self._gen_ai[key] = GenAiCells(self.meters if (key[1], key[3]) in self._pairs else self._gone, *key)
         return found
+
+    def of_rule(self, rule: str) -> Meters:
+        """Where what is labelled with a rule is counted."""
+        return self.meters if rule in self._rules else self._gone
+
+    def of_service(self, provider: str, model: str) -> Meters:
+        return self.meters if (provider, model) in self._pairs else self._gone
 
     def code(self, rule: str, style: str, code: int) -> Number:
         key = (rule, style, code)
         found = self._codes.get(key)
         if found is None:
-            found = self._codes[key] = self.meters[s.REQUESTS].number(rule, style, str(code))
+            self._common_codes(rule, style)
+            found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].number(rule, style, str(code))
         return found
+
+    def _common_codes(self, rule: str, style: str) -> None:
+        """At 0 before they happen: the first failure is an increase, too."""
+        for code in _COMMON_CODES:
+            self.of_rule(rule)[s.REQUESTS].number(rule, style, code)
 
     def duration(self, rule: str, style: str, stream: bool) -> Histogram:
         key = (rule, style, stream)
         found = self._durations.get(key)
         if found is None:
-            found = self._durations[key] = self.meters[s.DURATIONS].histogram(rule, style, "true" if stream else "false")
+            found = self._durations[key] = self.of_rule(rule)[s.DURATIONS].histogram(rule, style, "true" if stream else "false")
         return found
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
-        rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = {(x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
+        self.generation = object()
+        self._gone = Meters()
+        rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
+        pairs = self._pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {
             (p, s.OTHER_MODEL) for p in snapshot.providers
         }
-        triples = {(r.name, x.provider.name, x.model) for r in all_rules(snapshot) for x in r.services} | {
+        triples = self._triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
             (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }
+        models = {r.request_model for r in all_rules(snapshot)} | {s.OTHER_MODEL}
         for family in self.meters.families.values():
             names = family.series.labels
             if names[:3] == ("rule", "provider", "model"):
@@ -172,24 +199,48 @@ class Counting:
             elif names[:1] == ("rule",):
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):
-                family.keep(lambda at: (at[1], at[3]) in pairs)
-        self._services = {k: v for k, v in self._services.items() if k in triples}
-        self._gen_ai = {k: v for k, v in self._gen_ai.items() if (k[1], k[3]) in pairs}
-        self._codes = {k: v for k, v in self._codes.items() if k[0] in rules}
-        self._durations = {k: v for k, v in self._durations.items() if k[0] in rules}
+                family.keep(lambda at: (at[1], at[3]) in pairs and at[2] in models)
+        self._services = {k: v for k, v in self._services.items() if k in triples and v.is_in(self.meters)}
+        self._gen_ai = {k: v for k, v in self._gen_ai.items() if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.meters)}
+        # Looked up again: a cell may stand for a rule that was gone and is back.
+        self._codes.clear()
+        self._durations.clear()
         for rule in all_rules(snapshot):
-            for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
-                self.meters[series].number(rule.name)
-            for service in rule.services:
-                self.service(rule.name, service, True)
-                self.gen_ai("chat", rule, service, True)
+            self._begin(rule)
         self.refresh()
 
+    def _begin(self, rule: Rule) -> None:
+        """All that a rule and its services may count in exists before the first request: an increase from nothing is none to Prometheus."""
+        meters, name = self.meters, rule.name
+        for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
+            meters[series].number(name)
+        for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
+            self._common_codes(name, style)
+        if rule.hedge is not None:
+            meters[s.WASTED_TOKENS].number(name, "hedge")
+            for result in ("won", "lost"):
+                meters[s.HEDGES].number(name, result)
+        elif rule.race is not None:
+            meters[s.WASTED_TOKENS].number(name, "race")
+        if rule.on_stream_break != "error":
+            for result in ("rescued", "failed"):
+                meters[s.STREAM_RESCUES].number(name, rule.on_stream_break, result)
+        for service in services_of(rule):
+            cells = self.service(name, service, True)
+            self.gen_ai("chat", rule, service, True)
+            for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):
+                meters[s.STREAM_BREAKS].number(*cells.labels[1:], cause)
+            if rule.race is not None:
+                for result in ("won", "lost", "failed"):
+                    meters[s.RACES].number(*cells.labels, result)
+
     def refresh(self) -> None:
-        """Gauges that follow the ledger."""
+        """Gauges that follow the ledger. Services that a client made up (`provider/model`) have none."""
         now = monotonic()
         state_family, cooldown = self.meters[s.SERVICE_STATE], self.meters[s.SERVICE_COOLDOWN]
         for (provider, model), state in self.ledger.services.items():
+            if (provider, model) not in self._pairs:
+                continue
             for name in STATES:
                 state_family.number(provider, model, name).value = 1.0 if state.health.state == name else 0.0
             left = state.health.until - now if state.health.state != SERVING else 0.0

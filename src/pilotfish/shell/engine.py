@@ -6,7 +6,8 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from os import urandom
 from typing import TYPE_CHECKING, Any
@@ -14,20 +15,23 @@ from typing import TYPE_CHECKING, Any
 from pilotfish import styles
 from pilotfish.core import series as s
 from pilotfish.core import surfaces
+from pilotfish.core.affinity import Homes, prefix_key, session_key
 from pilotfish.core.calls import chat_of
-from pilotfish.core.content import RequestView
+from pilotfish.core.content import RequestView, session_of
 from pilotfish.core.health import COOLING
 from pilotfish.core.inbound import Inbound
 from pilotfish.core.ledger import Ledger, all_rules
+from pilotfish.core.limits import Budgets
 from pilotfish.core.match import direct_rule, match
-from pilotfish.core.outcome import Failure, Outcome
-from pilotfish.core.plan import Desk, Plan
+from pilotfish.core.outcome import Failure
+from pilotfish.core.plan import Desk, Home, Plan
 from pilotfish.core.races import RaceHistory
 from pilotfish.core.smart import first_match
-from pilotfish.core.snapshot import Provider, Snapshot
+from pilotfish.core.snapshot import Provider, Rule, Snapshot
 from pilotfish.core.style import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.shell.access_log import AccessLog
+from pilotfish.shell.accounting import Accounting
 from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
@@ -40,12 +44,14 @@ if TYPE_CHECKING:
     from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.credentials.keys import Key
     from pilotfish.shell.meters import Meters
+    from pilotfish.shell.shared import Shared
     from pilotfish.wire.server import Exchange
 
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
 FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
 DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
 RETRY_AFTER_S = 1
+COUNTS = frozenset({"count_tokens", "google_count_tokens"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _clock = time.monotonic
 
@@ -69,14 +75,20 @@ class Engine:
         self.draining = False
         self.ledger = Ledger()
         self.history = RaceHistory()
+        self.budgets = Budgets()
+        self.homes = Homes()
         self.counting = Counting(meters, self.ledger)
+        self.accounting = Accounting(meters, self.counting)
         self.links: dict[str, Link] = {}
         self.pools: dict[Origin, Pool] = {}
         self.runs: set[Run] = set()
         self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
+        meters.before_scrape.append(self._count_in_flight)
         self.on_trip: Callable[[], None] = lambda: None
+        self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._keys = keys
         self._max_in_flight = max_in_flight
         self.max_body_bytes = max_body_bytes
@@ -94,6 +106,7 @@ class Engine:
     def adopt(self, snapshot: Snapshot) -> None:
         """From now on new requests follow these rules; requests under way go on with theirs."""
         self.ledger.adopt(snapshot)
+        self.budgets.adopt(snapshot, self.ledger)
         self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
         self._direct.clear()
         self.links = {name: Link(p, self._keys(p), self._pool) for name, p in snapshot.providers.items()}
@@ -141,21 +154,55 @@ class Engine:
         inbound = Inbound(surface, path, query, exchange.headers, exchange.body, request_id, exchange.peer)
         desk, known = self._desk(inbound)
         plan, _, _ = self.planned(desk, inbound)
+        if inbound.op in COUNTS and not plan.candidates():
+            self._count_here(exchange, inbound, plan)
+            return
         run = Run(self, exchange, inbound, plan, known, started)
         self.runs.add(run)
         self.idle.clear()
-        self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
-        run.begin(started)
+        if self.shared is None:
+            run.begin(started)
+        else:
+            self._spawn(self._begin_shared(self.shared, run, started))
+
+    async def _begin_shared(self, shared: Shared, run: Run, started: float) -> None:
+        """With limits in common with other proxies: asks for what this request may need, for two milliseconds at most."""
+        await shared.reserve(run.plan.candidates(), run.plan.tokens)
+        if not run.over:
+            run.begin(started)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _count_here(self, exchange: Exchange, inbound: Inbound, plan: Plan) -> None:
+        """No service of the rule counts tokens: an estimate, marked as one."""
+        from pilotfish.styles._alike import counted, token_count
+
+        inbound.chat = counted(inbound)
+        tokens = RequestView(inbound, self._chat_of, self.ledger, _clock()).tokens
+        head = [
+            (b"content-type", b"application/json"),
+            (b"x-request-id", inbound.request_id.encode()),
+            plan.desk.named,
+            (b"x-pilotfish-attempts", b"0"),
+            (b"x-pilotfish-estimated", b"true"),
+        ]
+        self.counting.code(plan.rule.name, inbound.style, 200).value += 1
+        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=inbound.path, code=200, reason="estimated")
+        exchange.respond(200, head, token_count(inbound.op, tokens))
 
     def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
         """The plan for a request, the smart-routing block that matched, and with `checked` what every block said."""
         rule = desk.rule
         block: int | None = None
         said: list[dict[str, Any]] = []
-        if rule.smart:
+        view: RequestView | None = None
+        if rule.smart and self._routes_smartly(inbound.scenario):
             view = RequestView(inbound, self._chat_of, self.ledger, _clock())
             wall = time.time()
             if checked:
@@ -164,8 +211,33 @@ class Engine:
                     said.append({"block": one.index, "matched": matched, "why": why, "description": one.description})
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
-        plan = Plan(desk, self.ledger, op=inbound.op, tokens=inbound.tokens, rng=self.rng, block=block, history=self.history)
+        plan = Plan(
+            desk,
+            self.ledger,
+            op=inbound.op,
+            tokens=inbound.tokens,
+            rng=self.rng,
+            limiter=self.budgets,
+            block=block,
+            home=self._home(rule, inbound, view) if rule.affinity is not None else None,
+            history=self.history,
+        )
         return plan, block, said
+
+    def _routes_smartly(self, scenario: str) -> bool:
+        known = self.snapshot.scenarios.get(scenario)
+        return known is None or known.flags.get("smart", True)
+
+    def _home(self, rule: Rule, inbound: Inbound, view: RequestView | None) -> Home | None:
+        """Where a session, or a request with this beginning, should come back to."""
+        affinity = rule.affinity
+        assert affinity is not None
+        if affinity.by == "prefix":
+            seen = view or RequestView(inbound, self._chat_of, self.ledger, _clock())
+            key = prefix_key(rule.name, *seen.beginning())
+        else:
+            key = session_key(rule.name, session_of(inbound, affinity))
+        return None if key is None else Home(self.homes, key, affinity.ttl_s)
 
     def _chat_of(self, inbound: Inbound) -> Chat:
         return chat_of(inbound, self.styles)
@@ -212,7 +284,10 @@ class Engine:
             if surfaces.find(path) is not None:
                 raise ClientError(405, "method_not_allowed", f"{path} takes POST, found {exchange.method.decode('latin-1')}")
             raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
-        anthropic = any(name == b"anthropic-version" for name, _ in exchange.headers)
+        names = {name for name, _ in exchange.headers}
+        anthropic = b"anthropic-version" in names
+        if b"x-goog-api-key" in names:
+            listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self.snapshot, listed, anthropic)
         exchange.respond(
             status,
@@ -243,24 +318,7 @@ class Engine:
     # ---- while runs run
 
     def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
-        cells = self.counting.service(run.rule.name, attempt.service, run.known)
-        outcome = attempt.outcome or Outcome.SERVER_ERROR
-        cells.outcome(outcome).value += 1
-        if attempt.usage is not None:
-            cells.usage(attempt.usage, attempt.cost_usd)
-            if outcome is Outcome.LOST_RACE:
-                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += (
-                    attempt.usage.input + attempt.usage.output
-                )
-        if outcome is Outcome.SERVED:
-            cells.first_byte.observe(attempt.head_at - attempt.sent_at)
-            speed = attempt.speed()
-            if speed is not None:
-                cells.speed.observe(speed)
-        if attempt.channel is not None and attempt.channel.malformed:
-            self.meters[s.MALFORMED].number(*cells.labels[1:]).value += attempt.channel.malformed
-        if outcome is Outcome.BROKEN_STREAM:
-            self.meters[s.STREAM_BREAKS].number(*cells.labels[1:], attempt.failure.code if attempt.failure else "").value += 1
+        self.accounting.attempt_over(run, attempt)
         if changed and attempt.candidate.state.health.state == COOLING:
             self.on_trip()
 
@@ -269,39 +327,15 @@ class Engine:
         self.runs.discard(run)
         if not self.runs:
             self.idle.set()
-        now = run.finished_at
-        rule = run.rule.name
-        duration = now - run.started
-        counting, inbound, dispatch = self.counting, run.inbound, run.dispatch
-        self.meters[s.IN_FLIGHT].number(rule).value -= 1
-        counting.code(rule, inbound.style, run.code).value += 1
-        counting.duration(rule, inbound.style, inbound.stream).observe(duration)
-        counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
-        for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
-            if number:
-                self.meters[series].number(rule).value += number
-        if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            self.meters[s.CLIENT_GONE].number(rule).value += 1
-        for field in run.dropped_fields:
-            self.meters[s.DROPPED].number(inbound.style, field).value += 1
-        serving = run.relayed or (run.attempts[-1] if run.attempts else None)
-        if serving is not None:
-            self._gen_ai(run, serving, failure, duration)
+        self.accounting.run_over(run, failure)
         self.log.request(run, failure)
 
-    def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
-        cells = self.counting.gen_ai(run.inbound.op, run.rule, serving.service, run.known)
-        if failure is None:
-            cells.duration.observe(duration)
-        else:
-            cells.failed(str(failure.outcome)).observe(duration)
-        usage = run.usage()
-        if usage is not None:
-            cells.usage(usage)
-        if failure is None and serving.first_at:
-            cells.first_token.observe(serving.first_at - serving.sent_at)
-            if usage is not None and usage.output > 1 and serving.last_at > serving.first_at:
-                cells.per_token.observe((serving.last_at - serving.first_at) / (usage.output - 1))
+    def _count_in_flight(self) -> None:
+        """Counted when asked for: a gauge that goes up and down with requests would outlive a rule that went meanwhile."""
+        family = self.meters[s.IN_FLIGHT]
+        by_rule = Counter([run.rule.name for run in self.runs])
+        for (rule,), cell in family.cells.items():
+            cell.value = float(by_rule[rule])
 
     def let_finish(self, ticket: Ticket, now: float) -> None:
         """The answer is complete but its last frame is not: the connection may end it by itself, for a moment."""
@@ -325,6 +359,10 @@ class Engine:
         """Called about once a second."""
         for pool in self.pools.values():
             pool.sweep(now)
+        for name, healths in self.ledger.credentials.items():
+            for i, health in enumerate(healths):
+                if health.refused and name in self.links and self.links[name].keys[i].replaced():
+                    self.ledger.renewed(name, i)
 
     def close(self) -> None:
         for pool in self.pools.values():

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 class Fetcher:
-    """Sends small requests. `connect` is how connections are made; the one that knows proxies is handed in by the program."""
+    """Sends small requests. `connect` is how connections are made."""
 
     def __init__(self, connect: Connect = connect_directly) -> None:
         self._connect = connect

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pilotfish.core.plan import op_for
-from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of
+from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of, yielding_headers
 from pilotfish.core.snapshot import Provider, Service
 from pilotfish.shell.credentials.keys import Call, Headers, Key
 from pilotfish.wire.pool import Origin, Pool
@@ -32,24 +32,34 @@ class Link:
         self.provider, self.keys = provider, keys
         self._pool_at = pool
         self.origin = Origin(*origin_of(provider.base), provider.proxy_url, provider.ca_file)
+        self._own_pool: Pool | None = None
         self._heads: dict[tuple[str, str, str, bool, str], Head] = {}
-        self._ops: dict[tuple[str, str], str] = {}
+        self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
-        self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed)
-        self.fixed_names = frozenset(name for name, _ in fixed)
+        yielding = yielding_headers(provider)
+        self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
+        self.fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
+        # Sent only where the client of the same style did not set them itself.
+        self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
         self._signs = auth_of(provider).scheme == "aws_sigv4"
 
     def pool(self, key: int) -> Pool:
         base = self.keys[key].base()
-        return self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
+        if not base and self._own_pool is not None and not self._own_pool.closed:
+            return self._own_pool
+        pool = self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
+        if not base:
+            self._own_pool = pool
+        return pool
 
-    def op(self, service: Service, op: str) -> str:
+    def op(self, service: Service, op: str, key: int = 0) -> str:
         """The operation to call for a client's; empty if there is none."""
-        at = (service.model, op)
+        endpoints = self.keys[key].endpoints(service.model)
+        at = (service.model, op, endpoints)
         found = self._ops.get(at)
         if found is None:
-            found = op_for(service, op) or ""
+            found = op_for(service, op, endpoints) or ""
             if len(self._ops) < REMEMBERED:
                 self._ops[at] = found
         return found
@@ -71,6 +81,13 @@ class Link:
             if len(self._heads) < REMEMBERED:
                 self._heads[at] = found
         return found
+
+    def filled(self, passed: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The client's headers, and those of ours that give way to the client's where it did not send them."""
+        if not self.yielding:
+            return passed
+        given = {name for name, _ in passed}
+        return [*passed, *(h for h in self.yielding if h[0] not in given)]
 
     def secret(self, head: Head, key: int, parts: Sequence[bytes]) -> Headers | None:
         """The headers that authenticate this call; None if the credential must be fetched first. Raises CredentialError."""

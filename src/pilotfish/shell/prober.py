@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotfish.core.ledger import all_rules
+from pilotfish.core.ledger import all_rules, services_of
 from pilotfish.core.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Prober:
         if not due:
             return
         for rule in all_rules(engine.snapshot):
-            for service in rule.services:
+            for service in services_of(rule):
                 key = (service.provider.name, service.model)
                 if key not in due or key in self._running or not rule.health.probe_enabled or service.provider.kind.probe is None:
                     continue

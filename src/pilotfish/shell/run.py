@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.calls import CallBody
-from pilotfish.core.channel import Channel, PassThrough, Translated, renamer
-from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Done, Relay, Start, WakeAt
-from pilotfish.core.inbound import Inbound, returned
+from pilotfish.core.calls import CallBody, continuation_body, may_hedge
+from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
+from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
+from pilotfish.core.dispatch import Dispatch
+from pilotfish.core.inbound import Inbound, header_text, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.plan import Plan
+from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.rescue import Continuation, Record, added
 from pilotfish.core.style import ErrorInfo
 from pilotfish.shell.attempt import Attempt
+from pilotfish.styles.google.array import ArrayFraming
 
 if TYPE_CHECKING:
     from pilotfish.core.snapshot import Rule
-    from pilotfish.core.style import StreamWriter, Watcher
+    from pilotfish.core.style import StreamWriter, Style, Watcher
     from pilotfish.shell.engine import Engine
     from pilotfish.wire.pool import Header
     from pilotfish.wire.server import Exchange
 
 KEEP_ALIVE_S = 15.0
+DROPPED_SHOWN = 50  # in a header; the log has them all
+_OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
+FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
 
 
@@ -30,8 +37,30 @@ class Run:
     """`code` is the status the client got. `busy_s` adds up the time we were at work ourselves: the overhead."""
 
     __slots__ = (
-        "_obeying", "_pending", "_reply_id", "_timer", "_writer", "attempts", "busy_s", "code", "dispatch", "dropped_fields", "engine", "exchange", "finished_at",
-        "inbound", "known", "last_write", "names", "over", "plan", "relayed", "rule", "started", "started_wall",
+        "_no_prefill",
+        "_obeying",
+        "_pending",
+        "_record",
+        "_timer",
+        "_writer",
+        "attempts",
+        "busy_s",
+        "code",
+        "dispatch",
+        "dropped_fields",
+        "engine",
+        "exchange",
+        "finished_at",
+        "inbound",
+        "known",
+        "last_write",
+        "names",
+        "over",
+        "plan",
+        "relayed",
+        "rule",
+        "started",
+        "started_wall",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, exchange: Exchange, inbound: Inbound, plan: Plan, known: bool, started: float) -> None:
@@ -50,9 +79,16 @@ class Run:
         self.dropped_fields: tuple[str, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._writer: StreamWriter | None = None
+        self._record: Record | None = None
+        self._no_prefill: list[object] = []
         self._obeying = False
         self._pending: list[tuple[Commands, float]] = []
-        self.dispatch = Dispatch(plan, deadline=started + self.rule.timeouts.total_s, streams=inbound.stream, may_hedge=may_hedge(inbound))
+        self.dispatch = Dispatch(
+            plan,
+            deadline=started + self.rule.timeouts.total_s,
+            streams=inbound.stream,
+            may_hedge=self.rule.hedge is not None and may_hedge(inbound),
+        )
         exchange.owner = self
 
     def begin(self, now: float) -> None:
@@ -63,6 +99,8 @@ class Run:
 
     def obey(self, commands: Commands, now: float) -> None:
         """In order, each whole before the next: what an attempt tells at once, while it is being started, waits its turn."""
+        if not commands:
+            return
         if self._obeying:
             self._pending.append((commands, now))
             return
@@ -109,17 +147,21 @@ class Run:
     # ---- the client's answer
 
     def _head(self, attempt: Attempt | None) -> list[Header]:
-        names = [(b"x-request-id", self.inbound.request_id.encode()), (b"x-pilotfish-rule", header_text(self.rule.name))]
+        names = [(b"x-request-id", self.inbound.request_id.encode()), self.plan.desk.named]
         if attempt is not None:
-            names.append((b"x-pilotfish-service", header_text(attempt.service.id)))
-        names.append((b"x-pilotfish-attempts", b"%d" % len(self.attempts)))
+            names.append((b"x-pilotfish-service", attempt.service.id_header))
+        count = len(self.attempts)
+        names.append(FIRST_ATTEMPT if count == 1 else (b"x-pilotfish-attempts", b"%d" % count))
         if self.dropped_fields:
-            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields))))
+            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields[:DROPPED_SHOWN]))))
         return names
 
     def _relay(self, attempt: Attempt, now: float) -> None:
         self.relayed = attempt
         attempt.relayed = True
+        self._writer = attempt.writer
+        if isinstance(attempt.channel, Translated):
+            self._record = attempt.channel.record
         if attempt.mode == "whole" or attempt.over:
             return  # complete: `Done` follows and answers it in one piece
         if not self.exchange.started:
@@ -132,10 +174,16 @@ class Run:
 
     def _answer_head(self, attempt: Attempt) -> list[Header]:
         call = attempt.call
-        if call is not None and call.same_style:
-            return [*returned(attempt.headers), *self._head(attempt)]
-        content_type = self.style.stream_content_type if self.inbound.stream else "application/json"
-        return [(b"content-type", content_type.encode()), *self._head(attempt)]
+        head = self._head(attempt)
+        if call is None or not call.same_style:
+            return [(b"content-type", self._content_type), *head]
+        if self.inbound.array:
+            return [(b"content-type", self._content_type), *(h for h in returned(attempt.headers) if h[0] != b"content-type"), *head]
+        return [*returned(attempt.headers), *head]
+
+    @property
+    def _content_type(self) -> bytes:
+        return self.style.stream_content_type.encode() if self.inbound.stream and not self.inbound.array else b"application/json"
 
     def write(self, data: bytes, now: float) -> None:
         self.last_write = now
@@ -159,12 +207,14 @@ class Run:
         if self.exchange.started:
             self._break(failure, now)  # keep-alives went out while it waited: there is no status to be told any more
             return
-        head = self._head(self.attempts[-1] if self.attempts else None)
+        last = self.attempts[-1] if self.attempts else None
+        head = self._head(last)
         head.append((b"content-type", b"application/json"))
         if retry_after_s is not None:
             head.append((b"retry-after", b"%d" % max(1, -int(-retry_after_s // 1))))
-        last = self.attempts[-1] if self.attempts else None
         body = failure.body if last is not None and last.failure is failure and last.call is not None and last.call.same_style else b""
+        if body:  # the upstream's own words go with its headers: Bedrock names its exceptions only there
+            head += [h for h in returned(failure.headers) if h[0] not in _OUR_ERROR_HEADERS]
         self.code = failure.status
         self.exchange.respond(failure.status, head, body or self.style.write_error(failure.status, info_of(failure)))
         self._finish(now, failure)
@@ -173,11 +223,18 @@ class Run:
         """An error event in the client's style, and the stream is closed without its style's proper end."""
         error = info_of(failure)
         if self.inbound.stream and (self.relayed is None or self.relayed.mode == "stream"):
-            event = self._writer.error(error) if self._writer is not None else self.style.error_event(error)
-            self.exchange.end(event)
+            self.exchange.end(self._error_event(error))
         else:
             self.exchange.abort()  # bytes with no events: only a connection that breaks off tells that something is missing
         self._finish(now, failure)
+
+    def _error_event(self, error: ErrorInfo) -> bytes:
+        if self._writer is not None:
+            return self._writer.error(error)
+        if self.inbound.array:
+            channel = self.relayed.channel if self.relayed is not None else None
+            return channel.error_element(error) if isinstance(channel, InArray) else ArrayFraming().error(error)
+        return self.style.error_event(error)
 
     def _finish(self, now: float, failure: Failure | None = None) -> None:
         if self.over:
@@ -186,12 +243,16 @@ class Run:
         self.finished_at = _clock()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self.engine.run_over(self, failure)
+        for attempt in self.attempts:
+            attempt.release()
 
     # ---- what attempts ask for
 
     @property
-    def style(self):  # type: ignore[no-untyped-def]
+    def style(self) -> Style:
+        """The client's."""
         return self.engine.styles(self.inbound.style)
 
     def channel_for(self, attempt: Attempt, call: CallBody | None) -> Channel:
@@ -200,8 +261,11 @@ class Run:
         styles = self.engine.styles
         upstream = styles(call.style)
         splitter = upstream.splitter()
-        if call.same_style and not attempt.rescue:
-            shown = self._shown_model()
+        shown = self._shown_model()
+        continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
+        if call.same_style and not continues:
+            if self.inbound.array:
+                return InArray(splitter, upstream.watcher(), renamer(shown) if shown else None, ArrayFraming())
             return PassThrough(
                 splitter,
                 upstream.watcher(),
@@ -209,14 +273,21 @@ class Run:
                 rename=renamer(shown) if shown else None,
                 close=upstream.terminal_event,
             )
-        if self._writer is None or not attempt.rescue:
-            self._writer = self.style.stream_writer(
-                model=self._shown_model() or attempt.service.model,
-                request_id=self.inbound.request_id,
-                now=self.started_wall,
-                options={"include_usage": self.inbound.usage_asked},
-            )
-        return Translated(splitter, upstream.stream_reader(), self._writer)
+        if attempt.rescue and self._writer is not None and self._record is not None:
+            attempt.writer = self._writer
+            carry_on = Continuation(self._record.text, self.usage())
+            return Translated(splitter, upstream.stream_reader(), self._writer, record=self._record, continuation=carry_on)
+        attempt.writer = self.style.stream_writer(
+            model=shown or attempt.service.model,
+            request_id=self.inbound.request_id,
+            now=self.started_wall,
+            options=self._stream_options(),
+        )
+        return Translated(splitter, upstream.stream_reader(), attempt.writer, record=Record() if continues else None)
+
+    def _stream_options(self) -> dict[str, Any]:
+        """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a JSON array."""
+        return {"include_usage": self.inbound.usage_asked, "array": self.inbound.array}
 
     def _shown_model(self) -> str:
         model = self.rule.response_model
@@ -232,17 +303,27 @@ class Run:
         shown = self._shown_model()
         if call.same_style:
             return renamer(shown)(body) if shown else body
+        if call.op not in CHAT_STYLES:
+            from pilotfish.styles._alike import alike_reply
+
+            return alike_reply(self.inbound, call.op, body)
         reply = self.engine.styles(call.style).read_reply(body)
-        written: bytes = self.style.write_reply(
-            reply, model=shown or reply.model or attempt.service.model, request_id=self.inbound.request_id, now=self.started_wall
-        )
-        return written
+        model = shown or reply.model or attempt.service.model
+        return self.style.write_reply(reply, model=model, request_id=self.inbound.request_id, now=self.started_wall)
 
     def call_for(self, attempt: Attempt, op: str) -> CallBody:
-        raise NotImplementedError
+        """What an attempt that goes on from a broken one is asked."""
+        assert self._record is not None
+        attempt.prefilled = attempt.service.quirks.prefill and attempt.candidate.state not in self._no_prefill
+        return continuation_body(self.inbound, attempt.service, op, self.engine.styles, self._record.text, prefill=attempt.prefilled)
 
     def may_rescue(self, attempt: Attempt) -> bool:
-        return False
+        record = attempt.channel.record if isinstance(attempt.channel, Translated) else None
+        return record is not None and record.is_rescuable
+
+    def prefill_refused(self, attempt: Attempt) -> None:
+        """It is to be asked the other way."""
+        self._no_prefill.append(attempt.candidate.state)
 
     def dropped(self, fields: tuple[str, ...]) -> None:
         self.dropped_fields = fields
@@ -260,17 +341,7 @@ class Run:
             used = attempt.usage
             if used is None or not (attempt.relayed or attempt.outcome is Outcome.CLIENT_GONE):
                 continue
-            if total is None:
-                total = used
-            else:
-                total = Usage(
-                    input=total.input + used.input,
-                    output=total.output + used.output,
-                    cached_input=total.cached_input + used.cached_input,
-                    cache_write=total.cache_write + used.cache_write,
-                    reasoning=total.reasoning + used.reasoning,
-                    estimated=total.estimated or used.estimated,
-                )
+            total = added(total, used)
         return total
 
     # ---- what the client does
@@ -310,22 +381,14 @@ class Run:
             return
         if not self.exchange.started:
             self.code = 200
-            self.exchange.start(200, [(b"content-type", self.style.stream_content_type.encode()), *self._head(None)])
+            self.exchange.start(200, [(b"content-type", self._content_type), *self._head(None)])
         self.write(event, now)
 
 
+# What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own for these.
+_REASON_CODES = {"context_length": "context_length_exceeded", "content_policy": "content_policy_violation"}
+
+
 def info_of(failure: Failure) -> ErrorInfo:
-    return ErrorInfo(message=failure.message, type="", code=failure.code, status=failure.status, wait_s=failure.wait_s)
-
-
-def header_text(text: str) -> bytes:
-    """A configured name as a header's value: no line ends, nothing outside what a field may hold."""
-    return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
-
-
-def may_hedge(inbound: Inbound) -> bool:
-    """Not for requests that store something or run on in the background: two of them would be two."""
-    members = inbound.members
-    if members is None:
-        return False
-    return not any(bytes(members[name]) == b"true" for name in ("store", "background") if name in members)
+    code = _REASON_CODES.get(failure.reason, failure.code)
+    return ErrorInfo(message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s)

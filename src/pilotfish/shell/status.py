@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pilotfish import __version__
 from pilotfish.core.explain import rfc3339
 from pilotfish.core.health import SERVING
-from pilotfish.core.ledger import all_rules
+from pilotfish.core.ledger import all_rules, services_of
 
 if TYPE_CHECKING:
     from pilotfish.core.ledger import ServiceState
-    from pilotfish.core.snapshot import Service
+    from pilotfish.core.snapshot import Rule, Service
     from pilotfish.shell.engine import Engine
     from pilotfish.shell.rules_keeper import RulesKeeper
 
@@ -36,6 +36,11 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
     }
 
 
+def once(rule: Rule) -> list[Service]:
+    """A rule's services, each (provider, model) once."""
+    return list({(x.provider.name, x.model): x for x in reversed([*services_of(rule)])}.values())[::-1]
+
+
 def service_status(engine: Engine, service: Service, now: float, wall: float) -> dict[str, Any]:
     state = engine.ledger.candidate(service).state
     health = state.health
@@ -55,6 +60,7 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "consecutive_errors": health.consecutive,
         "trips": health.trips,
         "in_flight": state.in_flight,
+        "outcomes": engine.counting.service(service.rule, service, True).counted(),
         "latency_ms": state.latency.summary(now, 1000.0),
         "ttft_ms": state.ttft.summary(now, 1000.0),
         "tokens_per_second": _speed(state, now),

@@ -43,10 +43,8 @@ class Fields:
             shown = shown[:60] + "..."
         self._refuse(f"{self.at(key) or 'body'}: expected {expected}, found {shown}")
 
-    def at(self, key: str | int) -> str:
+    def at(self, key: str) -> str:
         """The path of a field of this object."""
-        if isinstance(key, int):
-            return f"{self.path}[{key}]"
         return f"{self.path}.{key}" if self.path and key else self.path or key
 
     def __contains__(self, key: str) -> bool:

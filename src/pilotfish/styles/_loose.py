@@ -31,13 +31,15 @@ def loosely(value: Any, kind: type[S]) -> S:
     """A struct of what fits in `value`; fields that do not fit keep their defaults, which every field must have."""
     if not isinstance(value, dict):
         return kind()
-    fields = {name: _fitting(value[name], hint) for name, hint in _hints(kind).items() if name in value}
+    fields = {name: _fitting(value[key], hint) for name, key, hint in _fields(kind) if key in value}
     return kind(**{name: found for name, found in fields.items() if found is not None})
 
 
 @cache
-def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, Any], ...]:
+    """Each field's name here, its name in JSON and its type."""
+    hints = typing.get_type_hints(kind)
+    return tuple((field.name, field.encode_name, hints[field.name]) for field in msgspec.structs.fields(kind))
 
 
 def _fitting(value: Any, hint: Any) -> Any:
@@ -52,7 +54,7 @@ def _fitting(value: Any, hint: Any) -> Any:
         fits = [_fitting(item, member) for item in value] if isinstance(value, list) else []
         return [fit for fit in fits if fit is not None]
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return loosely(value, hint)
+        return loosely(value, hint) if isinstance(value, dict) else None
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError:

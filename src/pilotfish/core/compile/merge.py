@@ -99,7 +99,7 @@ def _named(
             while name in given:
                 name += "x"
         if name in places:
-            findings.add(place, f"{'virtual model' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}")
+            findings.add(place, f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}")
         places.setdefault(name, place)
         out.append((document, i, name, rule))
     return out

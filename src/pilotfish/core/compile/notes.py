@@ -10,21 +10,7 @@ from pilotfish.core.documents import Document
 from pilotfish.core.yaml_text import join
 
 # Path pattern (`[]` any entry of a list, `*` any name, `=x` only with that value) -> the work that makes it obeyed.
-NOT_YET_OBEYED: Mapping[str, str] = {
-    "providers.*.limits": "limits",
-    "rules[].services[].limits": "limits",
-    "rules[].smart_routing[].services[].limits": "limits",
-    "rules[].queue_ms": "limits",
-    "rules[].smart_routing": "smart routing",
-    "rules[].affinity": "affinity",
-    "rules[].race": "racing",
-    "rules[].hedge": "hedging",
-    "rules[].on_stream_break=continue": "stream rescue",
-    "rules[].on_stream_break=restart": "stream rescue",
-    "rules[].buffer": "stream rescue",
-    "virtual_models.*": "racing",
-    "scenarios.*.flags": "scenarios",
-}
+NOT_YET_OBEYED: Mapping[str, str] = {}
 
 
 def notes_of(document: Document, patterns: Mapping[str, str] = NOT_YET_OBEYED) -> Iterator[str]:

@@ -85,8 +85,9 @@ class ProviderCompiler:
         for key, option in kind.options.items():
             if option.required and key not in out:
                 self.findings.absent(place.at(key), f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}")
-        if isinstance(out.get("headers"), dict):
-            out["headers"] = headers(out["headers"], place.at("headers"), self.findings)
+        if "headers" in out:
+            given_headers = out["headers"] if isinstance(out["headers"], dict) else {}
+            out["headers"] = headers(given_headers, place.at("headers"), self.findings)
         return out, len(self.findings) == before
 
     def _option(self, option: Option, value: Any, place: Place) -> Any:
@@ -114,14 +115,15 @@ class ProviderCompiler:
             return with_version(base_url(spec.api_base, place.at("api_base"), self.findings), kind.version)
         if isinstance(own, str):
             return with_version(base_url(own, place.at("options", "base_url"), self.findings), kind.version)
-        if kind.base_from is not None:
-            if not sound:
-                return ""
-            base = kind.base_from(options)
-            if base:
-                return with_version(base_url(base, place.at("options"), self.findings), kind.version)
-        elif kind.base_url:
-            return with_version(kind.base_url.rstrip("/"), kind.version)
+        if kind.base_from is not None and not sound:
+            return ""
+        try:
+            base = kind.base_from(options) if kind.base_from else kind.base_url
+        except ValueError:  # what the kind takes apart is no URL at all
+            self.findings.add(place.at("options"), "no base URL follows from them; is a URL or a host's name among them mistyped?")
+            return ""
+        if base:
+            return with_version(base_url(base, place.at("options"), self.findings), kind.version)
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
         self.findings.absent(
             place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.compile.findings import Findings, Place, unknown
 from pilotfish.core.compile.providers import limits_of
+from pilotfish.core.inbound import header_text
 from pilotfish.core.rules import ServiceSpec
 from pilotfish.core.snapshot import TIME_WINDOW_S, Limits, Price, Provider, Service
 
@@ -43,6 +44,7 @@ def make_service(
         quirks=quirks if quirks is not None else provider.kind.quirks,
         fallback=fallback,
         id=name,
+        id_header=header_text(f"{provider.name}/{model}"),
         model_json=json.dumps(model).encode(),
         price=prices.get(name) or prices.get(model),
     )

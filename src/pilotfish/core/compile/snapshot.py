@@ -44,7 +44,7 @@ def compile_documents(
         raise RuleError(findings.problems())
     return Snapshot(
         version=version_of(merged),
-        sources=tuple(dict.fromkeys(d.source for d in documents)),
+        sources=tuple(dict.fromkeys(d.origin or d.source for d in documents)),
         providers=providers,
         rules=rules,
         exact=_exact(rules),

@@ -68,7 +68,7 @@ def _without(document: Document, errors: Sequence[ErrorDetails]) -> Checked:
     numbered = _Numbered()
     removed: set[str] = set()
     while True:
-        for loc in sorted(_culprits(errors, data), key=len, reverse=True):
+        for loc in sorted(_culprits(errors, data), key=_last_first):
             removed.add(_path(numbered.original(loc)))
             numbered.remove(data, loc)
         try:
@@ -104,14 +104,13 @@ class _Numbered:
 def _culprits(errors: Sequence[ErrorDetails], data: Any) -> set[Loc]:
     """What has to go: the wrong value itself, or the object in which something is missing; the outermost only."""
     found = {loc if group[0]["type"] != "missing" else loc[:-1] for loc, group in _by_loc(errors, data).items()}
-    outermost = {loc for loc in found if not any(loc[:n] in found for n in range(len(loc)))}
-    # Of several entries of one list the last goes first, or the others' numbers would be wrong.
-    by_list: dict[Loc, Loc] = {}
-    for loc in outermost:
-        if isinstance(loc[-1], int):
-            known = by_list.get(loc[:-1])
-            by_list[loc[:-1]] = max(known, loc, key=lambda entry: int(entry[-1])) if known else loc
-    return {loc for loc in outermost if not isinstance(loc[-1], int)} | set(by_list.values())
+    return {loc for loc in found if not any(loc[:n] in found for n in range(len(loc)))}
+
+
+def _last_first(loc: Loc) -> tuple[int, int]:
+    """The order of removal: what is deep inside before what is around it, and the later entries of a list before the earlier ones,
+    so that nothing that still has to go changes its number."""
+    return (-len(loc), -loc[-1] if isinstance(loc[-1], int) else 0)
 
 
 def _by_loc(errors: Sequence[ErrorDetails], data: Any) -> dict[Loc, list[ErrorDetails]]:
@@ -207,10 +206,8 @@ def _annotation(loc: Loc) -> Any:
             here = get_args(here)[0]
         elif get_origin(here) is dict:
             here = get_args(here)[1]
-        elif isinstance(here, type) and issubclass(here, BaseModel) and key in here.model_fields:
-            here = here.model_fields[str(key)].annotation
         else:
-            return None
+            here = here.model_fields[str(key)].annotation
     return here
 
 

@@ -24,7 +24,7 @@ from pilotfish.shell.fetch import form
 
 SERVICE = "bedrock"
 DEFAULT_REGION = "us-east-1"
-_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.amazonaws\.com")
+_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.(?:vpce\.)?amazonaws\.com")
 # A role's default session; the answer says the truth.
 LIFETIME_S = 3600
 
@@ -70,9 +70,12 @@ class _Static(PlainKey):
     def __init__(self, given: _Given, region: str, surroundings: Surroundings) -> None:
         self.label, self._given, self._region, self._surroundings = given.label, given, region, surroundings
         self._last: AwsKeys | None = None
+        self._bad: AwsKeys | None = None
+        self._was_asked = False
 
     def headers(self, call: Call | None) -> Headers | None:
         keys = self._last = self._given.now()
+        self._was_asked = True
         return None if keys is None else signed(call, keys, self._region, SERVICE, self._surroundings.wall())
 
     async def fetch(self) -> None:
@@ -80,7 +83,11 @@ class _Static(PlainKey):
             raise CredentialError(Outcome.AUTH_FAILED, f"{self.label}: an access key and a secret key are needed, one is missing or empty")
 
     def refused(self, sent: Headers) -> bool:
+        self._bad = self._last
         return self._given.now() not in (None, self._last)
+
+    def replaced(self) -> bool:
+        return self._was_asked and self._given.now() not in (None, self._bad)
 
 
 class _Signing(ExpiringKey):
@@ -121,12 +128,12 @@ class _Role(_Signing):
     """Keys of an assumed role (API reference "AssumeRole")."""
 
     def __init__(self, provider: Provider, surroundings: Surroundings, region: str, source: _Given | _Signing) -> None:
-        self._provider, self._source = provider, source
+        self._provider, self._assumed_with = provider, source
         super().__init__(f"AWS role of {provider.name!r}", self._assume, region, surroundings)
 
     async def _assume(self) -> tuple[AwsKeys, float | None]:
         options = self._provider.options
-        keys = self._source.now() if isinstance(self._source, _Given) else await self._source.now()
+        keys = self._assumed_with.now() if isinstance(self._assumed_with, _Given) else await self._assumed_with.now()
         if keys is None:
             raise CredentialError(Outcome.AUTH_FAILED, f"{self.label}: the keys to assume it with are missing or empty")
         fields = {
@@ -141,8 +148,8 @@ class _Role(_Signing):
         return await _sts(self._provider, self._surroundings, self.label, self.region, fields, keys)
 
     async def close(self) -> None:
-        if isinstance(self._source, _Signing):
-            await self._source.close()
+        if isinstance(self._assumed_with, _Signing):
+            await self._assumed_with.close()
         await super().close()
 
 

@@ -31,7 +31,7 @@ class CopilotKey(ExpiringKey):
         self._provider, self._secret = provider, Secret(ref, surroundings)
         self._models: dict[str, frozenset[str]] = {}
         self._listing: asyncio.Task[None] | None = None
-        super().__init__(str(ref), self._exchange, surroundings, lead_s=LEAD_S)
+        super().__init__(str(ref), self._exchange, surroundings, lead_s=LEAD_S, source=self._secret)
 
     def endpoints(self, model: str) -> frozenset[str] | None:
         return self._models.get(model)

@@ -12,6 +12,7 @@ import structlog
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.provider import Auth
 from pilotfish.shell.credentials.keys import Call, CredentialError, Headers, PlainKey, Surroundings
+from pilotfish.shell.credentials.secrets import Secret
 from pilotfish.shell.credentials.static import BEARER, header_of
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class ExpiringKey(PlainKey):
     """A credential made of a token that `get` fetches.
 
     `get` raises CredentialError. `first`: a token that is at hand already. `lead_s`: how long before the end it is renewed.
+    `source`: the secret that tokens are fetched with.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ExpiringKey(PlainKey):
         auth: Auth = BEARER,
         lead_s: float = LEAD_S,
         first: Token | None = None,
+        source: Secret | None = None,
     ) -> None:
         self.label = label
         self._get, self._surroundings, self._auth, self._lead_s = get, surroundings, auth, lead_s
@@ -65,6 +68,7 @@ class ExpiringKey(PlainKey):
         self._failed: CredentialError | None = None
         self._failures = 0
         self._not_before = self._refused_at = 0.0
+        self._source, self._bad_revision = source, -1
         self._used = False
         self._timer: asyncio.TimerHandle | None = None
         if first is not None:
@@ -92,7 +96,13 @@ class ExpiringKey(PlainKey):
             self._begin()
         assert self._fetching is not None
         # Shielded: one of many waiting requests may be cancelled, the fetch is everybody's.
-        await asyncio.shield(self._fetching)
+        task = self._fetching
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():  # not this request left, the program stops
+                raise CredentialError(Outcome.CONNECT_FAILED, f"{self.label}: closed while a token was fetched") from None
+            raise
         if self._surroundings.wall() >= self._valid_until:
             if self._failed is not None:
                 raise self._again(self._failed)
@@ -103,14 +113,33 @@ class ExpiringKey(PlainKey):
             return True  # somebody was quicker, a newer one is at hand
         now = self._surroundings.wall()
         if self._headers is None or now - self._refused_at < REFUSED_PAUSE_S:
+            self._mark_source()
             return self._headers is None
         self._refused_at = now
+        self._mark_source()
         self._headers = None
         self._valid_until = self._renew_at = 0.0
         return True
 
     def base(self) -> str:
         return self._token.base if self._token is not None else ""
+
+    def replaced(self) -> bool:
+        if self._source is None or self._bad_revision < 0:
+            return False
+        self._source.value()
+        if self._source.revision == self._bad_revision:
+            return False
+        self._not_before = self._refused_at = 0.0
+        return True
+
+    def _mark_source(self) -> None:
+        if self._source is not None:
+            self._bad_revision = self._source.revision
+
+    async def settle(self) -> None:
+        if self._fetching is not None:
+            await asyncio.shield(self._fetching)
 
     async def close(self) -> None:
         if self._timer is not None:
@@ -179,6 +208,7 @@ class ExpiringKey(PlainKey):
     def _fail(self, error: CredentialError) -> None:
         now, rng = self._surroundings.wall(), self._surroundings.rng
         self._failed = error
+        self._mark_source()
         wait = min(MAX_RETRY_S, RETRY_S * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         self._not_before = now + wait * (1 + JITTER * rng.random())

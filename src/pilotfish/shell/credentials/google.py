@@ -36,7 +36,7 @@ class _TokenOrFile(PlainKey):
         self._secret = Secret(ref, surroundings)
         self._static = StaticKey(ref, Auth(), surroundings)
         self._provider, self._surroundings = provider, surroundings
-        self._made_of = ""
+        self._made_of = self._bad = ""
         self._expiring: ExpiringKey | None = None
 
     def _key(self) -> Key:
@@ -55,7 +55,16 @@ class _TokenOrFile(PlainKey):
         await self._key().fetch()
 
     def refused(self, sent: Headers) -> bool:
+        self._bad = self._secret.value()
         return self._key().refused(sent)
+
+    def replaced(self) -> bool:
+        changed = self._secret.value() != self._bad
+        return self._bad != "" and changed
+
+    async def settle(self) -> None:
+        if self._expiring is not None:
+            await self._expiring.settle()
 
     async def close(self) -> None:
         if self._expiring is not None:
@@ -105,19 +114,37 @@ class _Loaded:
         return Token(self._credentials.token, expiry.replace(tzinfo=UTC).timestamp() if expiry else None, extra=extra)
 
     def _load(self) -> Any:
-        import google.auth
-        from google.oauth2 import service_account
-
         options = self._provider.options
         info = self._info
         if not info and options.get("credentials_file"):
             with open(str(options["credentials_file"]), encoding="utf-8") as file:
                 info = file.read()
         if not info:
+            import google.auth
+
             return google.auth.default(scopes=SCOPES)[0]
         fields = json.loads(info)
         if options.get("token_uri"):
-            fields["token_uri"] = str(options["token_uri"])
-        if fields.get("type") == "service_account":
+            fields["token_uri"] = fields["token_url"] = str(options["token_uri"])
+        return _credentials_of(fields)
+
+
+def _credentials_of(fields: dict[str, Any]) -> Any:
+    """By the file's own `type`, each with its own loader: the library's general one is deprecated, since it would also run a program
+    that a file names."""
+    match fields.get("type"):
+        case "service_account":
+            from google.oauth2 import service_account
+
             return service_account.Credentials.from_service_account_info(fields, scopes=SCOPES)
-        return google.auth.load_credentials_from_dict(fields, scopes=SCOPES)[0]
+        case "authorized_user":
+            from google.oauth2 import credentials
+
+            login = credentials.Credentials.from_authorized_user_info(fields, scopes=SCOPES)
+            return login.with_token_uri(fields["token_uri"]) if fields.get("token_uri") else login
+        case "external_account" if "executable" not in fields.get("credential_source", {}):
+            from google.auth import aws, identity_pool
+
+            module = aws if str(fields.get("subject_token_type", "")).endswith("aws4_request") else identity_pool
+            return module.Credentials.from_info(fields, scopes=SCOPES)
+    raise ValueError(f"unknown type {fields.get('type')!r}")

@@ -51,12 +51,20 @@ class Key(Protocol):
         """The vendor answered 401 to these headers. True: another credential is at hand or can be fetched, try once more."""
         ...
 
+    def replaced(self) -> bool:
+        """Whether what was refused or missing is something else now: a key was rotated, somebody logged in anew."""
+        ...
+
     def base(self) -> str:
         """The base URL to call instead of the provider's; empty: the provider's own."""
         ...
 
     def endpoints(self, model: str) -> frozenset[str] | None:
         """The paths that this model is served at, where the vendor tells; None: unknown."""
+        ...
+
+    async def settle(self) -> None:
+        """Waits for the fetch under way, if there is one: requests wait for it too."""
         ...
 
     async def close(self) -> None: ...
@@ -67,11 +75,17 @@ class PlainKey:
 
     label = ""
 
+    def replaced(self) -> bool:
+        return False
+
     def base(self) -> str:
         return ""
 
     def endpoints(self, model: str) -> frozenset[str] | None:
         return None
+
+    async def settle(self) -> None:
+        return
 
     async def close(self) -> None:
         return

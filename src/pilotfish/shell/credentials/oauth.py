@@ -30,7 +30,7 @@ def oauth_key(provider: Provider, oauth: OAuth, surroundings: Surroundings) -> K
             raise ValueError(f"provider {provider.name!r}: oauth_detail has neither an access_token nor a refresh_token with a token_url")
         return StaticKey(oauth.access_token, BEARER, surroundings, extra)
     refresh = _Refresh(provider, oauth, surroundings, extra)
-    return ExpiringKey(refresh.label, refresh.get, surroundings, first=refresh.first())
+    return ExpiringKey(refresh.label, refresh.get, surroundings, first=refresh.first(), source=refresh.configured)
 
 
 class _Refresh:
@@ -38,7 +38,7 @@ class _Refresh:
         assert oauth.refresh_token is not None
         self.label = f"OAuth token of {provider.name!r}"
         self._provider, self._oauth, self._surroundings, self._extra = provider, oauth, surroundings, extra
-        self._configured = Secret(oauth.refresh_token, surroundings)
+        self.configured = Secret(oauth.refresh_token, surroundings)
         self._rotated = ""
         self._revision = -1
 
@@ -74,14 +74,14 @@ class _Refresh:
 
     def _refresh_token(self) -> str:
         """The one that the last refresh gave, unless the configured one has changed since: then somebody logged in anew."""
-        value = self._configured.value()
-        if self._configured.revision != self._revision:
-            self._revision = self._configured.revision
+        value = self.configured.value()
+        if self.configured.revision != self._revision:
+            self._revision = self.configured.revision
             self._rotated = ""
         if self._rotated:
             return self._rotated
         if not value:
-            raise self._configured.missing()
+            raise self.configured.missing()
         return value
 
 

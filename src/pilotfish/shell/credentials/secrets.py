@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import PurePosixPath
 
 from pilotfish.core.outcome import Outcome
@@ -10,6 +11,7 @@ from pilotfish.core.snapshot import SecretRef
 from pilotfish.shell.credentials.keys import CredentialError, Surroundings
 
 MAX_SECRET_BYTES = 256 * 1024  # a Google service account file is 2 KiB
+TICK_NS = 50_000_000
 
 _Identity = tuple[int, int, int]
 
@@ -61,7 +63,8 @@ class Secret:
                 raw = file.read(MAX_SECRET_BYTES)
         except OSError:
             return
-        self._identity = identity
+        # Written just now: a second write within the file system's tick would look the same. So this one is not trusted yet.
+        self._identity = identity if time.time_ns() - status.st_mtime_ns > TICK_NS else None
         value = raw.decode("utf-8", "replace").strip()
         if value and value != self._value:
             self._value = value

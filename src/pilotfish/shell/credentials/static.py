@@ -20,6 +20,8 @@ class StaticKey(PlainKey):
         self._auth, self._extra = auth, extra
         self._headers: Headers | None = None
         self._made_of = ""
+        self._was_bad = False
+        self._bad: Headers | None = None
 
     def headers(self, call: Call | None) -> Headers | None:
         value = self._secret.value()
@@ -34,6 +36,14 @@ class StaticKey(PlainKey):
         return self._headers
 
     async def fetch(self) -> None:
+        try:
+            self.check()
+        except CredentialError:
+            self._was_bad, self._bad = True, None
+            raise
+
+    def check(self) -> None:
+        """Raises CredentialError if there is no key, or one that no header can carry."""
         value = self._secret.value()
         if not value:
             raise self._secret.missing()
@@ -41,7 +51,11 @@ class StaticKey(PlainKey):
 
     def refused(self, sent: Headers) -> bool:
         self._secret.reread()
+        self._was_bad, self._bad = True, sent
         return self.headers(None) not in (None, sent)
+
+    def replaced(self) -> bool:
+        return self._was_bad and self.headers(None) not in (None, self._bad)
 
 
 def header_of(auth: Auth, value: str, label: str) -> Headers:

@@ -10,7 +10,7 @@ from pilotfish.core.provider import Auth
 from pilotfish.core.request_url import auth_of, own_auth
 from pilotfish.core.snapshot import Provider, SecretRef
 from pilotfish.shell.credentials import aws, entra
-from pilotfish.shell.credentials.keys import Key, NoKey, Surroundings
+from pilotfish.shell.credentials.keys import CredentialError, Key, NoKey, Surroundings
 from pilotfish.shell.credentials.oauth import oauth_key
 from pilotfish.shell.credentials.static import BEARER, StaticKey
 
@@ -24,6 +24,12 @@ class Credentials:
     def __init__(self, provider: Provider, surroundings: Surroundings) -> None:
         refs: tuple[SecretRef | None, ...] = provider.tokens or (None,)
         self.keys: tuple[Key, ...] = tuple(_key(provider, ref, surroundings) for ref in refs)
+
+    async def retire(self) -> None:
+        """Closes them when nobody waits for them any more: a change of rules fails no request."""
+        for key in self.keys:
+            await key.settle()
+        await self.close()
 
     async def close(self) -> None:
         for key in self.keys:
@@ -46,13 +52,16 @@ class CredentialStore:
         return found[1]
 
     async def adopt(self, providers: Iterable[Provider]) -> None:
-        """These providers are in force now: the credentials of others, and of those that changed, are closed."""
+        """These providers are in force now: the credentials of others, and of those that changed, are retired."""
         wanted = {provider.name: _facts(provider) for provider in providers}
-        for name in [name for name, (facts, _) in self._known.items() if wanted.get(name) != facts]:
-            await self._known.pop(name)[1].close()
+        gone = [self._known.pop(name)[1] for name, (facts, _) in list(self._known.items()) if wanted.get(name) != facts]
+        for credentials in gone:
+            await credentials.retire()
 
     async def close(self) -> None:
-        await self.adopt(())
+        """At the end of the program: at once."""
+        while self._known:
+            await self._known.popitem()[1][1].close()
 
 
 def problems_of(provider: Provider, surroundings: Surroundings, installed: Callable[[str], bool] | None = None) -> list[str]:
@@ -69,7 +78,7 @@ def problems_of(provider: Provider, surroundings: Surroundings, installed: Calla
         problems.append(f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'")
     try:
         Credentials(provider, surroundings)
-    except ValueError as e:
+    except (ValueError, CredentialError) as e:
         problems.append(str(e))
     return problems
 

@@ -140,6 +140,8 @@ def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: Plan) -> l
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
     turns = chat.turns if quirks.system_turns else tuple(_told(turn) for turn in chat.turns)
     messages: list[Block] = []
+    for turn in turns:
+        losses.add_if("messages.name", turn.name)
     for turn in merged(tuple(Turn(turn.role, turn.parts) for turn in turns)):
         parts = turn.parts
         if turn.role == "user":

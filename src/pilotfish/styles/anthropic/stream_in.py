@@ -140,11 +140,12 @@ class AnthropicStreamReader:
         if kind == "redacted_thinking":
             return [ThinkingEnd(unseal(str(block.get("data") or ""), "anthropic"), redacted=True)]
         self._arguments = []
-        if kind == "tool_use" and block.get("name") in TOOLS:
+        name = str(block.get("name") or "")
+        if kind == "tool_use" and name in TOOLS:
             self._structured = True
         elif kind == "tool_use":
             self._index += 1
-            return [ToolStart(index=self._index, id=str(block.get("id") or ""), name=str(block.get("name") or ""))]
+            return [ToolStart(index=self._index, id=str(block.get("id") or ""), name=name)]
         return []
 
     def _delta(self, delta: _Delta) -> list[Delta]:

@@ -94,7 +94,7 @@ class AnthropicStreamWriter:
         self._begun = True
         if isinstance(first, Start) and not self._model:
             self._model = first.model
-        message = {
+        message: dict[str, Any] = {
             "id": self._id,
             "type": "message",
             "role": "assistant",
@@ -110,7 +110,8 @@ class AnthropicStreamWriter:
         if isinstance(delta, TextDelta | RefusalDelta):
             self._text(delta, out)
         elif isinstance(delta, ToolArgs):
-            self._put({"type": "input_json_delta", "partial_json": delta.text}, out)
+            if delta.text and self._block == "tool_use":  # else they come for a call that was closed
+                self._put({"type": "input_json_delta", "partial_json": delta.text}, out)
         elif isinstance(delta, ThinkingDelta):
             if self._block != "thinking":
                 self._open({"type": "thinking", "thinking": "", "signature": ""}, out)

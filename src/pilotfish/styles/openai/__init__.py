@@ -63,7 +63,7 @@ class OpenAI:
     def watcher(self) -> Watcher:
         return OpenAIWatcher()
 
-    def read_error(self, status: int, body: bytes) -> ErrorInfo:
+    def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         return error_from_body(status, body)
 
     def write_error(self, status: int, error: ErrorInfo) -> bytes:

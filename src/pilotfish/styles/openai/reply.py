@@ -25,7 +25,7 @@ from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url
 from pilotfish.styles.openai.parts import image_from, read_content, read_thinking, write_details
 from pilotfish.styles.openai.request_in import read_tool_call
-from pilotfish.styles.openai.request_out import write_tool_call
+from pilotfish.styles.openai.request_out import SERVICE_TIERS, write_tool_call
 from pilotfish.styles.openai.watch import TokenCounts
 
 _FINISHES = {
@@ -127,16 +127,17 @@ def read_annotation(value: Any) -> Citation | None:
 def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
     """`start` and `end` of the text that is annotated, for citations that do not say their own place in it.
 
-    OpenAI only knows pages of the web here. A place in the client's own document is given in the same form under `file_citation`.
+    OpenAI only knows pages of the web here. A place in the client's own document takes the same form, without an address.
     """
-    place = {
+    place: dict[str, Any] = {
         "start_index": citation.start if citation.start is not None else start,
         "end_index": citation.end if citation.end is not None else end,
         "title": citation.title,
+        "url": citation.url,
     }
-    if citation.url:
-        return {"type": "url_citation", "url_citation": place | {"url": citation.url}}
-    return {"type": "file_citation", "file_citation": place | {"cited_text": citation.cited_text}}
+    if citation.cited_text and not citation.url:
+        place["cited_text"] = citation.cited_text
+    return {"type": "url_citation", "url_citation": place}
 
 
 def read_reply(body: bytes) -> Reply:
@@ -203,6 +204,12 @@ def write_image(image: Image, index: int) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}, "index": index}
 
 
+def service_tier(reply: Reply) -> str:
+    """The tier that served, in OpenAI's words; empty where it has none for it (Anthropic's `batch`)."""
+    tier = "default" if reply.service_tier == "standard" else reply.service_tier
+    return tier if tier in SERVICE_TIERS else ""
+
+
 def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
     message = _write_message(reply)
     tokens = write_logprobs(reply.logprobs)
@@ -221,8 +228,9 @@ def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> byt
     }
     if reply.usage:
         body["usage"] = write_usage(reply.usage)
-    if reply.service_tier:
-        body["service_tier"] = reply.service_tier
+    tier = service_tier(reply)
+    if tier:
+        body["service_tier"] = tier
     own = reply.extras.get("openai", {})
     return msgspec.json.encode(body | {name: value for name, value in own.items() if name not in body})
 

@@ -102,6 +102,8 @@ def _read_messages(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tu
                 turns.append(Turn("user", (result,)))
         else:
             message.wrong("role", "system, developer, user, assistant or tool", role)
+        for name in message.rest():
+            losses.add(f"messages.{name}")
     return tuple(system), tuple(turns)
 
 

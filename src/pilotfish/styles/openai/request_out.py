@@ -31,7 +31,7 @@ SHARED_EXTRAS = frozenset(
 )
 """Fields that mean the same in Chat Completions and Responses and nothing elsewhere."""
 
-_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 
 def write_request(chat: Chat, target: Target) -> Written:
@@ -110,7 +110,7 @@ def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
         body["metadata"] = chat.metadata
     if chat.service_tier:
         tier = "default" if chat.service_tier == "standard_only" else chat.service_tier  # Anthropic's word for it
-        if tier in _SERVICE_TIERS:
+        if tier in SERVICE_TIERS:
             body["service_tier"] = tier
         else:
             losses.add("service_tier")
@@ -195,17 +195,27 @@ def result_parts(result: ToolResult) -> tuple[tuple[Part, ...], list[Part]]:
     """
     texts = [part for part in result.parts if isinstance(part, Text)]
     media: list[Part] = [part for part in result.parts if not isinstance(part, Text)]
-    if result.is_error and not (texts and texts[0].text.lower().startswith("error")):
-        texts = [Text(f"Error: {texts[0].text}", texts[0].cache), *texts[1:]] if texts else [Text("Error")]
+    if result.is_error:
+        texts = told_as_error(texts)
     if media:
         texts = texts or [Text("(see the next message)")]
         media = [Text(f"Output of tool call {result.call_id}:"), *media]
     return tuple(texts), media
 
 
+def told_as_error(texts: list[Text]) -> list[Text]:
+    """The texts of a result, the first of which says that it is an error."""
+    if not texts:
+        return [Text("Error")]
+    first = texts[0]
+    return texts if first.text.lower().startswith("error") else [Text(f"Error: {first.text}", first.cache), *texts[1:]]
+
+
 def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant"}
-    text, refusal, calls, thoughts = "", "", [], []
+    text, refusal = "", ""
+    calls: list[dict[str, Any]] = []
+    thoughts: list[Thinking] = []
     for part in turn.parts:
         if isinstance(part, Text):
             text += part.text
@@ -214,6 +224,9 @@ def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, An
             refusal += part.text
         elif isinstance(part, ToolCall):
             calls.append(write_tool_call(part, tool_id(part.id, quirks)))
+            if part.signature and not quirks.google_signatures:
+                calls[-1].pop("extra_content", None)
+                losses.add("messages.tool_calls.signature")
             write_cache(part.cache, Quirks(), losses)
         elif isinstance(part, Thinking):
             thoughts.append(part)
@@ -271,7 +284,7 @@ def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | 
         losses.add(f"tools.{tool.name}")
         return None
     if tool.kind == "custom":
-        custom = {"name": tool.name} | ({"description": tool.description} if tool.description else {}) | tool.raw
+        custom = {"name": tool.name} | ({"description": tool.description} if tool.description else {}) | _nested_format(tool.raw)
         return {"type": "custom", "custom": custom}
     for name in tool.raw:
         losses.add(f"tools.{name}")
@@ -282,6 +295,14 @@ def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | 
         function["parameters"] = tool.schema
     write_strict(tool, quirks, losses, function)
     return {"type": "function", "function": function}
+
+
+def _nested_format(raw: dict[str, Any]) -> dict[str, Any]:
+    """A custom tool's grammar stands flat in Responses and below `grammar` here."""
+    given = raw.get("format")
+    if not isinstance(given, dict) or given.get("type") != "grammar" or "grammar" in given:
+        return raw
+    return raw | {"format": {"type": "grammar", "grammar": {key: value for key, value in given.items() if key != "type"}}}
 
 
 def write_strict(tool: Tool, quirks: Quirks, losses: Losses, function: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ class OpenAIStreamWriter:
         self._images = 0
         self._chars = 0
         self._custom_calls: set[int] = set()
-        self._empty_call: int | None = None  # a function call that has no arguments yet
+        self._empty_calls: dict[int, None] = {}  # function calls that have no arguments yet
 
     def write(self, deltas: list[Delta]) -> bytes:
         out: list[bytes] = []
@@ -144,29 +144,28 @@ class OpenAIStreamWriter:
             self._put({"reasoning_details": details}, out)
 
     def _tool(self, delta: ToolStart, out: list[bytes]) -> None:
-        self._fill_empty_call(out)
         call: dict[str, Any] = {"index": delta.index, "id": delta.id, "type": delta.kind}
         if delta.kind == "custom":
             self._custom_calls.add(delta.index)
             call["custom"] = {"name": delta.name, "input": ""}
         else:
-            self._empty_call = delta.index
+            self._empty_calls[delta.index] = None
             call["function"] = {"name": delta.name, "arguments": ""}
         if delta.signature and delta.signature.origin == "google":
             call["extra_content"] = {"google": {"thought_signature": delta.signature.value}}
         self._put({"tool_calls": [call]}, out)
 
     def _arguments(self, delta: ToolArgs, out: list[bytes]) -> None:
-        if delta.index == self._empty_call and delta.text:
-            self._empty_call = None
+        if delta.text:
+            self._empty_calls.pop(delta.index, None)
         function = {"custom": {"input": delta.text}} if delta.index in self._custom_calls else {"function": {"arguments": delta.text}}
         self._put({"tool_calls": [{"index": delta.index} | function]}, out)
 
-    def _fill_empty_call(self, out: list[bytes]) -> None:
+    def _fill_empty_calls(self, out: list[bytes]) -> None:
         """A call without arguments is `{}`: clients parse what they have put together, and an empty text is no JSON."""
-        if self._empty_call is not None:
-            self._put({"tool_calls": [{"index": self._empty_call, "function": {"arguments": "{}"}}]}, out)
-            self._empty_call = None
+        for index in self._empty_calls:
+            self._put({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]}, out)
+        self._empty_calls.clear()
 
     def _part(self, delta: PartDelta, out: list[bytes]) -> None:
         part = delta.part
@@ -180,7 +179,7 @@ class OpenAIStreamWriter:
     def _finished(self, finish: Finish, out: list[bytes]) -> None:
         if self._finish is not None:
             return  # the first counts; some upstreams repeat it
-        self._fill_empty_call(out)
+        self._fill_empty_calls(out)
         if finish.reason is FinishReason.REFUSAL and finish.details and not self._refused:
             self._refused = True
             self._put({"refusal": finish.details}, out)

@@ -193,7 +193,7 @@ class OpenAIWatcher:
         bits = 0
         for choice in chunk.choices or ():
             message = choice.delta or choice.message
-            if message and message.content.__class__ is str and message.content:  # most chunks: text and nothing else
+            if message and message.content.__class__ is str and message.content and not message.tool_calls:  # most chunks: text
                 bits |= CONTENT
                 self.chars += len(message.content)
             elif message and message.has_content():

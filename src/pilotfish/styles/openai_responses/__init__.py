@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotfish.core.sse import Splitter
 from pilotfish.styles._errors import error_from_body
 from pilotfish.styles.openai.errors import error_body
 from pilotfish.styles.openai_responses.errors import error_event
@@ -25,6 +26,10 @@ class OpenAIResponses:
 
     name = "openai_responses"
     stream_content_type = "text/event-stream"
+    terminal_event = b""  # `response.completed` holds the whole answer: what is missing cannot be made up
+
+    def splitter(self) -> Splitter:
+        return Splitter()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.openai_responses.request_in import read_request
@@ -59,7 +64,7 @@ class OpenAIResponses:
     def watcher(self) -> Watcher:
         return ResponsesWatcher()
 
-    def read_error(self, status: int, body: bytes) -> ErrorInfo:
+    def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         return error_from_body(status, body)
 
     def write_error(self, status: int, error: ErrorInfo) -> bytes:

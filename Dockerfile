@@ -1,0 +1,35 @@
+# One image for the proxy, the gateway and the injector.
+#   docker build -t pilotfish:0.1.0 .
+# Runs as any user (OpenShift assigns one), needs no writable path but what is mounted.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+# The dependencies change seldom: their layer comes first. Every one by its hash, none built from source.
+COPY requirements/runtime.lock requirements/
+RUN python -m venv --without-pip /app \
+    && python -m pip --python /app/bin/python install --require-hashes --only-binary :all: -r requirements/runtime.lock
+COPY requirements/build.lock requirements/
+RUN python -m pip install --require-hashes --only-binary :all: -r requirements/build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+    && python -m pip --python /app/bin/python install --no-deps --no-index dist/*.whl
+COPY .ci/slim-image .ci/
+RUN .ci/slim-image /app
+
+FROM ${PYTHON_IMAGE}
+# Modules are compiled already. A user that no passwd knows has no home, and the Kubernetes client asks for it when imported. A request body of a few MiB is not worth a system call and a page fault for each of its pages.
+ENV PATH=/app/bin:$PATH \
+    HOME=/ \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MALLOC_MMAP_THRESHOLD_=33554432
+COPY --from=build /app /app
+# By number, so that the kubelet can see that it is not root.
+USER 65532:65532
+WORKDIR /
+EXPOSE 14000 14001 14443
+ENTRYPOINT ["pilotfish"]
+CMD ["proxy"]

@@ -1,0 +1,67 @@
+# Each target works as the first command on a fresh clone: it needs Python 3.11 or newer, make and a package registry.
+# A second call is quick: .venv/.minimal and .venv/.dev say what is installed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
+ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis
+
+.PHONY: help demo test check fix bench simulate docs lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(VENV)/.minimal  ## the proxy with simulated providers, until Ctrl-C
+	@$(BIN)/pilotfish demo $(ARGS)
+
+test: $(VENV)/.dev  ## all tests that need nothing but Python
+	$(BIN)/python -m pytest -n 2 -m "$(ELSEWHERE)" $(ARGS)
+
+check:  ## everything that CI does
+	bash .ci/run
+
+fix: $(VENV)/.dev  ## format, and lint what can be put right
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(VENV)/.minimal  ## added latency, requests and chunks per second, CPU and memory against direct and nginx
+	$(BIN)/python bench/run.py $(ARGS)
+
+simulate: $(VENV)/.minimal  ## tactics against each other in virtual time
+	$(BIN)/python -m bench.simulate $(ARGS)
+
+docs: $(VENV)/.dev  ## the generated pages of docs/ anew
+	$(BIN)/python docs/generate.py $(ARGS)
+
+# Universal locks: hashes of all platforms' files, and markers for what only some Python versions need. UPGRADE=--upgrade for newer ones.
+LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-package pilotfish $(UPGRADE)
+lock: $(VENV)-lock/.uv  ## the lock files of requirements/ anew, from pyproject.toml
+	$(LOCK) pyproject.toml requirements/build.in --extra all --extra dev -o requirements/dev.lock
+	$(LOCK) pyproject.toml --extra all -c requirements/dev.lock -o requirements/runtime.lock
+	$(LOCK) pyproject.toml requirements/build.in -c requirements/dev.lock -o requirements/minimal.lock
+	$(LOCK) requirements/build.in -c requirements/dev.lock -o requirements/build.lock
+
+clean:  ## removes environments and caches
+	rm -rf .venv .venv-lock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+# The package itself last, without its dependencies: they are those of the lock file and no others.
+$(VENV)/.minimal: requirements/minimal.lock pyproject.toml | $(VENV)/bin/python
+	@if ! [ -e $(VENV)/.dev ]; then echo "installing what the proxy needs into $(VENV)" && $(PIP) --require-hashes -r $<; fi
+	$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing what the proxy and its tests need into $(VENV); this takes a minute" && $(PIP) --require-hashes -r $<
+	$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)-lock/.uv:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@

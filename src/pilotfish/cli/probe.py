@@ -1,0 +1,97 @@
+"""`pilotfish probe`: tests the connection to each provider of a rules file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+
+from pilotfish.core.snapshot import Provider, Snapshot
+from pilotfish.errors import RuleError, StartError
+from pilotfish.shell.settings import Settings, read_settings
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("probe", help="test the connection to each provider")
+    parser.add_argument("--config", action="append", metavar="PATH", help="rules file or folder; may be repeated (PILOTFISH_CONFIG)")
+    parser.add_argument("--provider", action="append", metavar="NAME", help="only this one; may be repeated")
+    parser.add_argument("--secrets-dir", metavar="DIR", help="mounted Secrets (PILOTFISH_SECRETS_DIR)")
+    parser.add_argument("--allow-inline-secrets", action="store_true", default=None, help="accept literal keys in the rules")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 all are well, 1 one is not, 2 no rules could be read."""
+    flags = {"config": ",".join(args.config) if args.config else None, "secrets_dir": args.secrets_dir}
+    settings = read_settings({**flags, "allow_inline_secrets": args.allow_inline_secrets})
+    if not settings.config:
+        raise StartError("no rules file: give --config PATH or set PILOTFISH_CONFIG")
+    from pilotfish.shell import logs
+
+    # One line a provider is enough; what failed on the way is in its message.
+    logs.set_up("error", "console")
+    results = asyncio.run(_probe(_rules(settings), args.provider or [], settings))
+    if args.format == "json":
+        print(json.dumps(results, indent=2))
+    else:
+        print(_table(results))
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+def _rules(settings: Settings) -> Snapshot:
+    from pilotfish.shell.files import read_files
+    from pilotfish.shell.rules_keeper import compiled
+
+    try:
+        return compiled(read_files(settings.config), settings.allow_inline_secrets)
+    except RuleError as e:
+        for problem in e.problems:
+            print(f"{problem.source}: {problem.path or '.'}: {problem.message}", file=sys.stderr)
+        count = len(e.problems)
+        raise StartError(f"the rules are not valid: {count} problem{'' if count == 1 else 's'}") from None
+
+
+async def _probe(snapshot: Snapshot, wanted: list[str], settings: Settings) -> list[dict[str, object]]:
+    from pilotfish.shell.credentials import Credentials, Surroundings, problems_of
+    from pilotfish.shell.probe import ProbeResult, probe
+
+    unknown = [name for name in wanted if name not in snapshot.providers]
+    if unknown:
+        raise StartError(f"unknown provider {unknown[0]!r}; known: {', '.join(sorted(snapshot.providers)) or 'none'}")
+    chosen = [p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)]
+    surroundings = Surroundings(secrets_dir=settings.secrets_dir)
+
+    async def one(provider: Provider) -> ProbeResult:
+        problems = problems_of(provider, surroundings)
+        if problems:
+            return ProbeResult(provider.name, False, "authentication", None, 0, "; ".join(problems))
+        credentials = Credentials(provider, surroundings)
+        try:
+            return await probe(provider, credentials.keys, surroundings.fetcher)
+        finally:
+            await credentials.close()
+
+    return [result.as_dict() for result in await asyncio.gather(*(one(p) for p in chosen))]
+
+
+def _table(results: list[dict[str, object]]) -> str:
+    if not results:
+        return "no providers to probe"
+    head = ("provider", "ok", "stage", "status", "ms", "message")
+    rows = [head]
+    for result in results:
+        status = "-" if result["status"] is None else str(result["status"])
+        rows.append(
+            (
+                str(result["provider"]),
+                "yes" if result["ok"] else "no",
+                str(result["stage"]),
+                status,
+                str(result["latency_ms"]),
+                str(result["message"]),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head) - 1)]
+    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows)

@@ -1,0 +1,162 @@
+"""Reading the frames of ConverseStream into neutral deltas."""
+
+from __future__ import annotations
+
+from pilotfish.core.deltas import (
+    BlockEnd,
+    CitationDelta,
+    Delta,
+    End,
+    Finish,
+    Malformed,
+    PartDelta,
+    Ping,
+    Start,
+    StreamError,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.eventstream import FrameError, Message, read
+from pilotfish.core.neutral import FinishReason, Image, Signature, unseal
+from pilotfish.core.style import ErrorInfo
+from pilotfish.styles._errors import text_of
+from pilotfish.styles._fields import ReplyFields
+from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
+from pilotfish.styles.bedrock.blocks_in import SIGNER, read_citation, redacted_signature
+from pilotfish.styles.bedrock.errors import frame_error
+from pilotfish.styles.bedrock.reply import finish_from, read_usage, stop_sequence_in
+
+
+class _Block:
+    """A content block that is open."""
+
+    __slots__ = ("arguments", "index", "kind", "name", "proof", "redacted")
+
+    def __init__(self, kind: str, *, index: int = -1, name: str = "") -> None:
+        self.kind = kind  # text, tool, structured or thinking
+        self.index = index  # of a tool call
+        self.name = name
+        self.arguments: list[str] = []  # of the tool that stands for structured output, where they are kept back
+        self.proof = ""
+        self.redacted = ""
+
+
+class BedrockReader:
+    """A `core.style.StreamReader`."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, _Block] = {}
+        self._calls = 0
+        self._structured = False  # the tool that stands for structured output was called
+
+    def feed(self, event: bytes) -> list[Delta]:
+        try:
+            message = read(event)
+            if message.headers.get(":message-type") != "event":
+                return [StreamError(_error(message))]
+            kind = message.headers.get(":event-type")
+            if kind == "ping":
+                return [Ping()]
+            return self._event(text_of(kind), ReplyFields.of(message.payload or b"{}"))
+        except ValueError:  # a damaged frame, no JSON, or fields of the wrong type
+            return [Malformed(event)]
+
+    def _event(self, kind: str, fields: ReplyFields) -> list[Delta]:
+        if kind == "messageStart":
+            return [Start()]
+        if kind == "contentBlockStart":
+            return self._begin(fields.whole("contentBlockIndex") or 0, fields.object("start"))
+        if kind == "contentBlockDelta":
+            return self._delta(fields.whole("contentBlockIndex") or 0, fields.object("delta"))
+        if kind == "contentBlockStop":
+            return self._end(fields.whole("contentBlockIndex") or 0)
+        if kind == "messageStop":
+            reason = finish_from(fields.text("stopReason") or "")
+            if reason is FinishReason.TOOL_CALLS and self._structured and not self._calls:
+                reason = FinishReason.STOP  # the client knows nothing of that tool
+            return [Finish(reason, stop_sequence_in(fields))]
+        if kind == "metadata":
+            usage = read_usage(fields.take("usage"))
+            return [UsageDelta(usage), End()] if usage else [End()]
+        return []
+
+    def _begin(self, place: int, start: ReplyFields | None) -> list[Delta]:
+        call = start.object("toolUse") if start else None
+        if call is None:
+            return []
+        name = call.text("name") or ""
+        if name in TOOLS:
+            self._structured = True
+            self._blocks[place] = _Block("structured", name=name)
+            return []
+        index = self._calls
+        self._calls += 1
+        self._blocks[place] = _Block("tool", index=index)
+        return [ToolStart(index=index, id=call.text("toolUseId") or "", name=name)]
+
+    def _delta(self, place: int, delta: ReplyFields | None) -> list[Delta]:
+        if delta is None:
+            return []
+        text = delta.text("text")
+        if text is not None:
+            self._blocks.setdefault(place, _Block("text"))
+            return [TextDelta(text)] if text else []
+        call = delta.object("toolUse")
+        if call is not None:
+            return self._arguments(self._blocks.get(place), call.text("input") or "")
+        thought = delta.object("reasoningContent")
+        if thought is not None:
+            return self._thought(self._blocks.setdefault(place, _Block("thinking")), thought)
+        citation = delta.take("citation")
+        if isinstance(citation, dict):
+            return [CitationDelta(read_citation(citation))]
+        image = delta.object("image")
+        source = image.object("source") if image else None
+        data = source.text("bytes") if source else None
+        return [PartDelta(Image(data=data))] if data else []
+
+    def _arguments(self, block: _Block | None, text: str) -> list[Delta]:
+        if block is None or not text:
+            return []
+        if block.kind == "structured":
+            if block.name == VALUE_TOOL:
+                block.arguments.append(text)  # to be unwrapped: known when it is whole
+                return []
+            return [TextDelta(text)]
+        return [ToolArgs(block.index, text)]
+
+    def _thought(self, block: _Block, thought: ReplyFields) -> list[Delta]:
+        block.proof += thought.text("signature") or ""
+        block.redacted += thought.text("redactedContent") or ""
+        text = thought.text("text")
+        return [ThinkingDelta(text)] if text else []
+
+    def _end(self, place: int) -> list[Delta]:
+        block = self._blocks.pop(place, None)
+        if block is None:
+            return []
+        if block.kind == "thinking":
+            signature: Signature | None = None
+            if block.redacted:
+                signature = redacted_signature(block.redacted)
+            elif block.proof:
+                signature = unseal(block.proof, SIGNER)
+            return [ThinkingEnd(signature, bool(block.redacted), signature.id if signature else "")]
+        if block.kind == "structured" and block.name == VALUE_TOOL:
+            return [TextDelta(unwrapped(VALUE_TOOL, "".join(block.arguments))), BlockEnd()]
+        return [BlockEnd()]
+
+
+def _error(message: Message) -> ErrorInfo:
+    """An exception of the service, or an error of the stream itself, whose words are in the headers."""
+    headers = message.headers
+    if headers.get(":message-type") == "exception":
+        return frame_error(text_of(headers.get(":exception-type")), message.payload)
+    if headers.get(":message-type") != "error":
+        raise FrameError(f"message type {headers.get(':message-type')!r}, expected event, exception or error")
+    code = text_of(headers.get(":error-code"))
+    return ErrorInfo(message=text_of(headers.get(":error-message")) or code or "error frame", type=code, code=code, status=500)

@@ -1,0 +1,179 @@
+"""What passes by in Converse, looked at without being changed. The hot path: one call per frame.
+
+The last frame of a stream is `metadata`, with the usage; `messageStop`, with the stop reason, stands before it. Every
+client expects the usage, so it is not USAGE_ONLY.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.eventstream import FrameError, read
+from pilotfish.core.outcome import Usage
+from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.styles._errors import text_of
+from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.bedrock.errors import frame_error, read_error
+
+
+class TokenCounts(msgspec.Struct, gc=False, rename="camel"):
+    """Bedrock's `usage`, whose `inputTokens` are only those that were neither read from a cache nor written to one."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+
+    def usage(self) -> Usage:
+        """In core terms: all input tokens in one sum. Bedrock does not count reasoning apart."""
+        read_tokens, written = self.cache_read_input_tokens or 0, self.cache_write_input_tokens or 0
+        return Usage(
+            input=(self.input_tokens or 0) + read_tokens + written,
+            output=self.output_tokens or 0,
+            cached_input=read_tokens,
+            cache_write=written,
+        )
+
+
+class _ToolUse(msgspec.Struct, gc=False):
+    name: str | None = None
+    input: Any = None  # text in a stream, an object in a whole answer
+
+
+class _Reasoning(msgspec.Struct, gc=False, rename="camel"):
+    text: str | None = None
+    reasoning_text: Any = None
+
+
+class _Block(msgspec.Struct, gc=False, rename="camel"):
+    """A content block, its start, or a delta of one."""
+
+    text: str | None = None
+    tool_use: _ToolUse | None = None
+    reasoning_content: _Reasoning | None = None
+    citations_content: Any = None
+    image: Any = None
+
+
+class _Frame(msgspec.Struct, gc=False, rename="camel"):
+    """The payloads of all events."""
+
+    delta: _Block | None = None
+    start: _Block | None = None
+    stop_reason: str | None = None
+    usage: TokenCounts | None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: list[_Block] | None = None
+
+
+class _Output(msgspec.Struct, gc=False):
+    message: _Message | None = None
+
+
+class _Answer(msgspec.Struct, gc=False, rename="camel"):
+    """A whole answer; also of CountTokens, whose count is `inputTokens`."""
+
+    output: _Output | None = None
+    stop_reason: str | None = None
+    usage: TokenCounts | None = None
+    input_tokens: int | None = None
+
+
+_frames = msgspec.json.Decoder(_Frame)
+_answers = msgspec.json.Decoder(_Answer)
+
+
+class BedrockWatcher:
+    """A `core.style.Watcher` for Converse and ConverseStream."""
+
+    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.model: str | None = None  # Bedrock does not say
+        self.error: ErrorInfo | None = None
+        self.chars = 0
+
+    def event(self, event: bytes) -> int:
+        try:
+            message = read(event)
+            headers = message.headers
+            if headers.get(":message-type") != "event":
+                return self._failed(headers, message.payload)
+            found = decode_as(_frames, message.payload or b"{}")
+        except (FrameError, *BAD_JSON):
+            return MALFORMED
+        kind = headers.get(":event-type")
+        if kind == "contentBlockDelta":
+            return self._block(found.delta)
+        if kind == "contentBlockStart":
+            return self._block(found.start)
+        if kind == "messageStop":
+            self.finish_reason = found.stop_reason
+            return FINISH
+        if kind == "metadata":
+            if found.usage:
+                self.usage = found.usage.usage()
+            return TERMINAL
+        return PING if kind == "ping" else 0
+
+    def reply(self, body: bytes) -> int:
+        try:
+            found = decode_as(_answers, body)
+        except BAD_JSON:
+            return MALFORMED
+        if body.lstrip()[:1] != b"{":
+            return MALFORMED
+        self.finish_reason = found.stop_reason
+        if found.output is None and found.stop_reason is None and (b'"message"' in body or b'"__type"' in body):
+            self.error = read_error(500, body)
+            return ERROR
+        if found.output and found.output.message:
+            for block in found.output.message.content or ():
+                self._block(block)
+        if found.usage:
+            self.usage = found.usage.usage()
+        elif found.input_tokens is not None:
+            self.usage = Usage(input=found.input_tokens)
+        return CONTENT | TERMINAL
+
+    def _block(self, block: _Block | None) -> int:
+        """A signature is no content: nobody waits for it."""
+        if block is None:
+            return 0
+        if block.text:
+            self.chars += len(block.text)
+            return CONTENT
+        call = block.tool_use
+        if call:
+            self.chars += len(call.name or "") + _length(call.input)
+            return CONTENT if call.name or call.input else 0
+        thought = block.reasoning_content
+        if thought:
+            inner = thought.reasoning_text
+            text = thought.text or (text_of(inner.get("text")) if isinstance(inner, dict) else "")
+            self.chars += len(text)
+            return CONTENT if text else 0
+        return CONTENT if block.citations_content or block.image else 0
+
+    def _failed(self, headers: Any, payload: bytes) -> int:
+        """An exception of the service, or an error of the stream itself, whose words are in the headers."""
+        if headers.get(":message-type") == "exception":
+            self.error = frame_error(text_of(headers.get(":exception-type")), payload)
+        else:
+            code = text_of(headers.get(":error-code"))
+            self.error = ErrorInfo(
+                message=text_of(headers.get(":error-message")) or code or "error frame", type=code, code=code, status=500
+            )
+        return ERROR
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    return len(msgspec.json.encode(value)) if value else 0

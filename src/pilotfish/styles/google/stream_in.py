@@ -1,0 +1,170 @@
+"""Reading a stream of generateContent into neutral deltas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core.deltas import (
+    CitationDelta,
+    Delta,
+    End,
+    Finish,
+    LogprobsDelta,
+    Malformed,
+    PartDelta,
+    Ping,
+    Start,
+    StreamError,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.neutral import Audio, Document, Image, Opaque, Part, Text, Thinking, ToolCall
+from pilotfish.styles._fields import ReplyFields
+from pilotfish.styles._loose import BAD_JSON
+from pilotfish.styles.google.citations import read_citations
+from pilotfish.styles.google.errors import google_error
+from pilotfish.styles.google.reply import finish_for, finish_of, read_logprobs, read_parts, read_usage
+from pilotfish.styles.google.watch import TokenCounts, payload_of
+
+
+class _Words(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    text: str
+    thought: bool = False
+
+
+class _Content(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    parts: list[_Words] = []
+    role: str = ""
+
+
+class _Candidate(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
+    content: _Content | None = None
+    index: int = 0
+    finish_reason: str | None = None
+    safety_ratings: Any = None
+
+
+class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
+    """What nearly every chunk is: words and counts. With anything else in it a chunk is read field by field."""
+
+    candidates: list[_Candidate] = []
+    usage_metadata: TokenCounts | None = None
+    model_version: str = ""
+    response_id: str = ""
+    create_time: Any = None
+
+
+_plain = msgspec.json.Decoder(_Plain)
+
+
+class GoogleReader:
+    """A `core.style.StreamReader`. `End` comes with an array's closing bracket alone; see `styles.google.watch`."""
+
+    def __init__(self) -> None:
+        self._response_id = ""
+        self._started = False
+        self._calls = 0
+        self._thinking = False
+        self._texts: list[str] = []  # all of them, since citations count from the beginning
+
+    def feed(self, event: bytes) -> list[Delta]:
+        data = payload_of(event)
+        if not data:
+            return [End()] if event.strip() == b"]" else [Ping()]
+        try:
+            return self._quickly(_plain.decode(data))
+        except BAD_JSON:
+            pass  # more than words, or no JSON
+        try:
+            value = msgspec.json.decode(data)
+        except BAD_JSON:
+            return [Malformed(event)]
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict) and value.get("error"):
+            return [StreamError(google_error(value))]
+        try:
+            return self._chunk(ReplyFields(value))
+        except ValueError:
+            return [Malformed(event)]
+
+    def _quickly(self, chunk: _Plain) -> list[Delta]:
+        self._response_id = chunk.response_id or self._response_id
+        deltas = self._start(chunk.model_version)
+        candidate = chunk.candidates[0] if chunk.candidates else _Candidate()
+        for part in candidate.content.parts if candidate.content else ():
+            if part.thought:
+                deltas += self._thought(Thinking(text=part.text))
+                continue
+            deltas += self._end_of_thought()
+            if part.text:
+                self._texts.append(part.text)
+                deltas.append(TextDelta(part.text))
+        if candidate.finish_reason:
+            deltas += self._end_of_thought()
+            deltas.append(Finish(finish_for(candidate.finish_reason, self._calls > 0)))
+        if chunk.usage_metadata:
+            deltas.append(UsageDelta(chunk.usage_metadata.usage()))
+        return deltas
+
+    def _start(self, model: str) -> list[Delta]:
+        was, self._started = self._started, True
+        return [] if was else [Start(self._response_id, model)]
+
+    def _chunk(self, fields: ReplyFields) -> list[Delta]:
+        self._response_id = fields.text("responseId") or self._response_id
+        deltas = self._start(fields.text("modelVersion") or "")
+        candidate = next(fields.objects("candidates"), ReplyFields({}, "candidates[0]"))
+        for part in read_parts(candidate, self._response_id, first_index=self._calls):
+            deltas += self._part(part)
+        if "groundingMetadata" in candidate or "citationMetadata" in candidate:
+            deltas += [CitationDelta(citation) for _, citation in read_citations(candidate, {0: "".join(self._texts)})]
+        tokens = read_logprobs(candidate)
+        if tokens:
+            deltas.append(LogprobsDelta(tokens))
+        word, details = finish_of(fields, candidate)
+        usage = read_usage(fields)
+        if word:
+            deltas += self._end_of_thought()
+            deltas.append(Finish(finish_for(word, self._calls > 0), details=details))
+        if usage:
+            deltas.append(UsageDelta(usage))
+        return deltas
+
+    def _part(self, part: Part) -> list[Delta]:
+        if isinstance(part, Thinking):
+            return self._thought(part)
+        deltas = self._end_of_thought()
+        if isinstance(part, Text):
+            self._texts.append(part.text)
+            if part.text or part.signature:
+                deltas.append(TextDelta(part.text, part.signature))
+        elif isinstance(part, ToolCall):
+            index = self._calls
+            self._calls += 1
+            deltas.append(ToolStart(index=index, id=part.id, name=part.name, signature=part.signature))
+            deltas.append(ToolArgs(index, part.arguments or "{}"))
+        elif isinstance(part, Image | Audio | Document | Opaque):
+            deltas.append(PartDelta(part))
+        return deltas
+
+    def _thought(self, part: Thinking) -> list[Delta]:
+        """Thoughts run on from chunk to chunk; a signature closes the run it stands at."""
+        deltas: list[Delta] = []
+        if part.text:
+            self._thinking = True
+            deltas.append(ThinkingDelta(part.text))
+        if part.signature:
+            self._thinking = False
+            deltas.append(ThinkingEnd(part.signature, part.redacted))
+        return deltas
+
+    def _end_of_thought(self) -> list[Delta]:
+        was, self._thinking = self._thinking, False
+        return [ThinkingEnd()] if was else []

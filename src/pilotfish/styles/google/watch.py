@@ -1,0 +1,168 @@
+"""What passes by in generateContent and its sisters, looked at without being changed. The hot path: one call per event.
+
+Google has no last event. A stream is well ended when its body ends after a chunk with a finish reason, or with a refusal of the prompt
+(`promptFeedback.blockReason`), so these are FINISH and nothing in SSE is TERMINAL: usage may come in the same chunk or in one after it, and
+some models repeat their finish reason in every chunk. Of a stream that is a JSON array the closing bracket is TERMINAL. Every client
+expects usage, so none of it is ever USAGE_ONLY.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pilotfish.core import json_array
+from pilotfish.core.outcome import Usage
+from pilotfish.core.sse import data_of
+from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles.google.errors import google_error
+
+
+class TokenCounts(msgspec.Struct, gc=False, rename="camel"):
+    """`usageMetadata`. `promptTokenCount` holds cached tokens; `candidatesTokenCount` leaves thoughts out; totals are sums."""
+
+    prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    total_token_count: int | None = None
+
+    def usage(self) -> Usage:
+        """In core terms. Tokens of tools that ran at Google are input, too."""
+        given = (self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0)
+        thoughts = self.thoughts_token_count or 0
+        if self.candidates_token_count is None and self.total_token_count is not None:
+            output = max(0, self.total_token_count - given)
+        else:
+            output = (self.candidates_token_count or 0) + thoughts
+        return Usage(input=given, output=output, cached_input=self.cached_content_token_count or 0, reasoning=thoughts)
+
+
+class _Call(msgspec.Struct, gc=False):
+    name: str | None = None
+    args: Any = None
+
+
+class _Part(msgspec.Struct, gc=False, rename="camel"):
+    text: str | None = None
+    function_call: _Call | None = None
+    inline_data: Any = None
+    file_data: Any = None
+    executable_code: Any = None
+    code_execution_result: Any = None
+
+
+class _Content(msgspec.Struct, gc=False):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, gc=False, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+
+
+class _Feedback(msgspec.Struct, gc=False, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False, rename="camel"):
+    """A chunk of a stream or a whole answer; also of countTokens, whose count is `totalTokens`."""
+
+    candidates: list[_Candidate] | None = None
+    usage_metadata: TokenCounts | None = None
+    model_version: str | None = None
+    prompt_feedback: _Feedback | None = None
+    error: Any = None
+    total_tokens: int | None = None
+
+
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+def payload_of(event: bytes) -> bytes:
+    """The JSON of an event, which is one of SSE or an element of an array; empty if it holds none."""
+    data = data_of(event)
+    return data if data or event.startswith((b"data", b":")) else json_array.value_of(event)
+
+
+class GoogleWatcher:
+    """A `core.style.Watcher` for generateContent, countTokens and the embeddings."""
+
+    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.error: ErrorInfo | None = None
+        self.chars = 0
+
+    def event(self, event: bytes) -> int:
+        data = data_of(event)
+        try:
+            chunk = _decoder.decode(data)
+        except BAD_JSON:
+            data = payload_of(event)
+            if not data:
+                return TERMINAL if event.strip() == b"]" else PING
+            try:
+                chunk = decode_as(_decoder, data)
+            except BAD_JSON:
+                return MALFORMED
+            if data.startswith(b"[") and b'"error"' in data:  # how Google words an error where it was to stream an array
+                return self._failed(data)
+        if chunk.error:
+            return self._failed(data)
+        return self._seen(chunk)
+
+    def reply(self, body: bytes) -> int:
+        try:
+            chunk = decode_as(_decoder, body)
+        except BAD_JSON:
+            return MALFORMED
+        start = body.lstrip()[:1]
+        if chunk.error or (start == b"[" and b'"error"' in body):
+            return self._failed(body)
+        if start not in (b"{", b"["):
+            return MALFORMED
+        self._seen(chunk)
+        if chunk.total_tokens is not None and self.usage is None:
+            self.usage = Usage(input=chunk.total_tokens)
+        return CONTENT | TERMINAL
+
+    def _seen(self, chunk: _Chunk) -> int:
+        bits = 0
+        for candidate in chunk.candidates or ():
+            if candidate.content and candidate.content.parts:
+                for part in candidate.content.parts:
+                    bits |= self._part(part)
+            if candidate.finish_reason:
+                bits |= FINISH
+                self.finish_reason = candidate.finish_reason
+        if self.model is None:
+            self.model = chunk.model_version
+        feedback = chunk.prompt_feedback
+        if feedback and feedback.block_reason:
+            self.finish_reason = feedback.block_reason
+            bits |= FINISH
+        counts = chunk.usage_metadata
+        if counts:
+            self.usage = counts.usage()
+        return bits
+
+    def _part(self, part: _Part) -> int:
+        if part.text:
+            self.chars += len(part.text)
+            return CONTENT
+        call = part.function_call
+        if call:
+            self.chars += len(call.name or "") + (len(msgspec.json.encode(call.args)) if call.args else 0)
+            return CONTENT
+        return CONTENT if part.inline_data or part.file_data or part.executable_code or part.code_execution_result else 0
+
+    def _failed(self, data: bytes) -> int:
+        self.error = google_error(msgspec.json.decode(data))
+        return ERROR

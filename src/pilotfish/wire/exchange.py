@@ -1,0 +1,170 @@
+"""One request and its answer, as whoever answers sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Protocol
+
+Header = tuple[bytes, bytes]
+
+# Below, one write of a joined copy is cheaper than a write of two pieces.
+JOIN_BYTES = 128 * 1024
+_STATUS_LINES = {s.value: b"HTTP/1.1 %d %s" % (s.value, s.phrase.encode()) for s in HTTPStatus}
+_WITHOUT_BODY = (204, 304)
+_LAST_CHUNK = b"0\r\n\r\n"
+_LINE = b": ".join
+
+# How the body of an answer in pieces is delimited.
+_CHUNKED, _TO_THE_END, _NO_BODY = 0, 1, 2
+
+
+class Owner(Protocol):
+    """Who answers an exchange, and wants to know how its client is doing."""
+
+    def client_left(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Port(Protocol):
+    """What connections of one port share."""
+
+    draining: bool
+
+
+class Carrier(Protocol):
+    """The connection that an exchange came by."""
+
+    peer: str
+
+    @property
+    def server(self) -> Port: ...
+    def write(self, data: bytes) -> None: ...
+    def writelines(self, pieces: Sequence[bytes]) -> None: ...
+    def answered(self, exchange: Exchange) -> None: ...
+    def break_off(self, *, loudly: bool) -> None: ...
+
+
+class Exchange:
+    """One request and its answer. Answer with `respond`, or with `start`, `write`..., `end`; `abort` breaks the connection off.
+
+    `target` is in origin form or `*`; header names are in lower case, trailers are not among them. Once `finished`, or when the
+    client has left, nothing that is called here does anything any more.
+    """
+
+    __slots__ = ("_carrier", "_framing", "body", "finished", "headers", "keep_alive", "method", "old", "owner", "started", "target")
+
+    def __init__(self, carrier: Carrier, method: bytes, target: bytes, headers: list[Header], *, old: bool = False) -> None:
+        self._carrier: Carrier | None = carrier
+        self.method, self.target, self.headers = method, target, headers
+        self.old = old  # HTTP/1.0: no chunks, and no connection that is kept without saying so
+        self.body = b""
+        self.owner: Owner | None = None
+        self.keep_alive = True
+        self.started = self.finished = False
+        self._framing = _CHUNKED
+
+    @property
+    def peer(self) -> str:
+        return self._carrier.peer if self._carrier is not None else ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Nobody listens any more: the client has left, or has its whole answer."""
+        return self._carrier is None
+
+    def respond(self, status: int, head: Sequence[Header], body: bytes) -> None:
+        """A whole answer; `content-length` is added. The answer to HEAD says its body's length and leaves the body out."""
+        carrier = self._carrier
+        if carrier is None:
+            return
+        if self.started:
+            self.abort()  # a head is out already: a second one would be read as part of its body
+            return
+        self.started = True
+        length = b"content-length: %d" % len(body)
+        closing = self._closing(carrier)
+        if status in _WITHOUT_BODY or self.method == b"HEAD":
+            carrier.write(_head(status, head, closing if status in _WITHOUT_BODY else (length, *closing)))
+        elif len(body) < JOIN_BYTES:
+            carrier.write(_head(status, head, (length, *closing), body))
+        else:
+            carrier.writelines((_head(status, head, (length, *closing)), body))
+        self._finish(carrier)
+
+    def start(self, status: int, head: Sequence[Header]) -> None:
+        """The head of an answer that comes in pieces."""
+        carrier = self._carrier
+        if carrier is None or self.started:
+            return
+        self.started = True
+        framing: tuple[bytes, ...] = ()
+        if status in _WITHOUT_BODY or self.method == b"HEAD":
+            self._framing = _NO_BODY
+        elif self.old:
+            self._framing = _TO_THE_END
+            self.keep_alive = False
+        else:
+            framing = (b"transfer-encoding: chunked",)
+        carrier.write(_head(status, head, (*framing, *self._closing(carrier))))
+
+    def write(self, data: bytes) -> None:
+        carrier = self._carrier
+        if carrier is None or not data:
+            return
+        if self._framing == _CHUNKED:
+            carrier.write(b"%x\r\n%b\r\n" % (len(data), data))
+        elif self._framing == _TO_THE_END:
+            carrier.write(data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The rest of the answer, and its proper end."""
+        carrier = self._carrier
+        if carrier is None:
+            return
+        if not self.started:
+            self.abort()  # a body without a head is no answer
+            return
+        if self._framing == _CHUNKED:
+            carrier.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else _LAST_CHUNK)
+        elif data and self._framing == _TO_THE_END:
+            carrier.write(data)
+        self._finish(carrier)
+
+    def abort(self) -> None:
+        """Breaks off: the client sees an answer that is not complete."""
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            self.finished = True
+            # Where the end of the connection is the end of the answer, only a reset says that something is missing.
+            carrier.break_off(loudly=self._framing == _TO_THE_END)
+
+    def detach(self) -> Owner | None:
+        """The client is gone; returns who was answering."""
+        owner, self.owner, self._carrier = self.owner, None, None
+        return None if self.finished else owner
+
+    def _finish(self, carrier: Carrier) -> None:
+        self.finished = True
+        self.owner = self._carrier = None
+        carrier.answered(self)
+
+    def _closing(self, carrier: Carrier) -> tuple[bytes, ...]:
+        if not self.keep_alive or carrier.server.draining:
+            self.keep_alive = False
+            return (b"connection: close",)
+        return (b"connection: keep-alive",) if self.old else ()
+
+
+def _head(status: int, head: Sequence[Header], own: tuple[bytes, ...], body: bytes = b"") -> bytes:
+    """Status line, headers and our own lines, and a body behind them, in one go.
+
+    A header that holds a line break is left out: the client would read it as more than one.
+    """
+    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d -" % status
+    answer = b"\r\n".join([line, *map(_LINE, head), *own, b"", body])
+    if answer.count(b"\n", 0, len(answer) - len(body)) != len(head) + len(own) + 2:
+        clean = [h for h in head if not any(c in part for part in h for c in (b"\r", b"\n", b"\0"))]
+        return b"\r\n".join([line, *map(_LINE, clean), *own, b"", body])
+    return answer

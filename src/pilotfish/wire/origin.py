@@ -1,0 +1,47 @@
+"""Where connections go, and how one is made without a proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """Where connections go. `proxy_url` empty: directly; it may hold a password. `ca_file` empty: the system's authorities."""
+
+    scheme: str
+    host: str
+    port: int
+    proxy_url: str = ""
+    ca_file: str = ""
+
+    def __repr__(self) -> str:
+        return f"Origin({self.scheme}://{self.host}:{self.port}{', by a proxy' if self.proxy_url else ''})"
+
+
+Connect = Callable[[Callable[[], asyncio.Protocol], Origin, ssl.SSLContext | None], Awaitable[tuple[Any, Any]]]
+
+
+async def connect_directly(factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
+    """Transport and protocol of a new connection. Raises OSError (ssl.SSLError, socket.gaierror are such) or ValueError (a bad host)."""
+    loop = asyncio.get_running_loop()
+    return await loop.create_connection(factory, origin.host, origin.port, ssl=context, server_hostname=origin.host if context else None)
+
+
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Checks certificates and names, speaks HTTP/1.1. Raises OSError that names `ca_file` where that cannot be read."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except OSError as e:
+        raise OSError(f"the CA file {ca_file} cannot be used: {reason(e)}") from e
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def reason(error: Exception) -> str:
+    """Why a connection could not be made, for people."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message})"
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(error).__name__

@@ -1,0 +1,67 @@
+"""A real API server for the tests in this folder, one for all of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cluster.control_plane import ControlPlane
+from pilotfish.shell.kube.connection import Kube, Where
+
+NEEDED = ("etcd", "kube-apiserver")
+_numbers = itertools.count()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    folder = os.environ.get("KUBEBUILDER_ASSETS", "")
+    missing = [name for name in NEEDED if not (Path(folder) / name).is_file()] if folder else list(NEEDED)
+    if missing:
+        if os.environ.get("PILOTFISH_CLUSTER_TESTS") == "required":
+            pytest.fail(f"no real API server to test against: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)}")
+        pytest.skip(
+            f"NOT TESTED AGAINST A REAL API SERVER: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)} (.ci/cluster-tools makes them)"
+        )
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def plane(assets, tmp_path_factory):
+    plane = ControlPlane(assets, tmp_path_factory.mktemp("plane"))
+    try:
+        plane.start()
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture
+async def admin(plane):
+    kube = Kube.at(Where(kubeconfig=str(plane.admin_kubeconfig)))
+    yield kube
+    await kube.close()
+
+
+@pytest.fixture
+async def namespace(admin):
+    name = f"shop-{next(_numbers)}"
+    await admin.request("POST", "/api/v1/namespaces", body={"metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture(scope="session")
+def kubectl():
+    found = os.environ.get("PILOTFISH_KUBECTL") or shutil.which("kubectl")
+    if not found:
+        pytest.skip("NOT TESTED: kubectl is not there")
+    return found

@@ -1,0 +1,34 @@
+"""One kind's documented facts, as its fixture folder holds them, and the provider that a rules file with it compiles to."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pilotfish import providers, tactics
+from pilotfish.core.compile import compile_documents
+from pilotfish.core.documents import Document
+from pilotfish.core.snapshot import Provider, Service
+
+FOLDER = Path(__file__).parent / "fixtures" / "providers"
+KINDS = providers.names()
+KEY = "planted-key"
+
+
+@cache
+def case(kind: str) -> dict[str, Any]:
+    return json.loads((FOLDER / kind / "case.json").read_text())
+
+
+def compiled(spec: dict[str, Any], model: str = "m") -> Service:
+    """The service that a rules file with this provider compiles to."""
+    rule = {"name": "r", "request_model": "asked", "services": [{"provider": "p", "model": model}]}
+    document = Document("test", {"providers": {"p": spec}, "rules": [rule]})
+    snapshot = compile_documents([document], kinds=providers.all_kinds(), tactics=tactics.all_tactics(), allow_inline_secrets=True)
+    return snapshot.rules[0].services[0]
+
+
+def provider_of(kind: str) -> Provider:
+    return compiled(case(kind)["provider"], case(kind)["model"]).provider

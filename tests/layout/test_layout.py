@@ -1,0 +1,170 @@
+"""The rules of the house, as tests: what lies where, how long it may be, and what must not stand in it."""
+
+import ast
+from fnmatch import fnmatch
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from layout.exceptions import COVERED_ELSEWHERE, IN_THE_IMAGE, LONG_FILES, LONG_FUNCTIONS, MAY_SKIP, MAY_SLEEP
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "pilotfish"
+TESTS = ROOT / "tests"
+MODULES = sorted(p.relative_to(SOURCE) for p in SOURCE.rglob("*.py") if not p.name.startswith("__"))
+MAX_LINES, MAX_FUNCTION = 400, 60
+LEFT_ALONE = {".git", ".venv", ".venv-lock", "node_modules", "build", "dist", "__pycache__", "requirements", "results"}
+TEXT = {".py", ".md", ".yaml", ".yml", ".json", ".toml", ".sh", ".txt", ".tpl", ".html", ".css", ".js", ".c", ".in", ""}
+# In pieces, or this file would be an offender. What builds and installs must work with any registry, on any machine.
+MACHINE = ["/".join(("", name, "")) for name in ("wo" + "rk", "ro" + "ot", "op" + "t", "ho" + "me")]
+REGISTRIES = ["py" + "pi.org", "pythonho" + "sted", "npm" + "js.", "deb.deb" + "ian", "crates" + ".io"]
+
+
+@cache
+def tree(path):
+    return ast.parse(path.read_text())
+
+
+def exempt(path, allowed):
+    name = str(path.relative_to(ROOT))
+    return any(name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in allowed)
+
+
+def test_every_module_has_its_tests():
+    """src/pilotfish/a/b.py has tests/a/test_b.py (or test_b_*.py), or is listed with the tests that cover it instead."""
+    assert [str(m) for m in MODULES if not own_tests(m) and not listed(m)] == []
+
+
+def own_tests(module):
+    folder = TESTS / module.parent
+    return [*folder.glob(f"test_{module.stem}.py"), *folder.glob(f"test_{module.stem}_*.py")]
+
+
+def listed(module):
+    return [p for p in COVERED_ELSEWHERE if fnmatch(str(module), p) and p.count("/") == str(module).count("/")]
+
+
+def test_what_is_listed_is_there():
+    for pattern, (tests, why) in COVERED_ELSEWHERE.items():
+        assert any(fnmatch(str(m), pattern) for m in MODULES), f"COVERED_ELSEWHERE: no module {pattern}"
+        assert (ROOT / tests).is_file(), f"COVERED_ELSEWHERE: {pattern}: no file {tests}"
+        assert why
+    for name in LONG_FILES:
+        assert (SOURCE / name).is_file(), f"LONG_FILES: no file {name}"
+
+
+def test_files_can_be_read_at_a_sitting():
+    lines = {str(m): len((SOURCE / m).read_text().splitlines()) for m in MODULES}
+    assert {m: n for m, n in lines.items() if n > LONG_FILES.get(m, (MAX_LINES, ""))[0]} == {}
+
+
+def test_functions_fit_on_a_screen():
+    too_long = {}
+    for module in MODULES:
+        for node in ast.walk(tree(SOURCE / module)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAX_FUNCTION and f"{module}:{node.name}" not in LONG_FUNCTIONS:
+                    too_long[f"{module}:{node.name}"] = lines
+    assert too_long == {}
+
+
+def test_every_package_begins_with_its_charter_and_every_module_with_what_it_is():
+    packages = {SOURCE / m.parent / "__init__.py" for m in MODULES} - {SOURCE / "__init__.py"}
+    assert sorted(str(p) for p in packages if not p.is_file()) == []
+    silent = [p for p in (*packages, *(SOURCE / m for m in MODULES)) if not ast.get_docstring(tree(p))]
+    assert sorted(str(p.relative_to(SOURCE)) for p in silent) == []
+
+
+def variants(package):
+    folder = SOURCE / package
+    return sorted(p.stem for p in folder.iterdir() if (p.suffix == ".py" or (p / "__init__.py").is_file()) and not p.name.startswith("_"))
+
+
+@pytest.mark.parametrize("name", variants("providers"))
+def test_a_provider_exports_its_record(name):
+    assert import_module(f"pilotfish.providers.{name}").KIND.name == name
+
+
+@pytest.mark.parametrize("name", variants("tactics"))
+def test_a_tactic_exports_its_class(name):
+    assert import_module(f"pilotfish.tactics.{name}").TACTIC.name == name
+
+
+@pytest.mark.parametrize("name", variants("styles"))
+def test_a_style_exports_itself(name):
+    assert import_module(f"pilotfish.styles.{name}").STYLE.name == name
+
+
+def test_there_is_no_drawer_for_odds_and_ends():
+    assert [str(m) for m in MODULES if {"utils", "helpers", "common", "manager", "misc"} & {*m.parts, m.stem}] == []
+
+
+def test_tests_neither_sleep_nor_skip():
+    """A sleep passes on a quick machine and fails on a slow one; a skipped test is one that nobody runs."""
+    offenders = []
+    for path in sorted(TESTS.rglob("*.py")):
+        for node in ast.walk(tree(path)):
+            name = call_name(node)
+            at = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {name}"
+            if name in ("asyncio.sleep", "time.sleep", "sleep") and not exempt(path, MAY_SLEEP):
+                turns = node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
+                offenders += [] if turns else [at]
+            if name in (
+                "pytest.skip",
+                "pytest.xfail",
+                "pytest.importorskip",
+                "pytest.mark.skip",
+                "pytest.mark.skipif",
+                "pytest.mark.xfail",
+            ):
+                offenders += [] if exempt(path, MAY_SKIP) else [at]
+    assert offenders == []
+
+
+def call_name(node):
+    """`a.b.c` of a call a.b.c(...); empty for anything else."""
+    if not isinstance(node, ast.Call):
+        return ""
+    parts, at = [], node.func
+    while isinstance(at, ast.Attribute):
+        parts.append(at.attr)
+        at = at.value
+    return ".".join([at.id, *reversed(parts)]) if isinstance(at, ast.Name) else ""
+
+
+def test_nothing_names_a_machine_or_a_registry():
+    offenders = []
+    for path in sorted(ROOT.rglob("*")):
+        inside = path.relative_to(ROOT).parts
+        hidden = inside[0].startswith(".") and inside[0] not in (".ci", ".importlinter", ".gitignore")
+        if hidden or LEFT_ALONE & set(inside) or not path.is_file() or path.suffix not in TEXT or ".egg-info" in str(path):
+            continue
+        text = path.read_text(errors="replace")
+        allowed = MACHINE if exempt(path, IN_THE_IMAGE) else []
+        offenders += [f"{'/'.join(inside)}: {word}" for word in (*MACHINE, *REGISTRIES) if word in text and word not in allowed]
+    assert offenders == []
+
+
+def test_lock_files_hold_hashes_and_nothing_of_this_machine():
+    locks = sorted((ROOT / "requirements").glob("*.lock"))
+    assert {"build.lock", "dev.lock", "minimal.lock", "runtime.lock"} <= {p.name for p in locks}
+    for path in locks:
+        text = path.read_text()
+        for word in ("file:", "http:", "https:", "--index", "--find-links", *MACHINE, *REGISTRIES):
+            assert word not in text, f"{path.name}: {word}"
+        pinned = [line for line in text.splitlines() if line and line[0].isalnum()]
+        assert pinned
+        assert all("==" in line and line.endswith("\\") for line in pinned), path.name
+
+
+def test_locks_agree_with_each_other():
+    """What is tested is what is shipped."""
+    versions = {}
+    for path in sorted((ROOT / "requirements").glob("*.lock")):
+        for line in path.read_text().splitlines():
+            if line and line[0].isalnum():
+                name, version = line.split(";")[0].rstrip(" \\").split("==")
+                assert versions.setdefault(name, version) == version, f"{path.name}: {name}"

@@ -1,0 +1,217 @@
+"""AWS keys against a simulated Security Token Service; signatures as AWS's own library makes them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+import pytest
+
+from pilotfish.core.outcome import Outcome
+from pilotfish.core.sigv4 import AwsKeys, sign
+from pilotfish.core.snapshot import SecretRef
+from pilotfish.shell.credentials.aws import aws_key, needs_extra, region_of, signed
+from pilotfish.shell.credentials.keys import Call, CredentialError
+
+CALL = Call("POST", "bedrock-runtime.eu-central-1.amazonaws.com", "/model/m/converse", b"{}")
+STATIC = {"region": "eu-central-1", "access_key": "AKID", "secret_key": "hush"}
+
+
+def sts(action: str, access: str, until: float) -> str:
+    """What the service answers, cut down to what matters."""
+    end = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>'
+        f"<AccessKeyId>{access}</AccessKeyId><SecretAccessKey>hush/{access}</SecretAccessKey><SessionToken>tok+{access}==</SessionToken>"
+        f"<Expiration>{end}</Expiration></Credentials></{action}Result></{action}Response>"
+    )
+
+
+def expected(keys: AwsKeys, now: float, region: str = "eu-central-1"):
+    added = sign(*CALL[:3], (), CALL.body, keys, region=region, service="bedrock", now_wall=now)
+    return tuple((n.encode(), v.encode()) for n, v in added)
+
+
+async def test_given_keys_sign_each_call(surroundings, make, clock):
+    key = aws_key(make("bedrock", options={**STATIC, "session_token": "tok"}), surroundings)
+    assert key.headers(CALL) == expected(AwsKeys("AKID", "hush", "tok"), clock())
+    clock.now += 1
+    assert key.headers(CALL) == expected(AwsKeys("AKID", "hush", "tok"), clock())
+    assert not key.refused(key.headers(CALL))
+
+
+async def test_keys_in_files_are_read_anew(surroundings, make, clock, tmp_path):
+    access, secret = tmp_path / "access", tmp_path / "secret"
+    access.write_text("AKID1")
+    secret.write_text("s1")
+    options = {"region": "eu-central-1", "access_key": SecretRef("file", str(access)), "secret_key": SecretRef("file", str(secret))}
+    key = aws_key(make("bedrock", options=options), surroundings)
+    sent = key.headers(CALL)
+    access.write_text("AKID2")
+    secret.write_text("s2")
+    assert key.refused(sent)
+    assert key.replaced()
+    assert key.headers(CALL) == expected(AwsKeys("AKID2", "s2"), clock())
+    assert not key.refused(key.headers(CALL))
+    assert not key.replaced()
+
+
+async def test_keys_that_are_not_there_yet(surroundings, make):
+    key = aws_key(make("bedrock", options={"access_key": SecretRef("env", "A"), "secret_key": SecretRef("env", "B")}), surroundings)
+    assert key.headers(CALL) is None
+    with pytest.raises(CredentialError, match="one is missing or empty"):
+        await key.fetch()
+
+
+@pytest.mark.parametrize("options", [{"access_key": "AKID"}, {"use_role": True}])
+def test_half_a_credential_is_a_problem_at_load(surroundings, make, options):
+    with pytest.raises(ValueError, match="needs options"):
+        aws_key(make("bedrock", options=options), surroundings)
+
+
+async def test_a_role_is_assumed_with_the_given_keys(endpoint, surroundings, make, clock):
+    endpoint.answer = lambda n: (200, sts("AssumeRole", f"ASIA{n}", clock() + 3600))
+    options = {**STATIC, "use_role": True, "role_arn": "arn:aws:iam::1:role/r", "external_id": "x", "sts_endpoint": endpoint.url}
+    key = aws_key(make("bedrock", options=options), surroundings)
+    assert key.headers(CALL) is None
+    await asyncio.gather(*(key.fetch() for _ in range(200)))
+    assert len(endpoint.asked) == 1
+    _, path, headers, body = endpoint.asked[0]
+    fields = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+    assert path == "/"
+    assert (fields["Action"], fields["RoleArn"], fields["ExternalId"], fields["RoleSessionName"]) == (
+        "AssumeRole",
+        "arn:aws:iam::1:role/r",
+        "x",
+        "pilotfish",
+    )
+    host = endpoint.url.removeprefix("http://")
+    check = sign("POST", host, "/", (), body, AwsKeys("AKID", "hush"), region="eu-central-1", service="sts", now_wall=clock())
+    assert headers["authorization"] == dict(check)["authorization"]
+    assert key.headers(CALL) == expected(AwsKeys("ASIA1", "hush/ASIA1", "tok+ASIA1=="), clock())
+    await key.close()
+
+
+async def test_an_assumed_roles_keys_are_not_used_past_their_end(endpoint, surroundings, make, clock):
+    """The gateway seed cached them for ever."""
+    endpoint.answer = lambda n: (200, sts("AssumeRole", f"ASIA{n}", clock() + 900))
+    key = aws_key(make("bedrock", options={**STATIC, "role_arn": "arn", "sts_endpoint": endpoint.url}), surroundings)
+    await key.fetch()
+    clock.now += 900
+    assert key.headers(CALL) is None
+    await key.fetch()
+    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "tok+ASIA2=="), clock())
+    await key.close()
+
+
+async def test_a_refused_role_is_fetched_anew_once(endpoint, surroundings, make, clock):
+    endpoint.answer = lambda n: (200, sts("AssumeRole", f"ASIA{n}", clock() + 900))
+    key = aws_key(make("bedrock", options={**STATIC, "role_arn": "arn", "sts_endpoint": endpoint.url}), surroundings)
+    await key.fetch()
+    sent = key.headers(CALL)
+    assert key.refused(sent)
+    await key.fetch()
+    assert key.refused(sent), "signed with keys that are gone"
+    assert not key.refused(key.headers(CALL))
+    await key.close()
+
+
+async def test_a_role_that_may_not_be_assumed(endpoint, surroundings, make):
+    endpoint.answer = lambda n: (403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>hush</Message></Error></ErrorResponse>")
+    key = aws_key(make("bedrock", options={**STATIC, "role_arn": "arn", "sts_endpoint": endpoint.url}), surroundings)
+    with pytest.raises(CredentialError, match=r"403 \(AccessDenied\)") as e:
+        await key.fetch()
+    assert e.value.outcome is Outcome.AUTH_FAILED
+    assert "hush" not in str(e.value) + repr(key)
+
+
+async def test_an_answer_without_credentials(endpoint, surroundings, make):
+    endpoint.answer = lambda n: (200, "<AssumeRoleResponse/>")
+    key = aws_key(make("bedrock", options={**STATIC, "role_arn": "arn", "sts_endpoint": endpoint.url}), surroundings)
+    with pytest.raises(CredentialError, match="holds no credentials"):
+        await key.fetch()
+
+
+async def test_a_web_identity_needs_no_keys_and_no_library(endpoint, surroundings, make, clock, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("jwt")
+    surroundings.environ.update(
+        AWS_ROLE_ARN="arn:role", AWS_WEB_IDENTITY_TOKEN_FILE=str(token), AWS_ENDPOINT_URL_STS=endpoint.url, AWS_REGION="eu-central-1"
+    )
+    provider = make("bedrock")
+    assert not needs_extra(provider, surroundings.environ)
+    endpoint.answer = lambda n: (200, sts("AssumeRoleWithWebIdentity", "ASIA", clock() + 3600))
+    key = aws_key(provider, surroundings)
+    await key.fetch()
+    _, _, headers, body = endpoint.asked[0]
+    fields = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+    assert (fields["Action"], fields["WebIdentityToken"], fields["RoleArn"]) == ("AssumeRoleWithWebIdentity", "jwt", "arn:role")
+    assert "authorization" not in headers
+    assert key.headers(CALL) == expected(AwsKeys("ASIA", "hush/ASIA", "tok+ASIA=="), clock())
+    await key.close()
+
+
+async def test_a_web_identity_whose_file_is_gone(surroundings, make):
+    surroundings.environ.update(AWS_ROLE_ARN="arn:role", AWS_WEB_IDENTITY_TOKEN_FILE="/nowhere/token")
+    key = aws_key(make("bedrock"), surroundings)
+    with pytest.raises(CredentialError, match="token file cannot be read"):
+        await key.fetch()
+
+
+async def test_a_role_on_top_of_a_web_identity(endpoint, surroundings, make, clock, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("jwt")
+    surroundings.environ.update(AWS_ROLE_ARN="arn:pod", AWS_WEB_IDENTITY_TOKEN_FILE=str(token))
+    endpoint.answer = lambda n: (200, sts("X", f"ASIA{n}", clock() + 3600))
+    key = aws_key(make("bedrock", options={"region": "eu-central-1", "role_arn": "arn:other", "sts_endpoint": endpoint.url}), surroundings)
+    await key.fetch()
+    assert ["WebIdentity" in body.decode() for *_, body in endpoint.asked] == [True, False]
+    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "tok+ASIA2=="), clock())
+    await key.close()
+
+
+async def test_the_environments_keys(surroundings, make, clock):
+    surroundings.environ.update(AWS_ACCESS_KEY_ID="ENV", AWS_SECRET_ACCESS_KEY="s", AWS_DEFAULT_REGION="eu-central-1")
+    key = aws_key(make("bedrock"), surroundings)
+    assert key.headers(CALL) == expected(AwsKeys("ENV", "s"), clock())
+
+
+async def test_all_else_is_left_to_awss_library(surroundings, make, clock, tmp_path, monkeypatch):
+    """Here a profile of a configuration file, the nearest of its sources that needs no network."""
+    file = tmp_path / "credentials"
+    file.write_text("[team]\naws_access_key_id = PROFILE\naws_secret_access_key = s\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    provider = make("bedrock", options={"region": "eu-central-1", "profile": "team"})
+    assert needs_extra(provider, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
+    key = aws_key(provider, surroundings)
+    await key.fetch()
+    assert key.headers(CALL) == expected(AwsKeys("PROFILE", "s"), clock())
+    await key.close()
+
+
+async def test_a_profile_that_does_not_exist(surroundings, make, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    key = aws_key(make("bedrock", options={"profile": "nobody"}), surroundings)
+    with pytest.raises(CredentialError, match="ProfileNotFound"):
+        await key.fetch()
+
+
+@pytest.mark.parametrize(
+    ("options", "base", "environ", "region"),
+    [
+        ({"region": "us-west-2"}, "", {"AWS_REGION": "x"}, "us-west-2"),
+        ({}, "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com", {}, "eu-west-1"),
+        ({}, "https://bedrock-runtime.ap-southeast-2.amazonaws.com", {"AWS_REGION": "x"}, "ap-southeast-2"),
+        ({}, "", {"AWS_REGION": "eu-north-1"}, "eu-north-1"),
+        ({}, "", {}, "us-east-1"),
+    ],
+)
+def test_the_region_to_sign_for(make, options, base, environ, region):
+    assert region_of(make("bedrock", base=base, options=options), environ) == region
+
+
+def test_nothing_is_signed_without_a_call():
+    with pytest.raises(ValueError, match="covers the call"):
+        signed(None, AwsKeys("a", "b"), "r", "s", 0.0)

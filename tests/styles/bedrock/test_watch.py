@@ -1,0 +1,137 @@
+"""What is seen of Bedrock's answers in passing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bedrock_wire import exception, frame
+from pilotfish.core import eventstream
+from pilotfish.core.outcome import Usage
+from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.styles.bedrock import STYLE
+from pilotfish.styles.bedrock.watch import BedrockWatcher
+
+
+def delta(**given: object) -> bytes:
+    return frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": given, "p": "abcd"})
+
+
+@pytest.mark.parametrize("damage", [0, 5, 9, 20, -1])
+def test_a_damaged_frame_is_malformed(damage):
+    raw = bytearray(delta(text="a"))
+    raw[damage] ^= 0xFF
+    assert BedrockWatcher().event(bytes(raw)) == MALFORMED
+
+
+def test_a_frame_without_json_is_malformed():
+    assert BedrockWatcher().event(eventstream.write({":event-type": "x", ":message-type": "event"}, b"{")) == MALFORMED
+
+
+def test_an_exception_is_an_error_with_its_status():
+    watcher = BedrockWatcher()
+    assert watcher.event(exception("throttlingException", "slow")) == ERROR
+    assert (watcher.error.status, watcher.error.type, watcher.error.message) == (429, "ThrottlingException", "slow")
+
+
+def test_an_error_of_the_stream_itself_has_its_words_in_the_headers():
+    watcher = BedrockWatcher()
+    headers = {":message-type": "error", ":error-code": "InternalFailure", ":error-message": "went wrong"}
+    assert watcher.event(eventstream.write(headers, b"")) == ERROR
+    assert (watcher.error.message, watcher.error.code, watcher.error.status) == ("went wrong", "InternalFailure", 500)
+
+
+@pytest.mark.parametrize(
+    ("given", "chars"),
+    [
+        ({"text": "Grüß"}, 4),
+        ({"reasoningContent": {"text": "hm"}}, 2),
+        ({"toolUse": {"input": '{"a"'}}, 4),
+        ({"image": {"source": {"bytes": "AAAA"}}}, 0),
+    ],
+)
+def test_text_thoughts_arguments_and_images_are_content(given, chars):
+    watcher = BedrockWatcher()
+    assert watcher.event(delta(**given)) == CONTENT
+    assert watcher.chars == chars
+
+
+def test_the_start_of_a_call_is_content():
+    watcher = BedrockWatcher()
+    assert (
+        watcher.event(frame("contentBlockStart", {"start": {"toolUse": {"toolUseId": "t", "name": "fn"}}, "contentBlockIndex": 0}))
+        == CONTENT
+    )
+    assert watcher.chars == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        frame("messageStart", {"role": "assistant"}),
+        frame("contentBlockStop", {"contentBlockIndex": 0}),
+        frame("contentBlockStart", {"start": {}, "contentBlockIndex": 0}),
+        delta(text=""),
+        delta(reasoningContent={"signature": "s"}),
+        delta(toolUse={"input": ""}),
+        delta(new=1),
+        frame("contentBlockDelta", {"delta": 7}),
+        frame("somethingNew", {}),
+        eventstream.write({":event-type": "initial-response", ":message-type": "event"}, b""),
+    ],
+)
+def test_the_rest_is_nothing(event):
+    assert BedrockWatcher().event(event) == 0
+
+
+def test_metadata_is_the_end_and_tells_the_usage_in_one_sum():
+    watcher = BedrockWatcher()
+    assert watcher.event(frame("messageStop", {"stopReason": "tool_use"})) == FINISH
+    counts = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 45, "cacheReadInputTokens": 20, "cacheWriteInputTokens": 10}
+    assert watcher.event(frame("metadata", {"usage": counts, "metrics": {"latencyMs": 1}})) == TERMINAL
+    assert (watcher.finish_reason, watcher.usage) == ("tool_use", Usage(input=40, output=5, cached_input=20, cache_write=10))
+
+
+def test_an_odd_count_does_not_hide_the_others():
+    watcher = BedrockWatcher()
+    watcher.event(frame("metadata", {"usage": {"inputTokens": 10, "outputTokens": "5"}}))
+    assert watcher.usage == Usage(input=10)
+
+
+def test_our_own_keep_alive_is_a_ping():
+    assert BedrockWatcher().event(STYLE.ping_event()) == PING
+
+
+class TestAWholeAnswer:
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"7"])
+    def test_that_is_no_object_is_malformed(self, body):
+        assert BedrockWatcher().reply(body) == MALFORMED
+
+    def test_that_is_only_a_message_is_an_error(self):
+        watcher = BedrockWatcher()
+        assert watcher.reply(b'{"message":"Too many requests","__type":"ThrottlingException"}') == ERROR
+        assert watcher.error.type == "ThrottlingException"
+
+    def test_is_counted(self):
+        content = [{"text": "abc"}, {"toolUse": {"name": "f", "input": {"a": 1}}}, {"reasoningContent": {"reasoningText": {"text": "hm"}}}]
+        body = {"output": {"message": {"content": content}}, "stopReason": "end_turn", "usage": {"inputTokens": 1, "outputTokens": 2}}
+        watcher = BedrockWatcher()
+        assert watcher.reply(json.dumps(body).encode()) == CONTENT | TERMINAL
+        assert (watcher.chars, watcher.finish_reason, watcher.usage) == (13, "end_turn", Usage(input=1, output=2))
+
+    def test_of_count_tokens_counts_its_own_tokens(self):
+        watcher = BedrockWatcher()
+        assert watcher.reply(b'{"inputTokens":31}') == CONTENT | TERMINAL
+        assert watcher.usage == Usage(input=31)
+
+
+def test_an_answer_without_counts_is_an_answer():
+    watcher = BedrockWatcher()
+    assert watcher.reply(b'{"output":{"message":{"content":[]}},"stopReason":"end_turn"}') == CONTENT | TERMINAL
+    assert watcher.usage is None
+
+
+def test_the_style_cuts_frames():
+    raw = delta(text="a")
+    assert STYLE.splitter().feed(raw + raw[:5]) == [raw]
