@@ -45,7 +45,9 @@ class Accounting:
         duration = now - run.started
         counting, inbound, dispatch = self._counting, run.inbound, run.dispatch
         counting.code(rule, inbound.style, run.code).value += 1
-        trace = trace_id_of(inbound) if self._meters.exemplars else ""
+        trace = ""
+        if self._meters.exemplars:
+            trace = trace_id_of(inbound) if run.trace is None else run.trace.trace_id
         observe(counting.duration(rule, inbound.style, inbound.stream), duration, trace, run)
         counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
         meters = counting.of_rule(rule)
@@ -67,7 +69,7 @@ class Accounting:
         rule = run.rule.name
         beside = [a.usage for a in run.attempts if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None]
         if beside:
-            self._meters[s.WASTED_TOKENS].number(rule, "race" if run.rule.race else "hedge").value += sum(u.input + u.output for u in beside)
+            self._wasted(rule, "race" if run.rule.race else "hedge", sum(u.input + u.output for u in beside))
         if run.rule.race is not None:
             for attempt in run.attempts:
                 if attempt.outcome is Outcome.CLIENT_GONE and not attempt.relayed:

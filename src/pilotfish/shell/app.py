@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
@@ -36,6 +36,9 @@ from pilotfish.shell.settings import Address, Settings, address
 from pilotfish.shell.state import StateKeeper
 from pilotfish.wire.server import Server
 
+if TYPE_CHECKING:
+    from pilotfish.shell.traces import Tracer
+
 log = structlog.get_logger(__name__)
 
 SWEEP_S = 1.0
@@ -44,6 +47,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 BACKLOG = 4096
 # After the last answer is written, the kernel may still have to send it.
 LAST_BYTES_S = 0.05
+LAST_SPANS_S = 5.0
 
 
 class App:
@@ -62,6 +66,8 @@ class App:
             max_in_flight=settings.max_in_flight,
             max_body_bytes=settings.max_body_bytes,
         )
+        if settings.otlp_endpoint:
+            self.engine.tracer = _tracer(settings.otlp_endpoint)
         self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
         self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
@@ -210,6 +216,10 @@ class App:
         await self.credentials.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self.engine.tracer is not None:
+            with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
+                async with asyncio.timeout(LAST_SPANS_S):
+                    await asyncio.to_thread(self.engine.tracer.close)
         self.log.flush()
 
     async def run(self) -> None:
@@ -265,6 +275,17 @@ def _tell(task: asyncio.Task[None]) -> None:
     """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+def _tracer(endpoint: str) -> Tracer:
+    """Imported only here: who has no traces pays nothing for them. Raises StartError."""
+    if not endpoint.startswith(("http://", "https://")):
+        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint!r}")
+    try:
+        from pilotfish.shell.traces import Tracer
+    except ImportError:
+        raise StartError("PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'") from None
+    return Tracer(endpoint)
 
 
 def _why(error: OSError) -> str:

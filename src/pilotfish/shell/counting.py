@@ -31,6 +31,12 @@ _COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
 STATES = (SERVING, COOLING, PROBING)
 
 
+def operation_of(op: str) -> str:
+    """What OpenTelemetry calls it."""
+    word = op.partition("/")[0]
+    return _OPERATIONS.get(word, word)
+
+
 class ServiceCells:
     """What attempts at one service of one rule count in."""
 
@@ -139,9 +145,8 @@ class Counting:
         return found
 
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
-        word = op.partition("/")[0]
         key = (
-            _OPERATIONS.get(word, word),
+            operation_of(op),
             service.provider.name,
             rule.request_model if known else s.OTHER_MODEL,
             service.model if known else s.OTHER_MODEL,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pilotfish.shell.credentials.keys import Key
     from pilotfish.shell.meters import Meters
     from pilotfish.shell.shared import Shared
+    from pilotfish.shell.traces import Tracer
     from pilotfish.wire.server import Exchange
 
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
@@ -86,6 +87,7 @@ class Engine:
         self.idle = asyncio.Event()
         self.idle.set()
         meters.before_scrape.append(self._count_in_flight)
+        self.tracer: Tracer | None = None
         self.on_trip: Callable[[], None] = lambda: None
         self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,6 +160,8 @@ class Engine:
             self._count_here(exchange, inbound, plan)
             return
         run = Run(self, exchange, inbound, plan, known, started)
+        if self.tracer is not None:
+            run.trace = self.tracer.begin(run)
         self.runs.add(run)
         self.idle.clear()
         if not self._ticking:
@@ -319,6 +323,8 @@ class Engine:
 
     def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
         self.accounting.attempt_over(run, attempt)
+        if run.trace is not None:
+            run.trace.attempt_over(attempt)
         if changed and attempt.candidate.state.health.state == COOLING:
             self.on_trip()
 
@@ -328,6 +334,8 @@ class Engine:
         if not self.runs:
             self.idle.set()
         self.accounting.run_over(run, failure)
+        if run.trace is not None:
+            run.trace.over(failure)
         self.log.request(run, failure)
 
     def _count_in_flight(self) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pilotfish.core.snapshot import Rule
     from pilotfish.core.style import StreamWriter, Style, Watcher
     from pilotfish.shell.engine import Engine
+    from pilotfish.shell.traces import RunTrace
     from pilotfish.wire.pool import Header
     from pilotfish.wire.server import Exchange
 
@@ -61,6 +62,7 @@ class Run:
         "rule",
         "started",
         "started_wall",
+        "trace",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, exchange: Exchange, inbound: Inbound, plan: Plan, known: bool, started: float) -> None:
@@ -83,6 +85,7 @@ class Run:
         self._no_prefill: list[object] = []
         self._obeying = False
         self._pending: list[tuple[Commands, float]] = []
+        self.trace: RunTrace | None = None
         self.dispatch = Dispatch(
             plan,
             deadline=started + self.rule.timeouts.total_s,
@@ -329,7 +332,8 @@ class Run:
         self.dropped_fields = fields
 
     def trace_headers(self, attempt: Attempt) -> list[bytes]:
-        return []
+        """Without tracing none: the client's own go through like its other headers."""
+        return [] if self.trace is None else self.trace.headers(attempt)
 
     def attempt_over(self, attempt: Attempt, changed: bool) -> None:
         self.engine.attempt_over(self, attempt, changed)
