@@ -29,18 +29,32 @@ def _to_stdout(data: bytes) -> None:
 
 
 class AccessLog:
-    """`write` gets whole lines. The last of them are kept for the status page."""
+    """`write` gets whole lines. The last of them are kept for the status page.
 
-    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True) -> None:
-        self._write, self._enabled = write, enabled
+    `sample`: which share of the requests that went well at the first attempt is logged; all others always are.
+    """
+
+    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True, sample: float = 1.0) -> None:
+        self._write, self._enabled, self._sample = write, enabled, sample
+        self._owed = 0.0
         self._lines: list[bytes] = []
         self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
     def request(self, run: Run, failure: Failure | None) -> None:
-        if self._enabled:
+        if self._enabled and (self._sample >= 1.0 or self._is_wanted(run, failure)):
             self._add(record_of(run, failure))
+
+    def _is_wanted(self, run: Run, failure: Failure | None) -> bool:
+        """Whatever somebody may ask about later, and so many of the rest: evenly, so that counts times 1/sample are right."""
+        if failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced:
+            return True
+        self._owed += self._sample
+        if self._owed < 1.0:
+            return False
+        self._owed -= 1.0
+        return True
 
     def turned_away(self, **what: Any) -> None:
         """A request that no rule ever saw."""
