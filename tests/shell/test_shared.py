@@ -246,7 +246,7 @@ async def test_a_frozen_server_costs_a_request_its_patience_once_and_the_local_w
     async with running(proxy):
         assert await proxy.request()
         server.freeze()
-        proxy.shared._patience_s = 0.01
+        proxy.shared.patience_s = 0.01
         assert [await proxy.request() for _ in range(60)] == [True] * 59 + [False]
         assert proxy.shared.calls < 10, f"after a late answer nobody waits for {LATE_S} s"
         server.thaw()

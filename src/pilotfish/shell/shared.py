@@ -101,7 +101,7 @@ class Shared:
         self._grant = self._redis.register_script(GRANT)
         self._holds = Holds(self._redis, ledger, PREFIX)
         self._ledger, self._budgets = ledger, budgets
-        self._clock, self._patience_s = clock, patience_s
+        self._clock, self.patience_s = clock, patience_s
         self._late_until = float("-inf")
         self._pending: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,7 +129,7 @@ class Shared:
                 short = True
         if not short:
             return
-        done, _ = await asyncio.wait({self._exchange_soon()}, timeout=self._patience_s)
+        done, _ = await asyncio.wait({self._exchange_soon()}, timeout=self.patience_s)
         if not done:
             self._late_until = now + LATE_S
             self._live(float("-inf"))
