@@ -8,23 +8,25 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 # The dependencies change seldom: their layer comes first. Every one by its hash, none built from source.
 COPY requirements/runtime.lock requirements/
-RUN python -m venv --without-pip /opt/pilotfish \
-    && python -m pip --python /opt/pilotfish/bin/python install --require-hashes --only-binary :all: -r requirements/runtime.lock
+RUN python -m venv --without-pip /app \
+    && python -m pip --python /app/bin/python install --require-hashes --only-binary :all: -r requirements/runtime.lock
+COPY requirements/build.lock requirements/
+RUN python -m pip install --require-hashes --only-binary :all: -r requirements/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN python -m pip wheel --no-deps --wheel-dir dist . \
-    && python -m pip --python /opt/pilotfish/bin/python install --no-deps --no-index dist/*.whl
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+    && python -m pip --python /app/bin/python install --no-deps --no-index dist/*.whl
 COPY .ci/slim-image .ci/
-RUN .ci/slim-image /opt/pilotfish
+RUN .ci/slim-image /app
 
 FROM ${PYTHON_IMAGE}
 # Modules are compiled already. A user that no passwd knows has no home, and the Kubernetes client asks for it when imported. A request body of a few MiB is not worth a system call and a page fault for each of its pages.
-ENV PATH=/opt/pilotfish/bin:$PATH \
+ENV PATH=/app/bin:$PATH \
     HOME=/ \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MALLOC_MMAP_THRESHOLD_=33554432
-COPY --from=build /opt/pilotfish /opt/pilotfish
+COPY --from=build /app /app
 # By number, so that the kubelet can see that it is not root.
 USER 65532:65532
 WORKDIR /

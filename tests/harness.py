@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from prometheus_client.parser import text_string_to_metric_families
 
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.app import App
@@ -45,17 +48,19 @@ class Proxy:
     async def service(self, provider: str, model: str) -> dict[str, Any]:
         return next(s for s in (await self.status())["services"] if (s["provider"], s["model"]) == (provider, model))
 
-    async def metric(self, name: str, **labels: str) -> float:
-        """The sum of the samples of this name with these labels."""
-        from prometheus_client.parser import text_string_to_metric_families
-
-        text = (await self.admin("/metrics")).body.decode()
-        return sum(
+    async def series(self, name: str, **labels: str) -> list[float]:
+        """The values of the samples of this name with these labels."""
+        text = (await self.admin("/metrics")).text
+        return [
             sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
             if sample.name == name and all(sample.labels.get(k) == v for k, v in labels.items())
-        )
+        ]
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Their sum."""
+        return sum(await self.series(name, **labels))
 
     def record(self) -> dict[str, Any]:
         """The newest record of the access log."""
@@ -95,8 +100,8 @@ class Answer:
 
 
 @asynccontextmanager
-async def proxied(folder: Path, rules: str, **settings: Any) -> AsyncIterator[Proxy]:
-    """A proxy with these rules, in a file that may be changed while it runs."""
+async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Proxy]:
+    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`."""
     path = folder / "rules.yaml"
     path.write_text(rules)
     lines: list[dict[str, Any]] = []
@@ -104,10 +109,58 @@ async def proxied(folder: Path, rules: str, **settings: Any) -> AsyncIterator[Pr
     def write(data: bytes) -> None:
         lines.extend(orjson.loads(line) for line in data.splitlines())
 
-    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=(str(path),), **settings)
+    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings)
     app = App(chosen, access_log=AccessLog(write))
     async with app, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         yield Proxy(app, path, lines, http)
+
+
+class Process:
+    """`pilotfish proxy` as users start it. `base` and `admin` are its addresses, `said` what it wrote on stderr so far."""
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self.child = child
+        self.base = self.admin = ""
+        self.said: list[dict[str, Any]] = []
+
+    async def listening(self) -> None:
+        assert self.child.stderr is not None
+        async for line in self.child.stderr:
+            self.said.append(orjson.loads(line))
+            if self.said[-1]["event"] == "listening":
+                self.base, self.admin = f"http://{self.said[-1]['listen']}", f"http://{self.said[-1]['admin']}"
+                return
+        raise AssertionError(f"the proxy ended before it listened: {self.said}")
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "pilotfish", *args]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The test's own, with the sources under test."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+
+
+@asynccontextmanager
+async def process(folder: Path, rules: str, *args: str, **env: str) -> AsyncIterator[Process]:
+    """The proxy in a process of its own; killed if the test has not ended it."""
+    path = folder / "rules.yaml"
+    path.write_text(rules)
+    child = await asyncio.create_subprocess_exec(
+        *command("proxy", "--config", str(path), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json", *args),
+        env=environment(**env),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Process(child)
+    try:
+        await running.listening()
+        yield running
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
 
 
 async def until(condition: Any, timeout_s: float = 5.0) -> None:

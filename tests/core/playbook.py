@@ -14,8 +14,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from pilotfish.core.commands import Answer, Break, Cancel, Command, Done, Relay, Start, WakeAt
 from pilotfish.core.compile import compile_documents
-from pilotfish.core.dispatch import Answer, Break, Cancel, Command, Dispatch, Done, Relay, Start, WakeAt
+from pilotfish.core.dispatch import Dispatch
 from pilotfish.core.documents import documents_of_text
 from pilotfish.core.ledger import Ledger, ServiceState, Timings
 from pilotfish.core.limits import Budgets
@@ -143,6 +144,7 @@ class Story:
         self.relayed: int | None = None
         self.ended = ""
         self.wake: float | None = None
+        self.at_once: list[str] = []  # the providers of attempts started by the same event
         self.other_ways = 0  # how often a refusal was followed by the same request, worded otherwise
 
     # ---- events
@@ -206,6 +208,7 @@ class Story:
         )  # fmt: skip
 
     def _obey(self, commands: list[Command], now: float) -> str:
+        self.at_once = []
         return "; ".join(self._word(command, now) for command in commands)
 
     def _word(self, command: Command, now: float) -> str:
@@ -240,6 +243,12 @@ class Story:
         assert command.n == len(self.attempts), f"{command}, expected number {len(self.attempts)}"
         assert command.n < self.plan.rule.retries.max_attempts, f"{command}, more than max_attempts"
         c = command.candidate
+        assert not c.state.health.is_out(now), f"{command}, but {c} told us to stay away, or refused our key"
+        assert self.house.ledger.key_for(c, now) is not None, f"{command}, but {c} has no usable key"
+        if c.state.provider not in self.at_once:  # participants of a race are chosen together, before any of them is counted
+            blocked = self.house.budgets.blocked(c, self.plan.tokens, now)
+            assert blocked is None, f"{command}, but {blocked}"
+        self.at_once.append(c.state.provider)
         self.house.ledger.begin(c, self.plan.tokens, now)
         self.house.budgets.take(c, self.plan.tokens, now)
         key = self.house.ledger.key_for(c, now) or 0

@@ -150,6 +150,20 @@ def test_another_key_is_an_attempt_like_any_other_and_capped_like_one() -> None:
     assert story.fails(0, Outcome.AUTH_FAILED, 1).startswith("answer 401 auth_failed")
 
 
+def test_another_key_is_not_tried_beyond_our_own_limits() -> None:
+    story = House("a b", a="tokens: [{env: ONE}, {env: TWO}], limits: {requests_per_minute: 1}").request()
+    story.begins()
+    assert story.fails(0, Outcome.AUTH_FAILED, 1) == "start 1 b"
+
+
+def test_another_key_is_not_tried_on_a_service_that_told_others_to_wait() -> None:
+    house = House("a b", "health: {consecutive_error_threshold: 1}", a="tokens: [{env: ONE}, {env: TWO}]")
+    story = house.request()
+    story.begins()
+    house.happened("a", Outcome.OVERLOADED, 0.5, wait_s=30)
+    assert story.fails(0, Outcome.RATE_LIMITED, 1) == "start 1 b"
+
+
 # ---- refusals that a larger or more liberal model may not share
 
 

@@ -11,6 +11,7 @@ from core.playbook import House, Story
 from pilotfish.core.outcome import Outcome
 
 TWO_KEYS = "tokens: [{env: ONE}, {env: TWO}]"
+LIMITS = ["", ", limits: {requests_per_minute: 3}", ", limits: {concurrency: 1}"]
 RULES = [
     "",
     "retries: {max_retries: 0}",
@@ -74,12 +75,17 @@ def check(story: Story) -> None:
 
 
 @settings(max_examples=250, deadline=None)
-@given(rule=st.sampled_from(RULES), services=st.sampled_from(["a", "a b", "a b/n c@1", "a a/n b c"]), story=st.lists(events, max_size=25))
+@given(
+    limits=st.sampled_from(LIMITS),
+    rule=st.sampled_from(RULES),
+    services=st.sampled_from(["a", "a b", "a b/n c@1", "a a/n b c"]),
+    story=st.lists(events, max_size=25),
+)
 def test_any_order_of_events_leads_to_one_end(
-    rule: str, services: str, story: list[tuple[int, str, int, float, Outcome, float | None]]
+    limits: str, rule: str, services: str, story: list[tuple[int, str, int, float, Outcome, float | None]]
 ) -> None:
     """Three requests at once over the same services: no event raises, nothing runs on after the end, every request can end."""
-    house = House(services, rule, a=TWO_KEYS, b="no_key_required: true, limits: {concurrency: 2}")
+    house = House(services, rule, a=f"{TWO_KEYS}{limits}", b="no_key_required: true, limits: {concurrency: 2}")
     stories = [house.request(now=i * 0.1, streams=i != 2) for i in range(3)]
     now = 0.0
     for i, one in enumerate(stories):

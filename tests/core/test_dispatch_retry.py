@@ -312,6 +312,17 @@ def test_who_waits_for_a_service_that_comes_back_full_waits_for_its_room_too() -
     assert other.wakes() == "start 0 a"
 
 
+def test_who_was_refused_and_finds_the_service_back_before_its_time_counts_a_retry() -> None:
+    """A background probe, or another proxy's word, may bring it back while a request waits."""
+    house = House("a")
+    story = house.request()
+    story.begins(0)
+    assert story.fails(0, Outcome.RATE_LIMITED, 0, wait_s=5) == "wake 5"
+    house.state("a").health.recover()
+    assert story.wakes() == "start 1 a"
+    assert (story.dispatch.retries, story.dispatch.fallbacks) == (1, 0)
+
+
 # ---- our own limits
 
 

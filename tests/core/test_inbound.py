@@ -234,6 +234,11 @@ def test_in_the_same_style_a_vendors_own_headers_pass_in_their_order() -> None:
     assert forwarded([*headers, (b"x-api-key", b"k")], True) == headers
 
 
+def test_what_the_connection_header_names_stays_behind_too() -> None:
+    headers = [(b"x-hop", b"1"), (b"connection", b"Keep-Alive, X-Hop"), (b"x-custom", b"2")]
+    assert forwarded(headers, True) == [(b"x-custom", b"2")]
+
+
 def test_in_another_style_only_what_every_vendor_understands_passes() -> None:
     headers = [(b"anthropic-beta", b"a"), (b"user-agent", b"sdk"), (b"x-stainless-os", b"Linux"), (b"traceparent", b"t")]
     assert forwarded(headers, False) == [(b"user-agent", b"sdk"), (b"traceparent", b"t")]

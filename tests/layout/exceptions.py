@@ -4,46 +4,36 @@
 COVERED_ELSEWHERE = {
     "cli/proxy.py": ("tests/docs/test_operations.py", "flags are made from the settings; the proxy itself is shell/app.py"),
     "cli/version.py": ("tests/cli/test_main.py", "one line, tested with the other commands"),
-    "cli/inject.py": ("tests/core/test_manifests.py", "reads a file and prints what core/manifests.py makes of it"),
-    "cli/injector.py": ("tests/cluster/test_installed.py", "starts shell/injector; tested as a process in a cluster"),
-    "core/body.py": ("tests/core/compile/test_snapshot.py", "read through the requests of e2e tests"),
     "core/calls.py": ("tests/e2e/test_documented_vendors.py", "what goes upstream, asserted byte by byte at the vendor"),
     "core/channel.py": ("tests/e2e/test_documented_vendors.py", "what the client reads, asserted behind the proxy"),
+    "core/commands.py": ("tests/core/test_dispatch.py", "what the machine says; every playbook expects them"),
     "core/content.py": ("tests/core/test_smart.py", "the view that smart routing's conditions look at"),
     "core/draw.py": ("tests/tactics/test_every_tactic.py", "properties of every tactic's draws"),
     "core/explain.py": ("tests/cli/test_explain.py", "the same shape by command"),
-    "core/inbound.py": ("tests/e2e/test_documented_vendors.py", "read from real requests"),
     "core/outcome.py": ("tests/core/test_classify.py", "words; what they are given for is core/classify.py"),
     "core/plan.py": ("tests/core/test_dispatch.py", "every playbook begins with a plan"),
     "core/provider.py": ("tests/providers/test_conformance.py", "the record that every provider file fills in"),
-    "core/races.py": ("tests/core/test_persist.py", "its history is kept and restored there"),
     "core/rescue.py": ("tests/core/test_dispatch.py", "the playbooks of broken streams"),
     "core/series.py": ("tests/e2e/test_documented_vendors.py", "a catalogue: data"),
-    "core/shares.py": ("tests/tactics/test_every_tactic.py", "shares are what tactics draw by"),
     "core/snapshot.py": ("tests/core/compile/test_snapshot.py", "compiled rules: data"),
     "core/style.py": ("tests/styles/test_conformance.py", "a protocol; every style is held to it there"),
-    "core/surfaces.py": ("tests/e2e/test_documented_vendors.py", "paths as vendors document them"),
     "core/tactic.py": ("tests/tactics/test_every_tactic.py", "a protocol; every tactic is held to it there"),
-    "core/inject/*.py": ("tests/core/test_inject_goldens.py", "Pods in, Pods out: 30 and more goldens, and test_inject_*.py beside them"),
+    "core/usage.py": ("tests/e2e/test_documented_vendors.py", "usage as vendors report it, asserted behind the proxy"),
     "errors.py": ("tests/core/compile/test_snapshot.py", "families of errors: data"),
     "shell/*.py": ("tests/e2e/test_documented_vendors.py", "sockets and clocks, tested in the running proxy"),
     "shell/demo*.py": ("tests/cli/test_demo.py", "tested as the command"),
-    "shell/injector/*.py": ("tests/shell/injector/test_server.py", "tested through the running injector"),
-    "shell/kube/*.py": ("tests/shell/kube/test_configmaps.py", "tested through the watch of a served API"),
     "simulated/*.py": ("tests/simulated/test_vendor.py", "tested through the running vendor"),
     "simulated/wires/*.py": ("tests/simulated/test_official_sdks.py", "vendors' own SDKs read what these write"),
     "styles/_alike.py": ("tests/styles/test_conformance.py", "what styles have in common"),
     "styles/google/parts.py": ("tests/styles/google/test_request_in.py", "the parts of requests and replies"),
     "tactics/*.py": ("tests/tactics/test_every_tactic.py", "properties of all tactics, by their promises"),
-    "wire/*.py": ("tests/e2e/test_documented_vendors.py", "the running proxy's sockets"),
 }
 
 # Files over 400 lines -> (how long they may be, why).
 LONG_FILES = {
-    "core/dispatch.py": (520, "one state machine: retry, fallback, hedge, race and rescue share every line of bookkeeping"),
-    "shell/attempt.py": (480, "one attempt's life; to be parted into sending and receiving"),
-    "shell/engine.py": (420, "what all requests share; the accounting at its end is to become a module"),
-    "wire/server.py": (480, "the server half of the wire; being parted into server, exchange and reading"),
+    "core/dispatch.py": (460, "one state machine: retry, fallback, hedge, race and rescue share every line of bookkeeping"),
+    "shell/attempt.py": (480, "one attempt's life, from its request to its outcome"),
+    "shell/run.py": (410, "one request's life; obeys every command of the dispatch in one place"),
 }
 
 # Functions over 60 lines: `file:name` -> why. None so far.
@@ -53,10 +43,19 @@ LONG_FUNCTIONS: dict[str, str] = {}
 MAY_SLEEP = {
     "tests/harness.py": "`until` looks again while another task works; it fails by a deadline, never passes by one",
     "tests/cluster/": "real processes, which tell nobody when they are ready",
+    "tests/image/": "the same",
+    "tests/browser/": "the same: a browser",
 }
 
 # Test files that may skip -> why.
 MAY_SKIP = {
     "tests/cluster/": "no API server at hand; .ci/run sets PILOTFISH_CLUSTER_TESTS=required, and then a missing one fails",
     "tests/chart/": "no helm at hand; the same",
+    "tests/image/": "becoming another user takes root, which CI is",
+}
+
+# Files that may name a folder of the image -> why.
+IN_THE_IMAGE = {
+    "Dockerfile": "where the image keeps its virtual environment",
+    "tests/image/": "the same",
 }

@@ -137,6 +137,12 @@ class Pipe(asyncio.Transport):
         self.closed = self.aborted = self.ended = self.paused = False
         self.unsent = 0
 
+    def set_protocol(self, protocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
     def write(self, data: bytes) -> None:
         assert not self.closed, "written to after it was closed"
         self.written += bytes(data)
@@ -218,6 +224,22 @@ class Heard:
         """`end`, or how it was lost."""
         last = self.log[-1]
         return last[1] if last[0] == "lost" else last[0]
+
+
+class Heir(asyncio.Protocol):
+    """A protocol that a connection is handed over to: what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def connection_made(self, transport) -> None:
+        self.told.append("made")
+
+    def data_received(self, data) -> None:
+        self.told.append(data)
+
+    def connection_lost(self, exc) -> None:
+        self.told.append(exc)
 
 
 class Vendor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wire.parties import GET, settle
+from wire.parties import GET, settle, with_length
 
 
 async def test_an_answer_in_pieces_is_chunked(piped, answering):
@@ -134,3 +134,30 @@ async def test_an_aborted_close_delimited_answer_ends_in_a_reset(connect, answer
     exchange.abort()
     with pytest.raises(ConnectionResetError):
         await client.rest()
+
+
+# ---- what an answer means for its connection
+
+
+async def test_a_connection_is_kept_for_the_next_request(connect, answering):
+    client = await connect()
+    for n in range(3):
+        await client.send(with_length(b"%d" % n))
+        assert await client.answer() == (200, b"POST /a %d" % n)
+
+
+async def test_connection_close_is_answered_and_obeyed(connect):
+    client = await connect()
+    await client.send(GET[:-2] + b"connection: close\r\n\r\n")
+    answer = await client.rest()
+    assert b"connection: close\r\n" in answer
+    assert answer.endswith(b"GET /b ")
+
+
+async def test_http_1_0_closes_unless_it_asks_to_be_kept(piped, answering):
+    connection, pipe = piped()
+    connection.data_received(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+    assert b"connection: keep-alive\r\n" in pipe.written
+    assert not pipe.closed
+    connection.data_received(b"GET / HTTP/1.0\r\n\r\n")
+    assert pipe.closed

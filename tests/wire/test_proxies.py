@@ -10,8 +10,8 @@ from base64 import b64encode
 import pytest
 
 from pilotfish.wire.pool import Origin
-from pilotfish.wire.proxies import ProxyError, read_proxy_url
-from wire.parties import REQUEST, WHOLE, Heard, Raw, answers, ask
+from pilotfish.wire.proxies import ProxyError, _Entrance, connect, read_proxy_url
+from wire.parties import REQUEST, WHOLE, Heard, Heir, Pipe, Raw, answers, ask
 
 SECRET = "pass-w%C3%B6rd"  # as it stands in the URL
 SECRETS = ("pass-w", "wörd", b64encode("me@home:pass-wörd".encode()).decode())
@@ -122,10 +122,30 @@ async def test_a_vendor_with_an_ipv6_address_is_named_in_brackets(pool_to, betwe
     assert between.asked[0].startswith(b"CONNECT [2001:db8::1]:8443 HTTP/1.1\r\n")
 
 
+async def test_without_a_proxy_url_the_way_is_direct(vendor, pool_to):
+    """Whoever connects by way of this module need not know whether there is a proxy."""
+    made = await vendor(answers(WHOLE))
+    transport, protocol = await connect(asyncio.Protocol, Origin("http", "127.0.0.1", made.port), None)
+    assert transport.get_extra_info("peername")[1] == made.port
+    assert isinstance(protocol, asyncio.Protocol)
+    transport.abort()
+
+
 async def test_a_vendor_that_closes_its_end_closes_ours(vendor, pool_to, between, proxy_url):
     made = await vendor(answers(WHOLE[:-2]))
     heard = await ask(pool_to(made.port, proxy_url=proxy_url))
     assert heard.ending == "cut"
+
+
+async def test_what_comes_or_ends_while_a_tunnel_is_handed_over_is_not_lost():
+    """Between the TLS handshake and the protocol that waits for it, the loop may have read already."""
+    entrance, heir, pipe, reset = _Entrance(), Heir(), Pipe(), ConnectionResetError()
+    entrance.data_received(b"early ")
+    entrance.data_received(b"bytes")
+    entrance.connection_lost(reset)
+    entrance.hand_over(pipe, heir)
+    assert heir.told == ["made", b"early bytes", reset]
+    assert pipe.get_protocol() is heir
 
 
 # ---- tunnels that do not
@@ -165,7 +185,7 @@ async def test_a_proxy_that_closes_instead_of_answering_is_told(vendor, pool_to)
 async def test_a_proxy_that_is_not_there_is_told(pool_to, scheme):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"{scheme}://me%40home:{SECRET}@127.0.0.1:{unused.getsockname()[1]}"
+        url = f"{scheme}://me%40home:pass-word@127.0.0.1:{unused.getsockname()[1]}"
         heard = await ask(pool_to(443, host="127.0.0.1", proxy_url=url))
     assert f"the proxy {scheme}://127.0.0.1:" in lost(heard)
 

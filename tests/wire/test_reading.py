@@ -75,6 +75,13 @@ async def test_chunked_is_known_however_it_is_written(piped, answering, value):
     assert [x.body for x in answering.taken] == [b"abc"]
 
 
+async def test_http_1_0_has_no_chunks(piped, answering):
+    connection, _ = piped()
+    connection.data_received(CHUNKED_POST.replace(b"1.1", b"1.0") + b"0\r\n\r\n" + GET)
+    assert [s for s, _ in answering.refused] == [400]
+    assert answering.taken == []
+
+
 async def test_a_requests_trailers_are_nobodys_headers(piped, answering):
     connection, _ = piped()
     connection.data_received(CHUNKED_POST + b"3\r\nabc\r\n0\r\nauthorization: Bearer smuggled\r\nx-user: root\r\n\r\n" + GET)
@@ -101,6 +108,17 @@ async def test_an_upgrade_is_declined_and_the_body_that_follows_is_still_the_req
     assert (b"x", b"1") in answering.taken[0].headers
     assert not answering.refused
     assert not pipe.closed
+
+
+@pytest.mark.parametrize("count", [10, 5000])
+async def test_a_flood_of_upgrades_in_one_read_neither_nests_nor_costs_much(piped, answering, count):
+    """Each is read once more by a parser of its own."""
+    connection, _ = piped()
+    connection.data_received((b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n") * count)
+    while len(answering.taken) < min(count, 15):
+        await settle()
+    await settle()
+    assert [s for s, _ in answering.refused] == ([400] if count > 16 else [])
 
 
 async def test_a_declined_upgrade_keeps_the_wish_to_close(piped, answering):

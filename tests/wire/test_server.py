@@ -186,30 +186,6 @@ async def test_a_thousand_pipelined_requests_do_not_nest(piped, answering):
     assert connection.busy is None
 
 
-async def test_a_connection_is_kept_for_the_next_request(connect, answering):
-    client = await connect()
-    for n in range(3):
-        await client.send(with_length(b"%d" % n))
-        assert await client.answer() == (200, b"POST /a %d" % n)
-
-
-async def test_connection_close_is_answered_and_obeyed(connect):
-    client = await connect()
-    await client.send(GET[:-2] + b"connection: close\r\n\r\n")
-    answer = await client.rest()
-    assert b"connection: close\r\n" in answer
-    assert answer.endswith(b"GET /b ")
-
-
-async def test_http_1_0_closes_unless_it_asks_to_be_kept(piped, answering):
-    connection, pipe = piped()
-    connection.data_received(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
-    assert b"connection: keep-alive\r\n" in pipe.written
-    assert not pipe.closed
-    connection.data_received(b"GET / HTTP/1.0\r\n\r\n")
-    assert pipe.closed
-
-
 # ---- clients that leave
 
 
@@ -336,6 +312,17 @@ async def test_a_stream_that_began_before_the_draining_ends_whole_and_then_its_c
     assert pipe.closed
 
 
+async def test_a_refused_client_that_has_left_already_is_not_waited_for(piped):
+    connection, pipe = piped()
+
+    def gone() -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    pipe.write_eof = gone
+    connection.data_received(b"nonsense\r\n\r\n")
+    assert pipe.aborted
+
+
 # ---- any cut
 
 
@@ -389,12 +376,14 @@ async def test_cut_at_any_byte_the_same_requests_get_the_same_answers():
     assert await play([bytes([b]) for b in STORY]) == whole
 
 
+# fmt: off
 TOKENS = [
-    b"GET ", b"POST ", b"CONNECT ", b"/", b"*", b"http://a", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b":", b" ",
+    b"GET ", b"POST ", b"CONNECT ", b"/", b"*", b"http://a", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b":", b" ", b"\0",
     b"host: x\r\n", b"content-length: 3\r\n", b"content-length: 9999\r\n", b"transfer-encoding: chunked\r\n", b"connection: close\r\n",
-    b"connection: upgrade\r\n", b"upgrade: h2c\r\n", b"expect: 100-continue\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n\r\n", b"0\r\n", b"ffffffff\r\n", b"\0", GET,
-    with_length(b"ok"), CHUNKED_POST,
-]  # fmt: skip
+    b"connection: upgrade\r\n", b"upgrade: h2c\r\n", b"expect: 100-continue\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n\r\n", b"0\r\n", b"ffffffff\r\n",
+    GET, with_length(b"ok"), CHUNKED_POST, GET[:-2] + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n", CHUNKED_POST + b"3\r\nabc\r\n0\r\n\r\n",
+]
+# fmt: on
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -405,10 +394,6 @@ TOKENS = [
 def test_no_bytes_make_it_raise_or_leave_it_stuck_and_no_cut_changes_what_is_understood(data, cuts):
     at = sorted({min(c, len(data)) for c in cuts} | {0, len(data)})
     pieces = [data[a:b] for a, b in pairwise(at)] or [b""]
-    whole, cut = asyncio.run(both([data], pieces))
+    whole, cut = asyncio.run(play([data])), asyncio.run(play(pieces))
     assert cut[0] == whole[0], "the requests"
     assert [s for s, _ in cut[2]] == [s for s, _ in whole[2]], "the refusals"
-
-
-async def both(whole: list[bytes], cut: list[bytes]):
-    return await play(whole), await play(cut)

@@ -190,10 +190,13 @@ async def test_cut_at_any_byte_the_same_is_heard(answer):
     assert hear([bytes([b]) for b in answer]) == whole
 
 
+# fmt: off
 TOKENS = [
-    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 101 S\r\n\r\n", b"\r\n", b"\n", b"\0",
-    b"content-length: 3\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n", b"connection: close\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n\r\n", b"ffff\r\n", WHOLE, CHUNKED,
-]  # fmt: skip
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 101 S\r\n\r\n", b"\r\n", b"\n",
+    b"content-length: 3\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n", b"connection: close\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n\r\n", b"ffff\r\n", b"\0",
+    WHOLE, CHUNKED, EMPTY,
+]
+# fmt: on
 
 
 @settings(deadline=None, max_examples=300)
@@ -211,7 +214,21 @@ def test_no_bytes_make_it_raise_or_leave_the_listener_without_an_end(pieces, res
     asyncio.run(story())
 
 
-# ---- back-pressure
+# ---- large ones, both ways
+
+
+async def test_a_large_request_in_pieces_arrives_whole(vendor, pool_to):
+    async def play(raw: Raw) -> None:
+        await raw.head()
+        received.append(await raw.reader.readexactly(400_000))
+        await raw.send(EMPTY)
+
+    received = []
+    made = await vendor(play)
+    heard = Heard()
+    pool_to(made.port).send([b"POST / HTTP/1.1\r\n\r\n", b"a" * 200_000, b"b" * 200_000], heard, 5.0)
+    await heard.over.wait()
+    assert received == [b"a" * 200_000 + b"b" * 200_000]
 
 
 async def test_a_paused_answer_waits_in_the_vendors_socket(vendor, pool_to):

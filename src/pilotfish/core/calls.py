@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.body import replaced
+from pilotfish.core.body import is_true, replaced
 from pilotfish.core.inbound import Headers, Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import continuation
@@ -77,8 +77,8 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
         body = inbound.body if inbound.model == service.model else multipart_with_model(inbound.body, service.model)
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
     values: dict[str, bytes | None] = {}
-    if op not in _IN_PATH and inbound.model != service.model:
-        values["model"] = service.model_json
+    if op not in _IN_PATH:
+        values["model"] = service.model_json  # where it stands already, nothing is changed
     hides = False
     if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
         values["stream_options"] = _with_usage(members.get("stream_options"))
@@ -131,3 +131,9 @@ def request_parts(start: bytes, headers: Headers, call: CallBody, more: Sequence
         lines += parts
         return (b"".join(lines),)
     return (b"".join(lines), *parts)
+
+
+def may_hedge(inbound: Inbound) -> bool:
+    """Not for requests that store something or run on in the background: two of them would be two."""
+    members = inbound.members
+    return members is not None and not is_true(members, "store") and not is_true(members, "background")

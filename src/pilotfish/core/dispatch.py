@@ -119,12 +119,12 @@ class Dispatch:
             return []
         if self._running:
             return self._one_of_several(failure, now)
-        if other_way and self.attempts < self.rule.retries.max_attempts:
+        if other_way and self.attempts < self.rule.retries.max_attempts and self._may_ask(attempt.candidate, now):
             return self._start(attempt.candidate, now, same=True)
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
-        if failure.outcome is Outcome.BAD_REQUEST:
+        if failure.outcome is Outcome.BAD_REQUEST and not self.rescues:  # a continuation's faults are ours, not the client's
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
             return self._give_up(now)
@@ -257,7 +257,11 @@ class Dispatch:
     def _has_other_key(self, candidate: Candidate, now: float) -> bool:
         others = len(candidate.service.provider.tokens) - 1
         # Counted, since a key that is told to wait for no time at all is at once as good as another.
-        return self._keys_tried[id(candidate.state)] < others and self.plan.ledger.key_for(candidate, now) is not None
+        return self._keys_tried[id(candidate.state)] < others and self._may_ask(candidate, now)
+
+    def _may_ask(self, candidate: Candidate, now: float) -> bool:
+        """Once more: others may have been told to stay away from it since, or have taken what our limits leave."""
+        return not candidate.state.health.is_out(now) and self.plan.has_room(candidate, now)
 
     def _backoff(self, again: int) -> float:
         retries = self.rule.retries
@@ -273,8 +277,7 @@ class Dispatch:
         attempt, self._again = self._again, None
         if attempt is None or self._running:
             return []
-        # Meanwhile others may have been told to stay away from it, or have taken what our limits leave.
-        if attempt.candidate.state.health.is_out(now) or not self.plan.has_room(attempt.candidate, now):
+        if not self._may_ask(attempt.candidate, now):
             return self._advance(now)
         self.retries += 1
         return self._start(attempt.candidate, now)

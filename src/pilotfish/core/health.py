@@ -119,12 +119,13 @@ class Health:
         self.outcome, self.reason = outcome, reason or str(outcome)
         self.tripped_at = now
 
-    def hold(self, until: float, reason: str, now: float) -> bool:
-        """Another replica was told to wait until then; true if that is news."""
+    def hold(self, until: float, reason: str, now: float, *, told: bool = True) -> bool:
+        """Another replica found that it must be left alone until then (`told`: by its own word); true if that is news."""
         if until <= now or (self.state != SERVING and self.until >= until):
             return False
-        self.state, self.told, self.until = COOLING, True, until
-        self.outcome, self.reason = Outcome.RATE_LIMITED, reason
+        self.told = told or (self.told and self.state != SERVING)
+        self.state, self.until = COOLING, until
+        self.outcome, self.reason = Outcome.RATE_LIMITED if told else Outcome.OVERLOADED, reason
         self.tripped_at = now
         return True
 

@@ -73,6 +73,9 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
             self._look(members)
+        if self.model.rpartition("/")[2] in (".", ".."):
+            # In the path of a vendor's URL it would be a step, not a name.
+            raise ClientError(400, "invalid_model", f"'model' must be a name, found {self.model!r}")
 
     def _look(self, members: Members) -> None:
         for name, asks in _THINKING.items():
@@ -183,13 +186,17 @@ def forwarded(headers: Headers, same_style: bool) -> Headers:
     if not same_style:
         return [h for h in headers if h[0] in _ANY_VENDOR]
     kept = []
+    named: list[bytes] = []
     for h in headers:
         goes = _GOES.get(h[0])
         if goes is None:
             goes = _goes_upstream(h[0])
         if goes:
             kept.append(h)
-    return kept
+        elif h[0] == b"connection":
+            named += [name.strip() for name in h[1].lower().split(b",")]
+    # RFC 9110, 7.6.1: what `connection` names belongs to this connection as well.
+    return [h for h in kept if h[0] not in named] if named else kept
 
 
 def _goes_upstream(name: bytes) -> bool:

@@ -82,6 +82,7 @@ class Meter:
             if pool.granted >= need:
                 return now
             if now < pool.live_until:
+                pool.wanted = max(pool.wanted, need)  # a hint for the next exchange; it decides nothing here
                 return max(pool.room_at, now + POLL_S)
         self._advance(now)
         total = self._total

@@ -73,7 +73,10 @@ ATTEMPTS = Series("pilotfish_attempts_total", "counter", (*_SERVICE, "outcome"),
 RETRIES = Series("pilotfish_retries_total", "counter", ("rule",), "Attempts at a service that had been asked before for the same request.")
 FALLBACKS = Series("pilotfish_fallbacks_total", "counter", ("rule",), "Attempts at another service after one had failed.")
 STREAM_BREAKS = Series(
-    "pilotfish_stream_breaks_total", "counter", ("provider", "model", "cause"), "Streams that broke after their first content."
+    "pilotfish_stream_breaks_total",
+    "counter",
+    ("provider", "model", "cause"),
+    "Streams that broke after their first content: broken, stalled, timeout or error_event.",
 )
 STREAM_RESCUES = Series(
     "pilotfish_stream_rescues_total", "counter", ("rule", "mode", "result"), "Broken streams that another service went on with."
@@ -125,5 +128,120 @@ INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED)
 
 CATALOGUE: tuple[Series, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Series))
 
-# Error classes are outcomes; everything a client can get as a status is in here, so the label is bounded.
-OTHER_MODEL = "other"
+# A model, or a field, that nobody has named beforehand: whoever makes up names makes no series.
+OTHER = OTHER_MODEL = "other"
+
+# Why a stream broke, by the code of its failure; any other code came with an error event, in the vendor's words.
+BREAK_CAUSES = {"stream_broken": "broken", "stream_stalled": "stalled", "timeout": "timeout"}
+ERROR_EVENT = "error_event"
+
+# The fields of the five styles' requests that some style cannot carry. A name that is not here is counted as `other`.
+DROPPABLE = frozenset(
+    [
+        "additionalModelRequestFields",
+        "additionalModelResponseFieldPaths",
+        "audio",
+        "background",
+        "betas",
+        "cache_control",
+        "cachedContent",
+        "cachePoint",
+        "candidateCount",
+        "citations",
+        "container",
+        "content",
+        "contents",
+        "context_management",
+        "conversation",
+        "documents",
+        "enableEnhancedCivicAnswers",
+        "frequency_penalty",
+        "frequencyPenalty",
+        "generationConfig",
+        "guardrailConfig",
+        "images",
+        "include",
+        "inference_geo",
+        "inferenceConfig",
+        "input",
+        "labels",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "max_tool_calls",
+        "mcp_servers",
+        "mediaResolution",
+        "messages",
+        "messages.audio",
+        "messages.citations",
+        "messages.image.detail",
+        "messages.name",
+        "messages.prefill",
+        "messages.thinking",
+        "metadata",
+        "min_p",
+        "modalities",
+        "moderation",
+        "n",
+        "output_config",
+        "outputDimensionality",
+        "parallel_tool_calls",
+        "performanceConfig",
+        "prediction",
+        "presence_penalty",
+        "presencePenalty",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "promptVariables",
+        "reasoning",
+        "reasoning_effort",
+        "repetition_penalty",
+        "requestMetadata",
+        "response_format",
+        "response_format.json_schema",
+        "responseLogprobs",
+        "responseModalities",
+        "routingConfig",
+        "safety_identifier",
+        "safetySettings",
+        "seed",
+        "service_tier",
+        "serviceTier",
+        "speechConfig",
+        "speed",
+        "stop",
+        "stop_sequences",
+        "store",
+        "stream_options",
+        "strict",
+        "system",
+        "systemInstruction",
+        "temperature",
+        "text",
+        "thinking",
+        "thinkingConfig",
+        "tool_choice",
+        "toolConfig",
+        "tools",
+        "tools.strict",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "topK",
+        "topP",
+        "truncation",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ]
+)
+
+
+def field_label(name: str) -> str:
+    """How a dropped field is counted: its path may hold names that a client made up."""
+    if name in DROPPABLE:
+        return name
+    head = name.partition(".")[0].partition("[")[0]
+    return head if head in DROPPABLE else OTHER

@@ -91,7 +91,7 @@ def _canonical_path(path: str) -> str:
                 kept.pop()
         elif segment not in ("", "."):
             kept.append(quote(segment, safe="-._~"))
-    ends = "/" if kept and path.endswith(("/", "/.", "/..")) else ""
+    ends = "/" if kept and path.endswith("/") else ""
     return "/" + "/".join(kept) + ends
 
 

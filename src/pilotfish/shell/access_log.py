@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FLUSH_S = 0.1
 FLUSH_LINES = 512
+RECENT = 50
 
 
 def _to_stdout(data: bytes) -> None:
@@ -27,17 +29,32 @@ def _to_stdout(data: bytes) -> None:
 
 
 class AccessLog:
-    """`write` gets whole lines. `recent` keeps the last decisions for the status page."""
+    """`write` gets whole lines. The last of them are kept for the status page.
 
-    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True) -> None:
-        self._write, self._enabled = write, enabled
+    `sample`: which share of the requests that went well at the first attempt is logged; all others always are.
+    """
+
+    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True, sample: float = 1.0) -> None:
+        self._write, self._enabled, self._sample = write, enabled, sample
+        self._owed = 0.0
         self._lines: list[bytes] = []
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
     def request(self, run: Run, failure: Failure | None) -> None:
-        if self._enabled:
+        if self._enabled and (self._sample >= 1.0 or self._is_wanted(run, failure)):
             self._add(record_of(run, failure))
+
+    def _is_wanted(self, run: Run, failure: Failure | None) -> bool:
+        """Whatever somebody may ask about later, and so many of the rest: evenly, so that counts times 1/sample are right."""
+        if failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced:
+            return True
+        self._owed += self._sample
+        if self._owed < 1.0:
+            return False
+        self._owed -= 1.0
+        return True
 
     def turned_away(self, **what: Any) -> None:
         """A request that no rule ever saw."""
@@ -51,11 +68,17 @@ class AccessLog:
         self._log.exception("bug", where=where)
 
     def _add(self, record: dict[str, Any]) -> None:
-        self._lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._recent.append(line)
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+
+    def recent_records(self) -> list[Any]:
+        """The newest first."""
+        return [orjson.loads(line) for line in reversed(self._recent)]
 
     def flush(self) -> None:
         if self._timer is not None:

@@ -1,112 +1,114 @@
-"""What every attempt and every request count in the metrics: once each, here and nowhere else."""
+"""Counts what has happened: each attempt once it is over, each request once its client has its answer or has left."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pilotfish.core import series as s
-from pilotfish.core.outcome import Outcome
+from pilotfish.core.outcome import Failure, Outcome
+from pilotfish.shell.traceparent import trace_id_of
 
 if TYPE_CHECKING:
-    from pilotfish.core.outcome import Failure
     from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.counting import Counting
-    from pilotfish.shell.meters import Meters
+    from pilotfish.shell.meters import Histogram, Meters
     from pilotfish.shell.run import Run
-
-# Clients may send fields of any name: beyond so many they are counted as one.
-DROPPED_NAMES = 200
 
 
 class Accounting:
     def __init__(self, meters: Meters, counting: Counting) -> None:
-        self.meters, self.counting = meters, counting
+        self._meters, self._counting = meters, counting
 
     def attempt_over(self, run: Run, attempt: Attempt) -> None:
-        """It has told its outcome."""
-        cells, _ = self.counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
+        counting, rule = self._counting, run.rule.name
+        cells, _ = counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
         outcome = attempt.outcome or Outcome.SERVER_ERROR
-        cells.outcome(outcome).value += 1
+        cells.outcomes[outcome].value += 1
         if attempt.usage is not None:
             cells.usage(attempt.usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
-                self.meters[s.WASTED_TOKENS].number(run.rule.name, "hedge" if run.rule.hedge else "race").value += (
-                    attempt.usage.input + attempt.usage.output
-                )
+                self._wasted(rule, "race" if run.rule.race else "hedge", attempt.usage.input + attempt.usage.output)
         if outcome is Outcome.SERVED:
             cells.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()
             if speed is not None:
                 cells.speed.observe(speed)
         if attempt.channel is not None and attempt.channel.malformed:
-            self.meters[s.MALFORMED].number(*cells.labels[1:]).value += attempt.channel.malformed
-        if outcome is Outcome.BROKEN_STREAM:
-            self.meters[s.STREAM_BREAKS].number(*cells.labels[1:], attempt.failure.code if attempt.failure else "").value += 1
+            counting.of_service(*cells.labels[1:])[s.MALFORMED].number(*cells.labels[1:]).value += attempt.channel.malformed
+        if outcome is Outcome.BROKEN_STREAM and attempt.failure is not None:
+            cause = s.BREAK_CAUSES.get(attempt.failure.code, s.ERROR_EVENT)
+            counting.of_service(*cells.labels[1:])[s.STREAM_BREAKS].number(*cells.labels[1:], cause).value += 1
 
     def run_over(self, run: Run, failure: Failure | None) -> None:
-        """The client has its answer, or has left."""
         now = run.finished_at
         rule = run.rule.name
         duration = now - run.started
-        counting, inbound, dispatch = self.counting, run.inbound, run.dispatch
-        self.meters[s.IN_FLIGHT].number(rule).value -= 1
+        counting, inbound, dispatch = self._counting, run.inbound, run.dispatch
         counting.code(rule, inbound.style, run.code).value += 1
-        counting.duration(rule, inbound.style, inbound.stream).observe(duration)
+        trace = ""
+        if self._meters.exemplars:
+            trace = trace_id_of(inbound) if run.trace is None else run.trace.trace_id
+        observe(counting.duration(rule, inbound.style, inbound.stream), duration, trace, run)
         counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
+        meters = counting.of_rule(rule)
         if dispatch.retries or dispatch.fallbacks or dispatch.forced:
             for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
-                self.meters[series].number(rule).value += number
+                meters[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            self.meters[s.CLIENT_GONE].number(rule).value += 1
+            meters[s.CLIENT_GONE].number(rule).value += 1
         if len(run.attempts) > 1 or run.rule.race is not None:
             self._rescues(run, failure)
             self._races(run)
-        if run.dropped_fields:
-            self._dropped(inbound.style, run.dropped_fields)
+        for field in run.dropped_fields:
+            self._meters[s.DROPPED].number(inbound.style, s.field_label(field)).value += 1
         serving = run.relayed or (run.attempts[-1] if run.attempts else None)
         if serving is not None:
-            self._gen_ai(run, serving, failure, duration)
+            self._gen_ai(run, serving, failure, duration, trace)
 
     def _races(self, run: Run) -> None:
         rule = run.rule.name
+        beside = [a.usage for a in run.attempts if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None]
+        if beside:
+            self._wasted(rule, "race" if run.rule.race else "hedge", sum(u.input + u.output for u in beside))
         if run.rule.race is not None:
             for attempt in run.attempts:
-                # A race that waits for the best has losers that were complete: good answers, which nobody got.
-                is_loser = not attempt.relayed and attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED)
-                if is_loser and attempt.outcome is Outcome.SERVED and attempt.usage is not None:
-                    self.meters[s.WASTED_TOKENS].number(rule, "race").value += attempt.usage.input + attempt.usage.output
-                result = "won" if attempt.relayed else "lost" if is_loser else "failed"
-                self.meters[s.RACES].number(*self.counting.service(rule, attempt.service, run.known).labels, result).value += 1
+                if attempt.outcome is Outcome.CLIENT_GONE and not attempt.relayed:
+                    continue  # nobody waited for who would win
+                # One that was complete, but not the one that was chosen, lost as well.
+                result = "won" if attempt.relayed else "lost" if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED) else "failed"
+                cells = self._counting.service(rule, attempt.service, run.known)
+                self._counting.of_rule(rule)[s.RACES].number(*cells.labels, result).value += 1
         elif run.dispatch.hedges:
             won = any(a.hedge and a.relayed for a in run.attempts)
-            self.meters[s.HEDGES].number(rule, "won" if won else "lost").value += 1
+            self._counting.of_rule(rule)[s.HEDGES].number(rule, "won" if won else "lost").value += 1
 
     def _rescues(self, run: Run, failure: Failure | None) -> None:
         broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
         if not broke or not (run.dispatch.rescues or run.rule.buffer):
             return
-        mode = "continue" if run.dispatch.rescues else "restart"
-        self.meters[s.STREAM_RESCUES].number(run.rule.name, mode, "rescued" if failure is None else "failed").value += 1
+        mode, rule = "continue" if run.dispatch.rescues else "restart", run.rule.name
+        result = "rescued" if failure is None else "failed"
+        self._counting.of_rule(rule)[s.STREAM_RESCUES].number(rule, mode, result).value += 1
         if mode == "restart":
-            wasted = sum(a.usage.input + a.usage.output for a in broke if a.usage is not None)
-            self.meters[s.WASTED_TOKENS].number(run.rule.name, "rescue").value += wasted
+            self._wasted(rule, "rescue", sum(a.usage.input + a.usage.output for a in broke if a.usage is not None))
 
-    def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float) -> None:
-        _, cells = self.counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
-        if failure is None:
-            cells.duration.observe(duration)
-        else:
-            cells.failed(str(failure.outcome)).observe(duration)
+    def _wasted(self, rule: str, reason: str, tokens: int) -> None:
+        self._counting.of_rule(rule)[s.WASTED_TOKENS].number(rule, reason).value += tokens
+
+    def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float, trace: str) -> None:
+        _, cells = self._counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
+        observe(cells.duration if failure is None else cells.failed(str(failure.outcome)), duration, trace, run)
         usage = run.usage()
         if usage is not None:
             cells.usage(usage)
         if failure is None and serving.first_at:
-            cells.first_token.observe(serving.first_at - serving.sent_at)
+            observe(cells.first_token, serving.first_at - serving.sent_at, trace, run)
             if usage is not None and usage.output > 1 and serving.last_at > serving.first_at:
                 cells.per_token.observe((serving.last_at - serving.first_at) / (usage.output - 1))
 
-    def _dropped(self, style: str, fields: tuple[str, ...]) -> None:
-        family = self.meters[s.DROPPED]
-        for field in fields:
-            known = (style, field) in family.cells or len(family.cells) < DROPPED_NAMES
-            family.number(style, field if known else "other").value += 1
+
+def observe(cell: Histogram, value: float, trace_id: str, run: Run) -> None:
+    if trace_id:
+        cell.observe_traced(value, trace_id, run.started_wall + run.finished_at - run.started)
+    else:
+        cell.observe(value)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS_TYPE
-from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_latest
 
 from pilotfish.core import surfaces
 from pilotfish.core.explain import explained
 from pilotfish.core.inbound import Inbound
 from pilotfish.errors import ClientError
+from pilotfish.shell import page
+from pilotfish.shell.exposition import OPENMETRICS_TYPE, TEXT_TYPE, exposition
 from pilotfish.shell.status import status_of
 
 if TYPE_CHECKING:
@@ -36,15 +36,19 @@ class Admin:
     def __init__(self, engine: Engine, keeper: RulesKeeper) -> None:
         self._engine, self._keeper = engine, keeper
         self._began = time.monotonic()
+        self._page = page.content()
+        self._page_headers = page.headers(self._page)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=self._engine.max_body_bytes)
         app.add_routes(
             [
+                web.get("/", self.page),
                 web.get("/healthz", self.alive),
                 web.get("/readyz", self.ready),
                 web.get("/metrics", self.metrics),
                 web.get("/status", self.status),
+                web.get("/recent", self.recent),
                 web.post("/explain", self.explain),
                 web.post("/reset", self.reset),
             ]
@@ -67,15 +71,26 @@ class Admin:
         return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        registry = self._engine.meters.registry
-        if "application/openmetrics-text" in request.headers.get("accept", ""):
-            page, kind = openmetrics_latest(registry), OPENMETRICS_TYPE  # type: ignore[no-untyped-call]  # no types in the library
-        else:
-            page, kind = generate_latest(registry), CONTENT_TYPE_LATEST
-        return web.Response(body=page, headers={"content-type": kind})
+        """Requests pass in between its pieces: a scrape of many services makes nobody wait."""
+        meters = self._engine.meters
+        openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
+        if openmetrics:
+            meters.exemplars = True  # from now on: somebody reads them
+        pieces = []
+        for piece in exposition(meters, openmetrics=openmetrics):
+            pieces.append(piece)
+            await asyncio.sleep(0)
+        return web.Response(body="".join(pieces).encode(), headers={"content-type": OPENMETRICS_TYPE if openmetrics else TEXT_TYPE})
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._keeper))
+
+    async def recent(self, request: web.Request) -> web.Response:
+        """The newest requests first, as the access log has them."""
+        return json_answer(self._engine.log.recent_records())
+
+    async def page(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._page, headers=self._page_headers)
 
     async def explain(self, request: web.Request) -> web.Response:
         path = request.query.get("path", "/v1/chat/completions")

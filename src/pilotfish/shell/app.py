@@ -11,10 +11,11 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
+from prometheus_client import ProcessCollector
 
 from pilotfish import __version__
 from pilotfish.core import series as s
@@ -35,6 +36,9 @@ from pilotfish.shell.settings import Address, Settings, address
 from pilotfish.shell.state import StateKeeper
 from pilotfish.wire.server import Server
 
+if TYPE_CHECKING:
+    from pilotfish.shell.traces import Tracer
+
 log = structlog.get_logger(__name__)
 
 SWEEP_S = 1.0
@@ -43,6 +47,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 BACKLOG = 4096
 # After the last answer is written, the kernel may still have to send it.
 LAST_BYTES_S = 0.05
+LAST_SPANS_S = 5.0
 
 
 class App:
@@ -51,7 +56,7 @@ class App:
     def __init__(self, settings: Settings, *, access_log: AccessLog | None = None) -> None:
         self.settings = settings
         self.meters = Meters()
-        self.log = access_log or AccessLog(enabled=settings.access_log)
+        self.log = access_log or AccessLog(enabled=settings.access_log, sample=settings.access_log_sample)
         self.surroundings = Surroundings(secrets_dir=settings.secrets_dir)
         self.credentials = CredentialStore(self.surroundings)
         self.engine = Engine(
@@ -61,6 +66,8 @@ class App:
             max_in_flight=settings.max_in_flight,
             max_body_bytes=settings.max_body_bytes,
         )
+        if settings.otlp_endpoint:
+            self.engine.tracer = _tracer(settings.otlp_endpoint)
         self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
         self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
@@ -72,6 +79,7 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.meters[s.BUILD_INFO].number(__version__).set(1)
+        self.meters.collectors.append(ProcessCollector(registry=None))
 
     # ---- rules
 
@@ -147,6 +155,11 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        if self.settings.redis_url:
+            from pilotfish.shell.shared import Shared  # with a client that only who shares has to pay for
+
+            self.engine.shared = Shared(self.settings.redis_url, self.engine.ledger, self.engine.budgets)
+            self._spawn(self.engine.shared.run(), "shared")
         if not self.settings.config:
             self._spawn(self._from_cluster(), "configmaps")
         else:
@@ -175,10 +188,9 @@ class App:
         return Address(self._runner.addresses[0][:2])
 
     async def drain(self) -> None:
-        """Not ready at once, requests in flight finish, no new ones."""
+        """Not ready at once, requests in flight finish; new ones are told 503 and when to come back, which a refused connection
+        would not say, and those who send them may not have heard yet."""
         self.engine.draining = True
-        if self._listener is not None:
-            self._listener.close()
         self.server.drain()
         log.info("draining", in_flight=len(self.engine.runs))
         try:
@@ -204,6 +216,10 @@ class App:
         await self.credentials.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self.engine.tracer is not None:
+            with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
+                async with asyncio.timeout(LAST_SPANS_S):
+                    await asyncio.to_thread(self.engine.tracer.close)
         self.log.flush()
 
     async def run(self) -> None:
@@ -259,6 +275,17 @@ def _tell(task: asyncio.Task[None]) -> None:
     """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+def _tracer(endpoint: str) -> Tracer:
+    """Imported only here: who has no traces pays nothing for them. Raises StartError."""
+    if not endpoint.startswith(("http://", "https://")):
+        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint!r}")
+    try:
+        from pilotfish.shell.traces import Tracer
+    except ImportError:
+        raise StartError("PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'") from None
+    return Tracer(endpoint)
 
 
 def _why(error: OSError) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
+KEY_BYTES = 8  # what is shorter is no secret, but may be any word
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
 _LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
@@ -126,8 +127,8 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        own = forwarded(inbound.headers, call.same_style)
-        request = request_parts(head.lines, [*secret, *(h for h in own if h[0] not in link.fixed_names)], call, self.run.trace_headers(self))
+        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
+        request = request_parts(head.lines, [*secret, *link.filled(passed)], call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:
@@ -316,9 +317,8 @@ class Attempt:
 
     def _refused(self, now: float) -> None:
         """An error status, its body read as far as it is read."""
-        body = b"".join(self._parts)[:ERROR_BYTES]
-        if self._inflate is not None:
-            body = body or b""
+        body = self._without_key(b"".join(self._parts)[:ERROR_BYTES])
+        self.headers = [(name, self._without_key(value)) for name, value in self.headers]
         assert self.call is not None
         info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
@@ -342,6 +342,14 @@ class Attempt:
 
     def _error_type(self) -> str:
         return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
+
+    def _without_key(self, data: bytes) -> bytes:
+        """Some vendors quote the key that they were sent, whatever they refuse."""
+        for _, value in self._secret or ():
+            key = value.rpartition(b" ")[2]
+            if len(key) >= KEY_BYTES:
+                data = data.replace(key, b"[key]")
+        return data
 
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""

@@ -11,10 +11,11 @@ from pilotfish.core.ledger import Ledger, all_rules, all_services, services_of
 from pilotfish.core.match import DIRECT
 from pilotfish.core.outcome import Outcome, Usage
 from pilotfish.core.snapshot import Rule, Service, Snapshot
+from pilotfish.shell.meters import Meters
 
 if TYPE_CHECKING:
     from pilotfish.core.tactic import Candidate
-    from pilotfish.shell.meters import Histogram, Meters, Number
+    from pilotfish.shell.meters import Histogram, Number
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
 _OPERATIONS = {
@@ -25,18 +26,25 @@ _OPERATIONS = {
     "completions": "text_completion",
     "google_embeddings": "embeddings",
 }
+_LIKELY_STYLES = {"openai": ("openai",), "anthropic": ("anthropic",), "claude_code": ("anthropic",), "google": ("google",)}
+_COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
 STATES = (SERVING, COOLING, PROBING)
+
+
+def operation_of(op: str) -> str:
+    """What OpenTelemetry calls it."""
+    word = op.partition("/")[0]
+    return _OPERATIONS.get(word, word)
 
 
 class ServiceCells:
     """What attempts at one service of one rule count in."""
 
-    __slots__ = ("_meters", "cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
+    __slots__ = ("cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
 
     def __init__(self, meters: Meters, rule: str, provider: str, model: str) -> None:
         at = self.labels = (rule, provider, model)
-        self._meters = meters
-        self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in (Outcome.SERVED,)}
+        self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in Outcome}
         self.speed: Histogram = meters[s.OUTPUT_SPEED].histogram(*at)
         self.first_byte: Histogram = meters[s.FIRST_BYTE].histogram(*at)
         self.tokens: dict[str, Number] = {
@@ -45,11 +53,12 @@ class ServiceCells:
         self.estimated: Number = meters[s.ESTIMATED].number(*at)
         self.cost: Number = meters[s.COST].number(*at)
 
-    def outcome(self, outcome: Outcome) -> Number:
-        cell = self.outcomes.get(outcome)
-        if cell is None:
-            cell = self.outcomes[outcome] = self._meters[s.ATTEMPTS].number(*self.labels, str(outcome))
-        return cell
+    def counted(self) -> dict[str, int]:
+        """Attempts so far by outcome, those that there were."""
+        return {str(outcome): int(cell.value) for outcome, cell in self.outcomes.items() if cell.value}
+
+    def is_in(self, meters: Meters) -> bool:
+        return meters[s.COST].cells.get(self.labels) is self.cost
 
     def usage(self, usage: Usage, cost_usd: float) -> None:
         tokens = self.tokens
@@ -79,6 +88,9 @@ class GenAiCells:
         self.duration: Histogram = meters[s.GEN_AI_DURATION].histogram(*at, "")
         self.tokens: dict[str, Histogram] = {t: meters[s.GEN_AI_TOKENS].histogram(*at, t) for t in ("input", "output")}
 
+    def is_in(self, meters: Meters) -> bool:
+        return meters[s.GEN_AI_FIRST_TOKEN].cells.get(self._at) is self.first_token
+
     def failed(self, error_type: str) -> Histogram:
         return self._meters[s.GEN_AI_DURATION].histogram(*self._at, error_type)
 
@@ -102,6 +114,11 @@ class Counting:
 
     def __init__(self, meters: Meters, ledger: Ledger) -> None:
         self.meters, self.ledger = meters, ledger
+        # What requests count in that are still on their way when their rule or service is removed: no series comes back for them.
+        self._gone = Meters()
+        self._rules: set[str] = {""}
+        self._pairs: set[tuple[str, str]] = set()
+        self._triples: set[tuple[str, str, str]] = set()
         self.generation = object()  # another one after each reload, since cells of removed services are dropped
         self._services: dict[tuple[str, str, str], ServiceCells] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
@@ -124,44 +141,60 @@ class Counting:
         key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
         found = self._services.get(key)
         if found is None:
-            found = self._services[key] = ServiceCells(self.meters, *key)
+            found = self._services[key] = ServiceCells(self.meters if key in self._triples else self._gone, *key)
         return found
 
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
-        word = op.partition("/")[0]
         key = (
-            _OPERATIONS.get(word, word),
+            operation_of(op),
             service.provider.name,
             rule.request_model if known else s.OTHER_MODEL,
             service.model if known else s.OTHER_MODEL,
         )
         found = self._gen_ai.get(key)
         if found is None:
-            found = self._gen_ai[key] = GenAiCells(self.meters, *key)
+            found = self._gen_ai[key] = GenAiCells(self.meters if (key[1], key[3]) in self._pairs else self._gone, *key)
         return found
+
+    def of_rule(self, rule: str) -> Meters:
+        """Where what is labelled with a rule is counted."""
+        return self.meters if rule in self._rules else self._gone
+
+    def of_service(self, provider: str, model: str) -> Meters:
+        return self.meters if (provider, model) in self._pairs else self._gone
 
     def code(self, rule: str, style: str, code: int) -> Number:
         key = (rule, style, code)
         found = self._codes.get(key)
         if found is None:
-            found = self._codes[key] = self.meters[s.REQUESTS].number(rule, style, str(code))
+            self._common_codes(rule, style)
+            found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].number(rule, style, str(code))
         return found
+
+    def _common_codes(self, rule: str, style: str) -> None:
+        """At 0 before they happen: the first failure is an increase, too."""
+        for code in _COMMON_CODES:
+            self.of_rule(rule)[s.REQUESTS].number(rule, style, code)
 
     def duration(self, rule: str, style: str, stream: bool) -> Histogram:
         key = (rule, style, stream)
         found = self._durations.get(key)
         if found is None:
-            found = self._durations[key] = self.meters[s.DURATIONS].histogram(rule, style, "true" if stream else "false")
+            found = self._durations[key] = self.of_rule(rule)[s.DURATIONS].histogram(rule, style, "true" if stream else "false")
         return found
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
         self.generation = object()
-        rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {(p, s.OTHER_MODEL) for p in snapshot.providers}
-        triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
+        self._gone = Meters()
+        rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
+        pairs = self._pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {
+            (p, s.OTHER_MODEL) for p in snapshot.providers
+        }
+        triples = self._triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
             (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
         }
+        models = {r.request_model for r in all_rules(snapshot)} | {s.OTHER_MODEL}
         for family in self.meters.families.values():
             names = family.series.labels
             if names[:3] == ("rule", "provider", "model"):
@@ -171,24 +204,48 @@ class Counting:
             elif names[:1] == ("rule",):
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):
-                family.keep(lambda at: (at[1], at[3]) in pairs)
-        self._services = {k: v for k, v in self._services.items() if k in triples}
-        self._gen_ai = {k: v for k, v in self._gen_ai.items() if (k[1], k[3]) in pairs}
-        self._codes = {k: v for k, v in self._codes.items() if k[0] in rules}
-        self._durations = {k: v for k, v in self._durations.items() if k[0] in rules}
+                family.keep(lambda at: (at[1], at[3]) in pairs and at[2] in models)
+        self._services = {k: v for k, v in self._services.items() if k in triples and v.is_in(self.meters)}
+        self._gen_ai = {k: v for k, v in self._gen_ai.items() if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.meters)}
+        # Looked up again: a cell may stand for a rule that was gone and is back.
+        self._codes.clear()
+        self._durations.clear()
         for rule in all_rules(snapshot):
-            for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
-                self.meters[series].number(rule.name)
-            for service in services_of(rule):
-                self.service(rule.name, service, True)
-                self.gen_ai("chat", rule, service, True)
+            self._begin(rule)
         self.refresh()
 
+    def _begin(self, rule: Rule) -> None:
+        """All that a rule and its services may count in exists before the first request: an increase from nothing is none to Prometheus."""
+        meters, name = self.meters, rule.name
+        for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
+            meters[series].number(name)
+        for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
+            self._common_codes(name, style)
+        if rule.hedge is not None:
+            meters[s.WASTED_TOKENS].number(name, "hedge")
+            for result in ("won", "lost"):
+                meters[s.HEDGES].number(name, result)
+        elif rule.race is not None:
+            meters[s.WASTED_TOKENS].number(name, "race")
+        if rule.on_stream_break != "error":
+            for result in ("rescued", "failed"):
+                meters[s.STREAM_RESCUES].number(name, rule.on_stream_break, result)
+        for service in services_of(rule):
+            cells = self.service(name, service, True)
+            self.gen_ai("chat", rule, service, True)
+            for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):
+                meters[s.STREAM_BREAKS].number(*cells.labels[1:], cause)
+            if rule.race is not None:
+                for result in ("won", "lost", "failed"):
+                    meters[s.RACES].number(*cells.labels, result)
+
     def refresh(self) -> None:
-        """Gauges that follow the ledger."""
+        """Gauges that follow the ledger. Services that a client made up (`provider/model`) have none."""
         now = monotonic()
         state_family, cooldown = self.meters[s.SERVICE_STATE], self.meters[s.SERVICE_COOLDOWN]
         for (provider, model), state in self.ledger.services.items():
+            if (provider, model) not in self._pairs:
+                continue
             for name in STATES:
                 state_family.number(provider, model, name).value = 1.0 if state.health.state == name else 0.0
             left = state.health.until - now if state.health.state != SERVING else 0.0

@@ -6,7 +6,8 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from os import urandom
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.credentials.keys import Key
     from pilotfish.shell.meters import Meters
+    from pilotfish.shell.shared import Shared
+    from pilotfish.shell.traces import Tracer
     from pilotfish.wire.server import Exchange
 
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
@@ -83,7 +86,11 @@ class Engine:
         self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
+        meters.before_scrape.append(self._count_in_flight)
+        self.tracer: Tracer | None = None
         self.on_trip: Callable[[], None] = lambda: None
+        self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._keys = keys
         self._max_in_flight = max_in_flight
         self.max_body_bytes = max_body_bytes
@@ -153,13 +160,28 @@ class Engine:
             self._count_here(exchange, inbound, plan)
             return
         run = Run(self, exchange, inbound, plan, known, started)
+        if self.tracer is not None:
+            run.trace = self.tracer.begin(run)
         self.runs.add(run)
         self.idle.clear()
-        self.meters[s.IN_FLIGHT].number(run.rule.name).value += 1
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
-        run.begin(started)
+        if self.shared is None:
+            run.begin(started)
+        else:
+            self._spawn(self._begin_shared(self.shared, run, started))
+
+    async def _begin_shared(self, shared: Shared, run: Run, started: float) -> None:
+        """With limits in common with other proxies: asks for what this request may need, for two milliseconds at most."""
+        await shared.reserve(run.plan.candidates(), run.plan.tokens)
+        if not run.over:
+            run.begin(started)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _count_here(self, exchange: Exchange, inbound: Inbound, plan: Plan) -> None:
         """No service of the rule counts tokens: an estimate, marked as one."""
@@ -301,6 +323,8 @@ class Engine:
 
     def attempt_over(self, run: Run, attempt: Attempt, changed: bool) -> None:
         self.accounting.attempt_over(run, attempt)
+        if run.trace is not None:
+            run.trace.attempt_over(attempt)
         if changed and attempt.candidate.state.health.state == COOLING:
             self.on_trip()
 
@@ -310,7 +334,16 @@ class Engine:
         if not self.runs:
             self.idle.set()
         self.accounting.run_over(run, failure)
+        if run.trace is not None:
+            run.trace.over(failure)
         self.log.request(run, failure)
+
+    def _count_in_flight(self) -> None:
+        """Counted when asked for: a gauge that goes up and down with requests would outlive a rule that went meanwhile."""
+        family = self.meters[s.IN_FLIGHT]
+        by_rule = Counter([run.rule.name for run in self.runs])
+        for (rule,), cell in family.cells.items():
+            cell.value = float(by_rule[rule])
 
     def let_finish(self, ticket: Ticket, now: float) -> None:
         """The answer is complete but its last frame is not: the connection may end it by itself, for a moment."""

@@ -82,6 +82,13 @@ class Link:
                 self._heads[at] = found
         return found
 
+    def filled(self, passed: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The client's headers, and those of ours that give way to the client's where it did not send them."""
+        if not self.yielding:
+            return passed
+        given = {name for name, _ in passed}
+        return [*passed, *(h for h in self.yielding if h[0] not in given)]
+
     def secret(self, head: Head, key: int, parts: Sequence[bytes]) -> Headers | None:
         """The headers that authenticate this call; None if the credential must be fetched first. Raises CredentialError."""
         if self.own_auth:

@@ -1,4 +1,4 @@
-"""Metrics as plain numbers: one thread writes them, no lock, and a scrape turns them into Prometheus families.
+"""Metrics as plain numbers: one thread writes them, no lock, and a scrape writes them out (`shell.exposition`).
 
 Who counts something often keeps the cell; a look-up by labels is for what is rare.
 """
@@ -6,12 +6,8 @@ Who counts something often keeps the cell; a look-up by labels is for what is ra
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.samples import Exemplar
 
 from pilotfish.core.series import CATALOGUE, INJECTOR_ONLY, Series
 
@@ -52,8 +48,7 @@ class Histogram:
         at = bisect_left(self._bounds, value)
         self.counts[at] += 1
         self.total += value
-        if trace_id:
-            self.exemplars[at] = (trace_id, value, wall)
+        self.exemplars[at] = (trace_id, value, wall)
 
 
 class Family:
@@ -82,44 +77,21 @@ class Family:
         for labels in [at for at in self.cells if not wanted(at)]:
             del self.cells[labels]
 
-    def metric(self) -> Any:
-        name, kind, labels, text, bounds = self.series
-        if kind == "histogram":
-            family = HistogramMetricFamily(name, text, labels=labels)
-            for at, cell in self.cells.items():
-                family.add_metric(at, list(_buckets(bounds, cell)), cell.total)
-            return family
-        number: Any = CounterMetricFamily(name, text, labels=labels) if kind == "counter" else GaugeMetricFamily(name, text, labels=labels)
-        for at, cell in self.cells.items():
-            number.add_metric(at, cell.value)
-        return number
-
-
-def _buckets(bounds: tuple[float, ...], cell: Histogram) -> Iterator[Any]:
-    total = 0
-    for i, le in enumerate((*map(repr, bounds), "+Inf")):
-        total += cell.counts[i]
-        seen = cell.exemplars.get(i)
-        yield [le, total, Exemplar({"trace_id": seen[0]}, seen[1], seen[2]) if seen else None]
-
 
 PROXY = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)
 
 
 class Meters:
-    """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by itself, such as time left."""
+    """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by itself, such as time left.
+
+    `exemplars`: somebody reads them, so histograms remember trace ids. `collectors` bring families of the client library.
+    """
 
     def __init__(self, series: Iterable[Series] = PROXY) -> None:
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
-        self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(self)
+        self.collectors: list[Any] = []
+        self.exemplars = False
 
     def __getitem__(self, series: Series) -> Family:
         return self.families[series.name]
-
-    def collect(self) -> Iterator[Any]:
-        for prepare in self.before_scrape:
-            prepare()
-        for family in self.families.values():
-            yield family.metric()

@@ -6,8 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.body import is_true
-from pilotfish.core.calls import CallBody, continuation_body
+from pilotfish.core.calls import CallBody, continuation_body, may_hedge
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
 from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
 from pilotfish.core.dispatch import Dispatch
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pilotfish.core.snapshot import Rule
     from pilotfish.core.style import StreamWriter, Style, Watcher
     from pilotfish.shell.engine import Engine
+    from pilotfish.shell.traces import RunTrace
     from pilotfish.wire.pool import Header
     from pilotfish.wire.server import Exchange
 
@@ -62,6 +62,7 @@ class Run:
         "rule",
         "started",
         "started_wall",
+        "trace",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, exchange: Exchange, inbound: Inbound, plan: Plan, known: bool, started: float) -> None:
@@ -84,6 +85,7 @@ class Run:
         self._no_prefill: list[object] = []
         self._obeying = False
         self._pending: list[tuple[Commands, float]] = []
+        self.trace: RunTrace | None = None
         self.dispatch = Dispatch(
             plan,
             deadline=started + self.rule.timeouts.total_s,
@@ -330,7 +332,8 @@ class Run:
         self.dropped_fields = fields
 
     def trace_headers(self, attempt: Attempt) -> list[bytes]:
-        return []
+        """Without tracing none: the client's own go through like its other headers."""
+        return [] if self.trace is None else self.trace.headers(attempt)
 
     def attempt_over(self, attempt: Attempt, changed: bool) -> None:
         self.engine.attempt_over(self, attempt, changed)
@@ -393,9 +396,3 @@ _REASON_CODES = {"context_length": "context_length_exceeded", "content_policy": 
 def info_of(failure: Failure) -> ErrorInfo:
     code = _REASON_CODES.get(failure.reason, failure.code)
     return ErrorInfo(message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s)
-
-
-def may_hedge(inbound: Inbound) -> bool:
-    """Not for requests that store something or run on in the background: two of them would be two."""
-    members = inbound.members
-    return members is not None and not is_true(members, "store") and not is_true(members, "background")

@@ -60,6 +60,7 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "consecutive_errors": health.consecutive,
         "trips": health.trips,
         "in_flight": state.in_flight,
+        "outcomes": engine.counting.service(service.rule, service, True).counted(),
         "latency_ms": state.latency.summary(now, 1000.0),
         "ttft_ms": state.ttft.summary(now, 1000.0),
         "tokens_per_second": _speed(state, now),

@@ -27,13 +27,19 @@ class Owner(Protocol):
     def resume(self) -> None: ...
 
 
+class Port(Protocol):
+    """What connections of one port share."""
+
+    draining: bool
+
+
 class Carrier(Protocol):
     """The connection that an exchange came by."""
 
     peer: str
 
     @property
-    def draining(self) -> bool: ...
+    def server(self) -> Port: ...
     def write(self, data: bytes) -> None: ...
     def writelines(self, pieces: Sequence[bytes]) -> None: ...
     def answered(self, exchange: Exchange) -> None: ...
@@ -145,7 +151,7 @@ class Exchange:
         carrier.answered(self)
 
     def _closing(self, carrier: Carrier) -> tuple[bytes, ...]:
-        if not self.keep_alive or carrier.draining:
+        if not self.keep_alive or carrier.server.draining:
             self.keep_alive = False
             return (b"connection: close",)
         return (b"connection: keep-alive",) if self.old else ()

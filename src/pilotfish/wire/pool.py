@@ -78,8 +78,7 @@ class Pool:
 
     def retry(self, ticket: Ticket) -> None:
         """A kept connection turned out to be closed before any answer: once more on a new one, which is nobody's fault."""
-        if not ticket.cancelled:
-            self._make(ticket)
+        self._make(ticket)
 
     def _make(self, ticket: Ticket) -> None:
         task = asyncio.get_running_loop().create_task(self._open(ticket))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import httptools
+
 from pilotfish.wire.exchange import Exchange
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -26,6 +28,13 @@ class Refusal(NamedTuple):
 _TOO_LARGE = Refusal(431, f"the request's head is too large, at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers are read")
 
 
+def refusal_for(error: httptools.HttpParserError) -> Refusal:
+    """What the client is told when llhttp cannot go on."""
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return Refusal(501, "the request's method is not one that this proxy knows")
+    return Refusal(400, "the request is not HTTP/1.1 that this proxy accepts")
+
+
 def check_head(exchange: Exchange, version: str, at_most: int, max_body_bytes: int) -> Refusal | bool:
     """A refusal, or whether the client waits for `100 Continue`. Makes an absolute target relative.
 
@@ -43,13 +52,15 @@ def check_head(exchange: Exchange, version: str, at_most: int, max_body_bytes: i
             if name == b"host":
                 hosts += 1
             elif name == b"expect":
-                waits = version == "1.1" and value.strip().lower() == b"100-continue"
+                waits = version == "1.1" and value.lower() == b"100-continue"
             elif name == b"content-length":
                 length = int(value)
                 if length > max_body_bytes:
                     return Refusal(413, f"the request body is larger than {max_body_bytes} bytes: content-length is {length}")
                 framed = length > 0
-            elif value.strip().lower() == b"chunked":
+            elif version == "1.0":
+                return Refusal(400, "HTTP/1.0 knows no transfer-encoding: other servers on the way may frame this body differently")
+            elif value.lower() == b"chunked":
                 framed = True
             else:
                 return Refusal(501, "the request's transfer-encoding is not one that this proxy knows, only chunked is")

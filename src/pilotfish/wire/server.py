@@ -19,7 +19,7 @@ import httptools
 from pilotfish.wire.exchange import Exchange as Exchange
 from pilotfish.wire.exchange import Header as Header
 from pilotfish.wire.exchange import Owner as Owner
-from pilotfish.wire.reading import Refusal, check_head, check_unfinished_head, head_without_upgrade
+from pilotfish.wire.reading import Refusal, check_head, check_unfinished_head, head_without_upgrade, refusal_for
 
 # A head that has begun must be complete by then; a body must grow at least this often and, on the whole, at least this fast:
 # slow senders do not hold memory for ever.
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
     """One client's connection. `busy` is the exchange being answered; requests that come meanwhile wait in `_queue`."""
 
     __slots__ = (
-        "_bad", "_began", "_between", "_body_bytes", "_closing", "_continues", "_counted", "_current", "_declined", "_feed", "_head_bytes", "_headers",
+        "_bad", "_began", "_between", "_body_bytes", "_closing", "_continues", "_counted", "_current", "_feed", "_head_bytes", "_headers", "_in_body",
         "_parser", "_parts", "_paused", "_queue", "_raw_bytes", "_read", "_since", "_target", "_transport", "_unsent", "_write_paused", "busy",
         "on_body", "on_header", "on_message_begin", "on_url", "peer", "server", "write", "writelines",
     )  # fmt: skip
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._current: Exchange | None = None  # its head is complete, its body is not
         self._bad: Refusal | None = None
-        self._paused = self._write_paused = self._closing = self._continues = self._declined = False
+        self._paused = self._write_paused = self._closing = self._continues = self._in_body = False
         self._read = self._head_bytes = self._body_bytes = self._raw_bytes = self._counted = self._unsent = 0
         self._since = self._began = server.clock()
         # What llhttp finds goes straight into these lists, most of it without a frame of Python. `_between` holds something while
@@ -111,13 +111,9 @@ class Connection(asyncio.Protocol):
         append = self._headers.append
 
         def on_header(name: bytes, value: bytes) -> None:
-            append((name.lower(), value))
+            append((name.lower(), value.rstrip()))  # llhttp leaves white space at a value's end
 
         self.on_header = on_header
-
-    @property
-    def draining(self) -> bool:
-        return self.server.draining
 
     # ---- asyncio
 
@@ -170,12 +166,9 @@ class Connection(asyncio.Protocol):
             self._feed(data)
         except httptools.HttpParserUpgrade as e:
             if self._bad is None:
-                self._decline_upgrade(data[e.args[0] :])
-                return
-        except httptools.HttpParserInvalidMethodError:
-            self._bad = Refusal(501, "the request's method is not one that this proxy knows")
-        except httptools.HttpParserError:
-            self._bad = self._bad or Refusal(400, "the request is not HTTP/1.1 that this proxy accepts")
+                self._decline_upgrades(data[e.args[0] :])
+        except httptools.HttpParserError as e:
+            self._bad = self._bad or refusal_for(e)
         if not self._between and self._bad is None:
             self._unfinished()
         if self.busy is None:
@@ -218,6 +211,7 @@ class Connection(asyncio.Protocol):
                 self._too_large()
                 return
         self._head_bytes = self._counted = 0
+        self._in_body = False
         exchange.keep_alive = self._parser.should_keep_alive()  # llhttp only knows it in here
         self._queue.append(exchange)
 
@@ -230,12 +224,12 @@ class Connection(asyncio.Protocol):
         if current is None:
             self._unfinished_head()
             return
-        if self._head_bytes >= 0:  # the first read of this body
-            self._head_bytes = -1
-            self._body_bytes = self._counted = 0
-            self._raw_bytes = -self._read  # may be part of it, or of what came before
+        if self._in_body:
+            self._raw_bytes += self._read
+        else:
+            self._in_body = True
+            self._body_bytes = self._raw_bytes = self._counted = 0
             self._since = self._began = self.server.clock()
-        self._raw_bytes += self._read
         parts = self._parts
         new = len(parts) - self._counted
         if new:
@@ -254,10 +248,12 @@ class Connection(asyncio.Protocol):
             self._offer_to_continue()
 
     def _unfinished_head(self) -> None:
-        if not self._head_bytes:
+        if self._head_bytes:
+            self._head_bytes += self._read
+        else:
             self._since = self.server.clock()
-        # The read in which a head begins may be mostly another message's; what it holds of this one is at most one read more.
-        self._head_bytes += self._read if not self._queue or self._head_bytes else 1
+            # The read in which a head begins may be mostly another message's. What it holds of this one is at most one read.
+            self._head_bytes = 1 if self._queue else self._read
         self._bad = check_unfinished_head(self._head_bytes, len(self._headers))
 
     def _offer_to_continue(self) -> None:
@@ -266,14 +262,28 @@ class Connection(asyncio.Protocol):
             if self._current is not None and not self._parts:
                 self.write(_CONTINUE)
 
-    def _decline_upgrade(self, rest: bytes) -> None:
+    def _decline_upgrades(self, rest: bytes) -> None:
         """`Upgrade: h2c` and the like are declined by going on in HTTP/1.1, as RFC 9110 7.8 allows.
 
         llhttp takes what follows such a head for the other protocol, but it is this request's body, which another parser must frame.
         """
-        head = head_without_upgrade(self._queue.pop())
-        self._new_parser()
-        self.data_received(head + rest)
+        for _ in range(MAX_WAITING):
+            data = head_without_upgrade(self._queue.pop()) + rest
+            self._read = len(data)
+            self._new_parser()
+            try:
+                self._feed(data)
+            except httptools.HttpParserUpgrade as e:
+                if self._bad is not None:
+                    return
+                rest = data[e.args[0] :]
+            except httptools.HttpParserError as e:
+                self._bad = self._bad or refusal_for(e)
+                return
+            else:
+                return
+        self._queue.pop()
+        self._bad = Refusal(400, f"more than {MAX_WAITING} requests in one go ask for another protocol")
 
     # ---- one request after the other
 
@@ -326,7 +336,11 @@ class Connection(asyncio.Protocol):
         self._queue.clear()
         self._parts.clear()
         if unread:
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # it has left already
+                self._transport.abort()
+                return
             if self._paused:
                 self._transport.resume_reading()
         else:

@@ -114,9 +114,11 @@ class Upstream(asyncio.Protocol):
         self.pool.open.add(self)
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if hasattr(socket, "TCP_KEEPIDLE"):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER_S)
+            except (OSError, AttributeError):
+                pass  # closed already, which connection_lost will tell; or a system that has no such option
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
@@ -126,10 +128,11 @@ class Upstream(asyncio.Protocol):
         if ticket is None:
             return
         ticket.upstream = None
-        if not self._dry_bytes and self._reused and self.pool.clock() - self._began <= STALE_S:
+        answered = bool(self._status or self._dry_bytes)
+        if not answered and self._reused and self.pool.clock() - self._began <= STALE_S:
             self.pool.retry(ticket)
         elif not self._status:
-            when = "within the head of its answer" if self._dry_bytes else "before it answered"
+            when = "within the head of its answer" if answered else "before it answered"
             ticket.lost("reset", f"the upstream closed the connection {when}")
         elif exc is None and not self._is_framed():
             ticket.cancelled = True  # neither length nor chunks: the end of the connection is the end of the answer
@@ -142,7 +145,6 @@ class Upstream(asyncio.Protocol):
         if ticket is None:
             self.close()  # bytes that nobody asked for: this connection cannot be trusted with another request
             return
-        self._dry_bytes += len(data)
         broken = False
         try:
             self._feed(data)
@@ -159,11 +161,13 @@ class Upstream(asyncio.Protocol):
                 del body[self._parts :]
             piece = body[0] if len(body) == 1 else b"".join(body)
             body.clear()
-            self._dry_bytes = 1
+            self._dry_bytes = 0
             if piece:
                 ticket.listener.on_body(piece)
                 if self._ticket is not ticket:
                     return
+        else:
+            self._dry_bytes += len(data)
         if self._complete:
             self._ended(ticket, broken)
         elif broken:

@@ -72,6 +72,11 @@ def test_a_user_is_named_only_where_the_pod_runs_as_root(range_, user):
     assert "runAsUser" not in container(annotations=annotations)["securityContext"]
 
 
+def test_a_pull_policy_is_only_there_if_the_operator_has_one():
+    assert "imagePullPolicy" not in container()
+    assert container(sidecar=Sidecar(image="i", image_pull_policy="Always"))["imagePullPolicy"] == "Always"
+
+
 def test_the_operators_own_variables_come_last_and_win():
     own = container(sidecar=Sidecar(image="i", env=(("PILOTFISH_LOG_LEVEL", "debug"),)))
     assert own["env"][-1] == {"name": "PILOTFISH_LOG_LEVEL", "value": "debug"}

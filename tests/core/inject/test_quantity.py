@@ -44,3 +44,8 @@ def test_a_ratio_lowers_the_limit_since_a_larger_request_would_cost_room_on_the_
 
 def test_a_limit_range_with_nonsense_in_it_is_passed_over():
     assert Bounds("50m", "2").fitted("cpu", limit_range(max={"cpu": "much"}, min=None)) == Bounds("50m", "2")
+
+
+def test_a_pod_that_only_asks_sets_no_limit_to_ours():
+    assert Bounds("50m", "2").within_pod("cpu", {"requests": {"cpu": "60m"}}, [{"requests": {"cpu": "40m"}}]) == Bounds("20m", "2")
+    assert Bounds("50m", "2").within_pod("cpu", {"requests": {"memory": "1Gi"}}, []) == Bounds("50m", "2")

@@ -1,8 +1,13 @@
 """What the injector finds out about the cluster, and what it does where it cannot."""
 
+import asyncio
+import contextlib
+
 import pytest
 
+from pilotfish.core.inject.settings import Sidecar, Surroundings
 from pilotfish.shell.injector.cluster import Cluster, knows_native_sidecars
+from pilotfish.shell.kube.watching import Pace
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,44 @@ async def test_an_api_that_is_away_changes_nothing_that_was_known(api, kube):
     api.refusals = [500]
     await cluster.look_at_versions()
     assert cluster.has_native_sidecars
+
+
+async def at_once(_):
+    await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def following(work):
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_limit_ranges_are_those_of_the_pods_namespace(api, kube):
+    api.put("/api/v1/limitranges", "small", metadata={"namespace": "shop", "managedFields": [{"manager": "kubectl"}]}, spec={"limits": []})
+    cluster = Cluster(kube, lambda: 0.0)
+    async with following(cluster.follow_limit_ranges(Pace(sleep=at_once))):
+        await api.watching.wait()
+        (found,) = cluster.surroundings("shop").limit_ranges
+        assert found["metadata"]["name"] == "small"
+        assert "managedFields" not in found["metadata"]
+        assert cluster.surroundings("other").limit_ranges == []
+
+
+async def test_namespaces_annotations_are_defaults_for_their_pods(api, kube):
+    api.put("/api/v1/namespaces", "shop", metadata={"annotations": {"pilotfish.dev/mode": "classic"}})
+    cluster = Cluster(kube, lambda: 0.0)
+    async with following(cluster.follow_namespaces(Pace(sleep=at_once))):
+        await api.watching.wait()
+        assert cluster.surroundings("shop").annotations == {"pilotfish.dev/mode": "classic"}
+        assert cluster.surroundings("new").annotations == {}
+
+
+async def test_no_answer_about_access_in_time_is_no_answer(kube, monkeypatch):
+    """The API server waits for us meanwhile."""
+    monkeypatch.setattr("pilotfish.shell.injector.cluster._ACCESS_WITHIN_S", 0.0)
+    cluster = Cluster(kube, lambda: 0.0)
+    assert await cluster.may_watch({}, Sidecar(image="i", configmaps=("r",)), Surroundings(namespace="shop")) is None

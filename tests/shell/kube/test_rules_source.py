@@ -9,6 +9,7 @@ from pilotfish.shell.rules_keeper import RulesKeeper
 from shell.kube.fake_api import fake_api
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
+EVENTS = "/api/v1/namespaces/shop/events"
 GOOD = """
 providers: {local: {kind: openai_compatible, api_base: "http://127.0.0.1:1/v1", no_key_required: true}}
 rules: [{name: chat, request_model: "*", services: [{provider: local, model: m}]}]
@@ -27,13 +28,16 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
         assert [rule.name for rule in snapshot.rules] == ["chat"]
         assert snapshot.sources[0].startswith("configmap:shop/rules@101")
         await api.watching.wait()
-        for bad in (GOOD + "weight: 1", "a: ["):
-            before = len(api.requests)
+        for refused, bad in enumerate((GOOD + "weight: 1", "a: ["), 1):
             api.put(MAPS, "rules", data={"rules.yaml": bad})
-            await api.until(lambda before=before: len(api.requests) > before)  # the Event on the ConfigMap
+            await api.until(lambda refused=refused: events(api).count("RulesRefused") == refused)
             assert keeper.problems
             assert keeper.snapshot is snapshot
         assert meters[series.RELOADS].number("rejected").value == 2
         assert meters[series.SOURCE_CONNECTED].number().value == 1
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+def events(api):
+    return [event["reason"] for event in api.objects.get(EVENTS, {}).values()]

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import structlog
 from aiohttp import web
-from prometheus_client import generate_latest
 
 from pilotfish import __version__
 from pilotfish.core.series import BUILD_INFO, CERTIFICATE_EXPIRY, INJECTOR_ONLY
+from pilotfish.shell.exposition import TEXT_TYPE, exposition
 from pilotfish.shell.injector.certificates import Keeper, Shared, follow_secret
 from pilotfish.shell.injector.cluster import Cluster
 from pilotfish.shell.injector.server import Admission, Validate
@@ -141,9 +141,7 @@ class Injector:
             )
 
         async def metrics(_: web.Request) -> web.Response:
-            return web.Response(
-                body=generate_latest(self.meters.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-            )
+            return web.Response(body="".join(exposition(self.meters)).encode(), headers={"Content-Type": TEXT_TYPE})
 
         app = web.Application()
         app.router.add_get("/healthz", healthz)

@@ -1,0 +1,53 @@
+"""What the pages show works: rules that `pilotfish check` accepts, files that are there, commands that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pilotfish.cli import commands, main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "bench" / "README.md",
+]
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+MAKE = re.compile(r"^(?:`|)make ([a-z]+)", re.MULTILINE)
+
+
+def rules_shown():
+    for page in (ROOT / "README.md", ROOT / "docs" / "getting-started.md"):
+        for number, text in enumerate(YAML.findall(page.read_text())):
+            yield pytest.param(text, id=f"{page.stem}-{number}")
+    for path in sorted((ROOT / "docs" / "examples").glob("*.yaml")):
+        yield pytest.param(path.read_text(), id=path.stem)
+
+
+@pytest.mark.parametrize("rules", list(rules_shown()))
+def test_rules_that_are_shown_are_good(rules, tmp_path, capsys):
+    path = tmp_path / "rules.yaml"
+    path.write_text(rules)
+    assert main(["check", str(path)]) == 0, capsys.readouterr()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    broken = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+    assert broken == []
+
+
+def test_commands_and_targets_that_are_named_exist():
+    text = "\n".join(page.read_text() for page in PAGES)
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(MAKE.findall(text)) <= targets
+    assert set(re.findall(r"^pilotfish ([a-z]+)", text, re.MULTILINE)) <= set(commands())
+
+
+def test_no_two_decisions_have_one_number():
+    numbers = [p.name[:4] for p in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
+    assert len(set(numbers)) == len(numbers) > 0
