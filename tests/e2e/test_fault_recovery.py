@@ -124,3 +124,27 @@ async def test_a_failover_is_accounted_once_and_truly(tmp_path):
         assert await proxy.metric("pilotfish_tokens_total", provider="steady", kind="output") == 8
         assert await proxy.metric("pilotfish_tokens_total", provider="flaky") == 0
         assert await proxy.metric("pilotfish_requests_total", rule="r", code="200") == 1
+
+
+async def test_a_server_that_lists_no_models_comes_back_by_a_request(tmp_path):
+    """A gateway before a vendor may serve the chats alone: that its list is not found says nothing of the service."""
+    async with SimulatedVendor() as flaky, SimulatedVendor() as steady:
+        keys = {"region": "us-east-1", "access_key": "a", "secret_key": "b"}
+        rules = {
+            "defaults": {"cooldown": {"base_delay_s": 0.2, "multiplier": 1, "max_delay_s": 0.2}, "retries": {"max_retries": 0}},
+            "providers": {
+                "flaky": {"kind": "bedrock", "api_base": flaky.base, "options": keys},
+                "steady": {"kind": "openai", "api_base": f"{steady.base}/v1", "no_key_required": True},
+            },
+            "rules": [{"name": "r", "services": [{"provider": "flaky", "model": "sim-n8"}], "fallbacks": ["steady/sim-large"]}],
+        }
+        async with proxied(tmp_path, orjson.dumps(rules).decode(), allow_inline_secrets=True) as proxy:
+            flaky.script(*[Fault.status(503)] * 3)
+            for _ in range(3):
+                assert (await proxy.chat("m")).headers["x-pilotfish-service"] == "steady/sim-large"
+            assert (await proxy.service("flaky", "sim-n8"))["state"] == "cooling"
+
+            async def back() -> bool:
+                return (await proxy.chat("m")).headers["x-pilotfish-service"] == "flaky/sim-n8"
+
+            await until(back, 8)
