@@ -212,10 +212,10 @@ async def test_an_injector_in_trouble_never_keeps_a_pod_from_starting_and_is_cou
     async with deaf_server(release.port) if trouble == "deaf" else contextlib.nullcontext():
         assert names(await release.pod(shop, "missed")) == ["app"]
     again = await release.injector("again")
-    await again.until("/metrics", lambda text: "pilotfish_uninjected_pods 1.0" in text)
+    await again.until("/metrics", lambda text: "pilotfish_uninjected_pods 1" in text)
     assert f"{shop}/missed" in again.log.read_text()
     await release.admin.request("DELETE", f"/api/v1/namespaces/{shop}/pods/missed")
-    await again.until("/metrics", lambda text: "pilotfish_uninjected_pods 0.0" in text)
+    await again.until("/metrics", lambda text: "pilotfish_uninjected_pods 0" in text)
 
 
 async def test_the_releases_own_namespace_is_left_alone(release):

@@ -45,6 +45,9 @@ MAY_SLEEP = {
     "tests/cluster/": "real processes, which tell nobody when they are ready",
     "tests/image/": "the same",
     "tests/browser/": "the same: a browser",
+    "tests/observability/prometheus.py": "the same: Prometheus, which scrapes by its own clock",
+    "tests/redis_server.py": "the same: redis-server",
+    "tests/shell/test_shared.py": "the same: redis-server, and waiting fails by a deadline",
 }
 
 # Test files that may skip -> why.
@@ -52,6 +55,7 @@ MAY_SKIP = {
     "tests/cluster/": "no API server at hand; .ci/run sets PILOTFISH_CLUSTER_TESTS=required, and then a missing one fails",
     "tests/chart/": "no helm at hand; the same",
     "tests/image/": "becoming another user takes root, which CI is",
+    "tests/redis_server.py": "no redis-server at hand; .ci/redis installs it",
 }
 
 # Files that may name a folder of the image -> why.
