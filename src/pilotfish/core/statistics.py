@@ -118,7 +118,7 @@ class Waiting:
     def __init__(self) -> None:
         self.count = 0
         self.recent: float | None = None  # moving average of times to first token, seconds
-        self._began = 0.0                 # the sum of when those waiting began
+        self._began = 0.0  # the sum of when those waiting began
         self._spoke_at = 0.0
 
     def begin(self, now: float) -> None:
