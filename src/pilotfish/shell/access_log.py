@@ -109,7 +109,7 @@ _time = _Clock()
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return int(seconds * 1_000_000 + 0.5) / 1000  # `round` takes four times as long
 
 
 def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
@@ -117,6 +117,8 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
     inbound, dispatch = run.inbound, run.dispatch
     served = run.relayed
     usage = run.usage()
+    attempts = run.attempts
+    cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
     record: dict[str, Any] = {
         "event": "request",
         "time": _time(run.started_wall),
@@ -129,7 +131,7 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "code": run.code,
         "stream": inbound.stream,
         "service": served.service.id if served is not None else None,
-        "attempts": [_attempt(a, run) for a in run.attempts],
+        "attempts": [_attempt(a, run) for a in attempts],
         "duration_ms": _ms(run.finished_at - run.started),
         "ttft_ms": _ms(served.first_at - served.sent_at) if served is not None and served.first_at else None,
         "overhead_ms": _ms(run.busy_s),
@@ -137,7 +139,7 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "output_tokens": usage.output if usage else None,
         "cached_input_tokens": usage.cached_input if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
-        "cost_usd": round(sum([a.cost_usd for a in run.attempts]), 9),
+        "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
         "finish_reason": _finish_reason(served),
         "rescued": dispatch.rescues > 0,
         "forced": dispatch.forced,

@@ -182,6 +182,10 @@ class Attempt:
     def on_body(self, data: bytes) -> None:
         if self.over:
             return  # what follows a complete answer is framing
+        if self.mode == "whole" and self._inflate is None and self._size + len(data) <= WHOLE_BYTES:
+            self._parts.append(data)
+            self._size += len(data)
+            return
         run = self.run
         now = _clock()
         if self._inflate is None:

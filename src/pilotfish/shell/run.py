@@ -340,8 +340,11 @@ class Run:
 
     def usage(self) -> Usage | None:
         """What the client's answer took: all attempts that it is made of."""
+        attempts = self.attempts
+        if len(attempts) == 1 and attempts[0].relayed:
+            return attempts[0].usage
         total: Usage | None = None
-        for attempt in self.attempts:
+        for attempt in attempts:
             used = attempt.usage
             if used is None or not (attempt.relayed or attempt.outcome is Outcome.CLIENT_GONE):
                 continue
