@@ -7,6 +7,7 @@ import base64
 import contextlib
 import itertools
 import json
+import re
 import ssl
 import subprocess
 
@@ -185,8 +186,9 @@ async def test_bad_rules_are_refused_in_the_words_of_check(release):
 
 
 def uninjected(metrics):
-    (line,) = [line for line in metrics.splitlines() if line.startswith("pilotfish_uninjected_pods ")]
-    return float(line.split()[1])
+    """The number of Pods; None before anyone has counted."""
+    found = re.search(r"^pilotfish_uninjected_pods (\S+)$", metrics, re.MULTILINE)
+    return float(found[1]) if found else None
 
 
 @contextlib.asynccontextmanager
