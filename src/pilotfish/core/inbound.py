@@ -75,10 +75,11 @@ class Inbound:
             self._look(members)
 
     def _look(self, members: Members) -> None:
-        for name, asks in _THINKING.items():
-            if name in members:
-                self.thinking = asks(bytes(members[name]))
-                break
+        if not _THINKING.keys().isdisjoint(members):
+            for name, asks in _THINKING.items():
+                if name in members:
+                    self.thinking = asks(bytes(members[name]))
+                    break
         if self.stream and "stream_options" in members:
             self.usage_asked = bytes(_object(members["stream_options"]).get("include_usage", b"")) == b"true"
 

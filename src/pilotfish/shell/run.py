@@ -331,9 +331,6 @@ class Run:
     def trace_headers(self, attempt: Attempt) -> list[bytes]:
         return []
 
-    def attempt_over(self, attempt: Attempt, changed: bool) -> None:
-        self.engine.attempt_over(self, attempt, changed)
-
     def usage(self) -> Usage | None:
         """What the client's answer took: all attempts that it is made of."""
         attempts = self.attempts
