@@ -335,9 +335,6 @@ class Run:
         """Without tracing none: the client's own go through like its other headers."""
         return [] if self.trace is None else self.trace.headers(attempt)
 
-    def attempt_over(self, attempt: Attempt, changed: bool) -> None:
-        self.engine.attempt_over(self, attempt, changed)
-
     def usage(self) -> Usage | None:
         """What the client's answer took: all attempts that it is made of."""
         attempts = self.attempts
