@@ -126,9 +126,8 @@ class Request:
 
     def start(self, n: int, c: Candidate) -> None:
         now, name, result = self.clock.now, c.service.model, self.proxy.result
-        self.proxy.ledger.begin(c, INPUT_TOKENS, now)
+        self.proxy.ledger.begin(c, INPUT_TOKENS, now, streams=True)
         c.state.headroom.take(INPUT_TOKENS)
-        c.state.waiting.begin(now)
         reply = self.world.ask(name, now, self.output_tokens, self.dice)
         result.asked[name] += 1
         if reply.status == 429 and any(
@@ -152,7 +151,7 @@ class Request:
             return
         if reply.remaining is not None:
             c.state.headroom.observe(Told(remaining={"requests": reply.remaining}, reset_s={"requests": reply.reset_s}), now)
-        c.state.waiting.spoke(began, now)
+        self.proxy.ledger.spoke(c, began, now)
         self.spoken.add(n)
         self.clock.at(began + reply.total_s, lambda: self.completed(n, reply))
         self.obey(self.dispatch.spoke(n, now))
@@ -173,8 +172,6 @@ class Request:
         c, began = self.running.pop(n)
         proxy, now = self.proxy, self.clock.now
         self.world.in_flight[c.service.model] -= 1
-        if n not in self.spoken:
-            c.state.waiting.gone(began)
         usage, cost = None, 0.0
         if outcome is Outcome.SERVED and c.service.price is not None:
             usage = Usage(input=INPUT_TOKENS, output=self.output_tokens)
@@ -182,7 +179,7 @@ class Request:
             proxy.result.cost_usd += cost
         proxy.ledger.finish(
             c, proxy.rule, key=0, tokens=INPUT_TOKENS, outcome=outcome, failure=failure, usage=usage,
-            timings=timings or Timings(now - began), cost_usd=cost, began=began, now=now,
+            timings=timings or Timings(now - began), cost_usd=cost, began=began, now=now, awaited=n not in self.spoken,
         )  # fmt: skip
 
 

@@ -48,11 +48,23 @@ def end(
     key: int = 0,
     usage: Usage | None = None,
     timings: Timings | None = None,
+    awaited: bool = False,
 ) -> bool:
     failed: Any = None if outcome is Outcome.SERVED else failure(outcome, wait_s)
     timings = timings or Timings(1.0, 0.2, 80.0)
     return ledger.finish(
-        c, rule, key=key, tokens=100, outcome=outcome, failure=failed, usage=usage, timings=timings, cost_usd=0.5, began=began, now=now
+        c,
+        rule,
+        key=key,
+        tokens=100,
+        outcome=outcome,
+        failure=failed,
+        usage=usage,
+        timings=timings,
+        cost_usd=0.5,
+        began=began,
+        now=now,
+        awaited=awaited,
     )
 
 
@@ -243,3 +255,23 @@ def test_requests_that_began_under_old_rules_end_without_harm() -> None:
     ledger.begin(c, 100, 1.0)
     end(ledger, c, rule, Outcome.SERVED, 2.0, began=1.0, usage=end_usage)
     assert c.state.in_flight == 0
+
+
+def test_a_stream_is_waited_for_until_it_speaks_or_ends_without_a_word() -> None:
+    ledger, [c], rule = ledger_of(service("m"))
+    for began in (0.0, 1.0, 2.0):
+        ledger.begin(c, 100, began, streams=True)
+    assert c.state.waiting.count == 3
+    ledger.spoke(c, 0.0, 2.5)
+    assert (c.state.waiting.count, c.state.waiting.recent) == (2, 2.5)
+    end(ledger, c, rule, Outcome.TIMEOUT, 3.0, began=1.0, awaited=True)
+    end(ledger, c, rule, Outcome.SERVED, 3.0, began=0.0)
+    ledger.spoke(c, 2.0, 3.0)
+    assert c.state.waiting.count == 0
+
+
+def test_other_answers_than_streams_are_not_waited_for() -> None:
+    """They speak at their end; minutes of writing are no sign of a service that hangs."""
+    ledger, [c], rule = ledger_of(service("m"))
+    attempt(ledger, c, rule, Outcome.SERVED, 100.0, began=0.0)
+    assert (c.state.waiting.count, c.state.waiting.expected(100.0)) == (0, None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.statistics import SAMPLES, Ratio, Samples, Window
+from pilotfish.core.statistics import SAMPLES, Ratio, Samples, Waiting, Window
 
 
 def samples(*values: float, at: float = 0.0) -> Samples:
@@ -140,3 +140,32 @@ def test_a_ratio_is_that_of_a_list_of_all_attempts(steps: list[tuple[float, bool
         seen.append((int(now / 3), is_error))
         kept = [e for slot, e in seen if slot > int(now / 3) - 10]
         assert ratio.read(now) == (len(kept), sum(kept))
+
+
+def test_a_service_that_hangs_is_noticed_while_its_first_slow_answer_is_still_awaited() -> None:
+    waiting = Waiting()
+    for i in range(20):
+        waiting.begin(i / 2)
+        waiting.spoke(i / 2, i / 2 + 0.3)
+    assert waiting.expected(10.0) == pytest.approx(0.3)
+    for i in range(4):
+        waiting.begin(10.0 + i)
+    assert waiting.expected(14.0) == pytest.approx(4.0), "the oldest has been waiting since 10"
+
+
+def test_requests_that_have_just_been_sent_do_not_make_a_service_look_fast() -> None:
+    waiting = Waiting()
+    waiting.begin(0.0)
+    waiting.spoke(0.0, 5.0)
+    waiting.begin(5.0)
+    assert waiting.expected(5.1) == 5.0
+
+
+def test_streams_that_will_not_speak_any_more_are_not_waited_for() -> None:
+    waiting = Waiting()
+    waiting.begin(0.0)
+    waiting.begin(1.0)
+    waiting.gone(0.0)
+    assert waiting.expected(3.0) == 2.0
+    waiting.gone(1.0)
+    assert (waiting.count, waiting.expected(1000.0)) == (0, None)

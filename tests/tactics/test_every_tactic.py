@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,6 +225,17 @@ def test_two_proxies_with_the_same_figures_do_not_both_send_everything_to_one_se
             serve(c, now, latency=1.0 + 0.01 * (step % 7), ttft=0.2, speed=80.0)
     assert max(taken.values()) < 0.95 * sum(taken.values())
     assert len(taken) == 3
+
+
+@pytest.mark.parametrize("name", TACTICS)
+def test_the_docs_name_every_parameter_with_its_default(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tactics.md").read_text()
+    [line] = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    said = dict(re.findall(r"`(\w+)` ([^,|]+?)(?=,| \|)", line.split("|")[2] + "|"))
+    for parameter, field in get(name).Params.model_fields.items():
+        default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+        assert said.pop(parameter, None) == default, parameter
+    assert said == {}
 
 
 @pytest.mark.parametrize("name", TACTICS)

@@ -123,13 +123,20 @@ class Ledger:
 
     # ---- one attempt
 
-    def begin(self, candidate: Candidate, tokens: int, now: float) -> None:
-        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed by it."""
+    def begin(self, candidate: Candidate, tokens: int, now: float, *, streams: bool = False) -> None:
+        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed by it. One that `streams` is told
+        again when it has `spoke`, or else ends `awaited`."""
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
+        if streams:
+            state.waiting.begin(now)
         if state.health.state != SERVING and state.health.is_due(now):
             state.health.probe()
+
+    def spoke(self, candidate: Candidate, began: float, now: float) -> None:
+        """The first content of a stream that began then."""
+        candidate.state.waiting.spoke(began, now)
 
     def finish(
         self,
@@ -145,11 +152,14 @@ class Ledger:
         cost_usd: float,
         began: float,
         now: float,
+        awaited: bool = False,
     ) -> bool:
-        """The attempt is over; true if the service's state changed (a gauge, a probe to plan)."""
+        """The attempt is over (`awaited`: a stream that never spoke); true if the service's state changed (a gauge, a probe to plan)."""
         state = candidate.state
         state.in_flight -= 1
         state.tokens_in_flight -= tokens
+        if awaited:
+            state.waiting.gone(began)
         served = outcome is Outcome.SERVED
         if served or usage is not None:
             window = state.window(candidate.service.time_window_s, now)

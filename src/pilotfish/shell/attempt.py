@@ -46,7 +46,7 @@ class Attempt:
     `head_at`, `first_at` and `last_at` (content)."""
 
     __slots__ = (
-        "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
+        "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "awaited", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
         "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
         "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
     )  # fmt: skip
@@ -58,6 +58,7 @@ class Attempt:
         self.began = self.quiet_since = now
         self.sent_at = self.head_at = self.first_at = self.last_at = self.over_at = 0.0
         self.over = self.spoke = self.relayed = self.paused = False
+        self.awaited = run.inbound.stream
         self.outcome: Outcome | None = None
         self.failure: Failure | None = None
         self.usage: Usage | None = None
@@ -92,7 +93,7 @@ class Attempt:
         inbound = run.inbound
         engine = run.engine
         # An attempt that must fail at once still begins, so that it is accounted like every other.
-        engine.ledger.begin(self.candidate, self.tokens, now)
+        engine.ledger.begin(self.candidate, self.tokens, now, streams=self.awaited)
         engine.budgets.take(self.candidate, self.tokens, now)
         self.key = engine.ledger.key_for(self.candidate, now) or 0
         try:
@@ -249,6 +250,9 @@ class Attempt:
         if channel.contents != before:
             if not self.first_at:
                 self.first_at = now
+                if self.awaited:
+                    self.awaited = False
+                    self.run.engine.ledger.spoke(self.candidate, self.began, now)
             self.last_at = self.quiet_since = now
         if self.relayed:
             if out:
@@ -419,7 +423,7 @@ class Attempt:
         timings = Timings(now - began, self.first_at - began, self.speed()) if self.first_at else Timings(now - began)
         changed = engine.ledger.finish(
             self.candidate, run.rule, key=self.key, tokens=self.tokens, outcome=outcome, failure=self.failure, usage=usage, timings=timings,
-            cost_usd=self.cost_usd, began=self.began, now=now,
+            cost_usd=self.cost_usd, began=self.began, now=now, awaited=self.awaited,
         )  # fmt: skip
         engine.attempt_over(run, self, changed)
 
