@@ -1,5 +1,6 @@
 """The status page as people see it: in a real browser, with a proxy and its simulated vendors behind it."""
 
+import asyncio
 import os
 import struct
 from contextlib import asynccontextmanager
@@ -48,6 +49,24 @@ def picture(name, data):
         Path(IMAGES, name).write_bytes(data)
 
 
+async def for_the_picture(page):
+    """Some traffic to draw, an answer of explain, and a path that is nobody's machine; only where pictures are taken."""
+    if not IMAGES:
+        return
+    for n in range(14):
+        for _ in range(1 + n % 4):
+            await page.proxy.chat("gpt", stream=True, max_tokens=3 + n % 5)
+        await asyncio.sleep(1)
+    await page.value("document.getElementById('body').value = JSON.stringify({model: 'gpt', messages: [{role: 'user', content: 'hello'}]})")
+    await page.value("document.getElementById('explain').requestSubmit()")
+    await page.shows("Would be asked")
+    await page.value("document.querySelector('#recent details').open = true")
+    await page.value(
+        "new MutationObserver(() => { const at = document.querySelector('#rules .code'); if (at.textContent.includes('file:')) at.textContent = 'From file:rules.yaml'; }).observe(document.getElementById('rules'), {childList: true})"
+    )
+    await asyncio.sleep(1.2)
+
+
 async def test_a_service_that_fails_is_seen_within_two_seconds(tmp_path):
     async with looked_at(tmp_path) as page:
         await page.shows("flaky/sim-large")
@@ -62,6 +81,7 @@ async def test_a_service_that_fails_is_seen_within_two_seconds(tmp_path):
             await page.proxy.chat("gpt", stream=True)
         assert page.complaints == []
         assert {url.split("/")[2] for url in page.asked if not url.startswith("data:")} == {page.proxy.app.admin_base.split("/")[2]}
+        await for_the_picture(page)
         await page.screen(1240, 1000)
         picture("status-page.png", await page.screenshot())
         await page.screen(390, 844, dark=True)

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import itertools
 import json
+import re
 import ssl
 import subprocess
 
@@ -184,6 +185,12 @@ async def test_bad_rules_are_refused_in_the_words_of_check(release):
     assert await release.admin.request("POST", maps, body=unlabelled), "what is not labelled is none of our business"
 
 
+def uninjected(metrics):
+    """The number of Pods; None before anyone has counted."""
+    found = re.search(r"^pilotfish_uninjected_pods (\S+)$", metrics, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
 @contextlib.asynccontextmanager
 async def deaf_server(port):
     """Takes connections and never says a word."""
@@ -212,10 +219,10 @@ async def test_an_injector_in_trouble_never_keeps_a_pod_from_starting_and_is_cou
     async with deaf_server(release.port) if trouble == "deaf" else contextlib.nullcontext():
         assert names(await release.pod(shop, "missed")) == ["app"]
     again = await release.injector("again")
-    await again.until("/metrics", lambda text: "pilotfish_uninjected_pods 1.0" in text)
+    await again.until("/metrics", lambda text: uninjected(text) == 1)
     assert f"{shop}/missed" in again.log.read_text()
     await release.admin.request("DELETE", f"/api/v1/namespaces/{shop}/pods/missed")
-    await again.until("/metrics", lambda text: "pilotfish_uninjected_pods 0.0" in text)
+    await again.until("/metrics", lambda text: uninjected(text) == 0)
 
 
 async def test_the_releases_own_namespace_is_left_alone(release):

@@ -8,6 +8,7 @@ from pilotfish.core.classify import failure_of
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.provider import ErrorCodes, ProviderKind
 from pilotfish.core.style import ErrorInfo
+from pilotfish.providers import get
 
 PLAIN = ProviderKind(name="plain", style="openai", paths={})
 NOW = 1445412480.0
@@ -163,3 +164,11 @@ def test_a_failure_carries_what_the_engine_and_the_client_need():
 
 def test_a_failure_without_a_message_still_says_something():
     assert classified(500, "").message == "the upstream answered 500 without a message"
+
+
+def test_limits_that_come_with_every_answer_are_no_word_of_when_to_come_back_unless_one_was_hit():
+    headers = [(b"x-ratelimit-remaining-requests", b"99"), (b"x-ratelimit-reset-requests", b"6s")]
+    broken = failure_of(get("openai"), 500, headers, ErrorInfo(message="oops"), NOW)
+    limited = failure_of(get("openai"), 429, headers, ErrorInfo(message="slow down"), NOW)
+    assert (broken.outcome, broken.wait_s) == (Outcome.SERVER_ERROR, None)
+    assert (limited.outcome, limited.wait_s) == (Outcome.RATE_LIMITED, 6.0)

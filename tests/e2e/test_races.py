@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from harness import proxied, until
-from pilotfish.simulated import Profile, SimulatedVendor
+from pilotfish.simulated import SimulatedVendor
 
 TEXT = "the small pilot fish swims ahead of great "
 
@@ -20,9 +20,7 @@ async def racing(tmp_path, services: list[str], race: dict[str, Any] | None = No
     """A rule `r` whose services are models of two vendors, one each in turn."""
     tmp_path.mkdir(exist_ok=True)
     async with SimulatedVendor(name="a") as a, SimulatedVendor(name="b") as b:
-        providers = {
-            n: {"kind": "openai_compatible", "api_base": f"{v.base}/v1", "no_key_required": True} for n, v in (("a", a), ("b", b))
-        }
+        providers = {n: {"kind": "openai_compatible", "api_base": f"{v.base}/v1", "no_key_required": True} for n, v in (("a", a), ("b", b))}
         made = {
             "name": "r",
             "services": [{"provider": "ab"[i % 2], "model": m} for i, m in enumerate(services)],
@@ -74,6 +72,7 @@ async def test_weighted_waits_for_the_better_one(tmp_path):
         assert (answer.headers["x-pilotfish-service"], answer.said()) == ("b/sim-ttft-80ms", TEXT)
         await proxy.settled()
         assert await proxy.metric("pilotfish_wasted_tokens_total", rule="r", reason="race") >= 8
+        assert await proxy.metric("pilotfish_races_total", rule="r", provider="a", result="lost") == 1
 
 
 async def test_weighted_takes_what_it_has_when_the_grace_is_over(tmp_path):
@@ -115,7 +114,8 @@ async def test_a_winner_that_breaks_is_no_clean_end(tmp_path):
     async with racing(tmp_path, ["sim-gap-5ms-cut66", "sim-ttft-60s"], {}) as (proxy, _a, _b):
         answer = await proxy.chat("m", stream=True)
         assert "error" in answer.events[-1]
-        assert TEXT.startswith(answer.said()) and answer.said() != TEXT
+        assert TEXT.startswith(answer.said())
+        assert answer.said() != TEXT
 
 
 async def test_a_client_that_leaves_ends_all_that_race(tmp_path):

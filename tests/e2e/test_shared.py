@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from harness import Proxy, proxied, until
-from redis_server import RedisServer
 
+from harness import Proxy, proxied, until
 from pilotfish.simulated import Profile, SimulatedVendor
+from redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 

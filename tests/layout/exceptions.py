@@ -45,16 +45,17 @@ MAY_SLEEP = {
     "tests/cluster/": "real processes, which tell nobody when they are ready",
     "tests/image/": "the same",
     "tests/browser/": "the same: a browser",
+    "tests/observability/prometheus.py": "the same: Prometheus, which scrapes by its own clock",
     "tests/redis_server.py": "the same: redis-server",
-    "tests/shell/test_shared.py": "looks again while a server's answer is on its way; fails by a deadline, never passes by one",
+    "tests/shell/test_shared.py": "the same: redis-server, and waiting fails by a deadline",
 }
 
 # Test files that may skip -> why.
 MAY_SKIP = {
     "tests/cluster/": "no API server at hand; .ci/run sets PILOTFISH_CLUSTER_TESTS=required, and then a missing one fails",
-    "tests/redis_server.py": "no redis-server at hand; with CI set a missing one fails",
     "tests/chart/": "no helm at hand; the same",
     "tests/image/": "becoming another user takes root, which CI is",
+    "tests/redis_server.py": "no redis-server at hand; .ci/redis installs it",
 }
 
 # Files that may name a folder of the image -> why.

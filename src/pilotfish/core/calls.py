@@ -76,9 +76,7 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
     if members is None:
         body = inbound.body if inbound.model == service.model else multipart_with_model(inbound.body, service.model)
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
-    values: dict[str, bytes | None] = {}
-    if op not in _IN_PATH:
-        values["model"] = service.model_json  # where it stands already, nothing is changed
+    values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
     hides = False
     if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
         values["stream_options"] = _with_usage(members.get("stream_options"))

@@ -92,9 +92,11 @@ def failure_of(
     """
     kept = tuple(headers)
     real = status if status >= 300 else error.status or 0
-    wait_s = wait_hint(kept, now_wall, error.wait_s, error.message)
+    wait_s = wait_hint(kept, now_wall, error.wait_s, error.message, resets=False)
     reason = _reason(kind.errors, error) if real < 500 else ""
     outcome = _outcome(kind, real, error, reason, wait_s)
+    if wait_s is None and outcome is Outcome.RATE_LIMITED:
+        wait_s = wait_hint(kept, now_wall)
     return Failure(
         outcome=outcome,
         status=real or STATUS.get(outcome, 502),

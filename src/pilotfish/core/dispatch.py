@@ -41,26 +41,27 @@ class Try:
 class Dispatch:
     """`streams`: the answer comes in pieces, so first content and end are two things. `may_hedge`: the request stores nothing."""
 
+    # How every request begins; most of it stays so.
+    over = False
+    attempts = 0
+    retries = fallbacks = hedges = rescues = 0
+    forced = False
+    last: Failure | None = None
+    relayed: int | None = None
+    _again: Try | None = None  # who is asked again when the backoff is over
+    _awaited: Candidate | None = None  # who said when to come back
+    _waiting_since: float | None = None
+    _queued_until: float | None = None
+
     def __init__(self, plan: Plan, *, deadline: float, streams: bool, may_hedge: bool = True) -> None:
         self.plan, self.rule, self.deadline = plan, plan.rule, deadline
-        self.over = False
-        self.attempts = 0
-        self.retries = self.fallbacks = self.hedges = 0
-        self.forced = False
-        self.last: Failure | None = None
-        self.relayed: int | None = None
-        self.rescues = 0
         self._streams = streams
         self._may_hedge = may_hedge and self.rule.hedge is not None
         self._running: dict[int, Try] = {}
         self._timers: dict[str, float] = {}
-        self._again: Try | None = None  # who is asked again when the backoff is over
-        self._awaited: Candidate | None = None  # who said when to come back
         self._asked: defaultdict[int, int] = defaultdict(int)  # by service: how often, whatever the reason; another key is no retry
         self._keys_tried: defaultdict[int, int] = defaultdict(int)  # by service: how often another of its keys was taken
-        self._waiting_since: float | None = None
         self._racing = self.rule.race is not None
-        self._queued_until: float | None = None
 
     # ---- events
 
@@ -169,10 +170,11 @@ class Dispatch:
         n = self.attempts
         self.attempts += 1
         self.forced = self.forced or forced
-        if candidate.state not in self.plan.tried:
-            self.plan.tried.append(candidate.state)
-        self._asked[id(candidate.state)] += not same
-        attempt = self._running[n] = Try(n, candidate, self._asked[id(candidate.state)] - 1, now, hedge)
+        state = candidate.state
+        if state not in self.plan.tried:
+            self.plan.tried.append(state)
+        asked = self._asked[id(state)] = self._asked[id(state)] + (not same)
+        attempt = self._running[n] = Try(n, candidate, asked - 1, now, hedge)
         commands: Commands = [Start(n, candidate, forced, self.rescues > 0, hedge)]
         if self._may_hedge and not hedge and not self._racing and not self.rescues:
             after = self._hedge_after(attempt, now)
@@ -191,10 +193,11 @@ class Dispatch:
             candidate = self.plan.spare(now)
             forced = candidate is not None
         if candidate is not None:
-            if self._asked[id(candidate.state)]:
-                self.retries += 1
-            elif self.attempts:
-                self.fallbacks += 1
+            if self.attempts:
+                if self._asked[id(candidate.state)]:
+                    self.retries += 1
+                else:
+                    self.fallbacks += 1
             return self._start(candidate, now, forced=forced)
         if reason:
             return self._give_up(now)
@@ -367,16 +370,17 @@ class Dispatch:
 
     def _relay(self, attempt: Try, now: float) -> Commands:
         """It has won. Where the rule buffers, the client gets it when it is complete: until then another service can start anew."""
-        for name in ("hedge", "grace", "race"):
-            self._timers.pop(name, None)
-        losers = [t for t in self._running.values() if t is not attempt]
+        if self._timers:
+            for name in ("hedge", "grace", "race"):
+                self._timers.pop(name, None)
+        losers = [t for t in self._running.values() if t is not attempt] if len(self._running) > 1 else []
         for t in losers:
             self._lost_race(t, now)
             del self._running[t.n]
         if self._racing and self.plan.history is not None:
             self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(True, now)
         self._racing = False
-        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete]
+        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete] if losers else []
         if self.rule.buffer and self._streams and not attempt.complete:
             return commands
         self.relayed = attempt.n

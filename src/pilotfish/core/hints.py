@@ -43,11 +43,12 @@ def value_of(headers: Headers, name: bytes) -> str | None:
     return None
 
 
-def wait_hint(headers: Headers, now_wall: float, in_body: float | None = None, message: str = "") -> float | None:
+def wait_hint(headers: Headers, now_wall: float, in_body: float | None = None, message: str = "", *, resets: bool = True) -> float | None:
     """Seconds to wait, from the first hint that can be read; None if there is none.
 
     Order: `retry-after-ms`, `retry-after`, `x-ratelimit-reset*`, `anthropic-ratelimit-*-reset`, `in_body` (what the style found in
-    the error body), the message's own words. `now_wall`: epoch seconds.
+    the error body), the message's own words. `now_wall`: epoch seconds. Without `resets` the headers that say when a limit is full
+    again are left out: vendors send them with every answer, and only where a limit was hit do they say when to come back.
     """
     found: dict[bytes, str] = {}
     for name, value in headers:
@@ -57,9 +58,9 @@ def wait_hint(headers: Headers, now_wall: float, in_body: float | None = None, m
         wait = _milliseconds(found.get(b"retry-after-ms"))
         if wait is None:
             wait = when(found.get(b"retry-after", ""), now_wall)
-        if wait is None:
+        if wait is None and resets:
             wait = _reset(found, b"x-ratelimit-reset", b"", now_wall)
-        if wait is None:
+        if wait is None and resets:
             wait = _reset(found, b"anthropic-ratelimit-", b"-reset", now_wall)
         if wait is not None:
             return wait

@@ -78,10 +78,11 @@ class Inbound:
             raise ClientError(400, "invalid_model", f"'model' must be a name, found {self.model!r}")
 
     def _look(self, members: Members) -> None:
-        for name, asks in _THINKING.items():
-            if name in members:
-                self.thinking = asks(bytes(members[name]))
-                break
+        if not _THINKING.keys().isdisjoint(members):
+            for name, asks in _THINKING.items():
+                if name in members:
+                    self.thinking = asks(bytes(members[name]))
+                    break
         if self.stream and "stream_options" in members:
             self.usage_asked = bytes(_object(members["stream_options"]).get("include_usage", b"")) == b"true"
 

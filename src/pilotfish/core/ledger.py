@@ -160,16 +160,19 @@ class Ledger:
         state.tokens_in_flight -= tokens
         if awaited:
             state.waiting.gone(began)
-        if usage is not None:
+        served = outcome is Outcome.SERVED
+        if served or usage is not None:
             window = state.window(candidate.service.time_window_s, now)
+            window.requests += served
+        if usage is not None:
             window.input_tokens += usage.input
             window.output_tokens += usage.output
             window.cost_usd += cost_usd
             if usage.cached_input:
                 window.cache_hits += 1
-            elif outcome is Outcome.SERVED:
+            elif served:
                 window.cache_misses += 1
-        if outcome is Outcome.SERVED:
+        if served:
             return self._served(candidate, key, timings, began, now)
         if failure is None or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST):
             # Nobody's fault, or the client's: if this was the probe, the question is still open.
@@ -185,7 +188,6 @@ class Ledger:
             state.ttft.add(timings.ttft_s, now)
         if timings.speed is not None:
             state.speed.add(timings.speed, now)
-        state.window(candidate.service.time_window_s, now).requests += 1
         credentials = self.credentials.get(state.provider)
         if credentials is not None and key < len(credentials) and credentials[key].state != SERVING:
             credentials[key].succeeded(began, now)

@@ -160,6 +160,7 @@ class Budgets:
     """All limits of the rules in force. Services that several rules name have one budget: the strictest numbers given anywhere."""
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
+        self.is_empty = True  # no limit anywhere
         self._window_s = window_s
         self._providers: dict[str, Budget] = {}
         self._services: dict[tuple[str, str], Budget] = {}
@@ -177,6 +178,7 @@ class Budgets:
         self._services = {
             k: Budget(f"service {'/'.join(k)}", limits, self._services.get(k), self._window_s) for k, limits in services.items()
         }
+        self.is_empty = not self._providers and not self._services
         self._ledger = ledger
         self._bind(ledger)
 
@@ -207,7 +209,7 @@ class Budgets:
 
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> Blocked | None:
         """Why a request of about so many tokens may not go there now; None if it may. A question."""
-        if not self._providers and not self._services:
+        if self.is_empty:
             return None
         for budget in self._budgets(candidate):
             found = budget.blocked(tokens, now)
@@ -217,6 +219,8 @@ class Budgets:
 
     def take(self, candidate: Candidate, tokens: int, now: float) -> None:
         """An attempt starts; `tokens` is the estimate that `settle` will set right."""
+        if self.is_empty:
+            return
         for budget in self._budgets(candidate):
             if budget.requests is not None:
                 budget.requests.take(1.0, now)
@@ -225,7 +229,7 @@ class Budgets:
 
     def settle(self, candidate: Candidate, estimated: int, used: int, now: float, began: float | None = None) -> None:
         """The attempt is over and took `used` tokens, input and output. `began`: an estimate that has left the window is not given back."""
-        if used == estimated:
+        if used == estimated or self.is_empty:
             return
         for budget in self._budgets(candidate):
             meter = budget.tokens

@@ -166,7 +166,7 @@ class Plan:
                 found = [
                     c
                     for c in tier
-                    if c.state not in tried
+                    if (not tried or c.state not in tried)
                     and (not reason or (reason in c.service.fallback and c.service.model not in models))
                     and self.obstacle(c, now) is None
                 ]
@@ -261,7 +261,7 @@ class Plan:
         if found is None:
             return None
         roster, usable = found
-        chosen = self.ordered(roster, usable, now)[0]
+        chosen = self.ordered(roster, usable, now)[0] if len(usable) > 1 else usable[0]
         if self.rule.tactic is not None:
             self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
         if self._home is not None:

@@ -48,12 +48,15 @@ _RESERVED = frozenset({"v1", "v1beta", "v1alpha", "model", "openai"})
 
 def find(path: str) -> Surface | None:
     """The surface of a POST path, scenario prefix included; None if there is none, or if a model's name would climb out of its path."""
+    exact = _EXACT.get(path)
+    if exact is not None:
+        return exact
     found = _find(path)
     return None if found is not None and found.model in (".", "..") else found
 
 
 def _find(path: str) -> Surface | None:
-    found = _EXACT.get(path) or _without_scenario(path)
+    found = _without_scenario(path)
     if found is not None:
         return found
     prefixed = _SCENARIO.fullmatch(path)

@@ -29,18 +29,32 @@ def _to_stdout(data: bytes) -> None:
 
 
 class AccessLog:
-    """`write` gets whole lines. The last of them are kept for the status page."""
+    """`write` gets whole lines. The last of them are kept for the status page.
 
-    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True) -> None:
-        self._write, self._enabled = write, enabled
+    `sample`: which share of the requests that went well at the first attempt is logged; all others always are.
+    """
+
+    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True, sample: float = 1.0) -> None:
+        self._write, self._enabled, self._sample = write, enabled, sample
+        self._owed = 0.0
         self._lines: list[bytes] = []
         self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
     def request(self, run: Run, failure: Failure | None) -> None:
-        if self._enabled:
+        if self._enabled and (self._sample >= 1.0 or self._is_wanted(run, failure)):
             self._add(record_of(run, failure))
+
+    def _is_wanted(self, run: Run, failure: Failure | None) -> bool:
+        """Whatever somebody may ask about later, and so many of the rest: evenly, so that counts times 1/sample are right."""
+        if failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced:
+            return True
+        self._owed += self._sample
+        if self._owed < 1.0:
+            return False
+        self._owed -= 1.0
+        return True
 
     def turned_away(self, **what: Any) -> None:
         """A request that no rule ever saw."""
@@ -95,7 +109,7 @@ _time = _Clock()
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return int(seconds * 1_000_000 + 0.5) / 1000  # `round` takes four times as long
 
 
 def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
@@ -103,6 +117,8 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
     inbound, dispatch = run.inbound, run.dispatch
     served = run.relayed
     usage = run.usage()
+    attempts = run.attempts
+    cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
     record: dict[str, Any] = {
         "event": "request",
         "time": _time(run.started_wall),
@@ -115,7 +131,7 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "code": run.code,
         "stream": inbound.stream,
         "service": served.service.id if served is not None else None,
-        "attempts": [_attempt(a, run) for a in run.attempts],
+        "attempts": [_attempt(a, run) for a in attempts],
         "duration_ms": _ms(run.finished_at - run.started),
         "ttft_ms": _ms(served.first_at - served.sent_at) if served is not None and served.first_at else None,
         "overhead_ms": _ms(run.busy_s),
@@ -123,7 +139,7 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "output_tokens": usage.output if usage else None,
         "cached_input_tokens": usage.cached_input if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
-        "cost_usd": round(sum([a.cost_usd for a in run.attempts]), 9),
+        "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
         "finish_reason": _finish_reason(served),
         "rescued": dispatch.rescues > 0,
         "forced": dispatch.forced,

@@ -49,13 +49,12 @@ class Accounting:
         if self._meters.exemplars:
             trace = trace_id_of(inbound) if run.trace is None else run.trace.trace_id
         observe(counting.duration(rule, inbound.style, inbound.stream), duration, trace, run)
-        counting.overhead[inbound.stream].observe(min(run.busy_s, duration))
-        meters = counting.of_rule(rule)
+        counting.overhead[inbound.stream].observe(run.busy_s if run.busy_s < duration else duration)
         if dispatch.retries or dispatch.fallbacks or dispatch.forced:
             for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
-                meters[series].number(rule).value += number
+                counting.of_rule(rule)[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            meters[s.CLIENT_GONE].number(rule).value += 1
+            counting.of_rule(rule)[s.CLIENT_GONE].number(rule).value += 1
         if len(run.attempts) > 1 or run.rule.race is not None:
             self._rescues(run, failure)
             self._races(run)

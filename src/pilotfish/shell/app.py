@@ -56,7 +56,7 @@ class App:
     def __init__(self, settings: Settings, *, access_log: AccessLog | None = None) -> None:
         self.settings = settings
         self.meters = Meters()
-        self.log = access_log or AccessLog(enabled=settings.access_log)
+        self.log = access_log or AccessLog(enabled=settings.access_log, sample=settings.access_log_sample)
         self.surroundings = Surroundings(secrets_dir=settings.secrets_dir)
         self.credentials = CredentialStore(self.surroundings)
         self.engine = Engine(

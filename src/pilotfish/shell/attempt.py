@@ -128,8 +128,8 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        passed = [h for h in forwarded(inbound.headers, call.same_style) if h[0] not in link.fixed_names]
-        request = request_parts(head.lines, [*secret, *link.filled(passed)], call, self.run.trace_headers(self))
+        headers = [*secret, *link.filled(forwarded(inbound.headers, call.same_style))]
+        request = request_parts(head.lines, headers, call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
     async def _fetch(self) -> None:
@@ -183,6 +183,10 @@ class Attempt:
     def on_body(self, data: bytes) -> None:
         if self.over:
             return  # what follows a complete answer is framing
+        if self.mode == "whole" and self._inflate is None and self._size + len(data) <= WHOLE_BYTES:
+            self._parts.append(data)
+            self._size += len(data)
+            return
         run = self.run
         now = _clock()
         if self._inflate is None:
@@ -410,19 +414,18 @@ class Attempt:
                 self.run.engine.let_finish(ticket, now)  # what is left is framing; the connection is worth keeping
             else:
                 ticket.cancel()
-        self.usage = self._final_usage(outcome)
-        if self.usage is not None:
-            self.cost_usd = cost_of(self.usage, self.service.price)
-        used = self.usage.input + self.usage.output if self.usage is not None else 0
-        self.run.engine.budgets.settle(self.candidate, self.tokens, used, now, self.began)
+        usage = self.usage = self._final_usage(outcome)
+        if usage is not None and self.service.price is not None:
+            self.cost_usd = cost_of(usage, self.service.price)
+        run, engine = self.run, self.run.engine
+        engine.budgets.settle(self.candidate, self.tokens, usage.input + usage.output if usage is not None else 0, now, self.began)
         began = self.sent_at or self.began
-        timings = Timings(now - began, self.first_at - began if self.first_at else None, self.speed())
-        run = self.run
-        changed = run.engine.ledger.finish(
-            self.candidate, run.rule, key=self.key, tokens=self.tokens, outcome=outcome, failure=self.failure, usage=self.usage, timings=timings,
+        timings = Timings(now - began, self.first_at - began, self.speed()) if self.first_at else Timings(now - began)
+        changed = engine.ledger.finish(
+            self.candidate, run.rule, key=self.key, tokens=self.tokens, outcome=outcome, failure=self.failure, usage=usage, timings=timings,
             cost_usd=self.cost_usd, began=self.began, now=now, awaited=self.awaited,
         )  # fmt: skip
-        run.attempt_over(self, changed)
+        engine.attempt_over(run, self, changed)
 
     def release(self) -> None:
         """The run is over and told of: nothing holds on to it, so that it goes at once and not when the garbage is collected."""

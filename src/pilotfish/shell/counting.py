@@ -97,6 +97,8 @@ class GenAiCells:
     def usage(self, usage: Usage) -> None:
         self.tokens["input"].observe(usage.input)
         self.tokens["output"].observe(usage.output)
+        if not (usage.cached_input or usage.cache_write or usage.reasoning):
+            return
         for kind, count in (
             ("cached_input", usage.cached_input),
             ("cache_creation_input", usage.cache_write),

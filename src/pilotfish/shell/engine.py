@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
 FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
 DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
+REMEMBERED, MODEL_CHARS = 1024, 200  # of how many models, and how long ones, the rule is remembered: clients may make up any
 RETRY_AFTER_S = 1
 COUNTS = frozenset({"count_tokens", "google_count_tokens"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -95,6 +96,7 @@ class Engine:
         self._max_in_flight = max_in_flight
         self.max_body_bytes = max_body_bytes
         self._desks: dict[str, Desk] = {}
+        self._desk_of: dict[tuple[str, str], Desk] = {}  # by scenario and model, as requests have found them
         self._direct: dict[tuple[str, str], Desk] = {}
         self._finishing: list[tuple[Ticket, float]] = []
         self._prefix, self._next = urandom(6).hex(), count(1).__next__
@@ -110,6 +112,7 @@ class Engine:
         self.ledger.adopt(snapshot)
         self.budgets.adopt(snapshot, self.ledger)
         self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
+        self._desk_of.clear()
         self._direct.clear()
         self.links = {name: Link(p, self._keys(p), self._pool) for name, p in snapshot.providers.items()}
         self.history.keep({r.name for r in all_rules(snapshot)})
@@ -221,7 +224,7 @@ class Engine:
             op=inbound.op,
             tokens=inbound.tokens,
             rng=self.rng,
-            limiter=self.budgets,
+            limiter=None if self.budgets.is_empty else self.budgets,
             block=block,
             home=self._home(rule, inbound, view) if rule.affinity is not None else None,
             history=self.history,
@@ -265,7 +268,13 @@ class Engine:
         return desk, found.why, False
 
     def _desk(self, inbound: Inbound) -> tuple[Desk, bool]:
+        key = (inbound.scenario, inbound.model)
+        desk = self._desk_of.get(key)
+        if desk is not None:
+            return desk, True
         desk, _, known = self.desk_for(inbound)
+        if known and len(self._desk_of) < REMEMBERED and len(inbound.model) <= MODEL_CHARS:
+            self._desk_of[key] = desk
         return desk, known
 
     def _forget_direct(self) -> None:

@@ -38,7 +38,7 @@ class Link:
         fixed = fixed_headers(provider)
         yielding = yielding_headers(provider)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
-        self.fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
+        self._fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
         # Sent only where the client of the same style did not set them itself.
         self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
@@ -83,7 +83,9 @@ class Link:
         return found
 
     def filled(self, passed: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The client's headers, and those of ours that give way to the client's where it did not send them."""
+        """The client's headers but for those that are fixed, and those of ours that give way to the client's where it did not send them."""
+        if self._fixed_names:
+            passed = [h for h in passed if h[0] not in self._fixed_names]
         if not self.yielding:
             return passed
         given = {name for name, _ in passed}

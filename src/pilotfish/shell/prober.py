@@ -82,7 +82,8 @@ class Prober:
         began = time.monotonic()
         outcome, wait_s = await self._probe_provider(service.provider)
         now = time.monotonic()
-        if outcome is None:
+        # A list of models that is not there says nothing of a model: gateways before a vendor often serve the chats alone.
+        if outcome is None or outcome is Outcome.NOT_FOUND:
             state.probe_unsupported = True
             state.health.unprobe()
         elif outcome is Outcome.SERVED:

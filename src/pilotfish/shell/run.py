@@ -335,13 +335,13 @@ class Run:
         """Without tracing none: the client's own go through like its other headers."""
         return [] if self.trace is None else self.trace.headers(attempt)
 
-    def attempt_over(self, attempt: Attempt, changed: bool) -> None:
-        self.engine.attempt_over(self, attempt, changed)
-
     def usage(self) -> Usage | None:
         """What the client's answer took: all attempts that it is made of."""
+        attempts = self.attempts
+        if len(attempts) == 1 and attempts[0].relayed:
+            return attempts[0].usage
         total: Usage | None = None
-        for attempt in self.attempts:
+        for attempt in attempts:
             used = attempt.usage
             if used is None or not (attempt.relayed or attempt.outcome is Outcome.CLIENT_GONE):
                 continue

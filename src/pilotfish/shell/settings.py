@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     log_format: Literal["", "json", "console"] = Field("", description="default: json, console on a terminal")
     access_log: bool = Field(True, description="one line a request on stdout")
+    access_log_sample: float = Field(
+        1.0, ge=0, le=1, description="share of requests served at the first attempt that is logged; all others are"
+    )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 
     @field_validator("config", "configmaps", mode="before")
