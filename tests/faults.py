@@ -92,7 +92,7 @@ CASES: list[Case] = [
     *both(title="one 500", first="n12-first-500", attempts=("first server_error", "first served")),
     *both(title="503 for ever", first="503", attempts=("first overloaded",) * 3 + ("second served",)),
     *both(title="529 for ever", first="529", attempts=("first overloaded",) * 3 + ("second served",)),
-    *both(title="reset before the head", first="reset", resent=1, attempts=("first connect_failed",) * 2 + ("second served",)),
+    *both(title="reset before the head", first="reset", resent=2, attempts=("first connect_failed",) * 2 + ("second served",)),
     *both(title="no answer at all", first="silent", attempts=("first timeout", "second served")),
     *both(title="head, then nothing", first="silent200", attempts=("first timeout", "second served")),
     *both(title="first token after 20 s", first="ttft-20s", attempts=("first timeout", "second served")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 
 import boto3
 import orjson
@@ -36,6 +37,12 @@ def bedrock(vendor):
     client.close()
 
 
+def streamed_from(bedrock):
+    """All events. The stream is closed even where it breaks, since its connection is nobody's else."""
+    with closing(bedrock.converse_stream(**CONVERSE)["stream"]) as stream:
+        return list(stream)
+
+
 CONVERSE = {
     "modelId": "anthropic.claude-v1:0",
     "messages": [{"role": "user", "content": [{"text": "say:fine call:weather"}]}],
@@ -46,7 +53,7 @@ CONVERSE = {
 
 async def test_bedrock_whole_and_streamed_say_the_same(bedrock):
     whole = await asyncio.to_thread(bedrock.converse, **CONVERSE)
-    streamed = await asyncio.to_thread(lambda: list(bedrock.converse_stream(**CONVERSE)["stream"]))
+    streamed = await asyncio.to_thread(streamed_from, bedrock)
     deltas = [event["contentBlockDelta"]["delta"] for event in streamed if "contentBlockDelta" in event]
     content = whole["output"]["message"]["content"]
     assert "".join(delta.get("text", "") for delta in deltas) == content[1]["text"] == "fine call:weather"
@@ -60,4 +67,4 @@ async def test_bedrock_raises_its_own_errors_before_and_inside_a_stream(vendor, 
     with pytest.raises(ClientError, match="ThrottlingException"):
         await asyncio.to_thread(bedrock.converse, **CONVERSE)
     with pytest.raises(EventStreamError, match="serviceUnavailableException"):
-        await asyncio.to_thread(lambda: list(bedrock.converse_stream(**CONVERSE)["stream"]))
+        await asyncio.to_thread(streamed_from, bedrock)
