@@ -197,26 +197,28 @@ class Ledger:
 
     def _failed(self, candidate: Candidate, rule: Rule, key: int, outcome: Outcome, failure: Failure, began: float, now: float) -> bool:
         state = candidate.state
-        numbers = {"wait_s": failure.wait_s, "reason": reason_of(failure), "began": began, "now": now}
-        rules = {"health": rule.health, "cooldown": rule.cooldown}
+
+        def tell(health: Health, wait_s: float | None) -> bool:
+            return health.failed(
+                outcome, wait_s=wait_s, reason=reason_of(failure), began=began, now=now, health=rule.health, cooldown=rule.cooldown
+            )
+
         if outcome is Outcome.AUTH_FAILED:
             credentials = self.credentials.get(state.provider)
             if credentials is not None and key < len(credentials):
-                credentials[key].failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+                tell(credentials[key], failure.wait_s)
                 if any(h.state == SERVING for h in credentials):
                     return True
-            return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
-        if outcome is Outcome.RATE_LIMITED and state.keys:
-            state.keys[key].failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+        elif outcome is Outcome.RATE_LIMITED and state.keys:
+            tell(state.keys[key], failure.wait_s)
             if any(h.state == SERVING for h in state.keys):
                 return True
             # All keys are out: the service is until the first of them is back.
             first = min(state.keys, key=lambda h: h.until)
-            numbers["wait_s"] = max(0.0, first.until - now)
-            changed = state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+            changed = tell(state.health, max(0.0, first.until - now))
             state.health.told = first.told
             return changed
-        return state.health.failed(outcome, **numbers, **rules)  # type: ignore[arg-type]
+        return tell(state.health, failure.wait_s)
 
     def renewed(self, provider: str, key: int) -> None:
         """A credential was replaced: it serves again, and so do the services that were out because the old one was refused."""

@@ -118,15 +118,14 @@ class Run:
 
     def _each(self, commands: Commands, now: float) -> None:
         for command in commands:
-            kind = type(command)
-            if kind is Start:
-                attempt = Attempt(self, command, now)  # type: ignore[arg-type]
+            if isinstance(command, Start):
+                attempt = Attempt(self, command, now)
                 self.attempts.append(attempt)
                 attempt.start(now)
-            elif kind is Relay:
-                self._relay(self.attempts[command.n], now)  # type: ignore[union-attr]
-            elif kind is Done:
-                self._done(self.attempts[command.n], now)  # type: ignore[union-attr]
+            elif isinstance(command, Relay):
+                self._relay(self.attempts[command.n], now)
+            elif isinstance(command, Done):
+                self._done(self.attempts[command.n], now)
             elif isinstance(command, Cancel):
                 self.attempts[command.n].cancel(command.outcome, now)
             elif isinstance(command, WakeAt):
