@@ -19,7 +19,6 @@ from pilotfish.core.deltas import (
     Delta,
     End,
     Finish,
-    LogprobsDelta,
     Malformed,
     PartDelta,
     Ping,
@@ -27,7 +26,6 @@ from pilotfish.core.deltas import (
     StreamError,
     TextDelta,
     ThinkingDelta,
-    ThinkingEnd,
     ToolArgs,
     ToolStart,
     UsageDelta,
@@ -189,7 +187,9 @@ class InArray(PassThrough):
         return self._framing.error(error)
 
 
-_SPOKEN = (TextDelta, ThinkingDelta, RefusalDelta, ToolStart, ToolArgs, PartDelta, CitationDelta)
+# Deltas that are content if their text is not empty, and those that always are.
+_WORDS = (TextDelta, ThinkingDelta, RefusalDelta, ToolArgs)
+_SPOKEN = (ToolStart, PartDelta, CitationDelta)
 
 
 class Translated:
@@ -257,25 +257,23 @@ class Translated:
 
     def _note(self, delta: Delta) -> bool:
         """Takes notice; False for what the writer need not see."""
-        kind = type(delta)
-        if kind is TextDelta or kind is ThinkingDelta or kind is RefusalDelta or kind is ToolArgs:
-            text = delta.text  # type: ignore[union-attr]  # the four that have it
-            if text:
+        if isinstance(delta, _WORDS):
+            if delta.text:
                 self.contents += 1
-                self.chars += len(text)
-        elif kind is Malformed:
+                self.chars += len(delta.text)
+        elif isinstance(delta, Malformed):
             self.malformed += 1
             return False
-        elif kind is End:
+        elif isinstance(delta, End):
             self.terminal = True
             return False
-        elif kind is Ping:
+        elif isinstance(delta, Ping):
             return False
         elif isinstance(delta, UsageDelta):
             self.usage = delta.usage
         elif isinstance(delta, Finish):
             self.finished, self.finish_reason = True, str(delta.reason)
-        elif not isinstance(delta, ThinkingEnd | LogprobsDelta) and isinstance(delta, _SPOKEN):
+        elif isinstance(delta, _SPOKEN):
             self.contents += 1
         return True
 
