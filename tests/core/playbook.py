@@ -243,7 +243,8 @@ class Story:
         assert command.n == len(self.attempts), f"{command}, expected number {len(self.attempts)}"
         assert command.n < self.plan.rule.retries.max_attempts, f"{command}, more than max_attempts"
         c = command.candidate
-        assert not c.state.health.is_out(now), f"{command}, but {c} told us to stay away, or refused our key"
+        health = c.state.health  # who is due is asked to find out how it is, whatever sent it out
+        assert health.is_due(now) or not health.is_out(now), f"{command}, but {c} told us to stay away, or refused our key"
         assert self.house.ledger.key_for(c, now) is not None, f"{command}, but {c} has no usable key"
         if c.state.provider not in self.at_once:  # participants of a race are chosen together, before any of them is counted
             blocked = self.house.budgets.blocked(c, self.plan.tokens, now)
