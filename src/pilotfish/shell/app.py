@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import ProcessCollector
 
 from pilotfish import __version__
 from pilotfish.core import series as s
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider, Snapshot
 from pilotfish.errors import Problem, StartError
+from pilotfish.shell import process
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.admin import Admin
 from pilotfish.shell.credentials import CredentialError, CredentialStore, Surroundings, problems_of
@@ -80,7 +80,7 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.meters[s.BUILD_INFO].number(__version__).set(1)
-        self.meters.collectors.append(ProcessCollector(registry=None))
+        self.meters.figures = process.figures
 
     # ---- rules
 
