@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use or unreadable input.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -18,6 +19,8 @@ from pilotfish.errors import StartError
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; what it was called as decides which modules are imported, since a sidecar pays for each."""
     given = list(sys.argv[1:] if argv is None else argv)
+    # Plugins of pydantic would read our rules; looking for some goes through every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         args = _parser(given).parse_args(given)
         code: int = args.run(args)
