@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 
 from pilotfish import __version__
 from pilotfish.errors import StartError
@@ -19,8 +20,7 @@ from pilotfish.errors import StartError
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; what it was called as decides which modules are imported, since a sidecar pays for each."""
     given = list(sys.argv[1:] if argv is None else argv)
-    # Plugins of pydantic would read our rules; looking for some goes through every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _without_plugins()
     try:
         args = _parser(given).parse_args(given)
         code: int = args.run(args)
@@ -33,6 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # who read our output has gone; there is nobody to tell
         return 0
+
+
+def _without_plugins() -> None:
+    """Plugins of pydantic could read our rules, so there are none, as its PYDANTIC_DISABLE_PLUGINS says. Even then the module that
+    would look for them is imported, and with it the mail and archive modules that read packages' metadata: 1 MiB of every sidecar.
+    An empty one takes its place; should pydantic rename it, the variable still says what is meant."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    loader = ModuleType("pydantic.plugin._loader")
+    loader.__dict__["get_plugins"] = tuple
+    sys.modules.setdefault(loader.__name__, loader)
 
 
 def commands() -> dict[str, str]:

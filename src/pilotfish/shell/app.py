@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotfish import __version__
+from pilotfish import __version__, styles
 from pilotfish.core import series as s
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider, Snapshot
@@ -32,10 +32,10 @@ from pilotfish.shell.probe import probe
 from pilotfish.shell.prober import Prober
 from pilotfish.shell.rules_keeper import RulesKeeper
 from pilotfish.shell.settings import Address, Settings, address
-from pilotfish.shell.state import StateKeeper
 from pilotfish.wire.server import Server
 
 if TYPE_CHECKING:
+    from pilotfish.shell.state import StateKeeper
     from pilotfish.shell.traces import Tracer
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class App:
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
         self.site = Admin(self.engine, self.keeper).site()
         self.admin_server = Server(self.site.handle, self.site.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
-        self.state = StateKeeper(Path(settings.state_dir), self.engine.ledger, self.engine.history) if settings.state_dir else None
+        self.state = self._state_keeper(Path(settings.state_dir)) if settings.state_dir else None
         self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
@@ -82,9 +82,16 @@ class App:
         self.meters[s.BUILD_INFO].number(__version__).set(1)
         self.meters.figures = process.figures
 
+    def _state_keeper(self, folder: Path) -> StateKeeper:
+        from pilotfish.shell.state import StateKeeper
+
+        return StateKeeper(folder, self.engine.ledger, self.engine.history)
+
     # ---- rules
 
     def _adopt(self, snapshot: Snapshot) -> None:
+        for style in {provider.style for provider in snapshot.providers.values()}:
+            styles.get(style)  # imported now, not within the first request
         self.engine.adopt(snapshot)
         if self.state is not None and self.keeper.snapshot is None:
             self.state.restore()
