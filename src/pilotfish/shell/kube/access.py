@@ -10,7 +10,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ class Where:
     """Which cluster: a kubeconfig, or (where that is empty) the one this Pod runs in."""
 
     kubeconfig: str = ""
-    token_dir: Path = TOKEN_DIR
+    token_dir: Path = field(default_factory=lambda: TOKEN_DIR)
 
 
 @dataclass(frozen=True, slots=True)
