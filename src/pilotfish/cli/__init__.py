@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use or unreadable input.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -16,10 +17,14 @@ from types import ModuleType
 from pilotfish import __version__
 from pilotfish.errors import StartError
 
+# What is imported stays: looking for cycles in it every few hundred objects is a part of each start.
+GC_THRESHOLDS = (20_000, 20, 50)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; what it was called as decides which modules are imported, since a sidecar pays for each."""
     given = list(sys.argv[1:] if argv is None else argv)
+    gc.set_threshold(*GC_THRESHOLDS)
     _without_plugins()
     try:
         args = _parser(given).parse_args(given)

@@ -65,7 +65,7 @@ class Site:
     """What `wire.server.Server` calls: `handle` and `refuse`. `routes`: path -> method -> handler; HEAD is answered as GET is."""
 
     def __init__(self, routes: Mapping[str, Mapping[str, Handler]]) -> None:
-        self._routes = routes
+        self.routes = routes
         self._answering: set[asyncio.Task[None]] = set()
 
     def handle(self, exchange: Exchange) -> None:
@@ -93,9 +93,9 @@ class Site:
         _send(exchange, answer)
 
     async def _found(self, request: Request) -> Response:
-        methods = self._routes.get(request.path)
+        methods = self.routes.get(request.path)
         if methods is None:
-            return wrong(404, f"no such path: {request.path}; known: {', '.join(sorted(self._routes))}")
+            return wrong(404, f"no such path: {request.path}; known: {', '.join(sorted(self.routes))}")
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             allowed = ", ".join(sorted(methods))

@@ -217,3 +217,11 @@ async def test_a_proxy_is_asked_for_a_tunnel(cluster):
         with pytest.raises(Lost, match="403"):
             await asked(kubeconfig(cluster, **{"proxy-url": f"http://127.0.0.1:{port}"}))
     assert (await heard).startswith(f"CONNECT {cluster.api.base.removeprefix('https://')} HTTP/1.1\r\n".encode())
+
+
+async def test_without_the_official_client_a_kubeconfig_says_what_to_install(cluster, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    for name in [name for name in sys.modules if name.startswith("kubernetes.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(StartError, match=r"pip install 'pilotfish\[kubernetes\]'"):
+        await load(kubeconfig(cluster))

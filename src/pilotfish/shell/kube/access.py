@@ -71,6 +71,8 @@ async def load(where: Where, environ: Mapping[str, str] = os.environ) -> Access:
     """Raises `StartError` where there is no cluster to be found."""
     try:
         return await _from_kubeconfig(where.kubeconfig) if where.kubeconfig else _in_cluster(where.token_dir, environ)
+    except StartError:
+        raise
     except Exception as wrong:  # the client raises its own, ValueError, KeyError and OSError alike
         raise StartError(f"cannot read {where.kubeconfig or where.token_dir} to reach the Kubernetes API: {wrong}") from wrong
 
@@ -112,8 +114,13 @@ class MountedToken:
 
 
 async def _from_kubeconfig(path: str) -> Access:
-    from kubernetes.aio.client.configuration import Configuration
-    from kubernetes.aio.config import load_kube_config
+    try:
+        from kubernetes.aio.client.configuration import Configuration
+        from kubernetes.aio.config import load_kube_config
+    except ImportError:
+        raise StartError(
+            "a kubeconfig is read by the official client, which is not installed: pip install 'pilotfish[kubernetes]'"
+        ) from None
 
     configuration = Configuration()
     await load_kube_config(config_file=path, client_configuration=configuration, persist_config=False)
