@@ -110,3 +110,18 @@ async def test_a_server_that_sends_faster_than_we_read_is_held_back(monkeypatch)
     asyncio.get_running_loop().call_soon(answer.on_end)
     assert [piece async for piece in pieces] == []
     assert told == ["pause", "resume"]
+
+
+async def test_watches_that_begin_together_load_once(api, kube):
+    loads = []
+    original = kube._load
+
+    async def slowly():
+        loads.append(1)
+        await asyncio.sleep(0)
+        return await original()
+
+    kube._load = slowly
+    api.objects[MAPS] = {}
+    await asyncio.gather(*(kube.request("GET", MAPS) for _ in range(3)))
+    assert len(loads) == 1

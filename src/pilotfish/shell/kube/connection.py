@@ -49,6 +49,7 @@ class Kube:
     def __init__(self, load_access: Callable[[], Awaitable[Access]]) -> None:
         self._load = load_access
         self._reached: tuple[Access, Pool] | None = None
+        self._loading = asyncio.Lock()  # a kubeconfig's plugin is run once, however many watches begin
 
     @classmethod
     def at(cls, where: Where) -> Kube:
@@ -89,10 +90,11 @@ class Kube:
     async def _answer(
         self, method: str, path: str, query: Query, headers: list[Header], body: bytes, *, total_s: float, silence_s: float
     ) -> AsyncIterator[_Answer]:
-        if self._reached is None:
-            access = await self._load()
-            self._reached = access, _pool(access)
-        access, pool = self._reached
+        async with self._loading:
+            if self._reached is None:
+                access = await self._load()
+                self._reached = access, _pool(access)
+            access, pool = self._reached
         pool.sweep(time.monotonic())
         target = urlsplit(access.base).path + path + (f"?{urlencode(list(query))}" if query else "")
         secret = await access.authorization()
