@@ -223,6 +223,8 @@ class Counting:
             meters[series].number(name)
         for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
             self._common_codes(name, style)
+            for stream in (False, True):
+                self.duration(name, style, stream)
         if rule.hedge is not None:
             meters[s.WASTED_TOKENS].number(name, "hedge")
             for result in ("won", "lost"):
