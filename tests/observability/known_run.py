@@ -136,8 +136,8 @@ class Known:
         await until(refused, timeout_s=30)
         self.api.refuse_all = 503
         self.api.send(BREAK)
-        for pod, web in (("web-1", self.web_1), ("web-2", self.web_2)):
-            self.measured.versions[pod] = (await self.status(web))["version"]
+        for pod, proxy in (("web-1", self.web_1), ("web-2", self.web_2)):
+            self.measured.versions[pod] = (await self.status(proxy))["version"]
 
     async def the_machine_is_busy(self) -> None:
         """A process that is stopped is one whose timers are late: web-1 measures one of them each time."""
@@ -153,8 +153,8 @@ class Known:
 
     def look(self) -> None:
         """What the kernel says of the processes; the same that they are to say of themselves."""
-        for pod, web in (("web-1", self.web_1), ("web-2", self.web_2)):
-            process = Path(f"/proc/{web.child.pid}")
+        for pod, proxy in (("web-1", self.web_1), ("web-2", self.web_2)):
+            process = Path(f"/proc/{proxy.child.pid}")
             fields = (process / "stat").read_text().rpartition(")")[2].split()
             self.measured.resident.setdefault(pod, []).append(int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
             self.measured.cpu_s.setdefault(pod, []).append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
