@@ -43,8 +43,8 @@ def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
         # All there was of it broke. The other vendors' streams ended as they should.
         "PilotfishStreamsBreak": (SERVICE, Shows({f"shop {story.BREAKS}": 1.0})),
         "PilotfishEventLoopLate": ("{{namespace}}/{{pod}}", Shows({"shop/web-1": bucket(LAG, known_run.STOPPED_S)})),
-        "PilotfishRulesRefused": ("{{namespace}}", Shows({"shop": 0.0})),
-        "PilotfishRulesSourceAway": ("{{namespace}}", Shows({"shop": 0.0})),
+        "PilotfishRulesRefused": ("{{namespace}}", Shows({"bank": 0.0})),
+        "PilotfishRulesSourceAway": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishPodsWithoutSidecar": ("Pods", Shows({"Pods": known_run.UNINJECTED})),
         "PilotfishCertificateEnds": ("left", Shows({"left": Within(run.expires - run.at - 120, CERTIFICATE_S)})),
         "PilotfishInjectionFails": ("failed", Shows({"failed": 1.0})),

@@ -31,12 +31,12 @@ from pilotfish.shell.meters import Meters
 from pilotfish.simulated import Fault, SimulatedVendor
 from shell.kube.fake_api import BREAK, FakeApi, fake_api
 
-MAPS = "/api/v1/namespaces/shop/configmaps"
+MAPS = "/api/v1/namespaces/bank/configmaps"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 STOPS, STOPPED_S = 5, 1.6  # how often, and how long, the machine takes its CPU away from web-1
 INJECTED, UNINJECTED, CERTIFICATE_S = 3, 2, 7200.0
 PROBLEMS = 2  # in the edit that web-2 refuses
-WEB_1, WEB_2 = '{namespace="shop",pod="web-1"}', '{namespace="shop",pod="web-2"}'
+WEB_1, WEB_2 = '{namespace="shop",pod="web-1"}', '{namespace="bank",pod="web-2"}'
 
 
 @dataclass
@@ -193,8 +193,8 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         (folder / "prometheus").mkdir()
         quiet = {"PILOTFISH_ACCESS_LOG_SAMPLE": "0"}
         web_1 = await stack.enter_async_context(process(folder, story.rules(bases), **quiet))
-        cluster = {"KUBECONFIG": api.write_kubeconfig(folder), "PILOTFISH_NAMESPACE": "shop"}
-        web_2 = await stack.enter_async_context(launched("--configmaps", "shop/rules", **cluster, **quiet))
+        cluster = {"KUBECONFIG": api.write_kubeconfig(folder), "PILOTFISH_NAMESPACE": "bank"}
+        web_2 = await stack.enter_async_context(launched("--configmaps", "bank/rules", **cluster, **quiet))
         known = Known(vendors, web_1, web_2, api, folder / "rules.yaml")
         stack.push_async_callback(known.http.close)
         injector = await stack.enter_async_context(TestServer(exporter(known.meters)))
@@ -202,7 +202,7 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         await known.before()
         targets = {
             web_1.admin.removeprefix("http://"): {"namespace": "shop", "pod": "web-1"},
-            web_2.admin.removeprefix("http://"): {"namespace": "shop", "pod": "web-2"},
+            web_2.admin.removeprefix("http://"): {"namespace": "bank", "pod": "web-2"},
             f"127.0.0.1:{injector.port}": {"namespace": "pilotfish", "pod": "injector-1"},
         }
         known.look()
