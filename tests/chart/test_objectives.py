@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, MONITORING, by_kind, run, template
+from observability.promtool import rule_tests, story, told_by
 from pilotfish.core.series import FIRST_TOKEN
 
 pytestmark = pytest.mark.helm
@@ -45,6 +46,22 @@ def test_thresholds_windows_and_words_of_the_alerts_follow_them(stricter):
     ratio = "pilotfish:first_token_late:ratio_rate"
     assert late["expr"] == f"{ratio}2h > 5.5 * 0.1 and {ratio}10m > 5.5 * 0.1"
     assert late["annotations"]["summary"].endswith("wait longer than 0.75 s for their first token")
+
+
+@pytest.mark.prometheus
+def test_the_alerts_fire_by_them(stricter, tmp_path):
+    """Two of a hundred are many where one in a thousand may fail, and few where five may."""
+    asked = 'pilotfish_requests_total{namespace="shop",rule="chat",code='
+    series = {f'{asked}"200"}}': "0+98x200", f'{asked}"502"}}': "0+2x200"}
+    said = told_by(rules_of(stricter)["PilotfishRequestsFail"], {"namespace": "shop", "rule": "chat"}, "2% of the requests of rule chat in shop fail")  # fmt: skip
+    (found,) = by_kind(stricter, "PrometheusRule")
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(found["spec"]))
+    code, told = rule_tests(tmp_path, path, [story("PilotfishRequestsFail", 180, series, said)])
+    assert code == 0, told
+    usual = CHART.parents[1] / "deploy" / "alerts.yaml"
+    code, told = rule_tests(tmp_path, usual, [story("PilotfishRequestsFail", 180, series, [])])
+    assert code == 0, told
 
 
 def test_what_is_not_said_stays_as_it_was(stricter):

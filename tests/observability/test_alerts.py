@@ -1,11 +1,10 @@
 """Every alert by promtool: it fires when it should and is quiet when it should not. Series start at minute 0, one sample a minute."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
+
+from observability.promtool import alerts, promtool, rule_tests, story, told_by
 
 pytestmark = pytest.mark.prometheus
 ROOT = Path(__file__).parents[2]
@@ -108,37 +107,6 @@ QUIET = [
     ("PilotfishCertificateEnds", 30, {EXPIRY: "900000x60"}),
     ("PilotfishInjectionFails", 20, {FAILED: "4x30"}),
 ]
-
-
-def promtool(*words, cwd=None):
-    program = shutil.which("promtool")
-    assert program is not None, "no promtool in PATH: apt-get install prometheus"
-    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=50, cwd=cwd)
-    return done.returncode, done.stdout + done.stderr
-
-
-def alerts(path):
-    """Each alert of a rules file by its name."""
-    return {r["alert"]: r for g in yaml.safe_load(path.read_text())["groups"] for r in g["rules"] if "alert" in r}
-
-
-def story(alert, minutes, series, told):
-    """A test as promtool wants it; `told`: labels and annotations of those that fire."""
-    return {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "alert_rule_test": [{"alertname": alert, "eval_time": f"{minutes}m", "exp_alerts": told}],
-    }
-
-
-def told_by(rule, labels, summary):
-    return [{"exp_labels": {**labels, **rule["labels"]}, "exp_annotations": {**rule["annotations"], "summary": summary}}]
-
-
-def rule_tests(folder, rules, tests):
-    path = folder / "tests.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}))
-    return promtool("test", "rules", str(path))
 
 
 def test_every_alert_fires_when_it_should_and_names_whom_and_how_much(tmp_path):
