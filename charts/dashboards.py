@@ -1,7 +1,8 @@
 """Writes charts/pilotfish/dashboards/*.json: `python charts/dashboards.py`, with `--check` says which are not what they should be.
 
-A panel is its title, its description, its queries and its unit; where it stands follows from the order. Every query is run by
-tests/observability against a Prometheus that scraped a run with known traffic.
+A panel is its title, its description, its queries and its unit; where it stands follows from the order. Every query is asked of a
+Prometheus that scraped a known run: what a panel is to show of it stands in tests/observability/expected_*.py, and one without an
+expectation fails.
 """
 
 from __future__ import annotations

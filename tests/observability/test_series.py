@@ -49,6 +49,20 @@ async def test_every_metric_of_the_catalogue_is_served_and_services_have_series_
             assert found["pilotfish_attempts_total", (at[0], ("outcome", "timeout"), at[1], ("rule", "chat"))] == 0
             assert found["pilotfish_service_state", (*at, ("state", "serving"))] == 1
             assert found["pilotfish_cost_usd_total", (*at, ("rule", "chat"))] == 0
+            assert found["pilotfish_malformed_events_total", at] == 0
+        for stream in ("false", "true"):
+            assert found["pilotfish_request_duration_seconds_count", (("rule", "chat"), ("stream", stream), ("style", "openai"))] == 0
+
+
+async def test_a_rule_that_buffers_has_series_of_what_it_may_restart(tmp_path):
+    """Beside those of streams that another service goes on with, if it does that, too."""
+    async with SimulatedVendor() as vendor:
+        text = rules(vendor).replace("request_model: gpt", "request_model: gpt\n    buffer: true\n    on_stream_break: continue")
+        async with proxied(tmp_path, text) as proxy:
+            found = await scraped(proxy)
+            rescues = {dict(at)["mode"] for name, at in found if name == "pilotfish_stream_rescues_total"}
+            assert rescues == {"restart", "continue"}
+            assert found["pilotfish_wasted_tokens_total", (("reason", "rescue"), ("rule", "chat"))] == 0
 
 
 async def test_known_traffic_gives_known_numbers(tmp_path):
