@@ -71,6 +71,8 @@ IN_TIME = share(
     f'sum by (gen_ai_request_model) (rate(gen_ai_server_time_to_first_token_seconds_bucket{{{GEN_AI},le="$first_token_seconds"}}[{R}]))',
     f"sum by (gen_ai_request_model) (rate(gen_ai_server_time_to_first_token_seconds_count{{{GEN_AI}}}[{R}]))",
 )
+# The instance, too: without Kubernetes there is no label `pod`.
+SAME_PROXY = "on (namespace, pod, instance)"
 # Made by every proxy from its start, and by no injector.
 PROXIES = f"pilotfish_config_source_connected{{{PODS}}}"
 OVERVIEW = (
@@ -130,18 +132,18 @@ PROVIDERS = (
 )  # fmt: skip
 
 FLEET = (
-    Panel("Proxies", "Running proxies by version.", ((f"count by (version) (pilotfish_build_info{{{PODS}}} and on (namespace, pod) {PROXIES})", "{{version}}"),), kind="stat", instant=True, empty="none"),
+    Panel("Proxies", "Running proxies by version.", ((f"count by (version) (pilotfish_build_info{{{PODS}}} and {SAME_PROXY} {PROXIES})", "{{version}}"),), kind="stat", instant=True, empty="none"),
     Panel("Rules in force", "Proxies by version of their rules: after an edit all of a namespace should meet in one.", ((f"count by (namespace, version) (pilotfish_config_info{{{PODS}}})", "{{namespace}} {{version}}"),)),
     Panel("Proxies that refuse their newest rules", "They run on the ones before; /status says why.", ((f"sum by (namespace) (1 - pilotfish_config_last_reload_successful{{{PODS}}})", "{{namespace}}"),), kind="stat", instant=True),
-    Panel("Time since the last edit", "Since rules last came into force, the newest of each namespace.", ((f"time() - max by (namespace) (pilotfish_config_last_applied_timestamp_seconds{{{PODS}}})", "{{namespace}}"),), "s", "stat", instant=True),
+    Panel("Time since the last edit", "Since each version of the rules came into force in the first of the proxies that have it: one that starts later is no edit.", ((f"time() - min by (namespace, version) (pilotfish_config_last_applied_timestamp_seconds{{{PODS}}} * {SAME_PROXY} group_left (version) pilotfish_config_info)", "{{namespace}} {{version}}"),), "s", "stat", instant=True),
     Panel("Reloads", "Edits read in the last hour, by all proxies together.", ((recent("pilotfish_config_reloads_total", PODS, "namespace, result"), "{{namespace}} {{result}}"),)),
     Panel("Problems in rules", "Of the rules read last.", ((f"max by (namespace) (pilotfish_config_problems{{{PODS}}})", "{{namespace}}"),)),
     Panel("Source of rules away", "Proxies that cannot watch or read their rules.", ((f"sum by (namespace) (1 - pilotfish_config_source_connected{{{PODS}}})", "{{namespace}}"),)),
     Panel("Watches begun anew", "In the last hour, by reason; `timeout` is the everyday one.", ((recent("pilotfish_watch_restarts_total", PODS, "reason"), "{{reason}}"),), empty="no proxy watches"),
     Panel("Event loop lag", "99th percentile by Pod: above 100 ms the proxy is short of CPU.", ((f"histogram_quantile(0.99, sum by (namespace, pod, le) (rate(pilotfish_event_loop_lag_seconds_bucket{{{PODS}}}[{R}])))", "{{namespace}}/{{pod}}"),), "s"),
-    Panel("Memory", "Resident memory of each proxy.", ((f"process_resident_memory_bytes{{{PODS}}} and on (namespace, pod) {PROXIES}", "{{namespace}}/{{pod}}"),), "bytes"),
-    Panel("CPU", "Cores used by each proxy.", ((f"rate(process_cpu_seconds_total{{{PODS}}}[{R}]) and on (namespace, pod) {PROXIES}", "{{namespace}}/{{pod}}"),)),
-    Panel("Open files", "Connections count among them.", ((f"process_open_fds{{{PODS}}} and on (namespace, pod) {PROXIES}", "{{namespace}}/{{pod}}"),)),
+    Panel("Memory", "Resident memory of each proxy.", ((f"process_resident_memory_bytes{{{PODS}}} and {SAME_PROXY} {PROXIES}", "{{namespace}}/{{pod}}"),), "bytes"),
+    Panel("CPU", "Cores used by each proxy.", ((f"rate(process_cpu_seconds_total{{{PODS}}}[{R}]) and {SAME_PROXY} {PROXIES}", "{{namespace}}/{{pod}}"),)),
+    Panel("Open files", "Connections count among them.", ((f"process_open_fds{{{PODS}}} and {SAME_PROXY} {PROXIES}", "{{namespace}}/{{pod}}"),)),
     Panel("Injections", "Admission reviews a second, by what was done.", (("sum by (result, reason) (rate(pilotfish_injections_total[$__rate_interval]))", "{{result}} {{reason}}"),), "reqps", empty="no injector"),
     Panel("Pods without their sidecar", "They should have one and have not.", (("max(pilotfish_uninjected_pods)", "Pods"),), kind="stat", instant=True, empty="no injector"),
     Panel("Webhook's certificate", "Time until it expires.", (("min(pilotfish_webhook_certificate_expiry_timestamp_seconds > 0) - time()", "left"),), "s", "stat", instant=True, empty="no injector"),

@@ -30,7 +30,10 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         "Proxies that refuse their newest rules": [Shows({"shop": 0.0, "bank": 1.0})],
         "Time since the last edit": [
             Shows(
-                {"shop": Within(run.at - run.edited[1], run.at - run.edited[0]), "bank": Within(run.at - run.edited[0], run.at - run.began)}
+                {
+                    f"shop {run.versions['web-1']}": Within(run.at - run.edited[1], run.at - run.edited[0]),
+                    f"bank {run.versions['web-2']}": Within(run.at - run.edited[0], run.at - run.began),
+                }
             )
         ],
         "Reloads": [Shows({"shop applied": 1.0, "bank rejected": 1.0}, "zero")],
