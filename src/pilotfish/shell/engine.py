@@ -36,7 +36,7 @@ from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run
-from pilotfish.wire.pool import Origin, Pool, Ticket
+from pilotfish.wire.pool import Connect, Origin, Pool, Ticket, connect_directly
 
 if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat
@@ -90,6 +90,7 @@ class Engine:
         meters.before_scrape.append(self._count_in_flight)
         self.tracer: Tracer | None = None
         self.on_trip: Callable[[], None] = lambda: None
+        self.connect: Connect = connect_directly  # how pools make connections
         self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
         self._tasks: set[asyncio.Task[None]] = set()
         self._keys = keys
@@ -125,7 +126,7 @@ class Engine:
     def _pool(self, origin: Origin) -> Pool:
         found = self.pools.get(origin)
         if found is None:
-            found = self.pools[origin] = Pool(origin, clock=_clock)
+            found = self.pools[origin] = Pool(origin, clock=_clock, connect=self.connect)
         return found
 
     # ---- one exchange
