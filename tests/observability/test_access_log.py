@@ -25,7 +25,7 @@ def logged(monkeypatch):
     def count(sample, runs, failure=None):
         written = []
         log = AccessLog(written.append, sample=sample)
-        log._add = lambda record: written.append(record)
+        log._add = lambda record, run: written.append(record)
         for one in runs:
             log.request(one, failure)
         return len(written)

@@ -86,8 +86,8 @@ class Admin:
         return json_answer(status_of(self._engine, self._keeper))
 
     async def recent(self, request: web.Request) -> web.Response:
-        """The newest requests first, as the access log has them."""
-        return json_answer(self._engine.log.recent_records())
+        """The newest requests first, as the access log has them, with why each went where it went."""
+        return json_answer(self._engine.log.recent_records(self._engine.snapshot))
 
     async def page(self, request: web.Request) -> web.Response:
         return web.Response(body=self._page, headers=self._page_headers)
