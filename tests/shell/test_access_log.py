@@ -7,7 +7,7 @@ import orjson
 
 from harness import proxied, until
 from pilotfish.core.inbound import Inbound
-from pilotfish.shell.access_log import FLUSH_LINES, AccessLog
+from pilotfish.shell.access_log import FLUSH_LINES, RECENT, AccessLog
 from pilotfish.simulated import Fault, SimulatedVendor
 
 RULES = """
@@ -126,3 +126,15 @@ async def test_recent_requests_are_remembered_without_what_they_said(tmp_path):
         assert len((await proxy.admin("/recent")).json) == 1
         gc.collect()
         assert [one for one in gc.get_objects() if isinstance(one, Inbound) and b"a secret word" in one.body] == []
+
+
+async def test_what_went_wrong_is_not_pushed_out_by_what_went_well(tmp_path):
+    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+        failed = await proxy.chat("nobody")
+        vendor.script(Fault.status(500))
+        retried = await proxy.chat("m")
+        for _ in range(RECENT):
+            await proxy.chat("m")
+        usual, unusual = (await proxy.admin("/recent")).json, (await proxy.admin("/recent?unusual=1")).json
+    assert (len(usual), {r["code"] for r in usual}, {len(r["attempts"]) for r in usual}) == (RECENT, {200}, {1})
+    assert [r["request_id"] for r in unusual] == [a.headers["x-request-id"] for a in (retried, failed)]

@@ -22,7 +22,7 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
     services = [
         service_status(engine, service, now, wall)
         for rule in all_rules(engine.snapshot)
-        for service in rule.services
+        for service in once(rule)
         if service.provider.name in engine.links
     ]
     return {
@@ -33,6 +33,7 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
         "rules": keeper.status(),
         "services": services,
         "races": races_status(engine, now),
+        "access_log": {"enabled": engine.log.enabled, "sample": engine.log.sample},
     }
 
 
