@@ -101,7 +101,10 @@ def passed_over(plan: Plan, choice: Choice, wall: float) -> list[dict[str, str]]
 
 def _once(choice: Choice) -> list[Passed]:
     """A service that a block and the rule name both is passed over once."""
-    return list({id(p.candidate.state): p for p in reversed(choice.passed)}.values())[::-1]
+    found: dict[int, Passed] = {}
+    for passed in choice.passed:
+        found.setdefault(id(passed.candidate.state), passed)
+    return list(found.values())
 
 
 def left_out(plan: Plan) -> list[dict[str, str]]:

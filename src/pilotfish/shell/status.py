@@ -38,8 +38,11 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
 
 
 def once(rule: Rule) -> list[Service]:
-    """A rule's services, each (provider, model) once."""
-    return list({(x.provider.name, x.model): x for x in reversed([*services_of(rule)])}.values())[::-1]
+    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its blocks names it too."""
+    found: dict[tuple[str, str], Service] = {}
+    for service in services_of(rule):
+        found.setdefault((service.provider.name, service.model), service)
+    return list(found.values())
 
 
 def service_status(engine: Engine, service: Service, now: float, wall: float) -> dict[str, Any]:
