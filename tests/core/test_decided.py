@@ -49,6 +49,23 @@ def test_what_was_left_of_a_vendors_limits_then_is_told() -> None:
     assert passed["why"] == "rate limit nearly used up: tokens 50 left, this request needs about 100 tokens; until 2023-11-14T22:14:20Z"
 
 
+def test_a_first_tier_that_is_out_is_passed_over_for_the_next_that_is_as_large() -> None:
+    house = House("a b@1")
+    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
+    plan = house.plan()
+    plan.next(1)
+    [attempt] = of(house, plan, "b")["attempts"]
+    assert attempt["why"] == "the only one usable of tier 1"
+    assert [p["service"] for p in attempt["passed_over"]] == ["a/m"]
+
+
+def test_the_last_of_a_tier_is_told_from_the_only_one() -> None:
+    story = House("a b", "retries: {max_retries: 0}").request()
+    story.begins(0)
+    story.fails(0, Outcome.SERVER_ERROR, 1)
+    assert of_story(story, "a", "b") == ["by round_robin, among a/m, b/m (tier 0)", "the only one left of tier 0"]
+
+
 def test_a_limit_of_ours_is_named() -> None:
     house = House("a b", a="no_key_required: true, limits: {concurrency: 1}")
     house.request().begins(0)

@@ -110,7 +110,7 @@ async def test_what_is_recent_says_why_it_went_where_it_went(tmp_path):
     assert failed["why"]["rule"] == "request_model glob 'm*' matches"
     assert [a["why"] for a in failed["attempts"]] == [
         "by affinity (header x-session-id), among v/sim, w/sim (tier 0)",
-        "the only one usable of tier 0",
+        "the only one left of tier 0",
     ]
     assert [a["passed_over"] for a in failed["attempts"]] == [[], []], "one that this request has tried is no news"
     assert "is asked all the same" in forced["attempts"][0]["why"]

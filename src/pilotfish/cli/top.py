@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             try:
                 status, recent, trouble = status_at(args.admin), recent_at(args.admin, unusual=args.unusual), ""
             except StartError as e:
-                trouble = trouble or f"since {time.strftime('%H:%M:%S')}: {e}; looking again. Below is what was known before."
+                trouble = trouble or f"no answer since {time.strftime('%H:%M:%S')}, looking again; this is what was known before: {e}"
     except KeyboardInterrupt:
         print()
         return 0

@@ -29,7 +29,7 @@ def decided(
         choice = next((c for c in left if c.chosen is not None and c.chosen.service.id == service), None)
         if choice is not None:
             left.remove(choice)
-            attempt["why"] = chosen_because(plan, choice)
+            attempt["why"] = chosen_because(plan, choice, choices[: choices.index(choice)])
             attempt["passed_over"] = passed_over(plan, choice, wall)
         elif attempt.get("forced"):
             attempt["why"] = "cooling after errors, like all that were left: the one that comes back first is asked all the same"
@@ -64,7 +64,8 @@ def smart_because(plan: Plan, routed: bool) -> str | None:
     return f"block {block.index}{name} matched: {asked}"
 
 
-def chosen_because(plan: Plan, choice: Choice) -> str:
+def chosen_because(plan: Plan, choice: Choice, before: Sequence[Choice] = ()) -> str:
+    """`before`: the choices made earlier for the same request."""
     assert choice.roster is not None
     rule, usable = plan.rule, choice.usable
     tier = usable[0].service.tier
@@ -76,13 +77,17 @@ def chosen_because(plan: Plan, choice: Choice) -> str:
     elif len(plan.candidates()) == 1:
         why = "the only service there is"
     else:
-        why = f"the only one usable of {where}"
+        others = {(c.roster, c.chosen.service.tier) for c in before if c.chosen is not None}
+        why = f"{_race(rule)}the only one {'left' if (choice.roster, tier) in others else 'usable'} of {where}"
     return f"may take over for {choice.reason}: {why}" if choice.reason else why
 
 
 def _tactic(rule: Rule) -> str:
-    race = f"in the race ({rule.race.strategy}), " if rule.race is not None else ""
-    return f"{race}by {rule.tactic.name}" if rule.tactic is not None else f"{race}as they stand in the rule"
+    return f"{_race(rule)}by {rule.tactic.name}" if rule.tactic is not None else f"{_race(rule)}as they stand in the rule"
+
+
+def _race(rule: Rule) -> str:
+    return f"in the race ({rule.race.strategy}), " if rule.race is not None else ""
 
 
 def _affinity(affinity: Affinity) -> str:

@@ -302,8 +302,9 @@ class Plan:
             self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
         if self._home is not None:
             self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
-        first = self.rosters[0]
-        all_usable = roster is first and len(usable) == len(first.tiers_for(self.op)[0])
+        # Candidates are a roster's own, so who begins with the same one and is as many is the first tier, whole.
+        first = self.rosters[0].tiers_for(self.op)
+        all_usable = bool(first) and len(usable) == len(first[0]) and usable[0] is first[0][0]
         self.choices.append((now, chosen, roster, usable, () if all_usable else self._passed_over(roster, usable, now), reason))
         return chosen
 
