@@ -154,8 +154,10 @@ async def test_a_page_left_open_for_a_day_does_not_grow(tmp_path):
 async def test_two_hundred_rules_are_folded_and_fifty_services_can_be_searched(tmp_path):
     told = Told()
     told.services, told.rules["names"] = crowd(), [f"rule-{n}" for n in range(200)]
+    told.rules["notes"] = ["file:rules.yaml: buffer: accepted"]
     async with told_page(tmp_path, told) as page:
         await page.shows("200 rules")
+        await page.shows("file:rules.yaml: buffer: accepted")
         assert not await page.value("document.querySelector('#rules details').open")
         await page.shows("20 of 50 services out: provider-2/model-2 (cooling)")
         await page.value("document.getElementById('filter').focus()")

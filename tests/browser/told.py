@@ -55,7 +55,7 @@ class Told:
         self.services: list[dict[str, Any]] = [service()]
         self.recent: list[dict[str, Any]] = []
         self.rules: dict[str, Any] = {
-            "version": "350d95c5adca", "applied_at": "2026-01-01T00:00:00Z", "sources": ["configmap:shop/llm-rules@48213"], "names": ["chat"], "problems": [],
+            "version": "350d95c5adca", "applied_at": "2026-01-01T00:00:00Z", "sources": ["configmap:shop/llm-rules@48213"], "names": ["chat"], "problems": [], "notes": [],
         }  # fmt: skip
         self.status: dict[str, Any] = {"version": "0.1.0", "ready": True, "draining": False, "in_flight": 3, "races": []}
         self.log: dict[str, Any] = {"enabled": True, "sample": 1.0}

@@ -64,6 +64,13 @@ def test_a_decision_says_its_rule_and_why_each_service_was_asked_or_not():
     assert lines[at + 3].startswith("      not acme/large: cooling until")
 
 
+def test_a_hedge_a_rescue_and_a_forced_attempt_are_called_that():
+    record = decision(1)
+    record["attempts"] = [{"service": "a/m", "outcome": "served", "duration_ms": 7.2, kind: True} for kind in ("hedge", "rescue", "forced")]
+    shown = [line for line in drawn(recent=[record]) if "a/m" in line]
+    assert shown == ["    a/m: served, 7 ms, hedge", "    a/m: served, 7 ms, rescue", "    a/m: served, 7 ms, forced"]
+
+
 def test_a_request_that_nobody_took_says_so():
     record = {"time": "2026-01-01T00:00:06.250Z", "path": "/v1/chat/completions", "code": 404, "reason": "model_not_found", "rule": None}
     lines = drawn(recent=[{**record, "service": None, "attempts": []}])

@@ -114,7 +114,8 @@ def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
             lines.append(paper.paint(f"    smart routing: {because['smart_routing']}", ""))
         for attempt in tried:
             why = f" ({attempt['why']})" if attempt.get("why") else ""
-            lines.append(paper.paint(f"    {attempt['service']}: {attempt['outcome']}, {attempt['duration_ms']:.0f} ms{why}", ""))
+            kinds = "".join(f", {kind}" for kind in ("hedge", "rescue", "forced") if attempt.get(kind))
+            lines.append(paper.paint(f"    {attempt['service']}: {attempt['outcome']}, {attempt['duration_ms']:.0f} ms{kinds}{why}", ""))
             lines += [paper.paint(f"      not {p['service']}: {p['why']}", DIM) for p in attempt.get("passed_over", ())]
         lines += [paper.paint(f"    not usable: {p['service']}: {p['why']}", DIM) for p in because.get("none_usable", ())]
     return lines
