@@ -100,6 +100,13 @@ def test_before_there_are_services_it_says_so():
     assert "no service yet" in drawn([])
 
 
+def test_races_are_counted():
+    told = Told()
+    told.status["races"] = [{"virtual_model": "fastest", "services": [{"service": "a/m", "wins": 3.5, "losses": 1, "score": 0.7}]}]
+    lines = picture({**told.status, "rules": told.rules, "services": told.services}, [], "here:1", Paper())
+    assert lines[-1] == "race fastest: a/m won 3.5 lost 1"
+
+
 def test_trouble_comes_first():
     assert drawn(trouble="nobody answers")[0] == "nobody answers"
 

@@ -1,10 +1,12 @@
 """`pilotfish top` against a running proxy, against nothing, and against something else."""
 
 import asyncio
+import io
 import socket
 
 import pytest
 
+from browser.told import Told, decision, service
 from harness import proxied
 from pilotfish.cli import main, top
 from pilotfish.cli._picture import RED, Paper, picture
@@ -54,6 +56,34 @@ async def test_problems_of_the_rules_read_last_are_shown(vendor, tmp_path):
         lines = await drawn(admin, colours=True)
     assert "not ready" in lines[0]
     assert any("problem: " in line and "rules" in line and RED in line for line in lines)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_a_picture_is_drawn_over_the_last_one_and_fits(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "12")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    told = Told()
+    told.services = [service(model=f"m{n}", state="cooling") for n in range(30)]
+    status = {**told.status, "rules": told.rules, "services": told.services}
+    for begun in (False, True):
+        top.draw(status, [decision(1)], "here:1", "", begun)
+    first, second = (f"{top.HOME}{picture}" for picture in terminal.getvalue().split(top.HOME)[1:])
+    assert terminal.getvalue().startswith(top.CLEAR)
+    assert second.startswith(top.HOME)
+    assert second.endswith(top.TO_END)
+    assert first.rstrip() == second.rstrip()
+    assert second.count("\n") <= 11
+    assert RED in second
+    monkeypatch.setenv("NO_COLOR", "1")
+    top.draw(status, [], "here:1", "", True)
+    assert RED not in terminal.getvalue().rpartition(top.HOME)[2]
 
 
 def test_where_nothing_answers_it_says_so(capsys):

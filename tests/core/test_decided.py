@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from core.playbook import House, Story
+from pilotfish.core.affinity import Homes, session_key
 from pilotfish.core.decided import NAMED, decided
 from pilotfish.core.headroom import Told
 from pilotfish.core.outcome import Outcome
-from pilotfish.core.plan import PASSED_KEPT, Plan
+from pilotfish.core.plan import PASSED_KEPT, Home, Plan
 
 WALL = 1_700_000_000.0  # 2023-11-14T22:13:20Z, when the plan's clock says 0
 BLOCK = "{ops: [{position: token, operation: ge, value: '500'}, {position: stream, operation: equals, value: 'true'}], services: [{provider: c, model: m}], description: long}"
@@ -193,6 +194,25 @@ def test_one_that_takes_over_for_a_refusal_says_for_which() -> None:
     story.begins(0)
     story.fails(0, Outcome.BAD_REQUEST, 1, reason="context_length")
     assert of_story(story, "a/one", "b/two")[1] == "may take over for context_length: the only one usable of tier 1"
+
+
+def test_a_home_is_told_from_a_tactics_choice() -> None:
+    """With one usable service nobody chose."""
+    for spec, said in (("by: user", "user"), ("by: header, header: x-session-id", "header x-session-id")):
+        house = House("a b", f"affinity: {{{spec}}}")
+        desk = house.desks["chat"]
+        home = Home(Homes(), session_key("chat", "somebody"), 60.0)
+        plan = Plan(desk, house.ledger, op="chat", tokens=1, rng=house.rng, home=home)
+        chosen = plan.next(0)
+        assert chosen is not None
+        [attempt] = of(house, plan, chosen.service.provider.name)["attempts"]
+        assert attempt["why"] == f"by affinity ({said}), among a/m, b/m (tier 0)"
+
+
+def test_the_first_rule_of_a_unified_scenario_says_so() -> None:
+    house = House("a", "scenario: code, request_model: other", more="scenarios: {code: {flags: {unified: true}}}")
+    said = of(house, house.plan(), model="mine", scenario="code")
+    assert said["rule"].startswith("scenario 'code' is unified: its first rule takes every model")
 
 
 def test_what_cannot_do_what_was_asked_for_is_named() -> None:

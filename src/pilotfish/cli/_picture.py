@@ -14,7 +14,7 @@ LEFT = frozenset({"service", "rule", "state"})  # names to the left, figures to 
 LEAST = ("tokens", "tier", "latency", "requests", "left", "rule", "tok/s", "p95", "flying", "ttft")
 NAME = 48  # longer names are cut in the middle: providers are told by their beginning, models by their end
 MARGIN = 2
-RECENT_LEAST = 6  # lines that decisions get, however many services there are
+RECENT_SHARE = 4  # decisions get a quarter of the lines, however many services there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def picture(status: dict[str, Any], recent: Sequence[dict[str, Any]], admin: str
     lines = [paper.paint(trouble, RED)] if trouble else []
     lines += _head(status, admin, paper)
     decisions = _decisions(recent, paper)
-    room = None if paper.rows is None else max(3, paper.rows - len(lines) - 1 - min(len(decisions), RECENT_LEAST))
+    room = None if paper.rows is None else max(4, paper.rows - len(lines) - 1 - min(len(decisions), paper.rows // RECENT_SHARE))
     lines += ["", *_services(status["services"], room, paper)]
     for race in status["races"]:
         shares = ", ".join(f"{s['service']} won {s['wins']:g} lost {s['losses']:g}" for s in race["services"])
