@@ -12,7 +12,7 @@ rules:
     services: [{{provider: v, model: small}}]
     smart_routing:
       - ops: [{{position: token, operation: ge, value: "1000"}}]
-        services: [{{provider: v, model: large}}, {{provider: v, model: small}}]
+        services: [{{provider: v, model: large}}, {{provider: v, model: small, weight: 0}}]
 """
 
 
