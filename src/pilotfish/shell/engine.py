@@ -22,7 +22,7 @@ from pilotfish.core.health import COOLING
 from pilotfish.core.inbound import Inbound
 from pilotfish.core.ledger import Ledger, all_rules
 from pilotfish.core.limits import Budgets
-from pilotfish.core.match import direct_rule, match
+from pilotfish.core.match import direct_rule, match, routes_smartly
 from pilotfish.core.outcome import Failure
 from pilotfish.core.plan import Desk, Home, Plan
 from pilotfish.core.races import RaceHistory
@@ -210,7 +210,7 @@ class Engine:
         block: int | None = None
         said: list[dict[str, Any]] = []
         view: RequestView | None = None
-        if rule.smart and self._routes_smartly(inbound.scenario):
+        if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
             view = RequestView(inbound, self._chat_of, self.ledger, _clock())
             wall = time.time()
             if checked:
@@ -231,10 +231,6 @@ class Engine:
             history=self.history,
         )
         return plan, block, said
-
-    def _routes_smartly(self, scenario: str) -> bool:
-        known = self.snapshot.scenarios.get(scenario)
-        return known is None or known.flags.get("smart", True)
 
     def _home(self, rule: Rule, inbound: Inbound, view: RequestView | None) -> Home | None:
         """Where a session, or a request with this beginning, should come back to."""
