@@ -193,22 +193,29 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for listener in (self._listener, self._admin_listener):
-            if listener is not None:
-                listener.close()
-        self.site.close()
-        for connection in (*self.server.connections, *self.admin_server.connections):
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.server.connections):
             connection.break_off(loudly=False)
         self.engine.close()
         if self.state is not None:
             self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
+        self.close_admin()
         if self.engine.tracer is not None:
             with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
                 async with asyncio.timeout(LAST_SPANS_S):
                     await asyncio.to_thread(self.engine.tracer.close)
         self.log.flush()
+
+    def close_admin(self) -> None:
+        """Nobody can ask any more how the proxy is: its last word before it ends."""
+        if self._admin_listener is not None:
+            self._admin_listener.close()
+        self.site.close()
+        for connection in list(self.admin_server.connections):
+            connection.break_off(loudly=False)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
