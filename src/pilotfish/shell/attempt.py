@@ -128,7 +128,7 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        headers = [*secret, *link.filled(forwarded(inbound.headers, call.same_style))]
+        headers = [*secret, *link.filled(forwarded(inbound.headers, call.same_style), self._op)]
         request = request_parts(head.lines, headers, call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
@@ -328,8 +328,11 @@ class Attempt:
         body = self._without_key(b"".join(self._parts)[:ERROR_BYTES])
         self.headers = [(name, self._without_key(value)) for name, value in self.headers]
         assert self.call is not None
-        info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
-        failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
+        kind = self.service.provider.kind
+        envelope = kind.envelopes.get(self._op)
+        style = self.call.style if envelope is None else envelope.errors
+        info = self.run.engine.styles(style).read_error(self.status, body, self._error_type())
+        failure = failure_of(kind, self.status, self.headers, info, time.time(), body if envelope is None else b"")
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
                 return
