@@ -71,10 +71,10 @@ LARGER = {"fallback_on": ["context_length"]}
 
 def overloaded(*then: str) -> dict[str, dict[str, Any]]:
     """Google and Bedrock have one word for a rate limit and for having too much to do: that is asked again after a backoff."""
-    return {style: {"attempts": ("first overloaded",) * 3 + then} for style in ("google", "bedrock")}
+    return {style: {"attempts": ("first overloaded",) * 3 + then} for style in ("google", "bedrock", "bedrock_claude")}
 
 
-PREFILL = ("anthropic", "google")  # the styles whose vendors' unnamed models are asked to go on from an assistant's turn
+PREFILL = ("anthropic", "google", "bedrock_claude")  # the styles whose vendors' unnamed models are asked to go on from an assistant's turn
 
 # Responses has its finish in its terminal event: without it the stream is broken. Bedrock has the usage in its last event.
 NO_DONE: dict[str, dict[str, Any]] = {

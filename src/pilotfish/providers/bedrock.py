@@ -84,7 +84,7 @@ KIND = ProviderKind(
     },
     probe_from=probe_from,
     # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and streaming are in the path, version and beta
-    # flags in the body.
+    # flags in the body. Every model takes this version, the newer ones 2026-10-21 too, which refuses more and answers alike.
     body_edits={
         "messages": BodyEdit(
             remove=("model", "stream"),

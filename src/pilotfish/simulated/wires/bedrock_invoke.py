@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pilotfish.core.model_facts import claude_version
 from pilotfish.simulated.asked import Asked, BadRequest
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.bedrock import exception_frame, failure
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pilotfish.simulated.answer import Answer
 
 _VERSION = "bedrock-2023-05-31"
+# Anthropic's current version, which only newer models take here ("Migrating to API version 2026-10-21").
+_NEW_VERSION, _NEW_VERSION_SINCE = "2026-10-21", (4, 7)
 _HEADERS = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
 # Flags and fields that Anthropic takes and Bedrock does not: one of them, and the whole request is refused.
 _UNKNOWN_FLAGS = frozenset({"oauth-2025-04-20", "prompt-caching-scope-2026-01-05", "fast-mode-2026-02-01", "mcp-client-2025-11-20"})
@@ -33,8 +36,10 @@ class BedrockInvoke(AnthropicMessages):
         return "application/vnd.amazon.eventstream"
 
     def read(self, body: dict[str, Any], model: str | None, stream: bool) -> Asked:
-        if body.get("anthropic_version") != _VERSION:
-            raise BadRequest(f"anthropic_version: found {body.get('anthropic_version')!r}, expected {_VERSION!r}")
+        version = body.get("anthropic_version")
+        is_new = version == _NEW_VERSION and (claude_version(model or "") or (0, 0)) >= _NEW_VERSION_SINCE
+        if version != _VERSION and not is_new:
+            raise BadRequest(f"anthropic_version: found {version!r}, expected {_VERSION!r}")
         for field in _UNKNOWN_FIELDS:
             if field in body:
                 raise BadRequest(f"{field}: Extra inputs are not permitted")
