@@ -198,6 +198,20 @@ def test_flags_alone_that_the_platform_refuses_leave_no_field() -> None:
     assert made.dropped == (f"anthropic-beta.{FOREIGN}",)
 
 
+def test_fields_that_the_platform_refuses_are_left_out_and_named_too() -> None:
+    """A rule that falls back from Anthropic to Bedrock must not end there with 400."""
+    made = on_bedrock({"service_tier": "auto", "metadata": {"user_id": "u"}}, FOREIGN)
+    assert ("service_tier" in sent(made), sent(made)["metadata"]) == (False, {"user_id": "u"})
+    assert made.dropped == ("service_tier", f"anthropic-beta.{FOREIGN}")
+
+
+def test_a_continuation_leaves_them_out_as_well() -> None:
+    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True, "service_tier": "auto"})
+    to = service("bedrock", "anthropic.claude-sonnet-4-5-v1:0")
+    made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
+    assert "service_tier" not in sent(made)
+
+
 def test_flags_in_a_field_of_another_kind_are_the_upstreams_to_refuse() -> None:
     assert sent(on_bedrock({"anthropic_beta": "text"}, KNOWN))["anthropic_beta"] == "text"
 

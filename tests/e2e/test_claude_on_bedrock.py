@@ -177,9 +177,9 @@ async def test_the_request_goes_out_as_bedrock_wants_it_and_else_as_it_came(tmp_
     beta = "oauth-2025-04-20,context-1m-2025-08-07"
     sent = {"anthropic-beta": beta, "anthropic-version": "2026-10-21", "accept": "application/json", "x-api-key": "the client's"}
     async with served(tmp_path) as (proxy, vendor):
-        answer = await proxy.post("/v1/messages", {**asked, "stream": True}, sent)
+        answer = await proxy.post("/v1/messages", {**asked, "stream": True, "service_tier": "auto"}, sent)
         assert answer.status == 200
-        assert answer.headers["x-pilotfish-dropped"] == "anthropic-beta.oauth-2025-04-20"
+        assert answer.headers["x-pilotfish-dropped"] == "service_tier, anthropic-beta.oauth-2025-04-20"
         seen = vendor.requests[-1]
     assert seen.path == f"/model/{CLAUDE}/invoke-with-response-stream"
     assert seen.json == {k: v for k, v in asked.items() if k != "model"} | {

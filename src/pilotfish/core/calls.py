@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.body import is_true, replaced
+from pilotfish.core.body import Members, is_true, members_of, replaced
 from pilotfish.core.inbound import Headers, Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import continuation
@@ -17,7 +17,7 @@ from pilotfish.core.snapshot import Service
 from pilotfish.core.style import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from pilotfish.core.neutral import Chat
     from pilotfish.core.provider import Flags
@@ -83,14 +83,8 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
     if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
         values["stream_options"] = _with_usage(members.get("stream_options"))
         hides = True
-    dropped: tuple[str, ...] = ()
-    edit = service.provider.kind.body_edits.get(op)
-    if edit is not None:
-        values.update({name: None for name in edit.remove if name in members})
-        values.update({name: msgspec.json.encode(value) for name, value in edit.put})
-        if edit.flags is not None:
-            flags, dropped = _flags(edit.flags, _asked_flags(edit.flags, inbound.headers), members, service)
-            values.update(flags)
+    wanted, dropped = _wanted(service, op, members, inbound.headers)
+    values.update(wanted)
     parts = replaced(inbound.body, members, values)
     return CallBody(op, inbound.style, parts, True, dropped, hides, content_type=inbound.content_type)
 
@@ -112,18 +106,26 @@ def _edited(call: CallBody, inbound: Inbound, service: Service) -> CallBody:
     edit = service.provider.kind.body_edits.get(call.op)
     if edit is None:
         return call
-    members = msgspec.json.decode(call.parts[0], type=dict[str, msgspec.Raw])
-    for name in edit.remove:
-        members.pop(name, None)
-    members.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in edit.put})
+    members = members_of(call.parts[0])
+    told = [(name.encode(), value.encode()) for name, value in call.headers]
+    wanted, dropped = _wanted(service, call.op, members, [*told, *inbound.headers] if call.same_style else told)
+    headers = tuple(h for h in call.headers if edit.flags is None or h[0] != edit.flags.header)
+    return call._replace(parts=replaced(call.parts[0], members, wanted), headers=headers, dropped=(*call.dropped, *dropped))
+
+
+def _wanted(service: Service, op: str, members: Members, headers: Headers) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
+    """What the platform wants otherwise: fields and their values, None to leave one out; and the names of what it refuses."""
+    edit = service.provider.kind.body_edits.get(op)
+    if edit is None:
+        return {}, ()
+    dropped = tuple(name for name in edit.refuses if name in members)
+    values: dict[str, bytes | None] = dict.fromkeys((*edit.remove, *dropped))
+    values.update((name, msgspec.json.encode(value)) for name, value in edit.put)
     if edit.flags is not None:
-        told = [(name.encode(), value.encode()) for name, value in call.headers]
-        asked = _asked_flags(edit.flags, [*told, *inbound.headers] if call.same_style else told)
-        flags, dropped = _flags(edit.flags, asked, members, service)
-        members.update({name: msgspec.Raw(value) for name, value in flags.items()})
-        headers = tuple(h for h in call.headers if h[0] != edit.flags.header)
-        call = call._replace(headers=headers, dropped=(*call.dropped, *dropped))
-    return call._replace(parts=(msgspec.json.encode(members),))
+        flags, unknown = _flags(edit.flags, _asked_flags(edit.flags, headers), members, service)
+        values.update(flags)
+        dropped += unknown
+    return values, dropped
 
 
 def _asked_flags(flags: Flags, headers: Headers) -> list[str]:
@@ -133,9 +135,7 @@ def _asked_flags(flags: Flags, headers: Headers) -> list[str]:
     return list(dict.fromkeys(flag for flag in found if flag))
 
 
-def _flags(
-    flags: Flags, asked: list[str], members: Mapping[str, msgspec.Raw], service: Service
-) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def _flags(flags: Flags, asked: list[str], members: Members, service: Service) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """The body's field with the flags that the platform takes, and the names of those that it does not. What the client itself wrote
     into the field stays: it was written for the platform."""
     if not asked:

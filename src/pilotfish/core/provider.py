@@ -88,9 +88,11 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class BodyEdit:
-    """What a platform wants otherwise in the body of a request that is else in its style: top-level fields to leave out and to set."""
+    """What a platform wants otherwise in the body of a request that is else in its style: top-level fields to leave out, since it has
+    another place for them, and to set; and those that it refuses, which are left out and named."""
 
     remove: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
     put: tuple[tuple[str, str], ...] = ()
     flags: Flags | None = None
 

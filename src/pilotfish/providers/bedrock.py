@@ -84,10 +84,11 @@ KIND = ProviderKind(
     },
     probe_from=probe_from,
     # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and streaming are in the path, version and beta
-    # flags in the body. Every model takes this version, the newer ones 2026-10-21 too, which refuses more and answers alike.
+    # flags in the body; what only Anthropic's own API has is answered with 400 "Extra inputs are not permitted". Every model takes this version, the newer ones 2026-10-21 too, which refuses more and answers alike.
     body_edits={
         "messages": BodyEdit(
             remove=("model", "stream"),
+            refuses=("container", "inference_geo", "mcp_servers", "service_tier", "speed"),
             put=(("anthropic_version", "bedrock-2023-05-31"),),
             flags=Flags("anthropic-beta", "anthropic_beta", BETA_FLAGS, option="anthropic_beta"),
         )
@@ -126,7 +127,8 @@ KIND = ProviderKind(
         "A `token` is taken as a Bedrock API key (Bearer); without one, requests are signed (SigV4).",
         "Clients of Anthropic's form reach a Claude in that form (InvokeModel), so nothing is lost; all others, and all other models, are "
         "served through Converse. `api_style: anthropic` has every client's requests for a Claude written in Anthropic's form.",
-        "A client's `anthropic-beta` flags that Bedrock is not known to take are left out and named; `options.anthropic_beta` adds some.",
+        "A client's `anthropic-beta` flags that Bedrock is not known to take are left out and named, and so are fields that only Anthropic's "
+        "own API has (`service_tier`, `inference_geo`, ...); `options.anthropic_beta` adds flags.",
         "Model ids, inference profiles (`us.anthropic...`) and ARNs are taken as they stand.",
     ),
 )

@@ -23,7 +23,7 @@ _NEW_VERSION, _NEW_VERSION_SINCE = "2026-10-21", (4, 7)
 _HEADERS = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
 # Flags and fields that Anthropic takes and Bedrock does not: one of them, and the whole request is refused.
 _UNKNOWN_FLAGS = frozenset({"oauth-2025-04-20", "prompt-caching-scope-2026-01-05", "fast-mode-2026-02-01", "mcp-client-2025-11-20"})
-_UNKNOWN_FIELDS = ("model", "stream", "service_tier")
+_UNKNOWN_FIELDS = ("model", "stream", "service_tier", "inference_geo", "container", "mcp_servers", "speed")
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
