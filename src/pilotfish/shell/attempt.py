@@ -101,6 +101,8 @@ class Attempt:
             self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
+                if run.rule.unsupported == "reject":
+                    raise ClientError(400, "unsupported", f"{self.service.id} cannot carry {', '.join(self.call.dropped)}")
         except ClientError as e:
             self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
             return
