@@ -146,7 +146,7 @@ CASES: list[Case] = [
     Case(title="compression that breaks", first="n12-badgzip", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
     Case(title="a chunk without a size", first="n12-badchunk", said="part", attempts=("first broken_stream",)),
-    Case(title="an event of 3 MiB", first="n12-gap-40ms-hugeline", said="part", attempts=("first broken_stream",)),
+    Case(title="an event of 3 MiB", first="n12-gap-90ms-hugeline", said="part", attempts=("first broken_stream",)),
     *both(title="a head in small pieces", first="n12-slowhead-100ms", attempts=("first served",)),
     Case(title="pieces of 3 bytes with CRLF", first="n12-split3-crlf", attempts=("first served",)),
 ]  # fmt: skip
