@@ -17,14 +17,14 @@ from pilotfish.styles.bedrock.invoke import ChunkSplitter
 DEFAULT_REGION = "us-east-1"
 _RUNTIME_HOST = re.compile(r"https://bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)")
 
-# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11; `claude-code` is what Claude Code sends to Bedrock itself.
-# A flag that Bedrock does not know is answered with 400 "invalid beta flag", and SDKs send flags that only Anthropic knows.
+# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11. A flag that Bedrock does not know is answered with 400
+# "invalid beta flag", and SDKs and Claude Code send flags that only Anthropic knows.
 BETA_FLAGS = frozenset(
     {
-        "claude-code-20250219", "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24",
-        "context-1m-2025-08-07", "context-management-2025-06-27", "dev-full-thinking-2025-05-14", "effort-2025-11-24",
-        "fine-grained-tool-streaming-2025-05-14", "interleaved-thinking-2025-05-14", "output-128k-2025-02-19",
-        "structured-outputs-2025-11-13", "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29", "tool-search-tool-2025-10-19",
+        "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24", "context-1m-2025-08-07",
+        "context-management-2025-06-27", "dev-full-thinking-2025-05-14", "effort-2025-11-24", "fine-grained-tool-streaming-2025-05-14",
+        "interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29",
+        "tool-search-tool-2025-10-19",
     }
 )  # fmt: skip
 
