@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
 ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis
 
-.PHONY: help demo test check fix bench simulate docs lock clean
+.PHONY: help demo test check fix compile bench simulate docs lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +24,9 @@ check:  ## everything that CI does
 
 fix: $(VENV)/.dev  ## format, and lint what can be put right
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+compile: $(VENV)/.dev  ## the hot path compiled beside its sources, as in the image; edits count again after `make clean`
+	PILOTFISH_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace
 
 bench: $(VENV)/.minimal  ## added latency, requests and chunks per second, CPU and memory against direct and nginx
 	$(BIN)/python bench/run.py $(ARGS)
@@ -45,6 +48,7 @@ lock: $(VENV)-lock/.uv  ## the lock files of requirements/ anew, from pyproject.
 	$(LOCK) requirements/grafana.in -c requirements/dev.lock -o requirements/grafana.lock
 
 clean:  ## removes environments and caches
+	find src -name '*.so' -delete
 	rm -rf .venv .venv-lock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
