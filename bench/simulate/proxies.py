@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from bench.simulate.vendors import Reply, World
 from bench.simulate.workloads import Workload
 
-from pilotfish.core.dispatch import Answer, Break, Cancel, Commands, Dispatch, Relay, Start, WakeAt
+from pilotfish.core.dispatch import Answer, Break, Cancel, Command, Dispatch, Relay, Start, WakeAt
 from pilotfish.core.headroom import Told
 from pilotfish.core.ledger import Ledger, Timings
 from pilotfish.core.outcome import Failure, Outcome, Usage
@@ -106,7 +106,7 @@ class Request:
         self.proxy.result.requests += 1
         self.obey(self.dispatch.begin(self.clock.now))
 
-    def obey(self, commands: Commands) -> None:
+    def obey(self, commands: Iterable[Command]) -> None:
         for command in commands:
             if isinstance(command, Start):
                 self.start(command.n, command.candidate)

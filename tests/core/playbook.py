@@ -12,6 +12,7 @@ nothing follows its end, no more attempts than the rule allows.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
 from pilotfish.core.commands import Answer, Break, Cancel, Command, Done, Relay, Start, WakeAt
@@ -144,7 +145,6 @@ class Story:
         self.relayed: int | None = None
         self.ended = ""
         self.wake: float | None = None
-        self.at_once: list[str] = []  # the providers of attempts started by the same event
         self.other_ways = 0  # how often a refusal was followed by the same request, worded otherwise
 
     # ---- events
@@ -207,8 +207,7 @@ class Story:
             timings=timings, cost_usd=0.0, began=attempt.began, now=now,
         )  # fmt: skip
 
-    def _obey(self, commands: list[Command], now: float) -> str:
-        self.at_once = []
+    def _obey(self, commands: Iterable[Command], now: float) -> str:
         return "; ".join(self._word(command, now) for command in commands)
 
     def _word(self, command: Command, now: float) -> str:
@@ -246,10 +245,8 @@ class Story:
         health = c.state.health  # who is due is asked to find out how it is, whatever sent it out
         assert health.is_due(now) or not health.is_out(now), f"{command}, but {c} told us to stay away, or refused our key"
         assert self.house.ledger.key_for(c, now) is not None, f"{command}, but {c} has no usable key"
-        if c.state.provider not in self.at_once:  # participants of a race are chosen together, before any of them is counted
-            blocked = self.house.budgets.blocked(c, self.plan.tokens, now)
-            assert blocked is None, f"{command}, but {blocked}"
-        self.at_once.append(c.state.provider)
+        blocked = self.house.budgets.blocked(c, self.plan.tokens, now)
+        assert blocked is None, f"{command}, but {blocked}"
         self.house.ledger.begin(c, self.plan.tokens, now)
         self.house.budgets.take(c, self.plan.tokens, now)
         key = self.house.ledger.key_for(c, now) or 0

@@ -35,6 +35,13 @@ def test_one_provider_may_take_part_with_several_models() -> None:
     assert House("a/x a/y", FIRST).request().begins(0) == "start 0 a/x; start 1 a/y; wake 5"
 
 
+def test_participants_do_not_go_together_beyond_what_their_provider_may_take() -> None:
+    alone = "no_key_required: true, limits: {concurrency: 1}"
+    assert House("a/x a/y b", FIRST, a=alone).request().begins(0) == "start 0 a/x; start 1 b; wake 5"
+    house = House("a/x a/y", FIRST, a=alone)
+    assert house.request().begins(0) == "start 0 a/x; wake 5", "a race of one is a race: another would wait for nothing"
+
+
 def test_services_that_may_not_be_used_take_no_part() -> None:
     house = House("a b c", FIRST)
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=60)

@@ -10,12 +10,13 @@ to the ledger has happened before an event is told, so that the plan sees the se
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
+from pilotfish.core.commands import Answer, Break, Cancel, Command, Commands, Done, Relay, Start, WakeAt
 from pilotfish.core.outcome import Failure, Outcome
 from pilotfish.core.plan import Plan
 from pilotfish.core.races import score
+from pilotfish.core.snapshot import Race
 from pilotfish.core.tactic import Candidate
 from pilotfish.core.tries import LATE, NO_SERVICE, RACE_LATE, RATE_LIMITED, Try
 
@@ -52,23 +53,24 @@ class Dispatch:
 
     # ---- events
 
-    def begin(self, now: float) -> Commands:
+    def begin(self, now: float) -> Iterable[Command]:
         self.plan.desk.retries.request(now)
         if self.rule.hedge is not None:
             self.plan.desk.hedges.request(now)
-        race = self.rule.race
-        if race is None:
-            return self._advance(now)
-        commands: Commands = []
+        return self._advance(now) if self.rule.race is None else self._line_up(self.rule.race, now)
+
+    def _line_up(self, race: Race, now: float) -> Iterator[Command]:
+        """A race's first participants. Each is started before the next is chosen: what it takes of the limits is gone for the others."""
         for _ in range(min(race.max_parallel, self.rule.retries.max_attempts)):
             candidate = self.plan.next(now)
             if candidate is None:
                 break
-            commands += self._start(candidate, now)
-        if not commands:
-            return self._advance(now)
+            yield from self._start(candidate, now)
+        if not self.attempts:
+            yield from self._advance(now)
+            return
         self._timers["race"] = min(now + race.timeout_s, self.deadline)
-        return [*commands, self._wake()]
+        yield self._wake()
 
     def spoke(self, n: int, now: float) -> Commands:
         """First content of this attempt."""

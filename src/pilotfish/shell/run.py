@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pilotfish.core.calls import CallBody, continuation_body, may_hedge
 from pilotfish.core.channel import Channel, InArray, PassThrough, Translated, renamer
-from pilotfish.core.commands import Answer, Break, Cancel, Commands, Done, Relay, Start, WakeAt
+from pilotfish.core.commands import Answer, Break, Cancel, Command, Done, Relay, Start, WakeAt
 from pilotfish.core.dispatch import Dispatch
 from pilotfish.core.inbound import Inbound, header_text, returned
 from pilotfish.core.outcome import Failure, Outcome, Usage
@@ -83,7 +84,7 @@ class Run:
         self._record: Record | None = None
         self._no_prefill: list[object] = []
         self._obeying = False
-        self._pending: list[tuple[Commands, float]] = []
+        self._pending: list[tuple[Iterable[Command], float]] = []
         self.trace: RunTrace | None = None
         self.dispatch = Dispatch(
             plan,
@@ -99,7 +100,7 @@ class Run:
 
     # ---- obeying
 
-    def obey(self, commands: Commands, now: float) -> None:
+    def obey(self, commands: Iterable[Command], now: float) -> None:
         """In order, each whole before the next: what an attempt tells at once, while it is being started, waits its turn."""
         if not commands:
             return
@@ -115,7 +116,7 @@ class Run:
         finally:
             self._obeying = False
 
-    def _each(self, commands: Commands, now: float) -> None:
+    def _each(self, commands: Iterable[Command], now: float) -> None:
         for command in commands:
             if isinstance(command, Start):
                 attempt = Attempt(self, command, now)
