@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pilotfish.core.calls import CallBody, call_body, request_parts
 from pilotfish.core.channel import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
-from pilotfish.core.classify import failure_of
+from pilotfish.core.classify import failure_of, judged_by_path
 from pilotfish.core.commands import Start
 from pilotfish.core.headroom import read_limits
 from pilotfish.core.inbound import forwarded
@@ -330,6 +330,8 @@ class Attempt:
         assert self.call is not None
         info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
+        if self.run.inbound.tail:
+            failure = judged_by_path(failure, self.service.model)
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
                 return
