@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 15.0
 DROPPED_SHOWN = 50  # in a header; the log has them all
+DROPPED_CHARS = 100  # of each: its path may hold names that a client made up
 _OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
@@ -328,7 +329,7 @@ class Run:
         self._no_prefill.append(attempt.candidate.state)
 
     def dropped(self, fields: tuple[str, ...]) -> None:
-        self.dropped_fields = fields
+        self.dropped_fields = tuple([name if len(name) <= DROPPED_CHARS else f"{name[:DROPPED_CHARS]}..." for name in fields])
 
     def trace_headers(self, attempt: Attempt) -> list[bytes]:
         """Without tracing none: the client's own go through like its other headers."""
