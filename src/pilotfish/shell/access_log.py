@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
+from pilotfish.core.inbound import shown
+
 if TYPE_CHECKING:
     from pilotfish.core.outcome import Failure
     from pilotfish.shell.attempt import Attempt
@@ -126,8 +128,8 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "rule": run.rule.name,
         "style": inbound.style,
         "op": inbound.op,
-        "path": inbound.path,
-        "model": inbound.model[:200],
+        "path": shown(inbound.path),
+        "model": shown(inbound.model),
         "code": run.code,
         "stream": inbound.stream,
         "service": served.service.id if served is not None else None,

@@ -19,7 +19,7 @@ from pilotfish.core.affinity import Homes, prefix_key, session_key
 from pilotfish.core.calls import chat_of
 from pilotfish.core.content import RequestView, session_of
 from pilotfish.core.health import COOLING
-from pilotfish.core.inbound import Inbound
+from pilotfish.core.inbound import Inbound, shown
 from pilotfish.core.ledger import Ledger, all_rules
 from pilotfish.core.limits import Budgets
 from pilotfish.core.match import direct_rule, match
@@ -149,7 +149,7 @@ class Engine:
             return
         surface = surfaces.find(path)
         if surface is None:
-            raise ClientError(404, "unknown_path", f"no such path: POST {path}")
+            raise ClientError(404, "unknown_path", f"no such path: POST {shown(path)}")
         if self.draining:
             raise ClientError(503, "draining", "this proxy is shutting down")
         if len(self.runs) >= self._max_in_flight:
@@ -200,7 +200,7 @@ class Engine:
             (b"x-pilotfish-estimated", b"true"),
         ]
         self.counting.code(plan.rule.name, inbound.style, 200).value += 1
-        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=inbound.path, code=200, reason="estimated")
+        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=shown(inbound.path), code=200, reason="estimated")
         exchange.respond(200, head, token_count(inbound.op, tokens))
 
     def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
@@ -253,7 +253,7 @@ class Engine:
         """The rule of a request, why, and whether the rules name its model. Raises ClientError (404)."""
         found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
         if found is None:
-            named = f"model {inbound.model!r}" if inbound.model else "a request without a model"
+            named = f"model {shown(inbound.model)!r}" if inbound.model else "a request without a model"
             raise ClientError(404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}")
         if found.rule is not None:
             return self._desks[found.rule.name], found.why, True
@@ -295,18 +295,14 @@ class Engine:
         listed = surfaces.models_path(path) if exchange.method in (b"GET", b"HEAD") else None
         if listed is None:
             if surfaces.find(path) is not None:
-                raise ClientError(405, "method_not_allowed", f"{path} takes POST, found {exchange.method.decode('latin-1')}")
-            raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
+                raise ClientError(405, "method_not_allowed", f"{shown(path)} takes POST, found {exchange.method.decode('latin-1')}")
+            raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {shown(path)}")
         names = {name for name, _ in exchange.headers}
         anthropic = b"anthropic-version" in names
         if b"x-goog-api-key" in names:
             listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self.snapshot, listed, anthropic)
-        exchange.respond(
-            status,
-            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
-            b"" if exchange.method == b"HEAD" else body,
-        )
+        exchange.respond(status, [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())], body)
 
     def turn_away(self, exchange: Exchange, error: ClientError, path: str) -> None:
         """A local error, in the style of the path that was asked."""
@@ -319,9 +315,11 @@ class Engine:
         ]
         if error.status == 503:
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        elif error.status == 405:
+            head.append((b"allow", b"POST"))
         body = self.styles(name).write_error(error.status, ErrorInfo(message=error.message, code=error.code, status=error.status))
         self.counting.code("", name, error.status).value += 1
-        self.log.turned_away(request_id=head[1][1].decode(), style=name, path=path, code=error.status, reason=error.code)
+        self.log.turned_away(request_id=head[1][1].decode(), style=name, path=shown(path), code=error.status, reason=error.code)
         exchange.respond(error.status, head, body)
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
