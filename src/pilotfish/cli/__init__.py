@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use or unreadable input.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,6 +18,7 @@ from pilotfish.errors import StartError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; what it was called as decides which modules are imported, since a sidecar pays for each."""
+    _open_standard_files()
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser(given).parse_args(given)
@@ -30,6 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # who read our output has gone; there is nobody to tell
         return 0
+
+
+def _open_standard_files() -> None:
+    """Some supervisors start programs with these closed. The first connections would take their places, and be written to."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def commands() -> dict[str, str]:

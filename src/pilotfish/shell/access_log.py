@@ -90,7 +90,7 @@ class AccessLog:
         if lines:
             try:
                 self._write(b"".join(lines))
-            except OSError:
+            except (OSError, ValueError):
                 pass  # nobody reads stdout any more: serving goes on
 
 

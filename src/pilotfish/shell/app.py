@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -141,7 +142,8 @@ class App:
             )
         if self.settings.config:
             seen = fingerprint(self.settings.config)
-            load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
+            if not self._read_files():
+                seen = None
         admin = Admin(self.engine, self.keeper)
         self._runner = web.AppRunner(admin.application(), access_log=None, handle_signals=False)
         await self._runner.setup()
@@ -165,6 +167,15 @@ class App:
         else:
             self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
+
+    def _read_files(self) -> bool:
+        return load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
+
+    def _hung_up(self) -> None:
+        """SIGHUP, by which servers are asked to read their rules again; here they are watched, but it must not end the process."""
+        log.info("reading_again", config=list(self.settings.config))
+        if self.settings.config:
+            self._read_files()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
@@ -228,6 +239,8 @@ class App:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, lambda: now.set() if stop.is_set() else stop.set())
+        if not sys.stderr.isatty():  # at a terminal it says that the terminal has gone, and the proxy goes with it
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             await self.start()
             await stop.wait()
