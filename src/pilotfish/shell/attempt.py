@@ -31,6 +31,7 @@ KEY_BYTES = 8  # what is shorter is no secret, but may be any word
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
 _LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
+    "local": (Outcome.CONNECT_FAILED, 503),
     "connect_timeout": (Outcome.TIMEOUT, 504),
     "reset": (Outcome.CONNECT_FAILED, 502),
     "cut": (Outcome.SERVER_ERROR, 502),
@@ -239,7 +240,10 @@ class Attempt:
             self._stream_complete(now)
         else:
             outcome, status = _LOST[kind]
-            self._broke(outcome, message, now, status)
+            if kind == "local":
+                self._fail(Failure(outcome=outcome, status=status, message=message, code="overloaded", local=True), now)
+            else:
+                self._broke(outcome, message, now, status)
 
     # ---- streams
 
@@ -331,8 +335,7 @@ class Attempt:
         assert self.call is not None
         info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
         failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
-        if self.run.inbound.tail:
-            failure = judged_by_path(failure, self.service.model)
+        failure = judged_by_path(failure, self.service.model) if self.run.inbound.tail else failure
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
                 return
