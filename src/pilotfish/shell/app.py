@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
+import resource
 import signal
 import socket
 import sys
@@ -46,6 +48,7 @@ SWEEP_S = 1.0
 LAG_S = 0.25
 GC_THRESHOLDS = (20_000, 20, 50)
 BACKLOG = 4096
+DESCRIPTORS_BESIDE = 128  # idle connections to providers, the admin port, files
 # After the last answer is written, the kernel may still have to send it.
 LAST_BYTES_S = 0.05
 LAST_SPANS_S = 5.0
@@ -168,6 +171,18 @@ class App:
             self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
 
+    def _get_descriptors(self) -> None:
+        """As many as the system lets us have: each request in flight takes two, and shells give 1024, or 256."""
+        needed = DESCRIPTORS_BESIDE + 2 * self.settings.max_in_flight
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+                soft = most
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            log.warning("few_descriptors", limit=soft, needed=needed, max_in_flight=self.settings.max_in_flight)
+
     def _read_files(self) -> bool:
         return load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
 
@@ -235,6 +250,8 @@ class App:
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
+        self._get_descriptors()
+        asyncio.get_running_loop().set_exception_handler(_LoopErrors())
         stop, now = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
@@ -288,6 +305,21 @@ def _tell(task: asyncio.Task[None]) -> None:
     """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+class _LoopErrors:
+    """What the event loop tells of. asyncio tells of each connection that it cannot take for want of a descriptor, thousands of times
+    a second; once is enough."""
+
+    def __init__(self) -> None:
+        self._told_at = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "socket.accept()" not in context.get("message", ""):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._told_at >= SWEEP_S:
+            self._told_at = loop.time()
+            log.error("cannot_accept", error=str(context.get("exception")))
 
 
 def _tracer(endpoint: str) -> Tracer:

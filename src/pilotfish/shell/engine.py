@@ -110,6 +110,8 @@ class Engine:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """From now on new requests follow these rules; requests under way go on with theirs."""
+        for provider in snapshot.providers.values():
+            styles.get(provider.style)  # imported now, and not with a request that may come when no descriptor is left to read it
         self.ledger.adopt(snapshot)
         self.budgets.adopt(snapshot, self.ledger)
         self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
@@ -172,7 +174,7 @@ class Engine:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
         if self.shared is None:
-            run.begin(started)
+            self._begin(run, started)
         else:
             self._spawn(self._begin_shared(self.shared, run, started))
 
@@ -180,7 +182,23 @@ class Engine:
         """With limits in common with other proxies: asks for what this request may need, for two milliseconds at most."""
         await shared.reserve(run.plan.candidates(), run.plan.tokens)
         if not run.over:
+            self._begin(run, started)
+
+    def _begin(self, run: Run, started: float) -> None:
+        try:
             run.begin(started)
+        except Exception:
+            self._spoilt(run)
+
+    def _spoilt(self, run: Run) -> None:
+        """An error of ours, while it is handled: its run ends, and is not counted as in flight for ever."""
+        self.log.bug("request")
+        try:
+            run.spoilt()
+        except Exception:
+            self.log.bug("request")
+            run.exchange.abort()
+            self.runs.discard(run)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -356,7 +374,10 @@ class Engine:
     def _tick(self) -> None:
         now = _clock()
         for run in list(self.runs):
-            run.tick(now)
+            try:
+                run.tick(now)
+            except Exception:  # one that went wrong must not stop the clock of all others
+                self._spoilt(run)
         if self._finishing:
             for ticket, until in self._finishing:
                 if until <= now:

@@ -358,6 +358,16 @@ class Run:
         self.obey(self.dispatch.left(), now)
         self._finish(now, Failure(outcome=Outcome.CLIENT_GONE, status=499, message="the client left"))
 
+    def spoilt(self) -> None:
+        """An error of ours: what still runs is given up, and the client told, as far as it still can be."""
+        if self.over:
+            return
+        now = _clock()
+        self._pending.clear()
+        self.obey(self.dispatch.left(), now)
+        message = "an error inside the proxy; its log has more"
+        self._answer(Failure(outcome=Outcome.SERVER_ERROR, status=500, code="internal_error", message=message), None, now)
+
     def pause(self) -> None:
         if self.relayed is not None:
             self.relayed.pause()

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all styles, in alphabetical order; imports none of them."""
-    return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
+    """The names of all styles, in alphabetical order; imports none of them. Raises OSError where they cannot be looked up now."""
+    found = tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
+    if not found:  # no descriptor is left to read the folder with, and an empty answer would be remembered for ever
+        raise OSError("the folder of styles cannot be read")
+    return found
 
 
 @cache
