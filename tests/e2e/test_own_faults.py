@@ -37,6 +37,7 @@ def nothing_is_left(proxy) -> bool:
     return not engine.runs and not any(state.in_flight for state in engine.ledger.services.values())
 
 
+@pytest.mark.interpreted
 async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_flight(proxy, monkeypatch):
     begin = Run.begin
 
@@ -54,6 +55,7 @@ async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_fli
     assert (await proxy.chat("m")).status == 200
 
 
+@pytest.mark.interpreted
 async def test_an_error_in_one_requests_clock_does_not_stop_the_others_clocks(proxy, vendor, monkeypatch):
     gate = asyncio.Event()
     vendor.always(Fault.hold(gate))
@@ -75,6 +77,7 @@ async def test_an_error_in_one_requests_clock_does_not_stop_the_others_clocks(pr
     assert nothing_is_left(proxy)
 
 
+@pytest.mark.interpreted
 async def test_an_error_at_an_answers_end_is_told_and_nothing_stays_in_flight(proxy, monkeypatch):
     def broken(self, call):
         raise ZeroDivisionError

@@ -180,7 +180,8 @@ class Run:
         head = self._head(attempt)
         if call is None or not call.same_style:
             return [(b"content-type", self._content_type), *head]
-        if self.inbound.array:
+        unwrapped = attempt.mode == "stream" and call.op in attempt.service.provider.kind.envelopes
+        if self.inbound.array or unwrapped:
             return [(b"content-type", self._content_type), *(h for h in returned(attempt.headers) if h[0] != b"content-type"), *head]
         return [*returned(attempt.headers), *head]
 
@@ -263,7 +264,8 @@ class Run:
         assert call is not None
         styles = self.engine.styles
         upstream = styles(call.style)
-        splitter = upstream.splitter()
+        envelope = attempt.service.provider.kind.envelopes.get(call.op)
+        splitter = upstream.splitter() if envelope is None else envelope.splitter()
         shown = self._shown_model()
         continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
         if call.same_style and not continues:

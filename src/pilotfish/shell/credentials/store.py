@@ -15,7 +15,7 @@ from pilotfish.shell.credentials.oauth import oauth_key
 from pilotfish.shell.credentials.static import BEARER, StaticKey
 
 # Which module proves that an extra is installed.
-MODULES = {"aws": "botocore", "azure": "azure.identity", "google": "google.auth"}
+MODULES = {"aws": "botocore", "azure": "azure.identity", "google": "google.auth", "socks": "python_socks"}
 
 
 class Credentials:
@@ -76,6 +76,8 @@ def problems_of(provider: Provider, surroundings: Surroundings, installed: Calla
     extra = provider.kind.extra
     if needed and extra and not (installed or _installed)(extra):
         problems.append(f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'")
+    if provider.proxy_url.startswith("socks") and not (installed or _installed)("socks"):
+        problems.append("proxy_url: a SOCKS proxy needs a library: pip install 'pilotfish[socks]'")
     try:
         Credentials(provider, surroundings)
     except (ValueError, CredentialError) as e:
