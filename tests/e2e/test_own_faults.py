@@ -94,7 +94,7 @@ async def test_an_error_at_an_answers_end_is_told_and_nothing_stays_in_flight(pr
 def test_styles_that_could_not_be_looked_up_once_are_found_the_next_time(monkeypatch):
     """Without a descriptor the folder seems to be empty; the proxy once remembered that, and served nobody any more."""
     monkeypatch.setattr(styles, "names", styles.names.__wrapped__)
-    monkeypatch.setattr(styles, "iter_modules", lambda path: [])
+    monkeypatch.setattr(styles, "names_in", lambda path: ())
     with pytest.raises(OSError, match="cannot be read"):
         styles.get.__wrapped__("openai")
     monkeypatch.undo()

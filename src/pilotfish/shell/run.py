@@ -17,7 +17,6 @@ from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import Continuation, Record, added
 from pilotfish.core.style import ErrorInfo
 from pilotfish.shell.attempt import Attempt
-from pilotfish.styles.google.array import ArrayFraming
 
 if TYPE_CHECKING:
     from pilotfish.core.snapshot import Rule
@@ -236,6 +235,8 @@ class Run:
         if self._writer is not None:
             return self._writer.error(error)
         if self.inbound.array:
+            from pilotfish.styles.google.array import ArrayFraming
+
             channel = self.relayed.channel if self.relayed is not None else None
             return channel.error_element(error) if isinstance(channel, InArray) else ArrayFraming().error(error)
         return self.style.error_event(error)
@@ -270,6 +271,8 @@ class Run:
         continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
         if call.same_style and not continues:
             if self.inbound.array:
+                from pilotfish.styles.google.array import ArrayFraming
+
                 return InArray(splitter, upstream.watcher(), renamer(shown) if shown else None, ArrayFraming())
             return PassThrough(
                 splitter,

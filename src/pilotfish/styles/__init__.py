@@ -7,9 +7,9 @@ style the translations are imported when a request first needs them, since most 
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast
+
+from pilotfish.core.variants import exported, names_in
 
 if TYPE_CHECKING:
     from pilotfish.core.style import Style
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @cache
 def names() -> tuple[str, ...]:
     """The names of all styles, in alphabetical order; imports none of them. Raises OSError where they cannot be looked up now."""
-    found = tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
+    found = names_in(__path__)
     if not found:  # no descriptor is left to read the folder with, and an empty answer would be remembered for ever
         raise OSError("the folder of styles cannot be read")
     return found
@@ -29,7 +29,7 @@ def get(name: str) -> Style:
     """The style of that name. Raises KeyError, naming those there are."""
     if name not in names():
         raise KeyError(f"unknown style {name!r}; known: {', '.join(names())}")
-    return cast("Style", import_module(f"{__name__}.{name}").STYLE)
+    return cast("Style", exported(__name__, name, "STYLE"))
 
 
 def all_styles() -> tuple[Style, ...]:
