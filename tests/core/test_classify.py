@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.classify import failure_of
+from pilotfish.core.classify import failure_of, judged_by_path
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.provider import ErrorCodes, ProviderKind
 from pilotfish.core.style import ErrorInfo
@@ -172,3 +172,11 @@ def test_limits_that_come_with_every_answer_are_no_word_of_when_to_come_back_unl
     limited = failure_of(get("openai"), 429, headers, ErrorInfo(message="slow down"), NOW)
     assert (broken.outcome, broken.wait_s) == (Outcome.SERVER_ERROR, None)
     assert (limited.outcome, limited.wait_s) == (Outcome.RATE_LIMITED, 6.0)
+
+
+def test_a_404_on_a_path_that_a_client_made_up_is_its_own_fault_unless_it_names_the_model():
+    """Anybody could otherwise put a service out for all others by asking for `/v1/images/nonsense`."""
+    assert judged_by_path(classified(404, "no such path"), "dall-e-3").outcome is Outcome.BAD_REQUEST
+    assert judged_by_path(classified(404, "no model dall-e-3 here"), "dall-e-3").outcome is Outcome.NOT_FOUND
+    assert judged_by_path(classified(404, "no", code="model_not_found"), "dall-e-3").outcome is Outcome.NOT_FOUND
+    assert judged_by_path(classified(503), "dall-e-3").outcome is Outcome.OVERLOADED

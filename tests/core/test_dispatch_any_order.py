@@ -74,7 +74,7 @@ def check(story: Story) -> None:
         assert story.running() or story.wake is not None, "nothing runs, nobody wakes it, and the client waits"
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     limits=st.sampled_from(LIMITS),
     rule=st.sampled_from(RULES),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish.core import surfaces
-from pilotfish.core.inbound import Headers, Inbound, forwarded, header_text, multipart_with_model, returned
+from pilotfish.core.inbound import Headers, Inbound, forwarded, header_text, multipart_with_model, returned, shown
 from pilotfish.errors import ClientError
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
@@ -27,6 +27,24 @@ def inbound(path: str, body: bytes | dict[str, Any], *, query: str = "", headers
 
 
 # ---- what cannot be read
+
+
+def test_a_compressed_body_is_refused_by_its_encoding() -> None:
+    with pytest.raises(ClientError, match=r"content-encoding is 'gzip', expected") as e:
+        inbound(CHAT, b"\x1f\x8b\x08", headers=[(b"content-encoding", b"gzip")])
+    assert (e.value.status, e.value.code) == (415, "unsupported_encoding")
+    with pytest.raises(ClientError, match="not UTF-8"):
+        inbound(CHAT, b"\x1f\x8b\x08", headers=[(b"content-encoding", b"Identity")])
+
+
+def test_a_model_of_megabytes_is_refused_by_its_length_and_not_repeated() -> None:
+    """What is remembered of a model (a desk, a service's state) would be as large."""
+    with pytest.raises(ClientError, match=r"^'model' has 1000000 characters, expected at most 2048$"):
+        inbound(CHAT, {"model": "m" * 1_000_000})
+
+
+def test_a_long_text_is_repeated_in_part() -> None:
+    assert (shown("a" * 200), shown("a" * 201)) == ("a" * 200, "a" * 200 + "...")
 
 
 def test_a_body_that_is_no_json_object_is_the_clients_error() -> None:
@@ -265,6 +283,20 @@ def test_the_first_header_of_a_name_is_the_one_that_counts() -> None:
     assert (request.header(b"x-session"), request.header(b"absent")) == (b"1", None)
 
 
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        (b"application/x-www-form-urlencoded", b"application/json"),  # curl -d without a header
+        (b"text/plain", b"application/json"),
+        (b"application/json; charset=utf-8", b"application/json; charset=utf-8"),
+        (b"application/vnd.api+JSON", b"application/vnd.api+JSON"),
+    ],
+)
+def test_json_goes_upstream_as_json_whatever_the_client_called_it(sent: bytes, passed: bytes) -> None:
+    assert inbound(CHAT, {"model": "m"}, headers=[(b"content-type", sent)]).content_type == passed
+
+
 def test_a_configured_name_cannot_break_out_of_its_header() -> None:
     assert header_text("rule\r\nset-cookie: x") == b"rule  set-cookie: x"
+    assert header_text("a\0b\x1b\x7f") == b"a b  "
     assert header_text("Größe") == b"Gr\\xf6\\xdfe"

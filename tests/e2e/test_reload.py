@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 
-from harness import Proxy, proxied, until
+from harness import Proxy, process, proxied, until
 from pilotfish.simulated import Fault, SimulatedVendor
 
 RULES = """
@@ -175,3 +177,13 @@ async def test_a_folder_is_watched_as_mounted_configmaps_change_by_a_swapped_lin
             return (await proxy.chat("m")).headers["x-pilotfish-service"] == "v/sim-n3"
 
         await until(swapped)
+
+
+async def test_sighup_reads_the_rules_again_and_ends_nothing(tmp_path, vendor):
+    """Servers are asked so to read their configuration; whoever does it out of habit must not lose the proxy."""
+    async with process(tmp_path, RULES.format(base=vendor.base, name="r", model="sim-n2")) as proxy:
+        proxy.child.send_signal(signal.SIGHUP)
+        assert proxy.child.stderr is not None
+        assert orjson.loads(await proxy.child.stderr.readline())["event"] == "reading_again"
+        proxy.child.send_signal(signal.SIGTERM)
+        assert await proxy.child.wait() == 0

@@ -58,6 +58,21 @@ def test_rules_that_this_installation_cannot_serve_are_refused(world):
     assert (world.adopted, world.keeper.problems[0].message) == ([], "needs what is not installed")
 
 
+def test_a_fault_of_our_own_stops_nobody_who_watches_and_is_told(world, monkeypatch, capsys):
+    world.keeper.offer([GOOD])
+
+    def broken(documents, allow_inline_secrets):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pilotfish.shell.rules_keeper.compiled", broken)
+    assert not world.keeper.offer([OTHER])
+    assert "proxy's own" in world.keeper.problems[0].message
+    assert world.keeper.problems[0].source == "other"
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert world.keeper.offer([OTHER])
+
+
 def test_warnings_are_shown_and_the_rules_are_in_force(world):
     world.keeper.warnings = lambda snapshot: [Problem("test", "providers.p.token", "not there yet")]
     assert world.keeper.offer([GOOD])

@@ -12,9 +12,16 @@ def test_every_wrong_setting_is_named_on_one_line(monkeypatch):
         read_settings({"listen": "nowhere", "max_in_flight": "0"})
     said = str(refused.value)
     assert "\n" not in said
+    assert said.count("found 'nowhere'") == 1
     assert "PILOTFISH_LISTEN: expected HOST:PORT, found 'nowhere'" in said
     assert "PILOTFISH_DRAIN_SECONDS" in said
     assert "PILOTFISH_MAX_IN_FLIGHT" in said
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "/b", "a/"])
+def test_what_is_no_configmaps_name(name):
+    with pytest.raises(StartError, match=f"PILOTFISH_CONFIGMAPS: expected \\[namespace/]name, found '{name}'$"):
+        read_settings({"configmaps": f"good,{name}"})
 
 
 @pytest.mark.parametrize("text", ["", "14000", "host:", "host:x", "host:70000"])

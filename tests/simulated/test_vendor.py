@@ -129,6 +129,8 @@ async def test_a_prefill_is_refused_only_where_there_is_one(http, vendor, style)
         (CHAT, {"model": "m"}, "at least one"),
         (CHAT, {"model": "m", "messages": [1]}, "expected an object"),
         (CHAT, {"model": "m", "messages": USER, "max_tokens": -1}, "at least 1"),
+        (CHAT, {"model": "m", "messages": USER, "n": 2**62}, "at most 128"),
+        ("/v1/completions", {"model": "m", "prompt": "p", "n": 2**62}, "at most 128"),
         (CHAT, {"model": "m", "messages": USER, "tools": [{"type": "function", "function": {}}]}, "malformed request"),
         (CHAT, {"model": "sim-rest", "messages": USER}, "unknown word 'rest'"),
         ("/v1/messages", {"model": "m", "messages": USER}, "max_tokens: Field required"),

@@ -59,6 +59,10 @@ def test_arguments_that_come_after_their_call_was_closed_are_left_out():
     ]
 
 
+def test_arguments_that_come_after_a_text_has_closed_their_call_are_left_out():
+    assert ordered(start(0), ToolArgs(0, "{}"), TextDelta("so"), ToolArgs(0, "{")) == [start(0), ToolArgs(0, "{}"), TextDelta("so")]
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["{", "}", '"a":', "1", "text"])), max_size=20))
 def test_whatever_comes_every_call_is_whole_and_in_one_piece(moves):
     deltas, begun = [], set()

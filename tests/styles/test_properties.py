@@ -98,9 +98,17 @@ def test_a_spoilt_stream_raises_nothing_and_what_is_written_stays_well_formed(st
         assert payloads(writer.write(deltas) + writer.end())
 
 
+def is_no_object(body: bytes) -> bool:
+    """An object may be a request: OpenAI's Responses demand nothing but a model, which a path may name."""
+    try:
+        return not isinstance(json.loads(body), dict)
+    except ValueError:
+        return True
+
+
 @pytest.mark.parametrize("style", TARGETS)
-@given(st.binary(max_size=60))
-def test_bytes_that_are_no_json_raise_nothing_unforeseen(style, body):
+@given(st.binary(max_size=60).filter(is_no_object))
+def test_bytes_that_are_no_json_object_raise_nothing_unforeseen(style, body):
     one = styles.get(style)
     for raw in (body, b"data: " + body + b"\n\n", b"[" * 5000):
         assert isinstance(one.watcher().event(raw), int)

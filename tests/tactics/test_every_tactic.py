@@ -101,7 +101,7 @@ def test_no_number_is_taken_from_a_text_or_a_truth_nor_may_it_be_infinite(name: 
 
 
 @pytest.mark.parametrize("name", TACTICS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(given_states=states())
 def test_it_orders_all_that_it_was_given_and_nothing_else(name: str, given_states: tuple[list[Candidate], int]) -> None:
     usable, seed = given_states
@@ -113,7 +113,7 @@ def test_it_orders_all_that_it_was_given_and_nothing_else(name: str, given_state
 
 
 @pytest.mark.parametrize("name", TACTICS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(given_states=states())
 def test_asking_changes_nothing_and_the_same_chance_gives_the_same_choice(name: str, given_states: tuple[list[Candidate], int]) -> None:
     usable, seed = given_states
@@ -128,7 +128,7 @@ def test_asking_changes_nothing_and_the_same_chance_gives_the_same_choice(name: 
 
 
 @pytest.mark.parametrize("name", TACTICS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(given_states=states(), leaves=st.lists(st.integers(0, 7), max_size=6))
 def test_services_may_leave_and_return_at_any_time(name: str, given_states: tuple[list[Candidate], int], leaves: list[int]) -> None:
     usable, seed = given_states

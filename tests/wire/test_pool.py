@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import socket
 
 import pytest
@@ -390,3 +392,42 @@ async def test_a_listener_may_send_the_next_request_from_within_the_end():
     upstream.data_received(CHUNKED)
     assert second.body == b"hello"
     assert len(pipes) == 1
+
+
+# ---- what goes wrong on our side
+
+
+async def test_a_listener_that_fails_at_the_end_is_told_so_and_the_loop_hears_of_it(vendor, pool_to):
+    """It would hear of nothing any more, and its client would wait for ever."""
+
+    class Failing(Heard):
+        def on_end(self) -> None:
+            raise ZeroDivisionError
+
+    async def play(raw: Raw) -> None:
+        await read_request(raw)
+        await raw.send(WHOLE)
+        await raw.rest()
+
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    pool = pool_to((await vendor(play)).port)
+    heard = Failing()
+    pool.send((REQUEST,), heard, 5.0)
+    await heard.over.wait()
+    assert heard.log[-1] == ("lost", "protocol", "an error inside the proxy; its log has more")
+    await asyncio.sleep(0)
+    assert [type(e) for e in told] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EMFILE, "local"), (errno.EADDRNOTAVAIL, "local"), (errno.ECONNREFUSED, "connect")])
+async def test_what_this_machine_lacks_is_told_from_what_the_other_side_refuses(pool_to, monkeypatch, number, kind):
+    async def connect(*args):
+        raise OSError(number, os.strerror(number))
+
+    pool = pool_to(9)
+    monkeypatch.setattr(pool, "_connect", connect)
+    heard = Heard()
+    pool.send((REQUEST,), heard, 5.0)
+    await heard.over.wait()
+    assert heard.log == [("lost", kind, f"cannot connect to 127.0.0.1:9: {os.strerror(number)}")]

@@ -386,7 +386,7 @@ TOKENS = [
 # fmt: on
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=24).map(b"".join),
     cuts=st.lists(st.integers(0, 400), max_size=6),

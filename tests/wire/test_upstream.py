@@ -199,7 +199,7 @@ TOKENS = [
 # fmt: on
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(pieces=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=16), reset=st.booleans())
 def test_no_bytes_make_it_raise_or_leave_the_listener_without_an_end(pieces, reset):
     async def story() -> None:

@@ -23,6 +23,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; what it was called as decides which modules are imported, since a sidecar pays for each."""
+    _open_standard_files()
     given = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(*GC_THRESHOLDS)
     _without_plugins()
@@ -38,6 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # who read our output has gone; there is nobody to tell
         return 0
+
+
+def _open_standard_files() -> None:
+    """Some supervisors start programs with these closed. The first connections would take their places, and be written to."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def _without_plugins() -> None:

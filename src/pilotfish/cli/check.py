@@ -68,7 +68,10 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
     if path == "-":
         yield "stdin", _decoded("stdin", sys.stdin.buffer.read())
         return
-    files = files_of([path])
+    try:
+        files = files_of([path])
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not files:
         raise StartError(f"{path}: no file ending in {', '.join(SUFFIXES)} in this folder")
     for file in files:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from pilotfish.core.hints import wait_hint
 from pilotfish.core.outcome import Failure, Outcome
 from pilotfish.core.provider import ErrorCodes, ProviderKind
@@ -107,6 +109,14 @@ def failure_of(
         body=body,
         headers=kept,
     )
+
+
+def judged_by_path(failure: Failure, model: str) -> Failure:
+    """The failure of a call whose path the client made up (`/v1/images/*`): a 404 that does not name the model is the client's fault,
+    and must not put the service out for everybody else."""
+    if failure.outcome is not Outcome.NOT_FOUND or model in failure.message or failure.code == "model_not_found":
+        return failure
+    return msgspec.structs.replace(failure, outcome=Outcome.BAD_REQUEST)
 
 
 def _outcome(kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None) -> Outcome:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
+# The longest names are Amazon's ARNs with 2048. What is remembered of a model must not grow with what a client makes up.
+MODEL_CHARS = 2048
+# How much of a client's text is repeated in errors and logs: it may send megabytes.
+SHOWN_CHARS = 200
+
 # Roughly what a token is over all vendors and languages, where nobody has counted yet.
 BYTES_PER_TOKEN = 4
 
@@ -65,7 +70,9 @@ class Inbound:
             self.model = surface.model or _multipart_model(body)
             self.stream = surface.stream or False
         else:
-            members = self.members = members_of(body)
+            members = self.members = self._members()
+            if b"json" not in self.content_type.lower():
+                self.content_type = b"application/json"  # what it is: curl's -d, for one, calls every body a form
             model = surface.model or text_of(members, "model")
             if model is None and "model" in members:
                 found = bytes(members["model"])[:40].decode("utf-8", "replace")
@@ -73,9 +80,21 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
             self._look(members)
+        if len(self.model) > MODEL_CHARS:
+            raise ClientError(400, "invalid_model", f"'model' has {len(self.model)} characters, expected at most {MODEL_CHARS}")
         if self.model.rpartition("/")[2] in (".", ".."):
             # In the path of a vendor's URL it would be a step, not a name.
-            raise ClientError(400, "invalid_model", f"'model' must be a name, found {self.model!r}")
+            raise ClientError(400, "invalid_model", f"'model' must be a name, found {shown(self.model)!r}")
+
+    def _members(self) -> Members:
+        try:
+            return members_of(self.body)
+        except ClientError:
+            encoding = (self.header(b"content-encoding") or b"identity").decode("latin-1")
+            if encoding.lower() == "identity":
+                raise
+            message = f"the request body's content-encoding is {shown(encoding)!r}, expected a body that is not compressed"
+            raise ClientError(415, "unsupported_encoding", message) from None
 
     def _look(self, members: Members) -> None:
         if not _THINKING.keys().isdisjoint(members):
@@ -91,6 +110,11 @@ class Inbound:
             if n == name:
                 return value
         return None
+
+
+def shown(text: str) -> str:
+    """A client's text as errors and logs repeat it."""
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
 
 
 def _object(raw: bytes) -> dict[str, msgspec.Raw]:
@@ -245,5 +269,8 @@ def _comes_back(name: bytes) -> bool:
 
 
 def header_text(text: str) -> bytes:
-    """A configured name as a header's value: no line ends, nothing outside what a field may hold."""
-    return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
+    """A name as a header's value, be it configured or made up by a client: nothing outside what a field may hold."""
+    return text.encode("ascii", "backslashreplace").translate(_BLANKED)
+
+
+_BLANKED = bytes(0x20 if c < 0x20 or c == 0x7F else c for c in range(256))

@@ -174,7 +174,7 @@ class Ledger:
                 window.cache_misses += 1
         if served:
             return self._served(candidate, key, timings, began, now)
-        if failure is None or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST):
+        if failure is None or failure.local or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST):
             # Nobody's fault, or the client's: if this was the probe, the question is still open.
             if state.health.state == PROBING and began >= state.health.until:
                 state.health.unprobe()

@@ -30,6 +30,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     `status` is the HTTP status to tell the client: the upstream's own where it answered. `wait_s` is how long the upstream asked
     to be left alone, in seconds from when it was read. `reason` is `context_length` or `content_policy` where a refusal is one of
     these (`fallback_on`), else empty. `code` is the vendor's own error code or type. `body` is the upstream's own error body.
+    `local`: this machine lacked something (descriptors, ports), which says nothing of the service.
     """
 
     outcome: Outcome
@@ -40,6 +41,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float | None = None
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    local: bool = False
 
 
 class Usage(msgspec.Struct):

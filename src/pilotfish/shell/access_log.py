@@ -14,6 +14,7 @@ import orjson
 import structlog
 
 from pilotfish.core.decided import decided
+from pilotfish.core.inbound import shown
 from pilotfish.core.plan import Plan
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class AccessLog:
         if lines:
             try:
                 self._write(b"".join(lines))
-            except OSError:
+            except (OSError, ValueError):
                 pass  # nobody reads stdout any more: serving goes on
 
 
@@ -150,8 +151,8 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "rule": run.rule.name,
         "style": inbound.style,
         "op": inbound.op,
-        "path": inbound.path,
-        "model": inbound.model[:200],
+        "path": shown(inbound.path),
+        "model": shown(inbound.model),
         "code": run.code,
         "stream": inbound.stream,
         "service": served.service.id if served is not None else None,

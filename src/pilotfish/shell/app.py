@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
+import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -44,6 +47,7 @@ SWEEP_S = 1.0
 LAG_S = 0.25
 GC_THRESHOLDS = (20_000, 20, 50)
 BACKLOG = 4096
+DESCRIPTORS_BESIDE = 128  # idle connections to providers, the admin port, files
 # After the last answer is written, the kernel may still have to send it.
 LAST_BYTES_S = 0.05
 LAST_SPANS_S = 5.0
@@ -148,7 +152,8 @@ class App:
             )
         if self.settings.config:
             seen = fingerprint(self.settings.config)
-            load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
+            if not self._read_files():
+                seen = None
         self._admin_listener, self.admin_listen = await _listening(self.admin_server, address(self.settings.admin_listen), " (admin)")
         self._listener, self.listen = await _listening(self.server, address(self.settings.listen))
         # What is alive now stays: the collector need not go through it again and again. A request leaves few cycles behind.
@@ -169,6 +174,27 @@ class App:
         else:
             self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
         log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
+
+    def _get_descriptors(self) -> None:
+        """As many as the system lets us have: each request in flight takes two, and shells give 1024, or 256."""
+        needed = DESCRIPTORS_BESIDE + 2 * self.settings.max_in_flight
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+                soft = most
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            log.warning("few_descriptors", limit=soft, needed=needed, max_in_flight=self.settings.max_in_flight)
+
+    def _read_files(self) -> bool:
+        return load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
+
+    def _hung_up(self) -> None:
+        """SIGHUP, by which servers are asked to read their rules again; here they are watched, but it must not end the process."""
+        log.info("reading_again", config=list(self.settings.config))
+        if self.settings.config:
+            self._read_files()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
@@ -219,10 +245,14 @@ class App:
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
+        self._get_descriptors()
+        asyncio.get_running_loop().set_exception_handler(_LoopErrors())
         stop, now = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, lambda: now.set() if stop.is_set() else stop.set())
+        if not sys.stderr.isatty():  # at a terminal it says that the terminal has gone, and the proxy goes with it
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             await self.start()
             await stop.wait()
@@ -271,6 +301,21 @@ def _tell(task: asyncio.Task[None]) -> None:
     """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+class _LoopErrors:
+    """What the event loop tells of. asyncio tells of each connection that it cannot take for want of a descriptor, thousands of times
+    a second; once is enough."""
+
+    def __init__(self) -> None:
+        self._told_at = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "socket.accept()" not in context.get("message", ""):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._told_at >= SWEEP_S:
+            self._told_at = loop.time()
+            log.error("cannot_accept", error=str(context.get("exception")))
 
 
 def _tracer(endpoint: str) -> Tracer:

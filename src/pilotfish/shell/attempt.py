@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pilotfish.core.calls import CallBody, call_body, request_parts
 from pilotfish.core.channel import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
-from pilotfish.core.classify import failure_of
+from pilotfish.core.classify import failure_of, judged_by_path
 from pilotfish.core.commands import Start
 from pilotfish.core.headroom import read_limits
 from pilotfish.core.inbound import forwarded
@@ -31,6 +31,7 @@ KEY_BYTES = 8  # what is shorter is no secret, but may be any word
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
 _LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
+    "local": (Outcome.CONNECT_FAILED, 503),
     "connect_timeout": (Outcome.TIMEOUT, 504),
     "reset": (Outcome.CONNECT_FAILED, 502),
     "cut": (Outcome.SERVER_ERROR, 502),
@@ -241,7 +242,10 @@ class Attempt:
             self._stream_complete(now)
         else:
             outcome, status = _LOST[kind]
-            self._broke(outcome, message, now, status)
+            if kind == "local":
+                self._fail(Failure(outcome=outcome, status=status, message=message, code="overloaded", local=True), now)
+            else:
+                self._broke(outcome, message, now, status)
 
     # ---- streams
 
@@ -336,6 +340,7 @@ class Attempt:
         style = self.call.style if envelope is None else envelope.errors
         info = self.run.engine.styles(style).read_error(self.status, body, self._error_type())
         failure = failure_of(kind, self.status, self.headers, info, time.time(), body if envelope is None else b"")
+        failure = judged_by_path(failure, self.service.model) if self.run.inbound.tail else failure
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
                 return

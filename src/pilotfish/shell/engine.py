@@ -19,7 +19,7 @@ from pilotfish.core.affinity import Homes, prefix_key, session_key
 from pilotfish.core.calls import chat_of
 from pilotfish.core.content import RequestView, session_of
 from pilotfish.core.health import COOLING
-from pilotfish.core.inbound import Inbound
+from pilotfish.core.inbound import Inbound, shown
 from pilotfish.core.ledger import Ledger, all_rules
 from pilotfish.core.limits import Budgets
 from pilotfish.core.match import direct_rule, match, routes_smartly
@@ -110,6 +110,8 @@ class Engine:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """From now on new requests follow these rules; requests under way go on with theirs."""
+        for provider in snapshot.providers.values():
+            styles.get(provider.style)  # imported now, and not with a request that may come when no descriptor is left to read it
         self.ledger.adopt(snapshot)
         self.budgets.adopt(snapshot, self.ledger)
         self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
@@ -150,7 +152,7 @@ class Engine:
             return
         surface = surfaces.find(path)
         if surface is None:
-            raise ClientError(404, "unknown_path", f"no such path: POST {path}")
+            raise ClientError(404, "unknown_path", f"no such path: POST {shown(path)}")
         if self.draining:
             raise ClientError(503, "draining", "this proxy is shutting down")
         if len(self.runs) >= self._max_in_flight:
@@ -172,7 +174,7 @@ class Engine:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
         if self.shared is None:
-            run.begin(started)
+            self._begin(run, started)
         else:
             self._spawn(self._begin_shared(self.shared, run, started))
 
@@ -180,7 +182,23 @@ class Engine:
         """With limits in common with other proxies: asks for what this request may need, for two milliseconds at most."""
         await shared.reserve(run.plan.candidates(), run.plan.tokens)
         if not run.over:
+            self._begin(run, started)
+
+    def _begin(self, run: Run, started: float) -> None:
+        try:
             run.begin(started)
+        except Exception:
+            self._spoilt(run)
+
+    def _spoilt(self, run: Run) -> None:
+        """An error of ours, while it is handled: its run ends, and is not counted as in flight for ever."""
+        self.log.bug("request")
+        try:
+            run.spoilt()
+        except Exception:
+            self.log.bug("request")
+            run.exchange.abort()
+            self.runs.discard(run)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -201,7 +219,7 @@ class Engine:
             (b"x-pilotfish-estimated", b"true"),
         ]
         self.counting.code(plan.rule.name, inbound.style, 200).value += 1
-        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=inbound.path, code=200, reason="estimated")
+        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=shown(inbound.path), code=200, reason="estimated")
         exchange.respond(200, head, token_count(inbound.op, tokens))
 
     def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
@@ -250,7 +268,7 @@ class Engine:
         """The rule of a request, why, and whether the rules name its model. Raises ClientError (404)."""
         found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
         if found is None:
-            named = f"model {inbound.model!r}" if inbound.model else "a request without a model"
+            named = f"model {shown(inbound.model)!r}" if inbound.model else "a request without a model"
             raise ClientError(404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}")
         if found.rule is not None:
             return self._desks[found.rule.name], found.why, True
@@ -292,18 +310,14 @@ class Engine:
         listed = surfaces.models_path(path) if exchange.method in (b"GET", b"HEAD") else None
         if listed is None:
             if surfaces.find(path) is not None:
-                raise ClientError(405, "method_not_allowed", f"{path} takes POST, found {exchange.method.decode('latin-1')}")
-            raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {path}")
+                raise ClientError(405, "method_not_allowed", f"{shown(path)} takes POST, found {exchange.method.decode('latin-1')}")
+            raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {shown(path)}")
         names = {name for name, _ in exchange.headers}
         anthropic = b"anthropic-version" in names
         if b"x-goog-api-key" in names:
             listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self.snapshot, listed, anthropic)
-        exchange.respond(
-            status,
-            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
-            b"" if exchange.method == b"HEAD" else body,
-        )
+        exchange.respond(status, [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())], body)
 
     def turn_away(self, exchange: Exchange, error: ClientError, path: str) -> None:
         """A local error, in the style of the path that was asked."""
@@ -316,9 +330,11 @@ class Engine:
         ]
         if error.status == 503:
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        elif error.status == 405:
+            head.append((b"allow", b"POST"))
         body = self.styles(name).write_error(error.status, ErrorInfo(message=error.message, code=error.code, status=error.status))
         self.counting.code("", name, error.status).value += 1
-        self.log.turned_away(request_id=head[1][1].decode(), style=name, path=path, code=error.status, reason=error.code)
+        self.log.turned_away(request_id=head[1][1].decode(), style=name, path=shown(path), code=error.status, reason=error.code)
         exchange.respond(error.status, head, body)
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
@@ -358,7 +374,10 @@ class Engine:
     def _tick(self) -> None:
         now = _clock()
         for run in list(self.runs):
-            run.tick(now)
+            try:
+                run.tick(now)
+            except Exception:  # one that went wrong must not stop the clock of all others
+                self._spoilt(run)
         if self._finishing:
             for ticket, until in self._finishing:
                 if until <= now:

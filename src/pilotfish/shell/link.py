@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from encodings.idna import Codec
 from typing import NamedTuple
 
 from pilotfish.core.plan import op_for
@@ -11,6 +12,8 @@ from pilotfish.core.snapshot import Provider, Service
 from pilotfish.shell.credentials.keys import Call, Headers, Key
 from pilotfish.wire.pool import Origin, Pool
 
+# `encode("idna")`, whose module would be read from disk with the first request: there may be no descriptor left for it.
+_as_idna = Codec().encode
 REMEMBERED = 1024  # heads kept; a path's tail is the client's to choose, so there is a bound
 
 
@@ -75,7 +78,7 @@ class Link:
             authority = host if port == (443 if scheme == "https" else 80) else f"{host}:{port}"
             lines = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n%b" % (
                 target.encode(),
-                authority.encode("idna"),
+                _as_idna(authority)[0],
                 self._fixed,
             )
             found = Head(lines, authority, target)

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
+
+
+class _Stderr:
+    """Standard error as long as somebody takes it: a full disk behind it must not end the proxy, nor what a line told of."""
+
+    def write(self, text: str) -> int:
+        try:
+            return sys.stderr.write(text)
+        except (OSError, ValueError):
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
 
 
 def set_up(level: str, form: str) -> None:
@@ -24,9 +40,10 @@ def set_up(level: str, form: str) -> None:
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
+    logging.raiseExceptions = False  # as above
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from pilotfish.core.inbound import shown
 from pilotfish.core.snapshot import Snapshot
 
 # Lists are of no use with a date of our own making; vendors' clients only demand that there is one.
@@ -72,7 +73,7 @@ def _google(name: str, title: str, text: str) -> dict[str, Any]:
 
 
 def _missing(version: str, anthropic: bool, name: str) -> dict[str, Any]:
-    message = f"no rule for model {name!r}"
+    message = f"no rule for model {shown(name)!r}"
     if version == "v1beta":
         return {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
     if anthropic:

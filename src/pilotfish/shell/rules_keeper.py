@@ -49,6 +49,11 @@ class RulesKeeper:
         except RuleError as e:
             self.reject(e.problems)
             return False
+        except Exception:  # ours: whoever watches the source must go on, or no change would ever be read again
+            log.exception("bug", where="rules")
+            places = ", ".join(d.source for d in documents)
+            self.reject([Problem(places, "", "cannot be compiled for a fault of the proxy's own, which its log tells")])
+            return False
         unmet = self.unmet(snapshot)
         if unmet:
             self.reject(unmet)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 15.0
 DROPPED_SHOWN = 50  # in a header; the log has them all
+DROPPED_CHARS = 100  # of each: its path may hold names that a client made up
 _OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
 _clock = time.monotonic
@@ -334,7 +335,7 @@ class Run:
         self._no_prefill.append(attempt.candidate.state)
 
     def dropped(self, fields: tuple[str, ...]) -> None:
-        self.dropped_fields = fields
+        self.dropped_fields = tuple([name if len(name) <= DROPPED_CHARS else f"{name[:DROPPED_CHARS]}..." for name in fields])
 
     def trace_headers(self, attempt: Attempt) -> list[bytes]:
         """Without tracing none: the client's own go through like its other headers."""
@@ -362,6 +363,16 @@ class Run:
         self.code = self.code or 499  # as access logs have it since nginx: closed by the client
         self.obey(self.dispatch.left(), now)
         self._finish(now, Failure(outcome=Outcome.CLIENT_GONE, status=499, message="the client left"))
+
+    def spoilt(self) -> None:
+        """An error of ours: what still runs is given up, and the client told, as far as it still can be."""
+        if self.over:
+            return
+        now = _clock()
+        self._pending.clear()
+        self.obey(self.dispatch.left(), now)
+        message = "an error inside the proxy; its log has more"
+        self._answer(Failure(outcome=Outcome.SERVER_ERROR, status=500, code="internal_error", message=message), None, now)
 
     def pause(self) -> None:
         if self.relayed is not None:

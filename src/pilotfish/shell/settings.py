@@ -63,6 +63,14 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("configmaps")
+    @classmethod
+    def _configmaps(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not all(name.split("/")) or name.count("/") > 1:
+                raise ValueError(f"expected [namespace/]name, found {name!r}")
+        return value
+
     @field_validator("listen", "admin_listen")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -77,10 +85,13 @@ def read_settings(flags: dict[str, Any] | None = None) -> Settings:
         return Settings(**given)
     except ValidationError as e:
         wrong = "; ".join(
-            f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg'].removeprefix('Value error, ')}, found {p['input']!r}"
-            for p in e.errors()
+            _told(f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}", p["msg"].removeprefix("Value error, "), p["input"]) for p in e.errors()
         )
         raise StartError(wrong) from None
+
+
+def _told(name: str, message: str, found: object) -> str:
+    return f"{name}: {message}" if "found" in message else f"{name}: {message}, found {found!r}"
 
 
 def log_format(settings: Settings) -> str:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, set_span_in_context
 
 from pilotfish import __version__
+from pilotfish.core.inbound import shown
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.shell.counting import operation_of
 from pilotfish.shell.traceparent import TraceContext, read_traceparent, written
@@ -80,10 +81,10 @@ class RunTrace:
             start_time=_ns(run.started_wall),
             attributes={
                 "gen_ai.operation.name": operation,
-                "gen_ai.request.model": inbound.model[:200],
+                "gen_ai.request.model": shown(inbound.model),
                 "gen_ai.request.stream": inbound.stream,
                 "http.request.method": "POST",
-                "url.path": inbound.path,
+                "url.path": shown(inbound.path),
                 "pilotfish.rule": run.rule.name,
                 "pilotfish.style": inbound.style,
                 "pilotfish.request_id": inbound.request_id,

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all styles, in alphabetical order; imports none of them."""
-    return names_in(__path__)
+    """The names of all styles, in alphabetical order; imports none of them. Raises OSError where they cannot be looked up now."""
+    found = names_in(__path__)
+    if not found:  # no descriptor is left to read the folder with, and an empty answer would be remembered for ever
+        raise OSError("the folder of styles cannot be read")
+    return found
 
 
 @cache

@@ -22,7 +22,8 @@ class InTurn:
 
     def feed(self, delta: Delta) -> list[Delta]:
         if self._open is None and not isinstance(delta, ToolStart):
-            return [delta]  # no call is open: nearly every delta
+            # No call is open: nearly every delta. Arguments then come too late: their call is closed.
+            return [] if isinstance(delta, ToolArgs) else [delta]
         if isinstance(delta, Ping | UsageDelta | LogprobsDelta):
             return [delta]
         if isinstance(delta, Finish | StreamError):

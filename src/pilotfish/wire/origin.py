@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -38,6 +39,15 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
         raise OSError(f"the CA file {ca_file} cannot be used: {reason(e)}") from e
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+# What a connection needs of this machine: descriptors, memory, a free port.
+_LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
+def is_local(error: Exception) -> bool:
+    """Whether a connection failed for want of something here, which says nothing of the other side."""
+    return isinstance(error, OSError) and error.errno in _LOCAL
 
 
 def reason(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pilotfish.wire import proxies
 from pilotfish.wire.origin import Connect as Connect
 from pilotfish.wire.origin import Origin as Origin
 from pilotfish.wire.origin import connect_directly as connect_directly
-from pilotfish.wire.origin import reason, tls_context
+from pilotfish.wire.origin import is_local, reason, tls_context
 from pilotfish.wire.upstream import Upstream as Upstream
 
 Header = tuple[bytes, bytes]
@@ -42,7 +42,8 @@ class Listener(Protocol):
         ...
 
     def on_lost(self, kind: str, message: str) -> None:
-        """`kind`: connect (refused, DNS, TLS), connect_timeout, reset (before the head), cut (within the body), protocol (not HTTP)."""
+        """`kind`: connect (refused, DNS, TLS), local (nothing left here to connect with), connect_timeout, reset (before the
+        head), cut (within the body), protocol (not HTTP)."""
         ...
 
 
@@ -99,7 +100,7 @@ class Pool:
                 ticket.lost("connect_timeout", f"no connection to {where} within {ticket.connect_s:g} s")
             return
         except (OSError, ValueError) as e:
-            ticket.lost("connect", f"cannot connect to {where}: {reason(e)}")
+            ticket.lost("local" if is_local(e) else "connect", f"cannot connect to {where}: {reason(e)}")
             return
         except Exception:
             ticket.lost("connect", f"cannot connect to {where}: an error inside the proxy; its log has more")
@@ -165,6 +166,15 @@ class Ticket:
         if not self.cancelled:
             self.cancelled = True
             self.listener.on_lost(kind, message)
+
+    def ended(self) -> None:
+        """The answer is complete. A listener that fails here would never hear of anything again, and its client neither."""
+        self.cancelled = True
+        try:
+            self.listener.on_end()
+        except Exception:
+            self.listener.on_lost("protocol", "an error inside the proxy; its log has more")
+            raise  # the loop logs it
 
     def cancel(self) -> None:
         """Nothing more is heard, and the connection in use is closed at once: the vendor stops, and the tokens with it."""

@@ -136,8 +136,7 @@ class Upstream:
             when = "within the head of its answer" if answered else "before it answered"
             ticket.lost("reset", f"the upstream closed the connection {when}")
         elif exc is None and not self._is_framed():
-            ticket.cancelled = True  # neither length nor chunks: the end of the connection is the end of the answer
-            ticket.listener.on_end()
+            ticket.ended()  # neither length nor chunks: the end of the connection is the end of the answer
         else:
             ticket.lost("cut", "the upstream closed the connection in the middle of its answer")
 
@@ -178,14 +177,13 @@ class Upstream:
 
     def _ended(self, ticket: Ticket, broken: bool) -> None:
         self._ticket = ticket.upstream = None
-        ticket.cancelled = True
         # Kept only if nothing follows the answer, and if all of the request is sent: an answer may come before that.
         if self._keep and self._between and not broken and not self._transport.get_write_buffer_size():
             self.resume()
             self.rest()
         else:
             self.close()
-        ticket.listener.on_end()
+        ticket.ended()
 
     def _fail(self, ticket: Ticket, message: str) -> None:
         self._ticket = ticket.upstream = None

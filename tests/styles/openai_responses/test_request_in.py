@@ -35,6 +35,11 @@ def test_a_wrong_request_is_told_where_it_is_wrong(fields, message):
     assert caught.value.message == message
 
 
+def test_a_request_without_input_has_no_turns():
+    """A stored prompt may stand for it."""
+    assert read_request(b"{}", model="m", stream=False).turns == ()
+
+
 def test_instructions_and_leading_messages_are_the_system_prompt():
     chat = read(
         [{"role": "developer", "content": "b"}, {"role": "user", "content": "hi"}, {"role": "system", "content": "c"}], instructions="a"

@@ -35,6 +35,18 @@ def chat_usage(answer: Answer) -> Any:
     }
 
 
+# As OpenAI has it: a request shall not fill the memory of whoever tries the simulator.
+MOST_CHOICES = 128
+
+
+def choices_asked(value: Any) -> int:
+    """`n` of a request."""
+    count = positive(value, "n") or 1
+    if count > MOST_CHOICES:
+        raise BadRequest(f"n: found {count}, expected at most {MOST_CHOICES}")
+    return count
+
+
 def positive(value: Any, where: str) -> int | None:
     """A limit of tokens, or None where there is none."""
     if value is None:
@@ -104,7 +116,7 @@ class OpenAIChat(_OpenAISse):
             schema=_schema(form),
             max_tokens=positive(body.get("max_completion_tokens") or body.get("max_tokens"), "max_completion_tokens"),
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-            count=positive(body.get("n"), "n") or 1,
+            count=choices_asked(body.get("n")),
         )
 
     def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
@@ -177,7 +189,7 @@ class OpenAICompletions(_OpenAISse):
             turns=[Turn("user", text_of(prompt))],
             max_tokens=positive(body.get("max_tokens"), "max_tokens"),
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-            count=positive(body.get("n"), "n") or 1,
+            count=choices_asked(body.get("n")),
         )
 
     def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:

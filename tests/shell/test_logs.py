@@ -1,0 +1,44 @@
+"""What the proxy says of itself goes to standard error, and must never be what ends it."""
+
+import io
+import logging
+
+import pytest
+import structlog
+
+from pilotfish.shell import logs
+
+
+class Full(io.StringIO):
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_full_disk_behind_standard_error_is_nobodys_end(monkeypatch, form):
+    monkeypatch.setattr("sys.stderr", Full())
+    logs.set_up("info", form)
+    structlog.get_logger().warning("nobody hears this", n=1)
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr("sys.stderr", closed)
+    structlog.get_logger().warning("nor this")
+
+
+def test_lines_are_json_with_their_time_and_level(capsys):
+    logs.set_up("info", "json")
+    log = structlog.get_logger()
+    log.debug("too little")
+    log.info("listening", listen="127.0.0.1:1")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert '"event":"listening"' in said
+    assert '"level":"info"' in said
+    assert '"timestamp":"' in said
