@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
+import leaks
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.app import App
 from pilotfish.shell.settings import Settings
@@ -101,7 +102,10 @@ class Answer:
 
 @asynccontextmanager
 async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Proxy]:
-    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`."""
+    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`.
+
+    Whatever a test did with it, at its end it is asked for all that it tells of itself, so that `leaks` hears it.
+    """
     path = folder / "rules.yaml"
     path.write_text(rules)
     lines: list[dict[str, Any]] = []
@@ -112,7 +116,12 @@ async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **se
     chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings)
     app = App(chosen, access_log=AccessLog(write))
     async with app, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        yield Proxy(app, path, lines, http)
+        proxy = Proxy(app, path, lines, http)
+        yield proxy
+        for told in ("/metrics", "/status", "/recent"):
+            await proxy.admin(told)
+        for what in (chosen, app.engine.snapshot, app.engine.links, [link.keys for link in app.engine.links.values()]):
+            leaks.hear("a repr", repr(what))
 
 
 class Process:

@@ -15,7 +15,7 @@ from pilotfish.shell.credentials.aws import aws_key, needs_extra, region_of, sig
 from pilotfish.shell.credentials.keys import Call, CredentialError
 
 CALL = Call("POST", "bedrock-runtime.eu-central-1.amazonaws.com", "/model/m/converse", b"{}")
-STATIC = {"region": "eu-central-1", "access_key": "AKID", "secret_key": "hush"}
+STATIC = {"region": "eu-central-1", "access_key": "AKIDhush", "secret_key": "hush"}
 
 
 def sts(action: str, access: str, until: float) -> str:
@@ -23,7 +23,7 @@ def sts(action: str, access: str, until: float) -> str:
     end = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
         f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>'
-        f"<AccessKeyId>{access}</AccessKeyId><SecretAccessKey>hush/{access}</SecretAccessKey><SessionToken>tok+{access}==</SessionToken>"
+        f"<AccessKeyId>{access}</AccessKeyId><SecretAccessKey>hush/{access}</SecretAccessKey><SessionToken>hush+{access}==</SessionToken>"
         f"<Expiration>{end}</Expiration></Credentials></{action}Result></{action}Response>"
     )
 
@@ -34,25 +34,25 @@ def expected(keys: AwsKeys, now: float, region: str = "eu-central-1"):
 
 
 async def test_given_keys_sign_each_call(surroundings, make, clock):
-    key = aws_key(make("bedrock", options={**STATIC, "session_token": "tok"}), surroundings)
-    assert key.headers(CALL) == expected(AwsKeys("AKID", "hush", "tok"), clock())
+    key = aws_key(make("bedrock", options={**STATIC, "session_token": "hush-tok"}), surroundings)
+    assert key.headers(CALL) == expected(AwsKeys("AKIDhush", "hush", "hush-tok"), clock())
     clock.now += 1
-    assert key.headers(CALL) == expected(AwsKeys("AKID", "hush", "tok"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("AKIDhush", "hush", "hush-tok"), clock())
     assert not key.refused(key.headers(CALL))
 
 
 async def test_keys_in_files_are_read_anew(surroundings, make, clock, tmp_path):
     access, secret = tmp_path / "access", tmp_path / "secret"
-    access.write_text("AKID1")
-    secret.write_text("s1")
+    access.write_text("AKIDhush1")
+    secret.write_text("hush-s1")
     options = {"region": "eu-central-1", "access_key": SecretRef("file", str(access)), "secret_key": SecretRef("file", str(secret))}
     key = aws_key(make("bedrock", options=options), surroundings)
     sent = key.headers(CALL)
-    access.write_text("AKID2")
-    secret.write_text("s2")
+    access.write_text("AKIDhush2")
+    secret.write_text("hush-s2")
     assert key.refused(sent)
     assert key.replaced()
-    assert key.headers(CALL) == expected(AwsKeys("AKID2", "s2"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("AKIDhush2", "hush-s2"), clock())
     assert not key.refused(key.headers(CALL))
     assert not key.replaced()
 
@@ -64,7 +64,7 @@ async def test_keys_that_are_not_there_yet(surroundings, make):
         await key.fetch()
 
 
-@pytest.mark.parametrize("options", [{"access_key": "AKID"}, {"use_role": True}])
+@pytest.mark.parametrize("options", [{"access_key": "AKIDhush"}, {"use_role": True}])
 def test_half_a_credential_is_a_problem_at_load(surroundings, make, options):
     with pytest.raises(ValueError, match="needs options"):
         aws_key(make("bedrock", options=options), surroundings)
@@ -87,9 +87,9 @@ async def test_a_role_is_assumed_with_the_given_keys(endpoint, surroundings, mak
         "pilotfish",
     )
     host = endpoint.url.removeprefix("http://")
-    check = sign("POST", host, "/", (), body, AwsKeys("AKID", "hush"), region="eu-central-1", service="sts", now_wall=clock())
+    check = sign("POST", host, "/", (), body, AwsKeys("AKIDhush", "hush"), region="eu-central-1", service="sts", now_wall=clock())
     assert headers["authorization"] == dict(check)["authorization"]
-    assert key.headers(CALL) == expected(AwsKeys("ASIA1", "hush/ASIA1", "tok+ASIA1=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA1", "hush/ASIA1", "hush+ASIA1=="), clock())
     await key.close()
 
 
@@ -101,7 +101,7 @@ async def test_an_assumed_roles_keys_are_not_used_past_their_end(endpoint, surro
     clock.now += 900
     assert key.headers(CALL) is None
     await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "tok+ASIA2=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "hush+ASIA2=="), clock())
     await key.close()
 
 
@@ -135,7 +135,7 @@ async def test_an_answer_without_credentials(endpoint, surroundings, make):
 
 async def test_a_web_identity_needs_no_keys_and_no_library(endpoint, surroundings, make, clock, tmp_path):
     token = tmp_path / "token"
-    token.write_text("jwt")
+    token.write_text("hush-jwt")
     surroundings.environ.update(
         AWS_ROLE_ARN="arn:role", AWS_WEB_IDENTITY_TOKEN_FILE=str(token), AWS_ENDPOINT_URL_STS=endpoint.url, AWS_REGION="eu-central-1"
     )
@@ -146,9 +146,9 @@ async def test_a_web_identity_needs_no_keys_and_no_library(endpoint, surrounding
     await key.fetch()
     _, _, headers, body = endpoint.asked[0]
     fields = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-    assert (fields["Action"], fields["WebIdentityToken"], fields["RoleArn"]) == ("AssumeRoleWithWebIdentity", "jwt", "arn:role")
+    assert (fields["Action"], fields["WebIdentityToken"], fields["RoleArn"]) == ("AssumeRoleWithWebIdentity", "hush-jwt", "arn:role")
     assert "authorization" not in headers
-    assert key.headers(CALL) == expected(AwsKeys("ASIA", "hush/ASIA", "tok+ASIA=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA", "hush/ASIA", "hush+ASIA=="), clock())
     await key.close()
 
 
@@ -161,33 +161,33 @@ async def test_a_web_identity_whose_file_is_gone(surroundings, make):
 
 async def test_a_role_on_top_of_a_web_identity(endpoint, surroundings, make, clock, tmp_path):
     token = tmp_path / "token"
-    token.write_text("jwt")
+    token.write_text("hush-jwt")
     surroundings.environ.update(AWS_ROLE_ARN="arn:pod", AWS_WEB_IDENTITY_TOKEN_FILE=str(token))
     endpoint.answer = lambda n: (200, sts("X", f"ASIA{n}", clock() + 3600))
     key = aws_key(make("bedrock", options={"region": "eu-central-1", "role_arn": "arn:other", "sts_endpoint": endpoint.url}), surroundings)
     await key.fetch()
     assert ["WebIdentity" in body.decode() for *_, body in endpoint.asked] == [True, False]
-    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "tok+ASIA2=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "hush+ASIA2=="), clock())
     await key.close()
 
 
 async def test_the_environments_keys(surroundings, make, clock):
-    surroundings.environ.update(AWS_ACCESS_KEY_ID="ENV", AWS_SECRET_ACCESS_KEY="s", AWS_DEFAULT_REGION="eu-central-1")
+    surroundings.environ.update(AWS_ACCESS_KEY_ID="ENVhush", AWS_SECRET_ACCESS_KEY="hush-s", AWS_DEFAULT_REGION="eu-central-1")
     key = aws_key(make("bedrock"), surroundings)
-    assert key.headers(CALL) == expected(AwsKeys("ENV", "s"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ENVhush", "hush-s"), clock())
 
 
 async def test_all_else_is_left_to_awss_library(surroundings, make, clock, tmp_path, monkeypatch):
     """Here a profile of a configuration file, the nearest of its sources that needs no network."""
     file = tmp_path / "credentials"
-    file.write_text("[team]\naws_access_key_id = PROFILE\naws_secret_access_key = s\n")
+    file.write_text("[team]\naws_access_key_id = PROFILEhush\naws_secret_access_key = hush-s\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     provider = make("bedrock", options={"region": "eu-central-1", "profile": "team"})
     assert needs_extra(provider, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
     key = aws_key(provider, surroundings)
     await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("PROFILE", "s"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("PROFILEhush", "hush-s"), clock())
     await key.close()
 
 

@@ -26,7 +26,7 @@ async def test_the_client_credentials_grant(endpoint, surroundings, make):
         "client_secret": ["hush"],
         "scope": ["https://ai.azure.com/.default"],
     }
-    assert key.headers(None) == ((b"authorization", b"Bearer token-1"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-token-1"),)
     await key.close()
 
 
@@ -78,7 +78,7 @@ def library(monkeypatch):
         def get_token(self, scope: str) -> types.SimpleNamespace:
             if self.error is not None:
                 raise self.error
-            return types.SimpleNamespace(token=f"entra-{scope}", expires_on=1_800_003_600)
+            return types.SimpleNamespace(token=f"hush-entra-{scope}", expires_on=1_800_003_600)
 
     exceptions.ClientAuthenticationError = ClientAuthenticationError  # type: ignore[attr-defined]
     identity.CredentialUnavailableError = type("CredentialUnavailableError", (ClientAuthenticationError,), {})  # type: ignore[attr-defined]
@@ -97,7 +97,7 @@ async def test_the_default_search_is_made_once_and_asked_again(surroundings, mak
     options = {"auth_mode": "default_azure_credential", "client_id": "managed"}
     key = entra_key(make("azure", options=options), surroundings)
     await key.fetch()
-    assert key.headers(None) == ((b"authorization", b"Bearer entra-https://ai.azure.com/.default"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-entra-https://ai.azure.com/.default"),)
     key.refused(key.headers(None))
     await key.fetch()
     assert library.made == [{"managed_identity_client_id": "managed"}]
