@@ -18,6 +18,7 @@ import leaks
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.app import App
 from pilotfish.shell.settings import Settings
+from planted import CLIENT_KEY
 
 
 class Proxy:
@@ -32,7 +33,8 @@ class Proxy:
 
     async def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
         data = body if isinstance(body, bytes) else orjson.dumps(body)
-        async with self.http.post(self.base + path, data=data, headers={"content-type": "application/json", **(headers or {})}) as answer:
+        head = {"content-type": "application/json", "authorization": f"Bearer {CLIENT_KEY}", **(headers or {})}
+        async with self.http.post(self.base + path, data=data, headers=head) as answer:
             return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
 
     async def chat(self, model: str, text: str = "hello", **more: Any) -> Answer:

@@ -33,7 +33,7 @@ from pilotfish.shell.injector.server import Admission
 from pilotfish.shell.state import StateFile
 from pilotfish.wire.pool import Pool
 from pilotfish.wire.server import Connection
-from planted import CLIENT_MARK, LONGEST, MARK, marks_in
+from planted import CLIENT_MARK, LONGEST, is_planted, marks_in
 
 AROUND = 60
 _leaks: list[str] = []
@@ -262,7 +262,7 @@ def _hold_to_the_mark() -> None:
     def read(real: Any) -> Any:
         def value(self: Any) -> str:
             told: str = real(self)
-            if told and MARK not in told:
+            if told and not is_planted(told):
                 note(f"{self!r} holds no mark: tests make secrets with planted.planted()")
             return told
 
@@ -270,7 +270,7 @@ def _hold_to_the_mark() -> None:
 
     def fetched(real: Any) -> Any:
         def take(self: Any, token: Any) -> None:
-            if MARK not in token.value:
+            if not is_planted(token.value):
                 note(f"the fetched token of {self!r} holds no mark: tests make secrets with planted.planted()")
             real(self, token)
 

@@ -15,8 +15,9 @@ from aiohttp import web
 
 from harness import proxied, until
 from pilotfish.simulated import SimulatedVendor
+from planted import CLIENT_KEY, PROVIDER_KEY
 
-SIM = "sim-n2"
+SIM, KEY = "sim-n2", PROVIDER_KEY
 
 
 def rules_of(provider: dict[str, Any], **more: Any) -> str:
@@ -64,29 +65,29 @@ async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and
         (root / "new").symlink_to(version)
         os.replace(root / "new", root / "..data")
 
-    mount("v1", "key-1")
+    mount("v1", "hush-1")
     (root / "openai").symlink_to("..data/openai")
     async with SimulatedVendor() as vendor:
         provider = {"kind": "openai", "api_base": vendor.base, "token": {"secret": {"name": "llm-keys", "key": "openai"}}}
         async with proxied(tmp_path, rules_of(provider), secrets_dir=str(tmp_path / "secrets")) as proxy:
             assert (await proxy.chat("m")).status == 200
-            mount("v2", "key-2")
+            mount("v2", "hush-2")
             answers = await asyncio.gather(*(proxy.chat("m") for _ in range(20)))
             assert {a.status for a in answers} == {200}
-        assert keys_seen(vendor) == ["Bearer key-1"] + ["Bearer key-2"] * 20
+        assert keys_seen(vendor) == ["Bearer hush-1"] + ["Bearer hush-2"] * 20
 
 
 async def test_a_key_that_is_put_right_after_it_was_refused_serves_without_a_restart(tmp_path):
     file = tmp_path / "key"
-    file.write_text("revoked")
-    async with SimulatedVendor(key="good") as vendor:
+    file.write_text("hush-revoked")
+    async with SimulatedVendor(key="hush-good") as vendor:
         async with proxied(tmp_path, rules_of({"kind": "openai", "api_base": vendor.base, "token": {"file": str(file)}})) as proxy:
             assert (await proxy.chat("m")).status >= 400
             assert (await proxy.chat("m")).status >= 400
-            file.write_text("good")
+            file.write_text("hush-good")
             proxy.app.engine.sweep(0.0)
             assert (await proxy.chat("m")).status == 200
-        assert keys_seen(vendor).count("Bearer revoked") == 1
+        assert keys_seen(vendor).count("Bearer hush-revoked") == 1
 
 
 async def test_a_key_that_is_missing_is_told_in_the_status_and_the_other_provider_serves(tmp_path):
@@ -115,8 +116,8 @@ async def test_a_key_that_is_missing_is_told_in_the_status_and_the_other_provide
 
 async def test_a_refused_key_is_left_aside_and_the_second_serves(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRST", "revoked-hush")
-    monkeypatch.setenv("SECOND", "good")
-    async with SimulatedVendor(key="good") as vendor:
+    monkeypatch.setenv("SECOND", "hush-good")
+    async with SimulatedVendor(key="hush-good") as vendor:
         provider = {"kind": "openai", "api_base": vendor.base, "tokens": [{"env": "FIRST"}, {"env": "SECOND"}]}
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             answers = [await proxy.chat("m") for _ in range(5)]
@@ -127,11 +128,11 @@ async def test_a_refused_key_is_left_aside_and_the_second_serves(tmp_path, monke
 
 
 async def test_an_expired_oauth_token_under_two_hundred_requests_causes_one_refresh(tmp_path, monkeypatch):
-    monkeypatch.setenv("OLD", "old")
-    monkeypatch.setenv("REFRESH", "refresh")
+    monkeypatch.setenv("OLD", "hush-old")
+    monkeypatch.setenv("REFRESH", "hush-refresh")
     async with (
-        SimulatedVendor(key="new") as vendor,
-        token_endpoint(lambda n: (200, {"access_token": "new", "expires_in": 3600})) as (url, asked),
+        SimulatedVendor(key="hush-new") as vendor,
+        token_endpoint(lambda n: (200, {"access_token": "hush-new", "expires_in": 3600})) as (url, asked),
     ):
         detail = {
             "access_token": {"env": "OLD"},
@@ -144,15 +145,15 @@ async def test_an_expired_oauth_token_under_two_hundred_requests_causes_one_refr
             answers = await asyncio.gather(*(proxy.chat("m") for _ in range(200)))
             assert {a.status for a in answers} == {200}
         assert len(asked) == 1
-        assert set(keys_seen(vendor)) == {"Bearer new"}
+        assert set(keys_seen(vendor)) == {"Bearer hush-new"}
 
 
 async def test_a_token_that_was_revoked_early_is_replaced_within_the_same_request(tmp_path, monkeypatch):
-    monkeypatch.setenv("OLD", "revoked")
-    monkeypatch.setenv("REFRESH", "refresh")
+    monkeypatch.setenv("OLD", "hush-revoked")
+    monkeypatch.setenv("REFRESH", "hush-refresh")
     async with (
-        SimulatedVendor(key="new") as vendor,
-        token_endpoint(lambda n: (200, {"access_token": "new", "expires_in": 3600})) as (url, asked),
+        SimulatedVendor(key="hush-new") as vendor,
+        token_endpoint(lambda n: (200, {"access_token": "hush-new", "expires_in": 3600})) as (url, asked),
     ):
         detail = {"access_token": {"env": "OLD"}, "refresh_token": {"env": "REFRESH"}, "extra_fields": {"token_url": url}}
         provider = {"kind": "openai", "api_base": vendor.base, "auth_type": "oauth", "oauth_detail": detail}
@@ -164,10 +165,10 @@ async def test_a_token_that_was_revoked_early_is_replaced_within_the_same_reques
 
 
 async def test_an_account_that_is_refused_with_every_token_is_refused_once_and_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setenv("REFRESH", "refresh")
+    monkeypatch.setenv("REFRESH", "hush-refresh")
     async with (
-        SimulatedVendor(key="other") as vendor,
-        token_endpoint(lambda n: (200, {"access_token": f"t{n}", "expires_in": 3600})) as (url, asked),
+        SimulatedVendor(key="hush-other") as vendor,
+        token_endpoint(lambda n: (200, {"access_token": f"hush-t{n}", "expires_in": 3600})) as (url, asked),
     ):
         detail = {"refresh_token": {"env": "REFRESH"}, "extra_fields": {"token_url": url}}
         provider = {"kind": "openai", "api_base": vendor.base, "auth_type": "oauth", "oauth_detail": detail}
@@ -175,7 +176,7 @@ async def test_an_account_that_is_refused_with_every_token_is_refused_once_and_l
             for _ in range(5):
                 assert (await proxy.chat("m")).status >= 400
         assert len(asked) == 2
-        assert [s for s in keys_seen(vendor) if s.startswith("Bearer t")] == ["Bearer t1", "Bearer t2"]
+        assert [s for s in keys_seen(vendor) if s.startswith("Bearer hush-t")] == ["Bearer hush-t1", "Bearer hush-t2"]
 
 
 async def test_a_refresh_that_is_refused_is_no_fault_of_the_clients(tmp_path, monkeypatch):
@@ -191,9 +192,9 @@ async def test_a_refresh_that_is_refused_is_no_fault_of_the_clients(tmp_path, mo
 
 
 async def test_copilots_calls_go_to_the_host_that_the_exchange_names(tmp_path, monkeypatch):
-    monkeypatch.setenv("GITHUB", "gho_x")
-    async with SimulatedVendor(key="tid=1") as vendor:
-        answer = {"token": "tid=1", "endpoints": {"api": vendor.base.removesuffix("/v1")}}
+    monkeypatch.setenv("GITHUB", "gho_hush")
+    async with SimulatedVendor(key="tid=hush") as vendor:
+        answer = {"token": "tid=hush", "endpoints": {"api": vendor.base.removesuffix("/v1")}}
         async with token_endpoint(lambda n: (200, answer)) as (url, asked):
             provider = {"kind": "github_copilot", "token": {"env": "GITHUB"}, "options": {"token_url": f"{url}/exchange"}}
             async with proxied(tmp_path, rules_of(provider)) as proxy:
@@ -205,7 +206,7 @@ async def test_copilots_calls_go_to_the_host_that_the_exchange_names(tmp_path, m
 
 
 async def test_copilots_models_are_asked_where_its_list_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("GITHUB", "gho_x")
+    monkeypatch.setenv("GITHUB", "gho_hush")
     seen: list[str] = []
     responses = {
         "id": "r",
@@ -221,7 +222,7 @@ async def test_copilots_models_are_asked_where_its_list_says(tmp_path, monkeypat
         seen.append(request.path)
         base = f"http://{request.host}"
         if request.path == "/exchange":
-            return web.json_response({"token": "t", "endpoints": {"api": base}})
+            return web.json_response({"token": "hush-t", "endpoints": {"api": base}})
         if request.path == "/models":
             return web.json_response({"data": [{"id": SIM, "supported_endpoints": ["/responses"]}]})
         return web.json_response(responses)
@@ -246,9 +247,9 @@ async def test_copilots_models_are_asked_where_its_list_says(tmp_path, monkeypat
 
 
 async def test_bedrocks_requests_are_signed(tmp_path, monkeypatch):
-    monkeypatch.setenv("ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("ID", "AKIDhush")
     monkeypatch.setenv("SECRET", "hush")
-    async with SimulatedVendor(key="AKIDEXAMPLE") as vendor:
+    async with SimulatedVendor(key="AKIDhush") as vendor:
         options = {"region": "eu-west-1", "access_key": {"env": "ID"}, "secret_key": {"env": "SECRET"}}
         provider = {"kind": "bedrock", "api_base": vendor.base.removesuffix("/v1"), "options": options}
         async with proxied(tmp_path, rules_of(provider)) as proxy:
@@ -262,27 +263,27 @@ async def test_bedrocks_requests_are_signed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "header"),
     [
-        ("anthropic", ("x-api-key", "k")),
-        ("google", ("x-goog-api-key", "k")),
-        ("azure", ("api-key", "k")),
-        ("mistral", ("authorization", "Bearer k")),
-        ("groq", ("authorization", "Bearer k")),
-        ("vllm", ("authorization", "Bearer k")),
+        ("anthropic", ("x-api-key", KEY)),
+        ("google", ("x-goog-api-key", KEY)),
+        ("azure", ("api-key", KEY)),
+        ("mistral", ("authorization", f"Bearer {KEY}")),
+        ("groq", ("authorization", f"Bearer {KEY}")),
+        ("vllm", ("authorization", f"Bearer {KEY}")),
     ],
 )
 async def test_the_key_stands_where_the_vendor_looks_for_it(kind, header, tmp_path, monkeypatch):
-    monkeypatch.setenv("KEY", "k")
-    async with SimulatedVendor(key="k") as vendor:
+    monkeypatch.setenv("KEY", KEY)
+    async with SimulatedVendor(key=KEY) as vendor:
         base = vendor.base if kind == "vllm" else vendor.base.removesuffix("/v1")
         async with proxied(tmp_path, rules_of({"kind": kind, "api_base": base, "token": {"env": "KEY"}})) as proxy:
             answer = await proxy.post(
                 "/v1/chat/completions",
                 {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
-                {"authorization": "Bearer client-hush"},
+                {"authorization": f"Bearer {CLIENT_KEY}"},
             )
             assert answer.status == 200, answer.text
         assert vendor.requests[0].headers[header[0]] == header[1]
-        assert "hush" not in json.dumps(vendor.requests[0].headers)
+        assert CLIENT_KEY not in json.dumps(vendor.requests[0].headers)
 
 
 @pytest.mark.parametrize(("sent", "got"), [({"anthropic-version": "2026-10-21"}, "2026-10-21"), ({}, "2023-06-01")])

@@ -152,12 +152,12 @@ async def test_several_keys_are_well_if_all_are(vendor):
 
 async def test_a_key_rotated_since_is_tried_at_once(vendor, tmp_path):
     file = tmp_path / "key"
-    file.write_text("old")
+    file.write_text("hush-old")
     provider = provider_of("openai", vendor.url, tokens=(SecretRef("file", str(file)),))
 
     def rotating(headers: dict[str, str]) -> int:
-        file.write_text("newer")
-        return 200 if headers["authorization"] == "Bearer newer" else 401
+        file.write_text("hush-newer")
+        return 200 if headers["authorization"] == "Bearer hush-newer" else 401
 
     vendor.decide = rotating
     assert (await probed(provider)).ok
@@ -177,7 +177,7 @@ async def test_the_key_goes_where_the_vendor_wants_it(vendor):
 
 
 async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
-    vendor.body = json.dumps({"token": "t", "endpoints": {"api": vendor.url}, "data": []}).encode()
+    vendor.body = json.dumps({"token": "hush-t", "endpoints": {"api": vendor.url}, "data": []}).encode()
     base = providers.get("github_copilot").base_url
     result = await probed(provider_of("github_copilot", base, options={"token_url": f"{vendor.url}/exchange"}))
     assert result.ok

@@ -15,6 +15,7 @@ from pilotfish import styles
 from pilotfish.core.classify import failure_of
 from pilotfish.core.hints import value_of
 from pilotfish.core.outcome import Outcome
+from pilotfish.core.quoted import carries_secret, secrets_in, without
 from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth
 from pilotfish.core.snapshot import Provider
 from pilotfish.core.style import ErrorInfo
@@ -77,7 +78,8 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
             answer = await _get(provider, url, headers, fetcher, timeout_s)
             if answer.status == 401 and key.refused(headers):
                 # A key that was rotated or a token that was revoked: once more with the new one, as the engine does.
-                answer = await _get(provider, url, await _authentication(key, url), fetcher, timeout_s)
+                headers = await _authentication(key, url)
+                answer = await _get(provider, url, headers, fetcher, timeout_s)
     except CredentialError as e:
         stage = CONNECTIVITY if e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT) else AUTHENTICATION
         return told(False, stage, None, str(e), e.outcome)
@@ -86,7 +88,8 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
         return told(False, CONNECTIVITY, None, str(e), outcome)
     except TimeoutError:
         return told(False, CONNECTIVITY, None, f"no answer within {timeout_s:g} s", Outcome.TIMEOUT)
-    return told(*_judged(provider, answer))
+    own = (header for header in fixed_headers(provider) if carries_secret(header[0]))
+    return told(*_judged(provider, answer._replace(body=without(answer.body, secrets_in((*headers, *own))))))
 
 
 def probe_url(provider: Provider, key: Key) -> str:

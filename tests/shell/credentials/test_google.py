@@ -153,7 +153,10 @@ async def test_the_metadata_server(endpoint, surroundings, make, clock, monkeypa
     monkeypatch.setenv("GCE_METADATA_IP", endpoint.url.removeprefix("http://"))
     # The library reads this one when it is imported.
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", endpoint.url.removeprefix("http://"))
-    endpoint.answer = lambda n: (200, {"access_token": "hush-pod", "expires_in": 3599, "email": "sa@x", "scopes": ["s"], "universeDomain": "x"})
+    endpoint.answer = lambda n: (
+        200,
+        {"access_token": "hush-pod", "expires_in": 3599, "email": "sa@x", "scopes": ["s"], "universeDomain": "x"},
+    )
     key = google_key(make("vertex"), None, surroundings)
     await key.fetch()
     assert all(headers["metadata-flavor"] == "Google" for _, _, headers, _ in endpoint.asked)

@@ -28,7 +28,10 @@ def test_every_kind_has_a_credential_for_a_plain_token(surroundings, make, name)
 def test_each_token_is_a_credential_of_its_own(surroundings, make):
     """Health per key: the ledger counts them by the same index."""
     credentials = Credentials(make("openai", tokens=(A, B)), surroundings)
-    assert [key.headers(None) for key in credentials.keys] == [((b"authorization", b"Bearer hush-a"),), ((b"authorization", b"Bearer hush-b"),)]
+    assert [key.headers(None) for key in credentials.keys] == [
+        ((b"authorization", b"Bearer hush-a"),),
+        ((b"authorization", b"Bearer hush-b"),),
+    ]
 
 
 @pytest.mark.parametrize(
