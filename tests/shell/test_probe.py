@@ -12,6 +12,7 @@ from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider, SecretRef
 from pilotfish.shell.credentials import Credentials, Surroundings
 from pilotfish.shell.probe import AUTHENTICATION, CONNECTIVITY, MAX_MESSAGE, PROVIDER, UNSUPPORTED, probe, probe_url
+from planted import planted
 
 KEY = SecretRef("literal", value="hush")
 
@@ -100,6 +101,15 @@ async def test_each_status_has_its_stage(vendor, kind, status, body, ok, stage):
     result = await probed(provider_of(kind, vendor.url))
     assert (result.ok, result.stage, result.status) == (ok, stage, status)
     assert result.latency_ms >= 0
+
+
+@pytest.mark.parametrize("own", [{}, {"tokens": (), "headers": (("Authorization", f"Bearer {planted()}"),)}])
+@pytest.mark.parametrize("status", [400, 404, 500])
+async def test_a_key_that_the_vendor_quotes_is_not_told(vendor, status, own):
+    """Whatever it refuses: nothing says that it refused the key. It may also stand in a header of the rules."""
+    vendor.status, vendor.body = status, json.dumps({"error": {"message": f"{planted()} may not list models"}}).encode()
+    result = await probed(provider_of("openai", vendor.url, **{"tokens": (SecretRef("literal", value=planted()),), **own}))
+    assert (result.stage, result.message) == (PROVIDER, f"unexpected status {status}: [key] may not list models")
 
 
 async def test_a_rate_limit_proves_the_key_and_tells_when_to_come_back(vendor):

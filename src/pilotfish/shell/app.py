@@ -280,7 +280,7 @@ def _tell(task: asyncio.Task[None]) -> None:
 def _tracer(endpoint: str) -> Tracer:
     """Imported only here: who has no traces pays nothing for them. Raises StartError."""
     if not endpoint.startswith(("http://", "https://")):
-        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint!r}")
+        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint.rpartition('@')[2]!r}")
     try:
         from pilotfish.shell.traces import Tracer
     except ImportError:
