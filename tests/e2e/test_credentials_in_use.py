@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 from aiohttp import web
 
 from harness import proxied, until
-from pilotfish.simulated import SimulatedVendor
+from pilotfish.simulated import Profile, SimulatedVendor
 from planted import CLIENT_KEY, PROVIDER_KEY
 
 SIM, KEY = "sim-n2", PROVIDER_KEY
@@ -75,6 +76,42 @@ async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and
             answers = await asyncio.gather(*(proxy.chat("m") for _ in range(20)))
             assert {a.status for a in answers} == {200}
         assert keys_seen(vendor) == ["Bearer hush-1"] + ["Bearer hush-2"] * 20
+
+
+async def test_keys_rotated_under_load_and_revoked_at_once_fail_no_request(tmp_path):
+    """The hard way: the vendor refuses the old key from the moment that the new one is mounted, requests on their way included, and
+    kubelet takes the old folder away."""
+    root = tmp_path / "secrets" / "llm-keys"
+
+    def mount(version: int) -> str:
+        folder = root / f"..2026_{version}"
+        folder.mkdir(parents=True)
+        (folder / "openai").write_text(f"hush-{version}")
+        (root / "..data_tmp").symlink_to(folder.name)
+        os.replace(root / "..data_tmp", root / "..data")
+        for old in root.glob("..2026_*"):
+            if old != folder:
+                shutil.rmtree(old)
+        return f"hush-{version}"
+
+    first = mount(0)
+    (root / "openai").symlink_to("..data/openai")
+    async with SimulatedVendor(key=first, profile=Profile(ttft_s=0.01, chunks=3)) as vendor:
+        provider = {"kind": "openai", "api_base": vendor.base, "token": {"secret": {"name": "llm-keys", "key": "openai"}}}
+        async with proxied(tmp_path, rules_of(provider), secrets_dir=str(tmp_path / "secrets")) as proxy:
+            left = iter(range(200))
+
+            async def client() -> list[int]:
+                return [(await proxy.chat("m", stream=n % 2 == 0)).status for n in left]
+
+            clients = [asyncio.create_task(client()) for _ in range(8)]
+            for version in range(1, 6):
+                await until(lambda version=version: len(vendor.requests) > version * 30)
+                vendor.key = mount(version)
+            statuses = [status for told in await asyncio.gather(*clients) for status in told]
+            assert statuses == [200] * 200
+            assert (await proxy.service("p", SIM))["state"] == "serving"
+        assert set(keys_seen(vendor)) == {f"Bearer hush-{n}" for n in range(6)}
 
 
 async def test_a_key_that_is_put_right_after_it_was_refused_serves_without_a_restart(tmp_path):
