@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,20 @@ def rules_of(provider: dict[str, Any], **more: Any) -> str:
 
 
 @asynccontextmanager
+async def served(handle: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A server on loopback that answers with this; its base URL."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def token_endpoint(answer: Callable[[int], tuple[int, dict[str, Any]]]) -> AsyncIterator[tuple[str, list[bytes]]]:
     asked: list[bytes] = []
 
@@ -41,64 +56,58 @@ async def token_endpoint(answer: Callable[[int], tuple[int, dict[str, Any]]]) ->
         await asyncio.sleep(0)
         return web.json_response(body, status=status)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}", asked  # type: ignore[union-attr]
-    finally:
-        await runner.cleanup()
+    async with served(handle) as base:
+        yield base, asked
 
 
 def keys_seen(vendor: SimulatedVendor) -> list[str]:
     return [seen.headers.get("authorization", "") for seen in vendor.requests]
 
 
-async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and_none_fails(tmp_path):
-    root = tmp_path / "secrets" / "llm-keys"
+class Mounted:
+    """A Secret as kubelet mounts it: a folder per version, a link to the present one swapped in one step, the old folder taken away."""
 
-    def mount(version: str, value: str) -> None:
-        (root / version).mkdir(parents=True)
-        (root / version / "openai").write_text(value)
-        (root / "new").symlink_to(version)
-        os.replace(root / "new", root / "..data")
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._root = folder, folder / "llm-keys"
+        self.source = {"secret": {"name": "llm-keys", "key": "openai"}}
+        self._versions = 0
 
-    mount("v1", "hush-1")
-    (root / "openai").symlink_to("..data/openai")
+    def put(self, value: str) -> None:
+        self._versions += 1
+        folder = self._root / f"..2026_{self._versions}"
+        folder.mkdir(parents=True)
+        (folder / "openai").write_text(value)
+        (self._root / "..data_tmp").symlink_to(folder.name)
+        os.replace(self._root / "..data_tmp", self._root / "..data")
+        if not (self._root / "openai").is_symlink():
+            (self._root / "openai").symlink_to("..data/openai")
+        for old in self._root.glob("..2026_*"):
+            if old != folder:
+                shutil.rmtree(old)
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    return Mounted(tmp_path / "secrets")
+
+
+async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and_none_fails(tmp_path, mounted):
+    mounted.put("hush-1")
     async with SimulatedVendor() as vendor:
-        provider = {"kind": "openai", "api_base": vendor.base, "token": {"secret": {"name": "llm-keys", "key": "openai"}}}
-        async with proxied(tmp_path, rules_of(provider), secrets_dir=str(tmp_path / "secrets")) as proxy:
+        provider = {"kind": "openai", "api_base": vendor.base, "token": mounted.source}
+        async with proxied(tmp_path, rules_of(provider), secrets_dir=str(mounted.folder)) as proxy:
             assert (await proxy.chat("m")).status == 200
-            mount("v2", "hush-2")
+            mounted.put("hush-2")
             answers = await asyncio.gather(*(proxy.chat("m") for _ in range(20)))
             assert {a.status for a in answers} == {200}
         assert keys_seen(vendor) == ["Bearer hush-1"] + ["Bearer hush-2"] * 20
 
 
-async def test_keys_rotated_under_load_and_revoked_at_once_fail_no_request(tmp_path):
-    """The hard way: the vendor refuses the old key from the moment that the new one is mounted, requests on their way included, and
-    kubelet takes the old folder away."""
-    root = tmp_path / "secrets" / "llm-keys"
-
-    def mount(version: int) -> str:
-        folder = root / f"..2026_{version}"
-        folder.mkdir(parents=True)
-        (folder / "openai").write_text(f"hush-{version}")
-        (root / "..data_tmp").symlink_to(folder.name)
-        os.replace(root / "..data_tmp", root / "..data")
-        for old in root.glob("..2026_*"):
-            if old != folder:
-                shutil.rmtree(old)
-        return f"hush-{version}"
-
-    first = mount(0)
-    (root / "openai").symlink_to("..data/openai")
-    async with SimulatedVendor(key=first, profile=Profile(ttft_s=0.01, chunks=3)) as vendor:
-        provider = {"kind": "openai", "api_base": vendor.base, "token": {"secret": {"name": "llm-keys", "key": "openai"}}}
-        async with proxied(tmp_path, rules_of(provider), secrets_dir=str(tmp_path / "secrets")) as proxy:
+async def test_keys_rotated_under_load_and_revoked_at_once_fail_no_request(tmp_path, mounted):
+    mounted.put("hush-0")
+    async with SimulatedVendor(key="hush-0", profile=Profile(ttft_s=0.01, chunks=3)) as vendor:
+        provider = {"kind": "openai", "api_base": vendor.base, "token": mounted.source}
+        async with proxied(tmp_path, rules_of(provider), secrets_dir=str(mounted.folder)) as proxy:
             left = iter(range(200))
 
             async def client() -> list[int]:
@@ -107,11 +116,38 @@ async def test_keys_rotated_under_load_and_revoked_at_once_fail_no_request(tmp_p
             clients = [asyncio.create_task(client()) for _ in range(8)]
             for version in range(1, 6):
                 await until(lambda version=version: len(vendor.requests) > version * 30)
-                vendor.key = mount(version)
+                mounted.put(f"hush-{version}")
+                vendor.key = f"hush-{version}"
             statuses = [status for told in await asyncio.gather(*clients) for status in told]
             assert statuses == [200] * 200
             assert (await proxy.service("p", SIM))["state"] == "serving"
         assert set(keys_seen(vendor)) == {f"Bearer hush-{n}" for n in range(6)}
+
+
+async def test_requests_that_were_on_their_way_with_a_key_that_is_rotated_and_revoked_go_out_again(tmp_path, mounted):
+    mounted.put("hush-old")
+    revoked = asyncio.Event()
+    seen: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        await request.read()
+        seen.append(request.headers["authorization"])
+        await revoked.wait()
+        if request.headers["authorization"] != "Bearer hush-new":
+            return web.json_response({"error": {"message": "hush-old is no key", "code": "invalid_api_key"}}, status=401)
+        message = {"role": "assistant", "content": "hi"}
+        return web.json_response({"id": "x", "model": SIM, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    async with served(handle) as base:
+        provider = {"kind": "openai", "api_base": base, "token": mounted.source}
+        async with proxied(tmp_path, rules_of(provider), secrets_dir=str(mounted.folder)) as proxy:
+            asking = [asyncio.create_task(proxy.chat("m")) for _ in range(20)]
+            await until(lambda: len(seen) == 20)
+            mounted.put("hush-new")
+            revoked.set()
+            assert [answer.status for answer in await asyncio.gather(*asking)] == [200] * 20
+            assert (await proxy.service("p", SIM))["state"] == "serving"
+    assert seen == ["Bearer hush-old"] * 20 + ["Bearer hush-new"] * 20
 
 
 async def test_a_key_that_is_put_right_after_it_was_refused_serves_without_a_restart(tmp_path):
