@@ -112,6 +112,15 @@ async def test_a_key_that_the_vendor_quotes_is_not_told(vendor, status, own):
     assert (result.stage, result.message) == (PROVIDER, f"unexpected status {status}: [key] may not list models")
 
 
+@pytest.mark.parametrize("said", ["first\r\nsecond \x1b[31mred\x07", "first\n\n\tsecond\x00" + "x" * 5000, "first\u2028\u202e second"])
+async def test_what_the_vendor_says_is_one_line_that_a_terminal_can_show(vendor, said):
+    vendor.status, vendor.body = 500, json.dumps({"error": {"message": said}}).encode()
+    message = (await probed(provider_of("openai", vendor.url))).message
+    assert message.startswith("unexpected status 500: first")
+    assert message.isprintable()
+    assert len(message) <= 300
+
+
 async def test_a_rate_limit_proves_the_key_and_tells_when_to_come_back(vendor):
     vendor.status, vendor.headers = 429, {"retry-after": "7"}
     result = await probed(provider_of("openai", vendor.url))
@@ -154,10 +163,10 @@ async def test_several_keys_are_well_if_all_are(vendor):
     result = await probed(both, {"SECOND": "hush2"})
     assert (result.ok, result.message) == (True, "ok (all 2 keys)")
     result = await probed(both)
-    assert (result.ok, result.message) == (
-        False,
-        "1 of 2 keys failed; environment variable SECOND: environment variable SECOND is missing or empty",
-    )
+    assert (result.ok, result.message) == (False, "1 of 2 keys failed; environment variable SECOND is missing or empty")
+    vendor.decide = lambda headers: 401 if headers["authorization"] == "Bearer hush2" else 200
+    result = await probed(both, {"SECOND": "hush2"})
+    assert (result.ok, result.message) == (False, "1 of 2 keys failed; environment variable SECOND: the key was refused")
 
 
 async def test_a_key_rotated_since_is_tried_at_once(vendor, tmp_path):

@@ -57,7 +57,13 @@ async def probe(provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeo
     if not bad:
         return results[0]._replace(message=f"{results[0].message} (all {len(results)} keys)")
     key, first = bad[0]
-    return first._replace(message=f"{len(bad)} of {len(results)} keys failed; {key.label}: {first.message}")
+    named = first.message if first.message.startswith(key.label) else f"{key.label}: {first.message}"
+    return first._replace(message=f"{len(bad)} of {len(results)} keys failed; {named}")
+
+
+def _on_a_line(words: str) -> str:
+    """A vendor's words for a terminal: its line ends would break the table, its control characters the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(words[: 2 * MAX_MESSAGE].split()))
 
 
 async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float = TIMEOUT_S) -> ProbeResult:
@@ -66,7 +72,7 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
 
     def told(ok: bool, stage: str, status: int | None, message: str, outcome: Outcome | None, wait_s: float | None = None) -> ProbeResult:
         latency_ms = round((time.monotonic() - began) * 1000)
-        return ProbeResult(provider.name, ok, stage, status, latency_ms, message[:MAX_MESSAGE], outcome, wait_s)
+        return ProbeResult(provider.name, ok, stage, status, latency_ms, _on_a_line(message)[:MAX_MESSAGE], outcome, wait_s)
 
     if isinstance(key, NoKey) and provider.kind.needs_key and not provider.no_key_required and not own_auth(provider):
         return told(False, AUTHENTICATION, None, "no key is configured", Outcome.AUTH_FAILED)
