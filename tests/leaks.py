@@ -178,8 +178,9 @@ def _listen_to_children() -> None:
     def ended(real: Any) -> Any:
         def wait(self: Any, *args: Any, **more: Any) -> Any:
             code = real(self, *args, **more)
-            if isinstance(self.writes_to, str) and Path(self.writes_to).is_file():
-                hear(f"a child process, in {Path(self.writes_to).name}", Path(self.writes_to).read_bytes())
+            file = getattr(self, "writes_to", None)
+            if isinstance(file, str) and Path(file).is_file():
+                hear(f"a child process, in {Path(file).name}", Path(file).read_bytes())
             return code
 
         return wait

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -210,6 +211,22 @@ async def test_no_credential_of_the_client_goes_upstream(tmp_path, vendor, path,
     seen = vendor.requests[0]
     assert CLIENT_KEY not in str((seen.headers, seen.path, seen.query, seen.body))
     assert CLIENT_KEY not in log
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/nowhere", "/nowhere", "/v1/models", "/v1beta/models/m:what", "/model/m/converse"]
+)
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"model":"m"}', b'{"model":"unknown","messages":[]}'])
+async def test_a_request_that_comes_to_nothing_does_not_tell_the_clients_key(proxy, path, body):
+    """`leaks` listens to answers, logs and exceptions."""
+    asked = f"{path}?key={CLIENT_KEY}&api_key={CLIENT_KEY}"
+    assert (await proxy.post(asked, body, SECRETS)).status >= 400
+    for method in ("GET", "PUT", "HEAD"):
+        async with proxy.http.request(method, proxy.base + asked, headers=SECRETS) as answer:
+            await answer.read()
+    explained = f"{proxy.app.admin_base}/explain?path={quote(asked)}"
+    async with proxy.http.post(explained, data=body, headers=SECRETS) as answer:
+        assert "rule" in await answer.json()
 
 
 @pytest.mark.parametrize("code", ["invalid_api_key", "odd"])
