@@ -21,6 +21,7 @@ import requests
 from _pytest.capture import CaptureFixture
 from _pytest.raises import RaisesExc
 from aiohttp import web
+from structlog.testing import LogCapture
 
 from pilotfish.errors import ClientError, Problem, RuleError, StartError
 from pilotfish.shell.access_log import AccessLog
@@ -29,6 +30,7 @@ from pilotfish.shell.credentials.expiring import ExpiringKey
 from pilotfish.shell.credentials.keys import CredentialError
 from pilotfish.shell.credentials.secrets import Secret
 from pilotfish.shell.fetch import FetchError
+from pilotfish.shell.injector.app import Injector
 from pilotfish.shell.injector.server import Admission
 from pilotfish.shell.state import StateFile
 from pilotfish.wire.pool import Pool
@@ -144,6 +146,7 @@ def _listen_to_answers() -> None:
 
     _wrap(Admin, "application", listening)
     _wrap(Admission, "application", listening)
+    _wrap(Injector, "_admin", listening)
 
 
 def _head_and_body(response: web.StreamResponse) -> bytes:
@@ -223,6 +226,14 @@ def _listen_to_records() -> None:
 
         return readouterr
 
+    def logged(real: Any) -> Any:
+        def call(self: Any, logger: Any, method: str, event: Any) -> Any:
+            hear("a log that the test reads", event)
+            return real(self, logger, method, event)
+
+        return call
+
+    _wrap(LogCapture, "__call__", logged)
     _wrap(AccessLog, "_add", lines)
     _wrap(StateFile, "write", kept)
     _wrap(requests.Session, "send", sent)

@@ -12,7 +12,7 @@ from planted import marks_in, planted
 
 LEAKY = """
 import asyncio, base64, logging, subprocess, sys
-import pytest, requests
+import pytest, requests, structlog
 from aiohttp import web
 from leaks import hear_piece
 from pilotfish.core.snapshot import SecretRef
@@ -36,6 +36,9 @@ def test_stdout_that_the_test_reads(capsys):
     print(KEY)
     capsys.readouterr()
 def test_a_log(): logging.getLogger("x").warning("the key is %s", KEY)
+def test_a_log_that_the_test_reads():
+    with structlog.testing.capture_logs():
+        structlog.get_logger().warning("x", reason=KEY)
 def test_basic_credentials(): print(base64.b64encode(b"user:" + b"hush-hush").decode())
 def test_a_private_key(): print("-----BEGIN RSA " + "PRIVATE KEY-----")
 def test_a_child_process(): subprocess.run(PRINTS, capture_output=True)
@@ -131,6 +134,7 @@ PLACES = {
     "stderr": "captured stderr call: 'hush' in",
     "stdout_that_the_test_reads": "stdout or stderr: 'hush' in",
     "a_log": "captured log call: 'hush' in",
+    "a_log_that_the_test_reads": "a log that the test reads: 'hush' in",
     "basic_credentials": "captured stdout call: 'dXNlcjpodXNo' in",
     "a_private_key": "captured stdout call: 'PRIVATE KEY-----' in",
     "a_child_process": "a child process: 'hush' in",
