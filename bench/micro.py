@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from pilotfish.shell.access_log import AccessLog  # the checkout's own sources, whatever is installed
 from pilotfish.shell.app import App
 from pilotfish.shell.settings import read_settings
-from pilotfish.wire.pool import Pool
 
 BATCH = 200  # requests between two turns of the loop, which has timers to run
 RULES = """\
@@ -173,16 +172,10 @@ class Bench:
         self.app = app
         self.upstreams: list[tuple[Any, Transport]] = []
         self.connected = asyncio.Event()
-        app.engine._pool = lambda origin: self._pool(origin)  # type: ignore[method-assign]  # the one seam where connections are made
-        self._pools: dict[Any, Pool] = {}
+        app.engine.connect = self._connect
         self.client: Any = app.server.protocol()
         self.transport = Transport()
         self.client.connection_made(self.transport)
-
-    def _pool(self, origin: Any) -> Pool:
-        if origin not in self._pools:
-            self._pools[origin] = Pool(origin, clock=time.monotonic, connect=self._connect)
-        return self._pools[origin]
 
     async def _connect(self, factory: Callable[[], Any], *_: Any) -> tuple[Any, Any]:
         protocol, transport = factory(), Transport()
@@ -195,9 +188,9 @@ class Bench:
         """Makes the connection, and sees that the answer is what it should be."""
         self.upstreams.clear()
         self.connected.clear()
-        for pool in self._pools.values():
+        for pool in self.app.engine.pools.values():
             pool.close()
-        self._pools.clear()
+        self.app.engine.pools.clear()
         self.app.engine.adopt(self.app.engine.snapshot)
         self.client.data_received(asked)
         await self.connected.wait()  # the pool sends in the same turn in which it has its connection

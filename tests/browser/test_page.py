@@ -60,10 +60,8 @@ async def for_the_picture(page):
     await page.value("document.getElementById('body').value = JSON.stringify({model: 'gpt', messages: [{role: 'user', content: 'hello'}]})")
     await page.value("document.getElementById('explain').requestSubmit()")
     await page.shows("Would be asked")
-    await page.value("document.querySelector('#recent details').open = true")
-    await page.value(
-        "new MutationObserver(() => { const at = document.querySelector('#rules .code'); if (at.textContent.includes('file:')) at.textContent = 'From file:rules.yaml'; }).observe(document.getElementById('rules'), {childList: true})"
-    )
+    await page.value("document.querySelectorAll('#recent details')[1].open = true")
+    await page.value("document.querySelector('#rules .code').textContent = 'From file:rules.yaml'")
     await asyncio.sleep(1.2)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.match import DIRECT, Match, direct_rule, match
+from pilotfish.core.match import DIRECT, Match, direct_rule, match, routes_smartly
 from pilotfish.core.snapshot import Snapshot
 from pilotfish.errors import ClientError
 from small_world import TWO_PROVIDERS, compiled
@@ -36,6 +36,25 @@ def test_a_longer_glob_wins_over_a_shorter_one() -> None:
     snapshot = world("name: any, request_model: '*'", "name: gpt, request_model: 'gpt-*'", "name: four, request_model: 'gpt-4*'")
     assert [taken(snapshot, m) for m in ("gpt-4o", "gpt-3", "o3")] == ["four", "gpt", "any"]
     assert why(snapshot, "gpt-4o") == "request_model glob 'gpt-4*' matches"
+
+
+def test_a_unified_scenario_gives_everything_to_its_first_rule() -> None:
+    rules = (
+        "name: any, request_model: m",
+        "name: first, request_model: x, scenario: code",
+        "name: second, request_model: m, scenario: code",
+    )
+    unified = world(*rules, more="scenarios: {code: {flags: {unified: true}}}")
+    assert taken(unified, "m", "code") == "first"
+    assert why(unified, "m", "code") == "scenario 'code' is unified: its first rule takes every model"
+    assert taken(unified, "m", "openai") == "any"
+    apart = world(*rules, more="scenarios: {code: {flags: {unified: true, separate: true}}}")
+    assert taken(apart, "m", "code") == "second"
+
+
+def test_a_scenario_may_leave_smart_routing_aside() -> None:
+    snapshot = world("name: any, request_model: m", more="scenarios: {code: {flags: {smart: false}}, chat: {}}")
+    assert [routes_smartly(snapshot, scenario) for scenario in ("code", "chat", "openai")] == [False, True, True]
 
 
 def test_among_equals_the_one_of_this_scenario_wins() -> None:

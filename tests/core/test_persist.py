@@ -9,7 +9,7 @@ import pytest
 
 from fleet import failure, ledger_of, measured, provider, service, snapshot
 from pilotfish.core.health import COOLING, SERVING
-from pilotfish.core.ledger import Ledger
+from pilotfish.core.ledger import Ledger, Timings
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.persist import decode, dump, encode, restore
 from pilotfish.core.races import RaceHistory
@@ -192,7 +192,7 @@ def test_no_secret_is_in_what_is_saved() -> None:
         tokens=10,
         outcome=Outcome.RATE_LIMITED,
         failure=failure(Outcome.RATE_LIMITED, 10, 429),
-        timings=None,
-        **extra,  # type: ignore[arg-type]
+        timings=Timings(1.0),
+        **extra,
     )
     assert b"sk-" not in encode(dump(ledger, None, OLD_NOW, WALL))

@@ -92,10 +92,9 @@ def test_a_vendors_limit_that_does_not_cover_the_request_is_left_before_it_refus
 def test_a_limit_of_ours_is_told_in_words() -> None:
     house = House("a", a=FULL)
     a, plan = house.candidate("a"), house.plan()
-    assert plan.limit_of(a, 0) == ""
     house.request().begins(0)
     assert plan.obstacle(a, 0) == LIMITED
-    assert plan.limit_of(a, 0) == "1 requests at once are the limit of provider a"
+    assert plan.passed(a, LIMITED, 0).detail == "1 requests at once are the limit of provider a"
 
 
 # ---- in which order

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pilotfish.cli import commands, main
 
@@ -20,18 +21,27 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 MAKE = re.compile(r"^(?:`|)make ([a-z]+)", re.MULTILINE)
 
 
-def rules_shown():
-    for page in (ROOT / "README.md", ROOT / "docs" / "getting-started.md"):
+RULE_KEYS = {"providers", "rules", "virtual_models", "defaults", "scenarios", "prices"}
+
+
+def yaml_shown():
+    for page in PAGES:
         for number, text in enumerate(YAML.findall(page.read_text())):
             yield pytest.param(text, id=f"{page.stem}-{number}")
     for path in sorted((ROOT / "docs" / "examples").glob("*.yaml")):
         yield pytest.param(path.read_text(), id=path.stem)
 
 
-@pytest.mark.parametrize("rules", list(rules_shown()))
-def test_rules_that_are_shown_are_good(rules, tmp_path, capsys):
+@pytest.mark.parametrize("text", list(yaml_shown()))
+def test_rules_that_are_shown_are_good(text, tmp_path, capsys):
+    """Whatever YAML is shown is a rules document that works as it stands, or rules of a Role."""
+    shown = yaml.safe_load(text)
+    if isinstance(shown, list):
+        assert all({"apiGroups", "resources", "verbs"} <= set(rule) for rule in shown)
+        return
+    assert set(shown) & RULE_KEYS
     path = tmp_path / "rules.yaml"
-    path.write_text(rules)
+    path.write_text(text)
     assert main(["check", str(path)]) == 0, capsys.readouterr()
 
 

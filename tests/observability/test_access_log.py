@@ -15,7 +15,15 @@ WORDS = "the launch code is 0000"
 
 
 def run(code=200, attempts=1, forced=False):
-    return SimpleNamespace(code=code, attempts=[None] * attempts, dispatch=SimpleNamespace(forced=forced))
+    return SimpleNamespace(
+        plan=None,
+        inbound=SimpleNamespace(scenario="openai"),
+        started=0.0,
+        started_wall=0.0,
+        code=code,
+        attempts=[None] * attempts,
+        dispatch=SimpleNamespace(forced=forced),
+    )
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ def logged(monkeypatch):
     def count(sample, runs, failure=None):
         written = []
         log = AccessLog(written.append, sample=sample)
-        log._add = lambda record: written.append(record)
+        log._add = lambda record, kept, unusual: written.append(record)
         for one in runs:
             log.request(one, failure)
         return len(written)

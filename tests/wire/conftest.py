@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from pilotfish.wire.pool import Origin, Pool
 from pilotfish.wire.server import Connection, Server
-from wire.parties import MAX_BODY, Answering, Clock, Emptying, Pipe, Raw, Vendor
+from wire.parties import MAX_BODY, Answering, Clock, Pipe, Raw, Vendor
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -35,9 +35,7 @@ async def answering() -> Answering:
 
 @pytest.fixture
 async def server(answering, clock) -> Server:
-    made = Server(answering.handle, answering.refuse, max_body_bytes=MAX_BODY, clock=clock)
-    made.connections = Emptying()
-    return made
+    return Server(answering.handle, answering.refuse, max_body_bytes=MAX_BODY, clock=clock)
 
 
 @pytest.fixture
@@ -96,7 +94,6 @@ async def pool_to(clock):
 
     def make(port: int, *, scheme="http", host="127.0.0.1", **origin) -> Pool:
         pool = Pool(Origin(scheme, host, port, **origin), clock=clock)
-        pool.open = Emptying()
         pools.append(pool)
         return pool
 

@@ -25,17 +25,10 @@ class Clock:
         return self.now
 
 
-class Emptying(set):
-    """A set of connections that tells when the last one has gone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.emptied = asyncio.Event()
-
-    def discard(self, x) -> None:
-        super().discard(x)
-        if not self:
-            self.emptied.set()
+async def emptied(connections: set) -> None:
+    """The last one has gone."""
+    while connections:
+        await settle()
 
 
 class Answering:

@@ -21,6 +21,7 @@ from wire.parties import (
     Pipe,
     Raw,
     ask,
+    emptied,
     in_flight,
     on_kept_connection,
     piped_pool,
@@ -91,7 +92,7 @@ async def test_an_answer_that_nobody_asked_for_is_never_taken_for_the_next_reque
     assert heard.log == [("sent",), ("head", 200, ((b"content-length", b"0"),)), ("end",)], "nothing of the second answer"
     if not at_once:
         await told.wait()
-        await pool.open.emptied.wait()
+        await emptied(pool.open)
     await ask(pool)
     assert pool.made == 2
 
@@ -339,7 +340,7 @@ async def test_cancelled_at_any_time_the_vendors_connection_ends_at_once_and_not
     assert not heard.over.is_set()
     ticket.pause()
     ticket.resume()
-    await pool.open.emptied.wait()
+    await emptied(pool.open)
 
 
 async def test_cancelled_while_connecting_the_attempt_ends(clock):
@@ -378,7 +379,11 @@ async def test_a_listener_may_send_the_next_request_from_within_the_end():
     heard, second = Heard(), Heard()
     pool.send([REQUEST], heard, 5.0)
     await heard.sent.wait()
-    heard.on_end = lambda: pool.send([REQUEST], second, 5.0)
+
+    def again() -> None:
+        pool.send([REQUEST], second, 5.0)
+
+    heard.on_end = again
     upstream = next(iter(pool.open))
     upstream.data_received(WHOLE)
     assert second.sent.is_set(), "on the same connection, at once"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pilotfish.wire import server as limits
 from pilotfish.wire.server import Server
-from wire.parties import CHUNKED_POST, GET, MAX_BODY, POST, Answering, Clock, Pipe, echo, settle, with_length
+from wire.parties import CHUNKED_POST, GET, MAX_BODY, POST, Answering, Clock, Pipe, echo, emptied, settle, with_length
 
 # ---- slow clients
 
@@ -216,7 +216,7 @@ async def test_a_client_that_leaves_in_mid_body_leaves_nothing_behind(connect, a
     client = await connect()
     await client.send(POST + b"content-length: 100\r\n\r\nhalf")
     client.reset()
-    await server.connections.emptied.wait()
+    await emptied(server.connections)
     assert answering.taken == answering.refused == []
 
 
@@ -225,7 +225,7 @@ async def test_a_client_that_leaves_after_its_answer_is_nobodys_business(connect
     await client.send(GET)
     await client.answer()
     client.reset()
-    await server.connections.emptied.wait()
+    await emptied(server.connections)
     assert answering.clients[0].heard == []
 
 

@@ -1,24 +1,24 @@
-"""`pilotfish top`: the status page for a terminal. Asks `/status` again and again and draws what it says."""
+"""`pilotfish top`: the status page for a terminal. Asks `/status` and `/recent` again and again and draws what they say."""
 
 from __future__ import annotations
 
 import argparse
 import http.client
 import json
+import os
 import shutil
 import sys
 import time
 from typing import Any
 
+from pilotfish.cli._picture import Paper, picture
 from pilotfish.errors import StartError
 
 DEFAULT = "127.0.0.1:14001"
 TIMEOUT_S = 5.0
+SHOWN_ONCE = 5  # decisions in a single look, which nobody can scroll away from
 # Home and clear to the end, rather than clear all: the screen does not flicker.
-HOME, TO_END, LINE_END = "\x1b[H", "\x1b[J", "\x1b[K"
-BOLD, RED, YELLOW, GREEN, PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
-COLOURS = {"serving": GREEN, "probing": YELLOW, "cooling": RED}
-HEAD = ("service", "rule", "tier", "state", "flying", "latency", "p95", "ttft", "tok/s", "requests", "tokens", "left")
+CLEAR, HOME, TO_END, LINE_END = "\x1b[2J", "\x1b[H", "\x1b[J", "\x1b[K"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--admin", default=DEFAULT, metavar="HOST:PORT", help="the proxy's admin address (default: %(default)s)")
     parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="time between two looks (default: %(default)s)")
     parser.add_argument("--once", action="store_true", help="one look, no redrawing")
+    parser.add_argument("--unusual", action="store_true", help="of the recent decisions only those not served at the first attempt")
     parser.set_defaults(run=run)
 
 
@@ -33,46 +34,69 @@ def run(args: argparse.Namespace) -> int:
     """0; 2 if nothing answers there. Ctrl-C ends it."""
     if args.interval <= 0:
         raise StartError(f"--interval: expected a number of seconds above 0, found {args.interval:g}")
-    colours = sys.stdout.isatty()
+    status = status_at(args.admin)
     if args.once:
-        print("\n".join(frame(status_at(args.admin), args.admin, colours)))
+        recent = recent_at(args.admin, unusual=args.unusual)[:SHOWN_ONCE]
+        print("\n".join(picture(status, recent, args.admin, Paper(colours=_has_colours()))))
         return 0
-    first = True
+    trouble, recent = "", recent_at(args.admin, unusual=args.unusual)
+    begun = False
     try:
         while True:
-            try:
-                lines = frame(status_at(args.admin), args.admin, colours)
-            except StartError as e:
-                if first:
-                    raise
-                lines = [f"{e}; looking again"]
-            draw(lines, first)
-            first = False
+            draw(status, recent, args.admin, trouble, begun)
+            begun = True
             time.sleep(args.interval)
+            try:
+                status, recent, trouble = status_at(args.admin), recent_at(args.admin, unusual=args.unusual), ""
+            except StartError as e:
+                trouble = trouble or f"no answer since {time.strftime('%H:%M:%S')}, looking again; this is what was known before: {e}"
     except KeyboardInterrupt:
         print()
         return 0
 
 
-def draw(lines: list[str], first: bool) -> None:
+def _has_colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def draw(status: dict[str, Any], recent: list[dict[str, Any]], admin: str, trouble: str, begun: bool) -> None:
     if not sys.stdout.isatty():
-        print("\n".join(lines), flush=True)
+        print("\n".join(picture(status, recent[:SHOWN_ONCE], admin, Paper(), trouble)), flush=True)
         return
-    rows = shutil.get_terminal_size().lines - 1
-    shown = lines if len(lines) <= rows else [*lines[: rows - 1], f"... {len(lines) - rows + 1} more lines"]
-    sys.stdout.write(("\x1b[2J" if first else "") + HOME + "".join(f"{line}{LINE_END}\n" for line in shown) + TO_END)
+    size = shutil.get_terminal_size()
+    paper = Paper(size.columns, size.lines - 1, _has_colours())
+    lines = picture(status, recent, admin, paper, trouble)
+    sys.stdout.write(("" if begun else CLEAR) + HOME + "".join(f"{line}{LINE_END}\n" for line in lines) + TO_END)
     sys.stdout.flush()
 
 
 def status_at(admin: str) -> dict[str, Any]:
     """What `/status` says. Raises StartError with what was found there instead."""
-    address = admin.removeprefix("http://").rstrip("/")
+    code, said = _asked(admin, "/status")
+    if code == 200 and isinstance(said, dict) and isinstance(said.get("services"), list):
+        return said
+    raise StartError(f"{_address(admin)} answers, but not as a proxy's admin port does (status {code} for /status)")
+
+
+def recent_at(admin: str, *, unusual: bool = False) -> list[dict[str, Any]]:
+    """What `/recent` says; nothing where there is no such thing. Raises StartError where nobody answers."""
+    code, said = _asked(admin, "/recent?unusual=1" if unusual else "/recent")
+    return said if code == 200 and isinstance(said, list) else []
+
+
+def _address(admin: str) -> str:
+    return admin.removeprefix("http://").rstrip("/")
+
+
+def _asked(admin: str, path: str) -> tuple[int, Any]:
+    """The status, and the body where it is JSON. Raises StartError."""
+    address = _address(admin)
     try:
         connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
     except http.client.InvalidURL as e:
         raise StartError(f"--admin: expected HOST:PORT, found {admin!r} ({e})") from None
     try:
-        connection.request("GET", "/status")
+        connection.request("GET", path)
         answer = connection.getresponse()
         data = answer.read()
     except (OSError, http.client.HTTPException) as e:
@@ -81,66 +105,6 @@ def status_at(admin: str) -> dict[str, Any]:
     finally:
         connection.close()
     try:
-        status = json.loads(data)
-        if answer.status == 200 and isinstance(status["services"], list):
-            return dict(status)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise StartError(f"{address} answers, but not as a proxy's admin port does (status {answer.status} for /status)")
-
-
-def frame(status: dict[str, Any], admin: str, colours: bool) -> list[str]:
-    """One picture of it, line by line."""
-
-    def paint(text: str, colour: str) -> str:
-        return f"{colour}{text}{PLAIN}" if colours and colour else text
-
-    rules = status["rules"]
-    state = "draining" if status["draining"] else "ready" if status["ready"] else "not ready"
-    lines = [
-        f"{paint('pilotfish ' + status['version'], BOLD)} at {admin}: {paint(state, GREEN if state == 'ready' else RED)}, {status.get('in_flight', 0)} in flight",
-        f"rules {rules['version'] or 'none'} since {rules['applied_at'] or '-'} from {', '.join(rules['sources']) or '-'}",
-    ]
-    for problem in rules["problems"]:
-        lines.append(paint(f"problem: {problem['source']}: {problem['path'] or '.'}: {problem['message']}", RED))
-    lines.append("")
-    rows = [row(s) for s in status["services"]]
-    widths = [max(len(r[i]) for r in (HEAD, *rows)) for i in range(len(HEAD))]
-    lines.append(paint(_columns(HEAD, widths), BOLD))
-    for service, cells in zip(status["services"], rows, strict=True):
-        lines.append(paint(_columns(cells, widths), COLOURS.get(service["state"], "") if service["active"] else YELLOW))
-        if service["reason"]:
-            until = f", {service['seconds_left']:.0f} s left" if service.get("seconds_left") else ""
-            lines.append(f"    {service['reason']}{until}")
-    for race in status["races"]:
-        shares = ", ".join(f"{s['service']} won {s['wins']:g} lost {s['losses']:g}" for s in race["services"])
-        lines.append(f"race {race['virtual_model']}: {shares}")
-    return lines
-
-
-def row(service: dict[str, Any]) -> tuple[str, ...]:
-    latency, window = service["latency_ms"], service["window"]
-    left = service["headroom"]["requests"]
-    return (
-        f"{service['provider']}/{service['model']}",
-        service["rule"],
-        str(service["tier"]),
-        service["state"] if service["active"] else "off",
-        str(service["in_flight"]),
-        _number(latency.get("avg"), " ms"),
-        _number(latency.get("p95"), " ms"),
-        _number(service["ttft_ms"].get("avg"), " ms"),
-        _number(service["tokens_per_second"].get("avg")),
-        str(window["requests"]),
-        str(window["input_tokens"] + window["output_tokens"]),
-        "-" if left is None else f"{left:g}",
-    )
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    return "-" if value is None else f"{value:.0f}{unit}"
-
-
-def _columns(cells: tuple[str, ...], widths: list[int]) -> str:
-    """Names to the left, figures to the right."""
-    return "  ".join(c.ljust(w) if i in (0, 1, 3) else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))).rstrip()
+        return answer.status, json.loads(data)
+    except ValueError:
+        return answer.status, None

@@ -52,6 +52,7 @@ from pilotfish.errors import ClientError
 # How much of an answer's start may be held back until its first content (seeds A6).
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
+INFLATE_STEP = 1 << 20  # bytes that a compressed answer is unpacked to at a time
 
 
 class Framing(Protocol):
@@ -311,7 +312,6 @@ class Inflate:
     """Undoes a content-encoding that nobody asked for, bounded: what a bomb would blow up to never stands in memory at once."""
 
     __slots__ = ("_engine",)
-    STEP = 1 << 20
 
     def __init__(self, encoding: bytes) -> None:
         """Raises ValueError for an encoding other than gzip and deflate."""
@@ -324,7 +324,7 @@ class Inflate:
         pieces = []
         try:
             while data:
-                pieces.append(self._engine.decompress(data, self.STEP))
+                pieces.append(self._engine.decompress(data, INFLATE_STEP))
                 data = self._engine.unconsumed_tail
                 if len(pieces) > 64:
                     raise ValueError("a compressed answer that grows more than 64 MiB in one read")

@@ -44,7 +44,10 @@ class Dispatch:
     # How every request begins; most of it stays so.
     over = False
     attempts = 0
-    retries = fallbacks = hedges = rescues = 0
+    retries = 0
+    fallbacks = 0
+    hedges = 0
+    rescues = 0
     forced = False
     last: Failure | None = None
     relayed: int | None = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.health import SERVING
-from pilotfish.core.plan import COOLING, HEADROOM, LIMITED, Plan, op_for
+from pilotfish.core.plan import COOLING, HEADROOM, LIMITED, Passed, Plan, op_for
 from pilotfish.core.tactic import Candidate
 
 
@@ -24,14 +23,14 @@ def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | 
                     continue
                 if op_for(c.service, plan.op) is None:
                     seen.add(id(c.state))
-                    left_out.append({"service": c.service.id, "why": f"provider kind '{c.service.provider.kind.name}' has no {plan.op}"})
+                    left_out.append({"service": c.service.id, "why": cannot(c, plan.op)})
                     continue
                 obstacle = plan.obstacle(c, now)
                 if obstacle is None:
                     usable.append(c)
                 else:
                     seen.add(id(c.state))
-                    left_out.append({"service": c.service.id, "why": out_because(plan, c, obstacle, now, wall)})
+                    left_out.append({"service": c.service.id, "why": out_because(plan.passed(c, obstacle, now), plan.tokens, now, wall)})
             memory = plan.ledger.memory(plan.rule.name, roster.key)
             for c in plan.ordered(roster, usable, now) if usable else ():
                 seen.add(id(c.state))
@@ -47,17 +46,19 @@ def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | 
     }
 
 
-def out_because(plan: Plan, candidate: Candidate, obstacle: str, now: float, wall: float) -> str:
-    health = candidate.state.health
-    if obstacle == COOLING and health.state != SERVING:
-        return f"cooling until {rfc3339(wall + health.until - now)} ({health.until - now:.0f} s): {health.reason}"
-    if obstacle == LIMITED:
-        return f"{obstacle}: {plan.limit_of(candidate, now)}"
-    if obstacle == HEADROOM:
-        left = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(candidate.state.headroom.remaining.items()))
-        at = candidate.state.headroom.usable_at(plan.tokens, now)
-        return f"{obstacle}: {left} left, this request needs about {plan.tokens} tokens; until {rfc3339(wall + at - now)}"
-    return obstacle
+def out_because(passed: Passed, tokens: int, now: float, wall: float) -> str:
+    """In words. `now`, and `wall` on the other clock: the moment of which it is true."""
+    obstacle, until, detail = passed.obstacle, passed.until, passed.detail
+    if obstacle == HEADROOM and until is not None and not isinstance(detail, str):
+        left = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(detail.items()))
+        return f"{obstacle}: {left} left, this request needs about {tokens} tokens; until {rfc3339(wall + until - now)}"
+    if obstacle == COOLING and until is not None:
+        return f"{obstacle} until {rfc3339(wall + until - now)} ({until - now:.0f} s): {detail}"
+    return f"{obstacle}: {detail}" if obstacle == LIMITED else obstacle
+
+
+def cannot(candidate: Candidate, op: str) -> str:
+    return f"provider kind '{candidate.service.provider.kind.name}' has no {op}"
 
 
 def rfc3339(wall: float) -> str:

@@ -84,7 +84,7 @@ class Inbound:
                     self.thinking = asks(bytes(members[name]))
                     break
         if self.stream and "stream_options" in members:
-            self.usage_asked = bytes(_object(members["stream_options"]).get("include_usage", b"")) == b"true"
+            self.usage_asked = bytes(_object(bytes(members["stream_options"])).get("include_usage", b"")) == b"true"
 
     def header(self, name: bytes) -> bytes | None:
         for n, value in self.headers:
@@ -93,7 +93,7 @@ class Inbound:
         return None
 
 
-def _object(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+def _object(raw: bytes) -> dict[str, msgspec.Raw]:
     """A value's members; none if it is no object."""
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -111,7 +111,7 @@ def _is_effort(raw: bytes) -> bool:
 
 
 def _thinks_google(raw: bytes) -> bool:
-    config = _object(_object(raw).get("thinkingConfig", b"null"))
+    config = _object(bytes(_object(raw).get("thinkingConfig", b"null")))
     return bool(config) and bytes(config.get("thinkingBudget", b"")) != b"0"
 
 

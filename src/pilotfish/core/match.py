@@ -24,29 +24,59 @@ class Match(NamedTuple):
 def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
     """Rules by exact name, then by glob from the most to the least specific, then virtual models, then provider/model, then the default
     virtual model. Among equals a rule of this scenario wins over one of any; a rule of another scenario takes nothing."""
-    flags = snapshot.scenarios.get(scenario) if snapshot.scenarios else None
-    if flags is not None and flags.flags.get("unified") and not flags.flags.get("separate"):
+    unified = is_unified(snapshot, scenario)
+    if unified:
         for rule in snapshot.rules:
             if rule.active and rule.scenario == scenario:
-                return Match(rule, f"scenario '{scenario}' is unified: its first rule takes every model")
+                return Match(rule, why_taken(rule, model, scenario, unified=True))
     rules = snapshot.exact.get(model)
     if rules is not None:
         for rule in rules:
             if rule.scenario is None or rule.scenario == scenario:
-                return Match(rule, f"request_model '{model}' is equal")
+                return Match(rule, why_taken(rule, model, scenario))
     for rule, matches in snapshot.globs:
         if (rule.scenario is None or rule.scenario == scenario) and matches(model):
-            return Match(rule, f"request_model glob '{rule.request_model}' matches")
+            return Match(rule, why_taken(rule, model, scenario))
     virtual = snapshot.virtual_models.get(model)
     if virtual is not None:
-        return Match(virtual, f"'{model}' is a virtual model")
+        return Match(virtual, why_taken(virtual, model, scenario))
     name, slash, rest = model.partition("/")
     if slash and rest and name in snapshot.providers:
-        return Match(None, f"no rule matches, and '{name}' is a provider", (name, rest))
+        return Match(None, _why_direct(name), (name, rest))
     default = snapshot.virtual_models.get(snapshot.default_virtual_model)
     if default is not None:
-        return Match(default, f"no rule matches, and '{default.name}' is the default virtual model")
+        return Match(default, why_taken(default, model, scenario))
     return None
+
+
+def is_unified(snapshot: Snapshot, scenario: str) -> bool:
+    """Whether this scenario's first rule takes every model."""
+    known = snapshot.scenarios.get(scenario) if snapshot.scenarios else None
+    return known is not None and bool(known.flags.get("unified")) and not known.flags.get("separate")
+
+
+def routes_smartly(snapshot: Snapshot, scenario: str) -> bool:
+    """Whether this scenario's requests are held against smart-routing blocks."""
+    known = snapshot.scenarios.get(scenario)
+    return known is None or known.flags.get("smart", True)
+
+
+def why_taken(rule: Rule, model: str, scenario: str, *, unified: bool = False) -> str:
+    """Why `match` gave this rule to a request with this model and scenario, as a sentence. A question about the past: the rule need not
+    be in force any more."""
+    if rule.name == DIRECT:
+        return _why_direct(model.partition("/")[0])
+    if unified and rule.scenario == scenario:
+        return f"scenario '{scenario}' is unified: its first rule takes every model"
+    if rule.virtual:
+        return f"'{model}' is a virtual model" if model == rule.name else f"no rule matches, and '{rule.name}' is the default virtual model"
+    if model == rule.request_model:
+        return f"request_model '{model}' is equal"
+    return f"request_model glob '{rule.request_model}' matches"
+
+
+def _why_direct(provider: str) -> str:
+    return f"no rule matches, and '{provider}' is a provider"
 
 
 def direct_rule(snapshot: Snapshot, provider: str, model: str) -> Rule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pilotfish.core.affinity import Homes
@@ -36,6 +36,7 @@ PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's pr
 # A service that told us to wait refuses within this time if it still refuses. Longer is not waited for the word of the first request let
 # in again: its answer may take minutes.
 PROBE_WORD_S = 1.0
+PASSED_KEPT = 16  # of the services passed over in one choice: what a page can show, and no request holds more
 
 
 class Home(NamedTuple):
@@ -44,6 +45,27 @@ class Home(NamedTuple):
     homes: Homes
     key: bytes
     ttl_s: float
+
+
+class Passed(NamedTuple):
+    """A service that could not be used when somebody was chosen, and what was known of it then: `until` on the ledger's clock (None:
+    nobody knew), `detail` a reason in words, or what was left of the vendor's limits by kind."""
+
+    candidate: Candidate
+    obstacle: str
+    until: float | None
+    detail: str | Mapping[str, float]
+
+
+class Choice(NamedTuple):
+    """One look for a service. `chosen` is None where none was usable, `reason` what the others were asked to take over for."""
+
+    at: float
+    chosen: Candidate | None
+    roster: Roster | None
+    usable: Sequence[Candidate]
+    passed: Sequence[Passed]
+    reason: str
 
 
 class Limiter(Protocol):
@@ -106,7 +128,7 @@ class Desk:
 class Plan:
     """The services that one request may use. `rosters` in order of preference: the matching block's, then the rule's own."""
 
-    __slots__ = ("_home", "_limiter", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
+    __slots__ = ("_home", "_limiter", "choices", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
 
     def __init__(
         self,
@@ -126,6 +148,8 @@ class Plan:
         self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
         self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history = history
+        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are ever looked at.
+        self.choices: list[tuple[float, Candidate | None, Roster | None, Sequence[Candidate], Sequence[Passed], str]] = []
         self._limiter, self._home = limiter, home
 
     # ---- questions
@@ -147,10 +171,20 @@ class Plan:
             return LIMITED
         return None
 
-    def limit_of(self, candidate: Candidate, now: float) -> str:
-        """The limit of ours that is in the way, in words."""
-        blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
-        return blocked[0] if blocked is not None else ""
+    def passed(self, candidate: Candidate, obstacle: str, now: float) -> Passed:
+        """What stands in this service's way just now, with its figures: kept as they are, since they change."""
+        health, left = candidate.state.health, candidate.state.headroom
+        if obstacle == HEADROOM:
+            return Passed(candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining))
+        if obstacle == LIMITED:
+            blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
+            return Passed(candidate, obstacle, *(blocked[1], blocked[0]) if blocked is not None else (None, ""))
+        return Passed(candidate, obstacle, health.until if obstacle == COOLING else None, health.reason)
+
+    @property
+    def has_home(self) -> bool:
+        """Whether affinity decides among the usable ones."""
+        return self._home is not None
 
     def probes_live(self, candidate: Candidate) -> bool:
         """Whether a request finds out how a service is when its time out is over, there being no background probe for it."""
@@ -259,6 +293,8 @@ class Plan:
         """The service to try next, which the tactic's memory then counts as taken."""
         found = self.usable(now, reason)
         if found is None:
+            if not self.choices or self.choices[-1][1] is not None:  # who waits looks again and again
+                self.choices.append((now, None, None, (), self._passed_over(None, (), now), reason))
             return None
         roster, usable = found
         chosen = self.ordered(roster, usable, now)[0] if len(usable) > 1 else usable[0]
@@ -266,7 +302,26 @@ class Plan:
             self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
         if self._home is not None:
             self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
+        # Candidates are a roster's own, so who begins with the same one and is as many is the first tier, whole.
+        first = self.rosters[0].tiers_for(self.op)
+        all_usable = bool(first) and len(usable) == len(first[0]) and usable[0] is first[0][0]
+        self.choices.append((now, chosen, roster, usable, () if all_usable else self._passed_over(roster, usable, now), reason))
         return chosen
+
+    def _passed_over(self, roster: Roster | None, usable: Sequence[Candidate], now: float) -> list[Passed]:
+        """Those that would have come before, or beside, who is usable (nobody: all), but for what stands in their way."""
+        passed: list[Passed] = []
+        for one in self.rosters:
+            for tier in one.tiers_for(self.op):
+                for c in tier:
+                    obstacle = None if c in usable or c.state in self.tried else self.obstacle(c, now)
+                    if obstacle is not None:
+                        passed.append(self.passed(c, obstacle, now))
+                        if len(passed) == PASSED_KEPT:
+                            return passed
+                if one is roster and usable[0] in tier:
+                    return passed
+        return passed
 
     def try_again(self, candidate: Candidate) -> None:
         """It said when to come back, and that time has come."""

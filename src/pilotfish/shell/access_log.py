@@ -8,19 +8,26 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 import structlog
 
+from pilotfish.core.decided import decided
+from pilotfish.core.plan import Plan
+
 if TYPE_CHECKING:
     from pilotfish.core.outcome import Failure
+    from pilotfish.core.snapshot import Snapshot
     from pilotfish.shell.attempt import Attempt
     from pilotfish.shell.run import Run
 
 FLUSH_S = 0.1
 FLUSH_LINES = 512
 RECENT = 50
+# Of a request that a rule took: its plan, its scenario, and what added to the plan's clock gives epoch seconds.
+Kept: TypeAlias = tuple[Plan, str, float]
+Recent: TypeAlias = tuple[bytes, Kept | None]
 
 
 def _to_stdout(data: bytes) -> None:
@@ -35,22 +42,26 @@ class AccessLog:
     """
 
     def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True, sample: float = 1.0) -> None:
-        self._write, self._enabled, self._sample = write, enabled, sample
+        self._write, self.enabled, self.sample = write, enabled, sample
         self._owed = 0.0
         self._lines: list[bytes] = []
-        self._recent: deque[bytes] = deque(maxlen=RECENT)
+        self._recent: deque[Recent] = deque(maxlen=RECENT)
+        self._unusual: deque[Recent] = deque(maxlen=RECENT)
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
     def request(self, run: Run, failure: Failure | None) -> None:
-        if self._enabled and (self._sample >= 1.0 or self._is_wanted(run, failure)):
-            self._add(record_of(run, failure))
+        if not self.enabled:
+            return
+        # What somebody may ask about later.
+        unusual = failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced
+        if unusual or self.sample >= 1.0 or self._is_due():
+            # The plan knows why, and holds nothing of what was asked; the run would hold its body.
+            self._add(record_of(run, failure), (run.plan, run.inbound.scenario, run.started_wall - run.started), unusual)
 
-    def _is_wanted(self, run: Run, failure: Failure | None) -> bool:
-        """Whatever somebody may ask about later, and so many of the rest: evenly, so that counts times 1/sample are right."""
-        if failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced:
-            return True
-        self._owed += self._sample
+    def _is_due(self) -> bool:
+        """So many of the rest: evenly, so that counts times 1/sample are right."""
+        self._owed += self.sample
         if self._owed < 1.0:
             return False
         self._owed -= 1.0
@@ -58,27 +69,31 @@ class AccessLog:
 
     def turned_away(self, **what: Any) -> None:
         """A request that no rule ever saw."""
-        if self._enabled:
+        if self.enabled:
             self._add(
-                {"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []}
+                {"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []},
+                None,
             )
 
     def bug(self, where: str) -> None:
         """Ours: with its traceback, for us to mend."""
         self._log.exception("bug", where=where)
 
-    def _add(self, record: dict[str, Any]) -> None:
+    def _add(self, record: dict[str, Any], kept: Kept | None, unusual: bool = True) -> None:
         line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         self._lines.append(line)
-        self._recent.append(line)
+        self._recent.append((line, kept))
+        if unusual:
+            self._unusual.append((line, kept))
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
 
-    def recent_records(self) -> list[Any]:
-        """The newest first."""
-        return [orjson.loads(line) for line in reversed(self._recent)]
+    def recent_records(self, snapshot: Snapshot, *, unusual: bool = False) -> list[Any]:
+        """The newest first, each with why it went where it went (`core.decided`). `snapshot`: the rules in force. `unusual`: only those
+        that were not served at the first attempt, which many others would soon push out."""
+        return [explained(recent, snapshot) for recent in reversed(self._unusual if unusual else self._recent)]
 
     def flush(self) -> None:
         if self._timer is not None:
@@ -90,6 +105,15 @@ class AccessLog:
                 self._write(b"".join(lines))
             except OSError:
                 pass  # nobody reads stdout any more: serving goes on
+
+
+def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
+    line, kept = recent
+    record: dict[str, Any] = orjson.loads(line)
+    if kept is not None:
+        plan, scenario, wall = kept
+        record["why"] = decided(plan, record["attempts"], snapshot, model=record["model"], scenario=scenario, wall=wall)
+    return record
 
 
 class _Clock:
@@ -162,6 +186,8 @@ def _attempt(attempt: Attempt, run: Run) -> dict[str, Any]:
     }
     if attempt.failure is not None:
         said["error"], said["code"] = attempt.failure.message[:300], attempt.failure.code
+    if attempt.forced:
+        said["forced"] = True
     if attempt.hedge:
         said["hedge"] = True
     if attempt.rescue:

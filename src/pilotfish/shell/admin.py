@@ -86,8 +86,10 @@ class Admin:
         return json_answer(status_of(self._engine, self._keeper))
 
     async def recent(self, request: web.Request) -> web.Response:
-        """The newest requests first, as the access log has them."""
-        return json_answer(self._engine.log.recent_records())
+        """The newest requests first, as the access log has them, with why each went where it went. `?unusual=1`: only those that failed,
+        or took more than one attempt, or were forced."""
+        unusual = request.query.get("unusual", "") not in ("", "0")
+        return json_answer(self._engine.log.recent_records(self._engine.snapshot, unusual=unusual))
 
     async def page(self, request: web.Request) -> web.Response:
         return web.Response(body=self._page, headers=self._page_headers)

@@ -45,6 +45,7 @@ class Attempt:
     """`over` once it has told its outcome. Times are on the monotonic clock: `began` (decided), `sent_at` (request written),
     `head_at`, `first_at` and `last_at` (content)."""
 
+    __deletable__ = ("run",)
     __slots__ = (
         "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "awaited", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
         "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",

@@ -22,7 +22,7 @@ from pilotfish.core.health import COOLING
 from pilotfish.core.inbound import Inbound
 from pilotfish.core.ledger import Ledger, all_rules
 from pilotfish.core.limits import Budgets
-from pilotfish.core.match import direct_rule, match
+from pilotfish.core.match import direct_rule, match, routes_smartly
 from pilotfish.core.outcome import Failure
 from pilotfish.core.plan import Desk, Home, Plan
 from pilotfish.core.races import RaceHistory
@@ -36,7 +36,7 @@ from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
 from pilotfish.shell.run import Run
-from pilotfish.wire.pool import Origin, Pool, Ticket
+from pilotfish.wire.pool import Connect, Origin, Pool, Ticket, connect_directly
 
 if TYPE_CHECKING:
     from pilotfish.core.neutral import Chat
@@ -90,6 +90,7 @@ class Engine:
         meters.before_scrape.append(self._count_in_flight)
         self.tracer: Tracer | None = None
         self.on_trip: Callable[[], None] = lambda: None
+        self.connect: Connect = connect_directly  # how pools make connections
         self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
         self._tasks: set[asyncio.Task[None]] = set()
         self._keys = keys
@@ -125,7 +126,7 @@ class Engine:
     def _pool(self, origin: Origin) -> Pool:
         found = self.pools.get(origin)
         if found is None:
-            found = self.pools[origin] = Pool(origin, clock=_clock)
+            found = self.pools[origin] = Pool(origin, clock=_clock, connect=self.connect)
         return found
 
     # ---- one exchange
@@ -209,7 +210,7 @@ class Engine:
         block: int | None = None
         said: list[dict[str, Any]] = []
         view: RequestView | None = None
-        if rule.smart and self._routes_smartly(inbound.scenario):
+        if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
             view = RequestView(inbound, self._chat_of, self.ledger, _clock())
             wall = time.time()
             if checked:
@@ -230,10 +231,6 @@ class Engine:
             history=self.history,
         )
         return plan, block, said
-
-    def _routes_smartly(self, scenario: str) -> bool:
-        known = self.snapshot.scenarios.get(scenario)
-        return known is None or known.flags.get("smart", True)
 
     def _home(self, rule: Rule, inbound: Inbound, view: RequestView | None) -> Home | None:
         """Where a session, or a request with this beginning, should come back to."""

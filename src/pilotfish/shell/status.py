@@ -22,7 +22,7 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
     services = [
         service_status(engine, service, now, wall)
         for rule in all_rules(engine.snapshot)
-        for service in rule.services
+        for service in once(rule)
         if service.provider.name in engine.links
     ]
     return {
@@ -33,12 +33,16 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
         "rules": keeper.status(),
         "services": services,
         "races": races_status(engine, now),
+        "access_log": {"enabled": engine.log.enabled, "sample": engine.log.sample},
     }
 
 
 def once(rule: Rule) -> list[Service]:
-    """A rule's services, each (provider, model) once."""
-    return list({(x.provider.name, x.model): x for x in reversed([*services_of(rule)])}.values())[::-1]
+    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its blocks names it too."""
+    found: dict[tuple[str, str], Service] = {}
+    for service in services_of(rule):
+        found.setdefault((service.provider.name, service.model), service)
+    return list(found.values())
 
 
 def service_status(engine: Engine, service: Service, now: float, wall: float) -> dict[str, Any]:

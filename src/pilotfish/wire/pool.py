@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from pilotfish.wire import proxies
 from pilotfish.wire.origin import Connect as Connect
@@ -91,7 +91,7 @@ class Pool:
         try:
             async with asyncio.timeout(ticket.connect_s):
                 context = await self._tls()
-                _, upstream = await self._connect(lambda: Upstream(self), self.origin, context)
+                _, upstream = await self._connect(self._upstream, self.origin, context)
         except TimeoutError as e:
             if e.args:  # the system's own, which is earlier than ours
                 ticket.lost("connect", f"cannot connect to {where}: {reason(e)}")
@@ -112,6 +112,9 @@ class Pool:
             upstream.rest()
         else:
             upstream.begin(ticket, reused=False)
+
+    def _upstream(self) -> asyncio.Protocol:
+        return cast(asyncio.Protocol, Upstream(self))  # it has the methods
 
     async def _tls(self) -> ssl.SSLContext | None:
         if self.origin.scheme != "https":

@@ -76,13 +76,14 @@ class Server:
         for connection in list(self.connections):
             connection.expire(now)
 
-    def protocol(self) -> Connection:
-        return Connection(self)
+    def protocol(self) -> asyncio.Protocol:
+        return cast(asyncio.Protocol, Connection(self))  # it has the methods; a base that is not compiled would keep it from being so
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """One client's connection. `busy` is the exchange being answered; requests that come meanwhile wait in `_queue`."""
 
+    __deletable__ = ("_feed", "_parser")
     __slots__ = (
         "_bad", "_began", "_between", "_body_bytes", "_closing", "_continues", "_counted", "_current", "_feed", "_head_bytes", "_headers", "_in_body",
         "_parser", "_parts", "_paused", "_queue", "_raw_bytes", "_read", "_since", "_target", "_transport", "_unsent", "_write_paused", "busy",
@@ -159,7 +160,8 @@ class Connection(asyncio.Protocol):
             self.busy.owner.resume()
 
     def data_received(self, data: bytes) -> None:
-        if self._closing or self._bad is not None:
+        refused = self._bad  # by a name of its own: whoever checks types must not think that it stays None in all that follows
+        if self._closing or refused is not None:
             return  # what a refused client still sends is nobody's
         self._read = len(data)
         try:

@@ -24,9 +24,10 @@ STALE_S = 2.0
 KEEP_ALIVE_AFTER_S = 60
 
 
-class Upstream(asyncio.Protocol):
+class Upstream:
     """`closed` as soon as nothing more can be sent on it. `idle_since` on the pool's clock."""
 
+    __deletable__ = ("_feed", "_parser")
     __slots__ = (
         "_began", "_between", "_body", "_complete", "_dry_bytes", "_feed", "_head", "_headers", "_interim", "_keep", "_parser", "_parts",
         "_paused", "_reused", "_status", "_ticket", "_transport", "closed", "idle_since", "on_body", "on_header", "on_message_begin", "pool",
@@ -194,6 +195,15 @@ class Upstream(asyncio.Protocol):
     def _is_framed(self) -> bool:
         """Whether the answer under way says where it ends. Its headers are still in `_headers`: trailers come with chunks only."""
         return any(name == b"content-length" or name == b"transfer-encoding" for name, _ in self._headers)
+
+    def eof_received(self) -> None:
+        pass  # asyncio closes it, and tells of that
+
+    def pause_writing(self) -> None:
+        pass  # a request is whole in memory before it is sent
+
+    def resume_writing(self) -> None:
+        pass
 
     # ---- llhttp
 
