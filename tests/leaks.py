@@ -196,9 +196,9 @@ def _listen_to_children() -> None:
 
 def _listen_to_records() -> None:
     def lines(real: Any) -> Any:
-        def add(self: Any, record: dict[str, Any]) -> None:
+        def add(self: Any, record: dict[str, Any], *more: Any) -> None:
             hear("the access log", record)
-            real(self, record)
+            real(self, record, *more)
 
         return add
 
@@ -265,10 +265,10 @@ def _listen_to_errors() -> None:
 
 def _listen_to_requests() -> None:
     def asked(real: Any) -> Any:
-        def send(self: Any, request: Any, *args: Any) -> Any:
+        def send(self: Any, request: Any, *args: Any, **more: Any) -> Any:
             if CLIENT_MARK.encode() in b"".join(request):
                 note(f"a request to {self.origin.host}: the client's own key")
-            return real(self, request, *args)
+            return real(self, request, *args, **more)
 
         return send
 

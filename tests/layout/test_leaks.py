@@ -78,7 +78,7 @@ def test_an_answer_of_the_admin_port():
             await client.get("/new")
     asyncio.run(run())
 def test_the_access_log():
-    async def run(): AccessLog(lambda data: None)._add({"path": KEY})
+    async def run(): AccessLog(lambda data: None)._add({"path": KEY}, None)
     asyncio.run(run())
 def test_state(tmp_path): StateFile(tmp_path).write(KEY.encode())
 def test_a_trace():
