@@ -2,19 +2,23 @@
 #   docker build -t pilotfish:0.1.0 .
 # Runs as any user (OpenShift assigns one), needs no writable path but what is mounted.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The same Python with a C compiler beside it, for what every request goes through (setup.py).
+ARG BUILD_IMAGE=python:3.11-bookworm
 
-FROM ${PYTHON_IMAGE} AS build
+FROM ${BUILD_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 # The dependencies change seldom: their layer comes first. Every one by its hash, none built from source.
 COPY requirements/runtime.lock requirements/
 RUN python -m venv --without-pip /app \
     && python -m pip --python /app/bin/python install --require-hashes --only-binary :all: -r requirements/runtime.lock
-COPY requirements/build.lock requirements/
-RUN python -m pip install --require-hashes --only-binary :all: -r requirements/build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY requirements/compile.lock requirements/
+RUN python -m pip install --require-hashes --only-binary :all: -r requirements/compile.lock
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY src src
-RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+# The compiler looks at the types of the dependencies where they are installed.
+RUN PILOTFISH_COMPILE=1 PYTHONPATH=$(echo /app/lib/python3.*/site-packages) \
+    python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /app/bin/python install --no-deps --no-index dist/*.whl
 COPY .ci/slim-image .ci/
 RUN .ci/slim-image /app

@@ -41,7 +41,8 @@ lock: $(VENV)-lock/.uv  ## the lock files of requirements/ anew, from pyproject.
 	$(LOCK) pyproject.toml requirements/build.in --extra all --extra dev -o requirements/dev.lock
 	$(LOCK) pyproject.toml --extra all -c requirements/dev.lock -o requirements/runtime.lock
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/dev.lock -o requirements/minimal.lock
-	$(LOCK) requirements/build.in -c requirements/dev.lock -o requirements/build.lock
+	$(LOCK) requirements/compile.in -c requirements/dev.lock -o requirements/compile.lock
+	$(LOCK) requirements/grafana.in -c requirements/dev.lock -o requirements/grafana.lock
 
 clean:  ## removes environments and caches
 	rm -rf .venv .venv-lock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -21,8 +21,8 @@ What the clocks mean: *duration* is from the request read to the last byte writt
 sent to its first content, tool or reasoning delta; role-only chunks and pings are no content. *Time per output token* is (last content - first
 content) / (output tokens - 1). *Overhead* is duration less all waiting for upstreams.
 
-Alerts and recording rules made of these are in `charts/pilotfish/alerts`, dashboards in `charts/pilotfish/dashboards`, and what to do when an alert
-fires in [the runbooks](runbooks/README.md).
+Alerts and recording rules made of these are in `deploy/alerts.yaml` (the chart renders them with objectives of one's own), dashboards in
+`charts/pilotfish/dashboards`, and what to do when an alert fires in [the runbooks](runbooks/README.md).
 """
 
 

@@ -160,8 +160,15 @@ async def process(folder: Path, rules: str, *args: str, **env: str) -> AsyncIter
     """The proxy in a process of its own; killed if the test has not ended it."""
     path = folder / "rules.yaml"
     path.write_text(rules)
+    async with launched("--config", str(path), *args, **env) as running:
+        yield running
+
+
+@asynccontextmanager
+async def launched(*args: str, **env: str) -> AsyncIterator[Process]:
+    """The same, its rules wherever the arguments say."""
     child = await asyncio.create_subprocess_exec(
-        *command("proxy", "--config", str(path), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json", *args),
+        *command("proxy", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json", *args),
         env=environment(**env),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

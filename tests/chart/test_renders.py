@@ -170,10 +170,11 @@ def test_the_readme_names_every_value():
 
 
 def test_the_plain_manifests_are_what_the_chart_renders_now(helm, tmp_path):
-    made = tmp_path / "injector.yaml"
-    subprocess.run([ROOT / "deploy" / "render.sh", helm], env={**os.environ, "OUT": str(made)}, check=True)
+    made, alerts = tmp_path / "injector.yaml", tmp_path / "alerts.yaml"
+    subprocess.run([ROOT / "deploy" / "render.sh", helm], env={**os.environ, "OUT": str(made), "ALERTS": str(alerts)}, check=True)
     committed = (ROOT / "deploy" / "injector" / "injector.yaml").read_text()
     assert sorted(map(str, manifests(made.read_text()))) == sorted(map(str, manifests(committed))), "run deploy/render.sh"
+    assert yaml.safe_load(alerts.read_text()) == yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text()), "run deploy/render.sh"
 
 
 def test_the_plain_manifests_are_sound():

@@ -53,7 +53,7 @@ class Image:
         self.folder, self.base, self.tree = folder, folder / "base", folder / "opt"
 
     def build(self) -> None:
-        left_out = ("test", "tests", "site-packages", "idlelib", "tkinter", "__pycache__", "*.a", "include", "share")
+        left_out = ("test", "tests", "site-packages", "idlelib", "tkinter", "__pycache__", "*.a", "share")
         shutil.copytree(sys.base_prefix, self.base, symlinks=True, ignore=shutil.ignore_patterns(*left_out))
         sh(self.base / "bin" / "python3", "-m", "venv", "--without-pip", self.tree, env=self.environment())
         pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
@@ -61,16 +61,18 @@ class Image:
         sh(*into, "--require-hashes", "--only-binary", ":all:", "-r", LOCK, env=self.environment(PATH=os.environ["PATH"]))
         context = self.folder / "context"
         context.mkdir()
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, context)
         shutil.copytree(ROOT / "src", context / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         builder = self.folder / "builder"
         sh(self.base / "bin" / "python3", "-m", "venv", "--without-pip", builder, env=self.environment())
-        by_hash = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements" / "build.lock"]
+        by_hash = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements" / "compile.lock"]
         into_builder = [*pip, "--python", builder / "bin" / "python"]
         sh(*into_builder, "install", *by_hash, env=self.environment(PATH=os.environ["PATH"]))
         wheel_of = [*into_builder, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", self.folder / "dist", context]
-        sh(*wheel_of, env=self.environment(PATH=os.environ["PATH"]))
+        types = next((self.tree / "lib").glob("python3.*/site-packages"))
+        compiled = {"PILOTFISH_COMPILE": os.environ.get("PILOTFISH_COMPILE", ""), "PYTHONPATH": str(types)}  # .ci/compiled sets the first
+        sh(*wheel_of, env=self.environment(PATH=os.environ["PATH"], **compiled))
         (wheel,) = (self.folder / "dist").glob("*.whl")
         sh(*into, "--no-deps", "--no-index", wheel, env=self.environment(PATH=os.environ["PATH"]))
         sh(ROOT / ".ci" / "slim-image", self.tree)

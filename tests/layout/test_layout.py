@@ -150,7 +150,7 @@ def test_nothing_names_a_machine_or_a_registry():
 
 def test_lock_files_hold_hashes_and_nothing_of_this_machine():
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert {"build.lock", "dev.lock", "minimal.lock", "runtime.lock"} <= {p.name for p in locks}
+    assert {"compile.lock", "dev.lock", "grafana.lock", "minimal.lock", "runtime.lock"} <= {p.name for p in locks}
     for path in locks:
         text = path.read_text()
         for word in ("file:", "http:", "https:", "--index", "--find-links", *MACHINE, *REGISTRIES):

@@ -19,9 +19,10 @@ class Prometheus:
     def __init__(self, base: str, http: aiohttp.ClientSession) -> None:
         self._base, self._http = base, http
 
-    async def query(self, expr: str) -> list[dict[str, Any]]:
-        """The samples of an instant query, now."""
-        async with self._http.post(f"{self._base}/api/v1/query", data={"query": expr}) as answer:
+    async def query(self, expr: str, at: float | None = None) -> list[dict[str, Any]]:
+        """The samples of an instant query, now or at that Unix time."""
+        data = {"query": expr} if at is None else {"query": expr, "time": f"{at:.3f}"}
+        async with self._http.post(f"{self._base}/api/v1/query", data=data) as answer:
             said = await answer.json()
         assert said["status"] == "success", f"{expr}: {said.get('error')}"
         return said["data"]["result"]
@@ -37,14 +38,15 @@ class Prometheus:
         async with self._http.get(f"{self._base}/api/v1/query_exemplars", params=params) as answer:
             return (await answer.json())["data"]
 
-    async def until(self, expr: str, value: float, timeout_s: float = 20.0) -> None:
+    async def until(self, expr: str, value: float, timeout_s: float = 60.0, *, at_least: bool = False) -> None:
         """Waits until a query has this value: what was counted has been scraped."""
         found: Any = None
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
                     found = await self.query(expr)
-                    if found and float(found[0]["value"][1]) == value:
+                    have = float(found[0]["value"][1]) if found else None
+                    if have is not None and (have == value or (at_least and have > value)):
                         return
                     await asyncio.sleep(0.05)
         except TimeoutError:

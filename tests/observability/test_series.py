@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -48,6 +49,20 @@ async def test_every_metric_of_the_catalogue_is_served_and_services_have_series_
             assert found["pilotfish_attempts_total", (at[0], ("outcome", "timeout"), at[1], ("rule", "chat"))] == 0
             assert found["pilotfish_service_state", (*at, ("state", "serving"))] == 1
             assert found["pilotfish_cost_usd_total", (*at, ("rule", "chat"))] == 0
+            assert found["pilotfish_malformed_events_total", at] == 0
+        for stream in ("false", "true"):
+            assert found["pilotfish_request_duration_seconds_count", (("rule", "chat"), ("stream", stream), ("style", "openai"))] == 0
+
+
+async def test_a_rule_that_buffers_has_series_of_what_it_may_restart(tmp_path):
+    """Beside those of streams that another service goes on with, if it does that, too."""
+    async with SimulatedVendor() as vendor:
+        text = rules(vendor).replace("request_model: gpt", "request_model: gpt\n    buffer: true\n    on_stream_break: continue")
+        async with proxied(tmp_path, text) as proxy:
+            found = await scraped(proxy)
+            rescues = {dict(at)["mode"] for name, at in found if name == "pilotfish_stream_rescues_total"}
+            assert rescues == {"restart", "continue"}
+            assert found["pilotfish_wasted_tokens_total", (("reason", "rescue"), ("rule", "chat"))] == 0
 
 
 async def test_known_traffic_gives_known_numbers(tmp_path):
@@ -116,6 +131,11 @@ async def test_made_up_models_paths_headers_and_fields_make_no_series(tmp_path):
         await proxy.chat(f"sim/{word()}")
         await proxy.post(f"/{word()}/v1/chat/completions", {"model": "gpt", "messages": [{"role": "user", "content": "x"}]})
         await proxy.post(f"/{word()}", {})
+        await proxy.post(f"/v1/images/{word()}", {"model": "gpt"})
+        await proxy.post("/v1/messages", {"model": word(), "max_tokens": 9, "messages": []}, {"anthropic-version": word()})
+        for model, verb in ((word(), "generateContent"), (word(), "streamGenerateContent"), ("gpt", word())):
+            await proxy.post(f"/v1beta/models/{model}:{verb}", {"contents": [{"parts": [{"text": "x"}]}]})
+        await proxy.post(f"/openai/deployments/{word()}/chat/completions?api-version={word()}", {"messages": []})
         await proxy.post("/v1/chat/completions", b"{")
         message = {"model": "spare/sim-small", "messages": [{"role": "user", "content": "x"}], word(): 1, f"{word()}.x": 2}
         await proxy.post("/v1/chat/completions", message, {f"x-{rng.randrange(9**9)}": word(), "x-request-id": word()})
@@ -129,15 +149,31 @@ async def test_made_up_models_paths_headers_and_fields_make_no_series(tmp_path):
         assert set(await scraped(proxy)) - before == set()
 
 
-async def test_counters_do_not_go_down_when_rules_change(tmp_path):
+EDITS = {
+    "a rule more": lambda text: text.replace(
+        "prices:", "  - {name: more, request_model: x, services: [{provider: sim, model: sim-small}]}\nprices:"
+    ),
+    "another service": lambda text: text.replace("model: sim-large}", "model: sim-large}, {provider: spare, model: sim-large}"),
+    "other prices": lambda text: text.replace("output: 10", "output: 20"),
+    "another tactic": lambda text: text.replace("request_model: gpt\n", "request_model: gpt\n    lb_tactic: round_robin\n"),
+    "an address that changed": lambda text: text.replace("127.0.0.1", "localhost"),
+    "a mistake": lambda text: text.replace("request_model", "request_modle"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=list(EDITS))
+async def test_counters_do_not_go_down_when_rules_change(tmp_path, edit):
     async with SimulatedVendor() as vendor, proxied(tmp_path, rules(vendor)) as proxy:
+        vendor.script(Fault.status(500))
         for _ in range(3):
             await proxy.chat("gpt", stream=True)
             await proxy.chat("nobody")
+        await proxy.settled()
         before = await scraped(proxy)
-        version = (await proxy.status())["rules"]["version"]
-        proxy.rules.write_text(rules(vendor, extra="  - {name: more, request_model: other, services: [{provider: sim, model: sim-small}]}"))
-        await until(lambda: proxy.app.keeper.snapshot.version != version)
+        status = (await proxy.status())["rules"]
+        assert edit(rules(vendor)) != rules(vendor)
+        proxy.rules.write_text(edit(rules(vendor)))
+        await until(lambda: proxy.app.keeper.problems or proxy.app.keeper.snapshot.version != status["version"])
         after = await scraped(proxy)
         counters = {k for k in before if k[0].endswith(("_total", "_count", "_sum", "_bucket")) and not k[0].startswith("process_")}
         assert counters - set(after) == set()

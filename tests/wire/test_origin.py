@@ -71,9 +71,9 @@ async def test_a_reset_in_mid_answer_over_tls_is_a_cut(vendor, pool_to, authorit
 @pytest.mark.parametrize("how", ["cancelled", "too late"])
 async def test_a_handshake_that_hangs_is_ended_and_its_connection_with_it(vendor, pool_to, how):
     async def play(raw: Raw) -> None:
-        await raw.reader.readexactly(5)
-        greeted.set()
         try:
+            await raw.reader.readexactly(5)
+            greeted.set()
             await raw.rest()
         finally:
             left.set()

@@ -223,18 +223,23 @@ class Counting:
             meters[series].number(name)
         for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
             self._common_codes(name, style)
+            for stream in (False, True):
+                self.duration(name, style, stream)
         if rule.hedge is not None:
             meters[s.WASTED_TOKENS].number(name, "hedge")
             for result in ("won", "lost"):
                 meters[s.HEDGES].number(name, result)
         elif rule.race is not None:
             meters[s.WASTED_TOKENS].number(name, "race")
-        if rule.on_stream_break != "error":
+        if rule.buffer:
+            meters[s.WASTED_TOKENS].number(name, "rescue")
+        for mode in {rule.on_stream_break, "restart" if rule.buffer else "error"} - {"error"}:
             for result in ("rescued", "failed"):
-                meters[s.STREAM_RESCUES].number(name, rule.on_stream_break, result)
+                meters[s.STREAM_RESCUES].number(name, mode, result)
         for service in services_of(rule):
             cells = self.service(name, service, True)
             self.gen_ai("chat", rule, service, True)
+            meters[s.MALFORMED].number(*cells.labels[1:])
             for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):
                 meters[s.STREAM_BREAKS].number(*cells.labels[1:], cause)
             if rule.race is not None:

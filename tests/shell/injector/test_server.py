@@ -7,7 +7,7 @@ import jsonpatch
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from pilotfish.core.inject.settings import Sidecar
+from pilotfish.core.inject.settings import Reason, Sidecar
 from pilotfish.core.series import INJECTIONS, INJECTOR_ONLY
 from pilotfish.errors import Problem
 from pilotfish.shell.injector.cluster import Cluster
@@ -40,7 +40,7 @@ class Injector:
         return self.ask("/mutate", "Pod", pod, **request)
 
     def counted(self):
-        return {labels: cell.value for labels, cell in self.meters[INJECTIONS].cells.items()}
+        return {labels: cell.value for labels, cell in self.meters[INJECTIONS].cells.items() if cell.value}
 
 
 @pytest.fixture
@@ -53,6 +53,12 @@ async def injector(kube, api):
 
 def patched(pod, response):
     return jsonpatch.apply_patch(pod, json.loads(base64.b64decode(response["patch"])))
+
+
+def test_what_may_be_counted_is_at_zero_before_the_first_pod(injector):
+    """To Prometheus a series that begins with 1 has not increased: the alert on failed injections would miss the first."""
+    assert injector.meters[INJECTIONS].cells[("failed", "internal")].value == 0
+    assert {r for result, r in injector.meters[INJECTIONS].cells if result == "skipped"} == {r.value for r in Reason}
 
 
 async def test_what_is_no_review_is_a_bad_request(injector):

@@ -35,6 +35,8 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
             assert keeper.snapshot is snapshot
         assert meters[series.RELOADS].number("rejected").value == 2
         assert meters[series.SOURCE_CONNECTED].number().value == 1
+        assert {cell.value for cell in meters[series.WATCH_RESTARTS].cells.values()} == {0.0}
+        assert ("connection",) in meters[series.WATCH_RESTARTS].cells
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 

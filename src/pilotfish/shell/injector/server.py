@@ -29,6 +29,10 @@ log = structlog.get_logger()
 class Admission:
     def __init__(self, cluster: Cluster, sidecar: Sidecar, meters: Meters, validate: Validate) -> None:
         self._cluster, self._sidecar, self._meters, self._validate = cluster, sidecar, meters, validate
+        # At 0 before they happen: to Prometheus a series that begins with 1 has not increased, and the first failure would go unseen.
+        for result, reasons in (("injected", ("native", "classic")), ("skipped", [r.value for r in Reason]), ("failed", ("internal",))):
+            for reason in reasons:
+                meters[INJECTIONS].number(result, reason)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES)

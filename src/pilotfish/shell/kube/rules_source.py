@@ -17,6 +17,7 @@ from pilotfish.shell.kube.configmaps import ConfigMapSource, Offer
 from pilotfish.shell.kube.connection import Kube, Where, own_namespace
 from pilotfish.shell.kube.events import EventWriter
 from pilotfish.shell.kube.last_good import LastGood
+from pilotfish.shell.kube.watching import RESTART_REASONS
 from pilotfish.shell.meters import Meters
 from pilotfish.shell.rules_keeper import RulesKeeper
 
@@ -72,6 +73,8 @@ class _Meter:
 
     def __init__(self, keeper: RulesKeeper, meters: Meters) -> None:
         self._keeper, self._meters = keeper, meters
+        for reason in RESTART_REASONS:
+            meters[series.WATCH_RESTARTS].number(reason)
 
     def restarted(self, reason: str) -> None:
         self._meters[series.WATCH_RESTARTS].number(reason).inc()

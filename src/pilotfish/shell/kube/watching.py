@@ -30,6 +30,7 @@ SILENCE_S = 130.0
 HEALTHY_S = 30.0
 PAGE = "500"
 _OPEN = "OPEN"
+RESTART_REASONS = ("timeout", "expired", "stalled", "connection", "unauthorized", "forbidden", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """A watch ended. `reason`: timeout, expired, stalled, connection, unauthorized, forbidden, error. `live` False: it will be back
+    """A watch ended. `reason`: one of RESTART_REASONS. `live` False: it will be back
     only after a pause, what is known may be out of date."""
 
     reason: str
