@@ -51,8 +51,9 @@ def hear(place: str, data: object) -> None:
 
 
 def hear_piece(place: str, stream: tuple[int, object], data: bytes) -> None:
-    """The same for what comes in pieces: a mark may lie across two of them."""
-    hear(place, _tails.get(stream, b"") + data)
+    """The same for what comes in pieces: a mark may lie across several of them."""
+    data = _tails.get(stream, b"") + data
+    hear(place, data)
     _tails[stream] = data[1 - LONGEST :]
 
 
