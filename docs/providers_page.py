@@ -28,7 +28,8 @@ CREDENTIALS = """
 | github_copilot | a GitHub token, exchanged for a short-lived one |
 
 Tokens that expire are fetched once for all requests that wait, renewed in the background before they expire, and kept while they are valid
-whatever happens to their source. `pilotfish probe --config rules.yaml` tries all of this.
+whatever happens to their source. They are fetched by way of the provider's `proxy_url` and with its `ca_file`, as its requests are sent.
+`pilotfish probe --config rules.yaml` tries all of this.
 """
 
 

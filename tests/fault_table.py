@@ -19,6 +19,8 @@ INTRO = """# What goes wrong, and what comes of it
 
 Made by the test run (`tests/e2e/test_faults.py`), not by hand. Each fault is met in each of the five styles that clients speak, once with
 an upstream of the same style and once with another; the clients are the vendors' own libraries (openai, anthropic, google-genai, boto3).
+A Claude on Bedrock, which answers Anthropic's clients in their own form, meets all of them too and fares as the column of the same style
+says; only its rate limits are Bedrock's.
 Besides what stands here, every case asserts: nothing of a failed attempt is visible, one id, one usage that equals the log's, indices and
 sequence numbers without a seam, every request in the log once. Unless said otherwise the rule has a second service of a lower tier.
 

@@ -71,10 +71,10 @@ LARGER = {"fallback_on": ["context_length"]}
 
 def overloaded(*then: str) -> dict[str, dict[str, Any]]:
     """Google and Bedrock have one word for a rate limit and for having too much to do: that is asked again after a backoff."""
-    return {style: {"attempts": ("first overloaded",) * 3 + then} for style in ("google", "bedrock")}
+    return {style: {"attempts": ("first overloaded",) * 3 + then} for style in ("google", "bedrock", "bedrock_claude")}
 
 
-PREFILL = ("anthropic", "google")  # the styles whose vendors' unnamed models are asked to go on from an assistant's turn
+PREFILL = ("anthropic", "google", "bedrock_claude")  # the styles whose vendors' unnamed models are asked to go on from an assistant's turn
 
 # Responses has its finish in its terminal event: without it the stream is broken. Bedrock has the usage in its last event.
 NO_DONE: dict[str, dict[str, Any]] = {
@@ -146,7 +146,7 @@ CASES: list[Case] = [
     Case(title="compression that breaks", first="n12-badgzip", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
     Case(title="a chunk without a size", first="n12-badchunk", said="part", attempts=("first broken_stream",)),
-    Case(title="an event of 3 MiB", first="n12-gap-40ms-hugeline", said="part", attempts=("first broken_stream",)),
+    Case(title="an event of 3 MiB", first="n12-gap-90ms-hugeline", said="part", attempts=("first broken_stream",)),
     *both(title="a head in small pieces", first="n12-slowhead-100ms", attempts=("first served",)),
     Case(title="pieces of 3 bytes with CRLF", first="n12-split3-crlf", attempts=("first served",)),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """A pytest plugin that listens to everything the code under test puts out, and fails the test in which a planted secret comes out.
 
-Heard are: stdout, stderr and logs of each test; output of child processes; every byte that the proxy sends its clients; every answer of
-the admin port and of the injector; access log lines; traces; what is kept in STATE_DIR; problems with rules; texts of exceptions, of
+Heard are: stdout, stderr and logs of each test; output of child processes; every byte that the proxy sends its clients and
+that its admin port answers; every answer of the injector; access log lines; traces; what is kept in STATE_DIR; problems with rules; texts of exceptions, of
 pilotfish and of any that a test expects. And every request to a vendor, for the client's own key.
 
 Two more things are held to: a secret that the code reads must carry the mark (else its leak would go unheard), and each worker of
@@ -25,7 +25,6 @@ from structlog.testing import LogCapture
 
 from pilotfish.errors import ClientError, Problem, RuleError, StartError
 from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.admin import Admin
 from pilotfish.shell.credentials.expiring import ExpiringKey
 from pilotfish.shell.credentials.keys import CredentialError
 from pilotfish.shell.credentials.secrets import Secret
@@ -135,7 +134,7 @@ def _listen_to_answers() -> None:
     _wrap(Connection, "connection_made", lambda real: lambda self, transport: real(self, _Overheard(transport)))
 
     async def overheard(request: web.Request, response: web.StreamResponse) -> None:
-        hear(f"{request.method} {request.path} of the admin port or the injector", _head_and_body(response))
+        hear(f"{request.method} {request.path} of the injector", _head_and_body(response))
 
     def listening(real: Callable[[Any], web.Application]) -> Callable[[Any], web.Application]:
         def application(self: Any) -> web.Application:
@@ -145,7 +144,6 @@ def _listen_to_answers() -> None:
 
         return application
 
-    _wrap(Admin, "application", listening)
     _wrap(Admission, "application", listening)
     _wrap(Injector, "_admin", listening)
 

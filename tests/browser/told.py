@@ -65,7 +65,7 @@ class Told:
         content = page.content()
 
         async def index(request: web.Request) -> web.Response:
-            return web.Response(body=content, headers=page.headers(content))
+            return web.Response(body=content, headers={"content-type": page.TYPE, **page.headers(content)})
 
         async def status(request: web.Request) -> web.Response:
             self.asked += 1

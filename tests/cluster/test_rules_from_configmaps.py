@@ -12,8 +12,9 @@ import pytest
 from cluster.processes import give_account, token_of, write_rules
 from pilotfish.core.collected import wanted_from
 from pilotfish.errors import Problem
+from pilotfish.shell.kube.access import Where
 from pilotfish.shell.kube.configmaps import ConfigMapSource
-from pilotfish.shell.kube.connection import ApiError, Kube, Where
+from pilotfish.shell.kube.connection import ApiError, Kube
 from pilotfish.shell.kube.events import EventWriter
 from pilotfish.shell.kube.last_good import LastGood
 

@@ -24,11 +24,11 @@ def service(kind: str = "openai", model: str = "m", options: str = "") -> Servic
     return House("", f"services: [{{provider: p, model: {json.dumps(model)}}}]", more=more).snapshot.rules[0].services[0]
 
 
-def inbound(path: str, body: dict[str, Any] | bytes, content_type: bytes = b"application/json") -> Inbound:
+def inbound(path: str, body: dict[str, Any] | bytes, content_type: bytes = b"application/json", *headers: tuple[bytes, bytes]) -> Inbound:
     surface = surfaces.find(path)
     assert surface is not None
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Inbound(surface, path, "", [(b"content-type", content_type)], text, "r", "")
+    return Inbound(surface, path, "", [(b"content-type", content_type), *headers], text, "r", "")
 
 
 def call(request: Inbound, to: Service) -> CallBody:
@@ -172,6 +172,88 @@ def test_a_continuation_obeys_a_platforms_own_wishes_too() -> None:
     made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
     assert "model" not in sent(made)
     assert made.same_style
+
+
+# ---- flags that a platform wants in the body
+
+KNOWN, OTHER_KNOWN, FOREIGN = "interleaved-thinking-2025-05-14", "context-1m-2025-08-07", "oauth-2025-04-20"
+
+
+def on_bedrock(body: dict[str, Any], *flags: str, options: str = "", model: str = "anthropic.claude-sonnet-4-5-v1:0") -> CallBody:
+    headers = [(b"anthropic-beta", line.encode()) for line in flags]
+    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, **body}, b"application/json", *headers)
+    return call(request, service("bedrock", model, options))
+
+
+def test_flags_that_the_platform_refuses_are_left_out_and_named() -> None:
+    """One flag that Bedrock does not know, and it answers the whole request with 400."""
+    made = on_bedrock({}, f"{FOREIGN}, {KNOWN}")
+    assert sent(made)["anthropic_beta"] == [KNOWN]
+    assert made.dropped == (f"anthropic-beta.{FOREIGN}",)
+
+
+def test_flags_alone_that_the_platform_refuses_leave_no_field() -> None:
+    made = on_bedrock({}, FOREIGN)
+    assert "anthropic_beta" not in sent(made)
+    assert made.dropped == (f"anthropic-beta.{FOREIGN}",)
+
+
+def test_fields_that_the_platform_refuses_are_left_out_and_named_too() -> None:
+    """A rule that falls back from Anthropic to Bedrock must not end there with 400."""
+    made = on_bedrock({"service_tier": "auto", "metadata": {"user_id": "u"}}, FOREIGN)
+    assert ("service_tier" in sent(made), sent(made)["metadata"]) == (False, {"user_id": "u"})
+    assert made.dropped == ("service_tier", f"anthropic-beta.{FOREIGN}")
+
+
+def test_a_continuation_leaves_them_out_as_well() -> None:
+    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True, "service_tier": "auto"})
+    to = service("bedrock", "anthropic.claude-sonnet-4-5-v1:0")
+    made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
+    assert "service_tier" not in sent(made)
+
+
+def test_flags_in_a_field_of_another_kind_are_the_upstreams_to_refuse() -> None:
+    assert sent(on_bedrock({"anthropic_beta": "text"}, KNOWN))["anthropic_beta"] == "text"
+
+
+def test_each_flag_is_sent_once_however_often_it_was_said() -> None:
+    made = on_bedrock({"anthropic_beta": [KNOWN, FOREIGN]}, KNOWN, f"{OTHER_KNOWN},,{OTHER_KNOWN}")
+    assert sent(made)["anthropic_beta"] == [KNOWN, FOREIGN, OTHER_KNOWN]
+    assert made.dropped == (), "what the client wrote into the platform's own field is its own affair"
+
+
+def test_a_rules_file_may_know_more_flags() -> None:
+    made = on_bedrock({}, "new-2027-01-01,newer-2027-02-01", options=", options: {anthropic_beta: 'newer-2027-02-01, new-2027-01-01'}")
+    assert (sent(made)["anthropic_beta"], made.dropped) == (["new-2027-01-01", "newer-2027-02-01"], ())
+
+
+def test_without_flags_there_is_no_field() -> None:
+    assert "anthropic_beta" not in sent(on_bedrock({}))
+
+
+def test_a_body_is_otherwise_the_very_bytes_that_the_client_sent() -> None:
+    """Signatures, cache marks and fields of last week stand in it: nothing is read and written anew."""
+    thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    body = {
+        "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        "messages": [HELLO, {"role": "assistant", "content": [thought]}, HELLO],
+        "stream": True,
+        "vendor_field_of_last_week": 1.50,
+    }
+    found = sent(on_bedrock(body))
+    assert found == {
+        "messages": body["messages"], "max_tokens": 5, "system": body["system"], "vendor_field_of_last_week": 1.5,
+        "anthropic_version": "bedrock-2023-05-31",
+    }  # fmt: skip
+
+
+def test_a_continuation_keeps_the_clients_flags() -> None:
+    headers = [(b"anthropic-beta", f"{KNOWN},{FOREIGN}".encode())]
+    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True}, b"application/json", *headers)
+    to = service("bedrock", "anthropic.claude-sonnet-4-5-v1:0")
+    made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
+    assert (sent(made)["anthropic_beta"], made.dropped, made.headers) == ([KNOWN], (f"anthropic-beta.{FOREIGN}",), ())
+    assert not {"model", "stream"} & set(sent(made))
 
 
 # ---- the bytes of a request

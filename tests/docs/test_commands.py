@@ -57,10 +57,7 @@ def known(url):
     """A path of the admin port, or one that clients ask."""
     path = urlsplit(url).path
 
-    class Nothing:
-        max_body_bytes = 1
-
-    routes = {route.resource.canonical for route in Admin(Nothing(), Nothing()).application().router.routes()}
+    routes = Admin(None, None).site().routes  # nothing is asked of engine or keeper before a request
     return path in routes or surfaces.find(path) is not None or surfaces.models_path(path) is not None
 
 

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 UPSTREAMS = {(style, "same"): (style, style) for style in STYLES} | {
     (style, "other"): (STYLES[(i + 2) % 5], STYLES[(i + 3) % 5]) for i, style in enumerate(STYLES)
 }
-CELLS = [(style, relation) for style in STYLES for relation in ("same", "other")]
+# And a Claude on Bedrock, which answers Anthropic's clients in their own form but in Bedrock's frames and with Bedrock's refusals.
+UPSTREAMS["anthropic", "claude"] = ("bedrock_claude", "bedrock_claude")
+CELLS = [*((style, relation) for style in STYLES for relation in ("same", "other")), ("anthropic", "claude")]
 
 
 # How each style says inside a good answer that the vendor's filter stepped in.
@@ -55,6 +57,7 @@ def rules(base: str) -> str:
         "google": {"kind": "google", "api_base": f"{base}/v1beta", "token": key},
         "bedrock": {"kind": "bedrock", "api_base": base, "options": {"region": "us-east-1", "access_key": key, "secret_key": key}},
     }
+    providers["bedrock_claude"] = providers["bedrock"]
     made = [
         {"name": name_of(i, *cell), "request_model": name_of(i, *cell), "services": services_of(i, case, *cell), **case.rule}
         for i, case in enumerate(CASES)

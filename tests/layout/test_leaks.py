@@ -13,12 +13,10 @@ from planted import marks_in, planted
 LEAKY = """
 import asyncio, base64, logging, subprocess, sys
 import pytest, requests, structlog
-from aiohttp import web
 from leaks import hear_piece
 from pilotfish.core.snapshot import SecretRef
 from pilotfish.errors import ClientError, Problem
 from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.admin import Admin
 from pilotfish.shell.credentials.keys import Surroundings
 from pilotfish.shell.credentials.secrets import Secret
 from pilotfish.shell.state import StateFile
@@ -65,17 +63,6 @@ def test_an_answer_in_pieces():
             writer.write(b"GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n")
             await reader.read()
             writer.close()
-    asyncio.run(run())
-def test_an_answer_of_the_admin_port():
-    class Engine:
-        max_body_bytes = 9
-    async def run():
-        from aiohttp.test_utils import TestClient, TestServer
-        app = Admin(Engine(), None).application()
-        async def show(request): return web.Response(text=KEY)
-        app.router.add_get("/new", show)
-        async with TestClient(TestServer(app)) as client:
-            await client.get("/new")
     asyncio.run(run())
 def test_the_access_log():
     async def run(): AccessLog(lambda data: None)._add({"path": KEY}, None)
@@ -141,7 +128,6 @@ PLACES = {
     "a_child_process_that_writes_a_file": "a child process, in log: 'hush' in",
     "an_asynchronous_child_process": "a child process: 'hush' in",
     "an_answer_in_pieces": "an answer to a client: 'hush' in",
-    "an_answer_of_the_admin_port": "GET /new of the admin port or the injector: 'hush' in",
     "the_access_log": "the access log: 'hush' in",
     "state": "STATE_DIR: 'hush' in",
     "a_trace": "a trace: 'hush' in",

@@ -42,16 +42,19 @@ def logged(monkeypatch):
     return count
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize(("sample", "expected"), [(1.0, 100), (0.25, 25), (0.0, 0)])
 def test_of_what_went_well_that_share_is_logged(logged, sample, expected):
     assert logged(sample, [run() for _ in range(100)]) == expected
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("odd", [run(code=502), run(attempts=2), run(forced=True), run(code=400)])
 def test_what_did_not_go_well_at_once_is_always_logged(logged, odd):
     assert logged(0.0, [odd] * 10) == 10
 
 
+@pytest.mark.interpreted
 def test_a_failure_after_the_status_was_sent_is_always_logged(logged):
     broken = Failure(outcome=Outcome.BROKEN_STREAM, status=200, message="cut")
     assert logged(0.0, [run()] * 3, broken) == 3

@@ -30,10 +30,38 @@ def test_a_models_id_goes_out_as_it_stands():
     )
 
 
-def test_every_client_is_served_through_converse():
+CHATS = ("chat", "responses", "messages", "generate", "converse")
+CLAUDES = [
+    "anthropic.claude-3-haiku-20240307-v1:0",
+    "us.anthropic.claude-opus-4-6-v1",
+    "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-6-v1",
+]
+OTHERS = ["amazon.nova-pro-v1:0", "openai.gpt-oss-120b-1:0", "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc"]
+
+
+@pytest.mark.parametrize("model", OTHERS)
+def test_every_client_of_another_model_is_served_through_converse(model):
+    """So is a profile whose ARN does not say what it stands for: Converse is right for all of them."""
     provider = compiled({"kind": "bedrock", "token": {"env": "K"}}).provider
-    assert [native_op(provider, "m", op) for op in ("chat", "responses", "messages", "generate", "converse")] == ["converse"] * 5
-    assert native_op(provider, "m", "embeddings") == ""
+    assert [native_op(provider, model, op) for op in CHATS] == ["converse"] * 5
+    assert native_op(provider, model, "embeddings") == ""
+
+
+@pytest.mark.parametrize("model", CLAUDES)
+def test_a_claude_answers_anthropics_clients_in_their_own_form(model):
+    provider = compiled({"kind": "bedrock", "token": {"env": "K"}}).provider
+    assert [native_op(provider, model, op) for op in CHATS] == ["converse", "converse", "messages", "converse", "converse"]
+
+
+def test_the_rules_may_have_every_request_for_a_claude_in_anthropics_form():
+    provider = compiled({"kind": "bedrock", "token": {"env": "K"}, "api_style": "anthropic"}).provider
+    assert [native_op(provider, CLAUDES[0], op) for op in CHATS] == ["messages"] * 4 + ["converse"]
+    assert [native_op(provider, OTHERS[0], op) for op in CHATS] == ["converse"] * 5
+
+
+def test_counting_tokens_is_not_offered_since_bedrock_counts_in_another_form():
+    assert native_op(compiled({"kind": "bedrock"}).provider, CLAUDES[0], "count_tokens") == ""
 
 
 def test_keys_are_not_asked_for_since_aws_has_other_sources():

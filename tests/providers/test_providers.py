@@ -32,7 +32,7 @@ def test_a_file_without_a_record_is_a_fault_that_names_it(monkeypatch, record):
         KIND = record
 
     providers.get.cache_clear()
-    monkeypatch.setattr(providers.importlib, "import_module", lambda name: Module)
+    monkeypatch.setattr(providers, "exported", lambda package, module, name: Module.KIND)
     with pytest.raises(TypeError, match=r"providers/openai\.py must export KIND"):
         providers.get("openai")
 

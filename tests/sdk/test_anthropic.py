@@ -32,7 +32,7 @@ async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(anthro
     pieces: list[str] = []
 
     async def listen() -> None:
-        async with anthropic.messages.stream(model=f"{upstream}/sim-gap-5ms-err-after", max_tokens=100, messages=USER) as stream:
+        async with anthropic.messages.stream(model=f"{upstream}/sim-gap-40ms-err-after", max_tokens=100, messages=USER) as stream:
             async for piece in stream.text_stream:
                 pieces.append(piece)
 

@@ -51,7 +51,7 @@ async def test_a_rate_limit_is_throttling(converse, upstream):
 
 async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(converse_stream, upstream):
     with pytest.raises(EventStreamError):
-        await converse_stream(modelId=f"{upstream}/sim-gap-5ms-err-after", messages=user("hello"))
+        await converse_stream(modelId=f"{upstream}/sim-gap-40ms-err-after", messages=user("hello"))
 
 
 async def test_a_whole_answer(converse, model):

@@ -32,7 +32,7 @@ async def test_an_error_after_content_does_not_look_like_a_finished_answer(googl
     chunks: list[Any] = []
 
     async def listen() -> None:
-        async for chunk in await google.models.generate_content_stream(model=f"{upstream}/sim-gap-5ms-err-after", contents="hello"):
+        async for chunk in await google.models.generate_content_stream(model=f"{upstream}/sim-gap-40ms-err-after", contents="hello"):
             chunks.append(chunk)
 
     with pytest.raises(errors.APIError):

@@ -43,7 +43,7 @@ async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(openai
     pieces: list[str] = []
 
     async def listen() -> None:
-        async for chunk in await openai.chat.completions.create(model=f"{upstream}/sim-gap-5ms-err-after", messages=USER, stream=True):
+        async for chunk in await openai.chat.completions.create(model=f"{upstream}/sim-gap-40ms-err-after", messages=USER, stream=True):
             pieces.append(chunk.choices[0].delta.content or "")
 
     with pytest.raises(openai_sdk.APIError):

@@ -31,7 +31,7 @@ async def test_an_error_after_content_never_completes_the_response(openai, upstr
     kinds: list[str] = []
 
     async def listen() -> None:
-        async with openai.responses.stream(model=f"{upstream}/sim-gap-5ms-err-after", input="hello") as stream:
+        async with openai.responses.stream(model=f"{upstream}/sim-gap-40ms-err-after", input="hello") as stream:
             async for event in stream:
                 kinds.append(event.type)
             await stream.get_final_response()

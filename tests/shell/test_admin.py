@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from pilotfish.shell import admin
 from pilotfish.shell.admin import Admin
+from shell.test_site import asking
 
 
 @pytest.fixture
@@ -16,11 +16,10 @@ async def asked(monkeypatch):
     monkeypatch.setattr(admin, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
     async def ask(path):
-        answer = await client.get(path)
-        return answer.status
+        return (await get(path)).status
 
     ask.engine, ask.clock = engine, clock
-    async with TestClient(TestServer(Admin(engine, None).application())) as client:
+    async with asking(Admin(engine, None).site()) as get:
         yield ask
 
 

@@ -1,11 +1,11 @@
 """What a scrape reads, judged by the client library's own parsers."""
 
 import pytest
-from prometheus_client import ProcessCollector
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from pilotfish.core import series as s
+from pilotfish.shell import process
 from pilotfish.shell.exposition import CELLS_A_PIECE, escaped, exposition
 from pilotfish.shell.meters import Meters
 
@@ -55,7 +55,7 @@ def test_a_page_of_many_services_comes_in_pieces_and_no_cell_is_lost_or_twice():
 
 def test_the_process_is_described_in_both_formats():
     meters = Meters(())
-    meters.collectors.append(ProcessCollector(registry=None))
+    meters.figures = process.figures
     assert samples(text_string_to_metric_families("".join(exposition(meters))))["process_resident_memory_bytes", ()].value > 1e6
     assert samples(openmetrics_families("".join(exposition(meters, openmetrics=True))))["process_cpu_seconds_total", ()].value > 0
 

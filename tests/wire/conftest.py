@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ssl
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import Authority
 from pilotfish.wire.pool import Origin, Pool
 from pilotfish.wire.server import Connection, Server
 from wire.parties import MAX_BODY, Answering, Clock, Pipe, Raw, Vendor
@@ -106,32 +101,4 @@ async def pool_to(clock):
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    """A CA file, and contexts of servers whose certificates it signed: `authority(name)`."""
-    folder = tmp_path_factory.mktemp("ca")
-    now = datetime.datetime.now(datetime.UTC)
-
-    def build(subject: str, issuer: str, key, signing_key, *, ca: bool) -> x509.Certificate:
-        names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in (subject, issuer)]
-        builder = x509.CertificateBuilder(
-            names[1], names[0], key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1)
-        )
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(subject)]), critical=False)
-        return builder.sign(signing_key, hashes.SHA256())
-
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_file = folder / "ca.pem"
-    ca_file.write_bytes(build("test authority", "test authority", ca_key, ca_key, ca=True).public_bytes(serialization.Encoding.PEM))
-
-    def server_context(name: str) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = build(name, "test authority", key, ca_key, ca=False).public_bytes(serialization.Encoding.PEM)
-        pem += key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        path = folder / f"{name}.pem"
-        path.write_bytes(pem)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
-
-    server_context.ca_file = str(ca_file)
-    return server_context
+    return Authority(tmp_path_factory.mktemp("ca"))

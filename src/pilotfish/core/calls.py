@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.body import is_true, replaced
+from pilotfish.core.body import Members, is_true, members_of, replaced
 from pilotfish.core.inbound import Headers, Inbound, multipart_with_model
 from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import continuation
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pilotfish.core.neutral import Chat
+    from pilotfish.core.provider import Flags
     from pilotfish.core.style import Style
 
 _USAGE = b'{"include_usage":true}'
+_NONE = msgspec.Raw(b"[]")
 # Styles that keep model and stream in the path, not in the body.
 _IN_PATH = frozenset({"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"})
 _USAGE_OPS = frozenset({"chat", "completions"})
@@ -52,8 +54,7 @@ def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str
     written = styles(style).write_request(
         chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
     )
-    edited = _edited(written.body, service, op)
-    return CallBody(op, style, (edited,), False, written.dropped, False, written.headers)
+    return _edited(CallBody(op, style, (written.body,), False, written.dropped, False, written.headers), inbound, service)
 
 
 def continuation_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style], text: str, *, prefill: bool) -> CallBody:
@@ -61,7 +62,8 @@ def continuation_body(inbound: Inbound, service: Service, op: str, styles: Calla
     style = CHAT_STYLES[op]
     chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
     written = styles(style).write_request(chat, Target(model=service.model, stream=True, quirks=service.quirks))
-    return CallBody(op, style, (_edited(written.body, service, op),), style == inbound.style, written.dropped, False, written.headers)
+    call = CallBody(op, style, (written.body,), style == inbound.style, written.dropped, False, written.headers)
+    return _edited(call, inbound, service)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
@@ -81,11 +83,10 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
     if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
         values["stream_options"] = _with_usage(members.get("stream_options"))
         hides = True
-    edit = service.provider.kind.body_edits.get(op)
-    if edit is not None:
-        values.update({name: None for name in edit.remove if name in members})
-        values.update({name: msgspec.json.encode(value) for name, value in edit.put})
-    return CallBody(op, inbound.style, replaced(inbound.body, members, values), True, hides_usage=hides, content_type=inbound.content_type)
+    wanted, dropped = _wanted(service, op, members, inbound.headers)
+    values.update(wanted)
+    parts = replaced(inbound.body, members, values)
+    return CallBody(op, inbound.style, parts, True, dropped, hides, content_type=inbound.content_type)
 
 
 def _with_usage(options: msgspec.Raw | None) -> bytes:
@@ -100,15 +101,53 @@ def _with_usage(options: msgspec.Raw | None) -> bytes:
     return msgspec.json.encode(known)
 
 
-def _edited(body: bytes, service: Service, op: str) -> bytes:
+def _edited(call: CallBody, inbound: Inbound, service: Service) -> CallBody:
+    """A request as it was written for its style, as the platform wants it."""
+    edit = service.provider.kind.body_edits.get(call.op)
+    if edit is None:
+        return call
+    members = members_of(call.parts[0])
+    told = [(name.encode(), value.encode()) for name, value in call.headers]
+    wanted, dropped = _wanted(service, call.op, members, [*told, *inbound.headers] if call.same_style else told)
+    headers = tuple(h for h in call.headers if edit.flags is None or h[0] != edit.flags.header)
+    return call._replace(parts=replaced(call.parts[0], members, wanted), headers=headers, dropped=(*call.dropped, *dropped))
+
+
+def _wanted(service: Service, op: str, members: Members, headers: Headers) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
+    """What the platform wants otherwise: fields and their values, None to leave one out; and the names of what it refuses."""
     edit = service.provider.kind.body_edits.get(op)
     if edit is None:
-        return body
-    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    for name in edit.remove:
-        members.pop(name, None)
-    members.update({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in edit.put})
-    return msgspec.json.encode(members)
+        return {}, ()
+    dropped = tuple(name for name in edit.refuses if name in members)
+    values: dict[str, bytes | None] = dict.fromkeys((*edit.remove, *dropped))
+    values.update((name, msgspec.json.encode(value)) for name, value in edit.put)
+    if edit.flags is not None:
+        flags, unknown = _flags(edit.flags, _asked_flags(edit.flags, headers), members, service)
+        values.update(flags)
+        dropped += unknown
+    return values, dropped
+
+
+def _asked_flags(flags: Flags, headers: Headers) -> list[str]:
+    """What the header says, however often it stands there: each flag once, in the order met."""
+    header = flags.header.encode()
+    found = [flag.strip() for name, value in headers if name == header for flag in value.decode("latin-1").split(",")]
+    return list(dict.fromkeys(flag for flag in found if flag))
+
+
+def _flags(flags: Flags, asked: list[str], members: Members, service: Service) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The body's field with the flags that the platform takes, and the names of those that it does not. What the client itself wrote
+    into the field stays: it was written for the platform."""
+    if not asked:
+        return {}, ()
+    allowed = flags.known | {flag.strip() for flag in str(service.provider.options.get(flags.option) or "").split(",")}
+    try:
+        own = msgspec.json.decode(members.get(flags.field, _NONE), type=list[str])
+    except msgspec.DecodeError:
+        return {}, ()  # the upstream will say what is wrong with it
+    dropped = tuple(f"{flags.header}.{flag}" for flag in asked if flag not in allowed)
+    taken = [flag for flag in asked if flag in allowed and flag not in own]
+    return ({flags.field: msgspec.json.encode([*own, *taken])} if taken else {}), dropped
 
 
 # Below this, copying is cheaper than a write of several pieces.

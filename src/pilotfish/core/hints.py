@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -107,6 +106,8 @@ def _milliseconds(text: str | None) -> float | None:
 
 
 def _until_date(text: str, now_wall: float) -> float | None:
+    from email.utils import parsedate_to_datetime  # here: few vendors write dates, and mail's modules are many
+
     try:
         date = datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)
         if date.tzinfo is None:

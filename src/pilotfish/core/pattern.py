@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import re2
+if TYPE_CHECKING:
+    import re2
 
 MAX_PATTERN = 1000
 
@@ -45,6 +47,8 @@ def _prefix(head: str) -> Callable[[str], bool]:
 def _compiled(pattern: str) -> re2._Regexp:
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are taken")
+    import re2  # here: with its C++ library 2.5 MiB, which only who has patterns has to carry
+
     options = re2.Options()
     options.log_errors = False
     try:
@@ -55,6 +59,8 @@ def _compiled(pattern: str) -> re2._Regexp:
 
 
 def _translated(glob: str) -> str:
+    import re2
+
     out, i = [], 0
     while i < len(glob):
         c = glob[i]

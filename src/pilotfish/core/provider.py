@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.outcome import Outcome
-from pilotfish.core.style import ErrorInfo, Quirks
+from pilotfish.core.style import ErrorInfo, Quirks, Splitter
 
 # Operations: what a client asks for. The first five are chats, one per style, and may be translated into each other; the others
 # pass through only to a provider that knows them. Operations with a tail (`images/generations`) are looked up by their first word.
@@ -76,11 +76,35 @@ class ErrorCodes:
 
 
 @dataclass(frozen=True, slots=True)
+class Flags:
+    """A header of comma-separated flags that a platform wants as a list in the body. It refuses the whole request for one that it does
+    not know, so others than `known` and those of the provider's `option` are left out and named."""
+
+    header: str
+    field: str
+    known: frozenset[str]
+    option: str
+
+
+@dataclass(frozen=True, slots=True)
 class BodyEdit:
-    """What a platform wants otherwise in the body of a request that is else in its style: top-level fields to leave out and to set."""
+    """What a platform wants otherwise in the body of a request that is else in its style: top-level fields to leave out, since it has
+    another place for them, and to set; and those that it refuses, which are left out and named."""
 
     remove: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
     put: tuple[tuple[str, str], ...] = ()
+    flags: Flags | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """How a platform hands on another vendor's form: `splitter` gives the style's own events of a stream that has them in frames of the
+    platform's, `errors` is the style in which it words its refusals, and `withholds` are the client's headers that it has no use for."""
+
+    splitter: Callable[[], Splitter]
+    errors: str
+    withholds: frozenset[bytes] = frozenset()
 
 
 OPENAI_LIMITS = LimitHeaders(
@@ -143,3 +167,4 @@ class ProviderKind:
     probe_from: Callable[[str, Mapping[str, Any]], str] | None = None  # base, options -> probe, where it is not one fixed path
     clean_base: Callable[[str], str] | None = None  # base URL -> without what `paths` hold themselves
     oauth_headers: tuple[tuple[str, str], ...] = ()  # sent beside an OAuth access token
+    envelopes: Mapping[str, Envelope] = field(default_factory=dict)  # operation -> what its style's answers come in (Claude on Bedrock)

@@ -68,9 +68,10 @@ def chat_ops(provider: Provider, model: str, endpoints: Collection[str] | None =
         preferred = OP_OF_STYLE.get(provider.style, "")
         if told:
             return tuple(sorted(told, key=lambda op: op != preferred))
-    if kind.styles_of_model is not None:
-        return tuple(op for op in (OP_OF_STYLE[style] for style in kind.styles_of_model(model)) if op in provider.paths)
     preferred = OP_OF_STYLE[provider.style]
+    if kind.styles_of_model is not None:
+        ops = (OP_OF_STYLE[style] for style in kind.styles_of_model(model))
+        return tuple(sorted((op for op in ops if op in provider.paths), key=lambda op: op != preferred))
     return tuple(sorted((op for op in CHAT_STYLES if op in provider.paths), key=lambda op: op != preferred))
 
 

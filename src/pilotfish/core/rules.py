@@ -28,7 +28,8 @@ Reason = Literal["context_length", "content_policy"]
 class Spec(BaseModel):
     """Base of all: unknown keys are problems, and text is no number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    # A model's own validator is built when somebody asks this model: the file's holds those of all others already.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

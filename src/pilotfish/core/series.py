@@ -140,6 +140,7 @@ DROPPABLE = frozenset(
     [
         "additionalModelRequestFields",
         "additionalModelResponseFieldPaths",
+        "anthropic-beta",
         "audio",
         "background",
         "betas",

@@ -6,18 +6,17 @@ knowledge of another vendor's file.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
 from pilotfish.core.provider import ProviderKind
+from pilotfish.core.variants import Variants, exported, names_in
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The names of all kinds, in order, without importing any of them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    return names_in(__path__)
 
 
 @cache
@@ -25,12 +24,12 @@ def get(name: str) -> ProviderKind:
     """The record of one kind; only its own module is imported. Raises KeyError for a name that no file has."""
     if name not in names():
         raise KeyError(f"unknown provider kind {name!r}; known: {', '.join(names())}")
-    kind = importlib.import_module(f"{__name__}.{name}").KIND
+    kind = exported(__name__, name, "KIND")
     if not isinstance(kind, ProviderKind) or kind.name != name:
         raise TypeError(f"providers/{name}.py must export KIND, a ProviderKind named {name!r}; found {kind!r}")
     return kind
 
 
 def all_kinds() -> Mapping[str, ProviderKind]:
-    """Every kind by name."""
-    return {name: get(name) for name in names()}
+    """Every kind by name; each is imported when it is looked at."""
+    return Variants(names(), get)

@@ -1,4 +1,4 @@
-"""Amazon Bedrock: the Converse API, one form for every model it serves, Claude's included."""
+"""Amazon Bedrock: the Converse API, one form for every model it serves, and Claude in Anthropic's own form besides."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ import msgspec
 
 from pilotfish.core.model_facts import claude_quirks
 from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import Auth, ErrorCodes, LimitHeaders, Option, ProviderKind
+from pilotfish.core.provider import Auth, BodyEdit, Envelope, ErrorCodes, Flags, LimitHeaders, Option, ProviderKind
 from pilotfish.core.style import Quirks
+from pilotfish.styles.bedrock.invoke import ChunkSplitter
 
 DEFAULT_REGION = "us-east-1"
 _RUNTIME_HOST = re.compile(r"https://bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)")
+
+# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11. A flag that Bedrock does not know is answered with 400
+# "invalid beta flag", and SDKs and Claude Code send flags that only Anthropic knows.
+BETA_FLAGS = frozenset(
+    {
+        "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24", "context-1m-2025-08-07",
+        "context-management-2025-06-27", "dev-full-thinking-2025-05-14", "effort-2025-11-24", "fine-grained-tool-streaming-2025-05-14",
+        "interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29",
+        "tool-search-tool-2025-10-19",
+    }
+)  # fmt: skip
 
 
 def base_from(options: Mapping[str, Any]) -> str:
@@ -26,6 +38,11 @@ def model_quirks(model: str) -> Quirks | None:
     """What Claude refuses it refuses here too; but without maxTokens, Converse answers as long as the model can."""
     quirks = claude_quirks(model, Quirks())
     return msgspec.structs.replace(quirks, default_max_tokens=None) if quirks else None
+
+
+def styles_of_model(model: str) -> tuple[str, ...]:
+    """Claude also answers in Anthropic's form; an ARN that does not say what it stands for is asked in Converse, which all models speak."""
+    return ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
@@ -40,8 +57,14 @@ KIND = ProviderKind(
     title="Amazon Bedrock",
     docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
     style="bedrock",
-    paths={"converse": "/model/{model}/converse", "converse:stream": "/model/{model}/converse-stream"},
+    paths={
+        "converse": "/model/{model}/converse",
+        "converse:stream": "/model/{model}/converse-stream",
+        "messages": "/model/{model}/invoke",
+        "messages:stream": "/model/{model}/invoke-with-response-stream",
+    },
     base_from=base_from,
+    styles_of_model=styles_of_model,
     model_quirks=model_quirks,
     auth=Auth(scheme="aws_sigv4"),
     extra="aws",
@@ -57,8 +80,22 @@ KIND = ProviderKind(
         "role_session_name": Option(help="pilotfish if absent"),
         "sts_endpoint": Option(help="another Security Token Service endpoint, such as a VPC's"),
         "profile": Option(help="a profile of AWS's configuration files"),
+        "anthropic_beta": Option(help="beta flags of Anthropic's, comma-separated, that your models take besides those documented"),
     },
     probe_from=probe_from,
+    # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and streaming are in the path, version and beta
+    # flags in the body; what only Anthropic's own API has is answered with 400 "Extra inputs are not permitted". Every model takes this version, the newer ones 2026-10-21 too, which refuses more and answers alike.
+    body_edits={
+        "messages": BodyEdit(
+            remove=("model", "stream"),
+            refuses=("container", "inference_geo", "mcp_servers", "service_tier", "speed"),
+            put=(("anthropic_version", "bedrock-2023-05-31"),),
+            flags=Flags("anthropic-beta", "anthropic_beta", BETA_FLAGS, option="anthropic_beta"),
+        )
+    },
+    envelopes={
+        "messages": Envelope(ChunkSplitter, errors="bedrock", withholds=frozenset({b"accept", b"anthropic-beta", b"anthropic-version"}))
+    },
     # API reference "Converse", section Errors, 2026-11. In a stream they come as exception events with the same names.
     errors=ErrorCodes(
         outcomes={
@@ -88,6 +125,10 @@ KIND = ProviderKind(
     ),
     notes=(
         "A `token` is taken as a Bedrock API key (Bearer); without one, requests are signed (SigV4).",
+        "Clients of Anthropic's form reach a Claude in that form (InvokeModel), so nothing is lost; all others, and all other models, are "
+        "served through Converse. `api_style: anthropic` has every client's requests for a Claude written in Anthropic's form.",
+        "A client's `anthropic-beta` flags that Bedrock is not known to take are left out and named, and so are fields that only Anthropic's "
+        "own API has (`service_tier`, `inference_geo`, ...); `options.anthropic_beta` adds flags.",
         "Model ids, inference profiles (`us.anthropic...`) and ARNs are taken as they stand.",
     ),
 )

@@ -1,4 +1,4 @@
-"""The admin port: health, metrics, status, explain, reset. On aiohttp: nothing here is hot."""
+"""The admin port: health, metrics, status, explain, reset. Nothing here is hot, and nothing here may hold up what is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiohttp import web
 
 from pilotfish.core import surfaces
 from pilotfish.core.explain import explained
@@ -15,21 +14,12 @@ from pilotfish.core.inbound import Inbound
 from pilotfish.errors import ClientError
 from pilotfish.shell import page
 from pilotfish.shell.exposition import OPENMETRICS_TYPE, TEXT_TYPE, exposition
+from pilotfish.shell.site import Request, Response, Site, json_answer, text_answer, wrong
 from pilotfish.shell.status import status_of
 
 if TYPE_CHECKING:
     from pilotfish.shell.engine import Engine
     from pilotfish.shell.rules_keeper import RulesKeeper
-
-Handler = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
-
-
-def json_answer(data: Any, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
-
-
-def wrong(status: int, message: str) -> web.Response:
-    return json_answer({"error": {"message": message}}, status)
 
 
 class Admin:
@@ -39,79 +29,73 @@ class Admin:
         self._page = page.content()
         self._page_headers = page.headers(self._page)
 
-    def application(self) -> web.Application:
-        app = web.Application(client_max_size=self._engine.max_body_bytes)
-        app.add_routes(
-            [
-                web.get("/", self.page),
-                web.get("/healthz", self.alive),
-                web.get("/readyz", self.ready),
-                web.get("/metrics", self.metrics),
-                web.get("/status", self.status),
-                web.get("/recent", self.recent),
-                web.post("/explain", self.explain),
-                web.post("/reset", self.reset),
-            ]
+    def site(self) -> Site:
+        return Site(
+            {
+                "/": {"GET": self.page},
+                "/healthz": {"GET": self.alive},
+                "/readyz": {"GET": self.ready},
+                "/metrics": {"GET": self.metrics},
+                "/status": {"GET": self.status},
+                "/recent": {"GET": self.recent},
+                "/explain": {"POST": self.explain},
+                "/reset": {"POST": self.reset},
+            }
         )
-        return app
 
-    async def alive(self, request: web.Request) -> web.Response:
+    async def alive(self, request: Request) -> Response:
         """A sidecar's startup probe asks with `startup_s=N`: yes once there are rules, and after N seconds in any case.
 
         The application is started then; waiting for rules without end would keep it down for a typing error in a ConfigMap.
         """
         patience = request.query.get("startup_s", "")
         if patience.isdecimal() and not self._engine.ready and time.monotonic() < self._began + int(patience):
-            return web.Response(text="starting: no good rules have been read yet\n", status=503)
-        return web.Response(text="ok\n")
+            return text_answer("starting: no good rules have been read yet\n", 503)
+        return text_answer("ok\n")
 
-    async def ready(self, request: web.Request) -> web.Response:
+    async def ready(self, request: Request) -> Response:
         engine = self._engine
         why = "draining" if engine.draining else "" if engine.ready else "no good rules have been read yet"
-        return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
+        return text_answer(f"{why or 'ready'}\n", 503 if why else 200)
 
-    async def metrics(self, request: web.Request) -> web.Response:
+    async def metrics(self, request: Request) -> Response:
         """Requests pass in between its pieces: a scrape of many services makes nobody wait."""
         meters = self._engine.meters
-        openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
+        openmetrics = "application/openmetrics-text" in request.header(b"accept")
         if openmetrics:
             meters.exemplars = True  # from now on: somebody reads them
         pieces = []
         for piece in exposition(meters, openmetrics=openmetrics):
             pieces.append(piece)
             await asyncio.sleep(0)
-        return web.Response(body="".join(pieces).encode(), headers={"content-type": OPENMETRICS_TYPE if openmetrics else TEXT_TYPE})
+        return Response("".join(pieces).encode(), content_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE)
 
-    async def status(self, request: web.Request) -> web.Response:
+    async def status(self, request: Request) -> Response:
         return json_answer(status_of(self._engine, self._keeper))
 
-    async def recent(self, request: web.Request) -> web.Response:
+    async def recent(self, request: Request) -> Response:
         """The newest requests first, as the access log has them, with why each went where it went. `?unusual=1`: only those that failed,
         or took more than one attempt, or were forced."""
         unusual = request.query.get("unusual", "") not in ("", "0")
         return json_answer(self._engine.log.recent_records(self._engine.snapshot, unusual=unusual))
 
-    async def page(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._page, headers=self._page_headers)
+    async def page(self, request: Request) -> Response:
+        return Response(self._page, content_type=page.TYPE, headers=self._page_headers)
 
-    async def explain(self, request: web.Request) -> web.Response:
+    async def explain(self, request: Request) -> Response:
         path = request.query.get("path", "/v1/chat/completions")
-        headers = [
-            (k.lower().encode("latin-1"), v.encode("latin-1"))
-            for k, v in request.headers.items()
-            if k.lower() not in ("content-length", "host")
-        ]
+        headers = [h for h in request.headers if h[0] not in (b"content-length", b"host")]
         try:
-            answer = explain_request(self._engine, path, await request.read(), headers, request.remote or "")
+            answer = explain_request(self._engine, path, request.body, headers, request.peer)
         except ClientError as e:
             return json_answer(
                 {"rule": None, "why": e.message, "candidates": [], "left_out": []}, 200 if e.code == "model_not_found" else e.status
             )
         return json_answer(answer)
 
-    async def reset(self, request: web.Request) -> web.Response:
+    async def reset(self, request: Request) -> Response:
         try:
-            asked = orjson.loads(await request.read() or b"{}")
+            asked = orjson.loads(request.body or b"{}")
         except orjson.JSONDecodeError as e:
             return wrong(400, f"not JSON: {e}")
         if not isinstance(asked, dict) or len(asked) != 1 or not all(isinstance(v, str) for v in asked.values()):

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiohttp import web
-from prometheus_client import ProcessCollector
 
-from pilotfish import __version__
+from pilotfish import __version__, styles
 from pilotfish.core import series as s
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider, Snapshot
 from pilotfish.errors import Problem, StartError
+from pilotfish.shell import process
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.admin import Admin
 from pilotfish.shell.credentials import CredentialError, CredentialStore, Surroundings, problems_of
@@ -33,10 +32,10 @@ from pilotfish.shell.probe import probe
 from pilotfish.shell.prober import Prober
 from pilotfish.shell.rules_keeper import RulesKeeper
 from pilotfish.shell.settings import Address, Settings, address
-from pilotfish.shell.state import StateKeeper
 from pilotfish.wire.server import Server
 
 if TYPE_CHECKING:
+    from pilotfish.shell.state import StateKeeper
     from pilotfish.shell.traces import Tracer
 
 log = structlog.get_logger(__name__)
@@ -71,19 +70,28 @@ class App:
         self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
         self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
         self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
-        self.state = StateKeeper(Path(settings.state_dir), self.engine.ledger, self.engine.history) if settings.state_dir else None
+        self.site = Admin(self.engine, self.keeper).site()
+        self.admin_server = Server(self.site.handle, self.site.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
+        self.state = self._state_keeper(Path(settings.state_dir)) if settings.state_dir else None
         self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
-        self._runner: web.AppRunner | None = None
+        self._admin_listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.meters[s.BUILD_INFO].number(__version__).set(1)
-        self.meters.collectors.append(ProcessCollector(registry=None))
+        self.meters.figures = process.figures
+
+    def _state_keeper(self, folder: Path) -> StateKeeper:
+        from pilotfish.shell.state import StateKeeper
+
+        return StateKeeper(folder, self.engine.ledger, self.engine.history)
 
     # ---- rules
 
     def _adopt(self, snapshot: Snapshot) -> None:
+        for style in {provider.style for provider in snapshot.providers.values()}:
+            styles.get(style)  # imported now, not within the first request
         self.engine.adopt(snapshot)
         if self.state is not None and self.keeper.snapshot is None:
             self.state.restore()
@@ -132,7 +140,6 @@ class App:
 
     async def start(self) -> None:
         """Serving, if not ready yet: rules may still be missing. Raises StartError for a port that is taken and the like."""
-        loop = asyncio.get_running_loop()
         self.engine.on_trip = self.prober.wake
         seen = None
         if not self.settings.config and not self._has_cluster():
@@ -142,11 +149,8 @@ class App:
         if self.settings.config:
             seen = fingerprint(self.settings.config)
             load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
-        admin = Admin(self.engine, self.keeper)
-        self._runner = web.AppRunner(admin.application(), access_log=None, handle_signals=False)
-        await self._runner.setup()
-        self.admin_listen = await self._serve_admin(address(self.settings.admin_listen))
-        self._listener, self.listen = await self._serve(loop, address(self.settings.listen))
+        self._admin_listener, self.admin_listen = await _listening(self.admin_server, address(self.settings.admin_listen), " (admin)")
+        self._listener, self.listen = await _listening(self.server, address(self.settings.listen))
         # What is alive now stays: the collector need not go through it again and again. A request leaves few cycles behind.
         gc.collect()
         gc.freeze()
@@ -170,22 +174,6 @@ class App:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         task.add_done_callback(_tell)
         self._tasks.append(task)
-
-    async def _serve(self, loop: asyncio.AbstractEventLoop, at: Address) -> tuple[asyncio.Server, Address]:
-        try:
-            server = await loop.create_server(self.server.protocol, at[0], at[1], backlog=BACKLOG)
-        except OSError as e:
-            raise StartError(f"cannot listen on {at}: {_why(e)}") from None
-        return server, Address(server.sockets[0].getsockname()[:2])
-
-    async def _serve_admin(self, at: Address) -> Address:
-        assert self._runner is not None
-        site = web.TCPSite(self._runner, at[0], at[1])
-        try:
-            await site.start()
-        except OSError as e:
-            raise StartError(f"cannot listen on {at} (admin): {_why(e)}") from None
-        return Address(self._runner.addresses[0][:2])
 
     async def drain(self) -> None:
         """Not ready at once, requests in flight finish; new ones are told 503 and when to come back, which a refused connection
@@ -214,13 +202,20 @@ class App:
             self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        self.close_admin()
         if self.engine.tracer is not None:
             with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
                 async with asyncio.timeout(LAST_SPANS_S):
                     await asyncio.to_thread(self.engine.tracer.close)
         self.log.flush()
+
+    def close_admin(self) -> None:
+        """Nobody can ask any more how the proxy is: its last word before it ends."""
+        if self._admin_listener is not None:
+            self._admin_listener.close()
+        self.site.close()
+        for connection in list(self.admin_server.connections):
+            connection.break_off(loudly=False)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
@@ -253,6 +248,7 @@ class App:
             if now - swept >= SWEEP_S:
                 swept = now
                 self.server.sweep(now)
+                self.admin_server.sweep(now)
                 self.engine.sweep(now)
 
     async def __aenter__(self) -> App:
@@ -286,6 +282,14 @@ def _tracer(endpoint: str) -> Tracer:
     except ImportError:
         raise StartError("PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'") from None
     return Tracer(endpoint)
+
+
+async def _listening(server: Server, at: Address, which: str = "") -> tuple[asyncio.Server, Address]:
+    try:
+        listener = await asyncio.get_running_loop().create_server(server.protocol, at[0], at[1], backlog=BACKLOG)
+    except OSError as e:
+        raise StartError(f"cannot listen on {at}{which}: {_why(e)}") from None
+    return listener, Address(listener.sockets[0].getsockname()[:2])
 
 
 def _why(error: OSError) -> str:

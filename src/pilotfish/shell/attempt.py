@@ -102,6 +102,8 @@ class Attempt:
             self.call = self._call(self._op)
             if self.call.dropped:
                 run.dropped(self.call.dropped)
+                if run.rule.unsupported == "reject":
+                    raise ClientError(400, "unsupported", f"{self.service.id} cannot carry {', '.join(self.call.dropped)}")
         except ClientError as e:
             self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
             return
@@ -129,7 +131,7 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        headers = [*secret, *link.filled(forwarded(inbound.headers, call.same_style))]
+        headers = [*secret, *link.filled(forwarded(inbound.headers, call.same_style), self._op)]
         request = request_parts(head.lines, headers, call, self.run.trace_headers(self))
         self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
 
@@ -330,8 +332,11 @@ class Attempt:
         body = without(b"".join(self._parts), secrets)[:ERROR_BYTES]
         self.headers = [(name, without(value, secrets)) for name, value in self.headers]
         assert self.call is not None
-        info = self.run.engine.styles(self.call.style).read_error(self.status, body, self._error_type())
-        failure = failure_of(self.service.provider.kind, self.status, self.headers, info, time.time(), body)
+        kind = self.service.provider.kind
+        envelope = kind.envelopes.get(self._op)
+        style = self.call.style if envelope is None else envelope.errors
+        info = self.run.engine.styles(style).read_error(self.status, body, self._error_type())
+        failure = failure_of(kind, self.status, self.headers, info, time.time(), body if envelope is None else b"")
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
                 return

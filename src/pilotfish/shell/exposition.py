@@ -7,7 +7,6 @@ same thread. The text comes in pieces, so that who writes it can let requests pa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pilotfish.shell.meters import Family, Histogram, Meters
 
@@ -23,8 +22,8 @@ def exposition(meters: Meters, *, openmetrics: bool = False) -> Iterator[str]:
         prepare()
     for family in meters.families.values():
         yield from _family(family, openmetrics)
-    for collector in meters.collectors:
-        yield "".join(_foreign(family, openmetrics) for family in collector.collect())
+    for figure in meters.figures():
+        yield f"{_head(figure.name, figure.kind, figure.text, openmetrics)}{figure.name} {figure.value!r}\n"
     if openmetrics:
         yield "# EOF\n"
 
@@ -69,9 +68,3 @@ def _histogram(name: str, at: str, les: list[str], cell: Histogram, openmetrics:
             lines.append(f'{start}{le}"}} {total}\n')
     braced = f"{{{at}}}" if at else ""
     lines.append(f"{name}_count{braced} {total}\n{name}_sum{braced} {cell.total!r}\n")
-
-
-def _foreign(family: Any, openmetrics: bool) -> str:
-    """A family without labels of the client library, such as those of the process."""
-    name = family.name + "_total" if family.type == "counter" else family.name
-    return _head(name, family.type, family.documentation, openmetrics) + "".join(f"{x.name} {float(x.value)!r}\n" for x in family.samples)

@@ -40,6 +40,7 @@ class Link:
         yielding = yielding_headers(provider)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
         self._fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
+        self._unsent = {op: self._fixed_names | envelope.withholds for op, envelope in provider.kind.envelopes.items()}
         # Sent only where the client of the same style did not set them itself.
         self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
@@ -84,10 +85,12 @@ class Link:
                 self._heads[at] = found
         return found
 
-    def filled(self, passed: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The client's headers but for those that are fixed, and those of ours that give way to the client's where it did not send them."""
-        if self._fixed_names:
-            passed = [h for h in passed if h[0] not in self._fixed_names]
+    def filled(self, passed: list[tuple[bytes, bytes]], op: str) -> list[tuple[bytes, bytes]]:
+        """The client's headers but for those that are fixed or of no use upstream, and those of ours that give way to the client's where
+        it did not send them."""
+        unsent = self._unsent.get(op, self._fixed_names)
+        if unsent:
+            passed = [h for h in passed if h[0] not in unsent]
         if not self.yielding:
             return passed
         given = {name for name, _ in passed}

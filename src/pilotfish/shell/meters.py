@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pilotfish.core.series import CATALOGUE, INJECTOR_ONLY, Series
+from pilotfish.shell.process import Figure
 
 Labels = tuple[str, ...]
 
@@ -84,13 +85,13 @@ PROXY = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)
 class Meters:
     """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by itself, such as time left.
 
-    `exemplars`: somebody reads them, so histograms remember trace ids. `collectors` bring families of the client library.
+    `exemplars`: somebody reads them, so histograms remember trace ids. `figures` are read at a scrape: the process's own.
     """
 
     def __init__(self, series: Iterable[Series] = PROXY) -> None:
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
-        self.collectors: list[Any] = []
+        self.figures: Callable[[], Iterable[Figure]] = lambda: ()
         self.exemplars = False
 
     def __getitem__(self, series: Series) -> Family:

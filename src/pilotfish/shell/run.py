@@ -17,7 +17,6 @@ from pilotfish.core.provider import CHAT_STYLES
 from pilotfish.core.rescue import Continuation, Record, added
 from pilotfish.core.style import ErrorInfo
 from pilotfish.shell.attempt import Attempt
-from pilotfish.styles.google.array import ArrayFraming
 
 if TYPE_CHECKING:
     from pilotfish.core.snapshot import Rule
@@ -179,7 +178,8 @@ class Run:
         head = self._head(attempt)
         if call is None or not call.same_style:
             return [(b"content-type", self._content_type), *head]
-        if self.inbound.array:
+        unwrapped = attempt.mode == "stream" and call.op in attempt.service.provider.kind.envelopes
+        if self.inbound.array or unwrapped:
             return [(b"content-type", self._content_type), *(h for h in returned(attempt.headers) if h[0] != b"content-type"), *head]
         return [*returned(attempt.headers), *head]
 
@@ -234,6 +234,8 @@ class Run:
         if self._writer is not None:
             return self._writer.error(error)
         if self.inbound.array:
+            from pilotfish.styles.google.array import ArrayFraming
+
             channel = self.relayed.channel if self.relayed is not None else None
             return channel.error_element(error) if isinstance(channel, InArray) else ArrayFraming().error(error)
         return self.style.error_event(error)
@@ -262,11 +264,14 @@ class Run:
         assert call is not None
         styles = self.engine.styles
         upstream = styles(call.style)
-        splitter = upstream.splitter()
+        envelope = attempt.service.provider.kind.envelopes.get(call.op)
+        splitter = upstream.splitter() if envelope is None else envelope.splitter()
         shown = self._shown_model()
         continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
         if call.same_style and not continues:
             if self.inbound.array:
+                from pilotfish.styles.google.array import ArrayFraming
+
                 return InArray(splitter, upstream.watcher(), renamer(shown) if shown else None, ArrayFraming())
             return PassThrough(
                 splitter,

@@ -8,7 +8,7 @@ Lives here: the server, the wires as a vendor speaks them, the faults. Must not 
 
 Surfaces: OpenAI (chat completions, completions, responses, embeddings, moderations, models, images, audio, rerank; Azure's deployment
 paths), Anthropic (messages, count_tokens, models), Gemini (generateContent, streamGenerateContent as SSE and array, countTokens,
-embedContent, models), Bedrock (converse, converse-stream).
+embedContent, models), Bedrock (converse, converse-stream; invoke and invoke-with-response-stream in Anthropic's form).
 
 What a model says: a fixed text of `chunks` words, the same whoever serves it, and its rest where the last assistant turn is its
 beginning. In the last user turn `say:TEXT` sets the text, `call:NAME` or `call:NAME({"json": 1})` calls an offered tool (several: parallel

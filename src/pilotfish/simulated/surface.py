@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.bedrock import Bedrock
+from pilotfish.simulated.wires.bedrock_invoke import BedrockInvoke
 from pilotfish.simulated.wires.google import Google
 from pilotfish.simulated.wires.openai_chat import OpenAIChat, OpenAICompletions
 from pilotfish.simulated.wires.openai_responses import OpenAIResponses
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pilotfish.simulated.http import Request
     from pilotfish.simulated.wires.wire import Wire
 
-_CHAT, _ANTHROPIC, _GOOGLE, _BEDROCK = OpenAIChat(), AnthropicMessages(), Google(), Bedrock()
+_CHAT, _ANTHROPIC, _GOOGLE = OpenAIChat(), AnthropicMessages(), Google()
 _GOOGLE_ARRAY = Google(array=True)
 
 
@@ -49,14 +50,22 @@ _GOOGLE_SIDES = {"countTokens": "google_count", "embedContent": "google_embed", 
 _MODELS = re.compile(r"/models(/[^/:]+)?$")
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/")
 _GOOGLE_PATH = re.compile(r"/models/([^/:]+):(\w+)$")
-_BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)$")
+_BEDROCK_PATH = re.compile(r"/model/(.+)/([a-z-]+)$")  # an ARN has slashes
+# Action -> its wire, and whether it streams.
+_BEDROCK: dict[str, tuple[Wire, bool]] = {
+    "converse": (Bedrock(), False),
+    "converse-stream": (Bedrock(), True),
+    "invoke": (BedrockInvoke(), False),
+    "invoke-with-response-stream": (BedrockInvoke(), True),
+}
 
 
 def surface_of(request: Request) -> Surface | None:
     """None for a path that no vendor here knows."""
     path = request.path
-    if match := _BEDROCK_PATH.search(path):
-        return Surface(_BEDROCK, "", match[1], match[2] == "converse-stream")
+    if (match := _BEDROCK_PATH.search(path)) and match[2] in _BEDROCK:
+        wire, stream = _BEDROCK[match[2]]
+        return Surface(wire, "", match[1], stream)
     if match := _GOOGLE_PATH.search(path):
         return _google(match[1], match[2], request)
     if _MODELS.search(path):

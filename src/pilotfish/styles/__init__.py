@@ -7,9 +7,9 @@ style the translations are imported when a request first needs them, since most 
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast
+
+from pilotfish.core.variants import exported, names_in
 
 if TYPE_CHECKING:
     from pilotfish.core.style import Style
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @cache
 def names() -> tuple[str, ...]:
     """The names of all styles, in alphabetical order; imports none of them."""
-    return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
+    return names_in(__path__)
 
 
 @cache
@@ -26,7 +26,7 @@ def get(name: str) -> Style:
     """The style of that name. Raises KeyError, naming those there are."""
     if name not in names():
         raise KeyError(f"unknown style {name!r}; known: {', '.join(names())}")
-    return cast("Style", import_module(f"{__name__}.{name}").STYLE)
+    return cast("Style", exported(__name__, name, "STYLE"))
 
 
 def all_styles() -> tuple[Style, ...]:

@@ -6,30 +6,30 @@ only services that may be used.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
+from typing import cast
 
 from pilotfish.core.tactic import Tactic
+from pilotfish.core.variants import Variants, exported, names_in
 
 DEFAULT = "adaptive"
 
 
 @cache
-def all_tactics() -> Mapping[str, type[Tactic]]:
-    """Every tactic by its name in the rules file."""
-    found: dict[str, type[Tactic]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        tactic: type[Tactic] = importlib.import_module(f"{__name__}.{module.name}").TACTIC
-        found[tactic.name] = tactic
-    return MappingProxyType(found)
+def names() -> tuple[str, ...]:
+    """The names of all tactics, in order, without importing any of them."""
+    return names_in(__path__)
 
 
+@cache
 def get(name: str) -> type[Tactic]:
-    """The tactic of this name; KeyError with the known ones."""
-    known = all_tactics()
-    if name not in known:
-        raise KeyError(f"unknown tactic {name!r}; known: {', '.join(known)}")
-    return known[name]
+    """The tactic of this name; only its own module is imported. Raises KeyError with the known ones."""
+    if name not in names():
+        raise KeyError(f"unknown tactic {name!r}; known: {', '.join(names())}")
+    return cast("type[Tactic]", exported(__name__, name, "TACTIC"))
+
+
+def all_tactics() -> Mapping[str, type[Tactic]]:
+    """Every tactic by its name in the rules file; each is imported when it is looked at."""
+    return Variants(names(), get)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from certificates import Authority
 from pilotfish import providers
 from pilotfish.core.snapshot import Provider
 from pilotfish.shell.credentials import Surroundings
+from pilotfish.wire.pool import Origin
 
 
 class Clock:
@@ -47,19 +52,48 @@ class Endpoint:
         return web.json_response(content, status=status, headers={"Metadata-Flavor": "Google"})
 
 
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
+@asynccontextmanager
+async def listening(context: ssl.SSLContext | None = None) -> AsyncIterator[Endpoint]:
     known = Endpoint()
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", known.handle)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
-    known.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
-    yield known
-    known.gate.set()
-    await runner.cleanup()
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    known.url = f"http{'s' if context else ''}://127.0.0.1:{port}"
+    try:
+        yield known
+    finally:
+        known.gate.set()
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    async with listening() as known:
+        yield known
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+class Internet:
+    """The hosts that there are, by name; all others are not there. `connect` is what a Fetcher takes."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Endpoint] = {}
+
+    async def connect(self, factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
+        endpoint = self.hosts.get(origin.host)
+        if endpoint is None:
+            raise ConnectionRefusedError(f"{origin.host} is not there")
+        port = int(endpoint.url.rpartition(":")[2])
+        name = origin.host if context else None
+        return await asyncio.get_running_loop().create_connection(factory, "127.0.0.1", port, ssl=context, server_hostname=name)
 
 
 @pytest.fixture

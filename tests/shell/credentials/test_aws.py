@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
@@ -11,6 +13,7 @@ import pytest
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.sigv4 import AwsKeys, sign
 from pilotfish.core.snapshot import SecretRef
+from pilotfish.shell.credentials import aws as aws_module
 from pilotfish.shell.credentials.aws import aws_key, needs_extra, region_of, signed
 from pilotfish.shell.credentials.keys import Call, CredentialError
 
@@ -177,18 +180,107 @@ async def test_the_environments_keys(surroundings, make, clock):
     assert key.headers(CALL) == expected(AwsKeys("ENVhush", "hush-s"), clock())
 
 
-async def test_all_else_is_left_to_awss_library(surroundings, make, clock, tmp_path, monkeypatch):
-    """Here a profile of a configuration file, the nearest of its sources that needs no network."""
-    file = tmp_path / "credentials"
-    file.write_text("[team]\naws_access_key_id = PROFILEhush\naws_secret_access_key = hush-s\n")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+# ---- AWS's default search: botocore itself
+
+
+@pytest.fixture
+def search(surroundings, make, monkeypatch, tmp_path):
+    """Makes keys of the default search in an environment that holds only what a test gives: `search(profile="x", AWS_REGION=...)`."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    provider = make("bedrock", options={"region": "eu-central-1", "profile": "team"})
-    assert needs_extra(provider, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
-    key = aws_key(provider, surroundings)
-    await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("PROFILEhush", "hush-s"), clock())
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)  # between its tries
+
+    def made(profile: str = "", **environ: str):
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        return aws_key(make("bedrock", options={"region": "eu-central-1", **({"profile": profile} if profile else {})}), surroundings)
+
+    return made
+
+
+def session_keys(n: int) -> tuple[int, object]:
+    """What the agents of EKS and ECS answer."""
+    expires = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat().replace("+00:00", "Z")
+    return 200, {"AccessKeyId": f"POD{n}", "SecretAccessKey": "hush-s", "Token": "t", "Expiration": expires}
+
+
+async def failure_of(key) -> CredentialError:
+    with pytest.raises(CredentialError) as e:
+        await key.fetch()
     await key.close()
+    return e.value
+
+
+async def test_a_search_without_result(search):
+    error = await failure_of(search())
+    assert (error.outcome, str(error)) == (Outcome.AUTH_FAILED, "AWS default credentials of 'p': none found")
+
+
+@pytest.mark.parametrize("answer", [(500, "down"), (200, "no json")])
+async def test_an_agent_that_fails_is_no_refusal(search, endpoint, answer):
+    endpoint.answer = lambda n: answer
+    assert (await failure_of(search(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/v1"))).outcome is Outcome.CONNECT_FAILED
+
+
+async def test_an_agent_that_is_not_there_is_no_refusal_either(search):
+    assert (await failure_of(search(AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:9/v1"))).outcome is Outcome.CONNECT_FAILED
+
+
+async def test_a_search_that_takes_too_long_is_left(search, endpoint, monkeypatch):
+    monkeypatch.setattr(aws_module, "SEARCH_S", 0.05)
+    endpoint.gate.clear()
+    error = await failure_of(search(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/v1"))
+    endpoint.gate.set()
+    assert (error.outcome, str(error)) == (Outcome.TIMEOUT, "AWS default credentials of 'p': none within 0.05 s")
+
+
+async def test_a_pods_identity_on_eks(search, endpoint, clock, tmp_path):
+    clock.now = time.time()
+    token = tmp_path / "token"
+    token.write_text("projected-1")
+    endpoint.answer = session_keys
+    key = search(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/v1/credentials", AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(token))
+    await asyncio.gather(*(key.fetch() for _ in range(200)))
+    assert key.headers(CALL) == expected(AwsKeys("POD1", "hush-s", "t"), clock())
+    token.write_text("projected-2")
+    assert key.refused(key.headers(CALL))
+    await key.fetch()
+    assert key.headers(CALL) == expected(AwsKeys("POD2", "hush-s", "t"), clock())
+    assert [headers["authorization"] for _, _, headers, _ in endpoint.asked] == ["projected-1", "projected-2"]
+    await key.close()
+
+
+async def test_keys_that_expire_are_not_used_past_their_end(search, endpoint, clock):
+    clock.now = time.time()
+    endpoint.answer = session_keys
+    key = search(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/v1")
+    await key.fetch()
+    clock.now += 3700
+    assert key.headers(CALL) is None
+    await key.close()
+
+
+async def test_a_profile_of_a_file_is_read_anew_when_its_keys_are_refused(search, clock, tmp_path):
+    file = tmp_path / "credentials"
+    file.write_text("[team]\naws_access_key_id = PROFILE\naws_secret_access_key = hush-s\n")
+    key = search("team")
+    await key.fetch()
+    assert key.headers(CALL) == expected(AwsKeys("PROFILE", "hush-s"), clock())
+    file.write_text("[team]\naws_access_key_id = ROTATED\naws_secret_access_key = hush-s\n")
+    assert key.refused(key.headers(CALL))
+    await key.fetch()
+    assert key.headers(CALL) == expected(AwsKeys("ROTATED", "hush-s"), clock())
+    await key.close()
+
+
+def test_a_profile_needs_the_library_whatever_the_environment_says(make):
+    provider = make("bedrock", options={"profile": "team"})
+    assert needs_extra(provider, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
 
 
 async def test_a_profile_that_does_not_exist(surroundings, make, tmp_path, monkeypatch):

@@ -119,6 +119,16 @@ def test_a_missing_library_is_a_problem_that_names_the_command(surroundings, mak
     assert problems_of(make(kind, options=options), surroundings, installed=lambda name: True) == []
 
 
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_a_socks_proxy_without_its_library_is_a_problem_that_names_the_command(surroundings, make, scheme):
+    provider = make("vertex", tokens=(A,), proxy_url=f"{scheme}://me:hush@p:1080")
+    assert problems_of(provider, surroundings, installed=lambda name: name != "socks") == [
+        "proxy_url: a SOCKS proxy needs a library: pip install 'pilotfish[socks]'"
+    ]
+    assert problems_of(provider, surroundings, installed=lambda name: True) == []
+    assert problems_of(make("vertex", tokens=(A,), proxy_url="http://p"), surroundings, installed=lambda name: False) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "more"),
     [

@@ -11,8 +11,8 @@ from typing import Any
 
 import jsonpatch
 from aiohttp import web
-from kubernetes.aio.client.configuration import Configuration
 
+from pilotfish.shell.kube.access import Access
 from pilotfish.shell.kube.connection import Kube
 
 END, BREAK = object(), object()
@@ -31,14 +31,16 @@ class FakeApi:
         self.oldest = 0  # watches from before are answered 410
         self.page_size = 500
         self.watching = asyncio.Event()  # set while a watch is open
+        self.connections: Callable[[], Any] = tuple
         self._watches: list[tuple[str, dict[str, str], asyncio.Queue[Any]]] = []
         self._answered = asyncio.Condition()
 
     def kube(self) -> Kube:
-        async def load() -> Any:
-            configuration = Configuration(host=self.base)
-            configuration.api_key["BearerToken"] = "Bearer token-of-the-test"
-            return configuration
+        async def authorization() -> str:
+            return "Bearer token-of-the-test"
+
+        async def load() -> Access:
+            return Access(self.base, authorization)
 
         return Kube(load)
 
@@ -101,6 +103,11 @@ class FakeApi:
             if (labels.get(key.rstrip("!")) == value) is key.endswith("!"):
                 return False
         return True
+
+    def close_connections(self) -> None:
+        """As a server that is restarted."""
+        for connection in self.connections():
+            connection.transport.abort()
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Looks after each answer."""
@@ -190,15 +197,17 @@ class FakeApi:
 
 
 @asynccontextmanager
-async def fake_api():
+async def fake_api(context=None):
+    """`context`: with TLS."""
     api = FakeApi()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.handle)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    api.connections = lambda: runner.server.connections
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
-    api.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    api.base = f"http{'s' if context else ''}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield api
     finally:

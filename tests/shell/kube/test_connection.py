@@ -1,20 +1,24 @@
 """Requests and streams: what may go wrong comes as one of two errors, and credentials are read anew when they are refused."""
 
+import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from pilotfish.errors import StartError
-from pilotfish.shell.kube.connection import ApiError, Kube, Lost, Where, is_in_cluster, own_namespace
+from pilotfish.shell.kube import connection
+from pilotfish.shell.kube.access import Access
+from pilotfish.shell.kube.connection import ApiError, Kube, Lost
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
 
 
 async def test_nobody_there_is_lost():
-    async def load():
-        from kubernetes.aio.client.configuration import Configuration
+    async def nobody():
+        return ""
 
-        return Configuration(host="http://127.0.0.1:1")
+    async def load():
+        return Access("http://127.0.0.1:1", nobody)
 
     kube = Kube(load)
     with pytest.raises(Lost) as lost:
@@ -91,20 +95,33 @@ async def test_silence_is_told_from_an_end(api, kube):
     assert lost.value.reason == "stalled"
 
 
-async def test_no_cluster_to_be_found_is_one_clear_line(tmp_path, monkeypatch):
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    with pytest.raises(StartError, match=r"cannot read .*/nowhere"):
-        await Kube.at(Where(kubeconfig=str(tmp_path / "nowhere"))).request("GET", MAPS)
-    with pytest.raises(StartError, match="cannot read"):
-        await Kube.at(Where(token_dir=tmp_path)).request("GET", MAPS)
+async def test_a_server_that_sends_faster_than_we_read_is_held_back(monkeypatch):
+    monkeypatch.setattr(connection, "HIGH_WATER", 10)
+    told = []
+    answer = connection._Answer(MAPS, 5, asyncio.get_running_loop().time() + 5)
+    answer.ticket = SimpleNamespace(pause=lambda: told.append("pause"), resume=lambda: told.append("resume"))
+    answer.on_head(200, [])
+    answer.on_body(b"0123456789")
+    assert told == []
+    answer.on_body(b"x")
+    assert told == ["pause"]
+    pieces = answer.pieces()
+    assert [await anext(pieces), await anext(pieces)] == [b"0123456789", b"x"]
+    asyncio.get_running_loop().call_soon(answer.on_end)
+    assert [piece async for piece in pieces] == []
+    assert told == ["pause", "resume"]
 
 
-def test_the_namespace_comes_with_the_token(tmp_path):
-    assert own_namespace(Where(token_dir=tmp_path)) == "default"
-    (tmp_path / "namespace").write_text("shop\n")
-    assert own_namespace(Where(token_dir=tmp_path)) == "shop"
+async def test_watches_that_begin_together_load_once(api, kube):
+    loads = []
+    original = kube._load
 
+    async def slowly():
+        loads.append(1)
+        await asyncio.sleep(0)
+        return await original()
 
-def test_a_pod_knows_that_it_is_one():
-    assert is_in_cluster({"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
-    assert not is_in_cluster({})
+    kube._load = slowly
+    api.objects[MAPS] = {}
+    await asyncio.gather(*(kube.request("GET", MAPS) for _ in range(3)))
+    assert len(loads) == 1

@@ -59,17 +59,24 @@ class TestWhatIsNoEvent:
     @pytest.mark.parametrize(
         "event",
         [
-            b"",
-            b"no frame",
-            delta(0, text="a")[:-1] + b"x",
             eventstream.write({":event-type": "messageStart", ":message-type": "event"}, b"{"),
             eventstream.write({":event-type": "x", ":message-type": "event"}, b"7"),
-            eventstream.write({":message-type": "new"}, b"{}"),
             delta(0, text=7),
         ],
     )
     def test_is_malformed_and_the_stream_goes_on(self, event):
         assert read(event, delta(0, text="a")) == [Malformed(event), TextDelta("a")]
+
+    @pytest.mark.parametrize("event", [b"", b"no frame", delta(0, text="a")[:-1] + b"x"])
+    def test_but_damage_ends_it_since_something_is_missing(self, event):
+        (found,) = read(event)
+        assert isinstance(found, StreamError)
+        assert (found.error.status, found.error.message[:32]) == (502, "the upstream's stream is damaged")
+
+    def test_but_a_message_of_a_type_that_nobody_knows_ends_it(self):
+        (found,) = read(eventstream.write({":message-type": "new"}, b"{}"))
+        assert isinstance(found, StreamError)
+        assert found.error.message == "a message of type 'new'"
 
     def test_but_an_exception_ends_it(self):
         (found,) = read(exception("modelStreamErrorException", "broke"))

@@ -19,10 +19,13 @@ def delta(**given: object) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [0, 5, 9, 20, -1])
-def test_a_damaged_frame_is_malformed(damage):
+def test_a_damaged_frame_is_an_error_since_what_it_held_is_missing(damage):
+    """An event that is no JSON is left out, for the vendor meant nothing by it; a frame whose checksum is wrong meant something."""
     raw = bytearray(delta(text="a"))
     raw[damage] ^= 0xFF
-    assert BedrockWatcher().event(bytes(raw)) == MALFORMED
+    watcher = BedrockWatcher()
+    assert watcher.event(bytes(raw)) == ERROR
+    assert (watcher.error.status, watcher.error.message[:32]) == (502, "the upstream's stream is damaged")
 
 
 def test_a_frame_without_json_is_malformed():

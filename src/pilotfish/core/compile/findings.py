@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -68,6 +67,8 @@ class Findings:
 
 def unknown(what: str, name: str, known: Iterable[str], of: str = "") -> str:
     """`unknown provider 'opnai'; did you mean 'openai'? known: ...`; `of` says whose: `of kind 'azure'`."""
+    import difflib  # here: most rules hold no slip
+
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from pilotfish.core.outcome import Outcome
@@ -27,6 +26,8 @@ DEFAULT_REGION = "us-east-1"
 _REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.(?:vpce\.)?amazonaws\.com")
 # A role's default session; the answer says the truth.
 LIFETIME_S = 3600
+# For all of AWS's default search, which asks one source after the other.
+SEARCH_S = 30.0
 
 
 def aws_key(provider: Provider, surroundings: Surroundings) -> Key:
@@ -203,30 +204,34 @@ def _searched(provider: Provider, surroundings: Surroundings, region: str) -> _G
 
 def _botocore(provider: Provider, surroundings: Surroundings, region: str) -> _Signing:
     label = f"AWS default credentials of {provider.name!r}"
-    made: list[Any] = []
 
     def blocking() -> tuple[AwsKeys, float | None]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore import exceptions
         from botocore.session import Session
 
+        # Neither refused nor absent: the metadata server, the container's agent or the token service could not be reached, or failed.
+        unreachable = (exceptions.CredentialRetrievalError, exceptions.HTTPClientError, exceptions.ConnectionError)
         try:
-            if not made:
-                made.append(
-                    Session(profile=str(provider.options["profile"]) if provider.options.get("profile") else None).get_credentials()
-                )
-            credentials = made[0]
+            # A session for each search: what it keeps in memory are the keys that are to be replaced.
+            profile = provider.options.get("profile")
+            credentials = Session(profile=str(profile) if profile else None).get_credentials()
             if credentials is None:
-                made.clear()  # they may appear: a file mounted later, a metadata server that starts
                 raise CredentialError(Outcome.AUTH_FAILED, f"{label}: none found")
-            frozen = credentials.get_frozen_credentials()  # renews what is about to expire
-        except (BotoCoreError, ClientError) as e:
+            frozen = credentials.get_frozen_credentials()
+        except unreachable as e:
+            raise CredentialError(Outcome.CONNECT_FAILED, f"{label}: {type(e).__name__}") from None
+        except (exceptions.BotoCoreError, exceptions.ClientError) as e:
             raise CredentialError(Outcome.AUTH_FAILED, f"{label}: {type(e).__name__}") from None
         expiry = getattr(credentials, "_expiry_time", None)  # only those that expire have it; there is no public name for it
         keys = AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or "")
         return keys, expiry.timestamp() if isinstance(expiry, datetime) else None
 
     async def get() -> tuple[AwsKeys, float | None]:
-        return await asyncio.to_thread(blocking)
+        try:
+            async with asyncio.timeout(SEARCH_S):
+                return await asyncio.to_thread(blocking)
+        except TimeoutError:
+            raise CredentialError(Outcome.TIMEOUT, f"{label}: none within {SEARCH_S:g} s") from None
 
     return _Signing(label, get, region, surroundings)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
 from urllib.parse import quote
 
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider
+from pilotfish.shell.credentials.carrier import AzureTransport, Carrier, in_a_thread
 from pilotfish.shell.credentials.expiring import ExpiringKey, Token
 from pilotfish.shell.credentials.keys import CredentialError, Key, Surroundings
 from pilotfish.shell.credentials.secrets import secret_of
@@ -18,6 +17,8 @@ SCOPE = "https://ai.azure.com/.default"
 AUTHORITY = "https://login.microsoftonline.com"
 # Entra's tokens live 60 to 90 minutes; the endpoint always says how long.
 LIFETIME_S = 3600.0
+# For all of Azure's default search, which asks one source after the other.
+SEARCH_S = 30.0
 
 
 def entra_key(provider: Provider, surroundings: Surroundings) -> Key:
@@ -65,23 +66,26 @@ def _default(provider: Provider, surroundings: Surroundings) -> Key:
     options = provider.options
     label = f"Azure default credential of {provider.name!r}"
     scope = str(options.get("scope") or SCOPE)
-    made: list[Any] = []  # the library's object, made in the thread where it is used first
 
-    def blocking() -> Any:
+    def blocking(carrier: Carrier) -> Token:
         from azure.core.exceptions import ClientAuthenticationError
-        from azure.identity import CredentialUnavailableError, DefaultAzureCredential
+        from azure.identity import DefaultAzureCredential
 
-        if not made:
-            identity = {"managed_identity_client_id": str(options["client_id"])} if options.get("client_id") else {}
-            made.append(DefaultAzureCredential(**identity))
+        identity = {"managed_identity_client_id": str(options["client_id"])} if options.get("client_id") else {}
+        # Made for each token: what it keeps in memory is the token that is to be replaced. Tried again is here, with one backoff for all.
+        search = DefaultAzureCredential(transport=AzureTransport(carrier), retry_total=0, **identity)
         try:
-            return made[0].get_token(scope)
-        except (ClientAuthenticationError, CredentialUnavailableError):
+            token = search.get_token(scope)
+        except ClientAuthenticationError:
             # Its message is a page long, and names every source that was tried with what each answered.
+            if carrier.trouble is not None:
+                raise CredentialError(carrier.trouble, f"{label}: the token endpoint cannot be reached, or failed") from None
             raise CredentialError(Outcome.AUTH_FAILED, f"{label}: none of Azure's credential sources gave a token") from None
+        finally:
+            search.close()
+        return Token(token.token, float(token.expires_on))
 
     async def get() -> Token:
-        token = await asyncio.to_thread(blocking)
-        return Token(token.token, float(token.expires_on))
+        return await in_a_thread(label, provider, surroundings, SEARCH_S, blocking)
 
     return ExpiringKey(label, get, surroundings)

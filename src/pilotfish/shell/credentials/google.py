@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.provider import Auth
 from pilotfish.core.snapshot import Provider, SecretRef
+from pilotfish.shell.credentials.carrier import Carrier, GoogleTransport, in_a_thread
 from pilotfish.shell.credentials.expiring import ExpiringKey, Token
 from pilotfish.shell.credentials.keys import Call, CredentialError, Headers, Key, PlainKey, Surroundings
 from pilotfish.shell.credentials.secrets import Secret
@@ -24,7 +24,7 @@ def google_key(provider: Provider, ref: SecretRef | None, surroundings: Surround
     if ref is not None:
         return _TokenOrFile(provider, ref, surroundings)
     label = f"Google credentials of {provider.name!r}"
-    loaded = _Loaded(provider, label)
+    loaded = _Loaded(provider, label, surroundings)
     return ExpiringKey(label, loaded.get, surroundings)
 
 
@@ -45,7 +45,7 @@ class _TokenOrFile(PlainKey):
             return self._static
         if self._expiring is None or value != self._made_of:
             self._made_of = value
-            self._expiring = ExpiringKey(self.label, _Loaded(self._provider, self.label, value).get, self._surroundings)
+            self._expiring = ExpiringKey(self.label, _Loaded(self._provider, self.label, self._surroundings, value).get, self._surroundings)
         return self._expiring
 
     def headers(self, call: Call | None) -> Headers | None:
@@ -74,31 +74,20 @@ class _TokenOrFile(PlainKey):
 class _Loaded:
     """Google's credentials object, made at the first use and used in a thread: it blocks."""
 
-    def __init__(self, provider: Provider, label: str, info: str = "") -> None:
-        self._provider, self._label, self._info = provider, label, info
+    def __init__(self, provider: Provider, label: str, surroundings: Surroundings, info: str = "") -> None:
+        self._provider, self._label, self._surroundings, self._info = provider, label, surroundings, info
         self._credentials: Any = None
 
     async def get(self) -> Token:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await asyncio.to_thread(self._blocking)
-        except TimeoutError:
-            raise CredentialError(Outcome.TIMEOUT, f"{self._label}: no token within {TIMEOUT_S:g} s") from None
+        return await in_a_thread(self._label, self._provider, self._surroundings, TIMEOUT_S, self._blocking)
 
-    def _blocking(self) -> Token:
-        import requests
+    def _blocking(self, carrier: Carrier) -> Token:
         from google.auth import exceptions
-        from google.auth.transport.requests import Request
 
         try:
             if self._credentials is None:
                 self._credentials = self._load()
-            with requests.Session() as session:
-                if self._provider.proxy_url:
-                    session.proxies = {"http": self._provider.proxy_url, "https": self._provider.proxy_url}
-                if self._provider.ca_file:
-                    session.verify = self._provider.ca_file
-                self._credentials.refresh(Request(session=session))
+            self._credentials.refresh(GoogleTransport(carrier))
         except exceptions.TransportError:
             raise CredentialError(Outcome.CONNECT_FAILED, f"{self._label}: the token endpoint cannot be reached") from None
         except exceptions.RefreshError as e:

@@ -1,4 +1,7 @@
-"""From a provider to its credentials: which source each scheme has, and which credentials live on when the rules change."""
+"""From a provider to its credentials: which source each scheme has, and which credentials live on when the rules change.
+
+A source is imported when rules that need it are loaded, never by a request.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,11 @@ from typing import Any
 from pilotfish.core.provider import Auth
 from pilotfish.core.request_url import auth_of, own_auth
 from pilotfish.core.snapshot import Provider, SecretRef
-from pilotfish.shell.credentials import aws, entra
 from pilotfish.shell.credentials.keys import CredentialError, Key, NoKey, Surroundings
-from pilotfish.shell.credentials.oauth import oauth_key
 from pilotfish.shell.credentials.static import BEARER, StaticKey
 
 # Which module proves that an extra is installed.
-MODULES = {"aws": "botocore", "azure": "azure.identity", "google": "google.auth"}
+MODULES = {"aws": "botocore", "azure": "azure.identity", "google": "google.auth", "socks": "python_socks"}
 
 
 class Credentials:
@@ -67,20 +68,30 @@ class CredentialStore:
 def problems_of(provider: Provider, surroundings: Surroundings, installed: Callable[[str], bool] | None = None) -> list[str]:
     """What keeps this provider from ever having a credential, in words for the rules' author; looked at when rules are loaded."""
     problems = []
-    scheme = auth_of(provider).scheme
-    needed = (
-        (scheme == "aws_sigv4" and aws.needs_extra(provider, surroundings.environ))
-        or (scheme == "entra" and entra.needs_extra(provider))
-        or (scheme == "google" and not provider.tokens)
-    )
     extra = provider.kind.extra
-    if needed and extra and not (installed or _installed)(extra):
+    if extra and _needs_extra(provider, surroundings) and not (installed or _installed)(extra):
         problems.append(f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'")
+    if provider.proxy_url.startswith("socks") and not (installed or _installed)("socks"):
+        problems.append("proxy_url: a SOCKS proxy needs a library: pip install 'pilotfish[socks]'")
     try:
         Credentials(provider, surroundings)
     except (ValueError, CredentialError) as e:
         problems.append(str(e))
     return problems
+
+
+def _needs_extra(provider: Provider, surroundings: Surroundings) -> bool:
+    match auth_of(provider).scheme:
+        case "aws_sigv4":
+            from pilotfish.shell.credentials import aws
+
+            return aws.needs_extra(provider, surroundings.environ)
+        case "entra":
+            from pilotfish.shell.credentials import entra
+
+            return entra.needs_extra(provider)
+        case scheme:
+            return scheme == "google" and not provider.tokens
 
 
 def _installed(extra: str) -> bool:
@@ -94,6 +105,8 @@ def _key(provider: Provider, ref: SecretRef | None, surroundings: Surroundings) 
     if own_auth(provider):
         return NoKey()
     if provider.auth_type == "oauth" and provider.oauth is not None:
+        from pilotfish.shell.credentials.oauth import oauth_key
+
         return oauth_key(provider, provider.oauth, surroundings)
     auth = auth_of(provider)
     maker = _MAKERS.get(auth.scheme)
@@ -107,11 +120,17 @@ def _plain(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: 
 
 
 def _aws(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
-    return StaticKey(ref, BEARER, surroundings) if ref is not None else aws.aws_key(provider, surroundings)
+    if ref is not None:
+        return StaticKey(ref, BEARER, surroundings)
+    from pilotfish.shell.credentials.aws import aws_key
+
+    return aws_key(provider, surroundings)
 
 
 def _entra(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
-    return entra.entra_key(provider, surroundings)
+    from pilotfish.shell.credentials.entra import entra_key
+
+    return entra_key(provider, surroundings)
 
 
 def _google(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:

@@ -21,7 +21,8 @@ from pilotfish.shell.injector.server import Admission, Validate
 from pilotfish.shell.injector.settings import Address, InjectorSettings
 from pilotfish.shell.injector.tls import Tls, follow_files
 from pilotfish.shell.injector.watchdog import Watchdog
-from pilotfish.shell.kube.connection import ApiError, Kube, Lost, Where, own_namespace
+from pilotfish.shell.kube.access import Where, own_namespace
+from pilotfish.shell.kube.connection import ApiError, Kube, Lost
 from pilotfish.shell.kube.lease import Leadership, LeaseSettings
 from pilotfish.shell.kube.watching import Pace
 from pilotfish.shell.meters import Meters

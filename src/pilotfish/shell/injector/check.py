@@ -11,7 +11,8 @@ from typing import Any
 
 from pilotfish.core.inject.settings import CONTAINER, LABEL, STATUS
 from pilotfish.errors import StartError
-from pilotfish.shell.kube.connection import ApiError, Kube, Lost, Where
+from pilotfish.shell.kube.access import Where
+from pilotfish.shell.kube.connection import ApiError, Kube, Lost
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",

@@ -1,30 +1,29 @@
-"""One connection to the API server: who we are, requests, and streams of lines.
+"""One connection to the API server: requests, and streams of lines, over our own connections code (`wire.pool`).
 
-`kubernetes.aio` reads kubeconfigs and the Pod's mounted token; it re-reads the token once a minute, and a 401 makes us load everything
-anew at once, so a rotated token or authority costs one refused request.
+A 401 makes us read everything that says who we are anew at once, and so does a connection that cannot be made: a rotated token or
+authority costs one refused request.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
-import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import load_kube_config
-from kubernetes.aio.config.incluster_config import InClusterConfigLoader
+import orjson
 
-from pilotfish.errors import StartError
+from pilotfish.shell.fetch import host_header
+from pilotfish.shell.kube.access import Access, Where, load
+from pilotfish.wire.pool import Header, Origin, Pool, Ticket, Upstream
 
-TOKEN_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT_S = 5.0
 REQUEST_S = 15.0
+# What a watch may hold in memory before the server has to wait: an object of etcd's largest size and some more.
+HIGH_WATER = 4 * 1024 * 1024
 Query = Iterable[tuple[str, str]]
 
 
@@ -44,78 +43,44 @@ class Lost(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which cluster: a kubeconfig, or (where that is empty) the one this Pod runs in."""
-
-    kubeconfig: str = ""
-    token_dir: Path = TOKEN_DIR
-
-
-def is_in_cluster(environ: Mapping[str, str] = os.environ) -> bool:
-    return bool(environ.get("KUBERNETES_SERVICE_HOST"))
-
-
-def own_namespace(where: Where) -> str:
-    """The namespace that the mounted token belongs to; `default` where none says."""
-    try:
-        return (where.token_dir / "namespace").read_text().strip() or "default"
-    except OSError:
-        return "default"
-
-
-async def load(where: Where) -> Any:
-    """The client's configuration. Raises `StartError` where there is no cluster to be found."""
-    configuration = Configuration()
-    # Python 3.13 refuses authorities without the key identifiers that many clusters' own certificates lack.
-    configuration.disable_strict_ssl_verification = True
-    try:
-        if where.kubeconfig:
-            await load_kube_config(config_file=where.kubeconfig, client_configuration=configuration, persist_config=False)
-        else:
-            loader = InClusterConfigLoader(token_filename=str(where.token_dir / "token"), cert_filename=str(where.token_dir / "ca.crt"))
-            loader.load_and_set(configuration)
-    except Exception as wrong:  # the client raises its own, ValueError, KeyError and OSError alike
-        raise StartError(f"cannot read {where.kubeconfig or where.token_dir} to reach the Kubernetes API: {wrong}") from wrong
-    return configuration
-
-
 class Kube:
     """Requests to one cluster, made as one account. Close it when done."""
 
-    def __init__(self, load_configuration: Callable[[], Awaitable[Any]]) -> None:
-        self._load = load_configuration
-        self._client: Any = None
+    def __init__(self, load_access: Callable[[], Awaitable[Access]]) -> None:
+        self._load = load_access
+        self._reached: tuple[Access, Pool] | None = None
+        self._loading = asyncio.Lock()  # a kubeconfig's plugin is run once, however many watches begin
 
     @classmethod
     def at(cls, where: Where) -> Kube:
         return cls(lambda: load(where))
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        """Answers under way go on to their end."""
+        reached, self._reached = self._reached, None
+        if reached is not None:
+            reached[1].close()
 
     async def request(
         self, method: str, path: str, *, query: Query = (), body: Any = None, content_type: str = "application/json", accept: str = ""
     ) -> Any:
         """The answer's JSON. Raises `ApiError` for any status but 2xx, `Lost` where no answer came in time."""
-        timeout = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
-        headers = {"Content-Type": content_type} | ({"Accept": accept} if accept else {})
-        async with self._answer(method, path, query, headers, body, timeout) as answer:
-            content = await answer.read()
+        headers = [(b"content-type", content_type.encode()), (b"accept", accept.encode() or b"application/json")]
+        content = orjson.dumps(body) if body is not None else b""
+        async with self._answer(method, path, query, headers, content, total_s=REQUEST_S, silence_s=REQUEST_S) as answer:
+            whole = b"".join([piece async for piece in answer.pieces()])
             try:
-                return json.loads(content) if content else None
+                return orjson.loads(whole) if whole else None
             except ValueError as wrong:
                 raise ApiError(answer.status, f"the answer is not JSON: {wrong}", path) from None
 
     async def lines(self, path: str, *, query: Query, total_s: float, silence_s: float) -> AsyncGenerator[bytes, None]:
         """The lines of an answer as they come, after an empty one that says that the answer has begun. Ends when the server ends it; `Lost("stalled")` after `silence_s` without a byte."""
-        timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=CONNECT_S, sock_read=silence_s)
-        async with self._answer("GET", path, query, {}, None, timeout) as answer:
+        headers = [(b"accept", b"application/json")]
+        async with self._answer("GET", path, query, headers, b"", total_s=total_s, silence_s=silence_s) as answer:
             yield b""
             rest = b""
-            async for chunk in answer.content.iter_any():
+            async for chunk in answer.pieces():
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
                     if line:
@@ -123,36 +88,118 @@ class Kube:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, query: Query, headers: dict[str, str], body: Any, limits: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        answer: aiohttp.ClientResponse | None = None
+        self, method: str, path: str, query: Query, headers: list[Header], body: bytes, *, total_s: float, silence_s: float
+    ) -> AsyncIterator[_Answer]:
+        async with self._loading:
+            if self._reached is None:
+                access = await self._load()
+                self._reached = access, _pool(access)
+            access, pool = self._reached
+        pool.sweep(time.monotonic())
+        target = urlsplit(access.base).path + path + (f"?{urlencode(list(query))}" if query else "")
+        secret = await access.authorization()
+        if secret:
+            headers = [*headers, (b"authorization", secret.encode())]
+        answer = _Answer(path, silence_s, asyncio.get_running_loop().time() + total_s)
+        answer.ticket = pool.send([_request(method, access, target, headers, body)], answer, CONNECT_S)
         try:
-            if self._client is None:
-                self._client = ApiClient(await self._load())
-                self._client.user_agent = "pilotfish"
-            _, url, headers, _, _ = await self._client.param_serialize(
-                method, path, query_params=list(query), header_params=headers, auth_settings=["BearerToken"]
-            )
-            answer = (await self._client.call_api(method, url, headers, body=body, _request_timeout=limits)).response
-            assert answer is not None
+            await answer.begun()
             if answer.status >= 300:
                 if answer.status == 401:
                     await self.close()
-                raise ApiError(answer.status, _message(await answer.read(), answer.reason or ""), path)
+                raise ApiError(answer.status, _message(b"".join([piece async for piece in answer.pieces()])), path)
             yield answer
-        except TimeoutError as late:
-            raise Lost("stalled" if answer else "connection", f"{path}: no answer in time ({type(late).__name__})") from late
-        except (aiohttp.ClientError, OSError) as broken:
-            if isinstance(broken, aiohttp.ClientSSLError):
+        except Lost:
+            if answer.unconnected:
                 await self.close()  # perhaps the authority was rotated: read it anew
-            raise Lost("connection", f"{path}: {broken or type(broken).__name__}") from broken
+            raise
         finally:
-            if answer is not None:
-                answer.close()
+            answer.ticket.cancel()
 
 
-def _message(content: bytes, reason: str) -> str:
+class _Answer:
+    """An answer as it comes, for one reader. Raises `Lost` where it does not."""
+
+    def __init__(self, path: str, silence_s: float, until: float) -> None:
+        self.status = 0
+        self.unconnected = False
+        self.ticket: Ticket | None = None
+        self._path, self._silence_s, self._until = path, silence_s, until
+        self._pieces: deque[bytes] = deque()
+        self._held = 0
+        self._ended = False
+        self._lost = ""
+        self._news = asyncio.Event()
+
+    def on_sent(self, upstream: Upstream) -> None:
+        """Nothing is done between a request and its answer."""
+
+    def on_head(self, status: int, headers: list[Header]) -> None:
+        self.status = status
+        self._news.set()
+
+    def on_body(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held > HIGH_WATER and self.ticket is not None:
+            self.ticket.pause()
+        self._news.set()
+
+    def on_end(self) -> None:
+        self._ended = True
+        self._news.set()
+
+    def on_lost(self, kind: str, message: str) -> None:
+        self._lost = message or kind
+        self.unconnected = kind == "connect"
+        self._news.set()
+
+    async def begun(self) -> None:
+        while not self.status:
+            await self._more()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        while True:
+            while self._pieces:
+                piece = self._pieces.popleft()
+                self._held -= len(piece)
+                yield piece
+            if self._ended:
+                return
+            if self.ticket is not None:
+                self.ticket.resume()
+            await self._more()
+
+    async def _more(self) -> None:
+        """Waits for whatever comes next."""
+        if self._lost:
+            raise Lost("connection", f"{self._path}: {self._lost}")
+        self._news.clear()
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(min(now + self._silence_s, self._until)):
+                await self._news.wait()
+        except TimeoutError:
+            raise Lost("stalled" if self.status else "connection", f"{self._path}: no answer in time") from None
+
+
+def _pool(access: Access) -> Pool:
+    host, port = access.host_and_port
+    # Plain for the pool: TLS is made by `Access.connect`, with what a kubeconfig may ask of it.
+    return Pool(Origin("http", host, port), clock=time.monotonic, connect=lambda factory, origin, context: access.connect(factory))
+
+
+def _request(method: str, access: Access, target: str, headers: list[Header], body: bytes) -> bytes:
+    host, port = access.host_and_port
+    own = [(b"host", host_header(Origin(urlsplit(access.base).scheme, host, port)).encode()), (b"user-agent", b"pilotfish"), *headers]
+    if body or method != "GET":
+        own.append((b"content-length", str(len(body)).encode()))
+    head = b"".join(b"%b: %b\r\n" % header for header in own)
+    return f"{method} {target} HTTP/1.1\r\n".encode() + head + b"\r\n" + body
+
+
+def _message(content: bytes) -> str:
     try:
-        return str(json.loads(content)["message"])
+        return str(orjson.loads(content)["message"])
     except (ValueError, KeyError, TypeError):
-        return reason
+        return content[:200].decode("utf-8", "replace") or "no reason given"

@@ -13,8 +13,9 @@ from pilotfish.core import series
 from pilotfish.core.collected import Offered, wanted_from
 from pilotfish.core.documents import documents_of_config_map
 from pilotfish.errors import Problem, RuleError
+from pilotfish.shell.kube.access import Where, own_namespace
 from pilotfish.shell.kube.configmaps import ConfigMapSource, Offer
-from pilotfish.shell.kube.connection import Kube, Where, own_namespace
+from pilotfish.shell.kube.connection import Kube
 from pilotfish.shell.kube.events import EventWriter
 from pilotfish.shell.kube.last_good import LastGood
 from pilotfish.shell.kube.watching import RESTART_REASONS

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
+
+TYPE = "text/html; charset=utf-8"
 
 
 def content() -> bytes:
-    return files(__name__).joinpath("index.html").read_bytes()
+    return Path(__file__).with_name("index.html").read_bytes()
 
 
 def headers(page: bytes) -> dict[str, str]:
@@ -33,7 +35,6 @@ def headers(page: bytes) -> dict[str, str]:
         "frame-ancestors": "'none'",
     }
     return {
-        "content-type": "text/html; charset=utf-8",
         "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",

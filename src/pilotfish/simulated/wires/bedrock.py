@@ -34,6 +34,7 @@ _MESSAGES = {
 }
 _KINDS: dict[str, str] = {
     "context_length": "Input is too long for requested model.",
+    "content_policy": "Output blocked by content filtering policy",
     "quota": "Too many tokens per day, please wait before trying again.",
     "overloaded": "Bedrock is unable to process your request.",
     "prefill": "This model does not support assistant message prefill. The conversation must end with a user message.",
@@ -106,14 +107,10 @@ class Bedrock:
         return events
 
     def failure(self, trouble: Trouble) -> Failure:
-        # A wrong key is 403 here.
-        status = 403 if trouble.status == 401 else trouble.status
-        return Failure(status, orjson.dumps({"message": _message(trouble)}), (("x-amzn-errortype", _exception(trouble)),))
+        return failure(trouble)
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
-        name = _exception(trouble)
-        headers = {":exception-type": name[0].lower() + name[1:], ":content-type": "application/json", ":message-type": "exception"}
-        return frame(headers, orjson.dumps({"message": _message(trouble)}))
+        return exception_frame(trouble)
 
     def heartbeat(self) -> bytes:
         # The format knows no keep-alive; an event of a type that clients do not know is the nearest thing.
@@ -121,6 +118,18 @@ class Bedrock:
 
     def malformed(self) -> bytes:
         return frame({":event-type": "contentBlockDelta", ":content-type": "application/json", ":message-type": "event"}, BROKEN_JSON)
+
+
+def failure(trouble: Trouble) -> Failure:
+    """A refusal, whichever of Bedrock's operations was asked for; a wrong key is 403 here."""
+    status = 403 if trouble.status == 401 else trouble.status
+    return Failure(status, orjson.dumps({"message": _message(trouble)}), (("x-amzn-errortype", _exception(trouble)),))
+
+
+def exception_frame(trouble: Trouble) -> bytes:
+    name = _exception(trouble)
+    headers = {":exception-type": name[0].lower() + name[1:], ":content-type": "application/json", ":message-type": "exception"}
+    return frame(headers, orjson.dumps({"message": _message(trouble)}))
 
 
 def _event(kind: Kind, name: str, **payload: Any) -> Event:

@@ -74,6 +74,21 @@ def frame_error(name: str, payload: bytes) -> ErrorInfo:
     return msgspec.structs.replace(found, status=status or 500)
 
 
+def message_error(message: eventstream.Message) -> ErrorInfo:
+    """What a message that is no event tells: an exception of the service, or an error of the stream itself, with its words in the headers."""
+    headers = message.headers
+    if headers.get(":message-type") == "exception":
+        return frame_error(text_of(headers.get(":exception-type")), message.payload)
+    code = text_of(headers.get(":error-code"))
+    text = text_of(headers.get(":error-message")) or code or f"a message of type {headers.get(':message-type')!r}"
+    return ErrorInfo(message=text, type=code, code=code, status=500)
+
+
+def damage_error(found: Exception) -> ErrorInfo:
+    """A frame that is damaged is no event to be left out: what it held is missing, and an answer with a hole must not look whole."""
+    return ErrorInfo(message=f"the upstream's stream is damaged: {found}", status=502)
+
+
 def error_body(error: ErrorInfo, status: int) -> bytes:
     """The exception is also named in the body, since this body may go out without Bedrock's header; SDKs look in both places."""
     return msgspec.json.encode({"message": error.message, "__type": error.type if error.type in STATUSES else type_for(status)})

@@ -20,14 +20,13 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.eventstream import FrameError, Message, read
+from pilotfish.core.eventstream import FrameError, read
 from pilotfish.core.neutral import FinishReason, Image, Signature, unseal
-from pilotfish.core.style import ErrorInfo
 from pilotfish.styles._errors import text_of
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
 from pilotfish.styles.bedrock.blocks_in import SIGNER, read_citation, redacted_signature
-from pilotfish.styles.bedrock.errors import frame_error
+from pilotfish.styles.bedrock.errors import damage_error, message_error
 from pilotfish.styles.bedrock.reply import finish_from, read_usage, stop_sequence_in
 
 
@@ -56,13 +55,16 @@ class BedrockReader:
     def feed(self, event: bytes) -> list[Delta]:
         try:
             message = read(event)
-            if message.headers.get(":message-type") != "event":
-                return [StreamError(_error(message))]
-            kind = message.headers.get(":event-type")
-            if kind == "ping":
-                return [Ping()]
+        except FrameError as damage:
+            return [StreamError(damage_error(damage))]
+        if message.headers.get(":message-type") != "event":
+            return [StreamError(message_error(message))]
+        kind = message.headers.get(":event-type")
+        if kind == "ping":
+            return [Ping()]
+        try:
             return self._event(text_of(kind), ReplyFields.of(message.payload or b"{}"))
-        except ValueError:  # a damaged frame, no JSON, or fields of the wrong type
+        except ValueError:  # no JSON, or fields of the wrong type
             return [Malformed(event)]
 
     def _event(self, kind: str, fields: ReplyFields) -> list[Delta]:
@@ -149,14 +151,3 @@ class BedrockReader:
         if block.kind == "structured" and block.name == VALUE_TOOL:
             return [TextDelta(unwrapped(VALUE_TOOL, "".join(block.arguments))), BlockEnd()]
         return [BlockEnd()]
-
-
-def _error(message: Message) -> ErrorInfo:
-    """An exception of the service, or an error of the stream itself, whose words are in the headers."""
-    headers = message.headers
-    if headers.get(":message-type") == "exception":
-        return frame_error(text_of(headers.get(":exception-type")), message.payload)
-    if headers.get(":message-type") != "error":
-        raise FrameError(f"message type {headers.get(':message-type')!r}, expected event, exception or error")
-    code = text_of(headers.get(":error-code"))
-    return ErrorInfo(message=text_of(headers.get(":error-message")) or code or "error frame", type=code, code=code, status=500)

@@ -15,7 +15,7 @@ from pilotfish.core.outcome import Usage
 from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
 from pilotfish.styles._errors import text_of
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles.bedrock.errors import frame_error, read_error
+from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
 
 
 class TokenCounts(msgspec.Struct, gc=False, rename="camel"):
@@ -102,13 +102,17 @@ class BedrockWatcher:
     def event(self, event: bytes) -> int:
         try:
             message = read(event)
-            headers = message.headers
-            if headers.get(":message-type") != "event":
-                return self._failed(headers, message.payload)
+        except FrameError as damage:
+            self.error = damage_error(damage)
+            return ERROR
+        if message.headers.get(":message-type") != "event":
+            self.error = message_error(message)
+            return ERROR
+        try:
             found = decode_as(_frames, message.payload or b"{}")
-        except (FrameError, *BAD_JSON):
+        except BAD_JSON:
             return MALFORMED
-        kind = headers.get(":event-type")
+        kind = message.headers.get(":event-type")
         if kind == "contentBlockDelta":
             return self._block(found.delta)
         if kind == "contentBlockStart":
@@ -160,17 +164,6 @@ class BedrockWatcher:
             self.chars += len(text)
             return CONTENT if text else 0
         return CONTENT if block.citations_content or block.image else 0
-
-    def _failed(self, headers: Any, payload: bytes) -> int:
-        """An exception of the service, or an error of the stream itself, whose words are in the headers."""
-        if headers.get(":message-type") == "exception":
-            self.error = frame_error(text_of(headers.get(":exception-type")), payload)
-        else:
-            code = text_of(headers.get(":error-code"))
-            self.error = ErrorInfo(
-                message=text_of(headers.get(":error-message")) or code or "error frame", type=code, code=code, status=500
-            )
-        return ERROR
 
 
 def _length(value: Any) -> int:
