@@ -133,6 +133,8 @@ async def test_a_documented_request_on_the_wire(kind, request_, vendor, tmp_path
         assert sent == body.replace(b"asked", model.encode())
         return
     given, got = json.loads(body), json.loads(sent)
+    if target.endswith("-response-stream"):
+        del given["stream"]  # the path says it, and the body may not
     assert {name: value for name, value in got.items() if name not in ADDED} == {n: v for n, v in given.items() if n != "model"}
     if "model" in got:
         assert got["model"] == model
