@@ -11,10 +11,11 @@ from pilotfish import providers, tactics
 from pilotfish.core.compile import compile_documents
 from pilotfish.core.documents import Document
 from pilotfish.core.snapshot import Provider, Service
+from planted import FIXTURES_KEY
 
 FOLDER = Path(__file__).parent / "fixtures" / "providers"
 KINDS = providers.names()
-KEY = "planted-key"
+KEY = FIXTURES_KEY
 
 
 @cache

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import aiohttp
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
+import leaks
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.shell.app import App
 from pilotfish.shell.settings import Settings
+from planted import CLIENT_KEY
 
 
 class Proxy:
@@ -31,7 +33,8 @@ class Proxy:
 
     async def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
         data = body if isinstance(body, bytes) else orjson.dumps(body)
-        async with self.http.post(self.base + path, data=data, headers={"content-type": "application/json", **(headers or {})}) as answer:
+        head = {"content-type": "application/json", "authorization": f"Bearer {CLIENT_KEY}", **(headers or {})}
+        async with self.http.post(self.base + path, data=data, headers=head) as answer:
             return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
 
     async def chat(self, model: str, text: str = "hello", **more: Any) -> Answer:
@@ -101,18 +104,28 @@ class Answer:
 
 @asynccontextmanager
 async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Proxy]:
-    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`."""
+    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`.
+
+    Whatever a test did with it, at its end it is asked for all that it tells of itself, so that `leaks` hears it.
+    """
     path = folder / "rules.yaml"
     path.write_text(rules)
     lines: list[dict[str, Any]] = []
 
     def write(data: bytes) -> None:
+        leaks.hear("the access log", data)
         lines.extend(orjson.loads(line) for line in data.splitlines())
 
     chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings)
     app = App(chosen, access_log=AccessLog(write))
     async with app, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        yield Proxy(app, path, lines, http)
+        proxy = Proxy(app, path, lines, http)
+        yield proxy
+        with suppress(aiohttp.ClientConnectionError):  # the test has stopped it already
+            for told in ("/metrics", "/status", "/recent"):
+                await proxy.admin(told)
+        for what in (chosen, app.engine.snapshot, app.engine.links, [link.keys for link in app.engine.links.values()]):
+            leaks.hear("a repr", repr(what))
 
 
 class Process:

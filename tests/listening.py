@@ -22,6 +22,8 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.genai import types as genai_types
 
+from planted import CLIENT_KEY
+
 STYLES = ("openai", "openai_responses", "anthropic", "google", "bedrock")
 PROMPT = "hello"
 
@@ -54,15 +56,15 @@ class Heard:
 
 class Listener:
     def __init__(self, base: str) -> None:
-        self.openai = openai.AsyncOpenAI(base_url=f"{base}/v1", api_key="client-key", max_retries=0)
-        self.anthropic = anthropic.AsyncAnthropic(base_url=base, api_key="client-key", max_retries=0)
-        self.google = genai.Client(api_key="client-key", http_options=genai_types.HttpOptions(base_url=base))
+        self.openai = openai.AsyncOpenAI(base_url=f"{base}/v1", api_key=CLIENT_KEY, max_retries=0)
+        self.anthropic = anthropic.AsyncAnthropic(base_url=base, api_key=CLIENT_KEY, max_retries=0)
+        self.google = genai.Client(api_key=CLIENT_KEY, http_options=genai_types.HttpOptions(base_url=base))
         self.bedrock = boto3.client(
             "bedrock-runtime",
             region_name="us-east-1",
             endpoint_url=base,
-            aws_access_key_id="client-key",
-            aws_secret_access_key="client-key",
+            aws_access_key_id=CLIENT_KEY,
+            aws_secret_access_key=CLIENT_KEY,
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50, read_timeout=50),
         )
 

@@ -20,11 +20,11 @@ def no_log_set_up(monkeypatch):
 
 @pytest.fixture
 def vendor():
-    """A models list that wants the key `good`."""
+    """A models list that wants the key `hush-good`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            good = self.headers.get("authorization") == "Bearer good"
+            good = self.headers.get("authorization") == "Bearer hush-good"
             self.send_response(200 if good else 401)
             self.send_header("content-length", "2")
             self.end_headers()
@@ -44,7 +44,7 @@ def vendor():
 
 @pytest.fixture
 def rules(tmp_path, vendor, monkeypatch):
-    monkeypatch.setenv("GOOD_KEY", "good")
+    monkeypatch.setenv("GOOD_KEY", "hush-good")
     monkeypatch.setenv("BAD_KEY", "bad-hush")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

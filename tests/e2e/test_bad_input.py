@@ -121,11 +121,11 @@ rules:
 
 
 async def test_a_literal_key_is_refused_without_being_repeated(tmp_path):
-    rules = "providers: {p: {kind: openai, token: sk-literal-key-1234}}"
+    rules = "providers: {p: {kind: openai, token: sk-hush-literal}}"
     async with proxied(tmp_path, rules) as proxy:
         status = await proxy.admin("/status")
     assert status.json["rules"]["problems"]
-    assert "sk-literal" not in status.text
+    assert "hush" not in status.text
 
 
 # Requests

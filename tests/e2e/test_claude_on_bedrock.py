@@ -24,7 +24,7 @@ ASK = {"model": "m", "max_tokens": 99, "messages": USER}
 
 @pytest.fixture(autouse=True)
 def keys(monkeypatch):
-    monkeypatch.setenv("KEY", "AKIDEXAMPLE")
+    monkeypatch.setenv("KEY", "AKIDhush")
 
 
 def rules(base: str, model: str = CLAUDE, **rule: Any) -> str:
@@ -36,7 +36,7 @@ def rules(base: str, model: str = CLAUDE, **rule: Any) -> str:
 
 @asynccontextmanager
 async def served(tmp_path, words: str = "", **rule: Any):
-    async with SimulatedVendor(key="AKIDEXAMPLE") as vendor:
+    async with SimulatedVendor(key="AKIDhush") as vendor:
         rule.setdefault("retries", {"max_retries": 0})
         async with proxied(tmp_path, rules(vendor.base, f"{CLAUDE}-sim-{words}" if words else CLAUDE, **rule)) as proxy:
             yield proxy, vendor
@@ -60,7 +60,7 @@ async def test_a_refusal_in_bedrocks_words_is_told_in_anthropics(tmp_path, code,
         vendor.script(Fault.status(code))
         answer = await proxy.post("/v1/messages", ASK)
         assert (answer.status, answer.json["type"], answer.json["error"]["type"]) == (403 if code == 401 else code, "error", kind)
-        assert "AKIDEXAMPLE" not in answer.text
+        assert "AKIDhush" not in answer.text
 
 
 async def test_a_throttled_claude_is_asked_again_like_any_other_model_of_bedrocks(tmp_path):
@@ -186,7 +186,7 @@ async def test_the_request_goes_out_as_bedrock_wants_it_and_else_as_it_came(tmp_
         "anthropic_version": "bedrock-2023-05-31",
         "anthropic_beta": ["context-1m-2025-08-07"],
     }
-    assert seen.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert seen.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDhush/")
     assert "/eu-west-1/bedrock/aws4_request" in seen.headers["authorization"]
     assert not {"anthropic-beta", "anthropic-version", "accept", "x-api-key"} & set(seen.headers)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from aiohttp import web
 
 from conformance import KEY, KINDS, case
 from harness import proxied
+from pilotfish import providers
 from pilotfish.simulated import SimulatedVendor
 
 # What another service is asked after; a `bad_request` is the client's own and is answered with it.
@@ -37,7 +40,22 @@ class Documented:
             return web.json_response({}, status=404)
         error = self.errors[int(number)]
         body = error["body"] if isinstance(error["body"], str) else json.dumps(error["body"])
-        return web.Response(status=error["status"], text=body, headers=error.get("headers"), content_type="application/json")
+        headers = {name: of_today(value) for name, value in error.get("headers", {}).items()}
+        return web.Response(status=error["status"], text=body, headers=headers, content_type="application/json")
+
+
+# The fixtures' now: 2015-10-21T07:28:00Z.
+THEN = 1445412480.0
+
+
+def of_today(value: str) -> str:
+    """A date of the fixtures, as long after now as it is after theirs; anything else as it is."""
+    if value.startswith("2015-10-21T"):
+        at = datetime.fromisoformat(value).timestamp() - THEN + time.time()
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if value.startswith("14454") and len(value) == 13:
+        return str(round(float(value) + (time.time() - THEN) * 1000))
+    return value
 
 
 @asynccontextmanager
@@ -74,12 +92,12 @@ def key(monkeypatch):
 async def test_documented_errors_fail_over_cool_down_or_reach_the_client(kind, tmp_path):
     async with documented(kind) as vendor, SimulatedVendor() as backup:
         errors = [(i, e) for i, e in enumerate(vendor.errors) if e["status"] >= 400]
-        providers: dict[str, Any] = {f"p{i}": provider_at(kind, f"{vendor.base}/{i}", f"{vendor.base}/token") for i, _ in errors}
-        providers["backup"] = {"kind": "openai", "api_base": backup.base, "no_key_required": True}
+        accounts: dict[str, Any] = {f"p{i}": provider_at(kind, f"{vendor.base}/{i}", f"{vendor.base}/token") for i, _ in errors}
+        accounts["backup"] = {"kind": "openai", "api_base": backup.base, "no_key_required": True}
         model = case(kind)["model"]
         rules = {
             "defaults": {"retries": {"max_retries": 0}, "health": {"probe_enabled": False}},
-            "providers": providers,
+            "providers": accounts,
             "rules": [
                 {
                     "name": f"r{i}",
@@ -103,54 +121,103 @@ async def test_documented_errors_fail_over_cool_down_or_reach_the_client(kind, t
                 service = await proxy.service(f"p{i}", model)
                 cools = error["outcome"] in ("rate_limited", "auth_failed")
                 assert (service["state"] != "serving") is cools, (i, error["outcome"], service)
+                if cools and error.get("wait_s", 0) > 10:
+                    assert error["wait_s"] - 5 < service["seconds_left"] <= error["wait_s"], "as long as the vendor asked for"
             status = json.dumps(await proxy.status()) + (await proxy.admin("/metrics")).text
             assert KEY not in status
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if "limits" in case(k) and "requests" in case(k)["limits"]["remaining"]])
-async def test_documented_quota_headers_reach_the_status(kind, tmp_path):
-    headers = case(kind)["limits"]["headers"]
+WHOLE: dict[str, Any] = {
+    "id": "1",
+    "object": "chat.completion",
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+}
+MESSAGE: dict[str, Any] = {
+    "id": "1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [{"type": "text", "text": "hi"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+}
+LIMITED = [kind for kind in KINDS if "limits" in case(kind)]
+
+
+@asynccontextmanager
+async def telling(headers: dict[str, str]) -> AsyncIterator[str]:
+    """A vendor that answers well, with these headers."""
 
     async def answer(request: web.Request) -> web.Response:
-        body = {
-            "id": "1",
-            "object": "chat.completion",
-            "model": "m",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
-        }
-        if request.path.endswith("/messages"):
-            body = {
-                "id": "1",
-                "type": "message",
-                "role": "assistant",
-                "model": "m",
-                "content": [{"type": "text", "text": "hi"}],
-                "stop_reason": "end_turn",
-                "usage": {"input_tokens": 1, "output_tokens": 1},
-            }
-        return web.json_response(body, headers=headers)
+        return web.json_response(MESSAGE if request.path.endswith("/messages") else WHOLE, headers=headers)
 
     app = web.Application()
     app.router.add_post("/{tail:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    base = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
-    model = case(kind)["model"]
-    rules = {
-        "providers": {"p": provider_at(kind, base, "")},
-        "rules": [{"request_model": "m", "services": [{"provider": "p", "model": model}]}],
-    }
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+async def test_documented_quota_headers_reach_the_status(kind, tmp_path):
+    told, model = case(kind)["limits"], case(kind)["model"]
+    async with telling(told["headers"]) as base:
+        rules = {
+            "providers": {"p": provider_at(kind, base, "")},
+            "rules": [{"request_model": "m", "services": [{"provider": "p", "model": model}]}],
+        }
         async with proxied(tmp_path, yaml.safe_dump(rules)) as proxy:
             assert (await proxy.chat("m")).status == 200
-            service = await proxy.service("p", model)
-            assert service["headroom"]["requests"] == case(kind)["limits"]["remaining"]["requests"]
-            told = case(kind)["limits"]
+            headroom = (await proxy.service("p", model))["headroom"]
+            assert {unit: headroom[unit] for unit in told["remaining"]} == told["remaining"]
             for what in ("remaining", "limit"):
                 for unit, value in told[what].items():
                     metric = f"pilotfish_ratelimit_{what}"
                     assert await proxy.metric(metric, provider="p", model=model, kind=unit) == value
-    finally:
-        await runner.cleanup()
+
+
+def used_up(kind: str, unit: str) -> dict[str, str]:
+    """The documented headers, with nothing left of this unit for a minute, each as the vendor writes it."""
+    index = providers.get(kind).limits.index
+    changed = dict(case(kind)["limits"]["headers"])
+    for name, value in changed.items():
+        what, of = index.get(name.encode(), ("", ""))
+        if what == "remaining" and of == unit:
+            changed[name] = "0"
+        elif what == "reset":
+            changed[name] = in_a_minute(value)
+    return changed
+
+
+def in_a_minute(like: str) -> str:
+    at = time.time() + 60
+    if "T" in like:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if like.isdigit() and len(like) == 13:
+        return str(round(at * 1000))
+    return "1m0s" if like.endswith("s") else "60"
+
+
+@pytest.mark.parametrize(("kind", "unit"), [(kind, unit) for kind in LIMITED for unit in case(kind)["limits"]["remaining"]])
+async def test_a_service_whose_quota_is_used_up_is_left_before_it_must_refuse(kind, unit, tmp_path):
+    model = case(kind)["model"]
+    async with telling(used_up(kind, unit)) as base, SimulatedVendor() as backup:
+        rules = {
+            "providers": {"p": provider_at(kind, base, ""), "backup": {"kind": "openai", "api_base": backup.base, "no_key_required": True}},
+            "rules": [
+                {
+                    "request_model": "m",
+                    "services": [{"provider": "p", "model": model}, {"provider": "backup", "model": "sim-n2", "tier": 1}],
+                }
+            ],
+        }
+        async with proxied(tmp_path, yaml.safe_dump(rules)) as proxy:
+            answers = [await proxy.chat("m") for _ in range(3)]
+            assert [a.headers["x-pilotfish-service"] for a in answers] == [f"p/{model}", "backup/sim-n2", "backup/sim-n2"]
+            assert [a.headers["x-pilotfish-attempts"] for a in answers] == ["1", "1", "1"], "nobody was refused first"
+            assert (await proxy.service("p", model))["state"] == "serving"

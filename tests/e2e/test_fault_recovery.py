@@ -82,24 +82,24 @@ async def test_retry_after_keeps_everybody_away_until_then(tmp_path):
 
 async def test_one_of_two_keys_is_refused_and_nobody_notices(tmp_path, monkeypatch):
     """The other key serves, the refused one is not used again, and neither is told to anyone."""
-    monkeypatch.setenv("REVOKED", "sk-revoked-key")
-    monkeypatch.setenv("GOOD", "sk-good-key")
+    monkeypatch.setenv("REVOKED", "sk-hush-revoked")
+    monkeypatch.setenv("GOOD", "sk-hush-good")
     provider = {"tokens": [{"env": "REVOKED"}, {"env": "GOOD"}]}
-    async with two_vendors(tmp_path, provider=provider, key="sk-good-key") as (proxy, flaky, steady):
+    async with two_vendors(tmp_path, provider=provider, key="sk-hush-good") as (proxy, flaky, steady):
         answers = [await proxy.chat("m") for _ in range(6)]
         assert {(a.status, a.headers["x-pilotfish-service"]) for a in answers} == {(200, "flaky/sim-large")}
         assert [seen.status for seen in flaky.requests if seen.method == "POST"].count(401) == 1
         assert not steady.requests
         shown = f"{[a.headers for a in answers]} {proxy.log} {await proxy.status()}"
-        assert "sk-revoked-key" not in shown
-        assert "sk-good-key" not in shown
+        assert "sk-hush-revoked" not in shown
+        assert "sk-hush-good" not in shown
 
 
 async def test_both_keys_refused_is_the_next_service_and_no_word_of_the_keys(tmp_path, monkeypatch):
-    monkeypatch.setenv("REVOKED", "sk-revoked-key")
-    monkeypatch.setenv("GOOD", "sk-also-revoked")
+    monkeypatch.setenv("REVOKED", "sk-hush-revoked")
+    monkeypatch.setenv("GOOD", "sk-hush-revoked-too")
     provider = {"tokens": [{"env": "REVOKED"}, {"env": "GOOD"}]}
-    async with two_vendors(tmp_path, provider=provider, key="sk-another") as (proxy, flaky, _steady):
+    async with two_vendors(tmp_path, provider=provider, key="sk-hush-another") as (proxy, flaky, _steady):
         answer = await proxy.chat("m")
         assert (answer.status, answer.headers["x-pilotfish-service"], answer.headers["x-pilotfish-attempts"]) == (
             200,
@@ -129,7 +129,7 @@ async def test_a_failover_is_accounted_once_and_truly(tmp_path):
 async def test_a_server_that_lists_no_models_comes_back_by_a_request(tmp_path):
     """A gateway before a vendor may serve the chats alone: that its list is not found says nothing of the service."""
     async with SimulatedVendor() as flaky, SimulatedVendor() as steady:
-        keys = {"region": "us-east-1", "access_key": "a", "secret_key": "b"}
+        keys = {"region": "us-east-1", "access_key": "hush-a", "secret_key": "hush-b"}
         rules = {
             "defaults": {"cooldown": {"base_delay_s": 0.2, "multiplier": 1, "max_delay_s": 0.2}, "retries": {"max_retries": 0}},
             "providers": {

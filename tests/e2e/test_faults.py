@@ -13,6 +13,7 @@ from faults import CASES, CHUNKS, RETRIES, TIMEOUTS, Case, Expected
 from harness import proxied
 from listening import STYLES, Heard, Listener
 from pilotfish.simulated import Profile, SimulatedVendor
+from planted import PROVIDER_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -70,13 +71,13 @@ def rules(base: str) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def key():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FAULTS_KEY", "provider-key")
+        patch.setenv("FAULTS_KEY", PROVIDER_KEY)
         yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def vendor(key):
-    async with SimulatedVendor(key="provider-key", profile=Profile(chunks=CHUNKS, gap_s=0.005)) as vendor:
+    async with SimulatedVendor(key=PROVIDER_KEY, profile=Profile(chunks=CHUNKS, gap_s=0.005)) as vendor:
         yield vendor
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -12,8 +13,9 @@ from aiohttp import web
 
 from harness import proxied
 from pilotfish.simulated import Fault, SimulatedVendor
+from planted import CLIENT_KEY, PROVIDER_KEY
 
-KEY = "sk-provider-1234567890"
+KEY = PROVIDER_KEY
 RULES = """
 providers: {{v: {{kind: {kind}, api_base: {base}, token: {{env: PASSING_KEY}}}}}}
 rules:
@@ -188,9 +190,9 @@ async def test_a_trace_goes_on(proxy, vendor):
 # Secrets
 
 SECRETS = {
-    "authorization": "Bearer client-secret", "x-api-key": "client-secret", "api-key": "client-secret", "x-goog-api-key": "client-secret",
-    "cookie": "session=client-secret", "proxy-authorization": "Basic client-secret", "x-amz-security-token": "client-secret",
-    "ocp-apim-subscription-key": "client-secret", "x-my-token": "client-secret",
+    "authorization": f"Bearer {CLIENT_KEY}", "x-api-key": CLIENT_KEY, "api-key": CLIENT_KEY, "x-goog-api-key": CLIENT_KEY,
+    "cookie": f"session={CLIENT_KEY}", "proxy-authorization": f"Basic {CLIENT_KEY}", "x-amz-security-token": CLIENT_KEY,
+    "ocp-apim-subscription-key": CLIENT_KEY, "x-my-token": CLIENT_KEY,
 }  # fmt: skip
 
 
@@ -203,12 +205,28 @@ async def test_no_credential_of_the_client_goes_upstream(tmp_path, vendor, path,
         "/model/m/converse": {"messages": [{"role": "user", "content": [{"text": "x"}]}]},
     }.get(path, chat)
     async with proxied(tmp_path, RULES.format(kind=kind, base=vendor.base + base)) as proxy:
-        answer = await proxy.post(f"{path}?key=client-secret&api_key=client-secret&alt=json", body, SECRETS)
+        answer = await proxy.post(f"{path}?key={CLIENT_KEY}&api_key={CLIENT_KEY}&alt=json", body, SECRETS)
         assert answer.status == 200
         log = str(proxy.record())
     seen = vendor.requests[0]
-    assert "client-secret" not in str((seen.headers, seen.path, seen.query, seen.body))
-    assert "client-secret" not in log
+    assert CLIENT_KEY not in str((seen.headers, seen.path, seen.query, seen.body))
+    assert CLIENT_KEY not in log
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/nowhere", "/nowhere", "/v1/models", "/v1beta/models/m:what", "/model/m/converse"]
+)
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"model":"m"}', b'{"model":"unknown","messages":[]}'])
+async def test_a_request_that_comes_to_nothing_does_not_tell_the_clients_key(proxy, path, body):
+    """`leaks` listens to answers, logs and exceptions."""
+    asked = f"{path}?key={CLIENT_KEY}&api_key={CLIENT_KEY}"
+    assert (await proxy.post(asked, body, SECRETS)).status >= 400
+    for method in ("GET", "PUT", "HEAD"):
+        async with proxy.http.request(method, proxy.base + asked, headers=SECRETS) as answer:
+            await answer.read()
+    explained = f"{proxy.app.admin_base}/explain?path={quote(asked)}"
+    async with proxy.http.post(explained, data=body, headers=SECRETS) as answer:
+        assert "rule" in await answer.json()
 
 
 @pytest.mark.parametrize("code", ["invalid_api_key", "odd"])
@@ -232,11 +250,11 @@ async def test_the_providers_key_is_nowhere_even_if_the_vendor_quotes_it(tmp_pat
 
 
 async def test_a_refused_key_takes_the_service_out_and_says_why_without_it(tmp_path, vendor, monkeypatch):
-    monkeypatch.setenv("PASSING_KEY", "sk-wrong-key")
+    monkeypatch.setenv("PASSING_KEY", "sk-hush-wrong")
     async with proxied(tmp_path, RULES.format(kind="openai", base=f"{vendor.base}/v1")) as proxy:
         answer = await proxy.chat("m")
         assert answer.status == 401
-        assert "sk-wrong" not in answer.text
+        assert "hush" not in answer.text
         assert (await proxy.service("v", "sim-n2"))["state"] == "cooling"
         again = await proxy.chat("m")
         assert (again.status >= 400, again.headers["x-pilotfish-attempts"]) == (True, "0")

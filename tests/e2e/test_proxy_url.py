@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from harness import proxied
+from harness import proxied, until
+from pilotfish.simulated import SimulatedVendor
 
 REPLY = {
     "id": "1",
@@ -83,3 +84,15 @@ rules:
         assert answer.status == 502
         assert "127.0.0.1:9" in answer.text
         assert "hush" not in answer.text + json.dumps(proxy.log)
+
+
+async def test_a_password_in_any_address_of_the_settings_is_kept_quiet(tmp_path, capfd):
+    """Redis and the collector of traces are not there, and both say so in the log; `leaks` listens."""
+    addresses = {"redis_url": "redis://user:hush@127.0.0.1:9/0", "otlp_endpoint": "http://user:hush@127.0.0.1:9"}
+    async with SimulatedVendor() as vendor:
+        rules = f"providers: {{p: {{kind: openai, api_base: {vendor.base}, no_key_required: true}}}}"
+        async with proxied(tmp_path, rules, **addresses) as proxy:
+            assert (await proxy.chat("p/sim-n2")).status == 200
+            said: list[str] = []
+            await until(lambda: said.append("".join(capfd.readouterr())) or "no answer from redis" in "".join(said))
+    assert "127.0.0.1:9" in "".join(said)

@@ -121,9 +121,9 @@ def leftovers() -> list[Any]:
 
 @pytest.mark.timeout(180)
 async def test_everything_is_accounted_once_and_nothing_is_left(tmp_path, monkeypatch):
-    monkeypatch.setenv("SOAK_KEY", "soak-key")
+    monkeypatch.setenv("SOAK_KEY", "hush-soak")
     rng = random.Random(7)
-    async with SimulatedVendor(profile=Profile(gap_s=0.002), key="soak-key") as vendor:
+    async with SimulatedVendor(profile=Profile(gap_s=0.002), key="hush-soak") as vendor:
         before = asyncio.all_tasks()
         sent: list[str] = []
         attempts: Counter[str] = Counter()

@@ -9,8 +9,9 @@ from pilotfish.core.outcome import Failure, Outcome
 from pilotfish.shell import access_log
 from pilotfish.shell.access_log import AccessLog
 from pilotfish.simulated import Fault, SimulatedVendor
+from planted import CLIENT_KEY, PROVIDER_KEY
 
-CLIENT_KEY, VENDOR_KEY, WORDS = "sk-client-0123456789", "sk-vendor-9876543210", "the launch code is 0000"
+WORDS = "the launch code is 0000"
 
 
 def run(code=200, attempts=1, forced=False):
@@ -60,8 +61,8 @@ def test_a_failure_after_the_status_was_sent_is_always_logged(logged):
 
 
 async def test_no_key_and_no_word_of_a_client_is_in_the_log_or_on_the_admin_port(tmp_path, monkeypatch):
-    monkeypatch.setenv("SEE_VENDOR_KEY", VENDOR_KEY)
-    async with SimulatedVendor(key=VENDOR_KEY) as vendor:
+    monkeypatch.setenv("SEE_VENDOR_KEY", PROVIDER_KEY)
+    async with SimulatedVendor(key=PROVIDER_KEY) as vendor:
         rules = f"""
 providers: {{sim: {{kind: openai, api_base: {vendor.base}, token: {{env: SEE_VENDOR_KEY}}}}}}
 rules: [{{name: chat, request_model: gpt, services: [{{provider: sim, model: sim-large}}]}}]
@@ -77,5 +78,5 @@ rules: [{{name: chat, request_model: gpt, services: [{{provider: sim, model: sim
             for path in ("/status", "/recent", "/metrics", "/"):
                 shown += (await proxy.admin(path)).text
             shown += (await proxy.admin("/explain", body)).text
-    for secret in (CLIENT_KEY, VENDOR_KEY, WORDS):
+    for secret in (CLIENT_KEY, PROVIDER_KEY, WORDS):
         assert secret not in shown

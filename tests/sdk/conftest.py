@@ -12,6 +12,7 @@ from google.genai import types as genai_types
 
 from harness import proxied
 from pilotfish.simulated import Profile, SimulatedVendor
+from planted import CLIENT_KEY, PROVIDER_KEY
 
 RULES = """
 providers:
@@ -27,13 +28,13 @@ defaults: {{retries: {{max_retries: 0, max_ms: 100}}}}
 @pytest.fixture
 async def vendor():
     """Refuses every request without the provider's key: a client's own would not pass."""
-    async with SimulatedVendor(key="provider-key", profile=Profile(chunks=8)) as vendor:
+    async with SimulatedVendor(key=PROVIDER_KEY, profile=Profile(chunks=8)) as vendor:
         yield vendor
 
 
 @pytest.fixture
 async def proxy(vendor, tmp_path, monkeypatch):
-    monkeypatch.setenv("SDK_KEY", "provider-key")
+    monkeypatch.setenv("SDK_KEY", PROVIDER_KEY)
     async with proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
         yield proxy
 
@@ -51,32 +52,32 @@ def model(upstream):
 
 @pytest.fixture
 async def openai(proxy):
-    async with openai_sdk.AsyncOpenAI(base_url=f"{proxy.base}/v1", api_key="client-key", max_retries=0) as client:
+    async with openai_sdk.AsyncOpenAI(base_url=f"{proxy.base}/v1", api_key=CLIENT_KEY, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def openai_sync(proxy):
     """Its calls belong into a thread, since proxy and vendor run in this one."""
-    with openai_sdk.OpenAI(base_url=f"{proxy.base}/v1", api_key="client-key", max_retries=0) as client:
+    with openai_sdk.OpenAI(base_url=f"{proxy.base}/v1", api_key=CLIENT_KEY, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 async def anthropic(proxy):
-    async with anthropic_sdk.AsyncAnthropic(base_url=proxy.base, api_key="client-key", max_retries=0) as client:
+    async with anthropic_sdk.AsyncAnthropic(base_url=proxy.base, api_key=CLIENT_KEY, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def anthropic_sync(proxy):
-    with anthropic_sdk.Anthropic(base_url=proxy.base, api_key="client-key", max_retries=0) as client:
+    with anthropic_sdk.Anthropic(base_url=proxy.base, api_key=CLIENT_KEY, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 async def google(proxy):
-    client = genai.Client(api_key="client-key", http_options=genai_types.HttpOptions(base_url=proxy.base))
+    client = genai.Client(api_key=CLIENT_KEY, http_options=genai_types.HttpOptions(base_url=proxy.base))
     yield client.aio
     await client.aio.aclose()
     client.close()
@@ -88,8 +89,8 @@ def bedrock(proxy):
         "bedrock-runtime",
         region_name="us-east-1",
         endpoint_url=proxy.base,
-        aws_access_key_id="client-key",
-        aws_secret_access_key="client-key",
+        aws_access_key_id=CLIENT_KEY,
+        aws_secret_access_key=CLIENT_KEY,
         config=Config(retries={"total_max_attempts": 1}),
     )
     yield client

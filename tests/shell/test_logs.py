@@ -1,4 +1,6 @@
-"""What the proxy says of itself goes to standard error, and must never be what ends it."""
+"""What the proxy says of itself goes to standard error: it must never be what ends it, and never shows with which values it failed."""
+
+from __future__ import annotations
 
 import io
 import logging
@@ -7,6 +9,7 @@ import pytest
 import structlog
 
 from pilotfish.shell import logs
+from planted import planted
 
 
 class Full(io.StringIO):
@@ -15,10 +18,11 @@ class Full(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def restored(monkeypatch):
+def as_before(monkeypatch):
     monkeypatch.setattr(logging, "raiseExceptions", True)
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -42,3 +46,22 @@ def test_lines_are_json_with_their_time_and_level(capsys):
     assert '"event":"listening"' in said
     assert '"level":"info"' in said
     assert '"timestamp":"' in said
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_does_not_show_local_variables(form, capsys):
+    """Rich, where it is installed beside structlog, shows them: keys and requests among them."""
+    logs.set_up("info", form)
+
+    def send() -> None:
+        key = planted()
+        raise ValueError(f"{len(key)} is not a number")
+
+    try:
+        send()
+    except ValueError:
+        structlog.get_logger("test").exception("bug", where="here")
+    said = capsys.readouterr().err
+    assert "is not a number" in said
+    assert "in send" in said
+    assert "hush" not in said

@@ -12,6 +12,7 @@ from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider, SecretRef
 from pilotfish.shell.credentials import Credentials, Surroundings
 from pilotfish.shell.probe import AUTHENTICATION, CONNECTIVITY, MAX_MESSAGE, PROVIDER, UNSUPPORTED, probe, probe_url
+from planted import planted
 
 KEY = SecretRef("literal", value="hush")
 
@@ -102,6 +103,24 @@ async def test_each_status_has_its_stage(vendor, kind, status, body, ok, stage):
     assert result.latency_ms >= 0
 
 
+@pytest.mark.parametrize("own", [{}, {"tokens": (), "headers": (("Authorization", f"Bearer {planted()}"),)}])
+@pytest.mark.parametrize("status", [400, 404, 500])
+async def test_a_key_that_the_vendor_quotes_is_not_told(vendor, status, own):
+    """Whatever it refuses: nothing says that it refused the key. It may also stand in a header of the rules."""
+    vendor.status, vendor.body = status, json.dumps({"error": {"message": f"{planted()} may not list models"}}).encode()
+    result = await probed(provider_of("openai", vendor.url, **{"tokens": (SecretRef("literal", value=planted()),), **own}))
+    assert (result.stage, result.message) == (PROVIDER, f"unexpected status {status}: [key] may not list models")
+
+
+@pytest.mark.parametrize("said", ["first\r\nsecond \x1b[31mred\x07", "first\n\n\tsecond\x00" + "x" * 5000, "first\u2028\u202e second"])
+async def test_what_the_vendor_says_is_one_line_that_a_terminal_can_show(vendor, said):
+    vendor.status, vendor.body = 500, json.dumps({"error": {"message": said}}).encode()
+    message = (await probed(provider_of("openai", vendor.url))).message
+    assert message.startswith("unexpected status 500: first")
+    assert message.isprintable()
+    assert len(message) <= 300
+
+
 async def test_a_rate_limit_proves_the_key_and_tells_when_to_come_back(vendor):
     vendor.status, vendor.headers = 429, {"retry-after": "7"}
     result = await probed(provider_of("openai", vendor.url))
@@ -144,20 +163,20 @@ async def test_several_keys_are_well_if_all_are(vendor):
     result = await probed(both, {"SECOND": "hush2"})
     assert (result.ok, result.message) == (True, "ok (all 2 keys)")
     result = await probed(both)
-    assert (result.ok, result.message) == (
-        False,
-        "1 of 2 keys failed; environment variable SECOND: environment variable SECOND is missing or empty",
-    )
+    assert (result.ok, result.message) == (False, "1 of 2 keys failed; environment variable SECOND is missing or empty")
+    vendor.decide = lambda headers: 401 if headers["authorization"] == "Bearer hush2" else 200
+    result = await probed(both, {"SECOND": "hush2"})
+    assert (result.ok, result.message) == (False, "1 of 2 keys failed; environment variable SECOND: the key was refused")
 
 
 async def test_a_key_rotated_since_is_tried_at_once(vendor, tmp_path):
     file = tmp_path / "key"
-    file.write_text("old")
+    file.write_text("hush-old")
     provider = provider_of("openai", vendor.url, tokens=(SecretRef("file", str(file)),))
 
     def rotating(headers: dict[str, str]) -> int:
-        file.write_text("newer")
-        return 200 if headers["authorization"] == "Bearer newer" else 401
+        file.write_text("hush-newer")
+        return 200 if headers["authorization"] == "Bearer hush-newer" else 401
 
     vendor.decide = rotating
     assert (await probed(provider)).ok
@@ -177,7 +196,7 @@ async def test_the_key_goes_where_the_vendor_wants_it(vendor):
 
 
 async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
-    vendor.body = json.dumps({"token": "t", "endpoints": {"api": vendor.url}, "data": []}).encode()
+    vendor.body = json.dumps({"token": "hush-t", "endpoints": {"api": vendor.url}, "data": []}).encode()
     base = providers.get("github_copilot").base_url
     result = await probed(provider_of("github_copilot", base, options={"token_url": f"{vendor.url}/exchange"}))
     assert result.ok

@@ -289,4 +289,4 @@ def test_an_address_that_cannot_be_used_is_refused_at_the_start(url: str, proble
 
 def test_the_password_of_the_address_is_in_no_log() -> None:
     ledger, _, _ = ledger_of(service("m"))
-    assert Shared("redis://user:hunter2@10.0.0.1:6380/0", ledger, Budgets()).address == "10.0.0.1:6380"
+    assert Shared("redis://user:hush@10.0.0.1:6380/0", ledger, Budgets()).address == "10.0.0.1:6380"

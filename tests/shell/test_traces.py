@@ -178,4 +178,4 @@ async def test_a_collector_that_is_away_disturbs_no_request(tmp_path, caplog):
 
 def test_an_endpoint_that_is_no_url_is_refused_at_start():
     with pytest.raises(StartError, match="PILOTFISH_OTLP_ENDPOINT: expected http"):
-        App(Settings(otlp_endpoint="collector:4317"))
+        App(Settings(otlp_endpoint="user:hush@collector:4317"))

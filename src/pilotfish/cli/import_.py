@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         result = imported(_parsed(args.file), known)
     except ValueError as e:
         raise StartError(f"{args.file}: {e}") from None
-    print(yaml.safe_dump(result.rules, sort_keys=False, allow_unicode=True, width=120), end="")
+    print(yaml.dump(result.rules, Dumper=_WrittenOut, sort_keys=False, allow_unicode=True, width=120), end="")
     for line in result.lost:
         print(f"not carried over: {line}", file=sys.stderr)
     try:
@@ -42,6 +42,13 @@ def run(args: argparse.Namespace) -> int:
             print(f"to be mended: {problem.path or '.'}: {problem.message}", file=sys.stderr)
         return 1
     return 0
+
+
+class _WrittenOut(yaml.SafeDumper):
+    """What two rules share is written twice: people will change one of them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _parsed(name: str) -> Any:

@@ -63,15 +63,18 @@ async def _probe(snapshot: Snapshot, wanted: list[str], settings: Settings) -> l
     chosen = [p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)]
     surroundings = Surroundings(secrets_dir=settings.secrets_dir)
 
+    # All that takes time without waiting comes first, for all of them: it is not the vendors' latency.
+    problems = {p.name: problems_of(p, surroundings) for p in chosen}
+    credentials = {p.name: Credentials(p, surroundings) for p in chosen if not problems[p.name]}
+
     async def one(provider: Provider) -> ProbeResult:
-        problems = problems_of(provider, surroundings)
-        if problems:
-            return ProbeResult(provider.name, False, "authentication", None, 0, "; ".join(problems))
-        credentials = Credentials(provider, surroundings)
+        if problems[provider.name]:
+            return ProbeResult(provider.name, False, "authentication", None, 0, "; ".join(problems[provider.name]))
+        keys = credentials[provider.name]
         try:
-            return await probe(provider, credentials.keys, surroundings.fetcher)
+            return await probe(provider, keys.keys, surroundings.fetcher)
         finally:
-            await credentials.close()
+            await keys.close()
 
     return [result.as_dict() for result in await asyncio.gather(*(one(p) for p in chosen))]
 

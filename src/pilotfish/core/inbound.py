@@ -244,6 +244,9 @@ _NOT_BACK = frozenset(
         b"content-encoding", b"set-cookie", b"server", b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id",
         b"report-to", b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers", b"x-envoy-upstream-service-time",
         b"x-content-type-options", b"vary",
+        # A server that sends back what it was asked with must not show the client the provider's key.
+        b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key",
+        b"x-amzn-bedrock-api-key", b"x-amz-security-token",
     }
 )  # fmt: skip
 _NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")

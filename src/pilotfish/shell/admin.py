@@ -112,10 +112,11 @@ class Admin:
 
 def explain_request(engine: Engine, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str) -> dict[str, Any]:
     """The shape of `/explain`. Raises ClientError where no rule takes the request, or it cannot be read."""
-    surface = surfaces.find(path.partition("?")[0])
+    path, _, query = path.partition("?")  # which may hold a client's key
+    surface = surfaces.find(path)
     if surface is None:
         raise ClientError(400, "unknown_path", f"no such path: POST {path}")
-    inbound = Inbound(surface, path, "", headers, body, "explain", client_ip)
+    inbound = Inbound(surface, path, query, headers, body, "explain", client_ip)
     desk, why, _ = engine.desk_for(inbound)
     plan, block, checked = engine.planned(desk, inbound, checked=True)
     return explained(plan, why, checked, block, time.monotonic(), time.time())

@@ -321,7 +321,7 @@ class _LoopErrors:
 def _tracer(endpoint: str) -> Tracer:
     """Imported only here: who has no traces pays nothing for them. Raises StartError."""
     if not endpoint.startswith(("http://", "https://")):
-        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint!r}")
+        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint.rpartition('@')[2]!r}")
     try:
         from pilotfish.shell.traces import Tracer
     except ImportError:

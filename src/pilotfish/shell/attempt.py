@@ -15,6 +15,7 @@ from pilotfish.core.inbound import forwarded
 from pilotfish.core.ledger import Timings
 from pilotfish.core.outcome import Failure, Outcome, Usage
 from pilotfish.core.provider import CHAT_STYLES
+from pilotfish.core.quoted import error_without, secrets_in, without
 from pilotfish.core.style import ERROR, MALFORMED
 from pilotfish.core.usage import cost_of, final_usage
 from pilotfish.errors import ClientError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
 WHOLE_BYTES = 64 * 1024 * 1024  # an answer that does not come in pieces is held to this size
-KEY_BYTES = 8  # what is shorter is no secret, but may be any word
 AFTER_FINISH_S = 2.0  # how long after a finish reason the proper end is waited for
 _LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
@@ -281,7 +281,7 @@ class Attempt:
                 self.pause()  # waiting for the race's grace: what it says meanwhile stays in the socket
 
     def _stream_error(self, error: ErrorInfo, now: float) -> None:
-        failure = failure_of(self.service.provider.kind, self.status, self.headers, error, time.time())
+        failure = self._told(error)
         if self.channel is not None and self.channel.contents:
             self._broke(failure.outcome, failure.message, now, failure.status, failure.code)
         else:
@@ -320,7 +320,7 @@ class Attempt:
         if flags & MALFORMED:
             self._fail(self._bad(Outcome.SERVER_ERROR, "the upstream answered 200 with something that is not an answer of its style"), now)
         elif flags & ERROR and watcher.error is not None:
-            self._fail(failure_of(self.service.provider.kind, self.status, self.headers, watcher.error, time.time()), now)
+            self._fail(self._told(watcher.error), now)
         else:
             try:
                 self.body = self.run.reply_body(self, body)
@@ -332,8 +332,9 @@ class Attempt:
 
     def _refused(self, now: float) -> None:
         """An error status, its body read as far as it is read."""
-        body = self._without_key(b"".join(self._parts)[:ERROR_BYTES])
-        self.headers = [(name, self._without_key(value)) for name, value in self.headers]
+        secrets = self._secrets()
+        body = without(b"".join(self._parts), secrets)[:ERROR_BYTES]
+        self.headers = [(name, without(value, secrets)) for name, value in self.headers]
         assert self.call is not None
         kind = self.service.provider.kind
         envelope = kind.envelopes.get(self._op)
@@ -362,13 +363,15 @@ class Attempt:
     def _error_type(self) -> str:
         return next((v.decode("latin-1") for n, v in self.headers if n == b"x-amzn-errortype"), "")
 
-    def _without_key(self, data: bytes) -> bytes:
-        """Some vendors quote the key that they were sent, whatever they refuse."""
-        for _, value in self._secret or ():
-            key = value.rpartition(b" ")[2]
-            if len(key) >= KEY_BYTES:
-                data = data.replace(key, b"[key]")
-        return data
+    def _secrets(self) -> list[bytes]:
+        """What went along with the request and must not come back in an error's words."""
+        return secrets_in((*(self._secret or ()), *self.link.own_secrets))
+
+    def _told(self, error: ErrorInfo) -> Failure:
+        """The failure behind an error inside an answer that began well."""
+        error = error_without(error, self._secrets())
+        failure = failure_of(self.service.provider.kind, self.status, self.headers, error, time.time())
+        return self._without_secrets(failure) if failure.outcome is Outcome.AUTH_FAILED else failure
 
     def _without_secrets(self, failure: Failure) -> Failure:
         """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""

@@ -7,6 +7,7 @@ from encodings.idna import Codec
 from typing import NamedTuple
 
 from pilotfish.core.plan import op_for
+from pilotfish.core.quoted import carries_secret
 from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of, yielding_headers
 from pilotfish.core.snapshot import Provider, Service
 from pilotfish.shell.credentials.keys import Call, Headers, Key
@@ -46,6 +47,7 @@ class Link:
         # Sent only where the client of the same style did not set them itself.
         self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
+        self.own_secrets = tuple(h for h in fixed if carries_secret(h[0]))
         self._signs = auth_of(provider).scheme == "aws_sigv4"
 
     def pool(self, key: int) -> Pool:

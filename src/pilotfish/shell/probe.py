@@ -15,6 +15,7 @@ from pilotfish import styles
 from pilotfish.core.classify import failure_of
 from pilotfish.core.hints import value_of
 from pilotfish.core.outcome import Outcome
+from pilotfish.core.quoted import carries_secret, secrets_in, without
 from pilotfish.core.request_url import auth_of, fixed_headers, origin_of, own_auth
 from pilotfish.core.snapshot import Provider
 from pilotfish.core.style import ErrorInfo
@@ -56,7 +57,13 @@ async def probe(provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeo
     if not bad:
         return results[0]._replace(message=f"{results[0].message} (all {len(results)} keys)")
     key, first = bad[0]
-    return first._replace(message=f"{len(bad)} of {len(results)} keys failed; {key.label}: {first.message}")
+    named = first.message if first.message.startswith(key.label) else f"{key.label}: {first.message}"
+    return first._replace(message=f"{len(bad)} of {len(results)} keys failed; {named}")
+
+
+def _on_a_line(words: str) -> str:
+    """A vendor's words for a terminal: its line ends would break the table, its control characters the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(words[: 2 * MAX_MESSAGE].split()))
 
 
 async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float = TIMEOUT_S) -> ProbeResult:
@@ -65,7 +72,7 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
 
     def told(ok: bool, stage: str, status: int | None, message: str, outcome: Outcome | None, wait_s: float | None = None) -> ProbeResult:
         latency_ms = round((time.monotonic() - began) * 1000)
-        return ProbeResult(provider.name, ok, stage, status, latency_ms, message[:MAX_MESSAGE], outcome, wait_s)
+        return ProbeResult(provider.name, ok, stage, status, latency_ms, _on_a_line(message)[:MAX_MESSAGE], outcome, wait_s)
 
     if isinstance(key, NoKey) and provider.kind.needs_key and not provider.no_key_required and not own_auth(provider):
         return told(False, AUTHENTICATION, None, "no key is configured", Outcome.AUTH_FAILED)
@@ -77,7 +84,8 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
             answer = await _get(provider, url, headers, fetcher, timeout_s)
             if answer.status == 401 and key.refused(headers):
                 # A key that was rotated or a token that was revoked: once more with the new one, as the engine does.
-                answer = await _get(provider, url, await _authentication(key, url), fetcher, timeout_s)
+                headers = await _authentication(key, url)
+                answer = await _get(provider, url, headers, fetcher, timeout_s)
     except CredentialError as e:
         stage = CONNECTIVITY if e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT) else AUTHENTICATION
         return told(False, stage, None, str(e), e.outcome)
@@ -86,7 +94,8 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
         return told(False, CONNECTIVITY, None, str(e), outcome)
     except TimeoutError:
         return told(False, CONNECTIVITY, None, f"no answer within {timeout_s:g} s", Outcome.TIMEOUT)
-    return told(*_judged(provider, answer))
+    own = (header for header in fixed_headers(provider) if carries_secret(header[0]))
+    return told(*_judged(provider, answer._replace(body=without(answer.body, secrets_in((*headers, *own))))))
 
 
 def probe_url(provider: Provider, key: Key) -> str:

@@ -7,7 +7,11 @@ import pytest
 from pilotfish import providers
 from pilotfish.core.importing import Known, imported
 
-TACTICS = {name: frozenset[str]() for name in ("adaptive", "random", "least_busy", "latency_based", "token_based", "cost_based")}
+TACTICS = {
+    **{name: frozenset[str]() for name in ("adaptive", "random", "least_busy", "cost_based")},
+    "latency_based": frozenset({"latency_threshold_ms"}),
+    "token_based": frozenset({"token_threshold"}),
+}
 KNOWN = Known(providers.all_kinds(), TACTICS)
 
 GPT = {"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o", "api_key": "os.environ/KEY"}}
@@ -105,16 +109,64 @@ def test_aliases_are_rules_of_their_own(target):
 @pytest.mark.parametrize(
     ("strategy", "tactic"),
     [
-        (None, "random"),
-        ("least-busy", "least_busy"),
-        ("latency-based-routing", "latency_based"),
-        ("usage-based-routing-v2", "token_based"),
-        ("cost-based-routing", "cost_based"),
-        ("magic", "adaptive"),
+        (None, {"type": "random"}),
+        ("least-busy", {"type": "least_busy"}),
+        ("latency-based-routing", {"type": "latency_based", "params": {"latency_threshold_ms": 1}}),
+        ("usage-based-routing-v2", {"type": "token_based", "params": {"token_threshold": 1}}),
+        ("cost-based-routing", {"type": "cost_based"}),
+        ("magic", {"type": "adaptive"}),
     ],
 )
 def test_strategies(strategy, tactic):
-    assert made(GPT, router_settings={"routing_strategy": strategy}).rules["rules"][0]["lb_tactic"] == {"type": tactic}
+    """Nobody keeps his turn there: each request goes where least is."""
+    assert made(GPT, router_settings={"routing_strategy": strategy}).rules["rules"][0]["lb_tactic"] == tactic
+
+
+def limited(model: str, **params: object):
+    return {"model_name": "gpt", "litellm_params": {"model": model, **params}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "weights"),
+    [
+        ({"rpm": 60, "tpm": 9000}, {"rpm": 6}, [60, 6]),
+        ({"tpm": "9000"}, {"tpm": 1000}, [9000, 1000]),
+        ({"rpm": 60}, {}, [None, None]),
+        ({"rpm": 60, "weight": 1}, {"rpm": 6}, [1, None]),
+    ],
+)
+def test_without_weights_the_shuffle_goes_by_the_limits(first, second, weights):
+    rules = made(limited("openai/a", **first), limited("openai/b", **second)).rules["rules"]
+    assert [service.get("weight") for service in rules[0]["services"]] == weights
+    least_busy = made(limited("openai/a", rpm=60), limited("openai/b", rpm=6), router_settings={"routing_strategy": "least-busy"})
+    assert not any("weight" in service for service in least_busy.rules["rules"][0]["services"])
+
+
+def test_what_is_no_number_is_told():
+    result = made(limited("openai/a", rpm="os.environ/RPM", weight="2", timeout="soon"), router_settings={"num_retries": "os.environ/N"})
+    assert result.rules["rules"][0]["services"] == [{"provider": "openai", "model": "a", "weight": 2.0}]
+    assert [line.partition(":")[0] for line in result.lost] == [
+        "model_list[0].litellm_params.rpm",
+        "model_list[0].litellm_params.timeout",
+        "router_settings.num_retries",
+    ]
+
+
+def test_of_a_setting_given_twice_the_one_that_does_not_count_is_told():
+    result = made(
+        GPT,
+        CLAUDE,
+        litellm_settings={"fallbacks": [{"claude": ["gpt"]}], "num_retries": 2},
+        router_settings={"fallbacks": [{"gpt": ["claude"]}], "num_retries": 2},
+    )
+    assert services(result, 1) == [("anthropic", "claude-sonnet-4-5", 0)]
+    assert result.lost == ["litellm_settings.fallbacks: router_settings has it as well, and wins"]
+
+
+def test_rules_share_nothing_that_is_changed_in_one_of_them():
+    rules = made(GPT, CLAUDE).rules["rules"]
+    assert rules[0]["lb_tactic"] == rules[1]["lb_tactic"]
+    assert rules[0]["lb_tactic"] is not rules[1]["lb_tactic"]
 
 
 def test_numbers_become_defaults():
@@ -124,7 +176,12 @@ def test_numbers_become_defaults():
         "retries": {"max_retries": 3},
         "health": {"consecutive_error_threshold": 3, "recovery_timeout_seconds": 45},
     }
-    assert made(GPT, litellm_settings={"request_timeout": 600}).rules["defaults"] == {"timeouts": {"total_s": 600}}
+    library = made(GPT, litellm_settings={"request_timeout": 600})
+    assert library.rules["defaults"] == {"timeouts": {"total_s": 600}}
+    assert library.lost == [
+        "litellm_settings.request_timeout: it bounds a wait for the vendor there, and a stream from its first to its last byte here "
+        "(timeouts.total_s)"
+    ]
 
 
 def test_costs_per_token_become_prices_per_million():
@@ -160,5 +217,6 @@ def test_what_has_no_counterpart_is_named_without_its_value():
     [{"model_name": "x"}, {"litellm_params": {"model": "openai/x"}}, {"model_name": "x", "litellm_params": {"model": "cohere/command"}}],
 )
 def test_an_entry_that_cannot_be_carried_over_is_left_out(entry):
+    assert [line.partition(":")[0] for line in made(entry, GPT).lost] == ["model_list[0]"]
     assert made(entry, GPT).rules["rules"][0]["name"] == "gpt"
     assert len(made(entry, GPT).rules["rules"]) == 1

@@ -134,4 +134,15 @@ def test_headers_without_secrets():
     )
     assert account["headers"] == {"X-Team": "a", "OpenAI-Organization": "org"}
     assert account["timeout"] == 30
-    assert len(lost) == 2
+    assert [line.partition(": ")[0] for line in lost] == [
+        "m.litellm_params.extra_headers.X-Api-Key",
+        "m.litellm_params.extra_headers.X-Ref",
+        "m.litellm_params.timeout",
+    ]
+
+
+@pytest.mark.parametrize("nothing", ["none", "EMPTY", "not-needed", "dummy"])
+def test_a_server_of_ones_own_that_wants_no_key(nothing):
+    _, account, lost = read(model="openai/llama", api_base="http://tgi:8080/v1", api_key=nothing)
+    assert account == {"kind": "openai_compatible", "api_base": "http://tgi:8080/v1", "no_key_required": True}
+    assert lost == []

@@ -8,6 +8,8 @@ import pytest
 
 from pilotfish import providers
 from pilotfish.core.importing import Known, imported
+from pilotfish.core.importing.tingly import as_regex
+from pilotfish.core.pattern import regex_finder
 
 TACTICS = {
     "adaptive": frozenset({"latency_weight"}),
@@ -221,7 +223,8 @@ def test_smart_routing():
         "services": [{"provider": "OpenAI", "model": "gpt-4o", "time_window": 300}],
     }
     assert [block["description"] for block in got["smart_routing"]] == ["long", "glob"]
-    assert any("a regular expression here" in line for line in result.lost)
+    assert got["smart_routing"][1]["ops"] == [{"position": "user", "operation": "regex", "value": "(?s)^.*x.*$"}]
+    assert any("written as the regular expression '(?s)^.*x.*$'" in line for line in result.lost)
     assert made(rule(smart_routing=blocks)).rules["rules"][0]["smart_enabled"] is False
 
 
@@ -260,3 +263,27 @@ def test_providers_without_a_name_or_an_oauth_without_tokens():
 
 def test_unknown_flags_of_a_rule_are_told():
     assert any(line.startswith("rules[0].flags") for line in made(rule(flags={"thinking_mode": "on"})).lost)
+
+
+@pytest.mark.parametrize(
+    ("glob", "matches", "others"),
+    [
+        ("*deploy*", ["deploy", "please\ndeploy it"], ["depl oy"]),
+        ("a.b", ["a.b"], ["axb", "a.b.c"]),
+        ("v?[0-9]*", ["vx1", "v.9z"], ["vx", "vv"]),
+        ("[!a]bc", ["xbc"], ["abc", "bc"]),
+        ("[", ["["], ["x"]),
+        ("[!]", ["[!]"], ["x"]),
+        ("", [""], ["x"]),
+    ],
+)
+def test_what_was_called_a_regular_expression_and_is_a_glob_becomes_one(glob, matches, others):
+    found = regex_finder(as_regex(glob))
+    assert all(found(text) for text in matches)
+    assert not any(found(text) for text in others)
+
+
+def test_the_january_form_of_contains_looks_at_the_last_turn():
+    blocks = [{"description": "x", "ops": [{"position": "user", "operation": "contains", "value": "x"}], "services": SERVICES}]
+    got = made(rule(smart_enabled=True, smart_routing=blocks)).rules["rules"][0]["smart_routing"][0]
+    assert got["ops"] == [{"position": "latest_user", "operation": "contains", "value": "x"}]

@@ -74,7 +74,9 @@ def test_reading_what_may_be_anything():
     assert text(5) == ""
     assert text(" a ") == "a"
     assert number(True) is None
-    assert number("5") is None
+    assert number("5") == 5
+    assert number(" 3e-06 ") == 3e-06
+    assert [number(x) for x in ("", "-", "nan", "1e999", "os.environ/X", None, "\u0665")] == [None] * 7
     assert objects({"a": 1}) == []
     assert objects([{"a": 1}, 5]) == [{"a": 1}]
     assert mapping([1]) == {}

@@ -34,7 +34,7 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.answer: Callable[[int], tuple[int, object]] = lambda n: (200, {"access_token": f"token-{n}", "expires_in": 3600})
+        self.answer: Callable[[int], tuple[int, object]] = lambda n: (200, {"access_token": f"hush-token-{n}", "expires_in": 3600})
         self.by_path: dict[str, Callable[[int], tuple[int, object]]] = {}
         self.gate = asyncio.Event()
         self.gate.set()

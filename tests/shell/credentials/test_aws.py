@@ -18,7 +18,7 @@ from pilotfish.shell.credentials.aws import aws_key, needs_extra, region_of, sig
 from pilotfish.shell.credentials.keys import Call, CredentialError
 
 CALL = Call("POST", "bedrock-runtime.eu-central-1.amazonaws.com", "/model/m/converse", b"{}")
-STATIC = {"region": "eu-central-1", "access_key": "AKID", "secret_key": "hush"}
+STATIC = {"region": "eu-central-1", "access_key": "AKIDhush", "secret_key": "hush"}
 
 
 def sts(action: str, access: str, until: float) -> str:
@@ -26,7 +26,7 @@ def sts(action: str, access: str, until: float) -> str:
     end = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
         f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>'
-        f"<AccessKeyId>{access}</AccessKeyId><SecretAccessKey>hush/{access}</SecretAccessKey><SessionToken>tok+{access}==</SessionToken>"
+        f"<AccessKeyId>{access}</AccessKeyId><SecretAccessKey>hush/{access}</SecretAccessKey><SessionToken>hush+{access}==</SessionToken>"
         f"<Expiration>{end}</Expiration></Credentials></{action}Result></{action}Response>"
     )
 
@@ -37,25 +37,25 @@ def expected(keys: AwsKeys, now: float, region: str = "eu-central-1"):
 
 
 async def test_given_keys_sign_each_call(surroundings, make, clock):
-    key = aws_key(make("bedrock", options={**STATIC, "session_token": "tok"}), surroundings)
-    assert key.headers(CALL) == expected(AwsKeys("AKID", "hush", "tok"), clock())
+    key = aws_key(make("bedrock", options={**STATIC, "session_token": "hush-tok"}), surroundings)
+    assert key.headers(CALL) == expected(AwsKeys("AKIDhush", "hush", "hush-tok"), clock())
     clock.now += 1
-    assert key.headers(CALL) == expected(AwsKeys("AKID", "hush", "tok"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("AKIDhush", "hush", "hush-tok"), clock())
     assert not key.refused(key.headers(CALL))
 
 
 async def test_keys_in_files_are_read_anew(surroundings, make, clock, tmp_path):
     access, secret = tmp_path / "access", tmp_path / "secret"
-    access.write_text("AKID1")
-    secret.write_text("s1")
+    access.write_text("AKIDhush1")
+    secret.write_text("hush-s1")
     options = {"region": "eu-central-1", "access_key": SecretRef("file", str(access)), "secret_key": SecretRef("file", str(secret))}
     key = aws_key(make("bedrock", options=options), surroundings)
     sent = key.headers(CALL)
-    access.write_text("AKID2")
-    secret.write_text("s2")
+    access.write_text("AKIDhush2")
+    secret.write_text("hush-s2")
     assert key.refused(sent)
     assert key.replaced()
-    assert key.headers(CALL) == expected(AwsKeys("AKID2", "s2"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("AKIDhush2", "hush-s2"), clock())
     assert not key.refused(key.headers(CALL))
     assert not key.replaced()
 
@@ -67,7 +67,7 @@ async def test_keys_that_are_not_there_yet(surroundings, make):
         await key.fetch()
 
 
-@pytest.mark.parametrize("options", [{"access_key": "AKID"}, {"use_role": True}])
+@pytest.mark.parametrize("options", [{"access_key": "AKIDhush"}, {"use_role": True}])
 def test_half_a_credential_is_a_problem_at_load(surroundings, make, options):
     with pytest.raises(ValueError, match="needs options"):
         aws_key(make("bedrock", options=options), surroundings)
@@ -90,9 +90,9 @@ async def test_a_role_is_assumed_with_the_given_keys(endpoint, surroundings, mak
         "pilotfish",
     )
     host = endpoint.url.removeprefix("http://")
-    check = sign("POST", host, "/", (), body, AwsKeys("AKID", "hush"), region="eu-central-1", service="sts", now_wall=clock())
+    check = sign("POST", host, "/", (), body, AwsKeys("AKIDhush", "hush"), region="eu-central-1", service="sts", now_wall=clock())
     assert headers["authorization"] == dict(check)["authorization"]
-    assert key.headers(CALL) == expected(AwsKeys("ASIA1", "hush/ASIA1", "tok+ASIA1=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA1", "hush/ASIA1", "hush+ASIA1=="), clock())
     await key.close()
 
 
@@ -104,7 +104,7 @@ async def test_an_assumed_roles_keys_are_not_used_past_their_end(endpoint, surro
     clock.now += 900
     assert key.headers(CALL) is None
     await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "tok+ASIA2=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "hush+ASIA2=="), clock())
     await key.close()
 
 
@@ -138,7 +138,7 @@ async def test_an_answer_without_credentials(endpoint, surroundings, make):
 
 async def test_a_web_identity_needs_no_keys_and_no_library(endpoint, surroundings, make, clock, tmp_path):
     token = tmp_path / "token"
-    token.write_text("jwt")
+    token.write_text("hush-jwt")
     surroundings.environ.update(
         AWS_ROLE_ARN="arn:role", AWS_WEB_IDENTITY_TOKEN_FILE=str(token), AWS_ENDPOINT_URL_STS=endpoint.url, AWS_REGION="eu-central-1"
     )
@@ -149,9 +149,9 @@ async def test_a_web_identity_needs_no_keys_and_no_library(endpoint, surrounding
     await key.fetch()
     _, _, headers, body = endpoint.asked[0]
     fields = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-    assert (fields["Action"], fields["WebIdentityToken"], fields["RoleArn"]) == ("AssumeRoleWithWebIdentity", "jwt", "arn:role")
+    assert (fields["Action"], fields["WebIdentityToken"], fields["RoleArn"]) == ("AssumeRoleWithWebIdentity", "hush-jwt", "arn:role")
     assert "authorization" not in headers
-    assert key.headers(CALL) == expected(AwsKeys("ASIA", "hush/ASIA", "tok+ASIA=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA", "hush/ASIA", "hush+ASIA=="), clock())
     await key.close()
 
 
@@ -164,20 +164,20 @@ async def test_a_web_identity_whose_file_is_gone(surroundings, make):
 
 async def test_a_role_on_top_of_a_web_identity(endpoint, surroundings, make, clock, tmp_path):
     token = tmp_path / "token"
-    token.write_text("jwt")
+    token.write_text("hush-jwt")
     surroundings.environ.update(AWS_ROLE_ARN="arn:pod", AWS_WEB_IDENTITY_TOKEN_FILE=str(token))
     endpoint.answer = lambda n: (200, sts("X", f"ASIA{n}", clock() + 3600))
     key = aws_key(make("bedrock", options={"region": "eu-central-1", "role_arn": "arn:other", "sts_endpoint": endpoint.url}), surroundings)
     await key.fetch()
     assert ["WebIdentity" in body.decode() for *_, body in endpoint.asked] == [True, False]
-    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "tok+ASIA2=="), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ASIA2", "hush/ASIA2", "hush+ASIA2=="), clock())
     await key.close()
 
 
 async def test_the_environments_keys(surroundings, make, clock):
-    surroundings.environ.update(AWS_ACCESS_KEY_ID="ENV", AWS_SECRET_ACCESS_KEY="s", AWS_DEFAULT_REGION="eu-central-1")
+    surroundings.environ.update(AWS_ACCESS_KEY_ID="ENVhush", AWS_SECRET_ACCESS_KEY="hush-s", AWS_DEFAULT_REGION="eu-central-1")
     key = aws_key(make("bedrock"), surroundings)
-    assert key.headers(CALL) == expected(AwsKeys("ENV", "s"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ENVhush", "hush-s"), clock())
 
 
 # ---- AWS's default search: botocore itself
@@ -206,7 +206,7 @@ def search(surroundings, make, monkeypatch, tmp_path):
 def session_keys(n: int) -> tuple[int, object]:
     """What the agents of EKS and ECS answer."""
     expires = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat().replace("+00:00", "Z")
-    return 200, {"AccessKeyId": f"POD{n}", "SecretAccessKey": "s", "Token": "t", "Expiration": expires}
+    return 200, {"AccessKeyId": f"POD{n}", "SecretAccessKey": "hush-s", "Token": "t", "Expiration": expires}
 
 
 async def failure_of(key) -> CredentialError:
@@ -246,11 +246,11 @@ async def test_a_pods_identity_on_eks(search, endpoint, clock, tmp_path):
     endpoint.answer = session_keys
     key = search(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{endpoint.url}/v1/credentials", AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(token))
     await asyncio.gather(*(key.fetch() for _ in range(200)))
-    assert key.headers(CALL) == expected(AwsKeys("POD1", "s", "t"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("POD1", "hush-s", "t"), clock())
     token.write_text("projected-2")
     assert key.refused(key.headers(CALL))
     await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("POD2", "s", "t"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("POD2", "hush-s", "t"), clock())
     assert [headers["authorization"] for _, _, headers, _ in endpoint.asked] == ["projected-1", "projected-2"]
     await key.close()
 
@@ -267,14 +267,14 @@ async def test_keys_that_expire_are_not_used_past_their_end(search, endpoint, cl
 
 async def test_a_profile_of_a_file_is_read_anew_when_its_keys_are_refused(search, clock, tmp_path):
     file = tmp_path / "credentials"
-    file.write_text("[team]\naws_access_key_id = PROFILE\naws_secret_access_key = s\n")
+    file.write_text("[team]\naws_access_key_id = PROFILE\naws_secret_access_key = hush-s\n")
     key = search("team")
     await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("PROFILE", "s"), clock())
-    file.write_text("[team]\naws_access_key_id = ROTATED\naws_secret_access_key = s\n")
+    assert key.headers(CALL) == expected(AwsKeys("PROFILE", "hush-s"), clock())
+    file.write_text("[team]\naws_access_key_id = ROTATED\naws_secret_access_key = hush-s\n")
     assert key.refused(key.headers(CALL))
     await key.fetch()
-    assert key.headers(CALL) == expected(AwsKeys("ROTATED", "s"), clock())
+    assert key.headers(CALL) == expected(AwsKeys("ROTATED", "hush-s"), clock())
     await key.close()
 
 

@@ -156,9 +156,15 @@ async def test_googles_library_reaches_its_endpoint_by_a_socks_proxy(surrounding
     clock.now = time.time()
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
-    account = {"type": "service_account", "client_email": "a@b", "private_key": pem, "token_uri": "https://oauth2.googleapis.com/token"}
+    account = {
+        "type": "service_account",
+        "client_email": "a@b",
+        "private_key_id": "hush",
+        "private_key": pem,
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
     async with listening(authority("oauth2.googleapis.com")) as google:
-        google.answer = lambda n: (200, {"access_token": f"by-proxy-{n}", "expires_in": 3600})
+        google.answer = lambda n: (200, {"access_token": f"hush-by-proxy-{n}", "expires_in": 3600})
         proxy = Socks(int(google.url.rpartition(":")[2]))
         server = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
         proxy_url = f"socks5h://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -167,6 +173,6 @@ async def test_googles_library_reaches_its_endpoint_by_a_socks_proxy(surrounding
         made = google_key(vertex, SecretRef("literal", value=json.dumps(account)), world)
         await made.fetch()
         assert proxy.asked == [("oauth2.googleapis.com", 443)]
-        assert made.headers(None) == ((b"authorization", b"Bearer by-proxy-1"),)
+        assert made.headers(None) == ((b"authorization", b"Bearer hush-by-proxy-1"),)
         await made.close()
         server.close()

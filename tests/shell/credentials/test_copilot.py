@@ -27,7 +27,7 @@ def vendor(endpoint, clock):
     """The exchange and the API on one host."""
     endpoint.by_path["/exchange"] = lambda n: (
         200,
-        {"token": f"tid={n};x:y", "expires_at": clock() + 1800, "endpoints": {"api": endpoint.url}},
+        {"token": f"tid=hush-{n};x:y", "expires_at": clock() + 1800, "endpoints": {"api": endpoint.url}},
     )
     endpoint.by_path["/models"] = lambda n: (200, MODELS)
     return endpoint
@@ -45,7 +45,7 @@ async def test_the_exchange(key, vendor):
     method, path, headers, _ = vendor.asked[0]
     assert (method, path, headers["authorization"], headers["accept"]) == ("GET", "/exchange", "Bearer gho_hush", "application/json")
     assert headers["user-agent"]
-    assert key.headers(None) == ((b"authorization", b"Bearer tid=1;x:y"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer tid=hush-1;x:y"),)
     assert key.base() == vendor.url
 
 
@@ -57,7 +57,7 @@ async def test_the_models_list_tells_where_a_model_is_served(key, vendor):
     assert key.endpoints("claude-sonnet-4.5") == {"/chat/completions", "/v1/messages"}
     assert key.endpoints("old") is None
     listed = next(a for a in vendor.asked if a[1] == "/models")
-    assert listed[2]["authorization"] == "Bearer tid=1;x:y"
+    assert listed[2]["authorization"] == "Bearer tid=hush-1;x:y"
     assert listed[2]["copilot-integration-id"] == "vscode-chat"
 
 
@@ -80,7 +80,7 @@ async def test_the_hosts_of_the_rules_win_over_the_tokens(vendor, surroundings, 
 
 @pytest.mark.parametrize("expires_at", [None, 0, "soon", 1_700_000_000])
 async def test_a_token_without_a_usable_end_is_taken_for_25_minutes(key, vendor, clock, expires_at):
-    vendor.by_path["/exchange"] = lambda n: (200, {"token": "t", "expires_at": expires_at})
+    vendor.by_path["/exchange"] = lambda n: (200, {"token": "hush-t", "expires_at": expires_at})
     await key.fetch()
     clock.now += LIFETIME_S - 60
     assert key.headers(None) is not None
@@ -97,7 +97,7 @@ async def test_shortly_before_its_end_one_renewal_runs_and_no_loop_spins(key, ve
     clock.now += 1800 - 110
     vendor.gate.clear()
     for _ in range(100):
-        assert key.headers(None) == ((b"authorization", b"Bearer tid=1;x:y"),)
+        assert key.headers(None) == ((b"authorization", b"Bearer tid=hush-1;x:y"),)
         await asyncio.sleep(0)
     vendor.gate.set()
     await asyncio.shield(key._fetching)
@@ -106,7 +106,7 @@ async def test_shortly_before_its_end_one_renewal_runs_and_no_loop_spins(key, ve
 
 @pytest.mark.parametrize("api", ["ftp://x", "http://user:pw@x", "https://x/?q=1", "https://"])
 async def test_the_token_goes_to_no_odd_host(key, vendor, api):
-    vendor.by_path["/exchange"] = lambda n: (200, {"token": "t", "endpoints": {"api": api}})
+    vendor.by_path["/exchange"] = lambda n: (200, {"token": "hush-t", "endpoints": {"api": api}})
     with pytest.raises(CredentialError, match="no plain https URL"):
         await key.fetch()
 

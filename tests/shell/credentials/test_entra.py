@@ -33,7 +33,7 @@ async def test_the_client_credentials_grant(endpoint, surroundings, make):
         "client_secret": ["hush"],
         "scope": ["https://ai.azure.com/.default"],
     }
-    assert key.headers(None) == ((b"authorization", b"Bearer token-1"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-token-1"),)
     await key.close()
 
 
@@ -94,7 +94,7 @@ async def entra(internet, authority):
     """Microsoft's host, by its own name and by TLS. `asked` of the token endpoint alone: `tokens_asked`."""
     async with listening(authority(LOGIN)) as known:
         known.by_path["/tenant/v2.0/.well-known/openid-configuration"] = lambda n: (200, discovery("tenant"))
-        known.answer = lambda n: (200, {"access_token": f"entra-{n}", "expires_in": 3600, "token_type": "Bearer"})
+        known.answer = lambda n: (200, {"access_token": f"hush-entra-{n}", "expires_in": 3600, "token_type": "Bearer"})
         internet.hosts[LOGIN] = known
         yield known
 
@@ -191,7 +191,7 @@ async def test_a_service_principal_of_the_environment(azure, entra):
     (asked,) = tokens_asked(entra)
     assert (asked["grant_type"], asked["client_id"], asked["client_secret"]) == (["client_credentials"], ["client"], ["hush"])
     assert SCOPE in asked["scope"][0]
-    assert key.headers(None)[0][1].startswith(b"Bearer entra-")
+    assert key.headers(None)[0][1].startswith(b"Bearer hush-entra-")
     await key.close()
 
 
@@ -218,7 +218,7 @@ async def test_a_workload_identitys_token_is_read_anew_for_each_exchange(azure, 
 @pytest.mark.parametrize(("options", "client"), [(DEFAULT, None), ({**DEFAULT, "client_id": "mine"}, ["mine"])])
 async def test_a_managed_identity_behind_its_endpoint(azure, internet, endpoint, clock, options, client):
     """What Container Apps and App Service have."""
-    endpoint.answer = lambda n: (200, {"access_token": "managed", "expires_on": str(int(clock.now) + 3600), "token_type": "Bearer"})
+    endpoint.answer = lambda n: (200, {"access_token": "hush-managed", "expires_on": str(int(clock.now) + 3600), "token_type": "Bearer"})
     internet.hosts["127.0.0.1"] = endpoint
     key = azure(options, IDENTITY_ENDPOINT=f"{endpoint.url}/msi/token", IDENTITY_HEADER="proof")
     await key.fetch()
@@ -226,13 +226,13 @@ async def test_a_managed_identity_behind_its_endpoint(azure, internet, endpoint,
     query = parse_qs(path.partition("?")[2])
     assert (method, path.partition("?")[0], headers["x-identity-header"]) == ("GET", "/msi/token", "proof")
     assert (query["resource"], query.get("client_id")) == (["https://ai.azure.com"], client)
-    assert key.headers(None) == ((b"authorization", b"Bearer managed"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-managed"),)
     await key.close()
 
 
 async def test_a_virtual_machines_metadata_server(azure, internet, clock):
     machine = {
-        "access_token": "machine",
+        "access_token": "hush-machine",
         "expires_in": "3600",
         "expires_on": str(int(clock.now) + 3600),
         "resource": "https://ai.azure.com",
@@ -244,7 +244,7 @@ async def test_a_virtual_machines_metadata_server(azure, internet, clock):
         await key.fetch()
         assert metadata.asked[-1][1].startswith("/metadata/identity/oauth2/token")
         assert metadata.asked[-1][2]["metadata"] == "true"
-        assert key.headers(None) == ((b"authorization", b"Bearer machine"),)
+        assert key.headers(None) == ((b"authorization", b"Bearer hush-machine"),)
         await key.close()
 
 

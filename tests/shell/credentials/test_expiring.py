@@ -27,7 +27,7 @@ class Source:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        return Token(f"t{n}", None if self.lifetime_s is None else self.clock() + self.lifetime_s)
+        return Token(f"hush-{n}", None if self.lifetime_s is None else self.clock() + self.lifetime_s)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def key(source, surroundings):
 
 
 def bearer(n: int):
-    return ((b"authorization", f"Bearer t{n}".encode()),)
+    return ((b"authorization", f"Bearer hush-{n}".encode()),)
 
 
 async def settled(key: ExpiringKey) -> None:
@@ -165,10 +165,10 @@ async def test_a_token_without_an_end_is_kept(key, source, clock):
 
 
 async def test_a_token_at_hand_is_used_first(source, surroundings, clock):
-    key = ExpiringKey("l", source.get, surroundings, first=Token("t0", clock() + 3600))
+    key = ExpiringKey("l", source.get, surroundings, first=Token("hush-0", clock() + 3600))
     assert key.headers(None) == bearer(0)
     assert source.asked == 0
-    stale = ExpiringKey("l", source.get, surroundings, first=Token("t0", clock() - 1))
+    stale = ExpiringKey("l", source.get, surroundings, first=Token("hush-0", clock() - 1))
     assert stale.headers(None) is None
     await stale.fetch()
     assert stale.headers(None) == bearer(1)
@@ -186,7 +186,7 @@ async def test_what_a_library_says_of_its_failure_is_not_repeated(key, source):
 
 async def test_a_token_that_no_header_can_carry_is_refused(key, source, surroundings, clock):
     async def get() -> Token:
-        return Token("a\nb", clock() + 100)
+        return Token("hush\nb", clock() + 100)
 
     odd = ExpiringKey("odd", get, surroundings)
     with pytest.raises(CredentialError, match="printable"):

@@ -27,11 +27,12 @@ def private_key() -> str:
 def account(endpoint, private_key, clock):
     """A service account whose tokens come from the simulated endpoint. Google's library has a clock of its own: the real one."""
     clock.now = time.time()
-    endpoint.answer = lambda n: (200, {"access_token": f"google-{n}", "expires_in": 3600, "token_type": "Bearer"})
+    endpoint.answer = lambda n: (200, {"access_token": f"hush-google-{n}", "expires_in": 3600, "token_type": "Bearer"})
     return json.dumps(
         {
             "type": "service_account",
             "client_email": "sa@project.iam.gserviceaccount.com",
+            "private_key_id": "hush",
             "private_key": private_key,
             "token_uri": f"{endpoint.url}/token",
         }
@@ -47,7 +48,7 @@ async def test_a_service_account_in_a_file(endpoint, surroundings, make, account
     method, path, _, body = endpoint.asked[0]
     fields = parse_qs(body.decode())
     assert (method, path, fields["grant_type"]) == ("POST", "/token", ["urn:ietf:params:oauth:grant-type:jwt-bearer"])
-    assert key.headers(None) == ((b"authorization", b"Bearer google-1"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-google-1"),)
     await key.close()
 
 
@@ -57,11 +58,11 @@ async def test_a_service_account_in_a_secret_is_taken_up_when_it_is_rotated(endp
     key = google_key(make("vertex"), SecretRef("file", str(file)), surroundings)
     assert key.headers(None) is None
     await key.fetch()
-    assert key.headers(None) == ((b"authorization", b"Bearer google-1"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-google-1"),)
     file.write_text(account.replace("sa@", "other@"))
     assert key.headers(None) is None
     await key.fetch()
-    assert key.headers(None) == ((b"authorization", b"Bearer google-2"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-google-2"),)
     assert key.refused(key.headers(None))
     assert not key.replaced()
     file.write_text(account)
@@ -70,9 +71,9 @@ async def test_a_service_account_in_a_secret_is_taken_up_when_it_is_rotated(endp
 
 
 async def test_a_ready_token_is_used_as_it_stands(surroundings, make):
-    surroundings.environ["TOKEN"] = "ya29.x"
+    surroundings.environ["TOKEN"] = "ya29.hush"
     key = google_key(make("vertex"), SecretRef("env", "TOKEN"), surroundings)
-    assert key.headers(None) == ((b"authorization", b"Bearer ya29.x"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer ya29.hush"),)
     assert not key.refused(key.headers(None))
     await key.close()
 
@@ -126,10 +127,11 @@ async def test_a_credentials_file_that_is_not_there(surroundings, make):
 async def test_workload_identity_federation(endpoint, surroundings, make, clock, tmp_path):
     """A projected token of the Pod, exchanged for one of Google's."""
     clock.now = time.time()
-    endpoint.answer = lambda n: (200, {"access_token": "federated", "expires_in": 3599, "token_type": "Bearer"})
-    (tmp_path / "jwt").write_text("projected")
+    endpoint.answer = lambda n: (200, {"access_token": "hush-federated", "expires_in": 3599, "token_type": "Bearer"})
+    (tmp_path / "jwt").write_text("hush-projected")
     account = {
         "type": "external_account",
+        "note": "hush: no secret in here, but where one may be",
         "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k",
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "token_url": f"{endpoint.url}/v1/token",
@@ -137,8 +139,8 @@ async def test_workload_identity_federation(endpoint, surroundings, make, clock,
     }
     key = google_key(make("vertex"), SecretRef("literal", value=json.dumps(account)), surroundings)
     await key.fetch()
-    assert parse_qs(endpoint.asked[0][3].decode())["subject_token"] == ["projected"]
-    assert key.headers(None) == ((b"authorization", b"Bearer federated"),)
+    assert parse_qs(endpoint.asked[0][3].decode())["subject_token"] == ["hush-projected"]
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-federated"),)
     await key.close()
 
 
@@ -151,20 +153,23 @@ async def test_the_metadata_server(endpoint, surroundings, make, clock, monkeypa
     monkeypatch.setenv("GCE_METADATA_IP", endpoint.url.removeprefix("http://"))
     # The library reads this one when it is imported.
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", endpoint.url.removeprefix("http://"))
-    endpoint.answer = lambda n: (200, {"access_token": "pod", "expires_in": 3599, "email": "sa@x", "scopes": ["s"], "universeDomain": "x"})
+    endpoint.answer = lambda n: (
+        200,
+        {"access_token": "hush-pod", "expires_in": 3599, "email": "sa@x", "scopes": ["s"], "universeDomain": "x"},
+    )
     key = google_key(make("vertex"), None, surroundings)
     await key.fetch()
     assert all(headers["metadata-flavor"] == "Google" for _, _, headers, _ in endpoint.asked)
     assert any("/service-accounts/" in path and "/token" in path for _, path, _, _ in endpoint.asked)
-    assert key.headers(None) == ((b"authorization", b"Bearer pod"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-pod"),)
     await key.close()
 
 
 async def test_a_users_own_login(endpoint, surroundings, make, clock, account):
-    login = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+    login = {"type": "authorized_user", "client_id": "c", "client_secret": "hush-s", "refresh_token": "hush-r"}
     options = {"token_uri": f"{endpoint.url}/token"}
     key = google_key(make("vertex", options=options), SecretRef("literal", value=json.dumps(login)), surroundings)
     await key.fetch()
-    assert parse_qs(endpoint.asked[0][3].decode())["refresh_token"] == ["r"]
-    assert key.headers(None) == ((b"authorization", b"Bearer google-1"),)
+    assert parse_qs(endpoint.asked[0][3].decode())["refresh_token"] == ["hush-r"]
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-google-1"),)
     await key.close()

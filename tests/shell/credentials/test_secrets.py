@@ -38,48 +38,48 @@ def test_a_reference_cannot_lead_out_of_the_folder_of_secrets(name, key):
 
 
 def test_a_mounted_secret_is_read_anew_when_kubelet_swaps_it(surroundings, tmp_path):
-    mounted(surroundings, tmp_path, "v1", "old\n")
+    mounted(surroundings, tmp_path, "v1", "hush-old\n")
     secret = Secret(SecretRef("secret", "llm-keys", "openai"), surroundings)
-    assert secret.value() == "old"
-    mounted(surroundings, tmp_path, "v2", "new\n")
-    assert secret.value() == "new"
+    assert secret.value() == "hush-old"
+    mounted(surroundings, tmp_path, "v2", "hush-new\n")
+    assert secret.value() == "hush-new"
     assert secret.revision == 2
 
 
 def test_a_secret_mounted_later_is_found(surroundings, tmp_path):
     secret = Secret(SecretRef("secret", "llm-keys", "openai"), surroundings)
     assert secret.value() == ""
-    mounted(surroundings, tmp_path, "v1", "key")
-    assert secret.value() == "key"
+    mounted(surroundings, tmp_path, "v1", "hush-key")
+    assert secret.value() == "hush-key"
 
 
 def test_a_file_that_is_gone_or_empty_for_a_moment_takes_nothing_away(surroundings, tmp_path):
     file = tmp_path / "key"
-    file.write_text("key")
+    file.write_text("hush-key")
     secret = Secret(SecretRef("file", str(file)), surroundings)
-    assert secret.value() == "key"
+    assert secret.value() == "hush-key"
     file.write_text("")
-    assert secret.value() == "key"
+    assert secret.value() == "hush-key"
     file.unlink()
-    assert secret.value() == "key"
+    assert secret.value() == "hush-key"
 
 
 def test_a_reread_tells_whether_the_value_changed(surroundings, tmp_path):
     file = tmp_path / "key"
-    file.write_text("a")
+    file.write_text("hush-a")
     secret = Secret(SecretRef("file", str(file)), surroundings)
-    assert secret.value() == "a"
+    assert secret.value() == "hush-a"
     assert not secret.reread()
-    file.write_text("b")
+    file.write_text("hush-b")
     assert secret.reread()
 
 
 def test_environment_and_literals(surroundings):
-    surroundings.environ["KEY"] = " from-env \n"
-    assert Secret(SecretRef("env", "KEY"), surroundings).value() == "from-env"
-    literal = secret_of("plain", surroundings)
+    surroundings.environ["KEY"] = " hush-from-env \n"
+    assert Secret(SecretRef("env", "KEY"), surroundings).value() == "hush-from-env"
+    literal = secret_of("hush-plain", surroundings)
     assert literal is not None
-    assert literal.value() == "plain"
+    assert literal.value() == "hush-plain"
     assert not literal.reread()
     assert secret_of(None, surroundings) is None
     assert secret_of("", surroundings) is None

@@ -19,7 +19,7 @@ async def test_a_missing_key_is_an_authentication_failure_that_names_its_place(s
     assert e.value.outcome is Outcome.AUTH_FAILED
 
 
-@pytest.mark.parametrize("value", ["sk-a\r\nx-evil: 1", "sk-\u00e9", "sk-\x00"])
+@pytest.mark.parametrize("value", ["sk-hush\r\nx-evil: 1", "sk-hush-\u00e9", "sk-hush-\x00"])
 async def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(surroundings, value):
     surroundings.environ["KEY"] = value
     key = StaticKey(SecretRef("env", "KEY"), Auth(), surroundings)
@@ -30,33 +30,33 @@ async def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(surroundi
 
 
 def test_the_vendors_header_carries_the_key(surroundings):
-    surroundings.environ["KEY"] = "k"
+    surroundings.environ["KEY"] = "hush-k"
     ref = SecretRef("env", "KEY")
-    assert StaticKey(ref, Auth(), surroundings).headers(None) == ((b"authorization", b"Bearer k"),)
-    assert StaticKey(ref, Auth("x-api-key", ""), surroundings).headers(None) == ((b"x-api-key", b"k"),)
-    assert StaticKey(ref, Auth(), surroundings, ((b"x", b"y"),)).headers(None) == ((b"authorization", b"Bearer k"), (b"x", b"y"))
+    assert StaticKey(ref, Auth(), surroundings).headers(None) == ((b"authorization", b"Bearer hush-k"),)
+    assert StaticKey(ref, Auth("x-api-key", ""), surroundings).headers(None) == ((b"x-api-key", b"hush-k"),)
+    assert StaticKey(ref, Auth(), surroundings, ((b"x", b"y"),)).headers(None) == ((b"authorization", b"Bearer hush-k"), (b"x", b"y"))
 
 
 def test_the_hot_path_answers_with_the_same_object(surroundings):
-    surroundings.environ["KEY"] = "k"
+    surroundings.environ["KEY"] = "hush-k"
     key = StaticKey(SecretRef("env", "KEY"), Auth(), surroundings)
     assert key.headers(None) is key.headers(None)
 
 
 async def test_the_request_after_a_rotation_uses_the_new_key(surroundings, tmp_path):
     file = tmp_path / "key"
-    file.write_text("old")
+    file.write_text("hush-old")
     key = StaticKey(SecretRef("file", str(file)), Auth(), surroundings)
     old = key.headers(None)
-    file.write_text("new")
-    assert key.headers(None) == ((b"authorization", b"Bearer new"),)
+    file.write_text("hush-new")
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-new"),)
     await key.fetch()
     assert key.refused(old)
     assert not key.refused(key.headers(None))
 
 
 def test_a_refused_key_that_did_not_change_is_not_tried_again(surroundings):
-    surroundings.environ["KEY"] = "k"
+    surroundings.environ["KEY"] = "hush-k"
     key = StaticKey(SecretRef("env", "KEY"), Auth(), surroundings)
     sent = key.headers(None)
     assert not key.refused(sent)
@@ -70,7 +70,7 @@ def test_a_key_does_not_show_itself(surroundings):
 
 
 def test_a_header_is_made_of_prefix_and_key():
-    assert header_of(Auth("api-key", ""), "k", "label") == ((b"api-key", b"k"),)
+    assert header_of(Auth("api-key", ""), "hush-k", "label") == ((b"api-key", b"hush-k"),)
 
 
 async def test_a_key_that_was_refused_or_missing_is_known_to_be_replaced(surroundings, tmp_path):
@@ -80,9 +80,9 @@ async def test_a_key_that_was_refused_or_missing_is_known_to_be_replaced(surroun
     with pytest.raises(CredentialError):
         await key.fetch()
     assert not key.replaced()
-    file.write_text("first")
+    file.write_text("hush-first")
     assert key.replaced()
     assert not key.refused(key.headers(None))
     assert not key.replaced()
-    file.write_text("second")
+    file.write_text("hush-second")
     assert key.replaced()

@@ -15,7 +15,7 @@ from pilotfish.shell.credentials.keys import NoKey
 from pilotfish.shell.credentials.static import StaticKey
 
 CALL = Call("POST", "h", "/", b"")
-A, B = SecretRef("literal", value="a"), SecretRef("literal", value="b")
+A, B = SecretRef("literal", value="hush-a"), SecretRef("literal", value="hush-b")
 
 
 @pytest.mark.parametrize("name", providers.names())
@@ -28,18 +28,21 @@ def test_every_kind_has_a_credential_for_a_plain_token(surroundings, make, name)
 def test_each_token_is_a_credential_of_its_own(surroundings, make):
     """Health per key: the ledger counts them by the same index."""
     credentials = Credentials(make("openai", tokens=(A, B)), surroundings)
-    assert [key.headers(None) for key in credentials.keys] == [((b"authorization", b"Bearer a"),), ((b"authorization", b"Bearer b"),)]
+    assert [key.headers(None) for key in credentials.keys] == [
+        ((b"authorization", b"Bearer hush-a"),),
+        ((b"authorization", b"Bearer hush-b"),),
+    ]
 
 
 @pytest.mark.parametrize(
     ("kind", "header"),
     [
-        ("openai", (b"authorization", b"Bearer a")),
-        ("anthropic", (b"x-api-key", b"a")),
-        ("google", (b"x-goog-api-key", b"a")),
-        ("azure", (b"api-key", b"a")),
-        ("bedrock", (b"authorization", b"Bearer a")),
-        ("vertex", (b"authorization", b"Bearer a")),
+        ("openai", (b"authorization", b"Bearer hush-a")),
+        ("anthropic", (b"x-api-key", b"hush-a")),
+        ("google", (b"x-goog-api-key", b"hush-a")),
+        ("azure", (b"api-key", b"hush-a")),
+        ("bedrock", (b"authorization", b"Bearer hush-a")),
+        ("vertex", (b"authorization", b"Bearer hush-a")),
     ],
 )
 def test_the_header_is_the_vendors(surroundings, make, kind, header):
@@ -58,7 +61,7 @@ def test_headers_of_the_rules_that_carry_the_authentication_are_left_alone(surro
 def test_oauth_goes_before_the_kinds_own_header(surroundings, make):
     provider = make("anthropic", auth_type="oauth", oauth=OAuth(access_token=A))
     assert Credentials(provider, surroundings).keys[0].headers(None) == (
-        (b"authorization", b"Bearer a"),
+        (b"authorization", b"Bearer hush-a"),
         (b"anthropic-beta", b"oauth-2025-04-20"),
     )
 
@@ -73,7 +76,7 @@ async def test_tokens_at_hand_outlive_a_change_of_rules(surroundings, make):
     await store.adopt([again, changed])
     assert store.of(again) is before["stays"]
     assert store.of(changed) is not before["changes"]
-    assert store.of(changed).keys[0].headers(None) == ((b"authorization", b"Bearer b"),)
+    assert store.of(changed).keys[0].headers(None) == ((b"authorization", b"Bearer hush-b"),)
     await store.close()
     assert store.of(again) is not before["stays"]
 
@@ -90,7 +93,7 @@ async def test_a_change_of_rules_fails_no_request_that_waits_for_a_token(surroun
     endpoint.gate.set()
     await waiting
     await adopting
-    assert key.headers(None) == ((b"authorization", b"Bearer token-1"),)
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-token-1"),)
 
 
 async def test_a_change_without_adopt_is_seen_too(surroundings, make):

@@ -8,13 +8,16 @@ from typing import Any
 from pilotfish.core.importing.litellm_models import ACCOUNT_KEYS, Deployments
 from pilotfish.core.importing.writing import Imported, Known, mapping, number, objects, text, unique
 
-STRATEGIES = {
-    "simple-shuffle": "random",
-    "least-busy": "least_busy",
-    "latency-based-routing": "latency_based",
-    "usage-based-routing": "token_based",
-    "usage-based-routing-v2": "token_based",
-    "cost-based-routing": "cost_based",
+SHUFFLE = "simple-shuffle"
+# Strategy -> tactic and its parameters: with the least of thresholds nobody keeps his turn, and every request goes where least is, as
+# it does there.
+STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
+    SHUFFLE: ("random", {}),
+    "least-busy": ("least_busy", {}),
+    "latency-based-routing": ("latency_based", {"latency_threshold_ms": 1}),
+    "usage-based-routing": ("token_based", {"token_threshold": 1}),
+    "usage-based-routing-v2": ("token_based", {"token_threshold": 1}),
+    "cost-based-routing": ("cost_based", {}),
 }
 ROUTER_KEYS = (
     "routing_strategy", "num_retries", "timeout", "allowed_fails", "cooldown_time", "fallbacks", "default_fallbacks",
@@ -42,6 +45,7 @@ PARAMS_KEYS = (
     "input_cost_per_token",
     "output_cost_per_token",
 )
+NUMBERS = ("rpm", "tpm", "weight", "order", "max_parallel_requests", "timeout", "input_cost_per_token", "output_cost_per_token")
 INFO_KEYS = ("id", "mode", "base_model", "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost", "max_tokens")
 TOP = ("model_list", "router_settings", "litellm_settings")
 
@@ -50,13 +54,15 @@ def from_litellm(data: Mapping[str, Any], known: Known) -> Imported:
     """Groups become rules with the group's name as `request_model`; fallbacks to other groups become later tiers."""
     result = Imported()
     groups = _groups(data, known, result)
-    # `litellm_settings` holds the same keys for the library; the router's win.
-    settings = {**mapping(data.get("litellm_settings")), **mapping(data.get("router_settings"))}
+    settings = _settings(data, result)
     tactic = _tactic(settings, known, result)
+    if tactic["type"] == "random":
+        for services in groups.values():
+            _weigh_by_limits(services)
     rules: list[dict[str, Any]] = []
     for group in groups:
         rule: dict[str, Any] = {"name": unique(group, [r["name"] for r in rules], "rule"), "request_model": group}
-        rule |= {"services": [dict(service) for service in groups[group]], "lb_tactic": tactic}
+        rule |= {"services": [dict(service) for service in groups[group]], "lb_tactic": dict(tactic)}
         _fallbacks(group, rule, groups, settings, result)
         rules.append(rule)
     for alias, target in _aliases(settings):
@@ -78,6 +84,32 @@ def from_litellm(data: Mapping[str, Any], known: Known) -> Imported:
     return result
 
 
+def _settings(data: Mapping[str, Any], result: Imported) -> dict[str, Any]:
+    """`litellm_settings` holds the same keys for the library; there, too, the router's win."""
+    library, router = mapping(data.get("litellm_settings")), mapping(data.get("router_settings"))
+    for key in SETTINGS_KEYS:
+        if key in library and key in router and library[key] != router[key]:
+            result.lose(f"litellm_settings.{key}", "router_settings has it as well, and wins")
+    for name, settings in (("litellm_settings", library), ("router_settings", router)):
+        result.lose_texts(name, settings, ("num_retries", "timeout", "request_timeout", "allowed_fails", "cooldown_time"))
+    if number(router.get("timeout")) or number(library.get("request_timeout")):
+        named = "router_settings.timeout" if number(router.get("timeout")) else "litellm_settings.request_timeout"
+        result.lose(named, "it bounds a wait for the vendor there, and a stream from its first to its last byte here (timeouts.total_s)")
+    return {**library, **router}
+
+
+def _weigh_by_limits(services: list[dict[str, Any]]) -> None:
+    """The shuffle there goes by requests or tokens per minute where no weights are given."""
+    if any("weight" in service for service in services):
+        return
+    for kind in ("requests_per_minute", "tokens_per_minute"):
+        limits = [service.get("limits", {}).get(kind) for service in services]
+        if len(services) > 1 and all(limits):
+            for service, limit in zip(services, limits, strict=True):
+                service["weight"] = limit
+            return
+
+
 def _groups(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str, list[dict[str, Any]]]:
     """Model group -> its services; fills in providers and prices."""
     deployments = Deployments(known, result)
@@ -86,7 +118,10 @@ def _groups(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str
     for i, entry in enumerate(objects(data.get("model_list"))):
         path, params, info = f"model_list[{i}]", mapping(entry.get("litellm_params")), mapping(entry.get("model_info"))
         group = text(entry.get("model_name"))
-        found = deployments.service(path, params) if group else None
+        if not group:
+            result.lose(path, "has no model_name: left out")
+            continue
+        found = deployments.service(path, params)
         if found is None:
             continue
         if "*" in found["model"]:
@@ -110,6 +145,8 @@ def _groups(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str
         if price:
             prices[f"{service['provider']}/{service['model']}"] = price
         groups.setdefault(group, []).append(service)
+        result.lose_texts(path, entry, ("rpm", "tpm"))
+        result.lose_texts(f"{path}.litellm_params", params, NUMBERS)
         result.lose_keys(path, entry, ENTRY_KEYS)
         result.lose_keys(f"{path}.litellm_params", params, PARAMS_KEYS)
         result.lose_keys(f"{path}.model_info", info, INFO_KEYS)
@@ -127,13 +164,14 @@ def _price(costs: Mapping[str, Any]) -> dict[str, float]:
     return {kind: round(value * 1e6, 6) for kind, value in found.items() if value is not None}
 
 
-def _tactic(settings: Mapping[str, Any], known: Known, result: Imported) -> dict[str, str]:
-    strategy = text(settings.get("routing_strategy")) or "simple-shuffle"
-    name = STRATEGIES.get(strategy, "")
+def _tactic(settings: Mapping[str, Any], known: Known, result: Imported) -> dict[str, Any]:
+    strategy = text(settings.get("routing_strategy")) or SHUFFLE
+    name, params = STRATEGIES.get(strategy, ("", {}))
     if name not in known.tactics:
         result.lose("router_settings.routing_strategy", f"{strategy!r} is not known: adaptive instead")
-        name = "adaptive"
-    return {"type": name}
+        return {"type": "adaptive"}
+    kept = {key: value for key, value in params.items() if key in known.tactics[name]}
+    return {"type": name, "params": kept} if kept else {"type": name}
 
 
 def _fallbacks(

@@ -30,6 +30,8 @@ VARIABLES = {
     "cerebras": "CEREBRAS_API_KEY", "github_copilot": "GITHUB_COPILOT_TOKEN",
 }  # fmt: skip
 ENVIRON = "os.environ/"
+# What people write where a server of their own wants no key but the library does.
+NO_KEYS = frozenset({"none", "null", "empty", "dummy", "fake", "fake-key", "no-key", "not-needed", "anything", "na", "n/a", "-", "x"})
 BEDROCK_ROUTES = ("converse", "invoke", "converse_like")
 ACCOUNT_KEYS = (
     "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider", "aws_region_name", "aws_access_key_id",
@@ -98,11 +100,14 @@ class Deployments:
         timeout = number(params.get("timeout"))
         if timeout:
             account["timeout"] = timeout
+            self._result.lose(f"{path}.timeout", "it bounds a wait for the vendor there, and a whole attempt here, streams too")
         return account
 
     def _key(self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]) -> None:
         given = text(params.get("api_key"))
-        if given:
+        if given.lower() in NO_KEYS:
+            account["no_key_required"] = True
+        elif given:
             account["token"] = self._reference(f"{path}.api_key", given, VARIABLES.get(kind) or variable(kind))
         elif kind in VARIABLES and not (kind == "azure" and text(params.get("client_secret"))):
             account["token"] = {"env": VARIABLES[kind]}

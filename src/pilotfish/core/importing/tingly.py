@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ TACTIC_NUMBERS = (
 # Affinity there holds a session for two hours from its first request.
 AFFINITY_TTL_S = 7200
 DEFAULT_TIMEOUT_S = 1800
+_GLOB_PARTS = re.compile(r"(\*|\?|\[[^\[\]\\]{2,}\]|\[[^\[\]\\!^]\])")
 FLAGS = ("unified", "separate", "smart")
 TOP = ("rules", "providers", "providers_v2", "scenarios")
 PROVIDER_KEYS = (
@@ -64,7 +66,7 @@ def _providers(data: Mapping[str, Any], known: Known, result: Imported) -> dict[
         made[name] = _provider(path, name, provider, known, result)
         for alias in (provider.get("name"), provider.get("uuid")):
             if text(alias):
-                names[text(alias)] = name
+                names.setdefault(text(alias), name)
     if made:
         result.rules["providers"] = made
     return names
@@ -224,14 +226,31 @@ def _blocks(path: str, given: Any, names: dict[str, str], result: Imported) -> l
             one = {"position": text(op.get("position")), "operation": text(op.get("operation"))}
             if text(op.get("value")):
                 one["value"] = text(op["value"])
+            if one["position"] == "user" and one["operation"] == "contains":
+                one["position"] = "latest_user"  # January's looked at the last turn only; April calls it so
             if one["operation"] == "regex":
-                result.lose(f"{at}.ops[{j}]", "a glob over the whole text there, a regular expression here: look at it")
+                one["value"] = as_regex(one.get("value", ""))
+                result.lose(f"{at}.ops[{j}]", f"a glob over the whole text there: written as the regular expression {one['value']!r}")
             ops.append(one)
         if services and ops:
             made.append({"description": text(block.get("description")), "ops": ops, "services": services})
         else:
             result.lose(at, "has no services or no conditions that could be carried over: left out")
     return made
+
+
+def as_regex(glob: str) -> str:
+    """The regular expression for what was called one and is a glob: over the whole text, line ends included."""
+
+    def written(part: str) -> str:
+        if part in ("*", "?"):
+            return ".*" if part == "*" else "."
+        if _GLOB_PARTS.fullmatch(part):
+            members = part[1:-1]
+            return f"[^{members[1:]}]" if members[0] in "!^" else part
+        return re.escape(part)
+
+    return f"(?s)^{''.join(map(written, _GLOB_PARTS.split(glob)))}$"
 
 
 def _scenarios(given: Any, result: Imported) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pilotfish.core.provider import ProviderKind
 
 _NOT_IN_NAMES = re.compile(r"[^ -.0-~]+")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]+")
 
 
@@ -39,6 +40,12 @@ class Imported:
         for key in sorted(set(map(str, data)) - set(known)):
             if data.get(key) not in (None, "", [], {}, False, 0):
                 self.lose(f"{path}.{key}" if path else key, why)
+
+    def lose_texts(self, path: str, data: Mapping[str, Any], keys: Iterable[str]) -> None:
+        """Those of the keys that are set, but not to a number: a reference to an environment variable, for example."""
+        for key in keys:
+            if data.get(key) not in (None, "") and number(data[key]) is None:
+                self.lose(f"{path}.{key}", "expected a number, which must be written out here")
 
     def plain_url(self, path: str, url: str) -> str:
         """The URL without user and password, which would stand in the rules for all to read."""
@@ -87,6 +94,9 @@ def text(value: Any) -> str:
 
 
 def number(value: Any) -> float | None:
+    """A number, or text that is one."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value.strip()) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
