@@ -92,7 +92,7 @@ async def test_both_out_for_long_is_429_with_the_smaller_wait(tmp_path, vendors)
 
 async def test_a_short_wait_is_spent_in_the_proxy_and_the_client_gets_its_one_answer(tmp_path, vendors):
     a, b = vendors
-    a.script(limited(300))
+    a.script(limited(1_500))
     b.script(limited(250))
     async with proxied(tmp_path, rules(vendors)) as proxy:
         began = time.monotonic()

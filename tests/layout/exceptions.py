@@ -33,7 +33,7 @@ COVERED_ELSEWHERE = {
 # Files over 400 lines -> (how long they may be, why).
 LONG_FILES = {
     "core/dispatch.py": (450, "one state machine: retry, fallback, hedge, race and rescue share every line of bookkeeping"),
-    "shell/attempt.py": (495, "one attempt's life, from its request to its outcome"),
+    "shell/attempt.py": (500, "one attempt's life, from its request to its outcome"),
     "shell/engine.py": (415, "what all requests share; taking them in and turning them away in one place"),
     "shell/run.py": (415, "one request's life; obeys every command of the dispatch in one place"),
 }
