@@ -14,7 +14,7 @@ COMPILED = """
     core/affinity core/body core/calls core/channel core/classify core/commands core/dispatch core/eventstream core/headroom core/health
     core/inbound core/json_array core/ledger core/limits core/match core/plan core/races core/request_url core/rescue core/shares core/sse
     core/statistics core/surfaces core/usage
-    shell/access_log shell/accounting shell/attempt shell/counting shell/engine shell/link shell/meters shell/run
+    shell/access_log shell/accounting shell/attempt shell/counting shell/engine shell/link shell/meters shell/request_ids shell/run
     wire/exchange wire/pool wire/reading wire/server wire/upstream
 """
 

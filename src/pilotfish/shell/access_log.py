@@ -117,6 +117,9 @@ def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
     return record
 
 
+_MILLIS = [f".{n:03d}Z" for n in range(1000)]
+
+
 class _Clock:
     """RFC 3339 with milliseconds; the date is worked out once a second."""
 
@@ -127,7 +130,7 @@ class _Clock:
         second = int(wall)
         if second != self._second:
             self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._text}.{int((wall - second) * 1000):03d}Z"
+        return self._text + _MILLIS[int((wall - second) * 1000)]
 
 
 _time = _Clock()

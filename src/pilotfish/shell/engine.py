@@ -8,8 +8,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import count
-from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from pilotfish import styles
@@ -35,6 +33,7 @@ from pilotfish.shell.accounting import Accounting
 from pilotfish.shell.counting import Counting
 from pilotfish.shell.link import Link
 from pilotfish.shell.models import models_answer
+from pilotfish.shell.request_ids import RequestIds
 from pilotfish.shell.run import Run
 from pilotfish.wire.pool import Connect, Origin, Pool, Ticket, connect_directly
 
@@ -100,7 +99,7 @@ class Engine:
         self._desk_of: dict[tuple[str, str], Desk] = {}  # by scenario and model, as requests have found them
         self._direct: dict[tuple[str, str], Desk] = {}
         self._finishing: list[tuple[Ticket, float]] = []
-        self._prefix, self._next = urandom(6).hex(), count(1).__next__
+        self._new_id = RequestIds().next
         self._ticking = False
 
     def styles(self, name: str) -> Style:
@@ -168,8 +167,9 @@ class Engine:
         run = Run(self, exchange, inbound, plan, known, started)
         if self.tracer is not None:
             run.trace = self.tracer.begin(run)
+        if not self.runs:
+            self.idle.clear()
         self.runs.add(run)
-        self.idle.clear()
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
@@ -304,7 +304,7 @@ class Engine:
         for name, value in exchange.headers:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 return value.decode()
-        return f"{self._prefix}{self._next():08x}"
+        return self._new_id()
 
     def _other_method(self, exchange: Exchange, path: str, request_id: str) -> None:
         listed = surfaces.models_path(path) if exchange.method in (b"GET", b"HEAD") else None
