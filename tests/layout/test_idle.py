@@ -24,7 +24,7 @@ LEFT_OUT = {
     "aiohttp", "kubernetes", "requests", "urllib3",  # frameworks: our own server and connections are there anyway
     "prometheus_client", "opentelemetry", "redis", "cryptography", "jsonpatch",
     "botocore", "boto3", "azure", "google", "msal",
-    "re2", "difflib", "zipfile", "importlib.metadata", "email", "http.client", "http.server", "multiprocessing", "sqlite3", "xml",
+    "re2", "difflib", "http.client", "http.server", "multiprocessing", "sqlite3", "xml",
     "pydantic.v1", "pydantic.mypy", "pydantic.networks",
     "pilotfish.simulated", "pilotfish.shell.demo", "pilotfish.shell.injector", "pilotfish.shell.state", "pilotfish.shell.shared", "pilotfish.shell.traces",
     "pilotfish.core.importing", "pilotfish.core.schema", "pilotfish.core.inject",

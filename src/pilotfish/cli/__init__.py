@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
-from types import ModuleType
 
 from pilotfish import __version__
 from pilotfish.errors import StartError
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_standard_files()
     given = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(*GC_THRESHOLDS)
-    _without_plugins()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # whatever is installed, nothing but us reads the rules
     try:
         args = _parser(given).parse_args(given)
         code: int = args.run(args)
@@ -49,16 +48,6 @@ def _open_standard_files() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
-
-
-def _without_plugins() -> None:
-    """Plugins of pydantic could read our rules, so there are none, as its PYDANTIC_DISABLE_PLUGINS says. Even then the module that
-    would look for them is imported, and with it the mail and archive modules that read packages' metadata: 1 MiB of every sidecar.
-    An empty one takes its place; should pydantic rename it, the variable still says what is meant."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    loader = ModuleType("pydantic.plugin._loader")
-    loader.__dict__["get_plugins"] = tuple
-    sys.modules.setdefault(loader.__name__, loader)
 
 
 def commands() -> dict[str, str]:
