@@ -145,6 +145,8 @@ class Story:
         self.relayed: int | None = None
         self.ended = ""
         self.wake: float | None = None
+        self.later: list[Command] = []
+        self.failing_at_start: dict[str, Outcome] = {}  # by the service's name
         self.other_ways = 0  # how often a refusal was followed by the same request, worded otherwise
 
     # ---- events
@@ -208,7 +210,10 @@ class Story:
         )  # fmt: skip
 
     def _obey(self, commands: Iterable[Command], now: float) -> str:
-        return "; ".join(self._word(command, now) for command in commands)
+        words = [self._word(command, now) for command in commands]
+        while self.later:
+            words.append(self._word(self.later.pop(0), now))
+        return "; ".join(words)
 
     def _word(self, command: Command, now: float) -> str:
         assert not self.ended, f"{command} after the request's end: {self.ended}"
@@ -252,5 +257,10 @@ class Story:
         key = self.house.ledger.key_for(c, now) or 0
         self.attempts.append(_Played(c, key, now))
         self.starts.append(short(c.service))
+        broken = self.failing_at_start.get(self.starts[-1])
+        if broken is not None:  # it tells so before the next command is obeyed; what follows waits its turn, as in the shell
+            failed = failure(broken)
+            self._finish(command.n, broken, failed, now)
+            self.later += self.dispatch.failed(command.n, failed, now)
         flags = [word for word in ("forced", "rescue", "hedge") if getattr(command, word)]
         return " ".join([f"start {command.n} {self.starts[-1]}", *([f"key {key}"] if key else []), *flags])

@@ -42,6 +42,19 @@ def test_participants_do_not_go_together_beyond_what_their_provider_may_take() -
     assert house.request().begins(0) == "start 0 a/x; wake 5", "a race of one is a race: another would wait for nothing"
 
 
+def test_who_fails_while_it_is_started_is_replaced_when_all_are() -> None:
+    story = House("a b c", FIRST).request()
+    story.failing_at_start = {"a": Outcome.CONNECT_FAILED}
+    assert story.begins(0) == "start 0 a; start 1 b; wake 5; start 2 c"
+    assert story.speaks(2, 1) == "cancel 1 lost_race; relay 2"
+
+
+def test_when_all_fail_while_they_are_started_the_client_hears_of_it_once() -> None:
+    story = House("a b", f"{FIRST}, retries: {{max_retries: 0}}").request()
+    story.failing_at_start = {"a": Outcome.BAD_REQUEST, "b": Outcome.BAD_REQUEST}
+    assert story.begins(0) == "start 0 a; start 1 b; wake 5; answer 400 bad_request"
+
+
 def test_services_that_may_not_be_used_take_no_part() -> None:
     house = House("a b c", FIRST)
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=60)

@@ -209,3 +209,19 @@ async def test_hedges_stay_within_their_budget(tmp_path):
         await asyncio.gather(*(proxy.chat("m", stream=True) for _ in range(20)))
         await until(lambda: not proxy.app.engine.runs)
         assert 1 <= len(a.requests) + len(b.requests) - 20 <= 3
+
+
+async def test_who_cannot_carry_the_request_is_out_before_the_race_begins_and_the_other_wins(tmp_path):
+    async with SimulatedVendor() as vendor:
+        providers = {
+            "a": {"kind": "anthropic", "api_base": vendor.base, "no_key_required": True},
+            "b": {"kind": "openai_compatible", "api_base": f"{vendor.base}/v1", "no_key_required": True},
+        }
+        services = [{"provider": name, "model": "sim-n2"} for name in "ab"]
+        made = {"name": "r", "services": services, "lb_tactic": "round_robin", "race": {"max_parallel": 2}, "unsupported": "reject"}
+        async with proxied(tmp_path, orjson.dumps({"providers": providers, "rules": [made]}).decode()) as proxy:
+            answer = await proxy.chat("m", logit_bias={"50256": -100})
+            await proxy.settled()
+            assert (answer.status, answer.headers["x-pilotfish-service"]) == (200, "b/sim-n2")
+            assert outcomes(proxy) == {"a/sim-n2": "bad_request", "b/sim-n2": "served"}
+    assert len(vendor.requests) == 1

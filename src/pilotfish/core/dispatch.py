@@ -18,9 +18,7 @@ from pilotfish.core.plan import Plan
 from pilotfish.core.races import score
 from pilotfish.core.snapshot import Race
 from pilotfish.core.tactic import Candidate
-from pilotfish.core.tries import LATE, NO_SERVICE, RACE_LATE, RATE_LIMITED, Try
-
-SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
+from pilotfish.core.tries import LATE, MIN_SAMPLES, NO_SERVICE, QUEUE_POLL_S, RACE_LATE, RATE_LIMITED, SAME_AGAIN, Try
 
 
 class Dispatch:
@@ -40,6 +38,7 @@ class Dispatch:
     _awaited: Candidate | None = None  # who said when to come back
     _waiting_since: float | None = None
     _queued_until: float | None = None
+    _at_start: list[tuple[int, Failure]] | None = None  # while a race is lined up: who has failed meanwhile
 
     def __init__(self, plan: Plan, *, deadline: float, streams: bool, may_hedge: bool = True) -> None:
         self.plan, self.rule, self.deadline = plan, plan.rule, deadline
@@ -60,17 +59,22 @@ class Dispatch:
         return self._advance(now) if self.rule.race is None else self._line_up(self.rule.race, now)
 
     def _line_up(self, race: Race, now: float) -> Iterator[Command]:
-        """A race's first participants. Each is started before the next is chosen: what it takes of the limits is gone for the others."""
+        """A race's first participants. Each is started before the next is chosen: what it takes of the limits is gone for the others.
+        Who fails while it is started is looked at when all are: until then it would be taken for the only one."""
+        failed_at_start = self._at_start = []
         for _ in range(min(race.max_parallel, self.rule.retries.max_attempts)):
             candidate = self.plan.next(now)
             if candidate is None:
                 break
             yield from self._start(candidate, now)
-        if not self.attempts:
+        if self.attempts:
+            self._timers["race"] = min(now + race.timeout_s, self.deadline)
+            yield self._wake()
+        else:
             yield from self._advance(now)
-            return
-        self._timers["race"] = min(now + race.timeout_s, self.deadline)
-        yield self._wake()
+        while failed_at_start:
+            yield from self._failed(*failed_at_start.pop(0), now)
+        self._at_start = None
 
     def spoke(self, n: int, now: float) -> Commands:
         """First content of this attempt."""
@@ -97,12 +101,18 @@ class Dispatch:
     def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
         """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on.
         `other_way`: it refused the way it was asked, and can be asked another way."""
+        if self._at_start is not None:
+            self._at_start.append((n, failure))
+            return []
+        return self._failed(n, failure, now, rescuable=rescuable, other_way=other_way)
+
+    def _failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
         attempt = self._running.pop(n, None)
         if attempt is None or self.over:
             return []
         self.last = failure
         self._timers.pop("hedge", None)
-        self._lost_race(attempt, now)
+        self._raced(attempt, now, won=False)
         if self.relayed == n:
             return self._broken(failure, rescuable, now)
         if self.relayed is not None:
@@ -312,16 +322,13 @@ class Dispatch:
         late = samples.percentile(hedge.percentile, now) if samples.count(now) >= MIN_SAMPLES else None
         return None if late is None else max(late, hedge.min_s)
 
-    def _grace_over(self, now: float) -> Commands:
-        return self._best(now)
-
     def _race_over(self, now: float) -> Commands:
         if any(t.spoke_at is not None for t in self._running.values()):
             return self._best(now)
         if self.relayed is not None:
             return []
         for attempt in self._running.values():
-            self._lost_race(attempt, now)
+            self._raced(attempt, now, won=False)
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
         if commands or self.last is None:  # between two attempts, what the last one said tells more
@@ -364,10 +371,9 @@ class Dispatch:
                 self._timers.pop(name, None)
         losers = [t for t in self._running.values() if t is not attempt] if len(self._running) > 1 else []
         for t in losers:
-            self._lost_race(t, now)
+            self._raced(t, now, won=False)
             del self._running[t.n]
-        if self._racing and self.plan.history is not None:
-            self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(True, now)
+        self._raced(attempt, now, won=True)
         self._racing = False
         commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete] if losers else []
         if self.rule.buffer and self._streams and not attempt.complete:
@@ -376,9 +382,9 @@ class Dispatch:
         commands.append(Relay(attempt.n))
         return commands + self._done(attempt.n) if attempt.complete else commands
 
-    def _lost_race(self, attempt: Try, now: float) -> None:
+    def _raced(self, attempt: Try, now: float, *, won: bool) -> None:
         if self._racing and self.plan.history is not None:
-            self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(False, now)
+            self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(won, now)
 
     def _win_rate(self, attempt: Try, now: float) -> float:
         history = self.plan.history
@@ -434,14 +440,11 @@ class Dispatch:
         return [Done(n)]
 
 
-QUEUE_POLL_S = 0.02  # how soon to look again for a free place where nobody knows when there will be one
-MIN_SAMPLES = 10  # fewer say nothing about a 95th percentile
-
 _ON_TIMER: dict[str, Callable[[Dispatch, float], Commands]] = {
     "backoff": Dispatch._backoff_over,
     "comeback": Dispatch._comeback_over,
     "queue": Dispatch._queue_over,
     "hedge": Dispatch._hedge_over,
-    "grace": Dispatch._grace_over,
+    "grace": Dispatch._best,
     "race": Dispatch._race_over,
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pilotfish.core.outcome import Failure, Outcome
 from pilotfish.core.tactic import Candidate
 
+SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
+QUEUE_POLL_S = 0.02  # how soon to look again for a free place where nobody knows when there will be one
+MIN_SAMPLES = 10  # fewer say nothing about a 95th percentile
 NO_SERVICE = Failure(outcome=Outcome.CONNECT_FAILED, status=503, message="no service of this rule can be used now", code="no_service")
 RATE_LIMITED = Failure(
     outcome=Outcome.RATE_LIMITED, status=429, message="all services of this rule are at their rate limits", code="rate_limited"
