@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotfish import __version__, styles
+from pilotfish import __version__
 from pilotfish.core import series as s
 from pilotfish.core.outcome import Outcome
 from pilotfish.core.snapshot import Provider, Snapshot
@@ -94,8 +94,6 @@ class App:
     # ---- rules
 
     def _adopt(self, snapshot: Snapshot) -> None:
-        for style in {provider.style for provider in snapshot.providers.values()}:
-            styles.get(style)  # imported now, not within the first request
         self.engine.adopt(snapshot)
         if self.state is not None and self.keeper.snapshot is None:
             self.state.restore()
