@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from harness import command, environment, proxied, until
-from pilotfish.simulated import SimulatedVendor
 
 GOOD = """
 providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
@@ -26,12 +25,6 @@ rules:
   - {name: s, request_model: 7, services: [], unknown_key: 1}
   - {name: t, request_model: t, services: [{provider: w, model: x}], lb_tactic: {type: random}, retries: {max_retries: many}}
 """
-
-
-@pytest.fixture
-async def vendor():
-    async with SimulatedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from harness import proxied
-from pilotfish.simulated import SimulatedVendor
 
 RULES = """
 providers:
@@ -18,12 +17,6 @@ rules:
   - {{name: r, request_model: m, services: [{{provider: v, model: sim-n2}}]}}
   - {{name: other, request_model: gemini, services: [{{provider: g, model: sim-large}}]}}
 """
-
-
-@pytest.fixture
-async def vendor():
-    async with SimulatedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture

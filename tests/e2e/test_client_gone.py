@@ -8,19 +8,13 @@ import aiohttp
 import pytest
 
 from harness import proxied, until
-from pilotfish.simulated import Fault, SimulatedVendor
+from pilotfish.simulated import Fault
 
 RULES = """
 providers: {{v: {{kind: {kind}, api_base: {base}, no_key_required: true}}}}
 rules: [{{name: r, request_model: m, services: [{{provider: v, model: sim-n20}}]}}]
 """
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
-
-
-@pytest.fixture
-async def vendor():
-    async with SimulatedVendor() as vendor:
-        yield vendor
 
 
 @pytest.mark.parametrize(("kind", "path"), [("openai", "/v1"), ("anthropic", "")])

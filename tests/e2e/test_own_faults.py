@@ -11,19 +11,13 @@ import pytest
 from harness import command, environment, proxied, until
 from pilotfish import styles
 from pilotfish.shell.run import Run
-from pilotfish.simulated import Fault, SimulatedVendor
+from pilotfish.simulated import Fault
 
 RULES = """
 providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
 rules: [{{name: r, request_model: m, services: [{{provider: v, model: sim-n2}}]}}]
 """
 REQUESTS = 40
-
-
-@pytest.fixture
-async def vendor():
-    async with SimulatedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture

@@ -12,18 +12,12 @@ import orjson
 import pytest
 
 from harness import Proxy, process, proxied, until
-from pilotfish.simulated import Fault, SimulatedVendor
+from pilotfish.simulated import Fault
 
 RULES = """
 providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
 rules: [{{name: {name}, request_model: m, services: [{{provider: v, model: {model}}}]}}]
 """
-
-
-@pytest.fixture
-async def vendor():
-    async with SimulatedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture

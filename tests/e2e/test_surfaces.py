@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from harness import proxied, until
-from pilotfish.simulated import Fault, SimulatedVendor
+from pilotfish.simulated import Fault
 
 RULES = """
 providers:
@@ -32,12 +32,6 @@ virtual_models:
 {default}
 """
 CHAT: dict[str, Any] = {"max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
-
-
-@pytest.fixture
-async def vendor():
-    async with SimulatedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture
