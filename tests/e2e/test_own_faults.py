@@ -50,6 +50,19 @@ async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_fli
 
 
 @pytest.mark.interpreted
+async def test_an_error_while_an_error_is_told_ends_the_connection_and_the_drain_does_not_wait_for_it(proxy, monkeypatch):
+    def broken(self, *now):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Run, "begin", broken)
+    monkeypatch.setattr(Run, "spoilt", broken)
+    with pytest.raises(aiohttp.ClientError):
+        await proxy.chat("m")
+    assert not proxy.app.engine.runs
+    assert proxy.app.engine.idle.is_set()
+
+
+@pytest.mark.interpreted
 async def test_an_error_in_one_requests_clock_does_not_stop_the_others_clocks(proxy, vendor, monkeypatch):
     gate = asyncio.Event()
     vendor.always(Fault.hold(gate))

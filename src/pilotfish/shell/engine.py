@@ -198,7 +198,12 @@ class Engine:
         except Exception:
             self.log.bug("request")
             run.exchange.abort()
-            self.runs.discard(run)
+            self._forget(run)
+
+    def _forget(self, run: Run) -> None:
+        self.runs.discard(run)
+        if not self.runs:
+            self.idle.set()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -352,9 +357,7 @@ class Engine:
 
     def run_over(self, run: Run, failure: Failure | None) -> None:
         """The client has its answer, or has left."""
-        self.runs.discard(run)
-        if not self.runs:
-            self.idle.set()
+        self._forget(run)
         self.accounting.run_over(run, failure)
         if run.trace is not None:
             run.trace.over(failure)
