@@ -11,11 +11,11 @@ from setuptools import Extension, setup
 
 # Not for modules with msgspec's structs, which read annotations that mypyc leaves out, nor for classes that others inherit from.
 COMPILED = """
-    core/affinity core/body core/calls core/channel core/classify core/commands core/dispatch core/eventstream core/headroom core/health
-    core/inbound core/json_array core/ledger core/limits core/match core/plan core/races core/request_url core/rescue core/shares core/sse
-    core/statistics core/surfaces core/usage
-    shell/access_log shell/accounting shell/attempt shell/counting shell/engine shell/link shell/meters shell/request_ids shell/run
-    wire/exchange wire/pool wire/reading wire/server wire/upstream
+    core/state/affinity core/formats/bodies core/exchange/calls core/exchange/response_stream core/state/classify core/routing/commands core/routing/dispatch core/formats/eventstream core/state/headroom core/state/health
+    core/exchange/inbound core/formats/json_array core/state/ledger core/state/limits core/routing/match core/routing/plan core/state/race_history core/exchange/request_url core/exchange/stream_resume core/state/retry_budget core/formats/sse
+    core/state/statistics core/exchange/endpoints core/exchange/usage
+    telemetry/access_log telemetry/recorder proxy/attempt telemetry/children proxy/engine proxy/client telemetry/registry proxy/request_ids proxy/request
+    http1/exchange http1/pool http1/reading http1/server http1/upstream
 """
 
 

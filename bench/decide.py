@@ -13,13 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from pilotfish import providers, tactics  # the checkout's own sources, whatever is installed
-from pilotfish.core import surfaces
-from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import documents_of_text
-from pilotfish.core.inbound import Inbound
-from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.engine import Engine
-from pilotfish.shell.meters import Meters
+from pilotfish.core.exchange import endpoints
+from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.rules.compile import compile_documents
+from pilotfish.core.rules.documents import documents_of_text
+from pilotfish.proxy.engine import Engine
+from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.registry import Meters
 
 SERVICES = 20
 BLOCKS = 10
@@ -48,7 +48,7 @@ async def figure(tactic: str) -> float:
     )
     documents = documents_of_text("bench", rules(tactic))
     engine.adopt(compile_documents(documents, kinds=providers.all_kinds(), tactics=tactics.all_tactics()))
-    surface = surfaces.find("/v1/chat/completions")
+    surface = endpoints.find("/v1/chat/completions")
     assert surface is not None
     best = float("inf")
     for _ in range(10):

@@ -20,10 +20,10 @@ from typing import Any
 import aiohttp
 import orjson
 
-from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.app import App
-from pilotfish.shell.settings import Settings
+from pilotfish.app import App
+from pilotfish.settings import Settings
 from pilotfish.simulated import Profile, SimulatedVendor
+from pilotfish.telemetry.access_log import AccessLog
 
 # One request in `EVERY` of each model is late. Both numbers are fixed, so that two runs differ only by the machine.
 EVERY, LATE_MS, USUAL_MS = 33, 1000, 20

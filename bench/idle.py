@@ -48,7 +48,7 @@ LIBRARIES = ("uvloop", "httptools", "orjson", "msgspec", "yaml", "structlog", "p
 AS_A_POD = """
 import sys
 from pathlib import Path
-from pilotfish.shell.kube import access
+from pilotfish.kube import access
 access.TOKEN_DIR = Path(sys.argv.pop(1))
 from pilotfish.cli import main
 sys.exit(main())
@@ -104,7 +104,7 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
 
 def certificate(folder: Path) -> ssl.SSLContext:
     """Of the simulated API server; the authority goes to `ca.crt`, as in a Pod."""
-    from pilotfish.shell.injector.pki import new_authority, new_leaf
+    from pilotfish.injector.pki import new_authority, new_leaf
 
     now = datetime.now(UTC)
     authority = new_authority(now, timedelta(days=1))

@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from pilotfish.shell.access_log import AccessLog  # the checkout's own sources, whatever is installed
-from pilotfish.shell.app import App
-from pilotfish.shell.settings import read_settings
+from pilotfish.app import App
+from pilotfish.settings import read_settings
+from pilotfish.telemetry.access_log import AccessLog  # the checkout's own sources, whatever is installed
 
 BATCH = 200  # requests between two turns of the loop, which has timers to run
 RULES = """\

@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from pilotfish import styles  # the checkout's own sources, whatever is installed
-from pilotfish.core.channel import PassThrough, Translated
-from pilotfish.core.deltas import Finish, Start, TextDelta, UsageDelta
-from pilotfish.core.neutral import Chat, FinishReason, Reply, Text, Tool, Turn
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import Style, Target
+from pilotfish.core.exchange.response_stream import PassThrough, Translated
+from pilotfish.core.formats.deltas import Finish, Start, TextDelta, UsageDelta
+from pilotfish.core.formats.neutral import Chat, FinishReason, Reply, Text, Tool, Turn
+from pilotfish.core.formats.style import Style, Target
+from pilotfish.core.formats.usage import Usage
 
 CHUNKS = 200
 SENTENCE = "Tell me what a pilot fish does when its shark turns away, and why it stays at its side. "

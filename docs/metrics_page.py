@@ -1,12 +1,12 @@
-"""Writes docs/metrics.md from the catalogue in `src/pilotfish/core/series.py`: `make docs`."""
+"""Writes docs/metrics.md from the catalogue in `src/pilotfish/telemetry/series.py`: `make docs`."""
 
 from __future__ import annotations
 
-from pilotfish.core.series import CATALOGUE, INJECTOR_ONLY, Series
+from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY, Series
 
 INTRO = """# Metrics
 
-Made from `src/pilotfish/core/series.py` by `make docs`; do not edit.
+Made from `src/pilotfish/telemetry/series.py` by `make docs`; do not edit.
 
 `GET /metrics` on the admin port answers in Prometheus' text format, and in OpenMetrics where the scraper asks for it. In OpenMetrics the
 buckets of `gen_ai_server_request_duration_seconds`, `gen_ai_server_time_to_first_token_seconds` and `pilotfish_request_duration_seconds`

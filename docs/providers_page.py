@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilotfish import providers
-from pilotfish.core.provider import CHAT_STYLES, ProviderKind
+from pilotfish.core.model.provider import CHAT_STYLES, ProviderKind
 
 INTRO = """# Providers
 

@@ -13,7 +13,7 @@ from botocore.model import OperationModel, Shape
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
 
-from pilotfish.core import eventstream
+from pilotfish.core.formats import eventstream
 
 
 @cache

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pilotfish import providers, tactics
-from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import Document
-from pilotfish.core.snapshot import Provider, Service
+from pilotfish.core.model.service import Provider, Service
+from pilotfish.core.rules.compile import compile_documents
+from pilotfish.core.rules.documents import Document
 from planted import FIXTURES_KEY
 
 FOLDER = Path(__file__).parent / "fixtures" / "providers"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pilotfish.core.ledger import Ledger, ServiceState
-from pilotfish.core.outcome import Failure, Outcome
-from pilotfish.core.provider import ProviderKind
-from pilotfish.core.snapshot import Limits, Provider, Rule, Service, Snapshot
-from pilotfish.core.tactic import Candidate
+from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.service import Limits, Provider, Service
+from pilotfish.core.model.snapshot import Rule, Snapshot
+from pilotfish.core.state.candidate import Candidate, ServiceState
+from pilotfish.core.state.ledger import Ledger
 
 KIND = ProviderKind(name="test", style="openai", paths={"chat": "/chat/completions"}, base_url="http://127.0.0.1:9/v1")
 

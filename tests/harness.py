@@ -15,9 +15,9 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 import leaks
-from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.app import App
-from pilotfish.shell.settings import Settings
+from pilotfish.app import App
+from pilotfish.settings import Settings
+from pilotfish.telemetry.access_log import AccessLog
 from planted import CLIENT_KEY
 
 

@@ -23,17 +23,17 @@ from _pytest.raises import RaisesExc
 from aiohttp import web
 from structlog.testing import LogCapture
 
+from pilotfish.credentials.expiring import ExpiringKey
+from pilotfish.credentials.fetch import FetchError
+from pilotfish.credentials.keys import CredentialError
+from pilotfish.credentials.secrets import Secret
 from pilotfish.errors import ClientError, Problem, RuleError, StartError
-from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.credentials.expiring import ExpiringKey
-from pilotfish.shell.credentials.keys import CredentialError
-from pilotfish.shell.credentials.secrets import Secret
-from pilotfish.shell.fetch import FetchError
-from pilotfish.shell.injector.app import Injector
-from pilotfish.shell.injector.server import Admission
-from pilotfish.shell.state import StateFile
-from pilotfish.wire.pool import Pool
-from pilotfish.wire.server import Connection
+from pilotfish.http1.pool import Pool
+from pilotfish.http1.server import Connection
+from pilotfish.injector.app import Injector
+from pilotfish.injector.server import Admission
+from pilotfish.shared.state_file import StateFile
+from pilotfish.telemetry.access_log import AccessLog
 from planted import CLIENT_MARK, LONGEST, is_planted, marks_in
 
 AROUND = 60

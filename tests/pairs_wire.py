@@ -14,10 +14,10 @@ from typing import Any
 
 from bedrock_wire import events, frame
 from pilotfish import styles
-from pilotfish.core.deltas import Delta
-from pilotfish.core.eventstream import Splitter as FrameSplitter
-from pilotfish.core.sse import Splitter
-from pilotfish.core.style import Target
+from pilotfish.core.formats.deltas import Delta
+from pilotfish.core.formats.eventstream import Splitter as FrameSplitter
+from pilotfish.core.formats.sse import Splitter
+from pilotfish.core.formats.style import Target
 from style_wire import FIXTURES, TARGETS, WRITTEN, goldens
 
 OWN = ("bedrock", "google")

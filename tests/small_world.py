@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import Document, documents_of_text
-from pilotfish.core.provider import OPENAI_PATHS, Auth, Option, ProviderKind
-from pilotfish.core.snapshot import Snapshot
-from pilotfish.core.style import Quirks
-from pilotfish.core.tactic import Params
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.provider import OPENAI_PATHS, Auth, Option, ProviderKind
+from pilotfish.core.model.snapshot import Snapshot
+from pilotfish.core.model.tactic import Params
+from pilotfish.core.rules.compile import compile_documents
+from pilotfish.core.rules.documents import Document, documents_of_text
 from pilotfish.errors import Problem, RuleError
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pilotfish import styles
-from pilotfish.core.deltas import Delta
-from pilotfish.core.sse import Splitter, data_of, event_from
-from pilotfish.core.style import Quirks, Style, Target
+from pilotfish.core.formats.deltas import Delta
+from pilotfish.core.formats.sse import Splitter, data_of, event_from
+from pilotfish.core.formats.style import Quirks, Style, Target
 
 FIXTURES = Path(__file__).parent / "fixtures" / "styles"
 WRITTEN: dict[str, Any] = {"model": "served-model", "request_id": "r1", "now": 1700000000.5}

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from bench.simulate.vendors import World
 
-from pilotfish.core.draw import first
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import first
+from pilotfish.core.state.candidate import Candidate
 
 
 class Baseline:

@@ -13,14 +13,16 @@ from typing import Any
 from bench.simulate.vendors import Reply, World
 from bench.simulate.workloads import Workload
 
-from pilotfish.core.dispatch import Answer, Break, Cancel, Command, Dispatch, Relay, Start, WakeAt
-from pilotfish.core.headroom import Told
-from pilotfish.core.ledger import Ledger, Timings
-from pilotfish.core.outcome import Failure, Outcome, Usage
-from pilotfish.core.plan import Desk, Plan
-from pilotfish.core.provider import ProviderKind
-from pilotfish.core.snapshot import Provider, Rule, Service, Snapshot
-from pilotfish.core.tactic import Candidate
+from pilotfish.core.formats.usage import Usage
+from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.service import Provider, Service
+from pilotfish.core.model.snapshot import Rule, Snapshot
+from pilotfish.core.routing.dispatch import Answer, Break, Cancel, Command, Dispatch, Relay, Start, WakeAt
+from pilotfish.core.routing.plan import Desk, Plan
+from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.headroom import Told
+from pilotfish.core.state.ledger import Ledger, Timings
 
 KIND = ProviderKind(name="simulated", style="openai", paths={"chat": "/chat/completions"}, base_url="http://127.0.0.1:9")
 INPUT_TOKENS = 1000

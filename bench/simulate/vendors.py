@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pilotfish.core.snapshot import Price
+from pilotfish.core.model.service import Price
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.simulate.vendors import Vendor
 
-from pilotfish.core.snapshot import Price
+from pilotfish.core.model.service import Price
 
 CHEAP, USUAL, DEAR = Price(0.2, 0.8), Price(1.0, 4.0), Price(3.0, 15.0)
 

@@ -1,6 +1,6 @@
 """The families of errors. Imported by all, imports nothing.
 
-Inside the core a failed attempt is a value (`core.outcome`), since failing is normal there and decides what happens next.
+Inside the core a failed attempt is a value (`core.model.outcome`), since failing is normal there and decides what happens next.
 Exceptions are for what cannot go on.
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from browser.chromium import Page, opened
-from pilotfish.shell import page
+from pilotfish.admin import page
 
 
 def service(

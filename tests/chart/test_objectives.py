@@ -9,7 +9,7 @@ import yaml
 
 from chart.rendering import CHART, MONITORING, by_kind, run, template
 from observability.promtool import rule_tests, story, told_by
-from pilotfish.core.series import FIRST_TOKEN
+from pilotfish.telemetry.series import FIRST_TOKEN
 
 pytestmark = pytest.mark.helm
 STRICTER = {

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from chart.rendering import CHART, MONITORING, ROOT, VARIANTS, by_kind, helms, manifests, run, template
-from pilotfish.shell.injector.settings import settings_from
+from pilotfish.injector.settings import settings_from
 
 pytestmark = pytest.mark.helm
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=[v.stem for v in VARIANTS])

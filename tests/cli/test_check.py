@@ -118,7 +118,7 @@ def test_keys_that_nothing_obeys_yet_are_named_beside_the_result(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pilotfish.core.compile.snapshot.notes_of", lambda document: [f"{document.source}: x: accepted, but not obeyed yet (y)"]
+        "pilotfish.core.rules.compile.snapshot.notes_of", lambda document: [f"{document.source}: x: accepted, but not obeyed yet (y)"]
     )
     path = file(tmp_path, "a.yaml", GOOD)
     assert run(path) == 0

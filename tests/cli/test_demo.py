@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from harness import until
-from pilotfish.shell.demo import CHARACTERS, MODELS, rules_text
+from pilotfish.demo.scene import CHARACTERS, MODELS, rules_text
 
 SOURCE = Path(__file__).parents[2] / "src"
 FREE = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")

@@ -15,7 +15,7 @@ from pilotfish.cli import main
 @pytest.fixture(autouse=True)
 def no_log_set_up(monkeypatch):
     """It holds for the whole process: other tests listen to the log."""
-    monkeypatch.setattr("pilotfish.shell.logs.set_up", lambda level, form: None)
+    monkeypatch.setattr("pilotfish.telemetry.logs.set_up", lambda level, form: None)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_no_providers(tmp_path, capsys):
 
 
 def test_a_library_that_is_missing_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("pilotfish.shell.credentials.store._installed", lambda extra: False)
+    monkeypatch.setattr("pilotfish.credentials.store._installed", lambda extra: False)
     file = tmp_path / "rules.yaml"
     file.write_text(
         "providers: {b: {kind: bedrock, options: {profile: p}}}\nrules: [{name: r, request_model: m, services: [{provider: b, model: m}]}]"

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from pilotfish.cli import main
-from pilotfish.core.schema import reference
+from pilotfish.core.rules.json_schema import reference
 
 
 def run(*argv: str) -> int:

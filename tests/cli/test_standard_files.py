@@ -14,7 +14,7 @@ async def test_a_proxy_whose_standard_files_are_closed_or_full_serves_and_ends_w
     rules = tmp_path / "rules.yaml"
     rules.write_text("rules: []")
     port = tmp_path / "port"
-    told = "import os, sys; from pilotfish.shell.app import App; from pilotfish.cli import main\n"
+    told = "import os, sys; from pilotfish.app import App; from pilotfish.cli import main\n"
     told += "run = App.start\n"
     told += "async def start(self):\n    await run(self)\n    open(sys.argv.pop(), 'w').write(str(self.listen))\nApp.start = start\n"
     told += "sys.exit(main(sys.argv[1:-1]))"

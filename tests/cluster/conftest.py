@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cluster.control_plane import ControlPlane
-from pilotfish.shell.kube.access import Where
-from pilotfish.shell.kube.connection import Kube
+from pilotfish.kube.access import Where
+from pilotfish.kube.connection import Kube
 
 NEEDED = ("etcd", "kube-apiserver")
 _numbers = itertools.count()

@@ -20,7 +20,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pilotfish.shell.injector.pki import new_authority, new_leaf
+from pilotfish.injector.pki import new_authority, new_leaf
 
 ADMIN_TOKEN = "admin-of-the-test-cluster"
 KCM_TOKEN = "controller-manager-of-the-test-cluster"

@@ -16,7 +16,7 @@ import pytest
 from chart.rendering import CHART, VARIANTS, helms, manifests, template
 from cluster.control_plane import free_port
 from cluster.processes import InjectorProcess, run_test_pod
-from pilotfish.shell.kube.connection import ApiError
+from pilotfish.kube.connection import ApiError
 
 pytestmark = pytest.mark.timeout(240)
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"

@@ -10,13 +10,13 @@ import time
 import pytest
 
 from cluster.processes import give_account, token_of, write_rules
-from pilotfish.core.collected import wanted_from
+from pilotfish.core.rules.configmap_set import wanted_from
 from pilotfish.errors import Problem
-from pilotfish.shell.kube.access import Where
-from pilotfish.shell.kube.configmaps import ConfigMapSource
-from pilotfish.shell.kube.connection import ApiError, Kube
-from pilotfish.shell.kube.events import EventWriter
-from pilotfish.shell.kube.last_good import LastGood
+from pilotfish.kube.access import Where
+from pilotfish.kube.connection import ApiError, Kube
+from pilotfish.kube.events import EventWriter
+from pilotfish.sources.configmaps import ConfigMapSource
+from pilotfish.sources.last_good import LastGood
 
 pytestmark = pytest.mark.timeout(180)
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

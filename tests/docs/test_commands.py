@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from pilotfish.admin.routes import Admin
 from pilotfish.cli import _parser, main
-from pilotfish.core import surfaces
+from pilotfish.core.exchange import endpoints
 from pilotfish.providers import all_kinds
-from pilotfish.shell.admin import Admin
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench" / "README.md", *(ROOT / "charts").rglob("*.md")]
@@ -58,7 +58,7 @@ def known(url):
     path = urlsplit(url).path
 
     routes = Admin(None, None).site().routes  # nothing is asked of engine or keeper before a request
-    return path in routes or surfaces.find(path) is not None or surfaces.models_path(path) is not None
+    return path in routes or endpoints.find(path) is not None or endpoints.models_path(path) is not None
 
 
 def is_make(words):

@@ -1,7 +1,7 @@
 import runpy
 from pathlib import Path
 
-from pilotfish.core.series import CATALOGUE
+from pilotfish.telemetry.series import CATALOGUE
 
 DOCS = Path(__file__).parents[2] / "docs"
 

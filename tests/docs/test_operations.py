@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from harness import proxied
+from pilotfish.admin.routes import Admin
 from pilotfish.cli import main
-from pilotfish.shell.admin import Admin
-from pilotfish.shell.settings import PREFIX, Settings
+from pilotfish.settings import PREFIX, Settings
 from pilotfish.simulated import SimulatedVendor
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()

@@ -9,8 +9,8 @@ import random
 import tracemalloc
 
 from harness import proxied
-from pilotfish.core.affinity import HOMES
-from pilotfish.shell.engine import DIRECT_DESKS
+from pilotfish.core.state.affinity import HOMES
+from pilotfish.proxy.engine import DIRECT_DESKS
 from pilotfish.simulated import Profile, SimulatedVendor
 
 # A million takes some minutes: PILOTFISH_FUZZ=1000000.

@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 
 from harness import proxied
-from pilotfish.core import eventstream
+from pilotfish.core.formats import eventstream
 from pilotfish.simulated import Fault, SimulatedVendor
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness import Proxy, proxied
-from pilotfish.shell.credentials import Surroundings
+from pilotfish.credentials import Surroundings
 from pilotfish.simulated import SimulatedVendor
 
 SIM = "sim-n2"
@@ -158,7 +158,7 @@ class World:
 async def world(request, tmp_path, monkeypatch, account):
     make, write = CREDENTIALS[request.param]
     clock = Clock()
-    monkeypatch.setattr("pilotfish.shell.app.Surroundings", partial(Surroundings, wall=clock))
+    monkeypatch.setattr("pilotfish.app.Surroundings", partial(Surroundings, wall=clock))
     monkeypatch.setenv("LOGIN", "hush-login")
     monkeypatch.setenv("ACCOUNT", account)
     endpoint = Endpoint(clock, write)

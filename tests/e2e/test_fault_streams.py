@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from harness import proxied
-from pilotfish.shell import run as run_module
+from pilotfish.proxy import request as run_module
 from pilotfish.simulated import SimulatedVendor
 
 TEXT = "the small pilot fish swims ahead of great "

@@ -10,7 +10,7 @@ import pytest
 
 from harness import command, environment, proxied, until
 from pilotfish import styles
-from pilotfish.shell.run import Run
+from pilotfish.proxy.request import Run
 from pilotfish.simulated import Fault
 
 RULES = """

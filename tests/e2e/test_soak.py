@@ -16,8 +16,8 @@ import orjson
 import pytest
 
 from harness import proxied, until
-from pilotfish.shell.attempt import Attempt
-from pilotfish.shell.run import Run
+from pilotfish.proxy.attempt import Attempt
+from pilotfish.proxy.request import Run
 from pilotfish.simulated import Profile, SimulatedVendor
 
 ROUNDS, A_ROUND, AT_ONCE = 4, 300, 60

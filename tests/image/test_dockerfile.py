@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pilotfish.shell.injector.pki import new_authority, new_leaf
+from pilotfish.injector.pki import new_authority, new_leaf
 
 pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parent.parent.parent
@@ -206,4 +206,4 @@ def test_the_injector_serves_though_the_clients_models_are_left_out(image, mount
 
 def test_a_hook_of_a_classic_sidecar_finds_its_python(image):
     command = image.command()[:-1]
-    sh(*command, image.tree / "bin" / "python", "-m", "pilotfish.shell.hold", "stop", "0", env=image.environment(), cwd="/")
+    sh(*command, image.tree / "bin" / "python", "-m", "pilotfish.lifecycle_hooks", "stop", "0", env=image.environment(), cwd="/")

@@ -9,8 +9,8 @@ from ssl import Purpose, create_default_context
 
 import pytest
 
-from pilotfish.shell.injector.pki import new_authority, new_leaf
-from shell.kube.fake_api import fake_api
+from kube.fake_api import fake_api
+from pilotfish.injector.pki import new_authority, new_leaf
 
 SOURCE = Path(__file__).parents[2] / "src"
 RULES = """
@@ -26,9 +26,9 @@ LEFT_OUT = {
     "botocore", "boto3", "azure", "google", "msal",
     "re2", "difflib", "http.client", "http.server", "multiprocessing", "sqlite3", "xml",
     "pydantic.v1", "pydantic.mypy", "pydantic.networks",
-    "pilotfish.simulated", "pilotfish.shell.demo", "pilotfish.shell.injector", "pilotfish.shell.state", "pilotfish.shell.shared", "pilotfish.shell.traces",
-    "pilotfish.core.importing", "pilotfish.core.schema", "pilotfish.core.inject",
-    "pilotfish.shell.credentials.aws", "pilotfish.shell.credentials.entra", "pilotfish.shell.credentials.google", "pilotfish.shell.credentials.oauth",
+    "pilotfish.simulated", "pilotfish.demo.scene", "pilotfish.injector", "pilotfish.shared.state_file", "pilotfish.shared.redis_limits", "pilotfish.telemetry.traces",
+    "pilotfish.core.rules.importing", "pilotfish.core.rules.json_schema", "pilotfish.injector.patch",
+    "pilotfish.credentials.aws", "pilotfish.credentials.entra", "pilotfish.credentials.google", "pilotfish.credentials.oauth",
     "pilotfish.providers.azure", "pilotfish.providers.bedrock", "pilotfish.providers.vertex",
     "pilotfish.styles.anthropic", "pilotfish.styles.google", "pilotfish.styles.openai.request_out",
     "pilotfish.tactics.hybrid", "pilotfish.tactics.cost_based",
@@ -39,7 +39,7 @@ TELLING = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); "
 RUN = "from pilotfish.cli import main; sys.exit(main())"
 IN_A_POD = """
 from pathlib import Path
-from pilotfish.shell.kube import access
+from pilotfish.kube import access
 access.TOKEN_DIR = Path(sys.argv.pop(1))
 """
 
@@ -82,7 +82,7 @@ async def test_with_a_rules_file_it_loads_what_these_rules_need(tmp_path):
     loaded = await modules_of(TELLING + RUN, "proxy", "--config", str(tmp_path / "rules.yaml"))
     assert heavy(loaded) == []
     assert loaded >= AT_HAND
-    assert not [name for name in loaded if name.startswith("pilotfish.shell.kube")]
+    assert not [name for name in loaded if name.startswith("pilotfish.kube")]
 
 
 async def test_in_a_pod_it_watches_without_the_official_client(tmp_path):
@@ -103,7 +103,7 @@ async def test_in_a_pod_it_watches_without_the_official_client(tmp_path):
         }
         loaded = await modules_of(TELLING + IN_A_POD + RUN, str(tmp_path), "proxy", **environment)
     assert heavy(loaded) == []
-    assert loaded >= AT_HAND | {"pilotfish.shell.kube.connection"}
+    assert loaded >= AT_HAND | {"pilotfish.kube.connection"}
 
 
 @pytest.mark.parametrize(

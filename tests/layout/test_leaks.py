@@ -14,14 +14,14 @@ LEAKY = """
 import asyncio, base64, logging, subprocess, sys
 import pytest, requests, structlog
 from leaks import hear_piece
-from pilotfish.core.snapshot import SecretRef
+from pilotfish.core.model.service import SecretRef
 from pilotfish.errors import ClientError, Problem
-from pilotfish.shell.access_log import AccessLog
-from pilotfish.shell.credentials.keys import Surroundings
-from pilotfish.shell.credentials.secrets import Secret
-from pilotfish.shell.state import StateFile
-from pilotfish.wire.pool import Origin, Pool
-from pilotfish.wire.server import Server
+from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.credentials.keys import Surroundings
+from pilotfish.credentials.secrets import Secret
+from pilotfish.shared.state_file import StateFile
+from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.server import Server
 from planted import CLIENT_KEY, planted
 
 KEY = planted()

@@ -6,7 +6,7 @@ from observability import known_run, story
 from observability.expectations import Shows, Within, bucket
 from observability.known_run import CERTIFICATE_S, Measured
 from observability.story import BY_RULE, STREAMED
-from pilotfish.core.series import LAG
+from pilotfish.telemetry.series import LAG
 
 RULE, STREAMS = "{{namespace}} {{rule}}", "{{namespace}} {{gen_ai_request_model}}"
 SERVICE = "{{namespace}} {{provider}}/{{model}}"

@@ -6,7 +6,7 @@ from observability import known_run
 from observability.expectations import WINDOW_S, Shows, Within, bucket, rates
 from observability.known_run import Measured
 from pilotfish import __version__
-from pilotfish.core.series import LAG
+from pilotfish.telemetry.series import LAG
 
 PODS = {"web-1": "shop", "web-2": "bank"}
 

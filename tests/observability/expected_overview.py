@@ -6,7 +6,7 @@ from observability import story
 from observability.expectations import Shows, Within, bucket, rates
 from observability.known_run import Measured
 from observability.story import BY_RULE, CODES, COST, SERVED, STREAMED
-from pilotfish.core.series import DURATION, FIRST_TOKEN, SPEED
+from pilotfish.telemetry.series import DURATION, FIRST_TOKEN, SPEED
 
 MISSED = CODES["500"] + CODES["429"]
 # Of the rules that had requests; all of these two failed, and none of the others'.

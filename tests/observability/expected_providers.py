@@ -6,7 +6,7 @@ from observability import story
 from observability.expectations import Shows, Within, bucket, rates
 from observability.known_run import Measured
 from observability.story import FAILED, SERVED
-from pilotfish.core.series import FIRST_TOKEN, PER_TOKEN, TOKENS
+from pilotfish.telemetry.series import FIRST_TOKEN, PER_TOKEN, TOKENS
 
 SERVICES = {*SERVED, *FAILED, story.LOSES, story.HANGS, story.LEFT, story.HELD, story.IDLE}
 # Who streamed: the time to its first token, and between tokens.

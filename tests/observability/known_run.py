@@ -22,14 +22,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from harness import Process, launched, process, until
+from kube.fake_api import BREAK, FakeApi, fake_api
 from observability import story
 from observability.prometheus import Prometheus, scraping
 from pilotfish import __version__
-from pilotfish.core import series as s
-from pilotfish.shell.exposition import TEXT_TYPE, exposition
-from pilotfish.shell.meters import Meters
 from pilotfish.simulated import Fault, SimulatedVendor
-from shell.kube.fake_api import BREAK, FakeApi, fake_api
+from pilotfish.telemetry import series as s
+from pilotfish.telemetry.exposition import TEXT_TYPE, exposition
+from pilotfish.telemetry.registry import Meters
 
 MAPS = "/api/v1/namespaces/bank/configmaps"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

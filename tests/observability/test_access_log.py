@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from harness import proxied
-from pilotfish.core.outcome import Failure, Outcome
-from pilotfish.shell import access_log
-from pilotfish.shell.access_log import AccessLog
+from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.simulated import Fault, SimulatedVendor
+from pilotfish.telemetry import access_log
+from pilotfish.telemetry.access_log import AccessLog
 from planted import CLIENT_KEY, PROVIDER_KEY
 
 WORDS = "the launch code is 0000"

@@ -15,7 +15,7 @@ from observability import expected_alerts, expected_fleet, expected_overview, ex
 from observability.expectations import WINDOW_S, differences
 from observability.known_run import TRACE, Measured, known_run
 from observability.prometheus import Prometheus
-from pilotfish.core import series as s
+from pilotfish.telemetry import series as s
 
 pytestmark = pytest.mark.prometheus
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from harness import proxied
-from pilotfish.core.series import CATALOGUE
-from pilotfish.shell.exposition import CELLS_A_PIECE, exposition
 from pilotfish.simulated import SimulatedVendor
+from pilotfish.telemetry.exposition import CELLS_A_PIECE, exposition
+from pilotfish.telemetry.series import CATALOGUE
 
 # One rule with one service: its counters, and a histogram for each thing that is measured.
 LINES_A_SERVICE = 300

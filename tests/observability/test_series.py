@@ -8,8 +8,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness import proxied, until
-from pilotfish.core.series import CATALOGUE, INJECTOR_ONLY
 from pilotfish.simulated import Fault, Profile, SimulatedVendor
+from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

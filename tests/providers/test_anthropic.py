@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance import compiled
-from pilotfish.core.request_url import native_op
+from pilotfish.core.exchange.request_url import native_op
 
 
 def test_a_service_has_the_quirks_of_its_model():

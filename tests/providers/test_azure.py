@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conformance import KEY, compiled
-from pilotfish.core.request_url import auth_of, native_op, target_of
+from pilotfish.core.exchange.request_url import auth_of, native_op, target_of
+from pilotfish.credentials import Credentials, Surroundings
 from pilotfish.providers.azure import auth_mode, base_from, clean_base
-from pilotfish.shell.credentials import Credentials, Surroundings
 
 
 def azure(**options: str):

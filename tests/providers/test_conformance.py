@@ -9,15 +9,15 @@ import pytest
 
 from conformance import FOLDER, KEY, KINDS, case, compiled, provider_of
 from pilotfish import providers, styles
-from pilotfish.core.calls import call_body
-from pilotfish.core.classify import failure_of
-from pilotfish.core.headroom import read_limits
-from pilotfish.core.inbound import Inbound
-from pilotfish.core.provider import CHAT_STYLES
-from pilotfish.core.request_url import fixed_headers, native_op, target_of
-from pilotfish.core.surfaces import find
-from pilotfish.shell.credentials import Call, Credentials, Surroundings
-from pilotfish.shell.probe import probe_url
+from pilotfish.core.exchange.calls import call_body
+from pilotfish.core.exchange.endpoints import find
+from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.exchange.request_url import fixed_headers, native_op, target_of
+from pilotfish.core.model.provider import CHAT_STYLES
+from pilotfish.core.state.classify import failure_of
+from pilotfish.core.state.headroom import read_limits
+from pilotfish.credentials import Call, Credentials, Surroundings
+from pilotfish.proxy.connection_test import probe_url
 
 # 2015-10-21T07:28:00Z
 NOW = 1445412480.0

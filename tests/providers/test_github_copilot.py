@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance import provider_of
-from pilotfish.core.request_url import chat_ops, native_op
+from pilotfish.core.exchange.request_url import chat_ops, native_op
 
 
 @pytest.mark.parametrize(("model", "op"), [("gpt-4o", "chat"), ("claude-sonnet-4.5", "chat"), ("gpt-5.1-codex", "responses")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance import compiled
-from pilotfish.core.request_url import native_op, target_of
+from pilotfish.core.exchange.request_url import native_op, target_of
 from pilotfish.providers.openai import model_quirks
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.deltas import BlockEnd, Finish, Ping, TextDelta, ToolArgs, ToolStart
-from pilotfish.core.neutral import FinishReason
+from pilotfish.core.formats.deltas import BlockEnd, Finish, Ping, TextDelta, ToolArgs, ToolStart
+from pilotfish.core.formats.neutral import FinishReason
 from pilotfish.styles._in_turn import InTurn
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._media import data_url, short_type, split_data_url, tool_id, type_by_name
 
 

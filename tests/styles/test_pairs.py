@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from bedrock_wire import frame, parsed_reply, parsed_stream, problems_of
 from pairs_wire import ALL, OWN, folders, own_goldens, pieces, read, request_to, stream_of, translated
 from pilotfish import styles
-from pilotfish.core.deltas import Finish, Malformed, RefusalDelta, TextDelta, ToolArgs, ToolStart, UsageDelta
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import Target
+from pilotfish.core.formats.deltas import Finish, Malformed, RefusalDelta, TextDelta, ToolArgs, ToolStart, UsageDelta
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.style import Target
+from pilotfish.core.formats.usage import Usage
 from pilotfish.errors import ClientError
 from style_wire import FIXTURES, WRITTEN
 from style_wire import payloads as sse_payloads

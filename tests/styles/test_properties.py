@@ -13,10 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish import styles
-from pilotfish.core.neutral import Chat, FinishReason, Image, Part, Refusal, Reply, Text, Tool, ToolCall, ToolChoice, ToolResult, Turn
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import Target
+from pilotfish.core.formats.neutral import (
+    Chat,
+    FinishReason,
+    Image,
+    Part,
+    Refusal,
+    Reply,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.style import Target
+from pilotfish.core.formats.usage import Usage
 from pilotfish.errors import ClientError
 from style_wire import TARGETS, WRITTEN, cases, payloads
 

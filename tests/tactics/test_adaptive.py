@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from fleet import candidate, fleet, measured
-from pilotfish.core.tactic import Candidate, Memory
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics.adaptive import TERMS, Adaptive, AdaptiveParams
 
 MODES = ["weighted_sum", "multiplicative", "rank_based"]

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from fleet import candidate, provider
-from pilotfish.core.tactic import Memory
+from pilotfish.core.model.tactic import Memory
 from pilotfish.tactics.capacity_based import CapacityBased, NoParams
 
 TACTIC = CapacityBased(NoParams())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from fleet import candidate, measured, names
-from pilotfish.core.snapshot import Price
-from pilotfish.core.tactic import Candidate, Memory
+from pilotfish.core.model.service import Price
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics.cost_based import CostBased, CostBasedParams
 
 TACTIC = CostBased(CostBasedParams(explore=0.0, max_ttft_ms=1000))

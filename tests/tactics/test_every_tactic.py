@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fleet import candidate, fleet, measured
-from pilotfish.core.snapshot import Price
-from pilotfish.core.tactic import Candidate, Memory, Tactic
+from pilotfish.core.model.service import Price
+from pilotfish.core.model.tactic import Memory, Tactic
+from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics import all_tactics, get
 
 TACTICS = sorted(all_tactics())

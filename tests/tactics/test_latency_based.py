@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from fleet import fleet, measured, names
-from pilotfish.core.tactic import Candidate, Memory
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics.latency_based import LatencyBased, LatencyBasedParams
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from fleet import fleet
-from pilotfish.core.tactic import Memory
+from pilotfish.core.model.tactic import Memory
 from pilotfish.tactics.random import NoParams, RandomTactic
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from fleet import fleet, names
-from pilotfish.core.tactic import Candidate, Memory
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics.round_robin import RoundRobin, RoundRobinParams
 
 RNG = random.Random(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from fleet import fleet, measured, names
-from pilotfish.core.tactic import Memory
+from pilotfish.core.model.tactic import Memory
 from pilotfish.tactics.speed_based import SpeedBased, SpeedBasedParams
 
 

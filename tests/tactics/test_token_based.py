@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from fleet import fleet
-from pilotfish.core.tactic import Candidate, Memory
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics.token_based import TokenBased, TokenBasedParams
 
 

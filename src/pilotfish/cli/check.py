@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import SUFFIXES, read_text
-from pilotfish.core.snapshot import Snapshot
+from pilotfish.core.model.snapshot import Snapshot
+from pilotfish.core.rules.compile import compile_documents
+from pilotfish.core.rules.documents import SUFFIXES, read_text
 from pilotfish.errors import Problem, RuleError, StartError
 from pilotfish.providers import all_kinds
-from pilotfish.shell.files import files_of
+from pilotfish.sources.files import files_of
 from pilotfish.tactics import all_tactics
 
 _TRUE = ("1", "true", "yes", "on")

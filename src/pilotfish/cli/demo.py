@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pilotfish.errors import StartError
 
 if TYPE_CHECKING:
-    from pilotfish.shell.demo import Demo
+    from pilotfish.demo.scene import Demo
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,9 +24,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """0; 1 if `--once` did not go as it says; 2 for a port that is taken."""
-    from pilotfish.shell import logs
-    from pilotfish.shell.app import run_loop
-    from pilotfish.shell.settings import address
+    from pilotfish.app import run_loop
+    from pilotfish.settings import address
+    from pilotfish.telemetry import logs
 
     for given in (args.listen, args.admin_listen):
         try:
@@ -52,8 +52,8 @@ async def once(listen: str, admin_listen: str) -> bool:
     import aiohttp
     import orjson
 
-    from pilotfish.shell.demo import CHARACTERS, Demo
-    from pilotfish.shell.demo_story import Story, StoryError
+    from pilotfish.demo.scene import CHARACTERS, Demo
+    from pilotfish.demo.story import Story, StoryError
 
     records: dict[str, dict[str, Any]] = {}
 
@@ -77,7 +77,7 @@ async def once(listen: str, admin_listen: str) -> bool:
 
 
 async def on_and_on(listen: str, admin_listen: str) -> None:
-    from pilotfish.shell.demo import Demo
+    from pilotfish.demo.scene import Demo
 
     stop = asyncio.Event()
     for sig in (signal.SIGINT, signal.SIGTERM):
@@ -90,7 +90,7 @@ async def on_and_on(listen: str, admin_listen: str) -> None:
 
 
 def welcome(demo: Demo) -> str:
-    from pilotfish.shell.demo import CHARACTERS, MODELS
+    from pilotfish.demo.scene import CHARACTERS, MODELS
 
     base, admin = demo.app.base, demo.app.admin_base
     json = "-H 'content-type: application/json'"

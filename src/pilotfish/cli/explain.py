@@ -48,12 +48,12 @@ def run(args: argparse.Namespace) -> int:
 async def _explained(paths: list[str], path: str, body: bytes, headers: list[tuple[bytes, bytes]], inline: bool) -> dict[str, Any]:
     """As `/explain` of a proxy that has just started with these rules. Raises RuleError and ClientError."""
     # The engine is the proxy's own, so that what is explained is what would happen; it opens no socket before a request runs.
-    from pilotfish.shell.access_log import AccessLog
-    from pilotfish.shell.admin import explain_request
-    from pilotfish.shell.engine import Engine
-    from pilotfish.shell.files import read_files
-    from pilotfish.shell.meters import Meters
-    from pilotfish.shell.rules_keeper import compiled
+    from pilotfish.admin.routes import explain_request
+    from pilotfish.proxy.engine import Engine
+    from pilotfish.sources.files import read_files
+    from pilotfish.sources.store import compiled
+    from pilotfish.telemetry.access_log import AccessLog
+    from pilotfish.telemetry.registry import Meters
 
     snapshot = compiled(read_files(paths), inline)
     engine = Engine(

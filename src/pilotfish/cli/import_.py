@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from pilotfish.core.compile import compile_documents
-from pilotfish.core.documents import Document
-from pilotfish.core.importing import Known, imported
-from pilotfish.core.yaml_text import TextError, parse
+from pilotfish.core.rules.compile import compile_documents
+from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.importing import Known, imported
+from pilotfish.core.rules.yaml_text import TextError, parse
 from pilotfish.errors import RuleError, StartError
 from pilotfish.providers import all_kinds
 from pilotfish.tactics import all_tactics

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pilotfish.core.inject.settings import Injected, Reason, Sidecar, Skipped, Surroundings
-from pilotfish.core.manifests import Told, UnreadableManifest, inject_manifest
 from pilotfish.errors import StartError
-from pilotfish.shell.injector.settings import sidecar_from
+from pilotfish.injector.patch.manifests import Told, UnreadableManifest, inject_manifest
+from pilotfish.injector.patch.settings import Injected, Reason, Sidecar, Skipped, Surroundings
+from pilotfish.injector.settings import sidecar_from
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

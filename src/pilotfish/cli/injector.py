@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from pilotfish.errors import Problem, RuleError, StartError
-from pilotfish.shell.injector.settings import settings_from
+from pilotfish.injector.settings import settings_from
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,13 +29,13 @@ def run(args: argparse.Namespace) -> int:
         raise StartError(f"the injector needs the extra 'kubernetes' (pip install 'pilotfish[kubernetes]'): {missing}") from None
     settings = settings_from(os.environ)
     if args.check:
-        from pilotfish.shell.injector.check import check
+        from pilotfish.injector.check import check
 
         problem = asyncio.run(check(settings.kubeconfig, args.check))
         print(problem or f"a labelled Pod in {args.check} gets the sidecar", file=sys.stderr if problem else sys.stdout)
         return 1 if problem else 0
-    from pilotfish.shell import logs
-    from pilotfish.shell.injector.app import serve
+    from pilotfish.injector.app import serve
+    from pilotfish.telemetry import logs
 
     logs.set_up(settings.log_level, "console" if sys.stderr.isatty() else "json")
     asyncio.run(serve(settings, validate))
@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
 def validate(source: str, configmap: dict[str, Any]) -> list[Problem]:
     """What `pilotfish check` would say of this ConfigMap by itself."""
-    from pilotfish.core.documents import documents_of_config_map
-    from pilotfish.shell.rules_keeper import compiled
+    from pilotfish.core.rules.documents import documents_of_config_map
+    from pilotfish.sources.store import compiled
 
     try:
         compiled(documents_of_config_map(source, configmap), allow_inline_secrets=False)

@@ -7,9 +7,10 @@ import asyncio
 import json
 import sys
 
-from pilotfish.core.snapshot import Provider, Snapshot
+from pilotfish.core.model.service import Provider
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.errors import RuleError, StartError
-from pilotfish.shell.settings import Settings, read_settings
+from pilotfish.settings import Settings, read_settings
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings({**flags, "allow_inline_secrets": args.allow_inline_secrets})
     if not settings.config:
         raise StartError("no rules file: give --config PATH or set PILOTFISH_CONFIG")
-    from pilotfish.shell import logs
+    from pilotfish.telemetry import logs
 
     # One line a provider is enough; what failed on the way is in its message.
     logs.set_up("error", "console")
@@ -41,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rules(settings: Settings) -> Snapshot:
-    from pilotfish.shell.files import read_files
-    from pilotfish.shell.rules_keeper import compiled
+    from pilotfish.sources.files import read_files
+    from pilotfish.sources.store import compiled
 
     try:
         return compiled(read_files(settings.config), settings.allow_inline_secrets)
@@ -54,8 +55,8 @@ def _rules(settings: Settings) -> Snapshot:
 
 
 async def _probe(snapshot: Snapshot, wanted: list[str], settings: Settings) -> list[dict[str, object]]:
-    from pilotfish.shell.credentials import Credentials, Surroundings, problems_of
-    from pilotfish.shell.probe import ProbeResult, probe
+    from pilotfish.credentials import Credentials, Surroundings, problems_of
+    from pilotfish.proxy.connection_test import ProbeResult, probe
 
     unknown = [name for name in wanted if name not in snapshot.providers]
     if unknown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pilotfish.shell.settings import PREFIX, Settings, log_format, read_settings
+from pilotfish.settings import PREFIX, Settings, log_format, read_settings
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,8 +34,8 @@ def flags_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     settings = read_settings(flags_of(args))
-    from pilotfish.shell import logs
-    from pilotfish.shell.app import App, run_loop
+    from pilotfish.app import App, run_loop
+    from pilotfish.telemetry import logs
 
     logs.set_up(settings.log_level, log_format(settings))
 

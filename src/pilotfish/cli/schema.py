@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from pilotfish.core.schema import json_schema, reference
+from pilotfish.core.rules.json_schema import json_schema, reference
 from pilotfish.providers import all_kinds
 from pilotfish.tactics import all_tactics
 

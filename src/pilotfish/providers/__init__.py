@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from pilotfish.core.provider import ProviderKind
-from pilotfish.core.variants import Variants, exported, names_in
+from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.variants import Variants, exported, names_in
 
 
 @cache

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pilotfish.core.model_facts import claude_quirks
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.model_facts import claude_quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
 # `max_tokens` is required (API reference "Create a message", 2026-11); 16384 fits every model since Claude 3.7.
 QUIRKS = Quirks(default_max_tokens=16384)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
 
 DEFAULT_VERSION = "2024-10-21"
 # The Responses API came with this version (page "Responses API", 2026-11); it names the deployment in the body, not in the path.

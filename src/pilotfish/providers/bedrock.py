@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.model_facts import claude_quirks
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import Auth, BodyEdit, Envelope, ErrorCodes, Flags, LimitHeaders, Option, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.model_facts import claude_quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import Auth, BodyEdit, Envelope, ErrorCodes, Flags, LimitHeaders, Option, ProviderKind
 from pilotfish.styles.bedrock.invoke import ChunkSplitter
 
 DEFAULT_REGION = "us-east-1"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import ErrorCodes, LimitHeaders, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import ErrorCodes, LimitHeaders, ProviderKind
 
 # API reference "Create chat completion", 2026-11: response_format knows text and json_object only; strict tools are beta.
 QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False, json_schema=False, strict_tools=False, prefill=False)

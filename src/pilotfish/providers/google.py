@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
 KIND = ProviderKind(
     name="google",

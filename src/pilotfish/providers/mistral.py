@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
 # API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have ("extra inputs are not permitted").
 REFUSES = frozenset(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, LimitHeaders, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, LimitHeaders, ProviderKind
 
 KIND = ProviderKind(
     name="ollama",

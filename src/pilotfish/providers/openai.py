@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
 
 # Chat tool call ids longer than 40 characters are refused (API reference, messages.tool_calls.id, 2026-11). `max_tokens` is deprecated
 # and refused by reasoning models, `max_completion_tokens` is taken by all (API reference, Create chat completion, 2026-11).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pilotfish.core.provider import OPENAI_PATHS, Option, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.provider import OPENAI_PATHS, Option, ProviderKind
 
 
 def base_from(options: Mapping[str, Any]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pilotfish.core.model_facts import claude_quirks
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import Auth, BodyEdit, ErrorCodes, LimitHeaders, Option, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.model_facts import claude_quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import Auth, BodyEdit, ErrorCodes, LimitHeaders, Option, ProviderKind
 
 PATHS = {
     "generate": "/publishers/google/models/{model}:generateContent",

@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from pilotfish.core.outcome import Outcome
-from pilotfish.core.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
 QUIRKS = Quirks(max_tokens_field="max_completion_tokens", prefill=False)
 REASONING = re.compile(r"grok-(?:3-mini|4|code)")

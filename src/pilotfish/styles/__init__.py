@@ -1,4 +1,4 @@
-"""Wire formats, one module or folder each, exporting `STYLE` (see `core.style`). Pure: bytes and values in, bytes and values out.
+"""Wire formats, one module or folder each, exporting `STYLE` (see `core.formats.style`). Pure: bytes and values in, bytes and values out.
 
 Styles are found, not listed: what lies here without an underscore is one. Each is imported when it is first asked for, and inside a
 style the translations are imported when a request first needs them, since most sidecars only pass bytes through.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from pilotfish.core.variants import exported, names_in
+from pilotfish.core.model.variants import exported, names_in
 
 if TYPE_CHECKING:
-    from pilotfish.core.style import Style
+    from pilotfish.core.formats.style import Style
 
 
 @cache

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotfish.core.calls import CallBody
-from pilotfish.core.style import Target
+from pilotfish.core.exchange.calls import CallBody
+from pilotfish.core.formats.style import Target
 from pilotfish.errors import ClientError
 from pilotfish.styles import get
 from pilotfish.styles.google import count, embeddings
 
 if TYPE_CHECKING:
-    from pilotfish.core.inbound import Inbound
-    from pilotfish.core.neutral import Chat
-    from pilotfish.core.snapshot import Service
+    from pilotfish.core.exchange.inbound import Inbound
+    from pilotfish.core.formats.neutral import Chat
+    from pilotfish.core.model.service import Service
 
 _STYLE = {
     "embeddings": "openai",

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles._loose import BAD_JSON
 
 PREVIEW_CHARS = 500

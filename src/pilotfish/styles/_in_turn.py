@@ -5,7 +5,7 @@ Some upstreams write the arguments of parallel calls in alternation. What comes 
 
 from __future__ import annotations
 
-from pilotfish.core.deltas import BlockEnd, Delta, Finish, LogprobsDelta, Ping, StreamError, ToolArgs, ToolStart, UsageDelta
+from pilotfish.core.formats.deltas import BlockEnd, Delta, Finish, LogprobsDelta, Ping, StreamError, ToolArgs, ToolStart, UsageDelta
 from pilotfish.styles._errors import json_or_none
 
 

@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from urllib.parse import unquote_to_bytes
 
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
 
 TYPES = {
     "pdf": "application/pdf",

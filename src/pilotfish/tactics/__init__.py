@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
-from pilotfish.core.tactic import Tactic
-from pilotfish.core.variants import Variants, exported, names_in
+from pilotfish.core.model.tactic import Tactic
+from pilotfish.core.model.variants import Variants, exported, names_in
 
 DEFAULT = "adaptive"
 
@@ -23,13 +23,13 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def get(name: str) -> type[Tactic]:
+def get(name: str) -> type[Tactic[Any]]:
     """The tactic of this name; only its own module is imported. Raises KeyError with the known ones."""
     if name not in names():
         raise KeyError(f"unknown tactic {name!r}; known: {', '.join(names())}")
-    return cast("type[Tactic]", exported(__name__, name, "TACTIC"))
+    return cast("type[Tactic[Any]]", exported(__name__, name, "TACTIC"))
 
 
-def all_tactics() -> Mapping[str, type[Tactic]]:
+def all_tactics() -> Mapping[str, type[Tactic[Any]]]:
     """Every tactic by its name in the rules file; each is imported when it is looked at."""
     return Variants(names(), get)

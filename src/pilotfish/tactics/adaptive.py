@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import first, to_measure, two_by
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import first, to_measure, two_by
+from pilotfish.core.state.candidate import Candidate
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]

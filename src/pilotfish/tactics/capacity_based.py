@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import first, two_by
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import first, two_by
+from pilotfish.core.state.candidate import Candidate
 
 
 class NoParams(tactic.Params):

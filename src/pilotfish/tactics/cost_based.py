@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import by_figure, first, to_measure
-from pilotfish.core.snapshot import Price
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.service import Price
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import by_figure, first, to_measure
+from pilotfish.core.state.candidate import Candidate
 
 # What a request is made of before anything was measured: prompts are longer than answers.
 INPUT_SHARE = 0.75

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import by_figure, first
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import by_figure, first
+from pilotfish.core.state.candidate import Candidate
 
 TOKENS_PER_REQUEST = 10  # what one request weighs among tokens (seeds A4)
 

@@ -7,10 +7,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import by_figure, by_weight, first, is_near, near_ties, to_measure
-from pilotfish.core.statistics import SAMPLES, Samples
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import by_figure, by_weight, first, is_near, near_ties, to_measure
+from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.statistics import SAMPLES, Samples
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 

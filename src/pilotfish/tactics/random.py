@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import shuffled
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import shuffled
+from pilotfish.core.state.candidate import Candidate
 
 
 class NoParams(tactic.Params):

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pilotfish.core import tactic
-from pilotfish.core.draw import by_figure, by_weight, first, near_ties, to_measure
-from pilotfish.core.statistics import SAMPLES
-from pilotfish.core.tactic import Candidate, Memory, Random
+from pilotfish.core.model import tactic
+from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.routing.sampling import by_figure, by_weight, first, near_ties, to_measure
+from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.statistics import SAMPLES
 
 WHILE_SLOW = 4.0  # how many times `explore` is looked around while no known service is fast enough
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import Cache, Document, Image, Opaque, Signature, Text, Thinking, ToolCall, ToolResult
+from pilotfish.core.formats.neutral import Cache, Document, Image, Opaque, Signature, Text, Thinking, ToolCall, ToolResult
 from pilotfish.errors import ClientError
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.anthropic.blocks_in import read_content

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import Audio, Cache, Citation, Document, Image, Opaque, Refusal, Signature, Text, Thinking, ToolCall, ToolResult
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Cache,
+    Citation,
+    Document,
+    Image,
+    Opaque,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.anthropic.blocks_in import read_content
 from pilotfish.styles.anthropic.blocks_out import write_answer_blocks, write_blocks, write_citation

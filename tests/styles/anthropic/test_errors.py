@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from pilotfish.core.style import ERROR, TERMINAL, ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import ERROR, TERMINAL
 from pilotfish.styles import get
 from pilotfish.styles.anthropic.errors import STATUSES, type_for
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import FinishReason, Refusal, Reply, Text, ToolCall
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.neutral import FinishReason, Refusal, Reply, Text, ToolCall
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.anthropic.reply import explanation_in, finish_from, finish_word, read_reply, write_reply, write_usage
 from style_wire import WRITTEN
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import Cache, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import Cache, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
 from pilotfish.errors import ClientError
 from pilotfish.styles.anthropic.request_in import read_request
 

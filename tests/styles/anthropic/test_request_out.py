@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import Cache, Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
-from pilotfish.core.style import Quirks, Target
+from pilotfish.core.formats.neutral import Cache, Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
+from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles.anthropic.request_out import max_tokens_for, write_request
 
 HI = Turn("user", (Text("hi"),))

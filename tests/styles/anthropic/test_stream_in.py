@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     End,
@@ -19,7 +19,7 @@ from pilotfish.core.deltas import (
     ToolArgs,
     ToolStart,
 )
-from pilotfish.core.neutral import FinishReason, Opaque, Signature
+from pilotfish.core.formats.neutral import FinishReason, Opaque, Signature
 from style_wire import read, sse
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import FinishReason, Text, Thinking, ToolCall
+from pilotfish.core.formats.neutral import FinishReason, Text, Thinking, ToolCall
 from pilotfish.styles.anthropic.structured import OBJECT_TOOL, VALUE_TOOL, tool_for, unwrap, unwrapped
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import Chat, Signature, Text, Thinking, ThinkingConfig, ToolCall, ToolResult, Turn
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.neutral import Chat, Signature, Text, Thinking, ThinkingConfig, ToolCall, ToolResult, Turn
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles.anthropic.thinking import plan_thinking
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.anthropic.watch import AnthropicWatcher
 from style_wire import sse
 

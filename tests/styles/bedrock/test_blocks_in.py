@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilotfish.core.neutral import Audio, Cache, Citation, Document, Image, Opaque, Signature, Text, Thinking, ToolCall, ToolResult
+from pilotfish.core.formats.neutral import Audio, Cache, Citation, Document, Image, Opaque, Signature, Text, Thinking, ToolCall, ToolResult
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.bedrock.blocks_in import mark_last, read_blocks
 

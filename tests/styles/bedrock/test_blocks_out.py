@@ -7,8 +7,21 @@ from typing import Any
 import pytest
 
 from bedrock_wire import problems_of
-from pilotfish.core.neutral import Audio, Cache, Citation, Document, Image, Opaque, Refusal, Signature, Text, Thinking, ToolCall, ToolResult
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Cache,
+    Citation,
+    Document,
+    Image,
+    Opaque,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.bedrock.blocks_in import read_blocks
 from pilotfish.styles.bedrock.blocks_out import BlockWriter, write_answer_blocks

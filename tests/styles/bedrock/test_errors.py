@@ -9,7 +9,7 @@ from botocore.exceptions import EventStreamError
 from botocore.parsers import create_parser
 
 from bedrock_wire import events, exception, operation, parsed_stream
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles.bedrock import STYLE
 from pilotfish.styles.bedrock.errors import STATUSES, bare_type, frame_error, type_for
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bedrock_wire import exception, frame
-from pilotfish.core import eventstream
-from pilotfish.core.channel import PassThrough
-from pilotfish.core.sse import LIMIT_BYTES, EventTooLong, event_from
-from pilotfish.core.style import CONTENT, ERROR, MALFORMED
+from pilotfish.core.exchange.response_stream import PassThrough
+from pilotfish.core.formats import eventstream
+from pilotfish.core.formats.sse import LIMIT_BYTES, EventTooLong, event_from
+from pilotfish.core.formats.style import CONTENT, ERROR, MALFORMED
 from pilotfish.styles.anthropic import STYLE
 from pilotfish.styles.anthropic.watch import AnthropicWatcher
 from pilotfish.styles.bedrock.invoke import ChunkSplitter

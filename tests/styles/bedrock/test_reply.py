@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_wire import parsed_reply
-from pilotfish.core.neutral import FinishReason, Reply, Signature, Text, Thinking, ToolCall
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.neutral import FinishReason, Reply, Signature, Text, Thinking, ToolCall
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.bedrock import STYLE
 
 

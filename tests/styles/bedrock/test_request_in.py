@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bedrock_wire import problems_of
-from pilotfish.core.neutral import Cache, Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import Cache, Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
 from pilotfish.errors import ClientError
 from pilotfish.styles.bedrock import STYLE
 

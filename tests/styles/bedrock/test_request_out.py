@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_wire import problems_of
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Cache,
     Chat,
     Image,
@@ -25,7 +25,7 @@ from pilotfish.core.neutral import (
     ToolResult,
     Turn,
 )
-from pilotfish.core.style import Quirks, Target
+from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles.bedrock import STYLE
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"

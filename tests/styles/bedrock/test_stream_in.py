@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_wire import exception, frame
-from pilotfish.core import eventstream
-from pilotfish.core.deltas import (
+from pilotfish.core.formats import eventstream
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     End,
@@ -28,8 +28,8 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import FinishReason, Image, Signature
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.neutral import FinishReason, Image, Signature
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.bedrock import STYLE
 from pilotfish.styles.bedrock.stream_in import BedrockReader
 

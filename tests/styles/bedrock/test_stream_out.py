@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bedrock_wire import events, parsed_stream
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -25,9 +25,9 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, Citation, FinishReason, Image, Signature
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Audio, Citation, FinishReason, Image, Signature
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.bedrock import STYLE
 
 
@@ -141,7 +141,7 @@ def test_redacted_thoughts_and_geminis_signatures_have_blocks_of_their_own():
     )
     assert_blocks_do_not_overlap(stream(*deltas))
     reader = STYLE.stream_reader()
-    from pilotfish.core import eventstream
+    from pilotfish.core.formats import eventstream
 
     found = [delta for raw in eventstream.Splitter().feed(stream(*deltas)) for delta in reader.feed(raw)]
     ends = [delta for delta in found if isinstance(delta, ThinkingEnd)]

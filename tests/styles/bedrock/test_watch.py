@@ -7,9 +7,9 @@ import json
 import pytest
 
 from bedrock_wire import exception, frame
-from pilotfish.core import eventstream
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats import eventstream
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.bedrock import STYLE
 from pilotfish.styles.bedrock.watch import BedrockWatcher
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles.google.array import ArrayFraming
 
 EVENTS = [b'data: {"a": 1}\r\n\r\n', b": comment\n\n", b'data: {"b":"\xc3\xbc"}\n\n']

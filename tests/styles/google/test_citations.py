@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import Citation
+from pilotfish.core.formats.neutral import Citation
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles.google.citations import read_citations, write_citations
 

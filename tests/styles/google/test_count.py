@@ -7,8 +7,8 @@ import json
 import pytest
 
 from pilotfish import styles
-from pilotfish.core.neutral import Text
-from pilotfish.core.style import Target
+from pilotfish.core.formats.neutral import Text
+from pilotfish.core.formats.style import Target
 from pilotfish.errors import ClientError
 from pilotfish.styles.google import count
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from google.genai import errors as genai_errors
 
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles.google import STYLE
 from pilotfish.styles.google.errors import STATUSES, word_for
 

@@ -10,8 +10,20 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.neutral import Citation, FinishReason, Image, Opaque, Refusal, Reply, Signature, Text, Thinking, TokenLogprob, ToolCall
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.neutral import (
+    Citation,
+    FinishReason,
+    Image,
+    Opaque,
+    Refusal,
+    Reply,
+    Signature,
+    Text,
+    Thinking,
+    TokenLogprob,
+    ToolCall,
+)
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google import STYLE
 
 

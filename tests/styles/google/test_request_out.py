@@ -10,7 +10,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Cache,
     Chat,
@@ -30,7 +30,7 @@ from pilotfish.core.neutral import (
     ToolResult,
     Turn,
 )
-from pilotfish.core.style import Quirks, Target
+from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles.google import STYLE
 
 HELLO = (Turn("user", (Text("hi"),)),)

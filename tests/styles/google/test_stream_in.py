@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     CitationDelta,
     End,
     Finish,
@@ -26,9 +26,9 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import FinishReason, Image, Signature
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
+from pilotfish.core.formats.neutral import FinishReason, Image, Signature
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google.stream_in import GoogleReader
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.genai import types
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -26,10 +26,10 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import Splitter, data_of
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
+from pilotfish.core.formats.sse import Splitter, data_of
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google import STYLE
 
 TOOL = ToolStart(index=0, id="a", name="f")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import ThinkingConfig
+from pilotfish.core.formats.neutral import ThinkingConfig
 from pilotfish.styles._fields import Losses
 from pilotfish.styles.google.thinking import generation, write_thinking
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google import STYLE
 from pilotfish.styles.google.watch import GoogleWatcher
 

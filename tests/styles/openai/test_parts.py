@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import Audio, Cache, Document, Image, Opaque, Refusal, Signature, Text, Thinking
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.neutral import Audio, Cache, Document, Image, Opaque, Refusal, Signature, Text, Thinking
+from pilotfish.core.formats.style import Quirks
 from pilotfish.errors import ClientError
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.openai.parts import read_part, read_thinking, write_details, write_parts

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Citation,
     FinishReason,

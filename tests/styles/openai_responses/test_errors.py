@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pilotfish.core.style import ERROR, TERMINAL, ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import ERROR, TERMINAL
 from pilotfish.styles import get
 from pilotfish.styles.openai_responses.errors import error_event
 from style_wire import payloads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.neutral import Audio, Document, Image, Opaque, Refusal, Signature, Text, Thinking, ToolCall, ToolResult
+from pilotfish.core.formats.neutral import Audio, Document, Image, Opaque, Refusal, Signature, Text, Thinking, ToolCall, ToolResult
 from pilotfish.errors import ClientError
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.openai_responses.items_in import read_item, with_signatures_placed

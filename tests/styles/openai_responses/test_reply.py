@@ -6,7 +6,19 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import Audio, Citation, FinishReason, Opaque, Refusal, Reply, Signature, Text, Thinking, TokenLogprob, ToolCall
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Citation,
+    FinishReason,
+    Opaque,
+    Refusal,
+    Reply,
+    Signature,
+    Text,
+    Thinking,
+    TokenLogprob,
+    ToolCall,
+)
 from pilotfish.styles.openai_responses.reply import finish_from, incomplete_reason, read_reply, write_annotation, write_reply
 from style_wire import WRITTEN
 

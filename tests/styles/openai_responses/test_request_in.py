@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import ResponseFormat, Text, Thinking, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
+from pilotfish.core.formats.neutral import ResponseFormat, Text, Thinking, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
 from pilotfish.errors import ClientError
 from pilotfish.styles.openai_responses.request_in import read_request
 

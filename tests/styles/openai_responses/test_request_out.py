@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Cache,
     Chat,
@@ -25,7 +25,7 @@ from pilotfish.core.neutral import (
     ToolResult,
     Turn,
 )
-from pilotfish.core.style import Quirks, Target
+from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles.openai_responses.request_out import write_request
 
 HI = Turn("user", (Text("hi"),))

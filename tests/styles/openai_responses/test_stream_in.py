@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     End,
@@ -23,8 +23,8 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import FinishReason, Opaque, Signature, TokenLogprob
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.neutral import FinishReason, Opaque, Signature, TokenLogprob
+from pilotfish.core.formats.usage import Usage
 from style_wire import read, sse
 
 

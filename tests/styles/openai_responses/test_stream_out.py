@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Finish,
@@ -23,9 +23,9 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Audio, Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles import get
 from style_wire import payloads, write
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pilotfish.core.model_facts import claude_version
+from pilotfish.core.model.model_facts import claude_version
 from pilotfish.simulated.asked import Asked, BadRequest
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.bedrock import exception_frame, failure

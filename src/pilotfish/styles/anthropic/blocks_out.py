@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Cache,
     Citation,
@@ -21,7 +21,7 @@ from pilotfish.core.neutral import (
     arguments_object,
     seal,
 )
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import FinishReason, Refusal, Reply, ToolCall
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.neutral import FinishReason, Refusal, Reply, ToolCall
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.anthropic.blocks_in import read_content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotfish.core.neutral import Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.anthropic.blocks_in import read_cache, read_content
 

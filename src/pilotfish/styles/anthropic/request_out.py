@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import Chat, Text, Tool, ToolCall, ToolResult, Turn, merged
-from pilotfish.core.style import Quirks, Target, Written
+from pilotfish.core.formats.neutral import Chat, Text, Tool, ToolCall, ToolResult, Turn, merged
+from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles.anthropic.blocks_out import Block, marked, write_blocks, write_cache
 from pilotfish.styles.anthropic.structured import tool_for

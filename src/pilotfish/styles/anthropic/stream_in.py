@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -24,8 +24,8 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import FinishReason, Opaque, unseal
-from pilotfish.core.sse import data_of
+from pilotfish.core.formats.neutral import FinishReason, Opaque, unseal
+from pilotfish.core.formats.sse import data_of
 from pilotfish.styles._errors import error_from, json_or_none
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.anthropic.blocks_in import read_citation
@@ -66,7 +66,7 @@ _decoder = msgspec.json.Decoder(_Event)
 
 
 class AnthropicStreamReader:
-    """See `core.style.StreamReader`."""
+    """See `core.formats.style.StreamReader`."""
 
     __slots__ = ("_arguments", "_block", "_counts", "_index", "_signature", "_structured")
 

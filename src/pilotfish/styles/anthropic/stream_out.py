@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -24,10 +24,10 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, FinishReason, Opaque, Signature, seal
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Audio, FinishReason, Opaque, Signature, seal
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._in_turn import InTurn
 from pilotfish.styles.anthropic.blocks_out import write_citation
 from pilotfish.styles.anthropic.errors import error_event
@@ -41,7 +41,7 @@ def _event(name: str, fields: dict[str, Any]) -> bytes:
 
 
 class AnthropicStreamWriter:
-    """See `core.style.StreamWriter`. It has no options."""
+    """See `core.formats.style.StreamWriter`. It has no options."""
 
     def __init__(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> None:
         self._model = model

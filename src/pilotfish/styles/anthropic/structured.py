@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import FinishReason, Json, Part, Text, ToolCall
+from pilotfish.core.formats.neutral import FinishReason, Json, Part, Text, ToolCall
 from pilotfish.styles._loose import BAD_JSON
 
 OBJECT_TOOL = "pilotfish_json_response"

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import Chat, Thinking, ThinkingConfig, ToolCall, ToolResult, budget_for, effort_for
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.neutral import Chat, Thinking, ThinkingConfig, ToolCall, ToolResult, budget_for, effort_for
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 
 MIN_BUDGET = 1024

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import data_of
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import data_of
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.anthropic.errors import STATUSES
@@ -82,7 +83,7 @@ _decoder = msgspec.json.Decoder(_Event)
 
 
 class AnthropicWatcher:
-    """A `core.style.Watcher` for Messages and count_tokens."""
+    """A `core.formats.style.Watcher` for Messages and count_tokens."""
 
     __slots__ = ("_counts", "chars", "error", "finish_reason", "model", "usage")
 

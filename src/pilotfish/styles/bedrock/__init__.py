@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core import eventstream
+from pilotfish.core.formats import eventstream
 from pilotfish.styles.bedrock.errors import error_body, error_frame, read_error
 from pilotfish.styles.bedrock.watch import BedrockWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotfish.core.neutral import Chat, Reply
-    from pilotfish.core.style import ErrorInfo, StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.error_info import ErrorInfo
+    from pilotfish.core.formats.neutral import Chat, Reply
+    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
 
 
 class Bedrock:
-    """See `core.style.Style`. Translations are imported when a request first needs them."""
+    """See `core.formats.style.Style`. Translations are imported when a request first needs them."""
 
     name = "bedrock"
     stream_content_type = "application/vnd.amazon.eventstream"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Cache,
     Citation,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Cache,
     Citation,
@@ -27,7 +27,7 @@ from pilotfish.core.neutral import (
     arguments_object,
     seal,
 )
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import short_type, tool_id
 from pilotfish.styles.bedrock.blocks_in import ORIGIN, SIGNER

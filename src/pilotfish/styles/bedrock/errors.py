@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pilotfish.core import eventstream
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats import eventstream
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles._errors import error_from_body, json_or_none, text_of
 
 STATUSES = {

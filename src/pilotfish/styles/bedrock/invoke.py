@@ -9,9 +9,9 @@ import re
 
 import msgspec
 
-from pilotfish.core import eventstream
-from pilotfish.core.sse import EventTooLong, event_from
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats import eventstream
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import EventTooLong, event_from
 from pilotfish.styles._loose import BAD_JSON
 from pilotfish.styles.bedrock.errors import damage_error, message_error
 
@@ -30,7 +30,7 @@ _chunks = msgspec.json.Decoder(_Chunk)
 
 
 class ChunkSplitter:
-    """A `core.style.Splitter`: frames in, Anthropic's events out, as Anthropic itself would send them.
+    """A `core.formats.style.Splitter`: frames in, Anthropic's events out, as Anthropic itself would send them.
 
     An exception comes out as an error event, and so does a frame that is damaged: what it held is missing from the answer, and an
     answer with a hole must not look whole. Nothing comes after either. What is not JSON is passed on for the watcher to judge.
@@ -43,7 +43,7 @@ class ChunkSplitter:
         self.over = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The events that `data` completes. Raises `core.sse.EventTooLong`."""
+        """The events that `data` completes. Raises `core.formats.sse.EventTooLong`."""
         try:
             return self._events(self._frames.feed(data))
         except EventTooLong as error:

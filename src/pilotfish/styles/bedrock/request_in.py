@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Cache,
     Chat,
     Json,

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from pilotfish.core.neutral import Chat, Json, Text, Tool, ToolCall, ToolResult, Turn, merged
-from pilotfish.core.style import Target, Written
+from pilotfish.core.formats.neutral import Chat, Json, Text, Tool, ToolCall, ToolResult, Turn, merged
+from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._places import put_back
 from pilotfish.styles.anthropic.structured import tool_for

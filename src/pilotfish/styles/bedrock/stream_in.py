@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -20,8 +20,8 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.eventstream import FrameError, read
-from pilotfish.core.neutral import FinishReason, Image, Signature, unseal
+from pilotfish.core.formats.eventstream import FrameError, read
+from pilotfish.core.formats.neutral import FinishReason, Image, Signature, unseal
 from pilotfish.styles._errors import text_of
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
@@ -45,7 +45,7 @@ class _Block:
 
 
 class BedrockReader:
-    """A `core.style.StreamReader`."""
+    """A `core.formats.style.StreamReader`."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Block] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pilotfish.core import eventstream
-from pilotfish.core.deltas import (
+from pilotfish.core.formats import eventstream
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -21,9 +21,9 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, FinishReason, Image, Json, Signature, seal
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Audio, FinishReason, Image, Json, Signature, seal
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._in_turn import InTurn
 from pilotfish.styles._media import short_type
 from pilotfish.styles.bedrock.blocks_in import SIGNER
@@ -39,7 +39,7 @@ def frame(name: str, payload: Json) -> bytes:
 
 
 class BedrockWriter:
-    """A `core.style.StreamWriter`. `messageStop` and `metadata` come at the end, when usage is known."""
+    """A `core.formats.style.StreamWriter`. `messageStop` and `metadata` come at the end, when usage is known."""
 
     def __init__(self) -> None:
         self._begun = False

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.eventstream import FrameError, read
-from pilotfish.core.outcome import Usage
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.eventstream import FrameError, read
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import text_of
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
@@ -88,7 +89,7 @@ _answers = msgspec.json.Decoder(_Answer)
 
 
 class BedrockWatcher:
-    """A `core.style.Watcher` for Converse and ConverseStream."""
+    """A `core.formats.style.Watcher` for Converse and ConverseStream."""
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.sse import Splitter, event_from
+from pilotfish.core.formats.sse import Splitter, event_from
 from pilotfish.styles.google.errors import error_body, read_error
 from pilotfish.styles.google.watch import GoogleWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotfish.core.neutral import Chat, Reply
-    from pilotfish.core.style import ErrorInfo, StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.error_info import ErrorInfo
+    from pilotfish.core.formats.neutral import Chat, Reply
+    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
 
 
 class Google:
-    """See `core.style.Style`. Translations are imported when a request first needs them."""
+    """See `core.formats.style.Style`. Translations are imported when a request first needs them."""
 
     name = "google"
     stream_content_type = "text/event-stream"  # `application/json` where the client did not ask for `alt=sse`
     terminal_event = b""
 
     def splitter(self) -> Splitter:
-        """Services are always asked for Server-Sent Events; `core.json_array` cuts the other form."""
+        """Services are always asked for Server-Sent Events; `core.formats.json_array` cuts the other form."""
         return Splitter()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:

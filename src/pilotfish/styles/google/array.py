@@ -5,7 +5,7 @@ For pass-through: services are always asked for events, since only these tell a 
 
 from __future__ import annotations
 
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles.google.errors import error_body
 from pilotfish.styles.google.watch import payload_of
 

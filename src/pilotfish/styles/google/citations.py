@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.neutral import Citation, Json
+from pilotfish.core.formats.neutral import Citation, Json
 from pilotfish.styles._fields import ReplyFields
 
 ORIGIN = "google"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pilotfish.core.style import Written
+from pilotfish.core.formats.style import Written
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles.google.fields import GoogleFields
 from pilotfish.styles.google.request_in import read_request
 from pilotfish.styles.google.request_out import write_request
 
 if TYPE_CHECKING:
-    from pilotfish.core.neutral import Chat, Json
-    from pilotfish.core.style import Target
+    from pilotfish.core.formats.neutral import Chat, Json
+    from pilotfish.core.formats.style import Target
 
 # What of a request counts; the rest would be refused.
 _COUNTED = ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent")

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import Json
-from pilotfish.core.style import Written
+from pilotfish.core.formats.neutral import Json
+from pilotfish.core.formats.style import Written
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles.google.fields import GoogleFields
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles._errors import error_from, error_from_body, json_or_none, text_of
 
 STATUSES = {

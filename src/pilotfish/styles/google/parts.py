@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core import neutral
-from pilotfish.core.neutral import (
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import (
     Audio,
     Document,
     Image,

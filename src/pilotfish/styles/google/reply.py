@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Citation,
     FinishReason,
     Json,
@@ -19,7 +19,7 @@ from pilotfish.core.neutral import (
     TokenLogprob,
     ToolCall,
 )
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.google.citations import read_citations, write_citations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Chat,
     Json,
     Part,

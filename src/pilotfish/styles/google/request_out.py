@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import Chat, Json, Part, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, merged
-from pilotfish.core.style import Quirks, Target, Written
+from pilotfish.core.formats.neutral import Chat, Json, Part, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, merged
+from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._places import put_back
 from pilotfish.styles.google.parts import ORIGIN, SKIP_CHECK, signed, write_call, write_part, write_result

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     End,
@@ -24,7 +24,7 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, Document, Image, Opaque, Part, Text, Thinking, ToolCall
+from pilotfish.core.formats.neutral import Audio, Document, Image, Opaque, Part, Text, Thinking, ToolCall
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._loose import BAD_JSON
 from pilotfish.styles.google.citations import read_citations
@@ -64,7 +64,7 @@ _plain = msgspec.json.Decoder(_Plain)
 
 
 class GoogleReader:
-    """A `core.style.StreamReader`. `End` comes with an array's closing bracket alone; see `styles.google.watch`."""
+    """A `core.formats.style.StreamReader`. `End` comes with an array's closing bracket alone; see `styles.google.watch`."""
 
     def __init__(self) -> None:
         self._response_id = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     Finish,
@@ -20,10 +20,10 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Citation, FinishReason, Json, Part, Signature, Thinking, TokenLogprob, ToolCall
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Citation, FinishReason, Json, Part, Signature, Thinking, TokenLogprob, ToolCall
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._in_turn import InTurn
 from pilotfish.styles.google.array import ArrayFraming
 from pilotfish.styles.google.citations import write_citations
@@ -33,7 +33,7 @@ from pilotfish.styles.google.reply import word_for, write_answer_part, write_log
 
 
 class GoogleWriter:
-    """A `core.style.StreamWriter`: Server-Sent Events, or with `array` the elements of one JSON array.
+    """A `core.formats.style.StreamWriter`: Server-Sent Events, or with `array` the elements of one JSON array.
 
     Google sends a call whole, so its arguments are held back until it is complete; the finish reason goes with the usage into the last
     chunk.

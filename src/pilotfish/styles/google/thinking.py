@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pilotfish.core.neutral import Json, ThinkingConfig, budget_for, effort_for
+from pilotfish.core.formats.neutral import Json, ThinkingConfig, budget_for, effort_for
 from pilotfish.styles._fields import Losses
 
 _GENERATION = re.compile(r"gemini-(\d+)")

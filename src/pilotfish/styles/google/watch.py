@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core import json_array
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import data_of
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.core.formats import json_array
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import data_of
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.google.errors import google_error
 
@@ -89,7 +90,7 @@ def payload_of(event: bytes) -> bytes:
 
 
 class GoogleWatcher:
-    """A `core.style.Watcher` for generateContent, countTokens and the embeddings."""
+    """A `core.formats.style.Watcher` for generateContent, countTokens and the embeddings."""
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 

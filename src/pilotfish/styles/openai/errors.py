@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import event_from
 
 _TYPES = {
     400: "invalid_request_error",

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import Audio, Cache, Document, Image, Opaque, Part, Refusal, Signature, Text, Thinking
-from pilotfish.core.style import Quirks
+from pilotfish.core.formats.neutral import Audio, Cache, Document, Image, Opaque, Part, Refusal, Signature, Text, Thinking
+from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url, type_by_name
 

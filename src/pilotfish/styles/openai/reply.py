@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Citation,
     FinishReason,
@@ -19,7 +19,7 @@ from pilotfish.core.neutral import (
     TokenLogprob,
     ToolCall,
 )
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url

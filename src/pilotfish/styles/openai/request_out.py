@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Chat,
     Part,
@@ -21,7 +21,7 @@ from pilotfish.core.neutral import (
     Turn,
     effort_for,
 )
-from pilotfish.core.style import Quirks, Target, Written
+from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
 from pilotfish.styles.openai.parts import kind_of, write_cache, write_details, write_parts

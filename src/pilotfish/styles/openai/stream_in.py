@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     End,
@@ -25,8 +25,8 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, Signature, Thinking
-from pilotfish.core.sse import data_of
+from pilotfish.core.formats.neutral import Audio, Signature, Thinking
+from pilotfish.core.formats.sse import data_of
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as
@@ -98,7 +98,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIStreamReader:
-    """See `core.style.StreamReader`. Follows the first choice only."""
+    """See `core.formats.style.StreamReader`. Follows the first choice only."""
 
     __slots__ = ("_calls", "_current", "_refused", "_started")
 

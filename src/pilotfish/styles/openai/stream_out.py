@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     Finish,
@@ -24,10 +24,10 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Audio, FinishReason, Image, Thinking
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import Audio, FinishReason, Image, Thinking
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.openai.errors import error_event
 from pilotfish.styles.openai.parts import write_details
 from pilotfish.styles.openai.reply import finish_word, write_annotation, write_image, write_logprobs, write_usage
@@ -37,7 +37,7 @@ _TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 class OpenAIStreamWriter:
-    """See `core.style.StreamWriter`. `options["include_usage"]`: the client asked for the chunk with the token counts."""
+    """See `core.formats.style.StreamWriter`. `options["include_usage"]`: the client asked for the chunk with the token counts."""
 
     def __init__(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> None:
         self._model = model

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import data_of
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, USAGE_ONLY, ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import data_of
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, USAGE_ONLY
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.openai.errors import status_for
@@ -150,7 +151,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIWatcher:
-    """A `core.style.Watcher` for every OpenAI endpoint but Responses."""
+    """A `core.formats.style.Watcher` for every OpenAI endpoint but Responses."""
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotfish.core.sse import Splitter
+from pilotfish.core.formats.sse import Splitter
 from pilotfish.styles._errors import error_from_body
 from pilotfish.styles.openai.errors import error_body
 from pilotfish.styles.openai_responses.errors import error_event
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from pilotfish.core.neutral import Chat, Reply
-    from pilotfish.core.style import ErrorInfo, StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.error_info import ErrorInfo
+    from pilotfish.core.formats.neutral import Chat, Reply
+    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
 
 
 class OpenAIResponses:
-    """See `core.style.Style`. Translations are imported when one is first needed."""
+    """See `core.formats.style.Style`. Translations are imported when one is first needed."""
 
     name = "openai_responses"
     stream_content_type = "text/event-stream"

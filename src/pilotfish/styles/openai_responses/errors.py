@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pilotfish.core.sse import event_from
-from pilotfish.core.style import ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import event_from
 from pilotfish.styles.openai.errors import type_for
 
 

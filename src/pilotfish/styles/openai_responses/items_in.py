@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Document,
     Image,

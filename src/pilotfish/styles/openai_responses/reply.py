@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Citation,
     FinishReason,
@@ -21,7 +21,7 @@ from pilotfish.core.neutral import (
     ToolCall,
     seal,
 )
-from pilotfish.core.outcome import Usage
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.openai.reply import read_logprobs, service_tier, write_logprobs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotfish.core.neutral import Chat, Part, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import Chat, Part, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.openai.parts import read_cache
 from pilotfish.styles.openai.request_in import read_metadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.neutral import (
+from pilotfish.core.formats.neutral import (
     Audio,
     Chat,
     Document,
@@ -21,7 +21,7 @@ from pilotfish.core.neutral import (
     ToolResult,
     Turn,
 )
-from pilotfish.core.style import Quirks, Target, Written
+from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import data_url, short_type, tool_id
 from pilotfish.styles.openai.parts import ORIGINS, kind_of, write_cache

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.deltas import (
+from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Delta,
@@ -26,8 +26,8 @@ from pilotfish.core.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.neutral import Opaque
-from pilotfish.core.sse import data_of
+from pilotfish.core.formats.neutral import Opaque
+from pilotfish.core.formats.sse import data_of
 from pilotfish.styles._errors import error_from, json_or_none
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as, loosely
@@ -55,7 +55,7 @@ _ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_ca
 
 
 class ResponsesStreamReader:
-    """See `core.style.StreamReader`."""
+    """See `core.formats.style.StreamReader`."""
 
     __slots__ = ("_calls", "_filled", "_refused", "_started")
 

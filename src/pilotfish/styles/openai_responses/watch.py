@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.outcome import Usage
-from pilotfish.core.sse import data_of
-from pilotfish.core.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, ErrorInfo
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import data_of
+from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.openai.errors import status_for
@@ -62,7 +63,7 @@ _responses = msgspec.json.Decoder(_Response)
 
 
 class ResponsesWatcher:
-    """A `core.style.Watcher`. `finish_reason` is the status, or why an answer is incomplete."""
+    """A `core.formats.style.Watcher`. `finish_reason` is the status, or why an answer is incomplete."""
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 

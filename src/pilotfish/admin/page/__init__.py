@@ -1,0 +1,42 @@
+"""The status page: one static file, with the headers that let it load nothing from anywhere and talk to nobody but this port.
+
+Lives here: the page. Must not live here: what it shows (`admin.status`, `telemetry.access_log`).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+TYPE = "text/html; charset=utf-8"
+
+
+def content() -> bytes:
+    return Path(__file__).with_name("index.html").read_bytes()
+
+
+def headers(page: bytes) -> dict[str, str]:
+    """Its own script and style are allowed by their hashes, anything else is not: no text that it shows could ever run."""
+
+    def hashes(tag: bytes) -> str:
+        found = re.findall(rb"<%b>(.*?)</%b>" % (tag, tag), page, re.DOTALL)
+        return " ".join(f"'sha256-{b64encode(sha256(text).digest()).decode()}'" for text in found)
+
+    policy = {
+        "default-src": "'none'",
+        "script-src": hashes(b"script"),
+        "style-src": hashes(b"style"),
+        "connect-src": "'self'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-cache",
+    }

@@ -1,0 +1,116 @@
+"""What is known, as `/status` shows it: never a secret."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pilotfish import __version__
+from pilotfish.core.routing.explain import rfc3339
+from pilotfish.core.state.health import SERVING
+from pilotfish.core.state.ledger import all_rules, services_of
+
+if TYPE_CHECKING:
+    from pilotfish.core.model.service import Service
+    from pilotfish.core.model.snapshot import Rule
+    from pilotfish.core.state.candidate import ServiceState
+    from pilotfish.proxy.engine import Engine
+    from pilotfish.sources.store import RulesKeeper
+
+
+def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
+    now, wall = time.monotonic(), time.time()
+    services = [
+        service_status(engine, service, now, wall)
+        for rule in all_rules(engine.snapshot)
+        for service in once(rule)
+        if service.provider.name in engine.links
+    ]
+    return {
+        "version": __version__,
+        "ready": engine.ready and not engine.draining,
+        "draining": engine.draining,
+        "in_flight": len(engine.runs),
+        "rules": keeper.status(),
+        "services": services,
+        "races": races_status(engine, now),
+        "access_log": {"enabled": engine.log.enabled, "sample": engine.log.sample},
+    }
+
+
+def once(rule: Rule) -> list[Service]:
+    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its blocks names it too."""
+    found: dict[tuple[str, str], Service] = {}
+    for service in services_of(rule):
+        found.setdefault((service.provider.name, service.model), service)
+    return list(found.values())
+
+
+def service_status(engine: Engine, service: Service, now: float, wall: float) -> dict[str, Any]:
+    state = engine.ledger.candidate(service).state
+    health = state.health
+    out = health.state != SERVING
+    usable = service.active and service.provider.enabled
+    return {
+        "provider": service.provider.name,
+        "model": service.model,
+        "rule": service.rule,
+        "tier": service.tier,
+        "weight": service.weight,
+        "active": usable,
+        "state": health.state,
+        "reason": health.reason if out else None if usable else "switched off in the rules",
+        "until": rfc3339(wall + health.until - now) if out else None,
+        "seconds_left": round(max(0.0, health.until - now), 1) if out else None,
+        "consecutive_errors": health.consecutive,
+        "trips": health.trips,
+        "in_flight": state.in_flight,
+        "outcomes": engine.counting.service(service.rule, service, True).counted(),
+        "latency_ms": state.latency.summary(now, 1000.0),
+        "ttft_ms": state.ttft.summary(now, 1000.0),
+        "tokens_per_second": _speed(state, now),
+        "window": state.window(service.time_window_s, now).summary(now),
+        "headroom": _headroom(state, now, wall),
+        "credentials": _credentials(engine, service, now, wall),
+    }
+
+
+def _speed(state: ServiceState, now: float) -> dict[str, Any]:
+    summary = state.speed.summary(now)
+    return {"avg": summary["avg"], "samples": summary["samples"]}
+
+
+def _headroom(state: ServiceState, now: float, wall: float) -> dict[str, Any]:
+    left = state.headroom
+    resets = [at for at in left.resets_at.values() if at > now]
+    shown: dict[str, Any] = {"requests": None, "tokens": None, **left.remaining}
+    shown["resets_at"] = rfc3339(wall + min(resets) - now) if resets else None
+    return shown
+
+
+def _credentials(engine: Engine, service: Service, now: float, wall: float) -> list[dict[str, Any]]:
+    """Each credential by where it comes from, with its state; the value is nowhere."""
+    shown = []
+    keys = engine.links[service.provider.name].keys
+    for i, health in enumerate(engine.ledger.credentials.get(service.provider.name, [])):
+        own = engine.ledger.candidate(service).state.keys
+        worse = own[i] if i < len(own) and own[i].state != SERVING else health
+        shown.append(
+            {
+                "source": keys[i].label if i < len(keys) else "",
+                "state": worse.state,
+                "reason": worse.reason or None,
+                "until": rfc3339(wall + worse.until - now) if worse.state != SERVING else None,
+            }
+        )
+    return shown
+
+
+def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:
+    races: dict[str, list[dict[str, Any]]] = {}
+    for (rule, service), record in sorted(engine.history.records.items()):
+        wins, losses = record.dump(now)
+        races.setdefault(rule, []).append(
+            {"service": service, "wins": round(wins, 2), "losses": round(losses, 2), "score": round(record.win_rate(now), 3)}
+        )
+    return [{"virtual_model": rule, "services": services} for rule, services in races.items()]

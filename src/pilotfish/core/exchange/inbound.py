@@ -1,0 +1,271 @@
+"""What is known of a client's request: the part that every decision looks at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pilotfish.core.exchange.endpoints import Surface, scenario_of_style
+from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
+from pilotfish.errors import ClientError
+
+if TYPE_CHECKING:
+    from pilotfish.core.formats.neutral import Chat
+
+Headers = list[tuple[bytes, bytes]]
+
+# The longest names are Amazon's ARNs with 2048. What is remembered of a model must not grow with what a client makes up.
+MODEL_CHARS = 2048
+# How much of a client's text is repeated in errors and logs: it may send megabytes.
+SHOWN_CHARS = 200
+
+# Roughly what a token is over all vendors and languages, where nobody has counted yet.
+BYTES_PER_TOKEN = 4
+
+
+class Inbound:
+    """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body, None for multipart.
+
+    `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for reasoning, so answers may start late.
+    `array`: a Google stream that is wanted as a JSON array.
+    """
+
+    __slots__ = (
+        "array",
+        "body",
+        "chat",
+        "client_ip",
+        "content_type",
+        "headers",
+        "members",
+        "model",
+        "op",
+        "path",
+        "query",
+        "request_id",
+        "scenario",
+        "stream",
+        "style",
+        "tail",
+        "thinking",
+        "tokens",
+        "usage_asked",
+    )
+
+    def __init__(self, surface: Surface, path: str, query: str, headers: Headers, body: bytes, request_id: str, client_ip: str) -> None:
+        self.op, self.style, self.tail = surface.op, surface.style, surface.tail
+        self.scenario = surface.scenario or scenario_of_style(surface.style)
+        self.path, self.query, self.headers, self.body = path, query, headers, body
+        self.request_id, self.client_ip = request_id, client_ip
+        self.array = bool(surface.stream) and surface.style == "google" and "alt=sse" not in query
+        self.content_type = self.header(b"content-type") or b"application/json"
+        self.usage_asked = self.thinking = False
+        self.chat: Chat | None = None  # the neutral form, once somebody needed it
+        self.tokens = len(body) // BYTES_PER_TOKEN + 1
+        if self.content_type[:10].lower() == b"multipart/":
+            self.members: Members | None = None
+            self.model = surface.model or _multipart_model(body)
+            self.stream = surface.stream or False
+        else:
+            members = self.members = self._members()
+            if b"json" not in self.content_type.lower():
+                self.content_type = b"application/json"  # what it is: curl's -d, for one, calls every body a form
+            model = surface.model or text_of(members, "model")
+            if model is None and "model" in members:
+                found = bytes(members["model"])[:40].decode("utf-8", "replace")
+                raise ClientError(400, "invalid_model", f"'model' must be a string, found {found}")
+            self.model = model or ""
+            self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
+            self._look(members)
+        if len(self.model) > MODEL_CHARS:
+            raise ClientError(400, "invalid_model", f"'model' has {len(self.model)} characters, expected at most {MODEL_CHARS}")
+        if self.model.rpartition("/")[2] in (".", ".."):
+            # In the path of a vendor's URL it would be a step, not a name.
+            raise ClientError(400, "invalid_model", f"'model' must be a name, found {shown(self.model)!r}")
+
+    def _members(self) -> Members:
+        try:
+            return members_of(self.body)
+        except ClientError:
+            encoding = (self.header(b"content-encoding") or b"identity").decode("latin-1")
+            if encoding.lower() == "identity":
+                raise
+            message = f"the request body's content-encoding is {shown(encoding)!r}, expected a body that is not compressed"
+            raise ClientError(415, "unsupported_encoding", message) from None
+
+    def _look(self, members: Members) -> None:
+        if not _THINKING.keys().isdisjoint(members):
+            for name, asks in _THINKING.items():
+                if name in members:
+                    self.thinking = asks(bytes(members[name]))
+                    break
+        if self.stream and "stream_options" in members:
+            self.usage_asked = bytes(_object(bytes(members["stream_options"])).get("include_usage", b"")) == b"true"
+
+    def header(self, name: bytes) -> bytes | None:
+        for n, value in self.headers:
+            if n == name:
+                return value
+        return None
+
+
+def shown(text: str) -> str:
+    """A client's text as errors and logs repeat it."""
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
+
+
+def _object(raw: bytes) -> dict[str, msgspec.Raw]:
+    """A value's members; none if it is no object."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _is_on(raw: bytes) -> bool:
+    """Anthropic's `thinking`, as Bedrock takes it too."""
+    return raw != b"null" and bytes(_object(raw).get("type", b"")) != b'"disabled"'
+
+
+def _is_effort(raw: bytes) -> bool:
+    return raw not in (b"null", b'"none"', b'"minimal"')
+
+
+def _thinks_google(raw: bytes) -> bool:
+    config = _object(bytes(_object(raw).get("thinkingConfig", b"null")))
+    return bool(config) and bytes(config.get("thinkingBudget", b"")) != b"0"
+
+
+def _thinks_bedrock(raw: bytes) -> bool:
+    """Claude's `thinking`, Nova's `reasoningConfig`, gpt-oss's `reasoning_effort`."""
+    more = _object(raw)
+    return (
+        ("thinking" in more and _is_on(bytes(more["thinking"])))
+        or ("reasoningConfig" in more and _is_on(bytes(more["reasoningConfig"])))
+        or ("reasoning_effort" in more and _is_effort(bytes(more["reasoning_effort"])))
+    )
+
+
+# Which member of a request asks for thinking, and whether it does. No style has more than one of them.
+_THINKING: dict[str, Callable[[bytes], bool]] = {
+    "thinking": _is_on,
+    "reasoning_effort": _is_effort,
+    "reasoning": lambda raw: raw != b"null" and _is_effort(bytes(_object(raw).get("effort", b""))),
+    "generationConfig": _thinks_google,
+    "additionalModelRequestFields": _thinks_bedrock,
+}
+
+
+def _multipart_model(body: bytes) -> str:
+    """The text of the field `model` in a multipart body; empty if it is not there."""
+    start, end = _multipart_span(body)
+    return body[start:end].decode("utf-8", "replace")
+
+
+def multipart_with_model(body: bytes, model: str) -> bytes:
+    """The same multipart body with another model."""
+    start, end = _multipart_span(body)
+    return body[:start] + model.encode() + body[end:] if start else body
+
+
+_FIELD_MODEL = re.compile(rb'^content-disposition:[^\r\n]*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r?$)', re.IGNORECASE | re.MULTILINE)
+
+
+def _multipart_span(body: bytes) -> tuple[int, int]:
+    """Where the value of the field `model` stands; (0, 0) if there is none. Only parts' own heads are looked at, never a file's bytes."""
+    boundary = body[: body.find(b"\r\n")]
+    if not boundary.startswith(b"--"):
+        return 0, 0
+    at = len(boundary) + 2
+    while (head := body.find(b"\r\n\r\n", at)) >= 0:
+        end = body.find(b"\r\n" + boundary, head + 2)
+        if end < 0:
+            break
+        if _FIELD_MODEL.search(body, at, head):
+            return head + 4, max(end, head + 4)
+        at = end + len(boundary) + 4
+    return 0, 0
+
+
+# What never goes upstream: the client's credentials and its account's name, what belongs to this connection only, and what would
+# tell the vendor about the inside of the cluster.
+_PRIVATE = frozenset(
+    {
+        b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
+        b"content-length", b"content-type", b"accept-encoding", b"authorization", b"proxy-authorization", b"proxy-authenticate", b"cookie",
+        b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"ocp-apim-subscription-key", b"openai-organization",
+        b"openai-project", b"forwarded", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
+    }
+)  # fmt: skip
+_PRIVATE_PREFIXES = (b"x-forwarded-", b"x-amz-", b"x-pilotfish-", b"x-envoy-", b"sec-", b"cf-")
+_SECRET_WORDS = (b"authorization", b"api-key", b"apikey", b"secret", b"password", b"token", b"cookie", b"credential")
+# Across styles the vendor is another one, to which the first one's headers mean nothing.
+_ANY_VENDOR = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage", b"idempotency-key", b"accept-language"})
+
+
+def forwarded(headers: Headers, same_style: bool) -> Headers:
+    """The client's headers that may go upstream."""
+    if not same_style:
+        return [h for h in headers if h[0] in _ANY_VENDOR]
+    kept = []
+    named: list[bytes] = []
+    for h in headers:
+        goes = _GOES.get(h[0])
+        if goes is None:
+            goes = _goes_upstream(h[0])
+        if goes:
+            kept.append(h)
+        elif h[0] == b"connection":
+            named += [name.strip() for name in h[1].lower().split(b",")]
+    # RFC 9110, 7.6.1: what `connection` names belongs to this connection as well.
+    return [h for h in kept if h[0] not in named] if named else kept
+
+
+def _goes_upstream(name: bytes) -> bool:
+    goes = name not in _PRIVATE and not name.startswith(_PRIVATE_PREFIXES) and not any(w in name for w in _SECRET_WORDS)
+    if len(_GOES) < REMEMBERED_NAMES:
+        _GOES[name] = goes
+    return goes
+
+
+# Names seen so far: clients send few, and a flood of made-up ones is not remembered.
+REMEMBERED_NAMES = 512
+_GOES: dict[bytes, bool] = {}
+_COMES: dict[bytes, bool] = {}
+
+
+# Of the upstream's answer: what belongs to its connection or its site, and what we set ourselves.
+_NOT_BACK = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"trailer", b"upgrade", b"te", b"content-length",
+        b"content-encoding", b"set-cookie", b"server", b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id",
+        b"report-to", b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers", b"x-envoy-upstream-service-time",
+        b"x-content-type-options", b"vary",
+        # A server that sends back what it was asked with must not show the client the provider's key.
+        b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key",
+        b"x-amzn-bedrock-api-key", b"x-amz-security-token",
+    }
+)  # fmt: skip
+_NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
+
+
+def returned(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The upstream's headers that the client may see."""
+    kept = []
+    for h in headers:
+        comes = _COMES.get(h[0])
+        if comes is None:
+            comes = _comes_back(h[0])
+        if comes:
+            kept.append(h)
+    return kept
+
+
+def _comes_back(name: bytes) -> bool:
+    comes = name not in _NOT_BACK and not name.startswith(_NOT_BACK_PREFIXES)
+    if len(_COMES) < REMEMBERED_NAMES:
+        _COMES[name] = comes
+    return comes

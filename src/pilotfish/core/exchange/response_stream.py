@@ -1,0 +1,374 @@
+"""From an upstream's bytes to the client's: what one attempt's answer goes through on its way.
+
+`PassThrough` for the same style in and out: events are looked at and passed on as they are. `Translated` for another style: every
+event is read into deltas and written anew. Both tell what they saw, and neither decides anything.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from pilotfish.core.exchange.stream_resume import Continuation, Record
+from pilotfish.core.formats.bodies import members_of, replaced, text_of
+from pilotfish.core.formats.deltas import (
+    CitationDelta,
+    Delta,
+    End,
+    Finish,
+    Malformed,
+    PartDelta,
+    Ping,
+    RefusalDelta,
+    StreamError,
+    TextDelta,
+    ThinkingDelta,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import EventTooLong
+from pilotfish.core.formats.style import (
+    CONTENT,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+    USAGE_ONLY,
+    Splitter,
+    StreamReader,
+    StreamWriter,
+    Watcher,
+)
+from pilotfish.core.formats.usage import Usage
+from pilotfish.errors import ClientError
+
+# How much of an answer's start may be held back until its first content (seeds A6).
+HOLD_EVENTS = 64
+HOLD_BYTES = 256 * 1024
+INFLATE_STEP = 1 << 20  # bytes that a compressed answer is unpacked to at a time
+
+
+class Framing(Protocol):
+    """How events become elements of an array (`styles.google.array`)."""
+
+    def feed(self, event: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+    def error(self, error: ErrorInfo) -> bytes: ...
+
+
+class Channel(Protocol):
+    """`events` counts events that carried something, `contents` those with content; `too_long` says that the stream is of no use."""
+
+    contents: int
+    events: int
+    malformed: int
+    finished: bool
+    terminal: bool
+    error: ErrorInfo | None
+    too_long: str
+
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def chars(self) -> int: ...
+    @property
+    def finish_reason(self) -> str | None: ...
+    def feed(self, data: bytes) -> bytes:
+        """What the client may see of this; stops at an error event."""
+        ...
+
+    def close(self) -> bytes:
+        """What is missing to a proper end, for an answer that is complete without it."""
+        ...
+
+
+class PassThrough:
+    """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or None, model to show) as JSON strings."""
+
+    __slots__ = (
+        "_close",
+        "_hide_usage",
+        "_rename",
+        "_split",
+        "_watcher",
+        "contents",
+        "error",
+        "events",
+        "finished",
+        "malformed",
+        "terminal",
+        "too_long",
+    )
+
+    def __init__(
+        self, splitter: Splitter, watcher: Watcher, *, hide_usage: bool, rename: Callable[[bytes], bytes] | None, close: bytes
+    ) -> None:
+        self._split, self._watcher = splitter.feed, watcher
+        self._hide_usage, self._rename, self._close = hide_usage, rename, close
+        self.contents = self.events = self.malformed = 0
+        self.finished = self.terminal = False
+        self.error: ErrorInfo | None = None
+        self.too_long = ""
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._watcher.usage
+
+    @property
+    def chars(self) -> int:
+        return self._watcher.chars
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._watcher.finish_reason
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            events = self._split(data)
+        except EventTooLong as e:
+            events, self.too_long = e.events, str(e)
+        out: list[bytes] = []
+        see = self._watcher.event
+        for event in events:
+            flags = see(event)
+            if flags == CONTENT:  # nearly all of them
+                self.contents += 1
+            elif flags:
+                if flags & MALFORMED:
+                    self.malformed += 1
+                    continue
+                if flags & ERROR:
+                    self.error = self._watcher.error or ErrorInfo(message="the upstream reported an error")
+                    break
+                if flags & CONTENT:
+                    self.contents += 1
+                if flags & FINISH:
+                    self.finished = True
+                if flags & TERMINAL:
+                    self.terminal = True
+                if flags & USAGE_ONLY and self._hide_usage:
+                    continue
+                if flags & PING:
+                    self.events -= 1
+            self.events += 1
+            out.append(event)
+        if self._rename is not None:
+            out = [self._rename(event) for event in out]
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def close(self) -> bytes:
+        if self.terminal:
+            return b""
+        self.terminal = True
+        return self._close
+
+
+class InArray(PassThrough):
+    """A Google stream for a client that wants a JSON array: events come, elements go, each payload byte for byte."""
+
+    __slots__ = ("_framing",)
+
+    def __init__(self, splitter: Splitter, watcher: Watcher, rename: Callable[[bytes], bytes] | None, framing: Framing) -> None:
+        super().__init__(splitter, watcher, hide_usage=False, rename=None, close=b"")
+        self._framing = framing
+        self._rename = framing.feed if rename is None else lambda event: framing.feed(rename(event))
+
+    def close(self) -> bytes:
+        self.terminal = True
+        return self._framing.end()
+
+    def error_element(self, error: ErrorInfo) -> bytes:
+        return self._framing.error(error)
+
+
+# Deltas that are content if their text is not empty, and those that always are.
+_WORDS = (TextDelta, ThinkingDelta, RefusalDelta, ToolArgs)
+_SPOKEN = (ToolStart, PartDelta, CitationDelta)
+
+
+class Translated:
+    """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is shared with the attempt that this one
+    goes on from. `record` takes note of what the client sees, where the rule would have a broken stream continued."""
+
+    __slots__ = (
+        "_continuation",
+        "_read",
+        "_split",
+        "_writer",
+        "chars",
+        "contents",
+        "error",
+        "events",
+        "finish_reason",
+        "finished",
+        "malformed",
+        "record",
+        "terminal",
+        "too_long",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        splitter: Splitter,
+        reader: StreamReader,
+        writer: StreamWriter,
+        *,
+        record: Record | None = None,
+        continuation: Continuation | None = None,
+    ) -> None:
+        self._split, self._read, self._writer = splitter.feed, reader.feed, writer
+        self.record = record
+        self._continuation = continuation
+        self.contents = self.events = self.malformed = self.chars = 0
+        self.finished = self.terminal = False
+        self.error: ErrorInfo | None = None
+        self.too_long = ""
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            events = self._split(data)
+        except EventTooLong as e:
+            events, self.too_long = e.events, str(e)
+        kept: list[Delta] = []
+        fit = None if self._continuation is None else self._continuation.fit
+        for event in events:
+            for delta in self._read(event):
+                if isinstance(delta, StreamError):
+                    self.error = delta.error
+                    break
+                if self._note(delta):
+                    for fitted in (delta,) if fit is None else fit(delta):
+                        if self.record is not None:
+                            self.record.note(fitted)
+                        kept.append(fitted)
+            if self.error is not None:
+                break
+        self.events += len(kept)
+        return self._writer.write(kept) if kept else b""
+
+    def _note(self, delta: Delta) -> bool:
+        """Takes notice; False for what the writer need not see."""
+        if isinstance(delta, _WORDS):
+            if delta.text:
+                self.contents += 1
+                self.chars += len(delta.text)
+        elif isinstance(delta, Malformed):
+            self.malformed += 1
+            return False
+        elif isinstance(delta, End):
+            self.terminal = True
+            return False
+        elif isinstance(delta, Ping):
+            return False
+        elif isinstance(delta, UsageDelta):
+            self.usage = delta.usage
+        elif isinstance(delta, Finish):
+            self.finished, self.finish_reason = True, str(delta.reason)
+        elif isinstance(delta, _SPOKEN):
+            self.contents += 1
+        return True
+
+    def close(self) -> bytes:
+        """The client's proper end, which the upstream's own end stands for."""
+        self.terminal = True
+        rest = self._continuation.rest() if self._continuation is not None else []
+        return (self._writer.write(rest) if rest else b"") + self._writer.end()
+
+
+class Raw:
+    """Bytes that are no events (audio, files): every one of them is content, and the end of the body is the end."""
+
+    __slots__ = ("chars", "contents", "error", "events", "finish_reason", "finished", "malformed", "terminal", "too_long", "usage")
+
+    def __init__(self) -> None:
+        self.contents = self.events = self.malformed = self.chars = 0
+        self.finished = self.terminal = False
+        self.error: ErrorInfo | None = None
+        self.too_long = ""
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        self.contents += 1
+        self.events += 1
+        return data
+
+    def close(self) -> bytes:
+        self.terminal = True
+        return b""
+
+
+class Inflate:
+    """Undoes a content-encoding that nobody asked for, bounded: what a bomb would blow up to never stands in memory at once."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, encoding: bytes) -> None:
+        """Raises ValueError for an encoding other than gzip and deflate."""
+        if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+            raise ValueError(f"content-encoding {encoding.decode('latin-1')!r}, expected none, gzip or deflate")
+        self._engine = zlib.decompressobj(wbits=47)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The pieces, each of at most a mebibyte. Raises ValueError for what is not compressed so."""
+        pieces = []
+        try:
+            while data:
+                pieces.append(self._engine.decompress(data, INFLATE_STEP))
+                data = self._engine.unconsumed_tail
+                if len(pieces) > 64:
+                    raise ValueError("a compressed answer that grows more than 64 MiB in one read")
+        except zlib.error as e:
+            raise ValueError(f"damaged {e}") from None
+        return pieces
+
+    @property
+    def is_complete(self) -> bool:
+        return self._engine.eof
+
+
+_MODEL = re.compile(rb'"(model|modelVersion)"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NESTING = re.compile(rb"[{\[]")
+_WRAPPERS = ("response", "message")  # where an event keeps the answer whose model it names
+
+
+def renamer(model: str) -> Callable[[bytes], bytes]:
+    """Puts this model's name where an event or answer names the upstream's: at its top, or at the top of what it wraps. A tool's input
+    may have a `model` of its own, which is not ours to change."""
+    shown = msgspec.json.encode(model)
+
+    def rename(data: bytes) -> bytes:
+        found = _MODEL.search(data)
+        if found is None:
+            return data
+        start = data.find(b"{")
+        if not _NESTING.search(data, start + 1, found.start()):  # nearly always: it stands before all that is nested
+            return b'%b"%b":%b%b' % (data[: found.start()], found[1], shown, data[found.end() :])
+        end = data.rfind(b"}") + 1
+        return data[:start] + rename_below(data[start:end]) + data[end:]
+
+    def rename_below(answer: bytes) -> bytes:
+        try:
+            members = members_of(answer)
+        except ClientError:
+            return answer
+        values: dict[str, bytes | None] = {}
+        for name in ("model", "modelVersion"):
+            if text_of(members, name) is not None:
+                values[name] = shown
+        for name in _WRAPPERS if not values else ():
+            if name in members:
+                values[name] = rename(bytes(members[name]))
+        return b"".join(replaced(answer, members, values))
+
+    return rename

@@ -1,0 +1,19 @@
+"""Token counts, as every style reports them in the end."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Usage(msgspec.Struct):
+    """Token counts with one meaning for every vendor.
+
+    `input` holds all input tokens, cached and written ones included; `output` holds reasoning. `estimated`: the upstream gave none.
+    """
+
+    input: int = 0
+    output: int = 0
+    cached_input: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    estimated: bool = False

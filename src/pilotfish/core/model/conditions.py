@@ -1,0 +1,255 @@
+"""Every position and operation of smart routing, and what each takes as its value. Adding one is one line in `POSITIONS`.
+
+A builder gets the value's text and the block's services, and gives a test and a finder (what `explain` says was found). It raises
+`ValueError` with what was found and expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import attrgetter, ge, gt, le, lt
+from typing import TYPE_CHECKING
+
+from pilotfish.core.model.patterns import glob_matcher, regex_finder
+from pilotfish.core.model.smart_rules import Figures, Op, View
+from pilotfish.core.model.time_range import time_range
+
+if TYPE_CHECKING:
+    from pilotfish.core.model.service import Service
+
+Test = Callable[[View, float], bool | None]  # None: nothing is known, which is no reason against
+Found = Callable[[View, float], str]
+Builder = Callable[[str, Sequence["Service"]], tuple[Test, Found]]
+Compare = Callable[[float, float], bool]
+
+MEDIA = ("image", "document", "audio")
+AGENTS = ("main", "subagent", "compact")
+_SHOWN = 60
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"
+
+
+def _needed(value: str) -> str:
+    if not value:
+        raise ValueError("a value is needed here, found an empty one")
+    return value
+
+
+def _one_of(value: str, choices: Collection[str]) -> str:
+    if value not in choices:
+        raise ValueError(f"expected one of {', '.join(choices)}, found {value!r}")
+    return value
+
+
+def _parts(value: str) -> list[str]:
+    parts = [p for p in (part.strip() for part in value.split(",")) if p]
+    if not parts:
+        raise ValueError(f"expected texts separated by commas, found {value!r}")
+    return parts
+
+
+# Texts. The attribute's name is the View's.
+
+
+def _text(attribute: str, judge_of: Callable[[str], Callable[[str], bool]]) -> Builder:
+    get: Callable[[View], str] = attrgetter(attribute)
+
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+        judge = judge_of(_needed(value))
+        return lambda view, now: judge(get(view)), lambda view, now: f"{attribute} is {_shown(get(view))}"
+
+    return build
+
+
+def _equals(value: str) -> Callable[[str], bool]:
+    return lambda text: text == value
+
+
+def _contains(value: str) -> Callable[[str], bool]:
+    return lambda text: value in text
+
+
+def _any_contains(value: str) -> Callable[[str], bool]:
+    parts = _parts(value)
+    return lambda text: any(p in text for p in parts)
+
+
+def _media(attribute: str) -> Builder:
+    get: Callable[[View], Collection[str]] = attrgetter(attribute)
+
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+        _one_of(value, MEDIA)
+        return (
+            lambda view, now: value in get(view),
+            lambda view, now: f"the parts besides text are: {', '.join(sorted(get(view))) or 'none'}",
+        )
+
+    return build
+
+
+def _flag(attribute: str, wanted: bool) -> Builder:
+    get: Callable[[View], bool] = attrgetter(attribute)
+
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+        if value not in ("", "true"):
+            raise ValueError(f"takes no value (or 'true'), found {value!r}; use the other operation, or negate")
+        return lambda view, now: get(view) is wanted, lambda view, now: f"{attribute} is {'enabled' if get(view) else 'disabled'}"
+
+    return build
+
+
+def _stream(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    wanted = _one_of(value, ("true", "false")) == "true"
+    return lambda view, now: view.stream is wanted, lambda view, now: f"stream is {str(view.stream).lower()}"
+
+
+def _tool_named(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    _needed(value)
+    return lambda view, now: value in view.tools, _tools_found
+
+
+def _tool_containing(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    _needed(value)
+    return lambda view, now: any(value in tool for tool in view.tools), _tools_found
+
+
+def _tools_found(view: View, now: float) -> str:
+    return f"the tools are: {_shown(', '.join(sorted(view.tools))) if view.tools else 'none'}"
+
+
+def _agent(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    _one_of(value, AGENTS)
+    return lambda view, now: view.agent == value, lambda view, now: f"the agent is {view.agent or 'none known'}"
+
+
+# Numbers.
+
+
+def _number(value: str, what: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,6})?", value):
+        raise ValueError(f"expected {what}, found {value!r}")
+    return float(value)
+
+
+def _tokens(compare: Compare) -> Builder:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+        if not re.fullmatch(r"[0-9]{1,15}", value):
+            raise ValueError(f'expected a number of tokens such as "60000", found {value!r}')
+        limit = int(value)
+        return lambda view, now: compare(view.tokens, limit), lambda view, now: f"about {view.tokens} tokens"
+
+    return build
+
+
+def _measured(attribute: str, compare: Compare, merge: Callable[[list[float]], float], what: str) -> Builder:
+    """A figure over the block's services that have one; where none has, the operation holds, negated or not."""
+    get: Callable[[Figures], float | None] = attrgetter(attribute)
+
+    def figure(view: View, services: Sequence[Service]) -> float | None:
+        known = [x for x in map(get, view.figures(services)) if x is not None]
+        return merge(known) if known else None
+
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+        limit = _number(value, what)
+
+        def test(view: View, now: float) -> bool | None:
+            found = figure(view, services)
+            return None if found is None else compare(found, limit)
+
+        def found(view: View, now: float) -> str:
+            got = figure(view, services)
+            return "nothing is measured yet" if got is None else f"it is {got:.6g}"
+
+        return test, found
+
+    return build
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+# Headers: `name: value`, or the name alone.
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _header(judge_of: Callable[[str], Callable[[str], bool]]) -> Builder:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+        name, colon, wanted = value.partition(":")
+        name, wanted = name.strip().lower(), wanted.strip()
+        if not colon or not _HEADER_NAME.fullmatch(name) or not wanted:
+            raise ValueError(f"expected 'name: value', found {value!r}")
+        judge = judge_of(wanted)
+
+        def test(view: View, now: float) -> bool:
+            found = view.header(name)
+            return found is not None and judge(found)
+
+        return test, lambda view, now: _header_found(view, name)
+
+    return build
+
+
+def _header_exists(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    name = value.strip().removesuffix(":").lower()
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"expected a header's name, found {value!r}")
+    return lambda view, now: view.header(name) is not None, lambda view, now: _header_found(view, name)
+
+
+def _header_found(view: View, name: str) -> str:
+    """Whether it is there, not what it says: headers may hold keys, and `explain` is read by others."""
+    return f"header {name} is {'absent' if view.header(name) is None else 'present'}"
+
+
+def _time(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    inside, local = time_range(value)
+    return lambda view, now: inside(now), lambda view, now: f"it is {local(now)}"
+
+
+_COMPARE: Mapping[str, Compare] = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+_TEXTS = {"contains": _contains, "any_contains": _any_contains, "regex": regex_finder}
+_LATENCY_FIGURES = {"avg": "ttft_avg_ms", "max": "ttft_p99_ms"}  # max is p99: one slow answer must not decide for ten minutes
+
+_SYSTEM: Mapping[str, Builder] = {name: _text("system", judge) for name, judge in _TEXTS.items()}
+_USER: Mapping[str, Builder] = {**{name: _text("user", judge) for name, judge in _TEXTS.items()}, "type": _media("media")}
+
+POSITIONS: Mapping[str, Mapping[str, Builder]] = {
+    "model": {"contains": _text("model", _contains), "glob": _text("model", glob_matcher), "equals": _text("model", _equals)},
+    "thinking": {"enabled": _flag("thinking", True), "disabled": _flag("thinking", False)},
+    "system": _SYSTEM,
+    "context_system": _SYSTEM,
+    "user": _USER,
+    "context_user": _USER,
+    "latest_user": {
+        "contains": _text("latest_user", _contains),
+        "regex": _text("latest_user", regex_finder),
+        "type": _media("latest_media"),
+    },
+    "tool_use": {"equals": _tool_named, "is": _tool_named, "contains": _tool_containing},
+    "token": {name: _tokens(compare) for name, compare in _COMPARE.items()},
+    # A block is quick enough if its quickest service is, and slow if its services are so on the whole.
+    "service_ttft": {
+        f"{figure}_{name}": _measured(attribute, _COMPARE[name], min if name == "le" else _mean, "milliseconds")
+        for figure, attribute in _LATENCY_FIGURES.items()
+        for name in ("le", "ge")
+    },
+    "service_capacity": {f"util_{name}": _measured("utilisation", compare, _mean, "a percentage") for name, compare in _COMPARE.items()},
+    "agent.claude_code": {"equals": _agent},
+    "time": {"time_range": _time},
+    "header": {"equals": _header(_equals), "contains": _header(_contains), "regex": _header(regex_finder), "exists": _header_exists},
+    "stream": {"equals": _stream},
+}
+
+
+def compile_op(position: str, operation: str, value: str, negate: bool, services: Sequence[Service]) -> Op:
+    """One operation of a block. `position` and `operation` are known ones; a bad value raises `ValueError`."""
+    test, found = POSITIONS[position][operation](value, services)
+    text = f"{'not ' if negate else ''}{position} {operation}{f' {_shown(value)}' if value else ''}"
+    if negate:
+        return Op(text, lambda view, now: test(view, now) is not True, found)
+    return Op(text, lambda view, now: test(view, now) is not False, found)

@@ -1,0 +1,59 @@
+"""What the dispatch machine tells the shell to do. Values only; the shell obeys in order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.state.candidate import Candidate
+
+
+class Start(NamedTuple):
+    """Send the request to this service. `forced`: it is cooling after errors, but nothing else is left. `rescue`: go on from what
+    the client has already seen. `hedge`: an attempt that only runs because another one is late."""
+
+    n: int
+    candidate: Candidate
+    forced: bool = False
+    rescue: bool = False
+    hedge: bool = False
+
+
+class Relay(NamedTuple):
+    """This attempt's answer is the client's. There is no way back."""
+
+    n: int
+
+
+class Cancel(NamedTuple):
+    n: int
+    outcome: Outcome
+
+
+class WakeAt(NamedTuple):
+    """Call `woke` at this time; replaces any earlier one."""
+
+    at: float
+
+
+class Answer(NamedTuple):
+    """Tell the client of this failure: nothing has been sent yet. `retry_after_s`: when it may be worth another try."""
+
+    failure: Failure
+    retry_after_s: float | None
+
+
+class Break(NamedTuple):
+    """The answer that the client is reading broke and cannot be saved: an error event, then the end."""
+
+    failure: Failure
+
+
+class Done(NamedTuple):
+    """The relayed attempt is complete."""
+
+    n: int
+
+
+Command = Start | Relay | Cancel | WakeAt | Answer | Break | Done
+Commands = list[Command]

@@ -1,0 +1,67 @@
+"""Which rule a request takes and why, the candidates in order, and why each other service is left out (contract.md 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, Passed, Plan, op_for
+from pilotfish.core.state.candidate import Candidate
+
+
+def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | None, now: float, wall: float) -> dict[str, Any]:
+    """The shape of `/explain`. Changes nothing. `now` is the ledger's clock, `wall` the same moment in epoch seconds."""
+    candidates: list[dict[str, Any]] = []
+    left_out: list[dict[str, str]] = []
+    seen: set[int] = set()
+    tactic = plan.rule.tactic
+    for roster in plan.rosters:
+        left_out += [{"service": s.id, "why": reason} for s, reason in roster.left_out]
+        for tier in roster.tiers:
+            usable = []
+            for c in tier:
+                if id(c.state) in seen:
+                    continue
+                if op_for(c.service, plan.op) is None:
+                    seen.add(id(c.state))
+                    left_out.append({"service": c.service.id, "why": cannot(c, plan.op)})
+                    continue
+                obstacle = plan.obstacle(c, now)
+                if obstacle is None:
+                    usable.append(c)
+                else:
+                    seen.add(id(c.state))
+                    left_out.append({"service": c.service.id, "why": out_because(plan.passed(c, obstacle, now), plan.tokens, now, wall)})
+            memory = plan.ledger.memory(plan.rule.name, roster.key)
+            for c in plan.ordered(roster, usable, now) if usable else ():
+                seen.add(id(c.state))
+                figure = tactic.figure(c, memory, now) if tactic is not None else ""
+                candidates.append({"service": c.service.id, "tier": c.service.tier, "why": figure})
+    return {
+        "rule": plan.rule.name,
+        "why": why,
+        "tactic": tactic.name if tactic is not None else None,
+        "smart_routing": {"block": block, "checked": checked},
+        "candidates": candidates,
+        "left_out": left_out,
+    }
+
+
+def out_because(passed: Passed, tokens: int, now: float, wall: float) -> str:
+    """In words. `now`, and `wall` on the other clock: the moment of which it is true."""
+    obstacle, until, detail = passed.obstacle, passed.until, passed.detail
+    if obstacle == HEADROOM and until is not None and not isinstance(detail, str):
+        left = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(detail.items()))
+        return f"{obstacle}: {left} left, this request needs about {tokens} tokens; until {rfc3339(wall + until - now)}"
+    if obstacle == COOLING and until is not None:
+        return f"{obstacle} until {rfc3339(wall + until - now)} ({until - now:.0f} s): {detail}"
+    return f"{obstacle}: {detail}" if obstacle == LIMITED else obstacle
+
+
+def cannot(candidate: Candidate, op: str) -> str:
+    return f"provider kind '{candidate.service.provider.kind.name}' has no {op}"
+
+
+def rfc3339(wall: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,102 @@
+"""Which rule takes a request: by its model's name and its scenario."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pilotfish.core.model.snapshot import Rule, Snapshot
+from pilotfish.core.rules.compile.services import make_service
+from pilotfish.errors import ClientError
+
+# The name of every rule made by `direct_rule`: in metrics one name for all of them, and none that stands in a rules file by chance.
+DIRECT = "(direct)"
+
+
+class Match(NamedTuple):
+    """`rule` and why, as a sentence. `rule` is None where the model is addressed as provider/model: `direct_rule` makes one of `direct`,
+    which the caller keeps, for as long as the snapshot is in force."""
+
+    rule: Rule | None
+    why: str
+    direct: tuple[str, str] | None = None
+
+
+def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
+    """Rules by exact name, then by glob from the most to the least specific, then virtual models, then provider/model, then the default
+    virtual model. Among equals a rule of this scenario wins over one of any; a rule of another scenario takes nothing."""
+    unified = is_unified(snapshot, scenario)
+    if unified:
+        for rule in snapshot.rules:
+            if rule.active and rule.scenario == scenario:
+                return Match(rule, why_taken(rule, model, scenario, unified=True))
+    rules = snapshot.exact.get(model)
+    if rules is not None:
+        for rule in rules:
+            if rule.scenario is None or rule.scenario == scenario:
+                return Match(rule, why_taken(rule, model, scenario))
+    for rule, matches in snapshot.globs:
+        if (rule.scenario is None or rule.scenario == scenario) and matches(model):
+            return Match(rule, why_taken(rule, model, scenario))
+    virtual = snapshot.virtual_models.get(model)
+    if virtual is not None:
+        return Match(virtual, why_taken(virtual, model, scenario))
+    name, slash, rest = model.partition("/")
+    if slash and rest and name in snapshot.providers:
+        return Match(None, _why_direct(name), (name, rest))
+    default = snapshot.virtual_models.get(snapshot.default_virtual_model)
+    if default is not None:
+        return Match(default, why_taken(default, model, scenario))
+    return None
+
+
+def is_unified(snapshot: Snapshot, scenario: str) -> bool:
+    """Whether this scenario's first rule takes every model."""
+    known = snapshot.scenarios.get(scenario) if snapshot.scenarios else None
+    return known is not None and bool(known.flags.get("unified")) and not known.flags.get("separate")
+
+
+def routes_smartly(snapshot: Snapshot, scenario: str) -> bool:
+    """Whether this scenario's requests are held against smart-routing blocks."""
+    known = snapshot.scenarios.get(scenario)
+    return known is None or known.flags.get("smart", True)
+
+
+def why_taken(rule: Rule, model: str, scenario: str, *, unified: bool = False) -> str:
+    """Why `match` gave this rule to a request with this model and scenario, as a sentence. A question about the past: the rule need not
+    be in force any more."""
+    if rule.name == DIRECT:
+        return _why_direct(model.partition("/")[0])
+    if unified and rule.scenario == scenario:
+        return f"scenario '{scenario}' is unified: its first rule takes every model"
+    if rule.virtual:
+        return f"'{model}' is a virtual model" if model == rule.name else f"no rule matches, and '{rule.name}' is the default virtual model"
+    if model == rule.request_model:
+        return f"request_model '{model}' is equal"
+    return f"request_model glob '{rule.request_model}' matches"
+
+
+def _why_direct(provider: str) -> str:
+    return f"no rule matches, and '{provider}' is a provider"
+
+
+def direct_rule(snapshot: Snapshot, provider: str, model: str) -> Rule:
+    """A rule for a request addressed as provider/model, with the numbers of `defaults`. Raises `ClientError` where the provider is
+    disabled or does not allow the model."""
+    found = snapshot.providers[provider]
+    if not found.enabled:
+        raise ClientError(404, "model_not_found", f"provider {provider!r} is disabled")
+    if found.models is not None and model not in found.models:
+        raise ClientError(404, "model_not_found", f"provider {provider!r} does not allow model {model!r}")
+    defaults = snapshot.defaults
+    service = make_service(found, model, rule=DIRECT, prices=snapshot.prices)
+    return Rule(
+        name=DIRECT,
+        request_model=service.id,
+        services=(service,),
+        tactic=defaults.tactic,
+        timeouts=defaults.timeouts,
+        retries=defaults.retries,
+        health=defaults.health,
+        cooldown=defaults.cooldown,
+        source="addressed as provider/model",
+    )

@@ -1,0 +1,331 @@
+"""Which services may serve a request now, in which order, and why the others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from pilotfish.core.exchange.request_url import native_op
+from pilotfish.core.formats.header_text import header_text
+from pilotfish.core.model.service import Service
+from pilotfish.core.model.snapshot import Rule
+from pilotfish.core.model.tactic import Random
+from pilotfish.core.state.affinity import Homes
+from pilotfish.core.state.candidate import Candidate, ServiceState
+from pilotfish.core.state.health import PROBING, SERVING
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.core.state.retry_budget import Share
+
+# Operations that one style's service answers for another's client, besides the chats (which all translate into each other).
+ALIKE = {
+    "embeddings": "google_batch_embeddings",
+    "google_embeddings": "embeddings",
+    "google_batch_embeddings": "embeddings",
+    "count_tokens": "google_count_tokens",
+    "google_count_tokens": "count_tokens",
+}
+
+# Why a service may not be used now. Short words on the hot path; `explain` adds the numbers.
+COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
+    "cooling",
+    "awaits its probe",
+    "no usable key",
+    "at its limit",
+    "rate limit nearly used up",
+)
+PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
+# A service that told us to wait refuses within this time if it still refuses. Longer is not waited for the word of the first request let
+# in again: its answer may take minutes.
+PROBE_WORD_S = 1.0
+PASSED_KEPT = 16  # of the services passed over in one choice: what a page can show, and no request holds more
+
+
+class Home(NamedTuple):
+    """The affinity of one request: its key among the homes of all."""
+
+    homes: Homes
+    key: bytes
+    ttl_s: float
+
+
+class Passed(NamedTuple):
+    """A service that could not be used when somebody was chosen, and what was known of it then: `until` on the ledger's clock (None:
+    nobody knew), `detail` a reason in words, or what was left of the vendor's limits by kind."""
+
+    candidate: Candidate
+    obstacle: str
+    until: float | None
+    detail: str | Mapping[str, float]
+
+
+class Choice(NamedTuple):
+    """One look for a service. `chosen` is None where none was usable, `reason` what the others were asked to take over for."""
+
+    at: float
+    chosen: Candidate | None
+    roster: Roster | None
+    usable: Sequence[Candidate]
+    passed: Sequence[Passed]
+    reason: str
+
+
+class Limiter(Protocol):
+    """Our own limits (`core.state.limits`): asked before an attempt; None where there is room, else until when there is none."""
+
+    def blocked(self, candidate: Candidate, tokens: int, now: float) -> tuple[str, float | None] | None: ...
+
+
+def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
+    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way. `endpoints`: the paths that
+    its vendor says the model is served at, where it says so."""
+    native = native_op(service.provider, service.model, op, endpoints)
+    if native:
+        return native
+    alike = ALIKE.get(op)
+    return native_op(service.provider, service.model, alike) or None if alike else None
+
+
+class Roster:
+    """The candidates of a rule, or of one of its smart-routing blocks: by tier, without those that the rules switch off."""
+
+    __slots__ = ("_by_op", "all", "key", "left_out", "rule", "tiers")
+
+    def __init__(self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger) -> None:
+        self.rule, self.key = rule, key
+        self.left_out = [
+            (s, "inactive" if not s.active else "its provider is disabled") for s in services if not (s.active and s.provider.enabled)
+        ]
+        self.all = tuple(ledger.candidate(s) for s in services if s.active and s.provider.enabled)
+        tiers = sorted({c.service.tier for c in self.all})
+        self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
+        self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
+
+    def tiers_for(self, op: str) -> tuple[tuple[Candidate, ...], ...]:
+        """The tiers with only those that can serve this operation; there are few operations, so they are remembered."""
+        found = self._by_op.get(op)
+        if found is None:
+            kept = (tuple(c for c in tier if op_for(c.service, op)) for tier in self.tiers)
+            found = self._by_op[op] = tuple(t for t in kept if t)
+        return found
+
+
+class Desk:
+    """A rule in force, bound to the ledger: its rosters, its budgets of retries and hedges."""
+
+    __slots__ = ("blocks", "hedges", "named", "own", "retries", "rule")
+
+    def __init__(self, rule: Rule, ledger: Ledger, known: Desk | None = None) -> None:
+        self.rule = rule
+        self.named = (b"x-pilotfish-rule", header_text(rule.name))
+        self.own = Roster(rule, "rule", rule.services, ledger)
+        self.blocks = tuple(Roster(rule, ("block", i), block.services, ledger) for i, block in enumerate(rule.smart))
+        self.retries: Share = known.retries if known else Share(rule.retries.budget_percent, 3, 10.0)
+        self.retries.percent = rule.retries.budget_percent
+        percent = rule.hedge.budget_percent if rule.hedge else 0.0
+        self.hedges: Share = known.hedges if known else Share(percent, 1 if percent else 0, 60.0)
+        self.hedges.percent = percent
+
+
+class Plan:
+    """The services that one request may use. `rosters` in order of preference: the matching block's, then the rule's own."""
+
+    __slots__ = ("_home", "_limiter", "choices", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
+
+    def __init__(
+        self,
+        desk: Desk,
+        ledger: Ledger,
+        *,
+        op: str,
+        tokens: int,
+        rng: Random,
+        limiter: Limiter | None = None,
+        block: int | None = None,
+        home: Home | None = None,
+        history: RaceHistory | None = None,
+    ) -> None:
+        self.desk, self.rule, self.ledger = desk, desk.rule, ledger
+        self.op, self.tokens, self.rng = op, tokens, rng
+        self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
+        self.tried: list[ServiceState] = []  # at most max_attempts of them
+        self.history = history
+        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are ever looked at.
+        self.choices: list[tuple[float, Candidate | None, Roster | None, Sequence[Candidate], Sequence[Passed], str]] = []
+        self._limiter, self._home = limiter, home
+
+    # ---- questions
+
+    def obstacle(self, candidate: Candidate, now: float) -> str | None:
+        """Why this service may not be used now; None if it may."""
+        health = candidate.state.health
+        if health.state != SERVING:
+            if not health.is_due(now):
+                return AWAITS_PROBE if health.state == PROBING else COOLING
+            if not self.probes_live(candidate):
+                return AWAITS_PROBE
+        if self.ledger.key_for(candidate, now) is None:
+            return NO_KEY
+        headroom = candidate.state.headroom
+        if headroom.remaining and not headroom.covers(self.tokens, now):
+            return HEADROOM
+        if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now) is not None:
+            return LIMITED
+        return None
+
+    def passed(self, candidate: Candidate, obstacle: str, now: float) -> Passed:
+        """What stands in this service's way just now, with its figures: kept as they are, since they change."""
+        health, left = candidate.state.health, candidate.state.headroom
+        if obstacle == HEADROOM:
+            return Passed(candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining))
+        if obstacle == LIMITED:
+            blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
+            return Passed(candidate, obstacle, *(blocked[1], blocked[0]) if blocked is not None else (None, ""))
+        return Passed(candidate, obstacle, health.until if obstacle == COOLING else None, health.reason)
+
+    @property
+    def has_home(self) -> bool:
+        """Whether affinity decides among the usable ones."""
+        return self._home is not None
+
+    def probes_live(self, candidate: Candidate) -> bool:
+        """Whether a request finds out how a service is when its time out is over, there being no background probe for it."""
+        return not self.rule.health.probe_enabled or candidate.service.provider.kind.probe is None or candidate.state.probe_unsupported
+
+    def usable(self, now: float, reason: str = "") -> tuple[Roster, list[Candidate]] | None:
+        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it, and none of
+        a model that has been asked, whoever offers it: it would say the same."""
+        tried = self.tried
+        models = {s.model for s in tried} if reason else ()
+        for roster in self.rosters:
+            for tier in roster.tiers_for(self.op):
+                found = [
+                    c
+                    for c in tier
+                    if (not tried or c.state not in tried)
+                    and (not reason or (reason in c.service.fallback and c.service.model not in models))
+                    and self.obstacle(c, now) is None
+                ]
+                if found:
+                    return roster, found
+        return None
+
+    def ordered(self, roster: Roster, usable: list[Candidate], now: float) -> Sequence[Candidate]:
+        """As the rule's tactic and affinity would have them; changes nothing."""
+        tactic = self.rule.tactic
+        ordered: Sequence[Candidate] = usable
+        if tactic is not None and len(usable) > 1:
+            ordered = tactic.order(usable, self.ledger.memory(self.rule.name, roster.key), now, self.rng)
+        if self._home is not None and len(usable) > 1:
+            home = self._home.homes.prefer(self._home.key, usable, now)
+            if home is not ordered[0]:
+                ordered = [home, *(c for c in ordered if c is not home)]
+        return ordered
+
+    def others(self, now: float) -> bool:
+        """Is there any service that has not been tried and may be used?"""
+        return self.usable(now) is not None
+
+    def candidates(self) -> list[Candidate]:
+        """All services that could ever serve this request, each once."""
+        seen: dict[int, Candidate] = {}
+        for roster in self.rosters:
+            for tier in roster.tiers_for(self.op):
+                for c in tier:
+                    seen.setdefault(id(c.state), c)
+        return list(seen.values())
+
+    def spare(self, now: float) -> Candidate | None:
+        """With all out: of those that cool after errors, not told to wait and not refused, the one that comes back first."""
+        out = []
+        for c in self.candidates():
+            health = c.state.health
+            awaited = health.told and health.state == PROBING and now < health.until + PROBE_WORD_S
+            if c.state not in self.tried and health.state != SERVING and not awaited and not health.is_out(now) and self.has_room(c, now):
+                out.append(c)
+        return min(out, key=lambda c: c.state.health.until, default=None)
+
+    def has_room(self, candidate: Candidate, now: float) -> bool:
+        """Whatever its health: is there a key for it, and room in our own limits?"""
+        return self.ledger.key_for(candidate, now) is not None and (
+            self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
+        )
+
+    def comeback(self, now: float) -> tuple[float, Candidate] | None:
+        """Of those that said when to come back, the first to do so and when, tried or not."""
+        told: list[tuple[float, Candidate]] = []
+        for c in self.candidates():
+            health = c.state.health
+            if not health.told or health.state == SERVING or health.refused:
+                continue
+            at = max(health.until, now + PROBE_POLL_S if health.state == PROBING else now)
+            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            if blocked is not None:
+                at = max(at, now + PROBE_POLL_S if blocked[1] is None else blocked[1])
+            if self.ledger.key_for(c, at) is not None:
+                told.append((at, c))
+        return min(told, key=lambda t: t[0], default=None)
+
+    def room_at(self, now: float) -> float | None:
+        """When our own limits or the vendor's next have room; None if they are not what stands in the way. `now` if nobody knows."""
+        times: list[float] = []
+        for c in self.candidates():
+            if c.state.health.state != SERVING or c.state in self.tried:
+                continue
+            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            if blocked is not None:
+                times.append(blocked[1] if blocked[1] is not None else now)
+            elif not c.state.headroom.covers(self.tokens, now):
+                times.append(c.state.headroom.usable_at(self.tokens, now))
+        return min(times, default=None)
+
+    def earliest(self, now: float) -> float | None:
+        """Seconds until the first of the services that are out now is to be back."""
+        times = [c.state.health.until for c in self.candidates() if c.state.health.state != SERVING and not c.state.health.refused]
+        for c in self.candidates():
+            times += [h.until for h in c.state.keys if h.state != SERVING]
+        room = self.room_at(now)
+        if room is not None:
+            times.append(max(room, now + 1.0))
+        return max(0.0, min(times) - now) if times else None
+
+    # ---- changes
+
+    def next(self, now: float, reason: str = "") -> Candidate | None:
+        """The service to try next, which the tactic's memory then counts as taken."""
+        found = self.usable(now, reason)
+        if found is None:
+            if not self.choices or self.choices[-1][1] is not None:  # who waits looks again and again
+                self.choices.append((now, None, None, (), self._passed_over(None, (), now), reason))
+            return None
+        roster, usable = found
+        chosen = self.ordered(roster, usable, now)[0] if len(usable) > 1 else usable[0]
+        if self.rule.tactic is not None:
+            self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
+        if self._home is not None:
+            self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
+        # Candidates are a roster's own, so who begins with the same one and is as many is the first tier, whole.
+        first = self.rosters[0].tiers_for(self.op)
+        all_usable = bool(first) and len(usable) == len(first[0]) and usable[0] is first[0][0]
+        self.choices.append((now, chosen, roster, usable, () if all_usable else self._passed_over(roster, usable, now), reason))
+        return chosen
+
+    def _passed_over(self, roster: Roster | None, usable: Sequence[Candidate], now: float) -> list[Passed]:
+        """Those that would have come before, or beside, who is usable (nobody: all), but for what stands in their way."""
+        passed: list[Passed] = []
+        for one in self.rosters:
+            for tier in one.tiers_for(self.op):
+                for c in tier:
+                    obstacle = None if c in usable or c.state in self.tried else self.obstacle(c, now)
+                    if obstacle is not None:
+                        passed.append(self.passed(c, obstacle, now))
+                        if len(passed) == PASSED_KEPT:
+                            return passed
+                if one is roster and usable[0] in tier:
+                    return passed
+        return passed
+
+    def try_again(self, candidate: Candidate) -> None:
+        """It said when to come back, and that time has come."""
+        if candidate.state in self.tried:
+            self.tried.remove(candidate.state)

@@ -1,0 +1,136 @@
+"""Several documents -> one: every name once, every key of `defaults` without contradiction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from pilotfish.core.model.patterns import is_glob, literals
+from pilotfish.core.rules.compile.findings import Findings, Place
+from pilotfish.core.rules.compile.validate import Checked
+from pilotfish.core.rules.schema import PriceSpec, ProviderSpec, RuleSpec, ScenarioSpec, VirtualModelSpec
+
+T = TypeVar("T")
+Named = dict[str, tuple[Place, T]]
+
+
+@dataclass(slots=True)
+class Merged:
+    """All documents together; every entry with its place. `defaults` holds only the numbers that were given: section -> key -> number."""
+
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    providers: Named[ProviderSpec] = field(default_factory=dict)
+    scenarios: Named[ScenarioSpec] = field(default_factory=dict)
+    rules: list[tuple[Checked, int, str, RuleSpec]] = field(default_factory=list)
+    virtual_models: Named[VirtualModelSpec] = field(default_factory=dict)
+    default_virtual_model: tuple[Place, str] | None = None
+    prices: Named[PriceSpec] = field(default_factory=dict)
+    doubles: list[tuple[str, Place, ProviderSpec]] = field(default_factory=list)  # given again: looked at, never used
+    names_given: set[str] = field(default_factory=set)  # of providers, those with problems included
+
+
+def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
+    merged = Merged()
+    defaults_at: dict[tuple[str, str], Place] = {}
+    rules: list[tuple[Checked, int, RuleSpec]] = []
+    for document in documents:
+        spec = document.spec
+        _defaults(merged.defaults, document, defaults_at, findings)
+        _once(merged.providers, "providers", spec.providers, document, findings)
+        _once(merged.scenarios, "scenarios", spec.scenarios, document, findings)
+        _once(merged.virtual_models, "virtual_models", spec.virtual_models, document, findings)
+        _once(merged.prices, "prices", spec.prices, document, findings)
+        merged.doubles += [(n, document.at("providers", n), p) for n, p in spec.providers.items() if merged.providers[n][1] is not p]
+        given = document.place.document.data.get("providers")
+        merged.names_given.update(given if isinstance(given, dict) else ())
+        rules += [(document, i, rule) for i, rule in enumerate(spec.rules)]
+        _default_virtual_model(merged, document, findings)
+    merged.rules = _named(rules, merged.virtual_models, findings)
+    return merged
+
+
+def _once(into: Named[T], section: str, entries: dict[str, T], document: Checked, findings: Findings) -> None:
+    for name, entry in entries.items():
+        place = document.at(section, name)
+        if name in into:
+            findings.add(place, f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also at {into[name][0]}")
+        else:
+            into[name] = (place, entry)
+
+
+def _defaults(into: dict[str, dict[str, Any]], document: Checked, seen: dict[tuple[str, str], Place], findings: Findings) -> None:
+    for section, numbers in document.spec.defaults.model_dump(exclude_none=True).items():
+        for key, number in numbers.items():
+            place = document.at("defaults", section, key)
+            known = into.setdefault(section, {}).setdefault(key, number)
+            first = seen.setdefault((section, key), place)
+            if known != number:
+                findings.add(place, f"{number!r} contradicts {known!r} at {first}")
+
+
+def _default_virtual_model(merged: Merged, document: Checked, findings: Findings) -> None:
+    name = document.spec.default_virtual_model
+    if name is None:
+        return
+    place = document.at("default_virtual_model")
+    if merged.default_virtual_model is None:
+        merged.default_virtual_model = (place, name)
+    elif merged.default_virtual_model[1] != name:
+        findings.add(place, f"{name!r} contradicts {merged.default_virtual_model[1]!r} at {merged.default_virtual_model[0]}")
+
+
+def _named(
+    rules: list[tuple[Checked, int, RuleSpec]], virtual: Named[VirtualModelSpec], findings: Findings
+) -> list[tuple[Checked, int, str, RuleSpec]]:
+    """Every rule with its name: its own, its uuid, or `rule-N` with N its number among all rules."""
+    places: dict[str, Place] = {name: place for name, (place, _) in virtual.items()}
+    given = {rule.name or rule.uuid for _, _, rule in rules}
+    out = []
+    for number, (document, i, rule) in enumerate(rules, 1):
+        name = rule.name or rule.uuid
+        place = document.at("rules", i).at("name" if rule.name else "uuid") if name else document.at("rules", i)
+        if name is None:
+            name = f"rule-{number}"
+            while name in given:
+                name += "x"
+        if name in places:
+            findings.add(place, f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}")
+        places.setdefault(name, place)
+        out.append((document, i, name, rule))
+    return out
+
+
+def version_of(merged: Merged) -> str:
+    """12 hex digits over what the documents mean: their order, their number and their formatting make no difference, nor does the order
+    of rules that cannot take the same request."""
+    meaning = {
+        "defaults": merged.defaults,
+        "providers": _plain(merged.providers),
+        "scenarios": _plain(merged.scenarios),
+        "virtual_models": _plain(merged.virtual_models),
+        "prices": _plain(merged.prices),
+        "default_virtual_model": merged.default_virtual_model and merged.default_virtual_model[1],
+        # Sorted by what decides between rules; where only the file's order decides, that order stays.
+        "rules": sorted(
+            ({**rule.model_dump(exclude_none=True), "name": name} for _, _, name, rule in merged.rules),
+            key=lambda rule: _rank(str(rule["request_model"])),
+        ),
+    }
+    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _rank(request_model: str) -> tuple[int, str]:
+    return (-literals(request_model), "") if is_glob(request_model) else (1, request_model)
+
+
+def _plain(entries: Named[Any]) -> dict[str, Any]:
+    def dumped(spec: BaseModel) -> dict[str, Any]:
+        return spec.model_dump(exclude_none=True)
+
+    return {name: dumped(spec) for name, (_, spec) in entries.items()}

@@ -1,0 +1,35 @@
+"""Keys that are accepted and checked, but that nothing obeys yet: named by `pilotfish check`, so that nobody relies on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.yaml_text import join
+
+# Path pattern (`[]` any entry of a list, `*` any name, `=x` only with that value) -> the work that makes it obeyed.
+NOT_YET_OBEYED: Mapping[str, str] = {}
+
+
+def notes_of(document: Document, patterns: Mapping[str, str] = NOT_YET_OBEYED) -> Iterator[str]:
+    """One sentence for each such key of a document. Keys that say what would be anyway (`queue_ms: 0`, `buffer: false`) are no news."""
+    for pattern, work in patterns.items():
+        where, _, wanted = pattern.partition("=")
+        for path, value in _found(document.data, re.findall(r"\[\]|[^.\[\]]+", where), ""):
+            if (value == wanted) if wanted else bool(value):
+                yield f"{document.source}: {path}: accepted, but not obeyed yet ({work})"
+
+
+def _found(data: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    if not steps:
+        yield path, data
+        return
+    step, *rest = steps
+    if step == "[]" and isinstance(data, list):
+        for i, item in enumerate(data):
+            yield from _found(item, rest, join(path, i))
+    elif step != "[]" and isinstance(data, dict):
+        for key in data if step == "*" else [step] if step in data else []:
+            yield from _found(data[key], rest, join(path, key))

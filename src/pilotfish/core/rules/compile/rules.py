@@ -1,0 +1,193 @@
+"""`rules` and `virtual_models` of the rules file -> `Rule` records with every default resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from pilotfish.core.model.conditions import POSITIONS, compile_op
+from pilotfish.core.model.patterns import glob_matcher, is_glob
+from pilotfish.core.model.service import Service
+from pilotfish.core.model.smart_rules import Block, Op
+from pilotfish.core.model.snapshot import Affinity, Hedge, Race, Rule
+from pilotfish.core.model.tactic import Tactic
+from pilotfish.core.rules.compile.findings import Findings, Place, unknown
+from pilotfish.core.rules.compile.services import ServiceCompiler, make_service
+from pilotfish.core.rules.compile.tactics import compile_tactic, default_tactic
+from pilotfish.core.rules.compile.validate import Checked
+from pilotfish.core.rules.schema import AffinitySpec, BlockSpec, HedgeSpec, OpSpec, RaceSpec, RuleSpec, VirtualModelSpec
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Keys of the file whose unit is not the record's: -> field, and how many of the file's unit are one of the record's.
+_UNITS = {"base_ms": ("base_s", 1000.0), "max_ms": ("max_s", 1000.0), "recovery_timeout_seconds": ("recovery_timeout_s", 1.0)}
+SECTIONS = ("timeouts", "retries", "health", "cooldown")
+
+
+class _Dumps(Protocol):
+    def model_dump(self, *, exclude_none: bool) -> dict[str, Any]: ...
+
+
+def overridden(record: Any, given: Mapping[str, Any]) -> Any:
+    """A record of numbers with those that a document gives, in the record's units."""
+    values = {}
+    for key, number in given.items():
+        field, per_unit = _UNITS.get(key, (key, None))
+        values[field] = number / per_unit if per_unit else number
+    return replace(record, **values)
+
+
+def default_rule(given: Mapping[str, Mapping[str, Any]], tactics: Mapping[str, type[Tactic[Any]]]) -> Rule:
+    """The numbers of `defaults`, as a rule without a name."""
+    bare = Rule(name="", tactic=default_tactic(tactics))
+    return replace(bare, **{section: overridden(getattr(bare, section), given.get(section, {})) for section in SECTIONS})
+
+
+class RuleCompiler:
+    """Compiles one rule after the other, each from the defaults."""
+
+    def __init__(self, services: ServiceCompiler, tactics: Mapping[str, type[Tactic[Any]]], defaults: Rule, findings: Findings) -> None:
+        self.of, self.tactics, self.defaults, self.findings = services, tactics, defaults, findings
+
+    def compile(self, document: Checked, index: int, name: str, spec: RuleSpec) -> Rule:
+        place = document.at("rules", index)
+        services = self._services(document, index, name, spec)
+        if not services and not spec.services and not spec.fallbacks:
+            for key in ("services", "fallbacks"):
+                if any(r.startswith(place.at(key).path) for r in place.removed):
+                    break
+            else:
+                self.findings.absent(place.at("services"), f"missing; rule {name!r} has nobody to send requests to")
+        self._request_model(spec, place)
+        self._together(spec, place)
+        # Blocks are compiled even where they are switched off: a switch must not bring problems to light.
+        blocks = tuple(self._block(document, index, i, name, block, spec) for i, block in enumerate(spec.smart_routing))
+        numbers = {s: overridden(getattr(self.defaults, s), _given(getattr(spec, s))) for s in SECTIONS}
+        return Rule(
+            name=name,
+            request_model=spec.request_model,
+            scenario=spec.scenario,
+            response_model=spec.response_model,
+            description=spec.description,
+            active=spec.active,
+            services=tuple(services),
+            tactic=compile_tactic(spec, place, self.tactics, self.findings),
+            smart=() if spec.smart_enabled is False else blocks,
+            affinity=self._affinity(spec.affinity, place.at("affinity")) if spec.affinity else None,
+            race=race_of(spec.race, spec.race.max_parallel) if spec.race else None,
+            # A race has its rivals from the start; the hedge waits until the race is taken out.
+            hedge=_hedge(spec.hedge) if spec.hedge and not spec.race else None,
+            fallback_on=frozenset(spec.fallback_on),
+            on_stream_break=spec.on_stream_break,
+            buffer=spec.buffer,
+            queue_s=spec.queue_ms / 1000,
+            unsupported=spec.unsupported,
+            source=f"{place.document.source}: {place.path}",
+            **numbers,
+        )
+
+    def _services(self, document: Checked, index: int, rule: str, spec: RuleSpec) -> list[Service]:
+        """The rule's own services, then its fallbacks, each in a tier of its own; one that is a service already keeps its place."""
+        entries = [(document.at("rules", index, "services", i), s) for i, s in enumerate(spec.services)]
+        services = self.of.services(entries, rule=rule, fallback_on=spec.fallback_on)
+        known = {s.id for s in services}
+        tier = max((s.tier for s in services), default=-1)
+        for i, address in enumerate(spec.fallbacks):
+            found = self.of.addressed(address, document.at("rules", index, "fallbacks", i))
+            if found is None or address in known:
+                continue
+            known.add(address)
+            tier += 1
+            services.append(make_service(*found, rule=rule, prices=self.of.prices, tier=tier, fallback=frozenset(spec.fallback_on)))
+        return services
+
+    def _request_model(self, spec: RuleSpec, place: Place) -> None:
+        if is_glob(spec.request_model):
+            try:
+                glob_matcher(spec.request_model)
+            except ValueError as error:
+                self.findings.add(place.at("request_model"), f"bad glob {spec.request_model[:100]!r}: {error}")
+
+    def _together(self, spec: RuleSpec, place: Place) -> None:
+        """Keys that need each other."""
+        if spec.on_stream_break == "restart" and not spec.buffer:
+            self.findings.add(
+                place.at("on_stream_break"),
+                "'restart' needs buffer: true, since nothing may have been sent when another service starts anew",
+            )
+
+    def _affinity(self, spec: AffinitySpec, place: Place) -> Affinity:
+        if spec.by == "header":
+            if spec.header is None:
+                self.findings.absent(place.at("header"), "missing; by: header needs the header's name")
+            elif not _HEADER_NAME.fullmatch(spec.header):
+                self.findings.add(place.at("header"), f"expected a header's name, found {spec.header[:100]!r}")
+        elif spec.header is not None:
+            self.findings.add(place.at("header"), f"means nothing with by: {spec.by}; expected by: header")
+        return Affinity(by=spec.by, header=(spec.header or "").lower(), ttl_s=spec.ttl_s)
+
+    def _block(self, document: Checked, rule: int, index: int, name: str, spec: BlockSpec, rule_spec: RuleSpec) -> Block:
+        place = document.at("rules", rule, "smart_routing", index)
+        entries = [(document.at("rules", rule, "smart_routing", index, "services", i), s) for i, s in enumerate(spec.services)]
+        services = tuple(self.of.services(entries, rule=name, fallback_on=rule_spec.fallback_on))
+        ops = []
+        for i, op in enumerate(spec.ops):
+            compiled = self._op(op, document.at("rules", rule, "smart_routing", index, "ops", i), services)
+            if compiled is not None:
+                ops.append(compiled)
+        return Block(int(place.path.rpartition("[")[2][:-1]), tuple(ops), services, spec.description)
+
+    def _op(self, spec: OpSpec, place: Place, services: tuple[Service, ...]) -> Op | None:
+        operations = POSITIONS.get(spec.position)
+        if operations is None:
+            self.findings.add(place.at("position"), unknown("position", spec.position, POSITIONS))
+            return None
+        if spec.operation not in operations:
+            self.findings.add(place.at("operation"), unknown("operation", spec.operation, operations, f"of position {spec.position!r}"))
+            return None
+        try:
+            return compile_op(spec.position, spec.operation, spec.value, spec.negate, services)
+        except ValueError as error:
+            self.findings.absent(place.at("value"), f"{spec.position} {spec.operation}: {error}")
+            return None
+
+    def compile_virtual(self, name: str, place: Place, spec: VirtualModelSpec) -> Rule:
+        """A virtual model is a rule that races all its services."""
+        services: dict[str, Service] = {}
+        for i, participant in enumerate(spec.providers):
+            at = place.at("providers", i)
+            provider = self.of.provider(participant.name, at.at("name"))
+            model = self.of.model(provider, participant.model, at.at("model")) if provider else None
+            if provider is None or model is None:
+                continue
+            service = make_service(provider, model, rule=name, prices=self.of.prices, priority=participant.priority)
+            if service.id in services:
+                self.findings.add(at, f"service {service.id!r} is given twice")
+            services[service.id] = service
+        return replace(
+            self.defaults,
+            name=name,
+            request_model=name,
+            description=spec.description,
+            display_name=spec.display_name,
+            services=tuple(services.values()),
+            race=race_of(spec, len(spec.providers)),
+            virtual=True,
+            source=f"{place.document.source}: {place.path}",
+        )
+
+
+def _given(spec: _Dumps) -> dict[str, Any]:
+    return spec.model_dump(exclude_none=True)
+
+
+def race_of(spec: RaceSpec | VirtualModelSpec, max_parallel: int) -> Race:
+    return Race(spec.strategy, spec.timeout_ms / 1000, spec.grace_period_ms / 1000, max_parallel, spec.performance_file or "")
+
+
+def _hedge(spec: HedgeSpec) -> Hedge:
+    after = spec.after
+    if isinstance(after, str):
+        return Hedge(None, int(after[1:]) / 100, spec.min_ms / 1000, spec.budget_percent)
+    return Hedge(after_s=after / 1000, min_s=spec.min_ms / 1000, budget_percent=spec.budget_percent)

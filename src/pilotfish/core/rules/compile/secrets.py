@@ -1,0 +1,56 @@
+"""Where secrets are: {env: NAME}, {file: PATH}, {secret: {name: NAME, key: KEY}}. No message of this module repeats a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pilotfish.core.model.service import SecretRef
+from pilotfish.core.rules.compile.findings import Findings, Place
+from pilotfish.core.rules.schema import SecretSource
+
+FORMS = "{env: NAME}, {file: PATH} or {secret: {name: NAME, key: KEY}}"
+_SOURCE: TypeAdapter[SecretSource] = TypeAdapter(SecretSource)
+# Free maps (`oauth_detail.extra_fields`) say by their keys' names what is a secret.
+_SECRET_ENDINGS = ("secret", "token", "key", "password", "assertion")
+
+
+def secret_ref(value: SecretSource | str, place: Place, allow_inline: bool, findings: Findings) -> SecretRef:
+    if isinstance(value, str):
+        if not allow_inline:
+            findings.add(place, f"a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected {FORMS}")
+        return SecretRef("literal", value=value)
+    given = [name for name in ("env", "file", "secret") if getattr(value, name) is not None]
+    if len(given) != 1:
+        findings.add(place, f"expected exactly one of {FORMS}, found {' and '.join(given) or 'none of them'}")
+    if value.secret is not None:
+        for key, part in (("name", value.secret.name), ("key", value.secret.key)):
+            if part.startswith(".") or "/" in part:
+                findings.add(place.at("secret", key), f"expected the {key} of a Secret, found {part!r}")
+        return SecretRef("secret", value.secret.name, value.secret.key)
+    return SecretRef("env", value.env) if value.env is not None else SecretRef("file", value.file or "")
+
+
+def raw_secret(value: object, place: Place, allow_inline: bool, findings: Findings) -> SecretRef:
+    """The same for a value that no model has looked at (an option of a kind)."""
+    if isinstance(value, str):
+        return secret_ref(value, place, allow_inline, findings)
+    try:
+        source = _SOURCE.validate_python(value)
+    except ValidationError:
+        findings.add(place, f"expected {FORMS}")
+        return SecretRef("literal")
+    return secret_ref(source, place, allow_inline, findings)
+
+
+def free_map(values: dict[str, Any], place: Place, allow_inline: bool, findings: Findings) -> dict[str, Any]:
+    """A free map in which some values may be secrets: those written as one, and text under a key that says it is one."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        reference = isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file", "secret")
+        if reference or (isinstance(value, str) and key.lower().endswith(_SECRET_ENDINGS)):
+            out[key] = raw_secret(value, place.at(key), allow_inline, findings)
+        else:
+            out[key] = value
+    return out

@@ -1,0 +1,118 @@
+"""`services` of rules and blocks -> `Service` records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from pilotfish.core.formats.header_text import header_text
+from pilotfish.core.model.service import TIME_WINDOW_S, Limits, Price, Provider, Service
+from pilotfish.core.rules.compile.findings import Findings, Place, unknown
+from pilotfish.core.rules.compile.providers import limits_of
+from pilotfish.core.rules.schema import ServiceSpec
+
+
+def make_service(
+    provider: Provider,
+    model: str,
+    *,
+    rule: str,
+    prices: Mapping[str, Price],
+    weight: float = 1.0,
+    active: bool = True,
+    time_window_s: float = TIME_WINDOW_S,
+    tier: int = 0,
+    model_capacity: int | None = None,
+    priority: int = 0,
+    limits: Limits = Limits(),  # noqa: B008 - frozen, so one for all is safe
+    fallback: frozenset[str] = frozenset(),
+) -> Service:
+    """A service with everything that follows from its provider and model worked out."""
+    quirks = provider.kind.model_quirks(model) if provider.kind.model_quirks else None
+    name = f"{provider.name}/{model}"
+    return Service(
+        provider=provider,
+        model=model,
+        rule=rule,
+        weight=weight,
+        active=active,
+        time_window_s=time_window_s,
+        tier=tier,
+        model_capacity=model_capacity,
+        priority=priority,
+        limits=limits,
+        quirks=quirks if quirks is not None else provider.kind.quirks,
+        fallback=fallback,
+        id=name,
+        id_header=header_text(f"{provider.name}/{model}"),
+        model_json=json.dumps(model).encode(),
+        price=prices.get(name) or prices.get(model),
+    )
+
+
+class ServiceCompiler:
+    """Services of any rule: the providers and prices they refer to."""
+
+    def __init__(self, providers: Mapping[str, Provider], names_given: set[str], prices: Mapping[str, Price], findings: Findings) -> None:
+        self.providers, self.names_given, self.prices, self.findings = providers, names_given, prices, findings
+
+    def provider(self, name: str, place: Place) -> Provider | None:
+        found = self.providers.get(name)
+        if found is None and name not in self.names_given:  # one that is given but broken has its own problem
+            self.findings.add(place, unknown("provider", name, self.names_given))
+        return found
+
+    def model(self, provider: Provider, model: str | None, place: Place) -> str | None:
+        """The model asked for, or the provider's default one; None (with a problem) if there is none or it is not allowed."""
+        model = model or provider.default_model or None
+        if model is None:
+            self.findings.absent(place, f"missing; provider {provider.name!r} has no default_model")
+        elif provider.models is not None and model not in provider.models:
+            allowed = ", ".join(sorted(provider.models)) or "none"
+            self.findings.add(place, f"provider {provider.name!r} does not allow model {model!r}; its models: {allowed}")
+            return None
+        return model
+
+    def services(self, specs: Iterable[tuple[Place, ServiceSpec]], *, rule: str, fallback_on: Sequence[str] = ()) -> list[Service]:
+        """The services of one list, in file order; the same provider and model twice is a problem."""
+        out: dict[str, Service] = {}
+        places: dict[str, Place] = {}
+        for place, spec in specs:
+            provider = self.provider(spec.provider, place.at("provider"))
+            model = self.model(provider, spec.model, place.at("model")) if provider else None
+            for i, reason in enumerate(spec.fallback_on or ()):
+                if reason not in fallback_on:
+                    self.findings.add(place.at("fallback_on", i), f"{reason!r} is not in the rule's fallback_on")
+            if provider is None or model is None:
+                continue
+            service = self._service(provider, model, spec, rule, fallback_on)
+            if service.id in out:
+                self.findings.add(place, f"service {service.id!r} is given twice, also at {places[service.id]}")
+            else:
+                out[service.id], places[service.id] = service, place
+        return list(out.values())
+
+    def _service(self, provider: Provider, model: str, spec: ServiceSpec, rule: str, fallback_on: Sequence[str]) -> Service:
+        return make_service(
+            provider,
+            model,
+            rule=rule,
+            prices=self.prices,
+            weight=spec.weight,
+            active=spec.active,
+            time_window_s=spec.time_window if spec.time_window > 0 else TIME_WINDOW_S,
+            tier=spec.tier,
+            model_capacity=spec.model_capacity,
+            limits=limits_of(spec.limits),
+            fallback=frozenset(fallback_on if spec.fallback_on is None else spec.fallback_on),
+        )
+
+    def addressed(self, address: str, place: Place) -> tuple[Provider, str] | None:
+        """`provider/model` of `fallbacks`."""
+        name, slash, model = address.partition("/")
+        if not slash or not name:
+            self.findings.add(place, f"expected provider/model, found {address[:100]!r}")
+            return None
+        provider = self.provider(name, place)
+        found = self.model(provider, model, place) if provider else None
+        return (provider, found) if provider and found else None

@@ -1,0 +1,99 @@
+"""The whole way from documents to a `Snapshot`, and what `match` looks into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
+from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.service import Price, Provider
+from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
+from pilotfish.core.model.tactic import Tactic
+from pilotfish.core.rules.compile.findings import Findings, unknown
+from pilotfish.core.rules.compile.merge import Merged, merge, version_of
+from pilotfish.core.rules.compile.notes import notes_of
+from pilotfish.core.rules.compile.providers import ProviderCompiler
+from pilotfish.core.rules.compile.rules import RuleCompiler, default_rule
+from pilotfish.core.rules.compile.services import ServiceCompiler
+from pilotfish.core.rules.compile.validate import check
+from pilotfish.core.rules.documents import Document
+from pilotfish.errors import RuleError
+
+
+def compile_documents(
+    documents: Iterable[Document],
+    *,
+    kinds: Mapping[str, ProviderKind],
+    tactics: Mapping[str, type[Tactic[Any]]],
+    allow_inline_secrets: bool = False,
+) -> Snapshot:
+    """All documents together. Raises `RuleError` with all problems, each with its source, its path, and what was found and expected."""
+    documents = list(documents)
+    findings = Findings(d.source for d in documents)
+    merged = merge([check(document, findings) for document in documents], findings)
+    of_kind = ProviderCompiler(kinds, allow_inline_secrets, findings)
+    providers = {name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()}
+    for name, place, spec in merged.doubles:
+        of_kind.compile(name, spec, place)  # for its problems only
+    prices = _prices(merged, providers, findings)
+    defaults = default_rule(merged.defaults, tactics)
+    compiler = RuleCompiler(ServiceCompiler(providers, merged.names_given, prices, findings), tactics, defaults, findings)
+    rules = tuple(compiler.compile(document, i, name, spec) for document, i, name, spec in merged.rules)
+    virtual = {name: compiler.compile_virtual(name, place, spec) for name, (place, spec) in merged.virtual_models.items()}
+    default = _default_virtual_model(merged, findings)
+    if findings:
+        raise RuleError(findings.problems())
+    return Snapshot(
+        version=version_of(merged),
+        sources=tuple(dict.fromkeys(d.origin or d.source for d in documents)),
+        providers=providers,
+        rules=rules,
+        exact=_exact(rules),
+        globs=_globs(rules),
+        virtual_models=virtual,
+        default_virtual_model=default,
+        scenarios={
+            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions) for name, (_, spec) in merged.scenarios.items()
+        },
+        prices=prices,
+        defaults=defaults,
+        notes=tuple(note for d in documents for note in notes_of(d)),
+    )
+
+
+def _prices(merged: Merged, providers: Mapping[str, Provider], findings: Findings) -> dict[str, Price]:
+    """Prices by provider/model, or by model for all providers. A price list may name models that nobody uses; a first part that is
+    nearly a provider's name is a slip, though."""
+    for name, (place, _) in merged.prices.items():
+        head, slash, _rest = name.partition("/")
+        if slash and head not in merged.names_given:
+            message = unknown("provider", head, merged.names_given)
+            if "did you mean" in message:
+                findings.add(place, message)
+    return {name: Price(spec.input, spec.output, spec.cached_input, spec.cache_write) for name, (_, spec) in merged.prices.items()}
+
+
+def _default_virtual_model(merged: Merged, findings: Findings) -> str:
+    if merged.default_virtual_model is None:
+        return ""
+    place, name = merged.default_virtual_model
+    if name not in merged.virtual_models:
+        findings.absent(place, unknown("virtual model", name, merged.virtual_models))
+    return name
+
+
+def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+    """Active rules by their model's name; those of one scenario before those of any, then in file order."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if rule.active and not is_glob(rule.request_model):
+            found.setdefault(rule.request_model, []).append(rule)
+    return {model: tuple(sorted(same, key=lambda rule: rule.scenario is None)) for model, same in found.items()}
+
+
+def _globs(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
+    """Active glob rules from the one that fixes most characters to the least, then as above."""
+    active = [rule for rule in rules if rule.active and is_glob(rule.request_model)]
+    active.sort(key=lambda rule: (-literals(rule.request_model), rule.scenario is None))
+    return tuple((rule, glob_matcher(rule.request_model)) for rule in active)

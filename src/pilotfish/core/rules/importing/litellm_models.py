@@ -1,0 +1,168 @@
+"""LiteLLM's `litellm_params`: which account they mean, and which model there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pilotfish.core.rules.importing.writing import Imported, Known, mapping, number, same_base, text, unique, variable
+
+# Prefix of LiteLLM's model names -> kind (page "Providers", 2026-11).
+PREFIXES = {
+    "openai": "openai", "text-completion-openai": "openai", "azure": "azure", "azure_text": "azure", "anthropic": "anthropic",
+    "bedrock": "bedrock", "bedrock_converse": "bedrock", "vertex_ai": "vertex", "vertex_ai_beta": "vertex", "gemini": "google",
+    "mistral": "mistral", "groq": "groq", "deepseek": "deepseek", "openrouter": "openrouter", "together_ai": "together",
+    "fireworks_ai": "fireworks", "perplexity": "perplexity", "ollama": "ollama", "ollama_chat": "ollama", "lm_studio": "lmstudio",
+    "xai": "xai", "cerebras": "cerebras", "hosted_vllm": "vllm", "vllm": "vllm", "github_copilot": "github_copilot",
+    "openai_like": "openai_compatible", "custom_openai": "openai_compatible", "litellm_proxy": "openai_compatible",
+}  # fmt: skip
+# Names without a prefix that LiteLLM knows by heart.
+FAMILIES = (
+    (re.compile(r"^(?:gpt-|o[134](?:-|$)|chatgpt-|text-embedding-|dall-e|whisper|tts-)"), "openai"),
+    (re.compile(r"^claude-"), "anthropic"),
+)
+# Where LiteLLM looks for a key that the file does not name.
+VARIABLES = {
+    "openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY",
+    "mistral": "MISTRAL_API_KEY", "groq": "GROQ_API_KEY", "deepseek": "DEEPSEEK_API_KEY", "openrouter": "OPENROUTER_API_KEY",
+    "together": "TOGETHERAI_API_KEY", "fireworks": "FIREWORKS_AI_API_KEY", "perplexity": "PERPLEXITYAI_API_KEY", "xai": "XAI_API_KEY",
+    "cerebras": "CEREBRAS_API_KEY", "github_copilot": "GITHUB_COPILOT_TOKEN",
+}  # fmt: skip
+ENVIRON = "os.environ/"
+# What people write where a server of their own wants no key but the library does.
+NO_KEYS = frozenset({"none", "null", "empty", "dummy", "fake", "fake-key", "no-key", "not-needed", "anything", "na", "n/a", "-", "x"})
+BEDROCK_ROUTES = ("converse", "invoke", "converse_like")
+ACCOUNT_KEYS = (
+    "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider", "aws_region_name", "aws_access_key_id",
+    "aws_secret_access_key", "aws_session_token", "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location",
+    "vertex_credentials", "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
+)  # fmt: skip
+# litellm_params -> options of the kind; the secret ones become references.
+OPTIONS = {
+    "bedrock": {"aws_region_name": "region", "aws_role_name": "role_arn", "aws_profile_name": "profile"},
+    "vertex": {"vertex_project": "project", "vertex_location": "location"},
+    "azure": {"api_version": "api_version", "tenant_id": "tenant_id", "client_id": "client_id"},
+}
+SECRET_OPTIONS = {
+    "bedrock": {"aws_access_key_id": "access_key", "aws_secret_access_key": "secret_key", "aws_session_token": "session_token"},
+    "azure": {"client_secret": "client_secret"},
+}
+
+
+class Deployments:
+    """Turns deployments into services; equal accounts become one provider."""
+
+    def __init__(self, known: Known, result: Imported) -> None:
+        self._known, self._result = known, result
+        self.providers: dict[str, dict[str, Any]] = {}
+
+    def service(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """`{provider, model}`, or None for one that cannot be carried over (and why is told)."""
+        kind, model = _kind_and_model(params)
+        if not kind:
+            named = text(params.get("model"))
+            self._result.lose(path, f"no kind of provider is known for model {named!r}" if named else "litellm_params has no model")
+            return None
+        account = self._account(f"{path}.litellm_params", kind, params)
+        for name, known in self.providers.items():
+            if known == account:
+                return {"provider": name, "model": model}
+        name = unique(kind, self.providers, kind)
+        self.providers[name] = account
+        return {"provider": name, "model": model}
+
+    def _account(self, path: str, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        account: dict[str, Any] = {"kind": kind}
+        base = text(params.get("api_base")) or text(params.get("base_url"))
+        if base.startswith(ENVIRON):
+            self._result.lose(
+                f"{path}.api_base", f"the value of environment variable {base.removeprefix(ENVIRON)} must be written out here"
+            )
+            base = ""
+        base = self._result.plain_url(f"{path}.api_base", base)
+        if kind == "ollama" and base and not base.rstrip("/").endswith("/v1"):
+            base = base.rstrip("/") + "/v1"  # there the base is that of Ollama's own API
+        if kind == "azure" and base:
+            account["options"] = {"endpoint": base.rstrip("/")}
+        elif base and not same_base(base, self._known.kinds[kind]):
+            account["api_base"] = base.rstrip("/")
+        self._key(path, kind, params, account)
+        self._options(path, kind, params, account)
+        headers = {**mapping(params.get("extra_headers")), **mapping(params.get("headers"))}
+        if text(params.get("organization")):
+            headers["OpenAI-Organization"] = text(params["organization"])
+        for name in [n for n, value in headers.items() if not isinstance(value, str) or value.startswith(ENVIRON) or _is_secret(n)]:
+            self._result.lose(f"{path}.extra_headers.{name}", "a secret or a reference in a header is not carried over")
+            del headers[name]
+        if headers:
+            account["headers"] = headers
+        timeout = number(params.get("timeout"))
+        if timeout:
+            account["timeout"] = timeout
+            self._result.lose(f"{path}.timeout", "it bounds a wait for the vendor there, and a whole attempt here, streams too")
+        return account
+
+    def _key(self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]) -> None:
+        given = text(params.get("api_key"))
+        if given.lower() in NO_KEYS:
+            account["no_key_required"] = True
+        elif given:
+            account["token"] = self._reference(f"{path}.api_key", given, VARIABLES.get(kind) or variable(kind))
+        elif kind in VARIABLES and not (kind == "azure" and text(params.get("client_secret"))):
+            account["token"] = {"env": VARIABLES[kind]}
+        elif not self._known.kinds[kind].needs_key or kind == "openai_compatible":
+            account["no_key_required"] = True
+
+    def _options(self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]) -> None:
+        options: dict[str, Any] = account.get("options", {})
+        for key, name in OPTIONS.get(kind, {}).items():
+            value = text(params.get(key))
+            if value.startswith(ENVIRON):
+                variable_name = value.removeprefix(ENVIRON)
+                self._result.lose(
+                    f"{path}.{key}", f"the value of environment variable {variable_name} must be written out in options.{name}"
+                )
+            elif value:
+                options[name] = value
+        for key, name in SECRET_OPTIONS.get(kind, {}).items():
+            if text(params.get(key)):
+                options[name] = self._reference(f"{path}.{key}", text(params[key]), variable(kind, name.upper()))
+        credentials = params.get("vertex_credentials")
+        if kind == "vertex" and credentials:
+            if isinstance(credentials, str) and not credentials.lstrip().startswith("{") and not credentials.startswith(ENVIRON):
+                options["credentials_file"] = credentials
+            else:
+                account["token"] = self._reference(f"{path}.vertex_credentials", text(credentials), "VERTEX_CREDENTIALS")
+        if options:
+            account["options"] = options
+
+    def _reference(self, path: str, value: str, fallback: str) -> dict[str, str]:
+        if value.startswith(ENVIRON):
+            return {"env": value.removeprefix(ENVIRON)}
+        self._result.lose(path, f"a literal secret: set environment variable {fallback} to it")
+        return {"env": fallback}
+
+
+def _kind_and_model(params: Mapping[str, Any]) -> tuple[str, str]:
+    model, custom = text(params.get("model")), text(params.get("custom_llm_provider"))
+    prefix, slash, rest = model.partition("/")
+    base = text(params.get("api_base")) or text(params.get("base_url"))
+    if custom in PREFIXES:
+        kind, name = PREFIXES[custom], rest if slash and prefix == custom else model
+    elif slash and prefix in PREFIXES:
+        kind, name = PREFIXES[prefix], rest
+    else:
+        kind = next((kind for pattern, kind in FAMILIES if pattern.match(model)), "")
+        name = model
+        if not kind and base:
+            kind = "openai_compatible"
+    if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
+        name = name.partition("/")[2]
+    if kind == "openai" and base and "api.openai.com" not in base:
+        kind = "openai_compatible"  # the usual way there to name a server that speaks OpenAI's form
+    return (kind, name) if name else ("", "")
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in ("authorization", "key", "token", "secret", "cookie"))

@@ -1,0 +1,151 @@
+"""The JSON Schema of the rules file, for editors and CI, and the same as a table for people (docs/rules.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pilotfish.core.model.conditions import POSITIONS
+from pilotfish.core.model.provider import OP_OF_STYLE, Option, ProviderKind
+from pilotfish.core.model.tactic import Tactic
+from pilotfish.core.rules.schema import RulesFile
+
+_JSON_TYPES: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object", list: "array"}
+
+
+def json_schema(kinds: Mapping[str, ProviderKind] | None = None, tactics: Mapping[str, type[Tactic[Any]]] | None = None) -> dict[str, Any]:
+    """Draft 2020-12. With kinds and tactics it knows their names, and each one's options and parameters."""
+    schema = _plain(RulesFile.model_json_schema())
+    definitions = schema["$defs"]
+    definitions["OpSpec"]["oneOf"] = [_op(position, list(operations)) for position, operations in POSITIONS.items()]
+    definitions["ProviderSpec"]["properties"]["api_style"]["enum"] = [*OP_OF_STYLE, None]
+    if kinds:
+        provider = definitions["ProviderSpec"]
+        provider["properties"]["kind"]["enum"] = sorted(kinds)
+        provider["allOf"] = [_options(name, kind) for name, kind in sorted(kinds.items())]
+    if tactics:
+        tactic = definitions["TacticSpec"]
+        tactic["properties"]["type"]["enum"] = sorted(tactics)
+        tactic["allOf"] = [_params(name, cls) for name, cls in sorted(tactics.items())]
+        for field in ("lb_tactic", "tactic"):
+            for arm in _arms(definitions["RuleSpec"]["properties"][field]):
+                if arm.get("type") == "string":
+                    arm["enum"] = sorted(tactics)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Pilotfish rules"}
+
+
+def _plain(node: Any) -> Any:
+    """Without what says nothing to a reader: generated titles, and defaults that mean absent."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _names(value) if key in ("properties", "$defs") else _plain(value) for key, value in node.items() if not _noise(key, value)
+    }
+
+
+def _names(entries: dict[str, Any]) -> dict[str, Any]:
+    """A map from names to schemas: a property may well be called `title`."""
+    return {name: _plain(value) for name, value in entries.items()}
+
+
+def _noise(key: str, value: Any) -> bool:
+    return (key == "title" and isinstance(value, str)) or (key == "default" and value in (None, {}, []) and value is not False)
+
+
+def _arms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for word in ("anyOf", "oneOf"):
+        for arm in node.get(word, ()):
+            yield from _arms(arm)
+
+
+def _op(position: str, operations: list[str]) -> dict[str, Any]:
+    return {"properties": {"position": {"const": position}, "operation": {"enum": operations}}}
+
+
+def _options(name: str, kind: ProviderKind) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "properties": {key: _option(option) for key, option in kind.options.items()},
+        "additionalProperties": False,
+    }
+    required = [key for key, option in kind.options.items() if option.required]
+    then: dict[str, Any] = {"properties": {"options": {**options, **({"required": required} if required else {})}}}
+    if required:
+        then["required"] = ["options"]
+    return {"if": {"properties": {"kind": {"const": name}}, "required": ["kind"]}, "then": then}
+
+
+def _option(option: Option) -> dict[str, Any]:
+    if option.secret:
+        typed: dict[str, Any] = {"anyOf": [{"$ref": "#/$defs/SecretSource"}, {"type": "string"}]}
+    else:
+        typed = {"type": _JSON_TYPES[option.type]}
+    if option.choices:
+        typed["enum"] = list(option.choices)
+    return {**typed, **({"description": option.help} if option.help else {})}
+
+
+def _params(name: str, tactic: type[Tactic[Any]]) -> dict[str, Any]:
+    params = _plain(tactic.Params.model_json_schema())
+    params["additionalProperties"] = False
+    return {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": {"properties": {"params": params}}}
+
+
+# The reference for people.
+
+_SECTIONS = (
+    ("RulesFile", "A rules document"), ("DefaultsSpec", "defaults"), ("TimeoutsSpec", "timeouts"), ("RetriesSpec", "retries"),
+    ("HealthSpec", "health"), ("CooldownSpec", "cooldown"), ("ProviderSpec", "providers.NAME"), ("SecretSource", "token"),
+    ("MountedSecret", "token.secret"), ("OAuthSpec", "oauth_detail"), ("LimitsSpec", "limits"), ("RuleSpec", "rules[]"), ("ServiceSpec", "services[]"),
+    ("TacticSpec", "lb_tactic"), ("BlockSpec", "smart_routing[]"), ("OpSpec", "ops[]"), ("AffinitySpec", "affinity"), ("RaceSpec", "race"),
+    ("HedgeSpec", "hedge"), ("VirtualModelSpec", "virtual_models.NAME"), ("ParticipantSpec", "virtual_models.NAME.providers[]"),
+    ("ScenarioSpec", "scenarios.NAME"), ("FlagsSpec", "scenarios.NAME.flags"), ("PriceSpec", "prices.NAME"),
+)  # fmt: skip
+
+
+def reference() -> str:
+    """Every key as Markdown tables, generated from the models. Options of kinds and parameters of tactics have pages of their own."""
+    schema = json_schema()
+    out: list[str] = []
+    for definition, title in _SECTIONS:
+        node = schema if definition == "RulesFile" else schema["$defs"][definition]
+        intro = node.get("description", "").split("\n\n")[0].replace("\n", " ")
+        out += [f"### `{title}`" if title[0].islower() else f"### {title}", ""]
+        out += [intro, ""] if intro else []
+        out += ["| key | type | meaning |", "| --- | --- | --- |"]
+        required = node.get("required", ())
+        out += [_row(key, value, key in required) for key, value in node["properties"].items()]
+        out.append("")
+    out += ["### Positions and operations", "", "| position | operations |", "| --- | --- |"]
+    out += [f"| `{position}` | {', '.join(f'`{o}`' for o in operations)} |" for position, operations in POSITIONS.items()]
+    out.append("")
+    return "\n".join(out)
+
+
+def _row(key: str, node: dict[str, Any], required: bool) -> str:
+    meaning = node.get("description", "").replace("|", "\\|")
+    return f"| `{key}`{' (required)' if required else ''} | {_type(node)} | {meaning} |"
+
+
+def _type(node: dict[str, Any]) -> str:
+    arms = [a for word in ("anyOf", "oneOf") for a in node.get(word, ()) if a.get("type") != "null"]
+    if arms:
+        return " or ".join(dict.fromkeys(_type(a) for a in arms))
+    if "$ref" in node:
+        return "object"
+    if "enum" in node:
+        return ", ".join(f"`{value}`" for value in node["enum"] if value is not None)
+    if node.get("type") == "array":
+        return f"list of {_type(node['items'])}"
+    if isinstance(node.get("additionalProperties"), dict):
+        return f"object of {_type(node['additionalProperties'])}"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "object": "object"}
+    return words.get(str(node.get("type")), "any") + _bounds(node)
+
+
+def _bounds(node: dict[str, Any]) -> str:
+    words = {"exclusiveMinimum": "> {}", "minimum": ">= {}", "maximum": "<= {}"}
+    said = [text.format(f"{node[key]:g}") for key, text in words.items() if key in node]
+    return f", {', '.join(said)}" if said else ""

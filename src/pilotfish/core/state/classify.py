@@ -1,0 +1,185 @@
+"""What became of an attempt that failed: status, headers and the vendor's words -> a `Failure` (seeds A1's table of outcomes).
+
+First the vendor's own record, then wording common to all, then the status. Everything after works with outcomes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.provider import ErrorCodes, ProviderKind
+from pilotfish.core.state.retry_after import wait_hint
+
+# Codes and types that mean one thing at every vendor that uses them: OpenAI's, Anthropic's, Google's and those of their imitators.
+COMMON = ErrorCodes(
+    outcomes={
+        "insufficient_quota": Outcome.RATE_LIMITED,
+        "rate_limit_exceeded": Outcome.RATE_LIMITED,
+        "rate_limit_error": Outcome.RATE_LIMITED,
+        "too_many_requests": Outcome.RATE_LIMITED,
+        "quota_exceeded": Outcome.RATE_LIMITED,
+        "overloaded_error": Outcome.OVERLOADED,
+        "server_overloaded": Outcome.OVERLOADED,
+        "invalid_api_key": Outcome.AUTH_FAILED,
+        "authentication_error": Outcome.AUTH_FAILED,
+        "permission_error": Outcome.AUTH_FAILED,
+        "model_not_found": Outcome.NOT_FOUND,
+    },
+    context_length=(
+        "context_length_exceeded",
+        "exceed_context_size_error",  # llama.cpp
+        "maximum context length",  # OpenAI, vLLM, DeepSeek, OpenRouter
+        "exceeds the available context size",  # llama.cpp
+        "maximum model length",  # vLLM
+        "longer than the maximum model length",
+        "input length and `max_tokens` exceed context limit",
+        "prompt is too long",
+        "input is too long",
+        "reduce the length of the messages",
+        "exceeds the model's context",
+        "exceeds the context window",
+        "context window exceeds",
+    ),
+    content_policy=(
+        "content_policy_violation",
+        "content_filter",
+        "data_inspection_failed",  # Alibaba's models behind many compatible servers
+        "responsibleaipolicyviolation",
+        "flagged as potentially violating",
+        "content management policy",
+        "safety system",
+    ),
+)
+
+# What only a stream's error event, which has no status of its own, or a status that says too little, leaves to the type.
+BY_TYPE = {
+    "invalid_request_error": Outcome.BAD_REQUEST,
+    "not_found_error": Outcome.NOT_FOUND,
+    "billing_error": Outcome.RATE_LIMITED,
+    "request_too_large": Outcome.BAD_REQUEST,
+    "timeout_error": Outcome.SERVER_ERROR,
+    "api_error": Outcome.SERVER_ERROR,
+    "server_error": Outcome.SERVER_ERROR,
+    "internal_error": Outcome.SERVER_ERROR,
+    "internalservererror": Outcome.SERVER_ERROR,
+}
+
+# Status of a failure that came without one, as clients know it.
+STATUS = {
+    Outcome.RATE_LIMITED: 429,
+    Outcome.OVERLOADED: 503,
+    Outcome.AUTH_FAILED: 401,
+    Outcome.NOT_FOUND: 404,
+    Outcome.BAD_REQUEST: 400,
+    Outcome.TIMEOUT: 504,
+    Outcome.SERVER_ERROR: 502,
+}
+
+
+def failure_of(
+    kind: ProviderKind,
+    status: int,
+    headers: Iterable[tuple[bytes, bytes]],
+    error: ErrorInfo,
+    now_wall: float,
+    body: bytes = b"",
+) -> Failure:
+    """The failure behind an error answer, or behind an error event of a stream (`status` is then the stream's 200).
+
+    `headers`: (lower-case name, value). `now_wall`: epoch seconds, for hints that are dates. `body`: the upstream's own error body.
+    """
+    kept = tuple(headers)
+    real = status if status >= 300 else error.status or 0
+    wait_s = wait_hint(kept, now_wall, error.wait_s, error.message, resets=False)
+    reason = _reason(kind.errors, error) if real < 500 else ""
+    outcome = _outcome(kind, real, error, reason, wait_s)
+    if wait_s is None and outcome is Outcome.RATE_LIMITED:
+        wait_s = wait_hint(kept, now_wall)
+    return Failure(
+        outcome=outcome,
+        status=real or STATUS.get(outcome, 502),
+        message=error.message or f"the upstream answered {status} without a message",
+        code=error.code or error.type,
+        reason=reason if outcome is Outcome.BAD_REQUEST else "",
+        wait_s=wait_s,
+        body=body,
+        headers=kept,
+    )
+
+
+def judged_by_path(failure: Failure, model: str) -> Failure:
+    """The failure of a call whose path the client made up (`/v1/images/*`): a 404 that does not name the model is the client's fault,
+    and must not put the service out for everybody else."""
+    if failure.outcome is not Outcome.NOT_FOUND or model in failure.message or failure.code == "model_not_found":
+        return failure
+    return msgspec.structs.replace(failure, outcome=Outcome.BAD_REQUEST)
+
+
+def _outcome(kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None) -> Outcome:
+    if kind.classify is not None:
+        told = kind.classify(status, error)
+        if told is not None:
+            return told
+    if reason and status not in (401, 429):
+        # Some vendors refuse a flagged or over-long prompt with 403: nothing is wrong with the key.
+        return Outcome.BAD_REQUEST
+    named = _named(kind.errors, error) or kind.errors.statuses.get(status) or _named(COMMON, error)
+    if named is Outcome.OVERLOADED and status == 429 and wait_s is not None:
+        # Whoever says when to come back is not out of breath but counting.
+        return Outcome.RATE_LIMITED
+    if named is Outcome.SERVER_ERROR and status in (503, 529):
+        return Outcome.OVERLOADED  # Anthropic's api_error says less than the status does
+    if named is not None:
+        return named
+    return _by_status(status) if status else _by_type(error)
+
+
+def _named(codes: ErrorCodes, error: ErrorInfo) -> Outcome | None:
+    outcomes = codes.outcomes
+    if outcomes:
+        # The code is the more exact of the two: OpenAI's 429 for an empty account has type and code insufficient_quota.
+        found = outcomes.get(error.code.lower()) or outcomes.get(error.type.lower())
+        if found is not None:
+            return found
+    if codes.phrases:
+        message = error.message.lower()
+        for phrase, outcome in codes.phrases.items():
+            if phrase in message:
+                return outcome
+    return None
+
+
+def _reason(codes: ErrorCodes, error: ErrorInfo) -> str:
+    code, type_, message = error.code.lower(), error.type.lower(), error.message.lower()
+
+    def told(marks: tuple[str, ...]) -> bool:
+        return any(mark in message or mark in (code, type_) for mark in marks)
+
+    if told(codes.context_length) or told(COMMON.context_length):
+        return "context_length"
+    return "content_policy" if told(codes.content_policy) or told(COMMON.content_policy) else ""
+
+
+def _by_status(status: int) -> Outcome:
+    match status:
+        case 429 | 402:  # 402 means an empty account at every vendor that uses it: a quota, and no fault of the client's
+            return Outcome.RATE_LIMITED
+        case 503 | 529:
+            return Outcome.OVERLOADED
+        case 401 | 403:
+            return Outcome.AUTH_FAILED
+        case 404:
+            return Outcome.NOT_FOUND
+        case 408:
+            return Outcome.TIMEOUT
+    if 400 <= status < 500:
+        return Outcome.BAD_REQUEST
+    return Outcome.SERVER_ERROR  # other 5xx; redirects, which no API of these vendors sends
+
+
+def _by_type(error: ErrorInfo) -> Outcome:
+    return BY_TYPE.get(error.type.lower()) or BY_TYPE.get(error.code.lower()) or Outcome.OVERLOADED

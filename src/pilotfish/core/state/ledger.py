@@ -1,0 +1,224 @@
+"""What is known of every service: the only long-lived mutable state of the core.
+
+It changes in three places only: `begin` and `finish` of an attempt, and the word of a probe. Everything else asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pilotfish.core.formats.usage import Usage
+from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.service import Service
+from pilotfish.core.model.snapshot import Rule, Snapshot
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import Candidate, ServiceState
+from pilotfish.core.state.health import PROBING, SERVING, Health
+
+
+class Timings:
+    """How long one attempt took, seconds; None where it never came so far. `speed` in output tokens per second, streams only."""
+
+    __slots__ = ("latency_s", "speed", "ttft_s")
+
+    def __init__(self, latency_s: float, ttft_s: float | None = None, speed: float | None = None) -> None:
+        self.latency_s, self.ttft_s, self.speed = latency_s, ttft_s, speed
+
+
+class Ledger:
+    """All services, all credentials, all tactics' memories. Entries live as long as a snapshot names them."""
+
+    def __init__(self) -> None:
+        self.services: dict[tuple[str, str], ServiceState] = {}
+        self.credentials: dict[str, list[Health]] = {}
+        self.memories: dict[tuple[str, object], Memory] = {}
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """A new snapshot is in force: keep what is known of services that stay, forget those that went."""
+        wanted = {(s.provider.name, s.model): s for s in all_services(snapshot)}
+        for key in [k for k in self.services if k not in wanted]:
+            del self.services[key]
+        for key, service in wanted.items():
+            known = self.services.get(key)
+            tokens = len(service.provider.tokens)
+            if known is None or len(known.keys) != (tokens if tokens > 1 else 0):
+                self.services[key] = ServiceState(*key, tokens)
+        for name in [n for n in self.credentials if n not in snapshot.providers]:
+            del self.credentials[name]
+        for name, provider in snapshot.providers.items():
+            count = max(1, len(provider.tokens))
+            if len(self.credentials.get(name, ())) != count:
+                self.credentials[name] = [Health() for _ in range(count)]
+        names = {r.name for r in all_rules(snapshot)}
+        for memory in [m for m in self.memories if m[0] not in names]:
+            del self.memories[memory]
+
+    def candidate(self, service: Service) -> Candidate:
+        key = (service.provider.name, service.model)
+        state = self.services.get(key)
+        if state is None:
+            state = self.services[key] = ServiceState(*key, len(service.provider.tokens))
+        return Candidate(service, state)
+
+    def memory(self, rule: str, group: object) -> Memory:
+        key = (rule, group)
+        found = self.memories.get(key)
+        if found is None:
+            found = self.memories[key] = Memory()
+        return found
+
+    def key_for(self, candidate: Candidate, now: float) -> int | None:
+        """Which of the provider's credentials to use: the first that serves, None if all are out."""
+        credentials = self.credentials.get(candidate.service.provider.name)
+        if credentials is None:
+            return 0
+        keys = candidate.state.keys
+        if not keys and credentials[0].state == SERVING:  # nearly always
+            return 0
+        for i, health in enumerate(credentials):
+            if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
+                return i
+        return None
+
+    # ---- one attempt
+
+    def begin(self, candidate: Candidate, tokens: int, now: float, *, streams: bool = False) -> None:
+        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed by it. One that `streams` is told
+        again when it has `spoke`, or else ends `awaited`."""
+        state = candidate.state
+        state.in_flight += 1
+        state.tokens_in_flight += tokens
+        if streams:
+            state.waiting.begin(now)
+        if state.health.state != SERVING and state.health.is_due(now):
+            state.health.probe()
+
+    def spoke(self, candidate: Candidate, began: float, now: float) -> None:
+        """The first content of a stream that began then."""
+        candidate.state.waiting.spoke(began, now)
+
+    def finish(
+        self,
+        candidate: Candidate,
+        rule: Rule,
+        *,
+        key: int,
+        tokens: int,
+        outcome: Outcome,
+        failure: Failure | None,
+        usage: Usage | None,
+        timings: Timings,
+        cost_usd: float,
+        began: float,
+        now: float,
+        awaited: bool = False,
+    ) -> bool:
+        """The attempt is over (`awaited`: a stream that never spoke); true if the service's state changed (a gauge, a probe to plan)."""
+        state = candidate.state
+        state.in_flight -= 1
+        state.tokens_in_flight -= tokens
+        if awaited:
+            state.waiting.gone(began)
+        served = outcome is Outcome.SERVED
+        if served or usage is not None:
+            window = state.window(candidate.service.time_window_s, now)
+            window.requests += served
+        if usage is not None:
+            window.input_tokens += usage.input
+            window.output_tokens += usage.output
+            window.cost_usd += cost_usd
+            if usage.cached_input:
+                window.cache_hits += 1
+            elif served:
+                window.cache_misses += 1
+        if served:
+            return self._served(candidate, key, timings, began, now)
+        if failure is None or failure.local or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST):
+            # Nobody's fault, or the client's: if this was the probe, the question is still open.
+            if state.health.state == PROBING and began >= state.health.until:
+                state.health.unprobe()
+            return False
+        return self._failed(candidate, rule, key, outcome, failure, began, now)
+
+    def _served(self, candidate: Candidate, key: int, timings: Timings, began: float, now: float) -> bool:
+        state = candidate.state
+        state.latency.add(timings.latency_s, now)
+        if timings.ttft_s is not None:
+            state.ttft.add(timings.ttft_s, now)
+        if timings.speed is not None:
+            state.speed.add(timings.speed, now)
+        credentials = self.credentials.get(state.provider)
+        if credentials is not None and key < len(credentials) and credentials[key].state != SERVING:
+            credentials[key].succeeded(began, now)
+        if state.keys:
+            state.keys[key].succeeded(began, now)
+        return state.health.succeeded(began, now)
+
+    def _failed(self, candidate: Candidate, rule: Rule, key: int, outcome: Outcome, failure: Failure, began: float, now: float) -> bool:
+        state = candidate.state
+
+        def tell(health: Health, wait_s: float | None) -> bool:
+            return health.failed(
+                outcome, wait_s=wait_s, reason=reason_of(failure), began=began, now=now, health=rule.health, cooldown=rule.cooldown
+            )
+
+        if outcome is Outcome.AUTH_FAILED:
+            credentials = self.credentials.get(state.provider)
+            if credentials is not None and key < len(credentials):
+                tell(credentials[key], failure.wait_s)
+                if any(h.state == SERVING for h in credentials):
+                    return True
+        elif outcome is Outcome.RATE_LIMITED and state.keys:
+            tell(state.keys[key], failure.wait_s)
+            if any(h.state == SERVING for h in state.keys):
+                return True
+            # All keys are out: the service is until the first of them is back.
+            first = min(state.keys, key=lambda h: h.until)
+            changed = tell(state.health, max(0.0, first.until - now))
+            state.health.told = first.told
+            return changed
+        return tell(state.health, failure.wait_s)
+
+    def renewed(self, provider: str, key: int) -> None:
+        """A credential was replaced: it serves again, and so do the services that were out because the old one was refused."""
+        credentials = self.credentials.get(provider, [])
+        if key < len(credentials):
+            credentials[key].recover()
+        for (name, _), state in self.services.items():
+            if name == provider and state.health.refused:
+                state.health.recover()
+
+    def reset(self, provider: str, model: str | None = None) -> int:
+        """By hand: these services (and the provider's credentials) serve again. Returns how many services that were."""
+        hit = [s for (p, m), s in self.services.items() if p == provider and (model is None or m == model)]
+        for state in hit:
+            state.health.recover()
+            for health in state.keys:
+                health.recover()
+        for health in self.credentials.get(provider, []):
+            health.recover()
+        return len(hit)
+
+
+def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
+    yield from snapshot.rules
+    yield from snapshot.virtual_models.values()
+
+
+def all_services(snapshot: Snapshot) -> Iterator[Service]:
+    """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice comes twice."""
+    for rule in all_rules(snapshot):
+        yield from services_of(rule)
+
+
+def services_of(rule: Rule) -> Iterator[Service]:
+    """A rule's own, then those of its smart-routing blocks."""
+    yield from rule.services
+    for block in rule.smart:
+        yield from block.services
+
+
+def reason_of(failure: Failure) -> str:
+    """A short word for `/status` and explain; never the upstream's own text, which may quote the request."""
+    asked = f", asked to wait {failure.wait_s:.0f} s" if failure.wait_s is not None else ""
+    return f"{failure.outcome} (status {failure.status}{asked})" if failure.status else f"{failure.outcome}{asked}"

@@ -1,0 +1,193 @@
+"""The ledger as plain data and back, so that what was learnt survives a restart (seeds A3).
+
+Times inside the process count from an origin that another process does not share; in the saved form they are wall-clock seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.tactic import Memory
+from pilotfish.core.state.candidate import ServiceState
+from pilotfish.core.state.health import COOLING, SERVING, Health
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.core.state.statistics import SAMPLE_AGE_S, Samples, Window
+
+VERSION = 1
+
+Pairs = list[tuple[float, float]]  # (wall-clock time, value)
+
+
+class SavedHealth(msgspec.Struct, array_like=True):
+    """Of a service, or one of its keys, that was out when this was saved."""
+
+    until: float
+    told: bool
+    trips: int
+    consecutive: int
+    reason: str
+    outcome: str
+
+
+class SavedWindow(msgspec.Struct, array_like=True):
+    length_s: float
+    started_at: float
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cache_hits: int
+    cache_misses: int
+    cost_usd: float
+
+
+class SavedService(msgspec.Struct):
+    provider: str
+    model: str
+    latency: Pairs = []
+    ttft: Pairs = []
+    speed: Pairs = []
+    windows: list[SavedWindow] = []
+    health: SavedHealth | None = None
+    keys: dict[int, SavedHealth] = {}
+
+
+class SavedRace(msgspec.Struct, array_like=True):
+    rule: str
+    service: str
+    wins: float
+    losses: float
+
+
+class SavedMemory(msgspec.Struct, array_like=True):
+    """`group` as the roster names it: "rule", or ("block", its number)."""
+
+    rule: str
+    group: str | tuple[str, int]
+    memory: dict[str, str | int | dict[str, None]]
+
+
+class Saved(msgspec.Struct):
+    version: int
+    saved_at: float
+    services: list[SavedService] = []
+    races: list[SavedRace] = []
+    memories: list[SavedMemory] = []
+
+
+# ---- out
+
+
+def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> Saved:
+    """All that is worth keeping at `now` (the process's clock), which is `wall` in seconds since the epoch."""
+    shift = wall - now
+    races = history.records.items() if history is not None else ()
+    return Saved(
+        version=VERSION,
+        saved_at=wall,
+        services=[_service(s, now, shift) for s in ledger.services.values()],
+        races=[SavedRace(rule, service, *record.dump(now)) for (rule, service), record in races],
+        memories=[SavedMemory(rule, group, dict(m)) for (rule, group), m in ledger.memories.items() if m and _is_plain(group)],  # type: ignore[arg-type]  # _is_plain
+    )
+
+
+def _is_plain(group: object) -> bool:
+    return isinstance(group, (str, tuple))
+
+
+def _service(state: ServiceState, now: float, shift: float) -> SavedService:
+    return SavedService(
+        provider=state.provider,
+        model=state.model,
+        latency=_pairs(state.latency, shift),
+        ttft=_pairs(state.ttft, shift),
+        speed=_pairs(state.speed, shift),
+        windows=[
+            SavedWindow(
+                w.length_s, w.started_at + shift, w.requests, w.input_tokens, w.output_tokens, w.cache_hits, w.cache_misses, w.cost_usd
+            )
+            for w in state.windows.values()
+            if now - w.started_at < w.length_s
+        ],
+        health=_health(state.health, shift),
+        keys={i: saved for i, h in enumerate(state.keys) if (saved := _health(h, shift)) is not None},
+    )
+
+
+def _pairs(samples: Samples, shift: float) -> Pairs:
+    return [(round(at + shift, 3), value) for at, value in samples.dump()]
+
+
+def _health(health: Health, shift: float) -> SavedHealth | None:
+    """None for a service that serves; and for refused credentials, which whoever restarts the proxy may just have replaced."""
+    if health.state == SERVING or health.refused:
+        return None
+    return SavedHealth(health.until + shift, health.told, health.trips, health.consecutive, health.reason, health.outcome or "")
+
+
+# ---- in
+
+
+def restore(saved: Saved, ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> int:
+    """Into a ledger that has adopted its rules; how many services were filled. What the rules no longer name is left out, and so is
+    what is too old, or has been measured anew already."""
+    shift = now - wall
+    filled = 0
+    for service in saved.services:
+        state = ledger.services.get((service.provider, service.model))
+        if state is not None:
+            _fill(state, service, shift, now)
+            filled += 1
+    if history is not None:
+        for race in saved.races:
+            history.record(race.rule, race.service).load(race.wins, race.losses, min(now, saved.saved_at + shift))
+    for m in saved.memories:
+        ledger.memories.setdefault((m.rule, m.group), Memory(m.memory))
+    return filled
+
+
+def _fill(state: ServiceState, service: SavedService, shift: float, now: float) -> None:
+    for samples, pairs in ((state.latency, service.latency), (state.ttft, service.ttft), (state.speed, service.speed)):
+        if not samples.dump():
+            # A clock that was set back must not make samples that stay for ever.
+            samples.load([(at, value) for at, value in ((min(at + shift, now), value) for at, value in pairs) if at > now - SAMPLE_AGE_S])
+    for w in service.windows:
+        started_at = min(w.started_at + shift, now)
+        if w.length_s not in state.windows and now - started_at < w.length_s:
+            window = state.windows[w.length_s] = Window(w.length_s, started_at)
+            window.requests, window.input_tokens, window.output_tokens = w.requests, w.input_tokens, w.output_tokens
+            window.cache_hits, window.cache_misses, window.cost_usd = w.cache_hits, w.cache_misses, w.cost_usd
+    for health, was in _healths(state, service):
+        if health.state == SERVING and not health.trips:
+            health.state, health.until, health.told = COOLING, was.until + shift, was.told
+            health.trips, health.consecutive, health.reason = was.trips, was.consecutive, was.reason
+            health.outcome = Outcome(was.outcome) if was.outcome in set(Outcome) else None
+
+
+def _healths(state: ServiceState, service: SavedService) -> Iterable[tuple[Health, SavedHealth]]:
+    if service.health is not None:
+        yield state.health, service.health
+    for i, was in service.keys.items():
+        if i < len(state.keys):
+            yield state.keys[i], was
+
+
+# ---- bytes
+
+
+def encode(saved: Saved) -> bytes:
+    return msgspec.json.encode(saved)
+
+
+def decode(data: bytes) -> Saved:
+    """ValueError, saying what is wrong, where this is not what `encode` wrote."""
+    try:
+        saved = msgspec.json.decode(data, type=Saved)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+    if saved.version != VERSION:
+        raise ValueError(f"version {saved.version}, expected {VERSION}")
+    return saved

@@ -1,0 +1,120 @@
+"""What a credential is to the engine: headers, at once where a valid one is at hand, else after a fetch."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.credentials.fetch import Fetcher
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Call(NamedTuple):
+    """What a signature covers: `host` as the Host header will say it, `target` path and query as they will be sent."""
+
+    method: str
+    host: str
+    target: str
+    body: bytes
+
+
+class CredentialError(Exception):
+    """There is no valid credential. `outcome`: AUTH_FAILED where it was refused or is missing, CONNECT_FAILED, TIMEOUT or OVERLOADED
+    where its source could not be reached or failed. The message names the source and never holds a secret."""
+
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class Key(Protocol):
+    """One credential of a provider, with a health of its own in the ledger. `label` says where it comes from, for people."""
+
+    label: str
+
+    def headers(self, call: Call | None) -> Headers | None:
+        """The headers to send, or None if `fetch` must be awaited first. On the hot path: answers from memory. `call` may be None
+        only where nothing is signed."""
+        ...
+
+    async def fetch(self) -> None:
+        """Gets a valid credential, together with all others who wait for it. Raises CredentialError."""
+        ...
+
+    def refused(self, sent: Headers) -> bool:
+        """The vendor answered 401 to these headers. True: another credential is at hand or can be fetched, try once more."""
+        ...
+
+    def replaced(self) -> bool:
+        """Whether what was refused or missing is something else now: a key was rotated, somebody logged in anew."""
+        ...
+
+    def base(self) -> str:
+        """The base URL to call instead of the provider's; empty: the provider's own."""
+        ...
+
+    def endpoints(self, model: str) -> frozenset[str] | None:
+        """The paths that this model is served at, where the vendor tells; None: unknown."""
+        ...
+
+    async def settle(self) -> None:
+        """Waits for the fetch under way, if there is one: requests wait for it too."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class PlainKey:
+    """What most keys have in common: no base of their own, nothing to close."""
+
+    label = ""
+
+    def replaced(self) -> bool:
+        return False
+
+    def base(self) -> str:
+        return ""
+
+    def endpoints(self, model: str) -> frozenset[str] | None:
+        return None
+
+    async def settle(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.label}>"
+
+
+class NoKey(PlainKey):
+    """A server that wants none, or whose headers in the rules carry it."""
+
+    label = "no key"
+
+    def headers(self, call: Call | None) -> Headers | None:
+        return ()
+
+    async def fetch(self) -> None:
+        return
+
+    def refused(self, sent: Headers) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The world outside, replaceable in tests. `wall`: epoch seconds."""
+
+    secrets_dir: str = "/var/run/pilotfish/secrets"
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    fetcher: Fetcher = field(default_factory=Fetcher)
+    wall: Callable[[], float] = time.time
+    rng: random.Random = field(default_factory=random.Random)

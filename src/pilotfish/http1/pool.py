@@ -1,0 +1,195 @@
+"""The upstream side: connections that are kept and reused, and one request at a time on each.
+
+A `Listener` sends a request through a `Pool` and hears: the head, the body as it comes, the end, or how it was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+from pilotfish.http1 import proxies
+from pilotfish.http1.origin import Connect as Connect
+from pilotfish.http1.origin import Origin as Origin
+from pilotfish.http1.origin import connect_directly as connect_directly
+from pilotfish.http1.origin import is_local, reason, tls_context
+from pilotfish.http1.upstream import Upstream as Upstream
+
+Header = tuple[bytes, bytes]
+
+# Vendors' front ends close idle connections after a minute or so; ours go first, so that a request seldom meets a closing one.
+IDLE_S = 45.0
+MAX_IDLE = 256
+
+
+class Listener(Protocol):
+    """Who sent a request. After `on_end` or `on_lost` nothing more is heard."""
+
+    def on_sent(self, upstream: Upstream) -> None:
+        """A connection was at hand and the request is written to it."""
+        ...
+
+    def on_head(self, status: int, headers: list[Header]) -> None: ...
+    def on_body(self, data: bytes) -> None:
+        """What one read from the socket held of the body, unframed."""
+        ...
+
+    def on_end(self) -> None:
+        """The message is complete by its framing."""
+        ...
+
+    def on_lost(self, kind: str, message: str) -> None:
+        """`kind`: connect (refused, DNS, TLS), local (nothing left here to connect with), connect_timeout, reset (before the
+        head), cut (within the body), protocol (not HTTP)."""
+        ...
+
+
+class Pool:
+    """Connections to one origin; idle ones are used last in, first out. The origin's proxy is used if it has one."""
+
+    def __init__(
+        self, origin: Origin, *, clock: Callable[[], float], connect: Connect = connect_directly, max_idle: int = MAX_IDLE
+    ) -> None:
+        self.origin = origin
+        self.clock = clock
+        self.made = 0  # connections ever made, for the test that counts them
+        self.open: set[Upstream] = set()
+        self.max_idle = max_idle
+        self._connect = proxies.connect if origin.proxy_url and connect is connect_directly else connect
+        self._idle: deque[Upstream] = deque()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._context: ssl.SSLContext | None = None
+        self._context_lock = asyncio.Lock()
+        self.closed = False
+
+    def send(self, request: Sequence[bytes], listener: Listener, connect_s: float) -> Ticket:
+        """Sends a request on an idle connection, or on a new one. The ticket cancels it, at any time."""
+        ticket = Ticket(request, listener, connect_s)
+        idle = self._idle
+        while idle:
+            upstream = idle.pop()
+            if not upstream.closed:
+                upstream.begin(ticket, reused=True)
+                return ticket
+        self._make(ticket)
+        return ticket
+
+    def retry(self, ticket: Ticket) -> None:
+        """A kept connection turned out to be closed before any answer: once more on a new one, which is nobody's fault."""
+        self._make(ticket)
+
+    def _make(self, ticket: Ticket) -> None:
+        task = asyncio.get_running_loop().create_task(self._open(ticket))
+        ticket.task = task
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _open(self, ticket: Ticket) -> None:
+        where = f"{self.origin.host}:{self.origin.port}"
+        try:
+            async with asyncio.timeout(ticket.connect_s):
+                context = await self._tls()
+                _, upstream = await self._connect(self._upstream, self.origin, context)
+        except TimeoutError as e:
+            if e.args:  # the system's own, which is earlier than ours
+                ticket.lost("connect", f"cannot connect to {where}: {reason(e)}")
+            else:
+                ticket.lost("connect_timeout", f"no connection to {where} within {ticket.connect_s:g} s")
+            return
+        except (OSError, ValueError) as e:
+            ticket.lost("local" if is_local(e) else "connect", f"cannot connect to {where}: {reason(e)}")
+            return
+        except Exception:
+            ticket.lost("connect", f"cannot connect to {where}: an error inside the proxy; its log has more")
+            raise  # the loop logs it
+        ticket.task = None
+        self.made += 1
+        if upstream.closed:
+            ticket.lost("reset", f"{where} closed the connection at once")
+        elif ticket.cancelled:
+            upstream.rest()
+        else:
+            upstream.begin(ticket, reused=False)
+
+    def _upstream(self) -> asyncio.Protocol:
+        return cast(asyncio.Protocol, Upstream(self))  # it has the methods
+
+    async def _tls(self) -> ssl.SSLContext | None:
+        if self.origin.scheme != "https":
+            return None
+        async with self._context_lock:
+            if self._context is None:
+                # Reading all the system's authorities takes long enough to be felt by every stream that is open.
+                self._context = await asyncio.to_thread(tls_context, self.origin.ca_file)
+        return self._context
+
+    def keep(self, upstream: Upstream) -> None:
+        if self.closed or len(self._idle) >= self.max_idle:
+            upstream.close()
+        else:
+            self._idle.append(upstream)
+
+    def forget(self, upstream: Upstream) -> None:
+        """This connection is no more."""
+        self.open.discard(upstream)
+        if upstream in self._idle:
+            self._idle.remove(upstream)
+
+    def sweep(self, now: float) -> None:
+        """Called about once a second: closes what has been idle too long (the oldest stand first)."""
+        idle = self._idle
+        while idle and (idle[0].closed or now - idle[0].idle_since > IDLE_S):
+            idle.popleft().close()
+
+    def close(self) -> None:
+        """Keeps no connection any more: idle ones close, those in use when their answer is complete. Requests under way go on."""
+        self.closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+
+class Ticket:
+    """One request on its way. `lost` and `cancel` are safe at any time and more than once."""
+
+    __slots__ = ("cancelled", "connect_s", "listener", "request", "task", "upstream")
+
+    def __init__(self, request: Sequence[bytes], listener: Listener, connect_s: float) -> None:
+        self.request, self.listener, self.connect_s = request, listener, connect_s
+        self.cancelled = False
+        self.task: asyncio.Task[None] | None = None
+        self.upstream: Upstream | None = None
+
+    def lost(self, kind: str, message: str) -> None:
+        if not self.cancelled:
+            self.cancelled = True
+            self.listener.on_lost(kind, message)
+
+    def ended(self) -> None:
+        """The answer is complete. A listener that fails here would never hear of anything again, and its client neither."""
+        self.cancelled = True
+        try:
+            self.listener.on_end()
+        except Exception:
+            self.listener.on_lost("protocol", "an error inside the proxy; its log has more")
+            raise  # the loop logs it
+
+    def cancel(self) -> None:
+        """Nothing more is heard, and the connection in use is closed at once: the vendor stops, and the tokens with it."""
+        if self.cancelled:
+            return
+        self.cancelled = True
+        if self.upstream is not None:
+            self.upstream.drop()
+        elif self.task is not None:
+            self.task.cancel()
+
+    def pause(self) -> None:
+        if self.upstream is not None:
+            self.upstream.pause()
+
+    def resume(self) -> None:
+        if self.upstream is not None:
+            self.upstream.resume()

@@ -1,0 +1,228 @@
+"""One connection to a vendor: requests out, one at a time; answers in, told to the ticket's listener.
+
+Not for HEAD and CONNECT: whether an answer has a body is told from the answer alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+if TYPE_CHECKING:
+    from pilotfish.http1.pool import Header, Pool, Ticket
+
+MAX_HEAD_BYTES = 128 * 1024
+# Below, one write of a joined copy is cheaper than a write of many pieces.
+JOIN_BYTES = 128 * 1024
+# A kept connection that was closed meanwhile says so within a round trip. One that dies later died with the request in the vendor's
+# hands, and asking again without being told would pay for it twice.
+STALE_S = 2.0
+# A model may think for minutes without a byte; address translators on the way forget connections that are silent for so long.
+KEEP_ALIVE_AFTER_S = 60
+
+
+class Upstream:
+    """`closed` as soon as nothing more can be sent on it. `idle_since` on the pool's clock."""
+
+    __deletable__ = ("_feed", "_parser")
+    __slots__ = (
+        "_began", "_between", "_body", "_complete", "_dry_bytes", "_feed", "_head", "_headers", "_interim", "_keep", "_parser", "_parts",
+        "_paused", "_reused", "_status", "_ticket", "_transport", "closed", "idle_since", "on_body", "on_header", "on_message_begin", "pool",
+    )  # fmt: skip
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.closed = False
+        self.idle_since = 0.0
+        self._ticket: Ticket | None = None
+        self._paused = self._reused = False
+        self._began = 0.0
+        self._forget_answer()
+        # What llhttp finds goes straight into these lists, most of it without a frame of Python. `_between` holds something while
+        # no message has begun.
+        self._between: list[None] = []
+        self._headers: list[Header] = []
+        self._body: list[bytes] = []
+        self.on_message_begin = self._between.clear
+        self.on_body = self._body.append
+        append = self._headers.append
+
+        def on_header(name: bytes, value: bytes) -> None:
+            append((name.lower(), value))
+
+        self.on_header = on_header
+
+    def _forget_answer(self) -> None:
+        self._status = 0  # of the answer's head, once it is here
+        self._head: list[Header] | None = None
+        self._dry_bytes = 0  # read since the last piece of body: heads, interim answers, chunk sizes, trailers
+        self._parts = 0  # pieces of `_body` that belong to the answer; what follows them is another message's
+        self._interim = self._complete = self._keep = False
+
+    # ---- a request
+
+    def begin(self, ticket: Ticket, *, reused: bool) -> None:
+        self._ticket = ticket
+        ticket.upstream = self
+        self._reused = reused
+        if reused:
+            self._began = self.pool.clock()
+            self._forget_answer()
+            self._headers.clear()
+        request = ticket.request
+        if len(request) == 1:
+            self._transport.write(request[0])
+        elif sum(map(len, request)) < JOIN_BYTES:
+            self._transport.write(b"".join(request))
+        else:
+            self._transport.writelines(request)
+        ticket.listener.on_sent(self)
+
+    def drop(self) -> None:
+        self._ticket = None
+        self.close()
+
+    def rest(self) -> None:
+        """Nothing to do: wait in the pool."""
+        self._ticket = None
+        self.idle_since = self.pool.clock()
+        self.pool.keep(self)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._transport.abort()
+
+    def pause(self) -> None:
+        if not self._paused and not self.closed:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._paused and not self.closed:
+            self._paused = False
+            self._transport.resume_reading()
+
+    # ---- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are of no class of asyncio's
+        self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+        self.pool.open.add(self)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER_S)
+            except (OSError, AttributeError):
+                pass  # closed already, which connection_lost will tell; or a system that has no such option
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        self.pool.forget(self)
+        del self._parser, self._feed  # they hold this object, and it them: a ring that only the garbage collector would find
+        ticket, self._ticket = self._ticket, None
+        if ticket is None:
+            return
+        ticket.upstream = None
+        answered = bool(self._status or self._dry_bytes)
+        if not answered and self._reused and self.pool.clock() - self._began <= STALE_S:
+            self.pool.retry(ticket)
+        elif not self._status:
+            when = "within the head of its answer" if answered else "before it answered"
+            ticket.lost("reset", f"the upstream closed the connection {when}")
+        elif exc is None and not self._is_framed():
+            ticket.ended()  # neither length nor chunks: the end of the connection is the end of the answer
+        else:
+            ticket.lost("cut", "the upstream closed the connection in the middle of its answer")
+
+    def data_received(self, data: bytes) -> None:
+        ticket = self._ticket
+        if ticket is None:
+            self.close()  # bytes that nobody asked for: this connection cannot be trusted with another request
+            return
+        broken = False
+        try:
+            self._feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            broken = True
+        if self._head is not None:
+            head, self._head = self._head, None
+            ticket.listener.on_head(self._status, head)
+            if self._ticket is not ticket:
+                return
+        body = self._body
+        if body:
+            if self._complete:
+                del body[self._parts :]
+            piece = body[0] if len(body) == 1 else b"".join(body)
+            body.clear()
+            self._dry_bytes = 0
+            if piece:
+                ticket.listener.on_body(piece)
+                if self._ticket is not ticket:
+                    return
+        else:
+            self._dry_bytes += len(data)
+        if self._complete:
+            self._ended(ticket, broken)
+        elif broken:
+            self._fail(ticket, "the upstream's answer is not HTTP/1.1")
+        elif self._dry_bytes > MAX_HEAD_BYTES:
+            self._fail(ticket, f"the upstream's answer has {'trailers' if self._status else 'a head'} of more than {MAX_HEAD_BYTES} bytes")
+
+    def _ended(self, ticket: Ticket, broken: bool) -> None:
+        self._ticket = ticket.upstream = None
+        # Kept only if nothing follows the answer, and if all of the request is sent: an answer may come before that.
+        if self._keep and self._between and not broken and not self._transport.get_write_buffer_size():
+            self.resume()
+            self.rest()
+        else:
+            self.close()
+        ticket.ended()
+
+    def _fail(self, ticket: Ticket, message: str) -> None:
+        self._ticket = ticket.upstream = None
+        self.close()
+        ticket.lost("protocol", message)
+
+    def _is_framed(self) -> bool:
+        """Whether the answer under way says where it ends. Its headers are still in `_headers`: trailers come with chunks only."""
+        return any(name == b"content-length" or name == b"transfer-encoding" for name, _ in self._headers)
+
+    def eof_received(self) -> None:
+        pass  # asyncio closes it, and tells of that
+
+    def pause_writing(self) -> None:
+        pass  # a request is whole in memory before it is sent
+
+    def resume_writing(self) -> None:
+        pass
+
+    # ---- llhttp
+
+    def on_headers_complete(self) -> None:
+        if self._complete:
+            return  # a second answer to one request
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim = True  # 100 Continue, 103 Early Hints: the answer is still to come
+            self._headers.clear()
+            return
+        self._status = status
+        self._head = self._headers[:]  # the list itself may still get trailers
+
+    def on_message_complete(self) -> None:
+        self._between.append(None)
+        if self._interim:
+            self._interim = False
+        elif self._complete:
+            self._keep = False  # a second answer to one request
+        else:
+            self._complete = True
+            self._parts = len(self._body)
+            self._keep = self._parser.should_keep_alive()  # llhttp only knows it in here

@@ -1,0 +1,1 @@
+"""The admission server around `injector.patch`: HTTPS, certificates, leader, watchdog. `app.py` shows how it is put together."""

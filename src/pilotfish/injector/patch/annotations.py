@@ -1,0 +1,134 @@
+"""What a Pod's annotations (and its namespace's, as defaults) ask for. Nonsense never stops a Pod: it is left out, with a warning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pilotfish.injector.patch.quantity import amount, larger
+from pilotfish.injector.patch.settings import PREFIX, Sidecar
+
+_DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_IMAGE = re.compile(r"[\w][\w.\-/:@]{0,511}")
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The settings of one Pod's sidecar. `*_asked`: the Pod names the port itself, so it must not be moved."""
+
+    sidecar: Sidecar
+    port_asked: bool = False
+    admin_port_asked: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def choices_from(pod: Mapping[str, Any], namespace_annotations: Mapping[str, str], defaults: Sidecar) -> Choices:
+    """Reads every annotation of ours; the Pod's win over the namespace's, those over the operator's defaults."""
+    own = (pod.get("metadata") or {}).get("annotations") or {}
+    given = {key: str(value).strip() for key, value in {**namespace_annotations, **own}.items() if key.startswith(PREFIX)}
+    reader = _Reader(given)
+    port = reader.read("port", _port, defaults.port)
+    admin_port = reader.read("admin-port", _port, defaults.admin_port)
+    cpu, cpu_limit = _bounds(reader, "cpu", defaults.cpu, defaults.cpu_limit)
+    memory, memory_limit = _bounds(reader, "memory", defaults.memory, defaults.memory_limit)
+    sidecar = replace(
+        defaults,
+        mode=reader.read("mode", _one_of("auto", "native", "classic"), defaults.mode),
+        port=port,
+        admin_port=admin_port,
+        configmaps=reader.names("configmaps", defaults.configmaps, may_name_namespace=True),
+        config_source=reader.read("config-source", _one_of("api", "volume"), defaults.config_source),
+        secrets=reader.names("secrets", defaults.secrets),
+        cpu=cpu,
+        cpu_limit=cpu_limit,
+        memory=memory,
+        memory_limit=memory_limit,
+        image=reader.read("image", _image, defaults.image),
+        log_level=reader.read("log-level", _one_of(*_LEVELS), defaults.log_level),
+        set_env=reader.read("env", _switch, defaults.set_env),
+    )
+    for key in sorted(own):
+        name = key.removeprefix(PREFIX)
+        if key.startswith(PREFIX) and name not in (*reader.known, "status"):
+            hint = "it is a label" if name == "inject" else f"known: {', '.join(sorted(reader.known))}"
+            reader.warnings.append(f"annotation {key[:80]} is not known; {hint}")
+    asked = "port" in reader.taken, "admin-port" in reader.taken
+    return Choices(sidecar, *asked, warnings=tuple(reader.warnings))
+
+
+class _Reader:
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+        self.taken: set[str] = set()
+        self.known: set[str] = set()
+        self.warnings: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
+        """The annotation's value as `parse` understands it. `parse` raises ValueError saying what was expected."""
+        self.known.add(name)
+        text = self._given.get(PREFIX + name, "")
+        if not text:
+            return default
+        try:
+            value = parse(text)
+        except ValueError as wrong:
+            self.warnings.append(f"annotation {PREFIX}{name}: {text[:40]!r} is not {wrong}; the default is used")
+            return default
+        self.taken.add(name)
+        return value
+
+    def names(self, name: str, default: tuple[str, ...], *, may_name_namespace: bool = False) -> tuple[str, ...]:
+        self.known.add(name)
+        text = self._given.get(PREFIX + name)
+        if text is None:
+            return default
+        names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+        good = tuple(n for n in names if all(map(_DNS_NAME.fullmatch, n.split("/", 1) if may_name_namespace else [n])))
+        for bad in names:
+            if bad not in good:
+                self.warnings.append(f"annotation {PREFIX}{name}: {bad[:40]!r} is not a name of an object; it is left out")
+        return good if good or not names else default
+
+
+def _bounds(reader: _Reader, name: str, request: str, limit: str) -> tuple[str, str]:
+    """`200m` asks for that much, and lifts the limit where it is below; `200m/1` gives request and limit."""
+
+    def parse(text: str) -> tuple[str, str]:
+        asked, _, most = (part.strip() for part in text.partition("/"))
+        if not amount(asked) or (most and not amount(most)):
+            raise ValueError("a quantity such as 250m or 128Mi (or request/limit)")
+        return asked, larger(most or limit, asked)
+
+    bounds: tuple[str, str] = reader.read(name, parse, (request, limit))
+    return bounds
+
+
+def _port(text: str) -> int:
+    # 1 to 1023 need a capability that the sidecar has dropped.
+    if not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65535:
+        raise ValueError("a port from 1024 to 65535")
+    return int(text)
+
+
+def _image(text: str) -> str:
+    if not _IMAGE.fullmatch(text):
+        raise ValueError("the name of an image")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError('"true" or "false"')
+    return text.lower() == "true"
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return text
+
+    return parse

@@ -1,0 +1,100 @@
+"""Finds out whether services whose time out is over are well again: one cheap call in the background, single flight, never cached."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.state.ledger import all_rules, services_of
+
+if TYPE_CHECKING:
+    from pilotfish.core.model.service import Provider, Service
+    from pilotfish.core.model.snapshot import Rule
+    from pilotfish.core.state.candidate import ServiceState
+    from pilotfish.proxy.engine import Engine
+
+log = structlog.get_logger(__name__)
+
+IDLE_S = 3600.0
+
+# How a provider is: an outcome and how long it asked to be left alone; (None, None) where it cannot be told without a real request.
+ProbeProvider = Callable[["Provider"], Awaitable[tuple[Outcome | None, float | None]]]
+
+
+class Prober:
+    """`wake` is called when a service has tripped; the rest follows from the ledger."""
+
+    def __init__(self, engine: Engine, probe_provider: ProbeProvider) -> None:
+        self._engine, self._probe_provider = engine, probe_provider
+        self._woken = asyncio.Event()
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._woken.clear()
+                now = time.monotonic()
+                self._start_due(now)
+                at = self._engine.next_due(now)
+                # Those that are due and waiting for a live request need nobody to wake up for them.
+                wait = IDLE_S if at is None else max(at - now, 0.05) if at > now else 1.0
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _start_due(self, now: float) -> None:
+        engine = self._engine
+        due = set(engine.due(now))
+        if not due:
+            return
+        for rule in all_rules(engine.snapshot):
+            for service in services_of(rule):
+                key = (service.provider.name, service.model)
+                if key not in due or key in self._running or not rule.health.probe_enabled or service.provider.kind.probe is None:
+                    continue
+                state = engine.ledger.services.get(key)
+                if state is None or state.probe_unsupported:
+                    continue
+                state.health.probe()
+                task = asyncio.get_running_loop().create_task(self._probe(rule, service, state))
+                self._running[key] = task
+                task.add_done_callback(partial(self._forget, key))
+
+    def _forget(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
+        self._running.pop(key, None)
+
+    async def _probe(self, rule: Rule, service: Service, state: ServiceState) -> None:
+        engine = self._engine
+        began = time.monotonic()
+        outcome, wait_s = await self._probe_provider(service.provider)
+        now = time.monotonic()
+        # A list of models that is not there says nothing of a model: gateways before a vendor often serve the chats alone.
+        if outcome is None or outcome is Outcome.NOT_FOUND:
+            state.probe_unsupported = True
+            state.health.unprobe()
+        elif outcome is Outcome.SERVED:
+            state.health.recover()
+            for health in (*state.keys, *engine.ledger.credentials.get(service.provider.name, [])):
+                if health.is_due(now):
+                    health.recover()
+        else:
+            state.health.failed(
+                outcome, wait_s=wait_s, reason=f"probe: {outcome}", began=began, now=now, health=rule.health, cooldown=rule.cooldown
+            )
+        log.info("probe", service=service.id, outcome=str(outcome) if outcome else "unsupported", state=state.health.state)
+        self.wake()

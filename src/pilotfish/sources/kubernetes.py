@@ -1,0 +1,84 @@
+"""From the proxy's settings to a running source of rules: what `App` starts where rules come from ConfigMaps."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotfish.core.rules.configmap_set import Offered, wanted_from
+from pilotfish.core.rules.documents import documents_of_config_map
+from pilotfish.errors import Problem, RuleError
+from pilotfish.kube.access import Where, own_namespace
+from pilotfish.kube.connection import Kube
+from pilotfish.kube.events import EventWriter
+from pilotfish.kube.watching import RESTART_REASONS
+from pilotfish.sources.configmaps import ConfigMapSource, Offer
+from pilotfish.sources.last_good import LastGood
+from pilotfish.sources.store import RulesKeeper
+from pilotfish.telemetry import series
+from pilotfish.telemetry.registry import Meters
+
+
+@dataclass(frozen=True, slots=True)
+class RulesFromCluster:
+    """What the settings say. `namespace` and `kubeconfig` empty: the Pod's own; `state_dir` empty: nothing outlives a restart."""
+
+    configmaps: Sequence[str]
+    selector: str
+    namespace: str = ""
+    kubeconfig: str = ""
+    state_dir: str = ""
+
+
+async def watch_rules(asked: RulesFromCluster, keeper: RulesKeeper, meters: Meters) -> None:
+    """Keeps the keeper's rules as the ConfigMaps are, until cancelled."""
+    where = Where(kubeconfig=asked.kubeconfig or os.environ.get("KUBECONFIG", ""))
+    kube = Kube.at(where)
+    source = ConfigMapSource(
+        kube,
+        wanted_from(asked.configmaps, asked.selector, asked.namespace or own_namespace(where)),
+        offer=_offer_to(keeper),
+        refuse=keeper.reject,
+        observer=_Meter(keeper, meters),
+        events=EventWriter(kube, socket.gethostname(), random=random.random),
+        last_good=LastGood(Path(asked.state_dir)) if asked.state_dir else None,
+    )
+    try:
+        await source.run()
+    finally:
+        await kube.close()
+
+
+def _offer_to(keeper: RulesKeeper) -> Offer:
+    async def offer(offered: list[Offered]) -> list[Problem]:
+        documents, problems = [], []
+        for configmap in offered:
+            try:
+                documents += documents_of_config_map(configmap.source, configmap.configmap)
+            except RuleError as wrong:
+                problems += wrong.problems
+        if problems:
+            keeper.reject(problems)
+            return problems
+        return [] if keeper.offer(documents) else list(keeper.problems)
+
+    return offer
+
+
+class _Meter:
+    """The watches' metrics."""
+
+    def __init__(self, keeper: RulesKeeper, meters: Meters) -> None:
+        self._keeper, self._meters = keeper, meters
+        for reason in RESTART_REASONS:
+            meters[series.WATCH_RESTARTS].number(reason)
+
+    def restarted(self, reason: str) -> None:
+        self._meters[series.WATCH_RESTARTS].number(reason).inc()
+
+    def connected(self, is_connected: bool) -> None:
+        self._keeper.connected(is_connected)

@@ -1,0 +1,207 @@
+"""The access log: one JSON object a line on stdout, no bodies, no keys. Written in batches, since a write a request would cost more
+than the line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import orjson
+import structlog
+
+from pilotfish.core.exchange.inbound import shown
+from pilotfish.core.routing.decision_trace import decided
+from pilotfish.core.routing.plan import Plan
+
+if TYPE_CHECKING:
+    from pilotfish.core.model.outcome import Failure
+    from pilotfish.core.model.snapshot import Snapshot
+    from pilotfish.proxy.attempt import Attempt
+    from pilotfish.proxy.request import Run
+
+FLUSH_S = 0.1
+FLUSH_LINES = 512
+RECENT = 50
+# Of a request that a rule took: its plan, its scenario, and what added to the plan's clock gives epoch seconds.
+Kept: TypeAlias = tuple[Plan, str, float]
+Recent: TypeAlias = tuple[bytes, Kept | None]
+
+
+def _to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class AccessLog:
+    """`write` gets whole lines. The last of them are kept for the status page.
+
+    `sample`: which share of the requests that went well at the first attempt is logged; all others always are.
+    """
+
+    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True, sample: float = 1.0) -> None:
+        self._write, self.enabled, self.sample = write, enabled, sample
+        self._owed = 0.0
+        self._lines: list[bytes] = []
+        self._recent: deque[Recent] = deque(maxlen=RECENT)
+        self._unusual: deque[Recent] = deque(maxlen=RECENT)
+        self._timer: asyncio.TimerHandle | None = None
+        self._log = structlog.get_logger()
+
+    def request(self, run: Run, failure: Failure | None) -> None:
+        if not self.enabled:
+            return
+        # What somebody may ask about later.
+        unusual = failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced
+        if unusual or self.sample >= 1.0 or self._is_due():
+            # The plan knows why, and holds nothing of what was asked; the run would hold its body.
+            self._add(record_of(run, failure), (run.plan, run.inbound.scenario, run.started_wall - run.started), unusual)
+
+    def _is_due(self) -> bool:
+        """So many of the rest: evenly, so that counts times 1/sample are right."""
+        self._owed += self.sample
+        if self._owed < 1.0:
+            return False
+        self._owed -= 1.0
+        return True
+
+    def turned_away(self, **what: Any) -> None:
+        """A request that no rule ever saw."""
+        if self.enabled:
+            self._add(
+                {"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []},
+                None,
+            )
+
+    def bug(self, where: str) -> None:
+        """Ours: with its traceback, for us to mend."""
+        self._log.exception("bug", where=where)
+
+    def _add(self, record: dict[str, Any], kept: Kept | None, unusual: bool = True) -> None:
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._recent.append((line, kept))
+        if unusual:
+            self._unusual.append((line, kept))
+        if len(self._lines) >= FLUSH_LINES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+
+    def recent_records(self, snapshot: Snapshot, *, unusual: bool = False) -> list[Any]:
+        """The newest first, each with why it went where it went (`core.routing.decision_trace`). `snapshot`: the rules in force. `unusual`: only those
+        that were not served at the first attempt, which many others would soon push out."""
+        return [explained(recent, snapshot) for recent in reversed(self._unusual if unusual else self._recent)]
+
+    def flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        if lines:
+            try:
+                self._write(b"".join(lines))
+            except (OSError, ValueError):
+                pass  # nobody reads stdout any more: serving goes on
+
+
+def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
+    line, kept = recent
+    record: dict[str, Any] = orjson.loads(line)
+    if kept is not None:
+        plan, scenario, wall = kept
+        record["why"] = decided(plan, record["attempts"], snapshot, model=record["model"], scenario=scenario, wall=wall)
+    return record
+
+
+_MILLIS = [f".{n:03d}Z" for n in range(1000)]
+
+
+class _Clock:
+    """RFC 3339 with milliseconds; the date is worked out once a second."""
+
+    def __init__(self) -> None:
+        self._second, self._text = -1, ""
+
+    def __call__(self, wall: float) -> str:
+        second = int(wall)
+        if second != self._second:
+            self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return self._text + _MILLIS[int((wall - second) * 1000)]
+
+
+_time = _Clock()
+
+
+def _ms(seconds: float) -> float:
+    return int(seconds * 1_000_000 + 0.5) / 1000  # `round` takes four times as long
+
+
+def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
+    """All that explains a slow or failed request (contract.md 6)."""
+    inbound, dispatch = run.inbound, run.dispatch
+    served = run.relayed
+    usage = run.usage()
+    attempts = run.attempts
+    cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
+    record: dict[str, Any] = {
+        "event": "request",
+        "time": _time(run.started_wall),
+        "request_id": inbound.request_id,
+        "rule": run.rule.name,
+        "style": inbound.style,
+        "op": inbound.op,
+        "path": shown(inbound.path),
+        "model": shown(inbound.model),
+        "code": run.code,
+        "stream": inbound.stream,
+        "service": served.service.id if served is not None else None,
+        "attempts": [_attempt(a, run) for a in attempts],
+        "duration_ms": _ms(run.finished_at - run.started),
+        "ttft_ms": _ms(served.first_at - served.sent_at) if served is not None and served.first_at else None,
+        "overhead_ms": _ms(run.busy_s),
+        "input_tokens": usage.input if usage else None,
+        "output_tokens": usage.output if usage else None,
+        "cached_input_tokens": usage.cached_input if usage else None,
+        "reasoning_tokens": usage.reasoning if usage else None,
+        "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
+        "finish_reason": _finish_reason(served),
+        "rescued": dispatch.rescues > 0,
+        "forced": dispatch.forced,
+    }
+    if usage is not None and usage.estimated:
+        record["usage_estimated"] = True
+    if run.dropped_fields:
+        record["dropped"] = list(run.dropped_fields)
+    if failure is not None:
+        record["error"] = str(failure.outcome)
+    return record
+
+
+def _attempt(attempt: Attempt, run: Run) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "service": attempt.service.id,
+        "outcome": attempt.outcome,
+        "duration_ms": _ms((attempt.over_at or run.finished_at) - attempt.began),
+        "status": attempt.status or None,
+    }
+    if attempt.failure is not None:
+        said["error"], said["code"] = attempt.failure.message[:300], attempt.failure.code
+    if attempt.forced:
+        said["forced"] = True
+    if attempt.hedge:
+        said["hedge"] = True
+    if attempt.rescue:
+        said["rescue"] = True
+    return said
+
+
+def _finish_reason(served: Any) -> str | None:
+    if served is None:
+        return None
+    source = served.channel or served.watcher
+    reason: str | None = source.finish_reason if source is not None else None
+    return reason

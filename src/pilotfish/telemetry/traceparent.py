@@ -1,0 +1,41 @@
+"""W3C trace context: reading and writing the `traceparent` header (version 00)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pilotfish.core.exchange.inbound import Inbound
+
+# A later version may have more behind the flags; its beginning reads the same.
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.DOTALL)
+
+
+class TraceContext(NamedTuple):
+    """`trace_id` 32 and `span_id` 16 hexadecimal digits; bit 0 of `flags`: the trace is sampled."""
+
+    trace_id: str
+    span_id: str
+    flags: int
+
+
+def read_traceparent(inbound: Inbound) -> TraceContext | None:
+    """None where there is none, or it is not one."""
+    for name, value in inbound.headers:
+        if name == b"traceparent":
+            found = _TRACEPARENT.fullmatch(value)
+            if found is None:
+                return None
+            trace_id, span_id, flags = found.groups()
+            return TraceContext(trace_id.decode(), span_id.decode(), int(flags, 16))
+    return None
+
+
+def trace_id_of(inbound: Inbound) -> str:
+    context = read_traceparent(inbound)
+    return "" if context is None else context.trace_id
+
+
+def written(context: TraceContext) -> bytes:
+    return f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}".encode()

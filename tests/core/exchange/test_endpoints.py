@@ -1,0 +1,141 @@
+"""Which paths clients may call: all of the contract's, with and without a scenario, and no others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotfish.core.exchange.endpoints import Surface, find, models_path, scenario_of_style, style_of_path
+
+PATHS: dict[str, Surface] = {
+    "/v1/chat/completions": Surface("chat", "openai"),
+    "/v1/responses": Surface("responses", "openai_responses"),
+    "/v1/completions": Surface("completions", "openai"),
+    "/v1/embeddings": Surface("embeddings", "openai"),
+    "/v1/moderations": Surface("moderations", "openai"),
+    "/v1/images/generations": Surface("images", "openai", tail="generations"),
+    "/v1/images/edits": Surface("images", "openai", tail="edits"),
+    "/v1/audio/transcriptions": Surface("audio", "openai", tail="transcriptions"),
+    "/v1/audio/speech": Surface("audio", "openai", tail="speech"),
+    "/v1/rerank": Surface("rerank", "openai"),
+    "/v1/messages": Surface("messages", "anthropic"),
+    "/v1/messages/count_tokens": Surface("count_tokens", "anthropic"),
+    "/v1beta/models/gemini-2.5-pro:generateContent": Surface("generate", "google", None, "gemini-2.5-pro", False),
+    "/v1beta/models/gemini-2.5-pro:streamGenerateContent": Surface("generate", "google", None, "gemini-2.5-pro", True),
+    "/v1beta/models/gemini-2.5-pro:countTokens": Surface("google_count_tokens", "google", None, "gemini-2.5-pro", False),
+    "/v1beta/models/embedding-001:embedContent": Surface("google_embeddings", "google", None, "embedding-001", False),
+    "/v1beta/models/embedding-001:batchEmbedContents": Surface("google_batch_embeddings", "google", None, "embedding-001", False),
+    "/v1/publishers/google/models/gemini-2.5-pro:generateContent": Surface("generate", "google", None, "gemini-2.5-pro", False),
+    "/model/anthropic.claude-v2%3A1/converse": Surface("converse", "bedrock", None, "anthropic.claude-v2:1", False),
+    "/model/amazon.nova-pro-v1:0/converse-stream": Surface("converse", "bedrock", None, "amazon.nova-pro-v1:0", True),
+    "/openai/deployments/my-gpt/chat/completions": Surface("chat", "openai", None, "my-gpt"),
+    "/openai/deployments/my%20gpt/embeddings": Surface("embeddings", "openai", None, "my gpt"),
+    "/openai/v1/chat/completions": Surface("chat", "openai"),
+    "/openai/v1/responses": Surface("responses", "openai_responses"),
+}
+SCENARIOS = ["openai", "anthropic", "claude_code", "opencode", "google", "my-own.team_2"]
+
+
+@pytest.mark.parametrize(("path", "surface"), PATHS.items())
+def test_every_path_of_the_contract_is_known(path: str, surface: Surface) -> None:
+    assert find(path) == surface
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("path", "surface"), PATHS.items())
+def test_every_path_may_stand_below_a_scenario(path: str, surface: Surface, scenario: str) -> None:
+    found = find(f"/{scenario}{path}")
+    if scenario == "openai" and path.startswith("/v1/") and surface.style.startswith(("openai", "anthropic")):
+        assert found == surface  # the Azure form of the same; its scenario follows from the style
+    else:
+        assert found == Surface(surface.op, surface.style, scenario, surface.model, surface.stream, surface.tail)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "/", "*", "/v1", "/v1/", "/v2/chat/completions", "/v1/chat", "/v1/chat/completions/", "/v1/chat/completions/x", "/v1/Messages",
+        "/v1/images", "/v1/images/", "/v1/audio/", "/v1/files", "/v1/assistants", "/v1/messages/batches", "/v1beta/chat/completions",
+        "/v1beta/models/gemini-pro", "/v1beta/models/gemini-pro:predict", "/v1beta/models/:generateContent", "/model/x", "/model/x/invoke", "/model//converse", "/model/a/b/converse",
+        "/openai/deployments/x", "/openai/deployments//chat/completions", "/openai/deployments/x/messages", "/chat/completions",
+        "/a/b/v1/messages", "//v1/messages", "/1st/v1/messages", "/v1/v1/messages", "/v1beta/v1/messages", "/model/v1/messages",
+        "/claude code/v1/messages", "/claude_code/v1/messages\n", "/v1/messages?x=1", "/v1/messages#x",
+    ],
+)  # fmt: skip
+def test_anything_else_is_no_surface(path: str) -> None:
+    assert find(path) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../v1/messages", "/v1/../v1/messages", "/v1/images/../../admin", "/v1/audio/..", "/x/../v1/messages", "/./v1/messages",
+        "/model/../converse", "/model/./converse", "/model/%2e%2e/converse", "/model/%2E/converse-stream",
+        "/v1beta/models/..:generateContent", "/v1beta/models/%2e%2e:generateContent", "/openai/deployments/../chat/completions",
+        "/claude_code/model/../converse", "/openai/deployments/x/images/../../y",
+    ],
+)  # fmt: skip
+def test_nobody_climbs_out_of_a_path(path: str) -> None:
+    assert find(path) is None
+
+
+def test_google_clients_may_address_provider_and_model_too() -> None:
+    found = find("/v1beta/models/claude/claude-sonnet-4-5:streamGenerateContent")
+    assert found == Surface("generate", "google", None, "claude/claude-sonnet-4-5", True)
+
+
+def test_a_slash_inside_a_models_name_stays_in_the_name() -> None:
+    """What goes upstream is encoded again, so it cannot become a path there."""
+    found = find("/model/arn:aws:bedrock:eu-central-1:1:inference-profile%2F..%2Fnova/converse")
+    assert found is not None
+    assert found.model == "arn:aws:bedrock:eu-central-1:1:inference-profile/../nova"
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(st.sampled_from(["/", "v1", "..", "model", "models", ":", "converse", "%2f", "openai", "x"]), max_size=8).map("".join)
+)
+def test_no_path_is_too_odd_to_be_answered(path: str) -> None:
+    for odd in (path, f"/v1/{path}", f"/x{path}"):
+        found = find(odd)
+        assert found is None or found.model not in ("", ".", "..")
+        assert isinstance(style_of_path(odd), str)
+        models_path(odd)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/models", ("v1", None)),
+        ("/v1/models/gpt-4o", ("v1", "gpt-4o")),
+        ("/v1/models/meta%2Fllama", ("v1", "meta/llama")),
+        ("/v1beta/models", ("v1beta", None)),
+        ("/v1beta/models/gemini-pro", ("v1beta", "gemini-pro")),
+        ("/claude_code/v1/models", ("v1", None)),
+        ("/openai/v1/models/x", ("v1", "x")),
+        ("/v1/models/", None),
+        ("/v2/models", None),
+        ("/models", None),
+        ("/a/b/v1/models", None),
+    ],
+)
+def test_models_are_listed_where_clients_look_for_them(path: str, asked: tuple[str, str | None] | None) -> None:
+    assert models_path(path) == asked
+
+
+@pytest.mark.parametrize(
+    ("path", "style"),
+    [("/v1/nothing", "openai"), ("/x/v1/messages/batches", "anthropic"), ("/v1beta/nothing", "google"), ("/model/x/invoke", "bedrock")],
+)
+def test_an_unknown_path_is_told_so_in_the_form_its_caller_expects(path: str, style: str) -> None:
+    assert style_of_path(path) == style
+
+
+def test_without_a_prefix_the_scenario_follows_from_the_style() -> None:
+    assert [scenario_of_style(s) for s in ("openai", "openai_responses", "anthropic", "google")] == [
+        "openai",
+        "openai",
+        "anthropic",
+        "google",
+    ]

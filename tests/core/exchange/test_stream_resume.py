@@ -1,0 +1,185 @@
+"""Going on with a broken stream: what is asked, and how the two answers join."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotfish.core.exchange.stream_resume import INSTRUCTION, MAX_OVERLAP, MIN_OVERLAP, Continuation, Record, Seam, added, continuation
+from pilotfish.core.formats.deltas import (
+    BlockEnd,
+    Delta,
+    End,
+    Finish,
+    RefusalDelta,
+    Start,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
+from pilotfish.core.formats.neutral import Chat, FinishReason, Signature, Text, ThinkingConfig, Turn
+from pilotfish.core.formats.usage import Usage
+
+SIGNED = Signature("anthropic", "c2ln")
+STOP = Finish(FinishReason.STOP)
+CHAT = Chat(model="m", turns=(Turn("user", (Text("Tell me."),)),), thinking=ThinkingConfig(enabled=True))
+
+
+def noted(*deltas: Delta) -> Record:
+    record = Record()
+    for delta in deltas:
+        record.note(delta)
+    return record
+
+
+def joined(so_far: str, *texts: str) -> str:
+    seam = Seam(so_far)
+    return "".join(seam.feed(text) for text in texts) + seam.flush()
+
+
+# ---- what can be gone on from
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [],
+        [Start("id", "m")],
+        [TextDelta("")],
+        [ThinkingDelta("only thoughts")],
+        [TextDelta("a"), ToolStart(index=0, id="t", name="f")],
+        [ThinkingDelta("hm"), ThinkingEnd(SIGNED), TextDelta("a")],
+        [ThinkingEnd(redacted=True), TextDelta("a")],
+        [TextDelta("a", SIGNED)],
+    ],
+)
+def test_without_text_after_a_tool_call_or_with_signed_thinking_nobody_can_go_on(deltas: list[Delta]) -> None:
+    assert not noted(*deltas).is_rescuable
+
+
+def test_text_and_unsigned_thoughts_can_be_gone_on_from() -> None:
+    record = noted(Start(), ThinkingDelta("hm"), ThinkingEnd(), TextDelta("The "), TextDelta("fox"))
+    assert record.is_rescuable
+    assert record.text == "The fox"
+
+
+# ---- what the next service is asked
+
+
+def test_a_prefill_is_a_last_assistant_turn_without_trailing_blanks() -> None:
+    """Vendors refuse one that ends in blanks."""
+    asked = continuation(CHAT, "The fox \n", prefill=True)
+    assert asked.turns == (*CHAT.turns, Turn("assistant", (Text("The fox"),)))
+
+
+def test_a_model_without_prefill_is_told_what_to_do() -> None:
+    asked = continuation(CHAT, "The fox \n", prefill=False)
+    assert asked.turns[1:] == (Turn("assistant", (Text("The fox \n"),)), Turn("user", (Text(INSTRUCTION),)))
+
+
+def test_it_is_not_asked_to_think_again_and_the_request_itself_stays_as_it_was() -> None:
+    assert continuation(CHAT, "x", prefill=True).thinking is None
+    assert CHAT.thinking is not None
+    assert len(CHAT.turns) == 1
+
+
+# ---- the seam
+
+
+SO_FAR = "Once upon a time, there was a fox"
+
+
+@pytest.mark.parametrize(
+    ("texts", "new"),
+    [
+        ([" who ran."], " who ran."),
+        (["there was a fox who ran."], " who ran."),
+        (["there", " was", " a fox", " who ran."], " who ran."),
+        ([SO_FAR + " who ran."], " who ran."),
+        (["a fox who ran."], "a fox who ran."),  # shorter than a repetition that is no chance
+        (["there was a wolf."], "there was a wolf."),
+        (["there was"], "there was"),  # it ends there: no repetition after all
+        ([SO_FAR], ""),
+        ([""], ""),
+    ],
+)
+def test_what_is_repeated_is_left_out_and_nothing_else(texts: list[str], new: str) -> None:
+    assert joined(SO_FAR, *texts) == new
+
+
+def test_blanks_that_a_prefill_went_without_are_not_doubled() -> None:
+    assert joined("The fox ", " ran") == "ran"
+    assert joined("The fox ", "ran") == "ran"
+    assert joined("A list:\n", "\n- one") == "- one"
+
+
+def test_a_short_repetition_of_something_periodic_is_a_repetition_too() -> None:
+    assert joined("| " + "-" * 30, "-" * 12) == ""
+
+
+def test_a_repetition_longer_than_all_that_is_remembered_is_still_found_from_there() -> None:
+    text = "".join(f"{i} " for i in range(1000))
+    assert joined(text, text[-MAX_OVERLAP:], "next") == "next"
+
+
+@given(
+    st.text(alphabet="ab \n", max_size=60),
+    st.text(alphabet="ab \n", max_size=30),
+    st.integers(0, 60),
+    st.lists(st.integers(0, 90), max_size=5),
+)
+def test_only_what_was_said_before_can_be_left_out_however_it_is_cut(so_far: str, new: str, repeated: int, cuts: list[int]) -> None:
+    said = so_far[len(so_far) - min(repeated, len(so_far)) :] + new
+    at = sorted({min(c, len(said)) for c in cuts})
+    out = joined(so_far, *(said[a:b] for a, b in zip([0, *at], [*at, len(said)], strict=True)))
+    assert said.endswith(out)
+    assert so_far.endswith(said[: len(said) - len(out)])
+    assert out == joined(so_far, said)
+    if min(repeated, len(so_far)) >= MIN_OVERLAP:
+        assert len(out) <= len(new)
+
+
+# ---- the deltas of the second answer
+
+
+def test_it_has_no_second_start_and_no_second_thoughts() -> None:
+    rest = Continuation("text", None)
+    assert [rest.fit(d) for d in (Start("2", "m"), ThinkingDelta("hm"), ThinkingEnd(SIGNED))] == [[], [], []]
+
+
+@pytest.mark.parametrize("delta", [STOP, End(), BlockEnd(), RefusalDelta("no"), ToolStart(index=0, id="t", name="f"), ToolArgs(0, "{}")])
+def test_what_is_held_back_comes_before_whatever_follows_it(delta: Delta) -> None:
+    rest = Continuation(SO_FAR, None)
+    assert rest.fit(TextDelta("there")) == []
+    assert rest.fit(delta) == [TextDelta("there"), delta]
+    assert rest.rest() == []
+
+
+def test_usage_does_not_end_a_repetition() -> None:
+    rest = Continuation(SO_FAR, None)
+    rest.fit(TextDelta("there was"))
+    assert rest.fit(UsageDelta(Usage(input=1))) == [UsageDelta(Usage(input=1))]
+    assert rest.fit(TextDelta(" a fox who")) == [TextDelta(" who")]
+
+
+def test_what_is_held_back_to_the_end_is_let_go() -> None:
+    rest = Continuation(SO_FAR, None)
+    rest.fit(TextDelta("there"))
+    assert rest.rest() == [TextDelta("there")]
+
+
+def test_usage_is_that_of_all_attempts_and_counted_up_only_once() -> None:
+    rest = Continuation("text", Usage(input=10, output=5, cached_input=2, estimated=True))
+    assert rest.fit(UsageDelta(Usage(input=20, output=1))) == [UsageDelta(Usage(input=30, output=6, cached_input=2, estimated=True))]
+    assert rest.fit(UsageDelta(Usage(input=20, output=4))) == [UsageDelta(Usage(input=30, output=9, cached_input=2, estimated=True))]
+
+
+def test_usages_add_up_field_by_field() -> None:
+    one = Usage(input=1, output=2, cached_input=3, cache_write=4, reasoning=5)
+    two = Usage(input=10, output=20, cached_input=30, cache_write=40, reasoning=50, estimated=True)
+    assert added(None, one) is one
+    assert added(one, two) == Usage(input=11, output=22, cached_input=33, cache_write=44, reasoning=55, estimated=True)

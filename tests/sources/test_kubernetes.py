@@ -1,0 +1,45 @@
+"""From ConfigMaps in a cluster to rules in force in the proxy's keeper."""
+
+import asyncio
+
+from kube.fake_api import fake_api
+from pilotfish.sources.kubernetes import RulesFromCluster, watch_rules
+from pilotfish.sources.store import RulesKeeper
+from pilotfish.telemetry import series
+from pilotfish.telemetry.registry import Meters
+
+MAPS = "/api/v1/namespaces/shop/configmaps"
+EVENTS = "/api/v1/namespaces/shop/events"
+GOOD = """
+providers: {local: {kind: openai_compatible, api_base: "http://127.0.0.1:1/v1", no_key_required: true}}
+rules: [{name: chat, request_model: "*", services: [{provider: local, model: m}]}]
+"""
+
+
+async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(tmp_path):
+    adopted = asyncio.Queue()
+    meters = Meters()
+    keeper = RulesKeeper(adopted.put_nowait, meters, allow_inline_secrets=False)
+    async with fake_api() as api:
+        api.put(MAPS, "rules", data={"rules.yaml": GOOD, "README.md": "not rules"})
+        asked = RulesFromCluster(["rules"], "", namespace="shop", kubeconfig=api.write_kubeconfig(tmp_path), state_dir=str(tmp_path))
+        watching = asyncio.create_task(watch_rules(asked, keeper, meters))
+        snapshot = await adopted.get()
+        assert [rule.name for rule in snapshot.rules] == ["chat"]
+        assert snapshot.sources[0].startswith("configmap:shop/rules@101")
+        await api.watching.wait()
+        for refused, bad in enumerate((GOOD + "weight: 1", "a: ["), 1):
+            api.put(MAPS, "rules", data={"rules.yaml": bad})
+            await api.until(lambda refused=refused: events(api).count("RulesRefused") == refused)
+            assert keeper.problems
+            assert keeper.snapshot is snapshot
+        assert meters[series.RELOADS].number("rejected").value == 2
+        assert meters[series.SOURCE_CONNECTED].number().value == 1
+        assert {cell.value for cell in meters[series.WATCH_RESTARTS].cells.values()} == {0.0}
+        assert ("connection",) in meters[series.WATCH_RESTARTS].cells
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+def events(api):
+    return [event["reason"] for event in api.objects.get(EVENTS, {}).values()]
