@@ -1,6 +1,8 @@
-"""What a decision costs: match, smart routing, plan and pick for a rule with 20 services and 10 blocks, of which the last matches.
+"""What a decision costs: match, smart routing, plan and pick for a rule with 20 services and 10
+blocks, of which the last matches.
 
-`python bench/decide.py` prints microseconds per decision, the least of some rounds, for each tactic.
+`python bench/decide.py` prints microseconds per decision, the least of some rounds, for each
+tactic.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
 from pilotfish.proxy.engine import Engine
 from pilotfish.telemetry.access_log import AccessLog
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 SERVICES = 20
 BLOCKS = 10
@@ -32,34 +34,55 @@ def rules(tactic: str) -> str:
         f"{{description: b{i}, ops: [{{position: user, operation: contains, value: word{i}}}], services: [{{provider: p{i}, model: m}}]}}"
         for i in range(BLOCKS - 1)
     ]
-    last = "{description: last, ops: [{position: token, operation: ge, value: '1'}], services: [" + services + "]}"
+    last = (
+        "{description: last, ops: [{position: token, operation: ge, value: '1'}], services: ["
+        + services
+        + "]}"
+    )
     return (
         "providers:\n"
-        + "".join(f'  p{i}: {{kind: openai, api_base: "http://127.0.0.1:9/v1", no_key_required: true}}\n' for i in range(SERVICES))
+        + "".join(
+            f'  p{i}: {{kind: openai, api_base: "http://127.0.0.1:9/v1", no_key_required: true}}\n'
+            for i in range(SERVICES)
+        )
         + f"rules:\n  - {{name: r, request_model: gpt-4o, services: [{services}], lb_tactic: {{type: {tactic}}}, smart_enabled: true,"
         + f" smart_routing: [{', '.join([*blocks, last])}]}}\n"
     )
 
 
 async def figure(tactic: str) -> float:
-    """Microseconds of one decision. Reading the request's content, which ten blocks look at, is part of it."""
+    """Microseconds of one decision. Reading the request's content, which ten blocks look at, is
+    part of it.
+    """
     engine = Engine(
-        Meters(), AccessLog(lambda lines: None), lambda provider: [], max_in_flight=10, max_body_bytes=1 << 20, rng=random.Random(1)
+        Registry(),
+        AccessLog(lambda lines: None),
+        lambda provider: [],
+        max_in_flight=10,
+        max_body_bytes=1 << 20,
+        rng=random.Random(1),
     )
     documents = documents_of_text("bench", rules(tactic))
-    engine.adopt(compile_documents(documents, kinds=providers.all_kinds(), tactics=tactics.all_tactics()))
-    surface = endpoints.find("/v1/chat/completions")
-    assert surface is not None
+    engine.adopt(
+        compile_documents(documents, kinds=providers.all_kinds(), tactics=tactics.all_tactics())
+    )
+    endpoint = endpoints.find("/v1/chat/completions")
+    assert endpoint is not None
     best = float("inf")
     for _ in range(10):
-        inbounds = [Inbound(surface, "/v1/chat/completions", "", [], BODY, "id", "127.0.0.1") for _ in range(200)]
+        inbounds = [
+            Inbound(endpoint, "/v1/chat/completions", "", [], BODY, "id", "127.0.0.1")
+            for _ in range(200)
+        ]
         for inbound in inbounds:
-            engine._chat_of(inbound)  # the neutral form is there anyway where a service speaks another style
+            engine._chat_of(
+                inbound
+            )  # the neutral form is there anyway where a service speaks another style
         now = time.monotonic()
         began = time.process_time()
         for inbound in inbounds:
-            desk, _, _ = engine.desk_for(inbound)
-            plan, block, _ = engine.planned(desk, inbound)
+            rule_state, _, _ = engine.rule_state_for(inbound)
+            plan, block, _ = engine.planned(rule_state, inbound)
             assert plan.next(now) is not None
             assert block == BLOCKS - 1
         best = min(best, (time.process_time() - began) / len(inbounds))

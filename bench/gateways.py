@@ -1,4 +1,6 @@
-"""What is measured: a direct connection, nginx, Pilotfish; and any other that a command line describes. Each on a port, before a vendor."""
+"""What is measured: a direct connection, nginx, Pilotfish; and any other that a command line
+describes. Each on a port, before a vendor.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ rules:
     services: [{{provider: bench, model: bench}}]
 """
 
-# One worker in one process, kept connections, chunks passed on as they come: what one would set for this work.
+# One worker in one process, kept connections, chunks passed on as they come: what one would set for
+# this work.
 NGINX = """\
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
 events {{ worker_connections 4096; }}
@@ -60,26 +63,56 @@ def pilotfish(upstream: int, folder: Path) -> Started:
     port = free_port()
     rules = folder / "rules.yaml"
     rules.write_text(RULES.format(upstream=upstream))
-    flags = ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0", "--config", str(rules), "--log-level", "error"]
-    # The access log is on, as it is by default; it goes nowhere, as a terminal would be measured with it.
-    return Started([sys.executable, "-m", "pilotfish", "proxy", *flags], {"PYTHONPATH": str(SOURCE)}, port)
+    flags = [
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--config",
+        str(rules),
+        "--log-level",
+        "error",
+    ]
+    # The access log is on, as it is by default; it goes nowhere, as a terminal would be measured
+    # with it.
+    return Started(
+        [sys.executable, "-m", "pilotfish", "proxy", *flags], {"PYTHONPATH": str(SOURCE)}, port
+    )
 
 
 def nginx(upstream: int, folder: Path) -> Started:
     port = free_port()
     (folder / "nginx.conf").write_text(NGINX.format(upstream=upstream, port=port, folder=folder))
-    return Started(["nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(folder / "nginx.conf")], {}, port)
+    return Started(
+        [
+            "nginx",
+            "-e",
+            str(folder / "error.log"),
+            "-p",
+            str(folder),
+            "-c",
+            str(folder / "nginx.conf"),
+        ],
+        {},
+        port,
+    )
 
 
 def described(text: str) -> tuple[str, Make]:
     """`NAME=COMMAND with {port} and {upstream}`. Raises ValueError."""
     name, equals, command = text.partition("=")
     if not equals or "{port}" not in command or "{upstream}" not in command:
-        raise ValueError(f"expected NAME=COMMAND with {{port}} and {{upstream}} in it, found {text!r}")
+        raise ValueError(
+            f"expected NAME=COMMAND with {{port}} and {{upstream}} in it, found {text!r}"
+        )
 
     def make(upstream: int, folder: Path) -> Started:
         port = free_port()
-        return Started(shlex.split(command.format(port=port, upstream=upstream, folder=folder)), {"PYTHONPATH": str(SOURCE)}, port)
+        return Started(
+            shlex.split(command.format(port=port, upstream=upstream, folder=folder)),
+            {"PYTHONPATH": str(SOURCE)},
+            port,
+        )
 
     return name, make
 

@@ -1,7 +1,10 @@
-"""What does a proxy cost that does nothing? Memory while idle, and the time from its start to its first answer.
+"""What does a proxy cost that does nothing? Memory while idle, and the time from its start to its
+first answer.
 
-With a rules file; watching a ConfigMap as a Pod does (a simulated API server, with TLS); the same by a kubeconfig, which the official client reads; and, to compare,
-interpreters that only import. Memory is the kernel's (smaps_rollup): resident, and private dirty, which is what one more Pod on a node takes.
+With a rules file; watching a ConfigMap as a Pod does (a simulated API server, with TLS); the same
+by a kubeconfig, which the official client reads; and, to compare, interpreters that only import.
+Memory is the kernel's (smaps_rollup): resident, and private dirty, which is what one more Pod on a
+node takes.
 """
 
 from __future__ import annotations
@@ -56,7 +59,9 @@ sys.exit(main())
 
 
 class Handler(BaseHTTPRequestHandler):
-    """A vendor that has one answer, and an API server that has one ConfigMap and watches that never end."""
+    """A vendor that has one answer, and an API server that has one ConfigMap and watches that never
+    end.
+    """
 
     protocol_version = "HTTP/1.1"
     rules = ""
@@ -72,7 +77,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             threading.Event().wait(60)
             return
-        item = {"metadata": {"name": "rules", "namespace": "bench", "resourceVersion": "1"}, "data": {"rules.yaml": self.rules}}
+        item = {
+            "metadata": {"name": "rules", "namespace": "bench", "resourceVersion": "1"},
+            "data": {"rules.yaml": self.rules},
+        }
         self._answer({"metadata": {"resourceVersion": "1"}, "items": [item]})
 
     def _answer(self, data: object) -> None:
@@ -141,7 +149,9 @@ def cpu_ms(pid: int) -> float:
 
 
 def answers(url: str, body: bytes | None) -> bool:
-    request = urllib.request.Request(url, body, {"content-type": "application/json"} if body else {})
+    request = urllib.request.Request(
+        url, body, {"content-type": "application/json"} if body else {}
+    )
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return bool(answer.status == 200)
@@ -149,13 +159,17 @@ def answers(url: str, body: bytes | None) -> bool:
         return False
 
 
-def started(command: list[str], environment: dict[str, str], path: str, body: bytes | None, settle_s: float) -> tuple[float, Figures]:
+def started(
+    command: list[str], environment: dict[str, str], path: str, body: bytes | None, settle_s: float
+) -> tuple[float, Figures]:
     """Milliseconds until this path is answered, and then what the process has taken."""
     port, admin = free_port(), free_port()
     own = {"PILOTFISH_LISTEN": f"127.0.0.1:{port}", "PILOTFISH_ADMIN_LISTEN": f"127.0.0.1:{admin}"}
     url = f"http://127.0.0.1:{admin if body is None else port}{path}"
     began = time.perf_counter()
-    with subprocess.Popen(command, env={**environment, **own}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env={**environment, **own}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
         assert process.stderr is not None
         threading.Thread(target=process.stderr.read, daemon=True).start()
         try:
@@ -182,7 +196,9 @@ def proxy(command: list[str], environment: dict[str, str]) -> Figures:
 def interpreter(modules: tuple[str, ...], environment: dict[str, str]) -> Figures:
     text = f"import asyncio, ssl, json, logging{''.join(f', {m}' for m in modules)}; print(flush=True); import time; time.sleep(60)"
     began = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-c", text], env=environment, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", text], env=environment, stdout=subprocess.PIPE
+    ) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()
@@ -198,7 +214,10 @@ def subjects(folder: Path, vendor: int, api: int) -> dict[str, Callable[[], Figu
     (folder / "rules.yaml").write_text(rules)
     (folder / "token").write_text("a-token-for-the-bench")
     (folder / "namespace").write_text("bench")
-    cluster = {"server": f"https://127.0.0.1:{api}", "certificate-authority": str(folder / "ca.crt")}
+    cluster = {
+        "server": f"https://127.0.0.1:{api}",
+        "certificate-authority": str(folder / "ca.crt"),
+    }
     kubeconfig = {
         "clusters": [{"name": "c", "cluster": cluster}],
         "users": [{"name": "u", "user": {"token": "a-token-for-the-bench"}}],
@@ -206,26 +225,50 @@ def subjects(folder: Path, vendor: int, api: int) -> dict[str, Callable[[], Figu
         "current-context": "x",
     }
     (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
-    base = {k: v for k, v in os.environ.items() if not k.startswith(("PILOTFISH_", "KUBE", "PYTHONDONTWRITE"))}
+    base = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PILOTFISH_", "KUBE", "PYTHONDONTWRITE"))
+    }
     base["PYTHONPATH"] = str(SOURCE)
-    pod = {**base, "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(api), "PILOTFISH_CONFIGMAPS": "rules"}
-    outside = {**base, "KUBECONFIG": str(folder / "kubeconfig"), "PILOTFISH_CONFIGMAPS": "bench/rules"}
+    pod = {
+        **base,
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(api),
+        "PILOTFISH_CONFIGMAPS": "rules",
+    }
+    outside = {
+        **base,
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "PILOTFISH_CONFIGMAPS": "bench/rules",
+    }
     module = [sys.executable, "-m", "pilotfish", "proxy"]
     return {
         "interpreter, asyncio": lambda: interpreter((), base),
         "interpreter, the proxy's libraries": lambda: interpreter(LIBRARIES, base),
         "rules file": lambda: proxy([*module, "--config", str(folder / "rules.yaml")], base),
-        "ConfigMaps, in a Pod": lambda: proxy([sys.executable, "-c", AS_A_POD, str(folder), "proxy"], pod),
+        "ConfigMaps, in a Pod": lambda: proxy(
+            [sys.executable, "-c", AS_A_POD, str(folder), "proxy"], pod
+        ),
         "ConfigMaps, by a kubeconfig": lambda: proxy(module, outside),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=5, help="each figure is the median of so many (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="each figure is the median of so many (default: %(default)s)",
+    )
     parser.add_argument("--only", default="", help="rows whose name holds this")
     args = parser.parse_args()
-    with TemporaryDirectory(prefix="pilotfish-bench-") as name, serving() as vendor, serving(certificate(Path(name))) as api:
+    with (
+        TemporaryDirectory(prefix="pilotfish-bench-") as name,
+        serving() as vendor,
+        serving(certificate(Path(name))) as api,
+    ):
         chosen = {k: v for k, v in subjects(Path(name), vendor, api).items() if args.only in k}
         for measure in chosen.values():
             measure()  # compiles what is not compiled yet, and brings it into the page cache
@@ -234,9 +277,15 @@ def main() -> None:
         )
         for row, measure in chosen.items():
             rounds = [measure() for _ in range(args.rounds)]
-            cells = [statistics.median(getattr(r, field) for r in rounds) for field in ("rss", "dirty", "ready_ms", "answer_ms", "cpu_ms")]
+            cells = [
+                statistics.median(getattr(r, field) for r in rounds)
+                for field in ("rss", "dirty", "ready_ms", "answer_ms", "cpu_ms")
+            ]
             forms = ("{:.1f}", "{:.1f}", "{:.0f}", "{:.0f}", "{:.0f}")
-            print(f"| {row} | {' | '.join(f.format(c) if c else '-' for f, c in zip(forms, cells, strict=True))} |", flush=True)
+            print(
+                f"| {row} | {' | '.join(f.format(c) if c else '-' for f, c in zip(forms, cells, strict=True))} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""What one request costs inside the proxy: the real server, engine and pool on transports that are lists. No sockets, no kernel.
+"""What one request costs inside the proxy: the real server, engine and pool on transports that are
+lists. No sockets, no kernel.
 
-Pure Python CPU, in microseconds per request (per chunk for streams), the least of some rounds: for A/B of a change, on a machine that
-does other things as well. `python bench/micro.py [--only WORD] [--profile FILE]`.
+Pure Python CPU, in microseconds per request (per chunk for streams), the least of some rounds: for
+A/B of a change, on a machine that does other things as well. `python bench/micro.py [--only WORD]
+[--profile FILE]`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from pilotfish.app import App
 from pilotfish.settings import read_settings
-from pilotfish.telemetry.access_log import AccessLog  # the checkout's own sources, whatever is installed
+from pilotfish.telemetry.access_log import (
+    AccessLog,
+)  # the checkout's own sources, whatever is installed
 
 BATCH = 200  # requests between two turns of the loop, which has timers to run
 RULES = """\
@@ -67,7 +71,9 @@ class Transport(asyncio.Transport):
 
 def http(head: str, body: bytes, *, chunked: bool = False) -> bytes:
     framing = "transfer-encoding: chunked" if chunked else f"content-length: {len(body)}"
-    return f"{head}\r\ncontent-type: application/json\r\n{framing}\r\n\r\n".encode() + (b"" if chunked else body)
+    return f"{head}\r\ncontent-type: application/json\r\n{framing}\r\n\r\n".encode() + (
+        b"" if chunked else body
+    )
 
 
 def request(model: str, *, stream: bool = False, prompt: int = 300) -> bytes:
@@ -90,7 +96,10 @@ OPENAI = http(
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": "A pilot fish keeps the company of sharks."},
+                    "message": {
+                        "role": "assistant",
+                        "content": "A pilot fish keeps the company of sharks.",
+                    },
                     "finish_reason": "stop",
                 }
             ],
@@ -121,16 +130,26 @@ def framed(event: str) -> bytes:
 
 def openai_stream() -> list[bytes]:
     """As it is read: the head, each event by itself, the end."""
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    start = '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":['
-    content = framed(f'data: {start}{{"index":0,"delta":{{"content":"a few words"}},"finish_reason":null}}]}}\n\n')
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    start = (
+        '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":['
+    )
+    content = framed(
+        f'data: {start}{{"index":0,"delta":{{"content":"a few words"}},"finish_reason":null}}]}}\n\n'
+    )
     finish = framed(f'data: {start}{{"index":0,"delta":{{}},"finish_reason":"stop"}}]}}\n\n')
-    usage = framed(f'data: {start}],"usage":{{"prompt_tokens":9,"completion_tokens":{CHUNKS},"total_tokens":{CHUNKS + 9}}}}}\n\n')
+    usage = framed(
+        f'data: {start}],"usage":{{"prompt_tokens":9,"completion_tokens":{CHUNKS},"total_tokens":{CHUNKS + 9}}}}}\n\n'
+    )
     return [head, *[content] * CHUNKS, finish + usage + framed("data: [DONE]\n\n") + b"0\r\n\r\n"]
 
 
 def anthropic_stream() -> list[bytes]:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
 
     def event(data: dict[str, Any]) -> bytes:
         return framed(f"event: {data['type']}\ndata: {json.dumps(data)}\n\n")
@@ -147,9 +166,19 @@ def anthropic_stream() -> list[bytes]:
     begin = event({"type": "message_start", "message": message}) + event(
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
     )
-    content = event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a few words"}})
+    content = event(
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "text_delta", "text": "a few words"},
+        }
+    )
     end = event({"type": "content_block_stop", "index": 0}) + event(
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": CHUNKS}}
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": CHUNKS},
+        }
     )
     return [head, begin, *[content] * CHUNKS, end + event({"type": "message_stop"}) + b"0\r\n\r\n"]
 
@@ -161,7 +190,11 @@ CASES: dict[str, tuple[bytes, list[bytes], int]] = {
     "the same, prompt of 32 KB": (request("renamed", prompt=32 * 1024), [OPENAI], 1),
     "OpenAI to Anthropic": (request("translated"), [ANTHROPIC], 1),
     "stream, same style, per chunk": (request("same", stream=True), openai_stream(), CHUNKS),
-    "stream, OpenAI from Anthropic, per chunk": (request("translated", stream=True), anthropic_stream(), CHUNKS),
+    "stream, OpenAI from Anthropic, per chunk": (
+        request("translated", stream=True),
+        anthropic_stream(),
+        CHUNKS,
+    ),
 }
 
 
@@ -193,7 +226,9 @@ class Bench:
         self.app.engine.pools.clear()
         self.app.engine.adopt(self.app.engine.snapshot)
         self.client.data_received(asked)
-        await self.connected.wait()  # the pool sends in the same turn in which it has its connection
+        await (
+            self.connected.wait()
+        )  # the pool sends in the same turn in which it has its connection
         self.play(answer)
         got = b"".join(self.transport.written)
         assert got.startswith(b"HTTP/1.1 200"), got[:300]
@@ -210,7 +245,9 @@ class Bench:
         self.play(answer)
 
 
-async def measured(bench: Bench, asked: bytes, answer: list[bytes], divisor: int, seconds: float, rounds: int) -> float:
+async def measured(
+    bench: Bench, asked: bytes, answer: list[bytes], divisor: int, seconds: float, rounds: int
+) -> float:
     """Microseconds, the least of the rounds."""
     await bench.first(asked, answer)
     assert bench.transport.written
@@ -232,7 +269,9 @@ async def run(args: argparse.Namespace) -> None:
     with TemporaryDirectory(prefix="pilotfish-micro-") as folder:
         rules = Path(folder) / "rules.yaml"
         rules.write_text(RULES)
-        settings = read_settings({"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0", "config": str(rules)})
+        settings = read_settings(
+            {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0", "config": str(rules)}
+        )
         app = App(settings, access_log=AccessLog(lambda data: None))
         async with app:
             bench = Bench(app)
@@ -256,7 +295,9 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="cases whose name has it")
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--profile", metavar="FILE", help="cProfile's figures go there (and make everything slower)")
+    parser.add_argument(
+        "--profile", metavar="FILE", help="cProfile's figures go there (and make everything slower)"
+    )
     args = parser.parse_args()
     import structlog
 

@@ -1,7 +1,9 @@
-"""How fast is the proxy? One table: each question asked of a direct connection, nginx (where it is installed) and Pilotfish, in turns.
+"""How fast is the proxy? One table: each question asked of a direct connection, nginx (where it is
+installed) and Pilotfish, in turns.
 
-Needs a C compiler for the vendor and the load (bench/native). Everything is on 127.0.0.1; the gateway on one core, vendor and load on another.
-Only ratios within one run mean anything: see bench/README.md.
+Needs a C compiler for the vendor and the load (bench/native). Everything is on 127.0.0.1; the
+gateway on one core, vendor and load on another. Only ratios within one run mean anything: see
+bench/README.md.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from gateways import Make, described, free_port, known  # a script's own folder, which no installed package is in
+from gateways import (
+    Make,
+    described,
+    free_port,
+    known,
+)  # a script's own folder, which no installed package is in
 
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -50,7 +57,9 @@ QUESTIONS = (
 
 @dataclass
 class Figures:
-    """Of one gateway: for each question the load's own figures of every round, with `cpu_us` of the gateway and its `made` connections."""
+    """Of one gateway: for each question the load's own figures of every round, with `cpu_us` of the
+    gateway and its `made` connections.
+    """
 
     rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     idle_mib: float = 0.0
@@ -63,7 +72,9 @@ class Figures:
 def build(into: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        sys.exit("bench: no C compiler (cc, gcc or clang): the vendor and the load are in C, so that they are not what is measured")
+        sys.exit(
+            "bench: no C compiler (cc, gcc or clang): the vendor and the load are in C, so that they are not what is measured"
+        )
     into.mkdir(exist_ok=True)
     for name in ("vendor", "load"):
         source, program = HERE / "native" / f"{name}.c", into / name
@@ -100,7 +111,9 @@ def cpu_s(pid: int) -> float:
 
 
 def resident_mib(pid: int) -> float:
-    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
+    line = next(
+        x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS")
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -109,16 +122,33 @@ def made(port: int) -> int:
         return int(answer.read())
 
 
-def ask(question: Question, make: Make | None, figures: Figures, programs: Path, seconds: float) -> None:
-    """One round: a fresh vendor and a fresh gateway, so that nobody inherits another's connections."""
+def ask(
+    question: Question, make: Make | None, figures: Figures, programs: Path, seconds: float
+) -> None:
+    """One round: a fresh vendor and a fresh gateway, so that nobody inherits another's
+    connections.
+    """
     upstream = free_port()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pilotfish-bench-")))
-        stack.enter_context(running([str(programs / "vendor"), str(upstream), str(question.chunks), str(question.gap_us)], 1, upstream))
+        stack.enter_context(
+            running(
+                [
+                    str(programs / "vendor"),
+                    str(upstream),
+                    str(question.chunks),
+                    str(question.gap_us),
+                ],
+                1,
+                upstream,
+            )
+        )
         pid, port = 0, upstream
         if make is not None:
             command, environment, port = make(upstream, folder)
-            gateway = stack.enter_context(running(command, 0, port, env={**os.environ, **environment}))
+            gateway = stack.enter_context(
+                running(command, 0, port, env={**os.environ, **environment})
+            )
             pid = gateway.pid
             load(programs, port, question, 0.5)  # warm: code paths, connections
         before = made(upstream)
@@ -127,7 +157,10 @@ def ask(question: Question, make: Make | None, figures: Figures, programs: Path,
         result = load(programs, port, question, seconds)
         if pid:
             result["cpu_us"] = (cpu_s(pid) - used) * 1e6
-            figures.idle_mib, figures.after_mib = figures.idle_mib or idle, max(figures.after_mib, resident_mib(pid))
+            figures.idle_mib, figures.after_mib = (
+                figures.idle_mib or idle,
+                max(figures.after_mib, resident_mib(pid)),
+            )
         result["made"] = made(upstream) - before - 1
     if result["errors"] or not result["answers"]:
         sys.exit(f"bench: {question.name}: {result['errors']} wrong answers of {result['answers']}")
@@ -136,8 +169,19 @@ def ask(question: Question, make: Make | None, figures: Figures, programs: Path,
 
 def load(programs: Path, port: int, question: Question, seconds: float) -> dict[str, Any]:
     pin = ["taskset", "-c", "1"] if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else []
-    numbers = (port, question.connections, max(seconds, 1.5 if question.gap_us else 0), question.chunks, question.prompt)
-    done = subprocess.run([*pin, str(programs / "load"), *map(str, numbers)], capture_output=True, text=True, check=False)
+    numbers = (
+        port,
+        question.connections,
+        max(seconds, 1.5 if question.gap_us else 0),
+        question.chunks,
+        question.prompt,
+    )
+    done = subprocess.run(
+        [*pin, str(programs / "load"), *map(str, numbers)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         sys.exit(f"bench: {question.name}: {done.stderr.strip()}")
     result: dict[str, Any] = json.loads(done.stdout)
@@ -145,12 +189,22 @@ def load(programs: Path, port: int, question: Question, seconds: float) -> dict[
 
 
 def table(all_figures: dict[str, Figures]) -> str:
-    """Markdown. Times are added to those of the direct connection; in brackets the ratio to nginx, where there is one."""
+    """Markdown. Times are added to those of the direct connection; in brackets the ratio to nginx,
+    where there is one.
+    """
     names = list(all_figures)
     rows: list[list[str]] = []
     direct, base = all_figures["direct"], all_figures.get("nginx")
 
-    def row(about: str, question: str, of: Any, *, form: str = "{:,.0f}", added: bool = False, own: bool = False) -> None:
+    def row(
+        about: str,
+        question: str,
+        of: Any,
+        *,
+        form: str = "{:,.0f}",
+        added: bool = False,
+        own: bool = False,
+    ) -> None:
         cells = []
         for name, figures in all_figures.items():
             if name == "direct" and own:
@@ -164,12 +218,21 @@ def table(all_figures: dict[str, Figures]) -> str:
             cells.append(text)
         rows.append([about, *cells])
 
-    per_answer, per_event = (lambda r: r["cpu_us"] / r["answers"]), (lambda r: r["cpu_us"] / r["events"])
+    per_answer, per_event = (
+        (lambda r: r["cpu_us"] / r["answers"]),
+        (lambda r: r["cpu_us"] / r["events"]),
+    )
     row("A: added latency p50, µs", "A", lambda r: r["latency_p50"], added=True)
     row("A: added latency p99, µs", "A", lambda r: r["latency_p99"], added=True)
     row("B: requests/s", "B", lambda r: r["answers"] / r["seconds"])
     row("B: CPU per request, µs", "B", per_answer, form="{:.1f}", own=True)
-    row("B: upstream connections made per 10,000 requests", "B", lambda r: r["made"] * 1e4 / r["answers"], form="{:.1f}", own=True)
+    row(
+        "B: upstream connections made per 10,000 requests",
+        "B",
+        lambda r: r["made"] * 1e4 / r["answers"],
+        form="{:.1f}",
+        own=True,
+    )
     row("P: CPU per request with 32 KB, µs", "P", per_answer, form="{:.1f}", own=True)
     row("C: chunks/s", "C", lambda r: r["events"] / r["seconds"])
     row("C: CPU per chunk, µs", "C", per_event, form="{:.2f}", own=True)
@@ -178,7 +241,13 @@ def table(all_figures: dict[str, Figures]) -> str:
     row("D: added delay of a chunk p99, µs", "D", lambda r: r["delay_p99"], added=True)
     row("D: CPU per chunk, µs", "D", per_event, form="{:.1f}", own=True)
     rows.append(
-        ["RSS, MiB: warm -> most", *("-" if n == "direct" else f"{f.idle_mib:.0f} -> {f.after_mib:.0f}" for n, f in all_figures.items())]
+        [
+            "RSS, MiB: warm -> most",
+            *(
+                "-" if n == "direct" else f"{f.idle_mib:.0f} -> {f.after_mib:.0f}"
+                for n, f in all_figures.items()
+            ),
+        ]
     )
     head = ["", *names]
     lines = [f"| {' | '.join(r)} |" for r in (head, ["---"] * len(head), *rows)]
@@ -187,10 +256,23 @@ def table(all_figures: dict[str, Figures]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=3, help="each figure is the median of so many (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="each figure is the median of so many (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="of one measurement (default: %(default)s)"
+    )
     parser.add_argument("--only", default="", help="questions, such as AB (default: all)")
-    parser.add_argument("--gateway", action="append", default=[], metavar="NAME=COMMAND", help="another one, with {port} and {upstream}")
+    parser.add_argument(
+        "--gateway",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="another one, with {port} and {upstream}",
+    )
     parser.add_argument("--json", type=Path, help="the figures of every round go there")
     args = parser.parse_args()
     asked = QUESTIONS if not args.only else tuple(q for q in QUESTIONS if q.name in args.only)
@@ -201,12 +283,21 @@ def main() -> None:
     for round_ in range(args.rounds):
         for question in asked:
             for name, make in gateways.items():
-                print(f"round {round_ + 1} of {args.rounds}: {question.name} {name}".ljust(60), end="\r", file=sys.stderr, flush=True)
+                print(
+                    f"round {round_ + 1} of {args.rounds}: {question.name} {name}".ljust(60),
+                    end="\r",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 ask(question, make, figures[name], programs, args.seconds)
     print(" " * 60, file=sys.stderr)
     if args.json:
         args.json.write_text(json.dumps({name: f.rounds for name, f in figures.items()}, indent=1))
-    print(table(figures) if asked == QUESTIONS else json.dumps({n: f.rounds for n, f in figures.items()}, indent=1))
+    print(
+        table(figures)
+        if asked == QUESTIONS
+        else json.dumps({n: f.rounds for n, f in figures.items()}, indent=1)
+    )
 
 
 if __name__ == "__main__":

@@ -44,10 +44,15 @@ def rate(series: str, labels: str, by: str) -> str:
     return f"sum by ({by}) (rate({series}{{{labels}}}[{R}]))"
 
 
-def quantiles(series: str, labels: str, by: str = "", legend: str = "") -> tuple[tuple[str, str], ...]:
+def quantiles(
+    series: str, labels: str, by: str = "", legend: str = ""
+) -> tuple[tuple[str, str], ...]:
     le = f"le, {by}" if by else "le"
     return tuple(
-        (f"histogram_quantile({q}, sum by ({le}) (rate({series}_bucket{{{labels}}}[{R}])))", f"p{q * 100:.0f} {legend}".strip())
+        (
+            f"histogram_quantile({q}, sum by ({le}) (rate({series}_bucket{{{labels}}}[{R}])))",
+            f"p{q * 100:.0f} {legend}".strip(),
+        )
         for q in (0.5, 0.95, 0.99)
     )
 
@@ -150,9 +155,21 @@ FLEET = (
 )  # fmt: skip
 
 DASHBOARDS = {
-    "overview": ("Pilotfish: overview", "Traffic, errors, speed and cost of LLM requests.", OVERVIEW),
-    "providers": ("Pilotfish: providers", "Which provider is slow or out, why, and where traffic went instead.", PROVIDERS),
-    "fleet": ("Pilotfish: sidecar fleet", "Rules, watches, CPU and memory of all proxies, and the injector.", FLEET),
+    "overview": (
+        "Pilotfish: overview",
+        "Traffic, errors, speed and cost of LLM requests.",
+        OVERVIEW,
+    ),
+    "providers": (
+        "Pilotfish: providers",
+        "Which provider is slow or out, why, and where traffic went instead.",
+        PROVIDERS,
+    ),
+    "fleet": (
+        "Pilotfish: sidecar fleet",
+        "Rules, watches, CPU and memory of all proxies, and the injector.",
+        FLEET,
+    ),
 }
 VARIABLES = (
     ("namespace", "pilotfish_config_source_connected", ""),
@@ -161,14 +178,22 @@ VARIABLES = (
     ("model", "pilotfish_service_state", 'namespace=~"$namespace",provider=~"$provider"'),
 )
 # What the chart puts its `objectives` in place of.
-OBJECTIVES = (("answered", "0.995"), ("first_token_in_time", "0.95"), ("first_token_seconds", "5.0"))
+OBJECTIVES = (
+    ("answered", "0.995"),
+    ("first_token_in_time", "0.95"),
+    ("first_token_seconds", "5.0"),
+)
 
 
 def variables(count: int) -> list[dict[str, Any]]:
     source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1, "hide": 0, "multi": False, "includeAll": False, "options": [], "regex": ""}  # fmt: skip
     found = [source]
     for name, series, labels in VARIABLES[:count]:
-        query = f"label_values({series}{{{labels}}}, {name})" if labels else f"label_values({series}, {name})"
+        query = (
+            f"label_values({series}{{{labels}}}, {name})"
+            if labels
+            else f"label_values({series}, {name})"
+        )
         found.append(
             {
                 "name": name,
@@ -191,7 +216,10 @@ def variables(count: int) -> list[dict[str, Any]]:
 
 
 def constants() -> list[dict[str, Any]]:
-    return [{"name": name, "type": "constant", "query": value, "hide": 2, "skipUrlSync": True} for name, value in OBJECTIVES]
+    return [
+        {"name": name, "type": "constant", "query": value, "hide": 2, "skipUrlSync": True}
+        for name, value in OBJECTIVES
+    ]
 
 
 def panel(number: int, one: Panel) -> dict[str, Any]:
@@ -215,7 +243,12 @@ def panel(number: int, one: Panel) -> dict[str, Any]:
     }  # fmt: skip
     if one.kind == "timeseries":
         made["options"] = {
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+            "legend": {
+                "displayMode": "list",
+                "placement": "bottom",
+                "showLegend": True,
+                "calcs": [],
+            },
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
     else:
@@ -254,10 +287,16 @@ def dashboard(name: str) -> dict[str, Any]:
 
 
 def main(check: bool) -> int:
-    stale = [n for n in DASHBOARDS if not (p := FOLDER / f"{n}.json").is_file() or p.read_text() != written(n)]
+    stale = [
+        n
+        for n in DASHBOARDS
+        if not (p := FOLDER / f"{n}.json").is_file() or p.read_text() != written(n)
+    ]
     for name in stale:
         if check:
-            print(f"charts/pilotfish/dashboards/{name}.json is not what charts/dashboards.py writes")
+            print(
+                f"charts/pilotfish/dashboards/{name}.json is not what charts/dashboards.py writes"
+            )
         else:
             (FOLDER / f"{name}.json").write_text(written(name))
     return 1 if check and stale else 0

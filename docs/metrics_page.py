@@ -39,10 +39,15 @@ def page() -> str:
     head = "\n| name | type | labels | meaning |\n| --- | --- | --- | --- |\n"
     parts = (
         ("OpenTelemetry's names", [s for s in CATALOGUE if s.name.startswith("gen_ai_")]),
-        ("The proxy", [s for s in CATALOGUE if s.name.startswith("pilotfish_") and s not in INJECTOR_ONLY]),
+        (
+            "The proxy",
+            [s for s in CATALOGUE if s.name.startswith("pilotfish_") and s not in INJECTOR_ONLY],
+        ),
         ("The injector", list(INJECTOR_ONLY)),
     )
-    return INTRO + "".join(f"\n## {title}\n{head}" + "\n".join(map(_row, series)) + "\n" for title, series in parts)
+    return INTRO + "".join(
+        f"\n## {title}\n{head}" + "\n".join(map(_row, series)) + "\n" for title, series in parts
+    )
 
 
 if __name__ == "__main__":

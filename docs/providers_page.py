@@ -1,4 +1,6 @@
-"""Writes docs/providers.md from the provider records: `python docs/providers_page.py > docs/providers.md`."""
+"""Writes docs/providers.md from the provider records: `python docs/providers_page.py >
+docs/providers.md`.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,12 @@ whatever happens to their source. They are fetched by way of the provider's `pro
 
 def page() -> str:
     kinds = providers.all_kinds()
-    parts = [INTRO, _overview(), CREDENTIALS.rstrip("\n"), *(_section(kind) for kind in kinds.values())]
+    parts = [
+        INTRO,
+        _overview(),
+        CREDENTIALS.rstrip("\n"),
+        *(_section(kind) for kind in kinds.values()),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -43,19 +50,31 @@ def _overview() -> str:
     lines = ["| kind | vendor | base URL | chat APIs | other |", "| --- | --- | --- | --- | --- |"]
     for kind in providers.all_kinds().values():
         chats = ", ".join(_chats(kind))
-        others = ", ".join(sorted(op for op in kind.paths if op not in CHAT_STYLES and ":" not in op))
-        lines.append(f"| [`{kind.name}`](#{kind.name}) | {kind.title} | {_base(kind)} | {chats} | {others} |")
+        others = ", ".join(
+            sorted(op for op in kind.paths if op not in CHAT_STYLES and ":" not in op)
+        )
+        lines.append(
+            f"| [`{kind.name}`](#{kind.name}) | {kind.title} | {_base(kind)} | {chats} | {others} |"
+        )
     return "\n".join(lines)
 
 
 def _chats(kind: ProviderKind) -> list[str]:
-    return [f"{style} (preferred)" if style == kind.style else style for op, style in CHAT_STYLES.items() if op in kind.paths]
+    return [
+        f"{style} (preferred)" if style == kind.style else style
+        for op, style in CHAT_STYLES.items()
+        if op in kind.paths
+    ]
 
 
 def _base(kind: ProviderKind) -> str:
     if kind.base_url:
         return f"`{kind.base_url}`"
-    return "from options" if kind.base_from and any(k in kind.options for k in ("endpoint", "location", "region")) else "`api_base` needed"
+    return (
+        "from options"
+        if kind.base_from and any(k in kind.options for k in ("endpoint", "location", "region"))
+        else "`api_base` needed"
+    )
 
 
 def _section(kind: ProviderKind) -> str:
@@ -65,7 +84,9 @@ def _section(kind: ProviderKind) -> str:
         lines += ["", "| option | |", "| --- | --- |"]
         for name, option in kind.options.items():
             about = [option.help] if option.help else []
-            about += [f"one of {', '.join(f'`{c}`' for c in option.choices)}"] if option.choices else []
+            about += (
+                [f"one of {', '.join(f'`{c}`' for c in option.choices)}"] if option.choices else []
+            )
             about += ["required"] if option.required else []
             about += ["secret"] if option.secret else []
             lines.append(f"| `{name}` | {'; '.join(about)} |")
@@ -81,14 +102,20 @@ def _facts(kind: ProviderKind) -> list[str]:
     elif kind.base_url:
         facts.append("Paths are appended to `api_base` as it stands.")
     if quirks.refuses:
-        facts.append(f"Left out when a request of another style is written for it: {', '.join(f'`{f}`' for f in sorted(quirks.refuses))}.")
+        facts.append(
+            f"Left out when a request of another style is written for it: {', '.join(f'`{f}`' for f in sorted(quirks.refuses))}."
+        )
     if kind.model_quirks:
         facts.append("Some of its models refuse more; that is known by their names.")
     if kind.limits.index:
         told = sorted(kind.limits.remaining)
-        facts.append(f"Tells in headers what is left of its limits: {', '.join(told).replace('_', ' ')}.")
+        facts.append(
+            f"Tells in headers what is left of its limits: {', '.join(told).replace('_', ' ')}."
+        )
     if kind.probe is None and kind.probe_from is None:
-        facts.append("Has no call that tests a key free of charge: `pilotfish probe` only tests the connection.")
+        facts.append(
+            "Has no call that tests a key free of charge: `pilotfish probe` only tests the connection."
+        )
     return facts
 
 

@@ -1,4 +1,6 @@
-"""A certificate authority that lives as long as a test run, and servers whose certificates it signed."""
+"""A certificate authority that lives as long as a test run, and servers whose certificates it
+signed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ ISSUER = "test authority"
 
 
 class Authority:
-    """`ca_file` is what its clients trust; called with a name it gives the TLS context of a server of that name."""
+    """`ca_file` is what its clients trust; called with a name it gives the TLS context of a server
+    of that name.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -27,7 +31,11 @@ class Authority:
     def __call__(self, name: str) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
         pem = self._signed(name, key.public_key(), ca=False)
-        pem += key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        pem += key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
         path = self._folder / f"{name}.pem"
         path.write_bytes(pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -37,7 +45,18 @@ class Authority:
     def _signed(self, subject: str, key: ec.EllipticCurvePublicKey, *, ca: bool) -> bytes:
         now = datetime.datetime.now(datetime.UTC)
         names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in (subject, ISSUER)]
-        builder = x509.CertificateBuilder(names[1], names[0], key, x509.random_serial_number(), now, now + datetime.timedelta(days=1))
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(subject)]), critical=False)
+        builder = x509.CertificateBuilder(
+            names[1],
+            names[0],
+            key,
+            x509.random_serial_number(),
+            now,
+            now + datetime.timedelta(days=1),
+        )
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=ca, path_length=None), critical=True
+        )
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(subject)]), critical=False
+        )
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -1,4 +1,6 @@
-"""One kind's documented facts, as its fixture folder holds them, and the provider that a rules file with it compiles to."""
+"""One kind's documented facts, as its fixture folder holds them, and the provider that a rules file
+with it compiles to.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 from pilotfish import providers, tactics
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.rules.compile import compile_documents
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from planted import FIXTURES_KEY
 
 FOLDER = Path(__file__).parent / "fixtures" / "providers"
@@ -26,8 +28,13 @@ def case(kind: str) -> dict[str, Any]:
 def compiled(spec: dict[str, Any], model: str = "m") -> Service:
     """The service that a rules file with this provider compiles to."""
     rule = {"name": "r", "request_model": "asked", "services": [{"provider": "p", "model": model}]}
-    document = Document("test", {"providers": {"p": spec}, "rules": [rule]})
-    snapshot = compile_documents([document], kinds=providers.all_kinds(), tactics=tactics.all_tactics(), allow_inline_secrets=True)
+    document = RulesDocument("test", {"providers": {"p": spec}, "rules": [rule]})
+    snapshot = compile_documents(
+        [document],
+        kinds=providers.all_kinds(),
+        tactics=tactics.all_tactics(),
+        allow_inline_secrets=True,
+    )
     return snapshot.rules[0].services[0]
 
 

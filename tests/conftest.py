@@ -1,4 +1,6 @@
-"""What holds for all tests: a planted secret that comes out anywhere fails the test in which it does (`leaks.py`)."""
+"""What holds for all tests: a planted secret that comes out anywhere fails the test in which it
+does (`leaks.py`).
+"""
 
 from hypothesis import settings
 

@@ -1,6 +1,7 @@
 """A plugin that writes docs/faults.md from what the test run saw: run it so:
 
-    PYTHONPATH=tests python -m pytest -p fault_table --fault-table docs/faults.md tests/e2e/test_faults.py
+    PYTHONPATH=tests python -m pytest -p fault_table --fault-table docs/faults.md
+    tests/e2e/test_faults.py
 
 Not written where a fault failed or was left out: the page must not promise what was not seen.
 """
@@ -33,7 +34,11 @@ A broken stream is `error after a part of the text` where the rule says nothing 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-table", default="docs/faults.md", help="where the table of faults and results is written")
+    parser.addoption(
+        "--fault-table",
+        default="docs/faults.md",
+        help="where the table of faults and results is written",
+    )
 
 
 class Rows:
@@ -67,6 +72,13 @@ def _lines(fault: str, rows: list[list[str]]) -> list[str]:
     """One line for styles that fare alike."""
     results: dict[tuple[str, str], list[str]] = {}
     for style in STYLES:
-        told: Any = {relation: f"{result}: {attempts}" for at, relation, result, attempts in rows if at == style}
+        told: Any = {
+            relation: f"{result}: {attempts}"
+            for at, relation, result, attempts in rows
+            if at == style
+        }
         results.setdefault((told["same"], told["other"]), []).append(style)
-    return [f"| {fault} | {'all' if len(s) == len(STYLES) else ', '.join(s)} | {same} | {other} |" for (same, other), s in results.items()]
+    return [
+        f"| {fault} | {'all' if len(s) == len(STYLES) else ', '.join(s)} | {same} | {other} |"
+        for (same, other), s in results.items()
+    ]

@@ -1,6 +1,8 @@
-"""The faults: what an upstream does wrong, the rule it is met with, and what must come of it in every style. Plain data.
+"""The faults: what an upstream does wrong, the rule it is met with, and what must come of it in
+every style. Plain data.
 
-`first` and `second` are words of simulated models; what is said of attempts is `first OUTCOME`, `second OUTCOME` in order.
+`first` and `second` are words of simulated models; what is said of attempts is `first OUTCOME`,
+`second OUTCOME` in order.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ Said = Literal["all", "part", "nothing", "filtered", "part_or_all"]
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What must come of a case. `said`: how much of the vendor's fixed text the client has; `status`: of an answer that is an error
-    from the start (0: there is none, or it comes inside the stream); `usage`: the upstream told it."""
+    """What must come of a case. `said`: how much of the vendor's fixed text the client has;
+    `status`: of an answer that is an error from the start (0: there is none, or it comes inside the
+    stream); `usage`: the upstream told it."""
 
     said: Said = "all"
     status: int = 0
@@ -30,8 +33,9 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`unless`: what comes of it instead, by the upstream style of the first service or, with `second:` before it, of the second.
-    `resent`: so often may a connection that was reset have been taken for one that had grown stale, which is no attempt of its own."""
+    """`unless`: what comes of it instead, by the upstream style of the first service or, with
+    `second:` before it, of the second. `resent`: so often may a connection that was reset have been
+    taken for one that had grown stale, which is no attempt of its own."""
 
     title: str
     first: str
@@ -55,8 +59,12 @@ class Case:
 
     def expected(self, first: str, second: str) -> Expected:
         """For these upstream styles."""
-        base = Expected(said=self.said, status=self.status, attempts=self.attempts, rescued=self.rescued)
-        return replace(base, **(self.unless.get(first) or self.unless.get(f"second:{second}") or {}))
+        base = Expected(
+            said=self.said, status=self.status, attempts=self.attempts, rescued=self.rescued
+        )
+        return replace(
+            base, **(self.unless.get(first) or self.unless.get(f"second:{second}") or {})
+        )
 
 
 def both(**fields: Any) -> list[Case]:
@@ -70,13 +78,23 @@ LARGER = {"fallback_on": ["context_length"]}
 
 
 def overloaded(*then: str) -> dict[str, dict[str, Any]]:
-    """Google and Bedrock have one word for a rate limit and for having too much to do: that is asked again after a backoff."""
-    return {style: {"attempts": ("first overloaded",) * 3 + then} for style in ("google", "bedrock", "bedrock_claude")}
+    """Google and Bedrock have one word for a rate limit and for having too much to do: that is
+    asked again after a backoff.
+    """
+    return {
+        style: {"attempts": ("first overloaded",) * 3 + then}
+        for style in ("google", "bedrock", "bedrock_claude")
+    }
 
 
-PREFILL = ("anthropic", "google", "bedrock_claude")  # the styles whose vendors' unnamed models are asked to go on from an assistant's turn
+PREFILL = (
+    "anthropic",
+    "google",
+    "bedrock_claude",
+)  # the styles whose vendors' unnamed models are asked to go on from an assistant's turn
 
-# Responses has its finish in its terminal event: without it the stream is broken. Bedrock has the usage in its last event.
+# Responses has its finish in its terminal event: without it the stream is broken. Bedrock has the
+# usage in its last event.
 NO_DONE: dict[str, dict[str, Any]] = {
     "openai_responses": {"said": "part_or_all", "attempts": ("first broken_stream",)},
     "bedrock": {"usage": False},

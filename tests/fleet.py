@@ -12,11 +12,23 @@ from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.state.candidate import Candidate, ServiceState
 from pilotfish.core.state.ledger import Ledger
 
-KIND = ProviderKind(name="test", style="openai", paths={"chat": "/chat/completions"}, base_url="http://127.0.0.1:9/v1")
+KIND = ProviderKind(
+    name="test",
+    style="openai",
+    paths={"chat": "/chat/completions"},
+    base_url="http://127.0.0.1:9/v1",
+)
 
 
 def provider(name: str = "acme", **fields: Any) -> Provider:
-    return Provider(name=name, kind=KIND, base="http://127.0.0.1:9/v1", style="openai", paths=KIND.paths, **fields)
+    return Provider(
+        name=name,
+        kind=KIND,
+        base="http://127.0.0.1:9/v1",
+        style="openai",
+        paths=KIND.paths,
+        **fields,
+    )
 
 
 def service(model: str, at: Provider | None = None, **fields: Any) -> Service:
@@ -32,12 +44,20 @@ def candidate(model: str, at: Provider | None = None, **fields: Any) -> Candidat
 def fleet(models: str, weights: Sequence[float] | None = None, **fields: Any) -> list[Candidate]:
     """One candidate a word: `fleet("a b c")`."""
     names = models.split()
-    return [candidate(m, weight=w, **fields) for m, w in zip(names, weights or [1.0] * len(names), strict=True)]
+    return [
+        candidate(m, weight=w, **fields)
+        for m, w in zip(names, weights or [1.0] * len(names), strict=True)
+    ]
 
 
-def snapshot(*services: Service, limits: Limits | None = None, rule: str = "chat", **fields: Any) -> Snapshot:
+def snapshot(
+    *services: Service, limits: Limits | None = None, rule: str = "chat", **fields: Any
+) -> Snapshot:
     """One rule over these services."""
-    return Snapshot(rules=(Rule(name=rule, services=tuple(services), **fields),), providers={s.provider.name: s.provider for s in services})
+    return Snapshot(
+        rules=(Rule(name=rule, services=tuple(services), **fields),),
+        providers={s.provider.name: s.provider for s in services},
+    )
 
 
 def ledger_of(*services: Service) -> tuple[Ledger, list[Candidate], Rule]:
@@ -49,10 +69,20 @@ def ledger_of(*services: Service) -> tuple[Ledger, list[Candidate], Rule]:
 
 
 def measured(
-    c: Candidate, now: float, *, latency: float | None = None, ttft: float | None = None, speed: float | None = None, times: int = 1
+    c: Candidate,
+    now: float,
+    *,
+    latency: float | None = None,
+    ttft: float | None = None,
+    speed: float | None = None,
+    times: int = 1,
 ) -> None:
     for _ in range(times):
-        for value, samples in ((latency, c.state.latency), (ttft, c.state.ttft), (speed, c.state.speed)):
+        for value, samples in (
+            (latency, c.state.latency),
+            (ttft, c.state.ttft),
+            (speed, c.state.speed),
+        ):
             if value is not None:
                 samples.add(value, now)
 

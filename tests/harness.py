@@ -1,4 +1,6 @@
-"""What tests of the running proxy share: an App on loopback with rules from a text, and its log and metrics to look at."""
+"""What tests of the running proxy share: an App on loopback with rules from a text, and its log and
+metrics to look at.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from planted import CLIENT_KEY
 class Proxy:
     """A running App. `log` holds the access log's records as they are written."""
 
-    def __init__(self, app: App, rules: Path, lines: list[dict[str, Any]], http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, app: App, rules: Path, lines: list[dict[str, Any]], http: aiohttp.ClientSession
+    ) -> None:
         self.app, self.rules, self.log, self.http = app, rules, lines, http
 
     @property
@@ -33,23 +37,44 @@ class Proxy:
 
     async def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
         data = body if isinstance(body, bytes) else orjson.dumps(body)
-        head = {"content-type": "application/json", "authorization": f"Bearer {CLIENT_KEY}", **(headers or {})}
+        head = {
+            "content-type": "application/json",
+            "authorization": f"Bearer {CLIENT_KEY}",
+            **(headers or {}),
+        }
         async with self.http.post(self.base + path, data=data, headers=head) as answer:
-            return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
+            return Answer(
+                answer.status,
+                {k.lower(): v for k, v in answer.headers.items()},
+                await answer.read(),
+            )
 
     async def chat(self, model: str, text: str = "hello", **more: Any) -> Answer:
-        return await self.post("/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": text}], **more})
+        return await self.post(
+            "/v1/chat/completions",
+            {"model": model, "messages": [{"role": "user", "content": text}], **more},
+        )
 
     async def admin(self, path: str, body: Any = None) -> Answer:
         method = "GET" if body is None else "POST"
-        async with self.http.request(method, self.app.admin_base + path, data=None if body is None else orjson.dumps(body)) as answer:
-            return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
+        async with self.http.request(
+            method, self.app.admin_base + path, data=None if body is None else orjson.dumps(body)
+        ) as answer:
+            return Answer(
+                answer.status,
+                {k.lower(): v for k, v in answer.headers.items()},
+                await answer.read(),
+            )
 
     async def status(self) -> dict[str, Any]:
         return (await self.admin("/status")).json
 
     async def service(self, provider: str, model: str) -> dict[str, Any]:
-        return next(s for s in (await self.status())["services"] if (s["provider"], s["model"]) == (provider, model))
+        return next(
+            s
+            for s in (await self.status())["services"]
+            if (s["provider"], s["model"]) == (provider, model)
+        )
 
     async def series(self, name: str, **labels: str) -> list[float]:
         """The values of the samples of this name with these labels."""
@@ -92,21 +117,32 @@ class Answer:
         """The data of each SSE event, parsed where it is JSON."""
         found: list[Any] = []
         for block in self.text.replace("\r\n", "\n").split("\n\n"):
-            data = "\n".join(line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:"))
+            data = "\n".join(
+                line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")
+            )
             if data:
                 found.append(data if data == "[DONE]" else orjson.loads(data))
         return found
 
     def said(self) -> str:
         """The text of a Chat Completions stream."""
-        return "".join(c["delta"].get("content") or "" for e in self.events if e != "[DONE]" for c in e.get("choices", []))
+        return "".join(
+            c["delta"].get("content") or ""
+            for e in self.events
+            if e != "[DONE]"
+            for c in e.get("choices", [])
+        )
 
 
 @asynccontextmanager
-async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Proxy]:
-    """A proxy with these rules, in a file that may be changed while it runs; or with those at `paths`.
+async def proxied(
+    folder: Path, rules: str, *, paths: tuple[str, ...] = (), **settings: Any
+) -> AsyncIterator[Proxy]:
+    """A proxy with these rules, in a file that may be changed while it runs; or with those at
+    `paths`.
 
-    Whatever a test did with it, at its end it is asked for all that it tells of itself, so that `leaks` hears it.
+    Whatever a test did with it, at its end it is asked for all that it tells of itself, so that
+    `leaks` hears it.
     """
     path = folder / "rules.yaml"
     path.write_text(rules)
@@ -116,7 +152,9 @@ async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **se
         leaks.hear("the access log", data)
         lines.extend(orjson.loads(line) for line in data.splitlines())
 
-    chosen = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings)
+    chosen = Settings(
+        listen="127.0.0.1:0", admin_listen="127.0.0.1:0", config=paths or (str(path),), **settings
+    )
     app = App(chosen, access_log=AccessLog(write))
     async with app, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         proxy = Proxy(app, path, lines, http)
@@ -124,12 +162,19 @@ async def proxied(folder: Path, rules: str, *, paths: tuple[str, ...] = (), **se
         with suppress(aiohttp.ClientConnectionError):  # the test has stopped it already
             for told in ("/metrics", "/status", "/recent"):
                 await proxy.admin(told)
-        for what in (chosen, app.engine.snapshot, app.engine.links, [link.keys for link in app.engine.links.values()]):
+        for what in (
+            chosen,
+            app.engine.snapshot,
+            app.engine.links,
+            [link.keys for link in app.engine.links.values()],
+        ):
             leaks.hear("a repr", repr(what))
 
 
 class Process:
-    """`pilotfish proxy` as users start it. `base` and `admin` are its addresses, `said` what it wrote on stderr so far."""
+    """`pilotfish proxy` as users start it. `base` and `admin` are its addresses, `said` what it
+    wrote on stderr so far.
+    """
 
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         self.child = child
@@ -141,7 +186,10 @@ class Process:
         async for line in self.child.stderr:
             self.said.append(orjson.loads(line))
             if self.said[-1]["event"] == "listening":
-                self.base, self.admin = f"http://{self.said[-1]['listen']}", f"http://{self.said[-1]['admin']}"
+                self.base, self.admin = (
+                    f"http://{self.said[-1]['listen']}",
+                    f"http://{self.said[-1]['admin']}",
+                )
                 return
         raise AssertionError(f"the proxy ended before it listened: {self.said}")
 
@@ -168,7 +216,16 @@ async def process(folder: Path, rules: str, *args: str, **env: str) -> AsyncIter
 async def launched(*args: str, **env: str) -> AsyncIterator[Process]:
     """The same, its rules wherever the arguments say."""
     child = await asyncio.create_subprocess_exec(
-        *command("proxy", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json", *args),
+        *command(
+            "proxy",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+            *args,
+        ),
         env=environment(**env),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -1,11 +1,14 @@
-"""A pytest plugin that listens to everything the code under test puts out, and fails the test in which a planted secret comes out.
+"""A pytest plugin that listens to everything the code under test puts out, and fails the test in
+which a planted secret comes out.
 
-Heard are: stdout, stderr and logs of each test; output of child processes; every byte that the proxy sends its clients and
-that its admin port answers; every answer of the injector; access log lines; traces; what is kept in STATE_DIR; problems with rules; texts of exceptions, of
-pilotfish and of any that a test expects. And every request to a vendor, for the client's own key.
+Heard are: stdout, stderr and logs of each test; output of child processes; every byte that the
+proxy sends its clients and that its admin port answers; every answer of the injector; access log
+lines; traces; what is kept in STATE_DIR; problems with rules; texts of exceptions, of pilotfish and
+of any that a test expects. And every request to a vendor, for the client's own key.
 
-Two more things are held to: a secret that the code reads must carry the mark (else its leak would go unheard), and each worker of
-xdist fails its own tests, so that the run fails with the name of the test and the place of the leak.
+Two more things are held to: a secret that the code reads must carry the mark (else its leak would
+go unheard), and each worker of xdist fails its own tests, so that the run fails with the name of
+the test and the place of the leak.
 """
 
 from __future__ import annotations
@@ -46,7 +49,9 @@ def hear(place: str, data: object) -> None:
     raw = data if isinstance(data, bytes) else str(data).encode("utf-8", "replace")
     for mark in marks_in(raw):
         at = raw.index(mark)
-        note(f"{place}: {mark.decode()!r} in {raw[max(0, at - AROUND) : at + len(mark) + AROUND]!r}")
+        note(
+            f"{place}: {mark.decode()!r} in {raw[max(0, at - AROUND) : at + len(mark) + AROUND]!r}"
+        )
 
 
 def hear_piece(place: str, stream: tuple[int, object], data: bytes) -> None:
@@ -62,7 +67,9 @@ def note(what: str) -> None:
 
 
 def forgive(place: str) -> None:
-    """For the test of what is on purpose: forgets what was heard there, and there only. Fails if there was nothing."""
+    """For the test of what is on purpose: forgets what was heard there, and there only. Fails if
+    there was nothing.
+    """
     kept = [leak for leak in _leaks if not leak.startswith(f"{place}:")]
     assert len(kept) < len(_leaks), f"nothing was heard at {place!r}: {_leaks}"
     _leaks[:] = kept
@@ -81,7 +88,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         _tails.clear()
         if leaks:
             report.outcome = "failed"
-            report.longrepr = "\n".join(["a planted secret came out:", *leaks, str(report.longrepr or "")])
+            report.longrepr = "\n".join(
+                ["a planted secret came out:", *leaks, str(report.longrepr or "")]
+            )
     return report
 
 
@@ -101,7 +110,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     for leak in _leaks:
-        terminalreporter.write_line(f"after the last test, a planted secret came out: {leak}", red=True)
+        terminalreporter.write_line(
+            f"after the last test, a planted secret came out: {leak}", red=True
+        )
 
 
 # ---- where it listens
@@ -131,7 +142,11 @@ class _Overheard:
 
 
 def _listen_to_answers() -> None:
-    _wrap(Connection, "connection_made", lambda real: lambda self, transport: real(self, _Overheard(transport)))
+    _wrap(
+        Connection,
+        "connection_made",
+        lambda real: lambda self, transport: real(self, _Overheard(transport)),
+    )
 
     async def overheard(request: web.Request, response: web.StreamResponse) -> None:
         hear(f"{request.method} {request.path} of the injector", _head_and_body(response))
@@ -289,7 +304,9 @@ def _hold_to_the_mark() -> None:
     def fetched(real: Any) -> Any:
         def take(self: Any, token: Any) -> None:
             if not is_planted(token.value):
-                note(f"the fetched token of {self!r} holds no mark: tests make secrets with planted.planted()")
+                note(
+                    f"the fetched token of {self!r} holds no mark: tests make secrets with planted.planted()"
+                )
             real(self, token)
 
         return take
@@ -298,5 +315,12 @@ def _hold_to_the_mark() -> None:
     _wrap(ExpiringKey, "_take", fetched)
 
 
-for _listen in (_listen_to_answers, _listen_to_children, _listen_to_records, _listen_to_errors, _listen_to_requests, _hold_to_the_mark):
+for _listen in (
+    _listen_to_answers,
+    _listen_to_children,
+    _listen_to_records,
+    _listen_to_errors,
+    _listen_to_requests,
+    _hold_to_the_mark,
+):
     _listen()

@@ -1,7 +1,9 @@
-"""The vendors' own client libraries, each asked for one answer, and what it made of it: text, proper end, error, ids, usage, seams.
+"""The vendors' own client libraries, each asked for one answer, and what it made of it: text,
+proper end, error, ids, usage, seams.
 
-A `Listener` has one client of each ingress style for one proxy. `Heard` is the same for all of them, so that one assertion holds for
-every style: a client library that raises and one that hands out an error event have both been told.
+A `Listener` has one client of each ingress style for one proxy. `Heard` is the same for all of
+them, so that one assertion holds for every style: a client library that raises and one that hands
+out an error event have both been told.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ PROMPT = "hello"
 
 @dataclass
 class Heard:
-    """`seams`: what would tell a client that its answer was sewn together. `error`: what was raised, or the event that told of it."""
+    """`seams`: what would tell a client that its answer was sewn together. `error`: what was
+    raised, or the event that told of it.
+    """
 
     text: str = ""
     ended: bool = False
@@ -58,14 +62,18 @@ class Listener:
     def __init__(self, base: str) -> None:
         self.openai = openai.AsyncOpenAI(base_url=f"{base}/v1", api_key=CLIENT_KEY, max_retries=0)
         self.anthropic = anthropic.AsyncAnthropic(base_url=base, api_key=CLIENT_KEY, max_retries=0)
-        self.google = genai.Client(api_key=CLIENT_KEY, http_options=genai_types.HttpOptions(base_url=base))
+        self.google = genai.Client(
+            api_key=CLIENT_KEY, http_options=genai_types.HttpOptions(base_url=base)
+        )
         self.bedrock = boto3.client(
             "bedrock-runtime",
             region_name="us-east-1",
             endpoint_url=base,
             aws_access_key_id=CLIENT_KEY,
             aws_secret_access_key=CLIENT_KEY,
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50, read_timeout=50),
+            config=Config(
+                retries={"total_max_attempts": 1}, max_pool_connections=50, read_timeout=50
+            ),
         )
 
     async def aclose(self) -> None:
@@ -95,7 +103,8 @@ class Listener:
         except (OSError, BotoCoreError, genai_errors.UnknownApiResponseError, ValueError) as e:
             heard.error = f"{type(e).__name__}: {e}"
         except Exception as e:
-            # The transports below the libraries have errors of their own for a connection that broke off.
+            # The transports below the libraries have errors of their own for a connection that
+            # broke off.
             if type(e).__module__.split(".")[0] not in ("httpx", "httpcore", "urllib3", "aiohttp"):
                 raise
             heard.error = f"{type(e).__name__}: {e}"
@@ -103,7 +112,9 @@ class Listener:
 
 
 async def _parsed(raw: Any) -> Any:
-    """The answer behind a raw response: some of the libraries read it at once, some are asked to."""
+    """The answer behind a raw response: some of the libraries read it at once, some are asked
+    to.
+    """
     answer = raw.parse()
     return await answer if inspect.isawaitable(answer) else answer
 
@@ -114,7 +125,10 @@ async def _parsed(raw: Any) -> Any:
 async def _chat_stream(at: Listener, model: str, heard: Heard) -> None:
     roles = 0
     stream = await at.openai.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": PROMPT}], stream=True, stream_options={"include_usage": True}
+        model=model,
+        messages=[{"role": "user", "content": PROMPT}],
+        stream=True,
+        stream_options={"include_usage": True},
     )
     heard.status, heard.headers = stream.response.status_code, dict(stream.response.headers)
     async with stream:
@@ -135,7 +149,9 @@ async def _chat_stream(at: Listener, model: str, heard: Heard) -> None:
 
 
 async def _chat_whole(at: Listener, model: str, heard: Heard) -> None:
-    raw = await at.openai.chat.completions.with_raw_response.create(model=model, messages=[{"role": "user", "content": PROMPT}])
+    raw = await at.openai.chat.completions.with_raw_response.create(
+        model=model, messages=[{"role": "user", "content": PROMPT}]
+    )
     heard.status, heard.headers = raw.status_code, dict(raw.headers)
     answer = await _parsed(raw)
     choice = answer.choices[0]
@@ -163,14 +179,21 @@ async def _responses_stream(at: Listener, model: str, heard: Heard) -> None:
                 items.add(event.item_id)
             elif event.type in ("error", "response.failed"):
                 heard.error = event.type
-            elif event.type in ("response.created", "response.in_progress", "response.completed", "response.incomplete"):
+            elif event.type in (
+                "response.created",
+                "response.in_progress",
+                "response.completed",
+                "response.incomplete",
+            ):
                 heard.ids.add(event.response.id)
                 heard.models.add(event.response.model)
                 if event.type in ("response.completed", "response.incomplete"):
                     heard.ended, heard.finish = True, str(event.response.status)
                     heard.used(event.response.usage.output_tokens if event.response.usage else None)
                     if event.response.output_text != heard.text:
-                        heard.seams.append(f"the whole {event.response.output_text!r} is not the sum of its pieces {heard.text!r}")
+                        heard.seams.append(
+                            f"the whole {event.response.output_text!r} is not the sum of its pieces {heard.text!r}"
+                        )
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         heard.seams.append(f"sequence numbers {numbers}")
     heard.once(count.get("response.created", 0), "response.created")
@@ -194,7 +217,9 @@ async def _responses_whole(at: Listener, model: str, heard: Heard) -> None:
 
 async def _messages_stream(at: Listener, model: str, heard: Heard) -> None:
     started, open_block, blocks = 0, -1, 0
-    stream = await at.anthropic.messages.create(model=model, max_tokens=1000, messages=[{"role": "user", "content": PROMPT}], stream=True)
+    stream = await at.anthropic.messages.create(
+        model=model, max_tokens=1000, messages=[{"role": "user", "content": PROMPT}], stream=True
+    )
     heard.status, heard.headers = stream.response.status_code, dict(stream.response.headers)
     async with stream:
         async for event in stream:
@@ -204,7 +229,9 @@ async def _messages_stream(at: Listener, model: str, heard: Heard) -> None:
                 heard.models.add(event.message.model)
             elif event.type == "content_block_start":
                 if event.index != blocks or open_block != -1:
-                    heard.seams.append(f"block {event.index} begins, expected {blocks} with none open")
+                    heard.seams.append(
+                        f"block {event.index} begins, expected {blocks} with none open"
+                    )
                 open_block, blocks = event.index, blocks + 1
             elif event.type == "content_block_delta":
                 if event.index != open_block:
@@ -221,7 +248,9 @@ async def _messages_stream(at: Listener, model: str, heard: Heard) -> None:
 
 
 async def _messages_whole(at: Listener, model: str, heard: Heard) -> None:
-    raw = await at.anthropic.messages.with_raw_response.create(model=model, max_tokens=1000, messages=[{"role": "user", "content": PROMPT}])
+    raw = await at.anthropic.messages.with_raw_response.create(
+        model=model, max_tokens=1000, messages=[{"role": "user", "content": PROMPT}]
+    )
     heard.status, heard.headers = raw.status_code, dict(raw.headers)
     answer = await _parsed(raw)
     heard.text = "".join(b.text for b in answer.content if b.type == "text")
@@ -235,15 +264,24 @@ async def _messages_whole(at: Listener, model: str, heard: Heard) -> None:
 
 
 def _blocked(answer: genai_types.GenerateContentResponse, heard: Heard) -> None:
-    """A prompt that was not let in has no candidate: the block's reason is all there is, and the end."""
+    """A prompt that was not let in has no candidate: the block's reason is all there is, and the
+    end.
+    """
     if answer.prompt_feedback and answer.prompt_feedback.block_reason:
         heard.ended, heard.finish = True, answer.prompt_feedback.block_reason.value
 
 
 async def _google_stream(at: Listener, model: str, heard: Heard) -> None:
     finishes = 0
-    async for chunk in await at.google.aio.models.generate_content_stream(model=model, contents=PROMPT):
-        heard.status, heard.headers = 200, dict(chunk.sdk_http_response.headers or {}) if chunk.sdk_http_response else heard.headers
+    async for chunk in await at.google.aio.models.generate_content_stream(
+        model=model, contents=PROMPT
+    ):
+        heard.status, heard.headers = (
+            200,
+            dict(chunk.sdk_http_response.headers or {})
+            if chunk.sdk_http_response
+            else heard.headers,
+        )
         if chunk.response_id:
             heard.ids.add(chunk.response_id)
         if chunk.model_version:
@@ -265,10 +303,18 @@ async def _google_stream(at: Listener, model: str, heard: Heard) -> None:
 
 async def _google_whole(at: Listener, model: str, heard: Heard) -> None:
     answer = await at.google.aio.models.generate_content(model=model, contents=PROMPT)
-    heard.status, heard.headers = 200, dict(answer.sdk_http_response.headers or {}) if answer.sdk_http_response else {}
+    heard.status, heard.headers = (
+        200,
+        dict(answer.sdk_http_response.headers or {}) if answer.sdk_http_response else {},
+    )
     candidate = (answer.candidates or [genai_types.Candidate()])[0]
-    heard.text = "".join(p.text or "" for p in (candidate.content.parts or [])) if candidate.content else ""
-    heard.ended, heard.finish = True, candidate.finish_reason.value if candidate.finish_reason else ""
+    heard.text = (
+        "".join(p.text or "" for p in (candidate.content.parts or [])) if candidate.content else ""
+    )
+    heard.ended, heard.finish = (
+        True,
+        candidate.finish_reason.value if candidate.finish_reason else "",
+    )
     _blocked(answer, heard)
     heard.ids.add(answer.response_id or "")
     heard.models.add(answer.model_version or "")
@@ -279,7 +325,9 @@ async def _google_whole(at: Listener, model: str, heard: Heard) -> None:
 
 
 def _converse_stream(at: Listener, model: str, heard: Heard) -> None:
-    answer = at.bedrock.converse_stream(modelId=model, messages=[{"role": "user", "content": [{"text": PROMPT}]}])
+    answer = at.bedrock.converse_stream(
+        modelId=model, messages=[{"role": "user", "content": [{"text": PROMPT}]}]
+    )
     heard.status, heard.headers = 200, answer["ResponseMetadata"]["HTTPHeaders"]
     starts = stops = 0
     with closing(answer["stream"]) as stream:
@@ -300,7 +348,9 @@ def _converse_stream(at: Listener, model: str, heard: Heard) -> None:
 
 
 def _converse_whole(at: Listener, model: str, heard: Heard) -> None:
-    answer = at.bedrock.converse(modelId=model, messages=[{"role": "user", "content": [{"text": PROMPT}]}])
+    answer = at.bedrock.converse(
+        modelId=model, messages=[{"role": "user", "content": [{"text": PROMPT}]}]
+    )
     heard.status, heard.headers = 200, answer["ResponseMetadata"]["HTTPHeaders"]
     heard.text = "".join(b.get("text", "") for b in answer["output"]["message"]["content"])
     heard.ended, heard.finish = True, answer["stopReason"]

@@ -1,4 +1,6 @@
-"""A redis-server of the test's own, on a socket file: started, stopped, frozen, and started again empty."""
+"""A redis-server of the test's own, on a socket file: started, stopped, frozen, and started again
+empty.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,21 @@ class RedisServer:
 
     async def start(self) -> None:
         """Without any data: it keeps none."""
-        arguments = ("--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no", "--dir", str(self._folder))
-        self._process = await asyncio.create_subprocess_exec(self._program, *arguments, stdout=asyncio.subprocess.DEVNULL)
+        arguments = (
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self._socket),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(self._folder),
+        )
+        self._process = await asyncio.create_subprocess_exec(
+            self._program, *arguments, stdout=asyncio.subprocess.DEVNULL
+        )
         async with redis.asyncio.from_url(self.url) as client:
             for _ in range(2000):
                 try:

@@ -1,4 +1,6 @@
-"""A few kinds and tactics of the tests' own, and short ways from text to a snapshot or its problems."""
+"""A few kinds and tactics of the tests' own, and short ways from text to a snapshot or its
+problems.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pilotfish.core.model.provider import OPENAI_PATHS, Auth, Option, ProviderKi
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.model.tactic import Params
 from pilotfish.core.rules.compile import compile_documents
-from pilotfish.core.rules.documents import Document, documents_of_text
+from pilotfish.core.rules.documents import RulesDocument, documents_of_text
 from pilotfish.errors import Problem, RuleError
 
 
@@ -32,8 +34,8 @@ class _Adaptive:
     def order(self, usable: Sequence[Any], memory: Any, now: float, rng: Any) -> Sequence[Any]:
         return usable
 
-    def taken(self, candidate: Any, usable: Sequence[Any], memory: Any, now: float) -> None: ...
-    def figure(self, candidate: Any, memory: Any, now: float) -> str:
+    def on_picked(self, candidate: Any, usable: Sequence[Any], memory: Any, now: float) -> None: ...
+    def explain_score(self, candidate: Any, memory: Any, now: float) -> str:
         return ""
 
 
@@ -54,7 +56,9 @@ _KINDS = [
         base_url="https://api.openai.example/v1",
         version="/v1",
         options={"api": Option(choices=("completions", "responses")), "base_url": Option()},
-        style_from=lambda options: "openai_responses" if options.get("api") == "responses" else "openai",
+        style_from=lambda options: (
+            "openai_responses" if options.get("api") == "responses" else "openai"
+        ),
         model_quirks=lambda model: Quirks(system_role=False) if model.startswith("o1") else None,
     ),
     ProviderKind(
@@ -72,8 +76,16 @@ _KINDS = [
         options={"base_url": Option(), "headers": Option(type=dict)},
         base_from=lambda options: "",
     ),
-    ProviderKind("local", "openai", OPENAI_PATHS, base_url="http://127.0.0.1:9/v1", needs_key=False),
-    ProviderKind("groq", "openai", OPENAI_PATHS, base_url="https://groq.example/openai/v1", version="/openai/v1"),
+    ProviderKind(
+        "local", "openai", OPENAI_PATHS, base_url="http://127.0.0.1:9/v1", needs_key=False
+    ),
+    ProviderKind(
+        "groq",
+        "openai",
+        OPENAI_PATHS,
+        base_url="https://groq.example/openai/v1",
+        version="/openai/v1",
+    ),
     ProviderKind(
         "cloud",
         "openai",
@@ -101,7 +113,7 @@ providers:
 """
 
 
-def documents(*texts: str) -> list[Document]:
+def documents(*texts: str) -> list[RulesDocument]:
     """Each text as a file: `1.yaml`, `2.yaml`, ..."""
     return [d for i, text in enumerate(texts, 1) for d in documents_of_text(f"{i}.yaml", text)]
 

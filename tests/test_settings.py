@@ -20,7 +20,9 @@ def test_every_wrong_setting_is_named_on_one_line(monkeypatch):
 
 @pytest.mark.parametrize("name", ["a/b/c", "/b", "a/"])
 def test_what_is_no_configmaps_name(name):
-    with pytest.raises(StartError, match=f"PILOTFISH_CONFIGMAPS: expected \\[namespace/]name, found '{name}'$"):
+    with pytest.raises(
+        StartError, match=f"PILOTFISH_CONFIGMAPS: expected \\[namespace/]name, found '{name}'$"
+    ):
         read_settings({"configmaps": f"good,{name}"})
 
 
@@ -46,8 +48,15 @@ def test_addresses(text, found, shown):
 def test_the_defaults_are_the_contracts(monkeypatch):
     settings = read_settings()
     assert (settings.listen, settings.admin_listen) == ("127.0.0.1:14000", "0.0.0.0:14001")
-    assert (settings.drain_seconds, settings.max_body_bytes, settings.max_in_flight) == (30, 32 * 1024 * 1024, 1000)
-    assert (settings.allow_inline_secrets, settings.secrets_dir) == (False, "/var/run/pilotfish/secrets")
+    assert (settings.drain_seconds, settings.max_body_bytes, settings.max_in_flight) == (
+        30,
+        32 * 1024 * 1024,
+        1000,
+    )
+    assert (settings.allow_inline_secrets, settings.secrets_dir) == (
+        False,
+        "/var/run/pilotfish/secrets",
+    )
 
 
 def test_a_flag_wins_over_the_environment_and_an_empty_variable_is_none(monkeypatch):
@@ -55,7 +64,11 @@ def test_a_flag_wins_over_the_environment_and_an_empty_variable_is_none(monkeypa
     monkeypatch.setenv("PILOTFISH_LISTEN", "127.0.0.1:1")
     monkeypatch.setenv("PILOTFISH_MAX_IN_FLIGHT", "")
     settings = read_settings({"listen": "127.0.0.1:2", "config": None})
-    assert (settings.listen, settings.config, settings.max_in_flight) == ("127.0.0.1:2", ("a.yaml", "b"), 1000)
+    assert (settings.listen, settings.config, settings.max_in_flight) == (
+        "127.0.0.1:2",
+        ("a.yaml", "b"),
+        1000,
+    )
 
 
 def test_logs_are_json_where_nobody_looks(capsys):

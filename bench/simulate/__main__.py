@@ -8,14 +8,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bench.simulate.baselines import LowestLatency, Oracle, PlainLeastBusy, PlainRoundRobin, PowerOfTwo
+from bench.simulate.baselines import (
+    LowestLatency,
+    Oracle,
+    PlainLeastBusy,
+    PlainRoundRobin,
+    PowerOfTwo,
+)
 from bench.simulate.proxies import Result, simulate
 from bench.simulate.vendors import World
 from bench.simulate.workloads import WORKLOADS, Workload
 
 from pilotfish.tactics import all_tactics
 
-HEAD = ("tactic", "errors %", "TTFT p50 ms", "p95", "p99", "p99 / oracle", "429s in vain %", "fairness", "$ / 1000")
+HEAD = (
+    "tactic",
+    "errors %",
+    "TTFT p50 ms",
+    "p95",
+    "p99",
+    "p99 / oracle",
+    "429s in vain %",
+    "fairness",
+    "$ / 1000",
+)
 
 
 def choices() -> dict[str, Callable[[World], Any]]:
@@ -64,7 +80,12 @@ def row(name: str, workload: Workload, runs: list[Result], oracle_p99: float) ->
 
 
 def table(workload: Workload, seeds: int) -> str:
-    lines = [f"### {workload.name}", "", "| " + " | ".join(HEAD) + " |", "| --- |" + " ---: |" * (len(HEAD) - 1)]
+    lines = [
+        f"### {workload.name}",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "| --- |" + " ---: |" * (len(HEAD) - 1),
+    ]
     oracle_p99 = float("nan")
     for name, tactic_of in choices().items():
         runs = [simulate(workload, tactic_of, seed) for seed in range(1, seeds + 1)]
@@ -76,8 +97,12 @@ def table(workload: Workload, seeds: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("workloads", nargs="*", help=f"of {', '.join(w.name for w in WORKLOADS)}; default all")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each, over which the figures are taken")
+    parser.add_argument(
+        "workloads", nargs="*", help=f"of {', '.join(w.name for w in WORKLOADS)}; default all"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="runs of each, over which the figures are taken"
+    )
     args = parser.parse_args()
     for workload in WORKLOADS:
         if not args.workloads or workload.name in args.workloads:

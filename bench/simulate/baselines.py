@@ -14,22 +14,28 @@ from pilotfish.core.state.candidate import Candidate
 class Baseline:
     """No parameters and nothing to explain."""
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         return ""
 
 
 class Oracle(Baseline):
-    """Knows every brown-out, outage, limit, cold start and queue, over all proxies, when it chooses; only the dice it does not know."""
+    """Knows every brown-out, outage, limit, cold start and queue, over all proxies, when it
+    chooses; only the dice it does not know.
+    """
 
     name = "(oracle)"
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         return sorted(usable, key=lambda c: self._wait(c.service.model, now))
 
     def _wait(self, name: str, now: float) -> float:
@@ -42,11 +48,15 @@ class Oracle(Baseline):
 class PlainRoundRobin(Baseline):
     name = "(round robin)"
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         at = memory.get("n", 0) % len(usable)
         return [*usable[at:], *usable[:at]]
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         memory["n"] = memory.get("n", 0) + 1
 
 
@@ -55,16 +65,22 @@ class PlainLeastBusy(Baseline):
 
     name = "(least busy)"
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         return first(usable, min(usable, key=lambda c: c.state.in_flight))
 
 
 class LowestLatency(Baseline):
-    """The lowest average of the last hundred, never looking at another: herds, and never finds out that a service has recovered."""
+    """The lowest average of the last hundred, never looking at another: herds, and never finds out
+    that a service has recovered.
+    """
 
     name = "(lowest latency)"
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         return first(usable, min(usable, key=lambda c: c.state.latency.average(now) or 0.0))
 
 
@@ -73,6 +89,8 @@ class PowerOfTwo(Baseline):
 
     name = "(power of two)"
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         one, two = (usable[int(rng.random() * len(usable))] for _ in range(2))
         return first(usable, one if one.state.in_flight <= two.state.in_flight else two)

@@ -1,4 +1,6 @@
-"""One run: several proxies with the real plan, dispatch and ledger between made-up clients and made-up vendors, in virtual time."""
+"""One run: several proxies with the real plan, dispatch and ledger between made-up clients and
+made-up vendors, in virtual time.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,27 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
-from pilotfish.core.routing.dispatch import Answer, Break, Cancel, Command, Dispatch, Relay, Start, WakeAt
-from pilotfish.core.routing.plan import Desk, Plan
+from pilotfish.core.routing.dispatch import (
+    BreakStream,
+    Cancel,
+    Command,
+    Dispatch,
+    Relay,
+    ReplyFailure,
+    StartAttempt,
+    WakeAt,
+)
+from pilotfish.core.routing.plan import Plan, RuleState
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.headroom import Told
+from pilotfish.core.state.headroom import VendorLimits
 from pilotfish.core.state.ledger import Ledger, Timings
 
-KIND = ProviderKind(name="simulated", style="openai", paths={"chat": "/chat/completions"}, base_url="http://127.0.0.1:9")
+KIND = ProviderKind(
+    name="simulated",
+    style="openai",
+    paths={"chat": "/chat/completions"},
+    base_url="http://127.0.0.1:9",
+)
 INPUT_TOKENS = 1000
 PROBE_S = 0.05
 DICE_SIGMA = 0.25  # of the logarithm of a request's time to first token
@@ -67,14 +83,16 @@ class Proxy:
     def __init__(self, rule: Rule, clock: Clock, world: World, seed: int, result: Result) -> None:
         self.rule, self.clock, self.world, self.result = rule, clock, world, result
         self.ledger = Ledger()
-        self.ledger.adopt(Snapshot(rules=(rule,), providers={s.provider.name: s.provider for s in rule.services}))
-        self.desk = Desk(rule, self.ledger)
+        self.ledger.adopt(
+            Snapshot(rules=(rule,), providers={s.provider.name: s.provider for s in rule.services})
+        )
+        self.rule_state = RuleState(rule, self.ledger)
         self.rng = random.Random(seed)
 
     def probe_due(self) -> None:
         """As the background prober does: one cheap call per service whose time out is over."""
         now = self.clock.now
-        for c in self.desk.own.all:
+        for c in self.rule_state.own.all:
             if c.state.health.is_due(now):
                 c.state.health.probe()
                 self.clock.at(now + PROBE_S, lambda c=c: self._probed(c))  # type: ignore[misc]  # bound now, not later
@@ -83,7 +101,9 @@ class Proxy:
         now = self.clock.now
         if self.world.is_down(c.service.model, now):
             rules = {"health": self.rule.health, "cooldown": self.rule.cooldown}
-            c.state.health.failed(Outcome.OVERLOADED, wait_s=None, reason="probe", began=now, now=now, **rules)  # type: ignore[arg-type]
+            c.state.health.failed(
+                Outcome.OVERLOADED, wait_s=None, reason="probe", began=now, now=now, **rules
+            )  # type: ignore[arg-type]
         else:
             c.state.health.recover()
 
@@ -98,8 +118,10 @@ class Request:
         self.proxy, self.clock, self.world = proxy, proxy.clock, proxy.world
         self.output_tokens, self.dice = output_tokens, dice
         self.came = self.clock.now
-        plan = Plan(proxy.desk, proxy.ledger, op="chat", tokens=INPUT_TOKENS, rng=proxy.rng)
-        self.dispatch = Dispatch(plan, deadline=self.came + proxy.rule.timeouts.total_s, streams=True)
+        plan = Plan(proxy.rule_state, proxy.ledger, op="chat", tokens=INPUT_TOKENS, rng=proxy.rng)
+        self.dispatch = Dispatch(
+            plan, deadline=self.came + proxy.rule.timeouts.total_s, streams=True
+        )
         self.running: dict[int, tuple[Candidate, float]] = {}
         self.spoken: set[int] = set()
         self.wake = 0
@@ -110,7 +132,7 @@ class Request:
 
     def obey(self, commands: Iterable[Command]) -> None:
         for command in commands:
-            if isinstance(command, Start):
+            if isinstance(command, StartAttempt):
                 self.start(command.n, command.candidate)
             elif isinstance(command, Relay):
                 self.proxy.result.ttfts.append(self.clock.now - self.came)
@@ -119,12 +141,12 @@ class Request:
             elif isinstance(command, WakeAt):
                 self.wake += 1
                 self.clock.at(command.at, lambda wake=self.wake: self.woke(wake))  # type: ignore[misc]  # bound now, not later
-            elif isinstance(command, (Answer, Break)):
+            elif isinstance(command, (ReplyFailure, BreakStream)):
                 self.proxy.result.errors += 1
 
     def woke(self, wake: int) -> None:
         if wake == self.wake and not self.dispatch.over:
-            self.obey(self.dispatch.woke(self.clock.now))
+            self.obey(self.dispatch.on_timer(self.clock.now))
 
     def start(self, n: int, c: Candidate) -> None:
         now, name, result = self.clock.now, c.service.model, self.proxy.result
@@ -133,15 +155,22 @@ class Request:
         reply = self.world.ask(name, now, self.output_tokens, self.dice)
         result.asked[name] += 1
         if reply.status == 429 and any(
-            self.world.left(o, now) != 0 and not self.world.is_down(o, now) for o in self.world.vendors if o != name
+            self.world.left(o, now) != 0 and not self.world.is_down(o, now)
+            for o in self.world.vendors
+            if o != name
         ):
             result.in_vain += 1
         self.world.in_flight[name] = self.world.in_flight.get(name, 0) + 1
         self.running[n] = (c, now)
         if reply.status == 200:
-            self.clock.at(now + min(reply.ttft_s, self.proxy.rule.timeouts.first_token_s), lambda: self.spoke(n, reply))
+            self.clock.at(
+                now + min(reply.ttft_s, self.proxy.rule.timeouts.first_token_s),
+                lambda: self.spoke(n, reply),
+            )
         else:
-            self.clock.at(now + reply.total_s, lambda: self.failed(n, OUTCOMES[reply.status], reply))
+            self.clock.at(
+                now + reply.total_s, lambda: self.failed(n, OUTCOMES[reply.status], reply)
+            )
 
     def spoke(self, n: int, reply: Reply) -> None:
         if n not in self.running:
@@ -152,32 +181,46 @@ class Request:
             self.failed(n, Outcome.TIMEOUT, reply)
             return
         if reply.remaining is not None:
-            c.state.headroom.observe(Told(remaining={"requests": reply.remaining}, reset_s={"requests": reply.reset_s}), now)
-        self.proxy.ledger.spoke(c, began, now)
+            c.state.headroom.observe(
+                VendorLimits(
+                    remaining={"requests": reply.remaining}, reset_s={"requests": reply.reset_s}
+                ),
+                now,
+            )
+        self.proxy.ledger.on_first_token(c, began, now)
         self.spoken.add(n)
         self.clock.at(began + reply.total_s, lambda: self.completed(n, reply))
-        self.obey(self.dispatch.spoke(n, now))
+        self.obey(self.dispatch.on_first_token(n, now))
 
     def completed(self, n: int, reply: Reply) -> None:
         if n in self.running:
             speed = self.output_tokens / max(1e-9, reply.total_s - reply.ttft_s)
             self.over(n, Outcome.SERVED, None, Timings(reply.total_s, reply.ttft_s, speed))
-            self.obey(self.dispatch.completed(n, self.clock.now))
+            self.obey(self.dispatch.on_complete(n, self.clock.now))
 
     def failed(self, n: int, outcome: Outcome, reply: Reply) -> None:
         if n in self.running:
-            failure = Failure(outcome=outcome, status=reply.status, message="simulated", wait_s=reply.retry_after_s)
+            failure = Failure(
+                outcome=outcome,
+                status=reply.status,
+                message="simulated",
+                wait_s=reply.retry_after_s,
+            )
             self.over(n, outcome, failure, None)
-            self.obey(self.dispatch.failed(n, failure, self.clock.now))
+            self.obey(self.dispatch.on_failure(n, failure, self.clock.now))
 
-    def over(self, n: int, outcome: Outcome, failure: Failure | None, timings: Timings | None) -> None:
+    def over(
+        self, n: int, outcome: Outcome, failure: Failure | None, timings: Timings | None
+    ) -> None:
         c, began = self.running.pop(n)
         proxy, now = self.proxy, self.clock.now
         self.world.in_flight[c.service.model] -= 1
         usage, cost = None, 0.0
         if outcome is Outcome.SERVED and c.service.price is not None:
             usage = Usage(input=INPUT_TOKENS, output=self.output_tokens)
-            cost = (INPUT_TOKENS * c.service.price.input + self.output_tokens * c.service.price.output) / 1e6
+            cost = (
+                INPUT_TOKENS * c.service.price.input + self.output_tokens * c.service.price.output
+            ) / 1e6
             proxy.result.cost_usd += cost
         proxy.ledger.finish(
             c, proxy.rule, key=0, tokens=INPUT_TOKENS, outcome=outcome, failure=failure, usage=usage,
@@ -186,11 +229,15 @@ class Request:
 
 
 def simulate(workload: Workload, tactic_of: Callable[[World], Any], seed: int = 1) -> Result:
-    """The whole workload with one tactic. The same seed gives every tactic the same requests at the same times."""
+    """The whole workload with one tactic. The same seed gives every tactic the same requests at the
+    same times.
+    """
     world, clock, result = World({v.name: v for v in workload.vendors}), Clock(), Result()
     services = tuple(
         Service(
-            provider=Provider(name=v.name, kind=KIND, base=KIND.base_url, style="openai", paths=KIND.paths),
+            provider=Provider(
+                name=v.name, kind=KIND, base=KIND.base_url, style="openai", paths=KIND.paths
+            ),
             model=v.name,
             rule="chat",
             weight=v.weight,

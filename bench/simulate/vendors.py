@@ -1,4 +1,6 @@
-"""Vendors as they behave on good and bad days: speed, brown-outs, flapping, rate limits, cold starts. Times in seconds."""
+"""Vendors as they behave on good and bad days: speed, brown-outs, flapping, rate limits, cold
+starts. Times in seconds.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from pilotfish.core.model.service import Price
 
 @dataclass(frozen=True)
 class Vendor:
-    """What one service is like. `capacity`: requests in flight at which it takes twice as long to speak."""
+    """What one service is like. `capacity`: requests in flight at which it takes twice as long to
+    speak.
+    """
 
     name: str
     ttft_s: float = 0.4
@@ -20,7 +24,9 @@ class Vendor:
     price: Price = Price(input=1.0, output=4.0)
     weight: float = 1.0
     brownouts: tuple[tuple[float, float, float], ...] = ()  # (from, to, how many times slower)
-    flapping: tuple[float, float] | None = None  # (seconds up, seconds down): answers 503 while down
+    flapping: tuple[float, float] | None = (
+        None  # (seconds up, seconds down): answers 503 while down
+    )
     per_minute: int | None = None  # 429 with Retry-After beyond it
     limit_headers: bool = False  # tells what is left with every answer
     cold_after_s: float | None = None  # idle for so long: the next request pays `cold_s`
@@ -28,7 +34,9 @@ class Vendor:
 
 
 class Reply(NamedTuple):
-    """What a request will get: a status now, or content after `ttft_s` and the end after `total_s`."""
+    """What a request will get: a status now, or content after `ttft_s` and the end after
+    `total_s`.
+    """
 
     status: int
     ttft_s: float
@@ -40,7 +48,9 @@ class Reply(NamedTuple):
 
 @dataclass
 class World:
-    """The vendors' side of the simulation, shared by all proxies: they see nothing of each other but what it does to the vendors."""
+    """The vendors' side of the simulation, shared by all proxies: they see nothing of each other
+    but what it does to the vendors.
+    """
 
     vendors: dict[str, Vendor]
     in_flight: dict[str, int] = field(default_factory=dict)
@@ -68,18 +78,31 @@ class World:
         for start, end, factor in vendor.brownouts:
             if start <= now < end:
                 ttft *= factor
-        if vendor.cold_after_s is not None and now - self._last.get(name, -1e9) > vendor.cold_after_s and not self.in_flight.get(name):
+        if (
+            vendor.cold_after_s is not None
+            and now - self._last.get(name, -1e9) > vendor.cold_after_s
+            and not self.in_flight.get(name)
+        ):
             ttft += vendor.cold_s
         return ttft
 
     def ask(self, name: str, now: float, tokens_out: int, dice: float) -> Reply:
-        """A request arrives. `dice` multiplies its time to first token (long prompts take longer everywhere)."""
+        """A request arrives. `dice` multiplies its time to first token (long prompts take longer
+        everywhere).
+        """
         vendor = self.vendors[name]
         if self.is_down(name, now):
             return Reply(503, 0.05, 0.05)
         left = self.left(name, now)
         if left is not None and left <= 0:
-            return Reply(429, 0.05, 0.05, self._minute[name][0] + 60.0 - now, 0, self._minute[name][0] + 60.0 - now)
+            return Reply(
+                429,
+                0.05,
+                0.05,
+                self._minute[name][0] + 60.0 - now,
+                0,
+                self._minute[name][0] + 60.0 - now,
+            )
         ttft = self.expected_ttft(name, now) * dice
         self._last[name] = now
         if left is not None:

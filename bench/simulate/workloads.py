@@ -21,7 +21,9 @@ LIMITED = (
 
 @dataclass(frozen=True)
 class Workload:
-    """`rate` requests a second in all, over `proxies` that know nothing of each other, for `seconds`."""
+    """`rate` requests a second in all, over `proxies` that know nothing of each other, for
+    `seconds`.
+    """
 
     name: str
     vendors: tuple[Vendor, ...]
@@ -34,7 +36,12 @@ class Workload:
 WORKLOADS = (
     Workload(
         "steady",
-        (Vendor("a", 0.30, price=DEAR), Vendor("b", 0.35, price=USUAL), Vendor("c", 0.45, price=CHEAP), Vendor("d", 0.60, 50, price=CHEAP)),
+        (
+            Vendor("a", 0.30, price=DEAR),
+            Vendor("b", 0.35, price=USUAL),
+            Vendor("c", 0.45, price=CHEAP),
+            Vendor("d", 0.60, 50, price=CHEAP),
+        ),
     ),
     Workload(  # the two fastest slow down twentyfold, one after the other and once both at a time
         "brown-out",
@@ -58,7 +65,12 @@ WORKLOADS = (
     Workload("rate limits, four proxies", LIMITED),
     Workload(  # near the vendors' capacity, where sending all to the fastest makes it the slowest
         "crowded",
-        (Vendor("a", 0.30, capacity=20), Vendor("b", 0.35, capacity=20), Vendor("c", 0.40, capacity=20), Vendor("d", 0.45, capacity=20)),
+        (
+            Vendor("a", 0.30, capacity=20),
+            Vendor("b", 0.35, capacity=20),
+            Vendor("c", 0.40, capacity=20),
+            Vendor("d", 0.45, capacity=20),
+        ),
         rate=40.0,
     ),
     Workload(  # serverless: whoever was left alone for half a minute sleeps

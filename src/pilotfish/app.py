@@ -1,4 +1,6 @@
-"""How the proxy is put together: what is built, in which order it starts and stops. Read this first."""
+"""How the proxy is put together: what is built, in which order it starts and stops. Read this
+first.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from pilotfish.admin.routes import Admin
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.credentials import CredentialError, CredentialStore, Surroundings, problems_of
+from pilotfish.credentials import CredentialContext, CredentialError, CredentialStore, problems_of
 from pilotfish.credentials.static import StaticKey
 from pilotfish.errors import Problem, StartError
 from pilotfish.http1.server import Server
@@ -32,11 +34,11 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.prober import Prober
 from pilotfish.settings import Address, Settings, address
 from pilotfish.sources.files import fingerprint, load_files, watch_files
-from pilotfish.sources.store import RulesKeeper
+from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import process
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 if TYPE_CHECKING:
     from pilotfish.shared.state_file import StateKeeper
@@ -55,16 +57,20 @@ LAST_SPANS_S = 5.0
 
 
 class App:
-    """One proxy. `start`, then `run_until(stop)`, or as an async context manager in tests and the demo."""
+    """One proxy. `start`, then `run_until(stop)`, or as an async context manager in tests and the
+    demo.
+    """
 
     def __init__(self, settings: Settings, *, access_log: AccessLog | None = None) -> None:
         self.settings = settings
-        self.meters = Meters()
-        self.log = access_log or AccessLog(enabled=settings.access_log, sample=settings.access_log_sample)
-        self.surroundings = Surroundings(secrets_dir=settings.secrets_dir)
-        self.credentials = CredentialStore(self.surroundings)
+        self.registry = Registry()
+        self.log = access_log or AccessLog(
+            enabled=settings.access_log, sample=settings.access_log_sample
+        )
+        self.context = CredentialContext(secrets_dir=settings.secrets_dir)
+        self.credentials = CredentialStore(self.context)
         self.engine = Engine(
-            self.meters,
+            self.registry,
             self.log,
             lambda p: self.credentials.of(p).keys,
             max_in_flight=settings.max_in_flight,
@@ -72,11 +78,23 @@ class App:
         )
         if settings.otlp_endpoint:
             self.engine.tracer = _tracer(settings.otlp_endpoint)
-        self.keeper = RulesKeeper(self._adopt, self.meters, allow_inline_secrets=settings.allow_inline_secrets)
-        self.keeper.unmet, self.keeper.warnings = self._unmet, self._warnings
-        self.server = Server(self.engine.handle, self.engine.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
-        self.site = Admin(self.engine, self.keeper).site()
-        self.admin_server = Server(self.site.handle, self.site.refuse, max_body_bytes=settings.max_body_bytes, clock=time.monotonic)
+        self.store = RulesStore(
+            self._adopt, self.registry, allow_inline_secrets=settings.allow_inline_secrets
+        )
+        self.store.unmet_requirements, self.store.warnings = self._unmet, self._warnings
+        self.server = Server(
+            self.engine.handle,
+            self.engine.refuse,
+            max_body_bytes=settings.max_body_bytes,
+            clock=time.monotonic,
+        )
+        self.site = Admin(self.engine, self.store).site()
+        self.admin_server = Server(
+            self.site.handle,
+            self.site.refuse,
+            max_body_bytes=settings.max_body_bytes,
+            clock=time.monotonic,
+        )
         self.state = self._state_keeper(Path(settings.state_dir)) if settings.state_dir else None
         self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
@@ -84,8 +102,8 @@ class App:
         self._admin_listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
-        self.meters[s.BUILD_INFO].number(__version__).set(1)
-        self.meters.figures = process.figures
+        self.registry[s.BUILD_INFO].number(__version__).set(1)
+        self.registry.figures = process.figures
 
     def _state_keeper(self, folder: Path) -> StateKeeper:
         from pilotfish.shared.state_file import StateKeeper
@@ -96,9 +114,11 @@ class App:
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)
-        if self.state is not None and self.keeper.snapshot is None:
+        if self.state is not None and self.store.snapshot is None:
             self.state.restore()
-        closing = asyncio.get_running_loop().create_task(self.credentials.adopt(snapshot.providers.values()), name="credentials")
+        closing = asyncio.get_running_loop().create_task(
+            self.credentials.adopt(snapshot.providers.values()), name="credentials"
+        )
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -106,7 +126,10 @@ class App:
         """What these rules need and this installation has not: they must not come into force."""
         found = []
         for name, provider in snapshot.providers.items():
-            found += [Problem(", ".join(snapshot.sources), f"providers.{name}", text) for text in problems_of(provider, self.surroundings)]
+            found += [
+                Problem(", ".join(snapshot.sources), f"providers.{name}", text)
+                for text in problems_of(provider, self.context)
+            ]
         return found
 
     def _warnings(self, snapshot: Snapshot) -> list[Problem]:
@@ -120,29 +143,40 @@ class App:
                     try:
                         key.check()
                     except CredentialError as e:
-                        found.append(Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e)))
+                        found.append(
+                            Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e))
+                        )
         return found
 
     def _has_cluster(self) -> bool:
         environ = os.environ
-        return bool(self.settings.kubeconfig or environ.get("KUBECONFIG") or environ.get("KUBERNETES_SERVICE_HOST"))
+        return bool(
+            self.settings.kubeconfig
+            or environ.get("KUBECONFIG")
+            or environ.get("KUBERNETES_SERVICE_HOST")
+        )
 
     async def _from_cluster(self) -> None:
-        # The Kubernetes client is imported only where rules come from there: it is dearer than all the rest of the proxy.
+        # The Kubernetes client is imported only where rules come from there: it is dearer than all
+        # the rest of the proxy.
         from pilotfish.sources.kubernetes import RulesFromCluster, watch_rules
 
         s = self.settings
-        asked = RulesFromCluster(s.configmaps, s.configmap_selector, s.namespace, s.kubeconfig, s.state_dir)
-        await watch_rules(asked, self.keeper, self.meters)
+        asked = RulesFromCluster(
+            s.configmaps, s.configmap_selector, s.namespace, s.kubeconfig, s.state_dir
+        )
+        await watch_rules(asked, self.store, self.registry)
 
     async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        result = await probe(provider, self.credentials.of(provider).keys, self.surroundings.fetcher)
+        result = await probe(provider, self.credentials.of(provider).keys, self.context.fetcher)
         return result.outcome, result.wait_s
 
     # ---- start and stop
 
     async def start(self) -> None:
-        """Serving, if not ready yet: rules may still be missing. Raises StartError for a port that is taken and the like."""
+        """Serving, if not ready yet: rules may still be missing. Raises StartError for a port that
+        is taken and the like.
+        """
         self.engine.on_trip = self.prober.wake
         seen = None
         if not self.settings.config and not self._has_cluster():
@@ -153,9 +187,12 @@ class App:
             seen = fingerprint(self.settings.config)
             if not self._read_files():
                 seen = None
-        self._admin_listener, self.admin_listen = await _listening(self.admin_server, address(self.settings.admin_listen), " (admin)")
+        self._admin_listener, self.admin_listen = await _listening(
+            self.admin_server, address(self.settings.admin_listen), " (admin)"
+        )
         self._listener, self.listen = await _listening(self.server, address(self.settings.listen))
-        # What is alive now stays: the collector need not go through it again and again. A request leaves few cycles behind.
+        # What is alive now stays: the collector need not go through it again and again. A request
+        # leaves few cycles behind.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -164,18 +201,39 @@ class App:
         if self.state is not None:
             self._spawn(self.state.run(), "state")
         if self.settings.redis_url:
-            from pilotfish.shared.redis_limits import Shared  # with a client that only who shares has to pay for
+            from pilotfish.shared.redis_limits import (
+                SharedState,
+            )  # with a client that only who shares has to pay for
 
-            self.engine.shared = Shared(self.settings.redis_url, self.engine.ledger, self.engine.budgets)
+            self.engine.shared = SharedState(
+                self.settings.redis_url, self.engine.ledger, self.engine.budgets
+            )
             self._spawn(self.engine.shared.run(), "shared")
         if not self.settings.config:
             self._spawn(self._from_cluster(), "configmaps")
         else:
-            self._spawn(watch_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected, seen), "files")
-        log.info("listening", listen=str(self.listen), admin=str(self.admin_listen), version=__version__, ready=self.engine.ready)
+            self._spawn(
+                watch_files(
+                    self.settings.config,
+                    self.store.apply,
+                    self.store.reject,
+                    self.store.connected,
+                    seen,
+                ),
+                "files",
+            )
+        log.info(
+            "listening",
+            listen=str(self.listen),
+            admin=str(self.admin_listen),
+            version=__version__,
+            ready=self.engine.ready,
+        )
 
     def _get_descriptors(self) -> None:
-        """As many as the system lets us have: each request in flight takes two, and shells give 1024, or 256."""
+        """As many as the system lets us have: each request in flight takes two, and shells give
+        1024, or 256.
+        """
         needed = DESCRIPTORS_BESIDE + 2 * self.settings.max_in_flight
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -184,13 +242,22 @@ class App:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
                 soft = most
         if soft != resource.RLIM_INFINITY and soft < needed:
-            log.warning("few_descriptors", limit=soft, needed=needed, max_in_flight=self.settings.max_in_flight)
+            log.warning(
+                "few_descriptors",
+                limit=soft,
+                needed=needed,
+                max_in_flight=self.settings.max_in_flight,
+            )
 
     def _read_files(self) -> bool:
-        return load_files(self.settings.config, self.keeper.offer, self.keeper.reject, self.keeper.connected)
+        return load_files(
+            self.settings.config, self.store.apply, self.store.reject, self.store.connected
+        )
 
     def _hung_up(self) -> None:
-        """SIGHUP, by which servers are asked to read their rules again; here they are watched, but it must not end the process."""
+        """SIGHUP, by which servers are asked to read their rules again; here they are watched, but
+        it must not end the process.
+        """
         log.info("reading_again", config=list(self.settings.config))
         if self.settings.config:
             self._read_files()
@@ -201,8 +268,9 @@ class App:
         self._tasks.append(task)
 
     async def drain(self) -> None:
-        """Not ready at once, requests in flight finish; new ones are told 503 and when to come back, which a refused connection
-        would not say, and those who send them may not have heard yet."""
+        """Not ready at once, requests in flight finish; new ones are told 503 and when to come
+        back, which a refused connection would not say, and those who send them may not have heard
+        yet."""
         self.engine.draining = True
         self.server.drain()
         log.info("draining", in_flight=len(self.engine.runs))
@@ -221,7 +289,7 @@ class App:
         if self._listener is not None:
             self._listener.close()
         for connection in list(self.server.connections):
-            connection.break_off(loudly=False)
+            connection.close(reset=False)
         self.engine.close()
         if self.state is not None:
             self.state.save()
@@ -240,7 +308,7 @@ class App:
             self._admin_listener.close()
         self.site.close()
         for connection in list(self.admin_server.connections):
-            connection.break_off(loudly=False)
+            connection.close(reset=False)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
@@ -250,7 +318,9 @@ class App:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, lambda: now.set() if stop.is_set() else stop.set())
-        if not sys.stderr.isatty():  # at a terminal it says that the terminal has gone, and the proxy goes with it
+        if (
+            not sys.stderr.isatty()
+        ):  # at a terminal it says that the terminal has gone, and the proxy goes with it
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         try:
             await self.start()
@@ -267,7 +337,7 @@ class App:
 
     async def _housekeeping(self) -> None:
         """Sweeps slow and idle connections, and measures how late the event loop is."""
-        lag = self.meters[s.LOOP_LAG].histogram()
+        lag = self.registry[s.LOOP_LAG].histogram()
         swept = time.monotonic()
         while True:
             before = time.monotonic()
@@ -297,14 +367,16 @@ class App:
 
 
 def _tell(task: asyncio.Task[None]) -> None:
-    """What runs beside the requests is to run for ever: if it does not, somebody must hear of it."""
+    """What runs beside the requests is to run for ever: if it does not, somebody must hear of
+    it.
+    """
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
 class _LoopErrors:
-    """What the event loop tells of. asyncio tells of each connection that it cannot take for want of a descriptor, thousands of times
-    a second; once is enough."""
+    """What the event loop tells of. asyncio tells of each connection that it cannot take for want
+    of a descriptor, thousands of times a second; once is enough."""
 
     def __init__(self) -> None:
         self._told_at = -math.inf
@@ -320,17 +392,25 @@ class _LoopErrors:
 def _tracer(endpoint: str) -> Tracer:
     """Imported only here: who has no traces pays nothing for them. Raises StartError."""
     if not endpoint.startswith(("http://", "https://")):
-        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint.rpartition('@')[2]!r}")
+        raise StartError(
+            f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint.rpartition('@')[2]!r}"
+        )
     try:
         from pilotfish.telemetry.traces import Tracer
     except ImportError:
-        raise StartError("PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'") from None
+        raise StartError(
+            "PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'"
+        ) from None
     return Tracer(endpoint)
 
 
-async def _listening(server: Server, at: Address, which: str = "") -> tuple[asyncio.Server, Address]:
+async def _listening(
+    server: Server, at: Address, which: str = ""
+) -> tuple[asyncio.Server, Address]:
     try:
-        listener = await asyncio.get_running_loop().create_server(server.protocol, at[0], at[1], backlog=BACKLOG)
+        listener = await asyncio.get_running_loop().create_server(
+            server.protocol, at[0], at[1], backlog=BACKLOG
+        )
     except OSError as e:
         raise StartError(f"cannot listen on {at}{which}: {_why(e)}") from None
     return listener, Address(listener.sockets[0].getsockname()[:2])
@@ -345,7 +425,9 @@ def _why(error: OSError) -> str:
 
 
 def run_loop(main: Callable[[], Coroutine[Any, Any, None]], event_loop: str) -> None:
-    """Runs a coroutine on the event loop that the settings name: uvloop where it is installed, unless asyncio is asked for."""
+    """Runs a coroutine on the event loop that the settings name: uvloop where it is installed,
+    unless asyncio is asked for.
+    """
     factory = None
     if event_loop != "asyncio":
         try:
@@ -354,6 +436,8 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, None]], event_loop: str) -> 
             factory = uvloop.new_event_loop
         except ImportError:
             if event_loop == "uvloop":
-                raise StartError("PILOTFISH_EVENT_LOOP is uvloop, which is not installed; expected it installed, or asyncio") from None
+                raise StartError(
+                    "PILOTFISH_EVENT_LOOP is uvloop, which is not installed; expected it installed, or asyncio"
+                ) from None
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main())

@@ -1,7 +1,7 @@
 """The families of errors. Imported by all, imports nothing.
 
-Inside the core a failed attempt is a value (`core.model.outcome`), since failing is normal there and decides what happens next.
-Exceptions are for what cannot go on.
+Inside the core a failed attempt is a value (`core.model.outcome`), since failing is normal there
+and decides what happens next. Exceptions are for what cannot go on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 class Problem:
     """Something wrong in a document: where it stands and what it is.
 
-    `source` names the document (`file:rules.yaml`, `configmap:ns/name`), `path` the place inside (`rules[0].services[1].weight`).
+    `source` names the document (`file:rules.yaml`, `configmap:ns/name`), `path` the place inside
+    (`rules[0].services[1].weight`).
     """
 
     __slots__ = ("message", "path", "source")
@@ -41,7 +42,9 @@ class RuleError(Exception):
 
 
 class ClientError(Exception):
-    """The client's request cannot be served as it is; answered in the client's style with `status`."""
+    """The client's request cannot be served as it is; answered in the client's style with
+    `status`.
+    """
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

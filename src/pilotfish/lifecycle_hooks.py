@@ -1,7 +1,9 @@
-"""What a classic sidecar's lifecycle hooks run: `start PORT` until the proxy serves, `stop SECONDS` until the neighbours had time to stop.
+"""What a classic sidecar's lifecycle hooks run: `start PORT` until the proxy serves, `stop SECONDS`
+until the neighbours had time to stop.
 
-Only the standard library, and little of it: the application waits for this process. It always ends with 0, since a hook that fails
-kills the container, and an injector must never keep a Pod from running.
+Only the standard library, and little of it: the application waits for this process. It always ends
+with 0, since a hook that fails kills the container, and an injector must never keep a Pod from
+running.
 """
 
 from __future__ import annotations

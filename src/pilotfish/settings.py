@@ -1,4 +1,6 @@
-"""Flags and environment, read once (contract.md 3). What changes while running is in the rules, not here."""
+"""Flags and environment, read once (contract.md 3). What changes while running is in the rules, not
+here.
+"""
 
 from __future__ import annotations
 
@@ -31,37 +33,70 @@ def address(text: str) -> Address:
 
 
 class Settings(BaseSettings):
-    """Each field is the environment variable PILOTFISH_<NAME> and the flag --<name> of `pilotfish proxy`."""
+    """Each field is the environment variable PILOTFISH_<NAME> and the flag --<name> of `pilotfish
+    proxy`.
+    """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
     listen: str = Field("127.0.0.1:14000", description="where clients connect")
-    admin_listen: str = Field("0.0.0.0:14001", description="metrics, health, status, explain, status page")
+    admin_listen: str = Field(
+        "0.0.0.0:14001", description="metrics, health, status, explain, status page"
+    )
     config: Names = Field((), description="rules files or folders, comma-separated")
-    configmaps: Names = Field((), description="[namespace/]name of ConfigMaps to watch, comma-separated")
-    configmap_selector: str = Field("pilotfish.dev/config=true", description="label selector, where neither of the above is set")
+    configmaps: Names = Field(
+        (), description="[namespace/]name of ConfigMaps to watch, comma-separated"
+    )
+    configmap_selector: str = Field(
+        "pilotfish.dev/config=true", description="label selector, where neither of the above is set"
+    )
     namespace: str = Field("", description="default: the Pod's own")
     kubeconfig: str = Field("", description="outside a cluster; KUBECONFIG is honoured too")
-    secrets_dir: str = Field("/var/run/pilotfish/secrets", description="mounted Secrets, <secret name>/<key>")
-    state_dir: str = Field("", description="where statistics survive a restart; empty: nothing is kept")
-    drain_seconds: float = Field(30.0, ge=0, description="how long requests in flight may take after SIGTERM")
-    max_body_bytes: int = Field(32 * 1024 * 1024, gt=0, description="larger request bodies are answered with 413")
-    max_in_flight: int = Field(1000, gt=0, description="more requests at once are answered with 503")
-    event_loop: Literal["", "uvloop", "asyncio"] = Field("", description="default: uvloop where installed")
+    secrets_dir: str = Field(
+        "/var/run/pilotfish/secrets", description="mounted Secrets, <secret name>/<key>"
+    )
+    state_dir: str = Field(
+        "", description="where statistics survive a restart; empty: nothing is kept"
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, description="how long requests in flight may take after SIGTERM"
+    )
+    max_body_bytes: int = Field(
+        32 * 1024 * 1024, gt=0, description="larger request bodies are answered with 413"
+    )
+    max_in_flight: int = Field(
+        1000, gt=0, description="more requests at once are answered with 503"
+    )
+    event_loop: Literal["", "uvloop", "asyncio"] = Field(
+        "", description="default: uvloop where installed"
+    )
     otlp_endpoint: str = Field("", repr=False, description="where traces are sent; empty: nowhere")
     redis_url: str = Field("", repr=False, description="limits and cooldowns shared over replicas")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
-    log_format: Literal["", "json", "console"] = Field("", description="default: json, console on a terminal")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
+    log_format: Literal["", "json", "console"] = Field(
+        "", description="default: json, console on a terminal"
+    )
     access_log: bool = Field(True, description="one line a request on stdout")
     access_log_sample: float = Field(
-        1.0, ge=0, le=1, description="share of requests served at the first attempt that is logged; all others are"
+        1.0,
+        ge=0,
+        le=1,
+        description="share of requests served at the first attempt that is logged; all others are",
     )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 
     @field_validator("config", "configmaps", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("configmaps")
     @classmethod
@@ -79,13 +114,20 @@ class Settings(BaseSettings):
 
 
 def read_settings(flags: dict[str, Any] | None = None) -> Settings:
-    """Flags win over the environment. Raises StartError with every setting that is wrong, on one line."""
+    """Flags win over the environment. Raises StartError with every setting that is wrong, on one
+    line.
+    """
     given = {k: v for k, v in (flags or {}).items() if v is not None}
     try:
         return Settings(**given)
     except ValidationError as e:
         wrong = "; ".join(
-            _told(f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}", p["msg"].removeprefix("Value error, "), p["input"]) for p in e.errors()
+            _told(
+                f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}",
+                p["msg"].removeprefix("Value error, "),
+                p["input"],
+            )
+            for p in e.errors()
         )
         raise StartError(wrong) from None
 

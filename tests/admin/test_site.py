@@ -1,4 +1,6 @@
-"""The server of the admin port: what it finds, what it refuses, and what becomes of it when a handler or a client fails."""
+"""The server of the admin port: what it finds, what it refuses, and what becomes of it when a
+handler or a client fails.
+"""
 
 import asyncio
 import time
@@ -25,19 +27,32 @@ async def asking(site):
 
             async def ask(path, method="GET", **more):
                 async with http.request(method, base + path, **more) as answer:
-                    return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, await answer.read())
+                    return Answer(
+                        answer.status,
+                        {k.lower(): v for k, v in answer.headers.items()},
+                        await answer.read(),
+                    )
 
             yield ask
     finally:
         listener.close()
         site.close()
         for connection in list(server.connections):
-            connection.break_off(loudly=False)
+            connection.close(reset=False)
 
 
 async def told(request):
     """What a handler sees of a request."""
-    return json_answer([request.method, request.path, dict(request.query), request.header(b"x-word"), request.body.decode(), request.peer])
+    return json_answer(
+        [
+            request.method,
+            request.path,
+            dict(request.query),
+            request.header(b"x-word"),
+            request.body.decode(),
+            request.peer,
+        ]
+    )
 
 
 SITE = {"/told": {"GET": told, "POST": told}, "/two words": {"GET": told}}

@@ -17,8 +17,14 @@ rules:
 
 
 async def test_services_of_smart_routing_blocks_are_there_too(tmp_path):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         await proxy.chat("m", "a long story " * 1000)
         status = await proxy.status()
-    assert [(s["model"], s["outcomes"].get("served", 0)) for s in status["services"]] == [("small", 0), ("large", 1)]
+    assert [(s["model"], s["outcomes"].get("served", 0)) for s in status["services"]] == [
+        ("small", 0),
+        ("large", 1),
+    ]
     assert status["access_log"] == {"enabled": True, "sample": 1.0}

@@ -32,7 +32,11 @@ async def test_micro_takes_every_kind_of_request_through_the_proxy():
 
 async def printed(script: str, *arguments: str) -> list[str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(BENCH / script), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        str(BENCH / script),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
@@ -46,7 +50,9 @@ async def test_translate_measures_every_client_at_every_service():
         if line.startswith(("openai", "google", "bedrock", "anthropic"))
     ]
     assert len(rows) == 4 * 5
-    assert all(len(row) == 6 and all(float(cell.replace(",", "")) > 0 for cell in row[1:]) for row in rows)
+    assert all(
+        len(row) == 6 and all(float(cell.replace(",", "")) > 0 for cell in row[1:]) for row in rows
+    )
 
 
 async def test_decide_measures_every_tactic():

@@ -29,7 +29,9 @@ def p99(main: ModuleType, results: list[Any]) -> float:
 
 
 @pytest.mark.parametrize("workload", ["brown-out", "flapping"])
-def test_adaptive_comes_within_1_3_times_the_oracles_p99_and_is_hardly_ever_limited_in_vain(main: ModuleType, workload: str) -> None:
+def test_adaptive_comes_within_1_3_times_the_oracles_p99_and_is_hardly_ever_limited_in_vain(
+    main: ModuleType, workload: str
+) -> None:
     oracle = [run(main, workload, "(oracle)", seed) for seed in (1, 2, 3)]
     adaptive = [run(main, workload, "adaptive", seed) for seed in (1, 2, 3)]
     assert p99(main, adaptive) <= 1.3 * p99(main, oracle)

@@ -1,4 +1,6 @@
-"""A small client of Chromium's DevTools protocol: opens one page headless and remembers all that it asked for and complained of."""
+"""A small client of Chromium's DevTools protocol: opens one page headless and remembers all that it
+asked for and complained of.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,28 @@ from typing import Any
 
 import aiohttp
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+)
 
 
 def chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
 
 
 class Page:
-    """`asked`: URLs of requests. `complaints`: console errors, exceptions, refusals by the security policy."""
+    """`asked`: URLs of requests. `complaints`: console errors, exceptions, refusals by the security
+    policy.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -50,7 +65,10 @@ class Page:
                 self.complaints.append(str(said["params"]["exceptionDetails"]))
             elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
                 self.complaints.append(str(said["params"]["entry"]))
-            elif said["method"] == "Runtime.consoleAPICalled" and said["params"]["type"] in ("error", "assert"):
+            elif said["method"] == "Runtime.consoleAPICalled" and said["params"]["type"] in (
+                "error",
+                "assert",
+            ):
                 self.complaints.append(str(said["params"]["args"]))
 
     async def open(self, url: str) -> None:
@@ -60,7 +78,9 @@ class Page:
 
     async def value(self, expression: str) -> Any:
         """What an expression in the page is."""
-        said = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        said = await self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in said, said["exceptionDetails"]
         return said["result"].get("value")
 
@@ -80,19 +100,38 @@ class Page:
     async def press(self, key: str) -> None:
         code = {"Tab": 9, "Enter": 13, " ": 32}.get(key, 0)
         text = {"Enter": "\r", " ": " "}.get(key, "")
-        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, text=text)
-        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
+        await self.call(
+            "Input.dispatchKeyEvent",
+            type="keyDown",
+            key=key,
+            code=key,
+            windowsVirtualKeyCode=code,
+            text=text,
+        )
+        await self.call(
+            "Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code
+        )
 
     async def type(self, text: str) -> None:
         await self.call("Input.insertText", text=text)
 
     async def screen(self, width: int, height: int, *, dark: bool = False) -> None:
-        await self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     async def screenshot(self) -> bytes:
-        return base64.b64decode((await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True))["data"])
+        return base64.b64decode(
+            (await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True))[
+                "data"
+            ]
+        )
 
     async def close(self) -> None:
         await self._socket.close()

@@ -1,4 +1,6 @@
-"""The status page with what one proxy in a test never has: crowds of services, hours of decisions, long names, states that change."""
+"""The status page with what one proxy in a test never has: crowds of services, hours of decisions,
+long names, states that change.
+"""
 
 import asyncio
 
@@ -9,7 +11,8 @@ from browser.told import Told, decision, service, told_page
 pytestmark = pytest.mark.browser
 
 LONG = "accounts/somebody/models/a-model-whose-name-says-everything-about-it-405b-instruct-preview-2026-01-01"
-# Of every element with text of its own: the ratio of WCAG 2.1 between its colour and what is behind it, and its text.
+# Of every element with text of its own: the ratio of WCAG 2.1 between its colour and what is behind
+# it, and its text.
 CONTRASTS = """
 (() => {
   const channel = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -27,7 +30,16 @@ CONTRASTS = """
 
 def crowd(count=50):
     states = ["serving", "serving", "cooling", "serving", "probing"]
-    return [service(f"rule-{n // 4}", f"provider-{n % 7}", f"model-{n}", tier=n % 4 // 2, state=states[n % 5]) for n in range(count)]
+    return [
+        service(
+            f"rule-{n // 4}",
+            f"provider-{n % 7}",
+            f"model-{n}",
+            tier=n % 4 // 2,
+            state=states[n % 5],
+        )
+        for n in range(count)
+    ]
 
 
 def everything():
@@ -39,8 +51,15 @@ def everything():
         service("long", LONG, LONG, state="cooling"),
     ]
     told.recent = [decision(1), decision(2, code=503), decision(3, model=LONG)]
-    told.rules["problems"] = [{"source": "file:rules.yaml", "path": "rules[0]", "message": f"unknown provider {LONG!r}"}]
-    told.status["races"] = [{"virtual_model": "fastest", "services": [{"service": f"{LONG}/{LONG}", "wins": 3, "losses": 1, "score": 0.7}]}]
+    told.rules["problems"] = [
+        {"source": "file:rules.yaml", "path": "rules[0]", "message": f"unknown provider {LONG!r}"}
+    ]
+    told.status["races"] = [
+        {
+            "virtual_model": "fastest",
+            "services": [{"service": f"{LONG}/{LONG}", "wins": 3, "losses": 1, "score": 0.7}],
+        }
+    ]
     return told
 
 
@@ -98,7 +117,9 @@ async def test_a_decision_that_is_being_read_stays_while_others_come(tmp_path):
         told.recent = told.recent[:10]
         await page.value("look()")
         assert await page.value("document.querySelectorAll('#recent details').length") == 10
-        newest = await page.value("[...document.querySelectorAll('#recent summary')].map(s => s.textContent.match(/other-(\\d+)/)[1])")
+        newest = await page.value(
+            "[...document.querySelectorAll('#recent summary')].map(s => s.textContent.match(/other-(\\d+)/)[1])"
+        )
         assert newest == [str(n) for n in range(60, 50, -1)]
 
 
@@ -123,18 +144,28 @@ async def test_a_change_of_state_is_said_once_to_those_who_do_not_see_it(tmp_pat
         await page.shows("1 of 1 service out: acme/large (cooling)")
         await page.value("look()")
         said = "[...document.querySelectorAll('#news p')].map(p => p.textContent)"
-        assert await page.value(said) == ["acme/large of rule chat: cooling, rate_limited (status 429, asked to wait 30 s)"]
+        assert await page.value(said) == [
+            "acme/large of rule chat: cooling, rate_limited (status 429, asked to wait 30 s)"
+        ]
         assert await page.value("document.title") == "1 out - Pilotfish"
-        assert await page.value("document.getElementById('news').getAttribute('aria-live')") == "polite"
+        assert (
+            await page.value("document.getElementById('news').getAttribute('aria-live')")
+            == "polite"
+        )
 
 
 async def test_a_page_left_open_for_a_day_does_not_grow(tmp_path):
-    """Rules come and go, services change their states, decisions pass by: what is drawn is what there is now."""
+    """Rules come and go, services change their states, decisions pass by: what is drawn is what
+    there is now.
+    """
     told = Told()
 
     async def turns(count, begin):
         for n in range(begin, begin + count):
-            told.services = [service(f"rule-{n}", "acme", f"model-{n}"), service(state="cooling" if n % 2 else "serving")]
+            told.services = [
+                service(f"rule-{n}", "acme", f"model-{n}"),
+                service(state="cooling" if n % 2 else "serving"),
+            ]
             told.recent = [decision(n * 50 + i) for i in range(50, 0, -1)]
             told.rules["version"] = f"version-{n}"
             told.rules["problems"] = [{"source": "", "path": "rules", "message": f"problem {n}"}]
@@ -196,23 +227,43 @@ async def test_the_keyboard_goes_through_the_page_in_the_order_in_which_it_is_re
         went = []
         for _ in range(12):
             await page.press("Tab")
-            went.append(await page.value("document.activeElement.id || document.activeElement.className || document.activeElement.tagName"))
+            went.append(
+                await page.value(
+                    "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+                )
+            )
             if went[-1] == "BUTTON":
                 break
-            assert await page.value("getComputedStyle(document.activeElement).outlineStyle") != "none", went
-        assert went == ["skip", "filter", "unusual", "SUMMARY", "SUMMARY", "SUMMARY", "path", "body", "BUTTON"]
+            assert (
+                await page.value("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            ), went
+        assert went == [
+            "skip",
+            "filter",
+            "unusual",
+            "SUMMARY",
+            "SUMMARY",
+            "SUMMARY",
+            "path",
+            "body",
+            "BUTTON",
+        ]
 
 
 async def test_in_the_background_it_asks_for_nothing(tmp_path):
     told = Told()
     async with told_page(tmp_path, told) as page:
         await page.shows("acme/large")
-        await page.value("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+        await page.value(
+            "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"
+        )
         await page.value("look()")
         before = told.asked
         await asyncio.sleep(2.5)
         assert told.asked == before
-        await page.value("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+        await page.value(
+            "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
+        )
         await asyncio.sleep(1.5)
         assert told.asked > before
 
@@ -221,9 +272,13 @@ async def test_where_nothing_is_kept_it_says_so_instead_of_showing_an_empty_list
     told = Told()
     told.log["enabled"] = False
     async with told_page(tmp_path, told) as page:
-        await page.shows("The access log is switched off (PILOTFISH_ACCESS_LOG), and with it this list.")
+        await page.shows(
+            "The access log is switched off (PILOTFISH_ACCESS_LOG), and with it this list."
+        )
         told.log = {"enabled": True, "sample": 0.01}
-        await page.shows("Of those served at the first attempt 1 % are kept (PILOTFISH_ACCESS_LOG_SAMPLE).")
+        await page.shows(
+            "Of those served at the first attempt 1 % are kept (PILOTFISH_ACCESS_LOG_SAMPLE)."
+        )
 
 
 async def test_before_there_are_rules_it_says_what_is_missing(tmp_path):
@@ -231,6 +286,11 @@ async def test_before_there_are_rules_it_says_what_is_missing(tmp_path):
     told.services, told.status["ready"] = [], False
     told.rules = {"version": "", "applied_at": None, "sources": [], "names": [], "problems": []}
     async with told_page(tmp_path, told) as page:
-        for text in ("not ready", "No good rules have been read yet", "No service yet.", "No request yet."):
+        for text in (
+            "not ready",
+            "No good rules have been read yet",
+            "No service yet.",
+            "No request yet.",
+        ):
             await page.shows(text)
         assert page.complaints == []

@@ -1,4 +1,6 @@
-"""The status page as people see it: in a real browser, with a proxy and its simulated vendors behind it."""
+"""The status page as people see it: in a real browser, with a proxy and its simulated vendors
+behind it.
+"""
 
 import asyncio
 import os
@@ -13,7 +15,9 @@ from harness import proxied
 from pilotfish.simulated import Fault, Profile, SimulatedVendor
 
 pytestmark = pytest.mark.browser
-IMAGES = os.environ.get("PILOTFISH_SCREENSHOTS", "")  # a folder: where pictures for the docs are put
+IMAGES = os.environ.get(
+    "PILOTFISH_SCREENSHOTS", ""
+)  # a folder: where pictures for the docs are put
 
 
 def rules(good, bad):
@@ -50,14 +54,18 @@ def picture(name, data):
 
 
 async def for_the_picture(page):
-    """Some traffic to draw, an answer of explain, and a path that is nobody's machine; only where pictures are taken."""
+    """Some traffic to draw, an answer of explain, and a path that is nobody's machine; only where
+    pictures are taken.
+    """
     if not IMAGES:
         return
     for n in range(14):
         for _ in range(1 + n % 4):
             await page.proxy.chat("gpt", stream=True, max_tokens=3 + n % 5)
         await asyncio.sleep(1)
-    await page.value("document.getElementById('body').value = JSON.stringify({model: 'gpt', messages: [{role: 'user', content: 'hello'}]})")
+    await page.value(
+        "document.getElementById('body').value = JSON.stringify({model: 'gpt', messages: [{role: 'user', content: 'hello'}]})"
+    )
     await page.value("document.getElementById('explain').requestSubmit()")
     await page.shows("Would be asked")
     await page.value("document.querySelectorAll('#recent details')[1].open = true")
@@ -78,7 +86,9 @@ async def test_a_service_that_fails_is_seen_within_two_seconds(tmp_path):
         for _ in range(4):
             await page.proxy.chat("gpt", stream=True)
         assert page.complaints == []
-        assert {url.split("/")[2] for url in page.asked if not url.startswith("data:")} == {page.proxy.app.admin_base.split("/")[2]}
+        assert {url.split("/")[2] for url in page.asked if not url.startswith("data:")} == {
+            page.proxy.app.admin_base.split("/")[2]
+        }
         await for_the_picture(page)
         await page.screen(1240, 1000)
         picture("status-page.png", await page.screenshot())
@@ -106,20 +116,26 @@ async def test_explain_is_used_with_the_keyboard_alone(tmp_path):
 async def test_a_request_that_no_rule_takes_is_explained_too(tmp_path):
     async with looked_at(tmp_path) as page:
         await page.shows("fast/sim-small")
-        await page.value("document.getElementById('body').value = JSON.stringify({model: 'nobody', messages: []})")
+        await page.value(
+            "document.getElementById('body').value = JSON.stringify({model: 'nobody', messages: []})"
+        )
         await page.value("document.getElementById('explain').requestSubmit()")
         await page.shows("no rule for model 'nobody'")
 
 
 async def test_what_clients_say_is_shown_as_text_and_never_runs(tmp_path):
     async with looked_at(tmp_path) as page:
-        evil = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+        evil = (
+            "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+        )
         await page.proxy.chat(evil)
         await page.proxy.chat("gpt")
         await page.shows("fast/sim-small")
         await page.value("document.querySelectorAll('#recent details').forEach(d => d.open = true)")
         assert await page.value("document.title") == "Pilotfish"
-        assert await page.value("document.querySelectorAll('#recent img, #recent script').length") == 0
+        assert (
+            await page.value("document.querySelectorAll('#recent img, #recent script').length") == 0
+        )
 
 
 async def test_on_a_phone_nothing_sticks_out_and_dark_mode_is_dark(tmp_path):
@@ -127,7 +143,9 @@ async def test_on_a_phone_nothing_sticks_out_and_dark_mode_is_dark(tmp_path):
         await page.screen(360, 740, dark=True)
         await page.shows("flaky/sim-large")
         assert await page.value("document.documentElement.scrollWidth <= innerWidth")
-        red, green, blue = await page.value("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+        red, green, blue = await page.value(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+        )
         assert max(red, green, blue) < 64
 
 
@@ -137,7 +155,9 @@ async def test_every_control_and_graph_has_a_name_for_those_who_do_not_see_it(tm
         nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
         roles = {"button", "textbox", "image", "table", "img"}
         named = [
-            (n["role"]["value"], n.get("name", {}).get("value")) for n in nodes if not n.get("ignored") and n["role"]["value"] in roles
+            (n["role"]["value"], n.get("name", {}).get("value"))
+            for n in nodes
+            if not n.get("ignored") and n["role"]["value"] in roles
         ]
         assert len(named) > 8
         assert [n for n in named if not n[1]] == []
@@ -146,7 +166,9 @@ async def test_every_control_and_graph_has_a_name_for_those_who_do_not_see_it(tm
 async def test_rules_that_are_refused_are_shown_with_their_place(tmp_path):
     async with looked_at(tmp_path) as page:
         await page.shows("In force since".lower())
-        page.proxy.rules.write_text(page.proxy.rules.read_text().replace("provider: fast", "provider: nobody"))
+        page.proxy.rules.write_text(
+            page.proxy.rules.read_text().replace("provider: fast", "provider: nobody")
+        )
         await page.shows("rules[0].services[1]")
         await page.shows("Problems in the rules read last")
 

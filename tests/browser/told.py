@@ -1,4 +1,6 @@
-"""The status page in front of an admin port that says whatever a test wants it to say: crowds, odd names, faults, hours of decisions."""
+"""The status page in front of an admin port that says whatever a test wants it to say: crowds, odd
+names, faults, hours of decisions.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from pilotfish.admin import page
 
 
 def service(
-    rule: str = "chat", provider: str = "acme", model: str = "large", *, tier: int = 0, state: str = "serving", **more: Any
+    rule: str = "chat",
+    provider: str = "acme",
+    model: str = "large",
+    *,
+    tier: int = 0,
+    state: str = "serving",
+    **more: Any,
 ) -> dict[str, Any]:
     """As `/status` has it. `more` replaces what it has otherwise."""
     out = state != "serving"
@@ -32,7 +40,10 @@ def service(
 
 def decision(n: int, *, code: int = 200, model: str = "gpt-4o", **more: Any) -> dict[str, Any]:
     """As `/recent` has it."""
-    out = {"service": "acme/large", "why": "cooling until 2026-01-01T00:00:30Z (24 s): rate_limited (status 429, asked to wait 30 s)"}
+    out = {
+        "service": "acme/large",
+        "why": "cooling until 2026-01-01T00:00:30Z (24 s): rate_limited (status 429, asked to wait 30 s)",
+    }
     return {
         "event": "request", "time": "2026-01-01T00:00:06.250Z", "request_id": f"3f2a{n:08x}", "rule": "chat", "style": "openai", "op": "chat",
         "path": "/v1/chat/completions", "model": model, "code": code, "stream": True, "service": "other/small" if code < 400 else None,
@@ -49,7 +60,9 @@ def decision(n: int, *, code: int = 200, model: str = "gpt-4o", **more: Any) -> 
 
 
 class Told:
-    """`services`, `recent`, `status` (what stands beside the services): a test may change them while the page looks."""
+    """`services`, `recent`, `status` (what stands beside the services): a test may change them
+    while the page looks.
+    """
 
     def __init__(self) -> None:
         self.services: list[dict[str, Any]] = [service()]
@@ -57,7 +70,13 @@ class Told:
         self.rules: dict[str, Any] = {
             "version": "350d95c5adca", "applied_at": "2026-01-01T00:00:00Z", "sources": ["configmap:shop/llm-rules@48213"], "names": ["chat"], "problems": [], "notes": [],
         }  # fmt: skip
-        self.status: dict[str, Any] = {"version": "0.1.0", "ready": True, "draining": False, "in_flight": 3, "races": []}
+        self.status: dict[str, Any] = {
+            "version": "0.1.0",
+            "ready": True,
+            "draining": False,
+            "in_flight": 3,
+            "races": [],
+        }
         self.log: dict[str, Any] = {"enabled": True, "sample": 1.0}
         self.asked = 0
 
@@ -65,18 +84,33 @@ class Told:
         content = page.content()
 
         async def index(request: web.Request) -> web.Response:
-            return web.Response(body=content, headers={"content-type": page.TYPE, **page.headers(content)})
+            return web.Response(
+                body=content, headers={"content-type": page.TYPE, **page.headers(content)}
+            )
 
         async def status(request: web.Request) -> web.Response:
             self.asked += 1
-            return web.json_response({**self.status, "rules": self.rules, "services": self.services, "access_log": self.log})
+            return web.json_response(
+                {
+                    **self.status,
+                    "rules": self.rules,
+                    "services": self.services,
+                    "access_log": self.log,
+                }
+            )
 
         async def recent(request: web.Request) -> web.Response:
-            shown = [r for r in self.recent if "unusual" not in request.query or len(r["attempts"]) != 1 or r["code"] >= 400]
+            shown = [
+                r
+                for r in self.recent
+                if "unusual" not in request.query or len(r["attempts"]) != 1 or r["code"] >= 400
+            ]
             return web.json_response(shown)
 
         app = web.Application()
-        app.add_routes([web.get("/", index), web.get("/status", status), web.get("/recent", recent)])
+        app.add_routes(
+            [web.get("/", index), web.get("/status", status), web.get("/recent", recent)]
+        )
         return app
 
 

@@ -10,7 +10,10 @@ def pytest_generate_tests(metafunc):
         found = helms()
         lacking = "fail" if os.environ.get("PILOTFISH_CLUSTER_TESTS") == "required" else "skip"
         metafunc.parametrize(
-            "helm", found or [f"no helm: {lacking}"], indirect=True, ids=[path.split("/")[-2] for path in found] or ["none"]
+            "helm",
+            found or [f"no helm: {lacking}"],
+            indirect=True,
+            ids=[path.split("/")[-2] for path in found] or ["none"],
         )
 
 

@@ -1,4 +1,6 @@
-"""Runs helm. Which ones: `PILOTFISH_HELM`, paths with colons between them, else the one on the PATH."""
+"""Runs helm. Which ones: `PILOTFISH_HELM`, paths with colons between them, else the one on the
+PATH.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,22 @@ def helms() -> list[str]:
 
 
 def run(helm: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([helm, *arguments], capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+    return subprocess.run(
+        [helm, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
 
 
-def template(helm: str, variant: Path | None = None, *options: str, namespace: str = "pilotfish-system") -> str:
+def template(
+    helm: str, variant: Path | None = None, *options: str, namespace: str = "pilotfish-system"
+) -> str:
     values = ["--values", str(variant)] if variant else []
-    done = run(helm, "template", "pilotfish", str(CHART), "--namespace", namespace, *values, *options)
+    done = run(
+        helm, "template", "pilotfish", str(CHART), "--namespace", namespace, *values, *options
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -34,7 +34,11 @@ def stricter(helm, tmp_path):
 def rules_of(text):
     """Every recording rule and alert by its name."""
     (found,) = by_kind(text, "PrometheusRule")
-    return {rule.get("record") or rule["alert"]: rule for group in found["spec"]["groups"] for rule in group["rules"]}
+    return {
+        rule.get("record") or rule["alert"]: rule
+        for group in found["spec"]["groups"]
+        for rule in group["rules"]
+    }
 
 
 def test_thresholds_windows_and_words_of_the_alerts_follow_them(stricter):
@@ -72,10 +76,18 @@ def test_what_is_not_said_stays_as_it_was(stricter):
 
 def test_each_window_that_an_alert_looks_at_is_recorded_once(stricter):
     (found,) = by_kind(stricter, "PrometheusRule")
-    recorded = [rule["record"] for group in found["spec"]["groups"] for rule in group["rules"] if "record" in rule]
+    recorded = [
+        rule["record"]
+        for group in found["spec"]["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    ]
     assert len(recorded) == len(set(recorded))
     for window in ("10m", "30m", "2h", "6h"):
-        assert f"[{window}]" in rules_of(stricter)[f"pilotfish:requests_missed:ratio_rate{window}"]["expr"]
+        assert (
+            f"[{window}]"
+            in rules_of(stricter)[f"pilotfish:requests_missed:ratio_rate{window}"]["expr"]
+        )
         late = rules_of(stricter)[f"pilotfish:first_token_late:ratio_rate{window}"]["expr"]
         assert f'le="0.75"}}[{window}]' in late
     assert not {name for name in recorded if name.endswith(("ratio_rate5m", "ratio_rate1h"))}
@@ -83,16 +95,33 @@ def test_each_window_that_an_alert_looks_at_is_recorded_once(stricter):
 
 def test_the_dashboards_use_the_same_numbers(helm, stricter):
     def constants(rendered):
-        configmaps = [m for m in by_kind(rendered, "ConfigMap") if "-dashboard-" in m["metadata"]["name"]]
+        configmaps = [
+            m for m in by_kind(rendered, "ConfigMap") if "-dashboard-" in m["metadata"]["name"]
+        ]
         boards = [json.loads(text) for m in configmaps for text in m["data"].values()]
-        return {v["name"]: v["query"] for board in boards for v in board["templating"]["list"] if v["type"] == "constant"}
+        return {
+            v["name"]: v["query"]
+            for board in boards
+            for v in board["templating"]["list"]
+            if v["type"] == "constant"
+        }
 
-    assert constants(stricter) == {"answered": "0.999", "first_token_in_time": "0.9", "first_token_seconds": "0.75"}
-    assert constants(template(helm, None, *OPTIONS)) == {"answered": "0.995", "first_token_in_time": "0.95", "first_token_seconds": "5.0"}
+    assert constants(stricter) == {
+        "answered": "0.999",
+        "first_token_in_time": "0.9",
+        "first_token_seconds": "0.75",
+    }
+    assert constants(template(helm, None, *OPTIONS)) == {
+        "answered": "0.995",
+        "first_token_in_time": "0.95",
+        "first_token_seconds": "5.0",
+    }
 
 
 def test_the_chart_changes_nothing_else_of_a_dashboard(helm):
-    for configmap in by_kind(template(helm, None, *OPTIONS, "--show-only", "templates/monitoring.yaml"), "ConfigMap"):
+    for configmap in by_kind(
+        template(helm, None, *OPTIONS, "--show-only", "templates/monitoring.yaml"), "ConfigMap"
+    ):
         for name, text in configmap["data"].items():
             assert json.loads(text) == json.loads((CHART / "dashboards" / name).read_text())
 
@@ -100,7 +129,10 @@ def test_the_chart_changes_nothing_else_of_a_dashboard(helm):
 @pytest.mark.parametrize(
     ("objectives", "told"),
     [
-        ({"answered": 0.9}, "14.4 times the budget of 0.1 is 1.44, more than all there is: the alert could never fire"),
+        (
+            {"answered": 0.9},
+            "14.4 times the budget of 0.1 is 1.44, more than all there is: the alert could never fire",
+        ),
         ({"answered": 1}, "answered"),
         ({"firstTokenSeconds": 3}, "firstTokenSeconds"),
         ({"burn": {"requestsFail": {"long": "an hour"}}}, "long"),
@@ -117,4 +149,7 @@ def test_what_cannot_be_measured_or_reached_is_refused(helm, tmp_path, objective
 
 def test_first_tokens_are_measured_against_a_bucket_that_there_is():
     schema = json.loads((CHART / "values.schema.json").read_text())
-    assert tuple(schema["properties"]["objectives"]["properties"]["firstTokenSeconds"]["enum"]) == FIRST_TOKEN
+    assert (
+        tuple(schema["properties"]["objectives"]["properties"]["firstTokenSeconds"]["enum"])
+        == FIRST_TOKEN
+    )

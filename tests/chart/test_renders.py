@@ -9,12 +9,25 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from chart.rendering import CHART, MONITORING, ROOT, VARIANTS, by_kind, helms, manifests, run, template
+from chart.rendering import (
+    CHART,
+    MONITORING,
+    ROOT,
+    VARIANTS,
+    by_kind,
+    helms,
+    manifests,
+    run,
+    template,
+)
 from pilotfish.injector.settings import settings_from
 
 pytestmark = pytest.mark.helm
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=[v.stem for v in VARIANTS])
-FOREIGN = ("monitoring.coreos.com/", "cert-manager.io/")  # kinds that Kubernetes itself has no schema for
+FOREIGN = (
+    "monitoring.coreos.com/",
+    "cert-manager.io/",
+)  # kinds that Kubernetes itself has no schema for
 
 
 @every_variant
@@ -38,14 +51,25 @@ def test_helm_3_and_4_agree(variant):
 
 @every_variant
 def test_lint_is_content(helm, variant):
-    done = run(helm, "lint", str(CHART), "--strict", "--values", str(variant), "--namespace", "pilotfish-system")
+    done = run(
+        helm,
+        "lint",
+        str(CHART),
+        "--strict",
+        "--values",
+        str(variant),
+        "--namespace",
+        "pilotfish-system",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @every_variant
 @pytest.mark.parametrize("version", ["1.25", "1.29", "1.33"])
 def test_every_object_is_what_that_kubernetes_expects(helm, variant, version):
-    for manifest in manifests(template(helm, variant, *MONITORING, "--kube-version", f"{version}.0")):
+    for manifest in manifests(
+        template(helm, variant, *MONITORING, "--kube-version", f"{version}.0")
+    ):
         if not manifest["apiVersion"].startswith(FOREIGN):
             kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -64,7 +88,11 @@ def test_every_container_has_resources_and_the_restricted_profile(helm, variant)
     for manifest in manifests(template(helm, variant)):
         if manifest["kind"] not in ("Deployment", "Pod"):
             continue
-        spec = manifest["spec"]["template"]["spec"] if manifest["kind"] == "Deployment" else manifest["spec"]
+        spec = (
+            manifest["spec"]["template"]["spec"]
+            if manifest["kind"] == "Deployment"
+            else manifest["spec"]
+        )
         for container in spec["containers"]:
             assert container["resources"]["requests"]
             security = container["securityContext"]
@@ -75,8 +103,14 @@ def test_every_container_has_resources_and_the_restricted_profile(helm, variant)
 
 
 def test_a_webhook_never_reaches_the_systems_namespaces_nor_its_own(helm):
-    for webhook in by_kind(template(helm, namespace="mesh"), "MutatingWebhookConfiguration")[0]["webhooks"]:
-        (excluded,) = [e["values"] for e in webhook["namespaceSelector"]["matchExpressions"] if e["operator"] == "NotIn"]
+    for webhook in by_kind(template(helm, namespace="mesh"), "MutatingWebhookConfiguration")[0][
+        "webhooks"
+    ]:
+        (excluded,) = [
+            e["values"]
+            for e in webhook["namespaceSelector"]["matchExpressions"]
+            if e["operator"] == "NotIn"
+        ]
         assert {"kube-system", "kube-public", "kube-node-lease", "mesh"} <= set(excluded)
         assert webhook["failurePolicy"] == "Ignore"
         assert webhook["reinvocationPolicy"] == "IfNeeded"
@@ -108,32 +142,53 @@ def test_apis_that_a_cluster_lacks_are_not_used(helm):
     new = template(helm, everything, "--kube-version", "1.29.0", *MONITORING)
     assert {m["apiVersion"] for m in by_kind(old, "PodDisruptionBudget")} == {"policy/v1beta1"}
     assert {m["apiVersion"] for m in by_kind(new, "PodDisruptionBudget")} == {"policy/v1"}
-    assert {m["apiVersion"] for m in by_kind(old, "HorizontalPodAutoscaler")} == {"autoscaling/v2beta2"}
+    assert {m["apiVersion"] for m in by_kind(old, "HorizontalPodAutoscaler")} == {
+        "autoscaling/v2beta2"
+    }
     assert {m["apiVersion"] for m in by_kind(new, "HorizontalPodAutoscaler")} == {"autoscaling/v2"}
     assert not by_kind(old, "PodMonitor")
-    assert [len(by_kind(new, kind)) for kind in ("PodMonitor", "ServiceMonitor", "PrometheusRule")] == [1, 1, 1]
+    assert [
+        len(by_kind(new, kind)) for kind in ("PodMonitor", "ServiceMonitor", "PrometheusRule")
+    ] == [1, 1, 1]
 
 
 def test_sidecars_may_watch_the_named_configmaps_where_they_are_and_nothing_else(helm):
     everything = next(v for v in VARIANTS if v.stem == "everything")
     text = template(helm, everything)
-    roles = {m["metadata"]["namespace"]: m["rules"] for m in by_kind(text, "Role") if m["metadata"]["name"].endswith("-sidecar")}
+    roles = {
+        m["metadata"]["namespace"]: m["rules"]
+        for m in by_kind(text, "Role")
+        if m["metadata"]["name"].endswith("-sidecar")
+    }
     assert {ns: rules[0]["resourceNames"] for ns, rules in roles.items()} == {
         "shop": ["pilotfish-rules"],
         "web": ["pilotfish-rules"],
         "platform": ["common-rules"],
     }
     bindings = {
-        m["metadata"]["namespace"]: m["subjects"] for m in by_kind(text, "RoleBinding") if m["metadata"]["name"].endswith("-sidecar")
+        m["metadata"]["namespace"]: m["subjects"]
+        for m in by_kind(text, "RoleBinding")
+        if m["metadata"]["name"].endswith("-sidecar")
     }
-    assert [s["name"] for s in bindings["platform"]] == ["system:serviceaccounts:shop", "system:serviceaccounts:web"]
-    assert all(rule["verbs"] in (["get", "list", "watch"], ["create"]) for rules in roles.values() for rule in rules)
+    assert [s["name"] for s in bindings["platform"]] == [
+        "system:serviceaccounts:shop",
+        "system:serviceaccounts:web",
+    ]
+    assert all(
+        rule["verbs"] in (["get", "list", "watch"], ["create"])
+        for rules in roles.values()
+        for rule in rules
+    )
 
 
 def test_rules_selected_by_label_need_the_right_to_see_them_all(helm):
     (variant,) = [v for v in VARIANTS if v.stem == "selected-by-label"]
-    (role,) = [m for m in by_kind(template(helm, variant), "Role") if m["metadata"]["namespace"] == "shop"]
-    assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
+    (role,) = [
+        m for m in by_kind(template(helm, variant), "Role") if m["metadata"]["namespace"] == "shop"
+    ]
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -159,22 +214,39 @@ def test_the_readme_names_every_value():
     readme = (CHART / "README.md").read_text()
 
     def leaves(value, path=()):
-        if isinstance(value, dict) and value and all(isinstance(k, str) for k in value) and len(path) < 2:
+        if (
+            isinstance(value, dict)
+            and value
+            and all(isinstance(k, str) for k in value)
+            and len(path) < 2
+        ):
             for key, inner in value.items():
                 yield from leaves(inner, (*path, key))
         else:
             yield ".".join(path)
 
-    missing = [path for path in leaves(yaml.safe_load((CHART / "values.yaml").read_text())) if f"`{path}" not in readme]
+    missing = [
+        path
+        for path in leaves(yaml.safe_load((CHART / "values.yaml").read_text()))
+        if f"`{path}" not in readme
+    ]
     assert missing == []
 
 
 def test_the_plain_manifests_are_what_the_chart_renders_now(helm, tmp_path):
     made, alerts = tmp_path / "injector.yaml", tmp_path / "alerts.yaml"
-    subprocess.run([ROOT / "deploy" / "render.sh", helm], env={**os.environ, "OUT": str(made), "ALERTS": str(alerts)}, check=True)
+    subprocess.run(
+        [ROOT / "deploy" / "render.sh", helm],
+        env={**os.environ, "OUT": str(made), "ALERTS": str(alerts)},
+        check=True,
+    )
     committed = (ROOT / "deploy" / "injector" / "injector.yaml").read_text()
-    assert sorted(map(str, manifests(made.read_text()))) == sorted(map(str, manifests(committed))), "run deploy/render.sh"
-    assert yaml.safe_load(alerts.read_text()) == yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text()), "run deploy/render.sh"
+    assert sorted(map(str, manifests(made.read_text()))) == sorted(
+        map(str, manifests(committed))
+    ), "run deploy/render.sh"
+    assert yaml.safe_load(alerts.read_text()) == yaml.safe_load(
+        (ROOT / "deploy" / "alerts.yaml").read_text()
+    ), "run deploy/render.sh"
 
 
 def test_the_plain_manifests_are_sound():

@@ -10,7 +10,11 @@ LONG = "accounts/somebody/models/a-model-whose-name-says-everything-about-it-405
 
 def drawn(services=None, recent=(), trouble="", rules=None, **paper):
     told = Told()
-    status = {**told.status, "rules": {**told.rules, **(rules or {})}, "services": told.services if services is None else services}
+    status = {
+        **told.status,
+        "rules": {**told.rules, **(rules or {})},
+        "services": told.services if services is None else services,
+    }
     return picture(status, list(recent), "127.0.0.1:14001", Paper(**paper), trouble)
 
 
@@ -18,7 +22,11 @@ def test_what_a_client_or_vendor_says_is_nothing_that_a_terminal_obeys():
     evil = "\x1b[2J\x1b]0;taken\x07\nnext line\u202e"
     record = decision(1, model=evil)
     record["attempts"][0]["why"] = evil
-    lines = drawn([service(evil, evil, evil, state="cooling", reason=evil)], [record], rules={"sources": [evil]})
+    lines = drawn(
+        [service(evil, evil, evil, state="cooling", reason=evil)],
+        [record],
+        rules={"sources": [evil]},
+    )
     text = "".join(lines)
     assert text.isprintable()
     assert "taken" in text
@@ -32,7 +40,10 @@ def test_no_line_is_wider_than_the_terminal(width):
 
 
 def test_where_it_is_narrow_the_service_and_its_state_stay_longest():
-    heads = {width: next(line for line in drawn(width=width) if line.startswith("service")).split() for width in (24, 60, 90, 200)}
+    heads = {
+        width: next(line for line in drawn(width=width) if line.startswith("service")).split()
+        for width in (24, 60, 90, 200)
+    }
     assert heads[24] == ["service", "state"]
     assert heads[200] == list(HEAD)
     assert {"ttft", "flying", "p95"} <= set(heads[60])
@@ -40,7 +51,10 @@ def test_where_it_is_narrow_the_service_and_its_state_stay_longest():
 
 
 def test_where_not_all_services_fit_those_that_are_out_come_first():
-    services = [service("chat", "acme", f"model-{n}", state="cooling" if n == 40 else "serving") for n in range(50)]
+    services = [
+        service("chat", "acme", f"model-{n}", state="cooling" if n == 40 else "serving")
+        for n in range(50)
+    ]
     lines = drawn(services, [decision(1)], width=120, rows=23)
     assert len(lines) <= 23
     assert lines[4].startswith("acme/model-40")
@@ -58,25 +72,46 @@ def test_where_all_fit_they_stand_as_in_the_rules():
 def test_a_decision_says_its_rule_and_why_each_service_was_asked_or_not():
     lines = drawn(recent=[decision(1)])
     at = lines.index("recent decisions") + 1
-    assert lines[at] == "00:00:06 200 gpt-4o -> other/small, 1025 ms; rule chat: request_model glob 'gpt-*' matches"
+    assert (
+        lines[at]
+        == "00:00:06 200 gpt-4o -> other/small, 1025 ms; rule chat: request_model glob 'gpt-*' matches"
+    )
     assert lines[at + 1] == "    smart routing: block 0 (long) matched: token ge '60000'"
-    assert lines[at + 2] == "    third/medium: server_error, 120 ms (by adaptive, among third/medium, other/small (tier 0))"
+    assert (
+        lines[at + 2]
+        == "    third/medium: server_error, 120 ms (by adaptive, among third/medium, other/small (tier 0))"
+    )
     assert lines[at + 3].startswith("      not acme/large: cooling until")
 
 
 def test_a_hedge_a_rescue_and_a_forced_attempt_are_called_that():
     record = decision(1)
-    record["attempts"] = [{"service": "a/m", "outcome": "served", "duration_ms": 7.2, kind: True} for kind in ("hedge", "rescue", "forced")]
+    record["attempts"] = [
+        {"service": "a/m", "outcome": "served", "duration_ms": 7.2, kind: True}
+        for kind in ("hedge", "rescue", "forced")
+    ]
     shown = [line for line in drawn(recent=[record]) if "a/m" in line]
-    assert shown == ["    a/m: served, 7 ms, hedge", "    a/m: served, 7 ms, rescue", "    a/m: served, 7 ms, forced"]
+    assert shown == [
+        "    a/m: served, 7 ms, hedge",
+        "    a/m: served, 7 ms, rescue",
+        "    a/m: served, 7 ms, forced",
+    ]
 
 
 def test_a_request_that_nobody_took_says_so():
-    record = {"time": "2026-01-01T00:00:06.250Z", "path": "/v1/chat/completions", "code": 404, "reason": "model_not_found", "rule": None}
+    record = {
+        "time": "2026-01-01T00:00:06.250Z",
+        "path": "/v1/chat/completions",
+        "code": 404,
+        "reason": "model_not_found",
+        "rule": None,
+    }
     lines = drawn(recent=[{**record, "service": None, "attempts": []}])
     assert lines[-1] == "00:00:06 404 /v1/chat/completions -> nobody, model_not_found"
     out = {"service": "acme/large", "why": "cooling"}
-    lines = drawn(recent=[decision(1, code=503, attempts=[], why={"rule": "because", "none_usable": [out]})])
+    lines = drawn(
+        recent=[decision(1, code=503, attempts=[], why={"rule": "because", "none_usable": [out]})]
+    )
     assert lines[-1] == "    not usable: acme/large: cooling"
 
 
@@ -85,15 +120,22 @@ def test_keys_that_are_out_are_named_by_where_they_come_from():
         {"source": "secret a/b", "state": "cooling", "reason": "auth_failed (status 401)"},
         {"source": "", "state": "serving", "reason": None},
     ]
-    assert "    1 of 2 keys out: secret a/b auth_failed (status 401)" in drawn([service(credentials=keys)])
+    assert "    1 of 2 keys out: secret a/b auth_failed (status 401)" in drawn(
+        [service(credentials=keys)]
+    )
 
 
 def test_many_problems_leave_room_for_the_rest():
     problems = [{"source": "f", "path": f"rules[{n}]", "message": "bad"} for n in range(40)]
     lines = drawn(rules={"problems": problems}, rows=20)
-    assert lines[2:6] == [f"problem: f: rules[{n}]: bad" for n in range(3)] + ["37 more problems: see /status"]
+    assert lines[2:6] == [f"problem: f: rules[{n}]: bad" for n in range(3)] + [
+        "37 more problems: see /status"
+    ]
     assert any(line.startswith("acme/large") for line in lines)
-    assert len([line for line in drawn(rules={"problems": problems}) if line.startswith("problem")]) == 40
+    assert (
+        len([line for line in drawn(rules={"problems": problems}) if line.startswith("problem")])
+        == 40
+    )
 
 
 def test_before_there_are_services_it_says_so():
@@ -102,8 +144,15 @@ def test_before_there_are_services_it_says_so():
 
 def test_races_are_counted():
     told = Told()
-    told.status["races"] = [{"virtual_model": "fastest", "services": [{"service": "a/m", "wins": 3.5, "losses": 1, "score": 0.7}]}]
-    lines = picture({**told.status, "rules": told.rules, "services": told.services}, [], "here:1", Paper())
+    told.status["races"] = [
+        {
+            "virtual_model": "fastest",
+            "services": [{"service": "a/m", "wins": 3.5, "losses": 1, "score": 0.7}],
+        }
+    ]
+    lines = picture(
+        {**told.status, "rules": told.rules, "services": told.services}, [], "here:1", Paper()
+    )
     assert lines[-1] == "race fastest: a/m won 3.5 lost 1"
 
 

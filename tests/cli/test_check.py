@@ -31,11 +31,17 @@ def test_good_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert err.startswith("good: 1 rule, 1 provider, 0 virtual models; version ")
 
 
-def test_every_problem_is_one_line_with_file_path_and_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_problem_is_one_line_with_file_path_and_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = file(tmp_path, "rules.yaml", BAD)
     assert run(path) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(": ")[:2] for line in lines] == [[path, "ruls"], [path, "rules[0].name"], [path, "rules[0].fallbacks[0]"]]
+    assert [line.split(": ")[:2] for line in lines] == [
+        [path, "ruls"],
+        [path, "rules[0].name"],
+        [path, "rules[0].fallbacks[0]"],
+    ]
     assert "unknown key 'ruls'; did you mean 'rules'?" in lines[0]
 
 
@@ -49,7 +55,9 @@ def test_json_for_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_files_are_merged_as_the_proxy_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_are_merged_as_the_proxy_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     providers, rules = GOOD.splitlines(keepends=True)
     one, two = file(tmp_path, "a.yaml", providers), file(tmp_path, "b.yaml", rules)
     assert run(one, two) == run(str(tmp_path)) == 0
@@ -57,7 +65,9 @@ def test_files_are_merged_as_the_proxy_does(tmp_path: Path, capsys: pytest.Captu
     assert "unknown provider 'openai'; known: none" in capsys.readouterr().out
 
 
-def test_problems_of_all_files_come_at_once_even_if_one_is_not_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_of_all_files_come_at_once_even_if_one_is_not_yaml(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file(tmp_path, "a.yaml", "rules: [{name: a\n")
     file(tmp_path, "b.yaml", BAD)
     assert run(str(tmp_path)) == 1
@@ -70,29 +80,42 @@ def test_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: rules, namespace: models}\ndata:\n  rules.yaml: |\n    ruls: 1\n"
     path = file(tmp_path, "m.yaml", text)
     assert run(path) == 1
-    assert capsys.readouterr().out.startswith(f"{path}: configmap models/rules: rules.yaml: ruls: unknown key 'ruls'; ")
+    assert capsys.readouterr().out.startswith(
+        f"{path}: configmap models/rules: rules.yaml: ruls: unknown key 'ruls'; "
+    )
 
 
-def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ruls: 1\n")))
     assert run("-") == 1
     assert capsys.readouterr().out.startswith("stdin: ruls: ")
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "missing/rules.yaml"])
-def test_a_missing_file_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_missing_file_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     assert run(str(tmp_path / name)) == 2
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"pilotfish: {tmp_path / name}: cannot be read: No such file or directory\n")
+    assert (out, err) == (
+        "",
+        f"pilotfish: {tmp_path / name}: cannot be read: No such file or directory\n",
+    )
 
 
-def test_a_folder_without_rules_files_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_rules_files_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file(tmp_path, "notes.txt", "x")
     assert run(str(tmp_path)) == 2
     assert "no file ending in .yaml, .yml, .json" in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_text_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_text_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(file(tmp_path, "a.yaml", b"rules: \xff")) == 2
     assert "not UTF-8 at byte 7" in capsys.readouterr().err
 
@@ -118,7 +141,8 @@ def test_keys_that_nothing_obeys_yet_are_named_beside_the_result(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pilotfish.core.rules.compile.snapshot.notes_of", lambda document: [f"{document.source}: x: accepted, but not obeyed yet (y)"]
+        "pilotfish.core.rules.compile.snapshot.notes_of",
+        lambda document: [f"{document.source}: x: accepted, but not obeyed yet (y)"],
     )
     path = file(tmp_path, "a.yaml", GOOD)
     assert run(path) == 0

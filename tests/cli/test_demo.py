@@ -1,4 +1,6 @@
-"""The demo as people start it: a process of its own, and the lines it prints are used as they stand."""
+"""The demo as people start it: a process of its own, and the lines it prints are used as they
+stand.
+"""
 
 import asyncio
 import json
@@ -27,7 +29,14 @@ FREE = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 async def demo(*arguments):
     environ = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pilotfish", "demo", *arguments, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "pilotfish",
+        "demo",
+        *arguments,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         yield process
@@ -46,19 +55,25 @@ async def printed_until(process, words):
     lines = []
     while True:
         line = (await process.stdout.readline()).decode()
-        assert line, f"the demo ended before it printed {words!r}: {(await process.stderr.read()).decode()}"
+        assert line, (
+            f"the demo ended before it printed {words!r}: {(await process.stderr.read()).decode()}"
+        )
         lines.append(line.rstrip("\n"))
         if words in line:
             return lines
 
 
 def sent(command):
-    """The answer to a printed curl line (only what the demo uses of curl), so that the test needs no curl."""
+    """The answer to a printed curl line (only what the demo uses of curl), so that the test needs
+    no curl.
+    """
     words = shlex.split(command)[1:]
     url = next(w for w in words if w.startswith("http"))
     headers = dict(words[i + 1].split(": ", 1) for i, w in enumerate(words) if w == "-H")
     data = next((words[i + 1].encode() for i, w in enumerate(words) if w == "-d"), None)
-    with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers), timeout=10) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, data=data, headers=headers), timeout=10
+    ) as answer:
         return answer.status, answer.headers, answer.read()
 
 
@@ -69,7 +84,9 @@ async def test_once_tells_of_a_failover_a_limit_and_a_race_and_ends_well():
     assert err == ""
     assert "flaky/sim-large: overloaded, then fast/sim-large: served" in out
     assert "limited served 3, fast the next 4" in out
-    assert re.search(r"fast/sim-large spoke first, TTFT \d+ ms, \d+ tokens/s; slow's request was cancelled", out)
+    assert re.search(
+        r"fast/sim-large spoke first, TTFT \d+ ms, \d+ tokens/s; slow's request was cancelled", out
+    )
     assert "an Anthropic service" in out
 
 
@@ -78,7 +95,10 @@ async def test_a_port_that_is_taken_is_one_clear_line():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for flags in (("--listen", f"127.0.0.1:{port}", *FREE[2:]), (*FREE[:2], "--admin-listen", f"127.0.0.1:{port}")):
+        for flags in (
+            ("--listen", f"127.0.0.1:{port}", *FREE[2:]),
+            (*FREE[:2], "--admin-listen", f"127.0.0.1:{port}"),
+        ):
             async with demo(*flags) as process:
                 code, out, err = await ended(process)
             assert (code, out) == (2, "")
@@ -100,7 +120,9 @@ async def test_the_lines_it_prints_work_as_they_stand_and_each_request_is_told()
         lines = await printed_until(process, "Ctrl-C")
         printed = "\n".join(lines)
         # Loops and filters around a request are the shell's business.
-        commands = [re.search(r"curl .*?(?= \| |; done|$)", line)[0] for line in lines if "curl" in line]
+        commands = [
+            re.search(r"curl .*?(?= \| |; done|$)", line)[0] for line in lines if "curl" in line
+        ]
         assert len(commands) >= 8
         for command in commands:
             status, _, body = await asyncio.to_thread(sent, command)
@@ -147,14 +169,18 @@ async def knows(base, model):
     """Whether a request for this model is served."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]})
     try:
-        return (await asyncio.to_thread(sent, f"curl {base}/v1/chat/completions -d {shlex.quote(body)}"))[0] == 200
+        return (
+            await asyncio.to_thread(sent, f"curl {base}/v1/chat/completions -d {shlex.quote(body)}")
+        )[0] == 200
     except urllib.error.HTTPError as e:
         e.close()
         return False
 
 
 def test_the_table_of_models_is_that_of_the_rules():
-    rules = yaml.safe_load(rules_text({c.name: "http://127.0.0.1:9" for c in CHARACTERS}, Path("keys")))
+    rules = yaml.safe_load(
+        rules_text({c.name: "http://127.0.0.1:9" for c in CHARACTERS}, Path("keys"))
+    )
     known = {r["request_model"] for r in rules["rules"]} | set(rules["virtual_models"])
     assert known == {m for m in MODELS if "/" not in m}
     assert set(rules["providers"]) == {c.name for c in CHARACTERS}

@@ -31,8 +31,19 @@ def explain(tmp_path, capsys):
     (tmp_path / "rules.yaml").write_text(RULES)
 
     def explained(request, *more):
-        (tmp_path / "request.json").write_bytes(request if isinstance(request, bytes) else json.dumps(request).encode())
-        code = main(["explain", "--config", str(tmp_path / "rules.yaml"), "--request", str(tmp_path / "request.json"), *more])
+        (tmp_path / "request.json").write_bytes(
+            request if isinstance(request, bytes) else json.dumps(request).encode()
+        )
+        code = main(
+            [
+                "explain",
+                "--config",
+                str(tmp_path / "rules.yaml"),
+                "--request",
+                str(tmp_path / "request.json"),
+                *more,
+            ]
+        )
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -47,7 +58,9 @@ def test_it_names_the_rule_the_order_and_who_is_left_out(explain):
     code, out, err = explain(asks("gpt-4o"))
     assert (code, err) == (0, "")
     assert "rule        chat: request_model 'gpt-4o' is equal" in out
-    assert out.index("1. openai/gpt-4o (tier 0)") < out.index("2. claude/claude-sonnet-4-5 (tier 1)")
+    assert out.index("1. openai/gpt-4o (tier 0)") < out.index(
+        "2. claude/claude-sonnet-4-5 (tier 1)"
+    )
     assert "block 0 (long prompts) does not match" in out
     assert "left out    claude/claude-haiku-4-5" in out
 
@@ -59,7 +72,10 @@ def test_json_has_the_shape_that_scripts_rely_on(explain):
     assert answer["rule"] == "chat"
     assert answer["smart_routing"]["block"] is None
     assert answer["smart_routing"]["checked"][0]["matched"] is False
-    assert [c["service"] for c in answer["candidates"]] == ["openai/gpt-4o", "claude/claude-sonnet-4-5"]
+    assert [c["service"] for c in answer["candidates"]] == [
+        "openai/gpt-4o",
+        "claude/claude-sonnet-4-5",
+    ]
     assert answer["left_out"][0]["service"] == "claude/claude-haiku-4-5"
 
 
@@ -105,7 +121,15 @@ def test_a_request_that_cannot_be_read_is_one_line_and_exit_code_2(explain, requ
 def test_rules_that_are_not_good_are_told_with_their_place(explain, tmp_path, capsys):
     (tmp_path / "bad.yaml").write_text(RULES.replace("provider: openai,", "provider: opnai,"))
     (tmp_path / "request.json").write_text("{}")
-    code = main(["explain", "--config", str(tmp_path / "bad.yaml"), "--request", str(tmp_path / "request.json")])
+    code = main(
+        [
+            "explain",
+            "--config",
+            str(tmp_path / "bad.yaml"),
+            "--request",
+            str(tmp_path / "request.json"),
+        ]
+    )
     err = capsys.readouterr().err
     assert code == 2
     assert "rules[0].services[0].provider" in err
@@ -115,6 +139,9 @@ def test_rules_that_are_not_good_are_told_with_their_place(explain, tmp_path, ca
 def test_files_that_are_missing_are_named(tmp_path, capsys, missing):
     (tmp_path / "rules.yaml").write_text(RULES)
     (tmp_path / "request.json").write_text("{}")
-    paths = {"--config": str(tmp_path / "rules.yaml"), "--request": str(tmp_path / "request.json")} | {missing: str(tmp_path / "none.yaml")}
+    paths = {
+        "--config": str(tmp_path / "rules.yaml"),
+        "--request": str(tmp_path / "request.json"),
+    } | {missing: str(tmp_path / "none.yaml")}
     assert main(["explain", *(word for pair in paths.items() for word in pair)]) == 2
     assert "none.yaml" in capsys.readouterr().err

@@ -51,8 +51,17 @@ def test_what_check_would_refuse_is_told(tmp_path, capsys):
     file = tmp_path / "config.json"
     op = {"position": "moon", "operation": "full"}
     services = [{"provider": "o", "model": "m"}]
-    rule = {"request_model": "m", "services": services, "smart_enabled": True, "smart_routing": [{"ops": [op], "services": services}]}
-    file.write_text(json.dumps({"providers": [{"name": "o", "token": "t", "api_base": "http://x/v1"}], "rules": [rule]}))
+    rule = {
+        "request_model": "m",
+        "services": services,
+        "smart_enabled": True,
+        "smart_routing": [{"ops": [op], "services": services}],
+    }
+    file.write_text(
+        json.dumps(
+            {"providers": [{"name": "o", "token": "t", "api_base": "http://x/v1"}], "rules": [rule]}
+        )
+    )
     assert main(["import", str(file)]) == 1
     assert "to be mended: rules[0].smart_routing[0].ops[0]" in capsys.readouterr().err
 

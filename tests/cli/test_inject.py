@@ -36,7 +36,22 @@ def test_what_is_no_manifest_is_one_line_and_2(tmp_path, capsys):
 
 
 def test_the_manifest_goes_to_stdout_and_what_is_to_say_to_stderr(manifest, capsys):
-    assert main(["inject", "-f", manifest, "--image", "mine:2", "--configmaps", "a,b", "--secrets", "keys"]) == 0
+    assert (
+        main(
+            [
+                "inject",
+                "-f",
+                manifest,
+                "--image",
+                "mine:2",
+                "--configmaps",
+                "a,b",
+                "--secrets",
+                "keys",
+            ]
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     (sidecar,) = yaml.safe_load(out)["spec"]["template"]["spec"]["initContainers"]
     assert sidecar["image"] == "mine:2"

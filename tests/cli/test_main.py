@@ -7,7 +7,19 @@ from pilotfish.cli import commands, main
 
 
 def test_every_command_of_the_contract_is_there(capsys):
-    wanted = {"proxy", "demo", "check", "explain", "probe", "schema", "injector", "inject", "import", "top", "version"}
+    wanted = {
+        "proxy",
+        "demo",
+        "check",
+        "explain",
+        "probe",
+        "schema",
+        "injector",
+        "inject",
+        "import",
+        "top",
+        "version",
+    }
     assert set(commands()) == wanted
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
@@ -21,7 +33,10 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith(f"pilotfish {__version__} (Python ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["check"], ["explain", "--config", "x"], ["version", "--nothing"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nothing"], ["check"], ["explain", "--config", "x"], ["version", "--nothing"]],
+)
 def test_wrong_use_is_exit_code_2_and_names_what_is_wrong(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)

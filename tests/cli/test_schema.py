@@ -15,7 +15,9 @@ def run(*argv: str) -> int:
     return main(["schema", *argv])
 
 
-def test_the_schema_knows_the_programs_kinds_and_tactics(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_schema_knows_the_programs_kinds_and_tactics(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run() == 0
     printed = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator.check_schema(printed)
@@ -26,7 +28,9 @@ def test_the_schema_knows_the_programs_kinds_and_tactics(capsys: pytest.CaptureF
 def test_it_accepts_rules_and_refuses_an_unknown_key(capsys: pytest.CaptureFixture[str]) -> None:
     run()
     validator = jsonschema.Draft202012Validator(json.loads(capsys.readouterr().out))
-    assert validator.is_valid({"rules": [{"name": "a", "lb_tactic": {"type": "adaptive", "params": {}}}]})
+    assert validator.is_valid(
+        {"rules": [{"name": "a", "lb_tactic": {"type": "adaptive", "params": {}}}]}
+    )
     assert not validator.is_valid({"rules": [{"nam": "a"}]})
 
 

@@ -9,7 +9,9 @@ from harness import command, environment, until
 
 
 @pytest.mark.parametrize("where", ["<&- >&- 2>&-", ">&-", "2>&-", ">/dev/full 2>/dev/full"])
-async def test_a_proxy_whose_standard_files_are_closed_or_full_serves_and_ends_well(tmp_path, where):
+async def test_a_proxy_whose_standard_files_are_closed_or_full_serves_and_ends_well(
+    tmp_path, where
+):
     """With number 1 or 2 free, the first connection would get it, and the log with it."""
     rules = tmp_path / "rules.yaml"
     rules.write_text("rules: []")
@@ -18,9 +20,27 @@ async def test_a_proxy_whose_standard_files_are_closed_or_full_serves_and_ends_w
     told += "run = App.start\n"
     told += "async def start(self):\n    await run(self)\n    open(sys.argv.pop(), 'w').write(str(self.listen))\nApp.start = start\n"
     told += "sys.exit(main(sys.argv[1:-1]))"
-    args = ["proxy", "--config", str(rules), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", str(port)]
+    args = [
+        "proxy",
+        "--config",
+        str(rules),
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        str(port),
+    ]
     child = await asyncio.create_subprocess_exec(
-        "sh", "-c", f'exec "$@" {where}', "sh", command()[0], "-c", told, *args, env=environment(), stdout=subprocess.DEVNULL
+        "sh",
+        "-c",
+        f'exec "$@" {where}',
+        "sh",
+        command()[0],
+        "-c",
+        told,
+        *args,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
     )
     try:
         await until(lambda: port.exists() and port.read_text(), 20)

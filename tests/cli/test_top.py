@@ -102,7 +102,10 @@ async def test_what_is_not_a_proxy_is_not_drawn(vendor, capsys):
     assert "not as a proxy's admin port does (status 404" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("flags", "said"), [(("--admin", "here:port"), "expected HOST:PORT"), (("--interval", "0"), "above 0")])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [(("--admin", "here:port"), "expected HOST:PORT"), (("--interval", "0"), "above 0")],
+)
 def test_wrong_use_is_exit_code_2(capsys, flags, said):
     assert main(["top", "--once", *flags]) == 2
     assert said in capsys.readouterr().err
@@ -127,7 +130,9 @@ async def test_recent_decisions_say_why(vendor, tmp_path):
         assert await asyncio.to_thread(lambda: top.recent_at(admin, unusual=True)) == []
 
 
-async def test_when_the_proxy_goes_what_was_known_stays_and_is_said_to_be_old(vendor, tmp_path, monkeypatch, capsys):
+async def test_when_the_proxy_goes_what_was_known_stays_and_is_said_to_be_old(
+    vendor, tmp_path, monkeypatch, capsys
+):
     """And when it is back, nothing of that is left."""
     looks = []
     async with proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
@@ -146,5 +151,7 @@ async def test_when_the_proxy_goes_what_was_known_stays_and_is_said_to_be_old(ve
     assert await asyncio.to_thread(main, ["top", "--interval", "0.001"]) == 0
     pictures = capsys.readouterr().out.split("pilotfish 0")
     assert ["looking again" in picture for picture in pictures] == [False, True, True, False, False]
-    assert pictures[1].count("since ") == pictures[2].count("since ") == 2, "one of them is the rules'"
+    assert pictures[1].count("since ") == pictures[2].count("since ") == 2, (
+        "one of them is the rules'"
+    )
     assert all("acme/sim-large" in picture for picture in pictures[1:])

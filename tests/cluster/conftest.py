@@ -26,10 +26,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def assets() -> Path:
     folder = os.environ.get("KUBEBUILDER_ASSETS", "")
-    missing = [name for name in NEEDED if not (Path(folder) / name).is_file()] if folder else list(NEEDED)
+    missing = (
+        [name for name in NEEDED if not (Path(folder) / name).is_file()] if folder else list(NEEDED)
+    )
     if missing:
         if os.environ.get("PILOTFISH_CLUSTER_TESTS") == "required":
-            pytest.fail(f"no real API server to test against: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)}")
+            pytest.fail(
+                f"no real API server to test against: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)}"
+            )
         pytest.skip(
             f"NOT TESTED AGAINST A REAL API SERVER: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)} (.ci/cluster-tools makes them)"
         )

@@ -1,6 +1,8 @@
-"""A real control plane on loopback: etcd, kube-apiserver and, where it is there, kube-controller-manager.
+"""A real control plane on loopback: etcd, kube-apiserver and, where it is there,
+kube-controller-manager.
 
-Follows envtest's convention: the folder named by KUBEBUILDER_ASSETS holds the binaries. No kubelet runs, so Pods stay Pending.
+Follows envtest's convention: the folder named by KUBEBUILDER_ASSETS holds the binaries. No kubelet
+runs, so Pods stay Pending.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def free_port() -> int:
 class ControlPlane:
     def __init__(self, assets: Path, folder: Path) -> None:
         self._assets, self.folder = assets, folder
-        self._etcd_port, self._etcd_peer_port, self.port, self._kcm_port = (free_port() for _ in range(4))
+        self._etcd_port, self._etcd_peer_port, self.port, self._kcm_port = (
+            free_port() for _ in range(4)
+        )
         self.host = f"https://127.0.0.1:{self.port}"
         self.admin_kubeconfig = folder / "admin.kubeconfig"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -62,7 +66,9 @@ class ControlPlane:
             self._start_controller_manager()
 
     def start_api_server(self) -> None:
-        """Starts it (again) and waits until it is ready. Watch caches begin empty, so versions from before are expired (410)."""
+        """Starts it (again) and waits until it is ready. Watch caches begin empty, so versions from
+        before are expired (410).
+        """
         folder = self.folder
         self._spawn(
             "kube-apiserver",
@@ -99,7 +105,9 @@ class ControlPlane:
 
     def get(self, path: str) -> bytes:
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
-        request = urllib.request.Request(self.host + path, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        request = urllib.request.Request(
+            self.host + path, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        )
         with urllib.request.urlopen(request, context=context, timeout=5) as answer:
             return answer.read()
 
@@ -108,7 +116,12 @@ class ControlPlane:
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": self.host, "certificate-authority-data": authority}}],
+            "clusters": [
+                {
+                    "name": "test",
+                    "cluster": {"server": self.host, "certificate-authority-data": authority},
+                }
+            ],
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
@@ -119,8 +132,17 @@ class ControlPlane:
 
     def _start_controller_manager(self) -> None:
         # Debian's build has a controller that upstream has not, and that needs what we do not run.
-        listed = subprocess.run([self._assets / "kube-controller-manager", "--help"], capture_output=True, text=True, check=False).stdout
-        extra = {"controllers": "*,-service-ca-certificate-publisher-controller"} if "service-ca-certificate-publisher" in listed else {}
+        listed = subprocess.run(
+            [self._assets / "kube-controller-manager", "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        extra = (
+            {"controllers": "*,-service-ca-certificate-publisher-controller"}
+            if "service-ca-certificate-publisher" in listed
+            else {}
+        )
         extra |= {"port": "0"} if "--port int" in listed else {}
         self._spawn(
             "kube-controller-manager",
@@ -134,20 +156,29 @@ class ControlPlane:
             cert_dir=self.folder / "kcm",
             **extra,
         )
-        self._wait(lambda: bool(self.get("/api/v1/namespaces/default/serviceaccounts/default")), "kube-controller-manager")
+        self._wait(
+            lambda: bool(self.get("/api/v1/namespaces/default/serviceaccounts/default")),
+            "kube-controller-manager",
+        )
 
     def _write_pki(self) -> None:
         now = datetime.now(UTC)
         authority = new_authority(now, timedelta(days=2))
-        leaf = new_leaf(authority, ["127.0.0.1", "localhost", "kubernetes.default.svc"], now, timedelta(days=1))
+        leaf = new_leaf(
+            authority, ["127.0.0.1", "localhost", "kubernetes.default.svc"], now, timedelta(days=1)
+        )
         signer = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = serialization.Encoding.PEM
         files = {
             "ca.crt": authority.certificate,
             "api.crt": leaf.certificate,
             "api.key": leaf.key,
-            "sa.key": signer.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()),
-            "sa.pub": signer.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo),
+            "sa.key": signer.private_bytes(
+                pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            ),
+            "sa.pub": signer.public_key().public_bytes(
+                pem, serialization.PublicFormat.SubjectPublicKeyInfo
+            ),
             "tokens.csv": f'{ADMIN_TOKEN},admin,1,"system:masters"\n{KCM_TOKEN},system:kube-controller-manager,2\n'.encode(),
         }
         for name, content in files.items():
@@ -157,7 +188,9 @@ class ControlPlane:
     def _spawn(self, program: str, **flags: object) -> None:
         arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
         with (self.folder / f"{program}.log").open("ab") as log:
-            self._running[program] = subprocess.Popen([self._assets / program, *arguments], stdout=log, stderr=log)
+            self._running[program] = subprocess.Popen(
+                [self._assets / program, *arguments], stdout=log, stderr=log
+            )
 
     def _end(self, name: str) -> None:
         process = self._running.pop(name, None)

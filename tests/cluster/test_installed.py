@@ -1,4 +1,6 @@
-"""The chart installed on a real API server, its injector a process on loopback: what an operator sees from install to uninstall."""
+"""The chart installed on a real API server, its injector a process on loopback: what an operator
+sees from install to uninstall.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,28 @@ class Release:
         self.is_installed = False
 
     async def helm(self, *arguments, values=()):
-        settings = [f"injector.url=https://127.0.0.1:{self.port}", "injector.watchdogSeconds=1", *values]
-        sets = [part for value in settings for part in ("--set", value)] if arguments[0] in ("install", "upgrade") else []
-        command = [self.helm_binary, *arguments, *sets, "--namespace", self.namespace, "--kubeconfig", str(self.plane.admin_kubeconfig)]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        settings = [
+            f"injector.url=https://127.0.0.1:{self.port}",
+            "injector.watchdogSeconds=1",
+            *values,
+        ]
+        sets = (
+            [part for value in settings for part in ("--set", value)]
+            if arguments[0] in ("install", "upgrade")
+            else []
+        )
+        command = [
+            self.helm_binary,
+            *arguments,
+            *sets,
+            "--namespace",
+            self.namespace,
+            "--kubeconfig",
+            str(self.plane.admin_kubeconfig),
+        ]
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -46,7 +66,9 @@ class Release:
         self.is_installed = True
 
     async def injector(self, identity="a", port=0, **settings):
-        injector = InjectorProcess(self.plane, self.admin, self.namespace, self.folder, port or self.port, identity)
+        injector = InjectorProcess(
+            self.plane, self.admin, self.namespace, self.folder, port or self.port, identity
+        )
         self.injectors.append(injector)
         return await injector.start(**settings)
 
@@ -55,15 +77,23 @@ class Release:
         return (await self.admin.request("GET", f"{MUTATING}/{name}"))["webhooks"]
 
     async def secret(self):
-        secret = await self.admin.request("GET", f"/api/v1/namespaces/{self.namespace}/secrets/pf-pilotfish-injector-tls")
+        secret = await self.admin.request(
+            "GET", f"/api/v1/namespaces/{self.namespace}/secrets/pf-pilotfish-injector-tls"
+        )
         return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
 
     async def shop(self, **annotations):
         """A labelled namespace whose service account is there already."""
         name = f"{self.namespace}-shop-{next(_numbers)}"
-        metadata = {"name": name, "labels": {"pilotfish.dev/inject": "enabled"}, "annotations": annotations}
+        metadata = {
+            "name": name,
+            "labels": {"pilotfish.dev/inject": "enabled"},
+            "annotations": annotations,
+        }
         await self.admin.request("POST", "/api/v1/namespaces", body={"metadata": metadata})
-        await self.eventually(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account)
+        await self.eventually(
+            f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account
+        )
         return name
 
     async def eventually(self, path, is_so, seconds=30):
@@ -78,8 +108,13 @@ class Release:
         raise AssertionError(f"{path} never was as wanted")
 
     async def pod(self, namespace, name="web", **query):
-        body = {"metadata": {"name": name}, "spec": {"containers": [{"name": "app", "image": "web:1"}]}}
-        return await self.admin.request("POST", f"/api/v1/namespaces/{namespace}/pods", query=query.items(), body=body)
+        body = {
+            "metadata": {"name": name},
+            "spec": {"containers": [{"name": "app", "image": "web:1"}]},
+        }
+        return await self.admin.request(
+            "POST", f"/api/v1/namespaces/{namespace}/pods", query=query.items(), body=body
+        )
 
     async def close(self):
         for injector in self.injectors:
@@ -91,7 +126,9 @@ class Release:
 def pytest_generate_tests(metafunc):
     if "helm" in metafunc.fixturenames:
         found = helms()
-        metafunc.parametrize("helm", found or [""], ids=[path.split("/")[-2] for path in found] or ["none"])
+        metafunc.parametrize(
+            "helm", found or [""], ids=[path.split("/")[-2] for path in found] or ["none"]
+        )
 
 
 @pytest.fixture
@@ -125,12 +162,18 @@ async def test_install_test_upgrade_uninstall(plane, admin, helm, tmp_path):
         assert "Succeeded" in told
         assert "gets the sidecar" in await kubelet
         before = await release.secret()
-        await release.helm("upgrade", "pf", str(CHART), values=["injector.replicas=3", "injector.timeoutSeconds=7"])
+        await release.helm(
+            "upgrade", "pf", str(CHART), values=["injector.replicas=3", "injector.timeoutSeconds=7"]
+        )
         assert await release.secret() == before, "an upgrade must not make new certificates"
         name = f"{MUTATING}/pf-pilotfish-injector-{release.namespace}"
         bundle = base64.b64encode(before["ca-bundle.crt"]).decode()
         await release.eventually(
-            name, lambda c: all(w["clientConfig"].get("caBundle") == bundle and w["timeoutSeconds"] == 7 for w in c["webhooks"])
+            name,
+            lambda c: all(
+                w["clientConfig"].get("caBundle") == bundle and w["timeoutSeconds"] == 7
+                for w in c["webhooks"]
+            ),
         )
     finally:
         await release.close()
@@ -147,9 +190,17 @@ async def test_a_deployments_pods_get_the_sidecar_and_the_rules_they_may_watch(r
     shop = await release.shop()
     await release.install(f"rbac.namespaces={{{shop}}}")
     await release.injector()
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "web:1"}]}}
-    deployment = {"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template}}
-    await release.admin.request("POST", f"/apis/apps/v1/namespaces/{shop}/deployments", body=deployment)
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "app", "image": "web:1"}]},
+    }
+    deployment = {
+        "metadata": {"name": "web"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template},
+    }
+    await release.admin.request(
+        "POST", f"/apis/apps/v1/namespaces/{shop}/deployments", body=deployment
+    )
     (pod,) = await release.eventually(f"/api/v1/namespaces/{shop}/pods", lambda pods: pods["items"])
     assert names(pod) == ["pilotfish", "app"], "1.20 has no native sidecars"
     env = {e["name"]: e.get("value") for e in pod["spec"]["containers"][0]["env"]}
@@ -182,7 +233,9 @@ async def test_bad_rules_are_refused_in_the_words_of_check(release):
         await release.admin.request("POST", maps, body=rules)
     assert f"configmap:{shop}/rules" in str(refused.value)
     unlabelled = {**rules, "metadata": {"name": "rules"}}
-    assert await release.admin.request("POST", maps, body=unlabelled), "what is not labelled is none of our business"
+    assert await release.admin.request("POST", maps, body=unlabelled), (
+        "what is not labelled is none of our business"
+    )
 
 
 def uninjected(metrics):
@@ -209,7 +262,9 @@ async def deaf_server(port):
 
 
 @pytest.mark.parametrize("trouble", ["down", "deaf"])
-async def test_an_injector_in_trouble_never_keeps_a_pod_from_starting_and_is_counted(release, trouble):
+async def test_an_injector_in_trouble_never_keeps_a_pod_from_starting_and_is_counted(
+    release, trouble
+):
     """Down: nobody listens. Deaf: a connection is taken and nothing is ever said."""
     shop = await release.shop()
     await release.install("injector.timeoutSeconds=1")
@@ -228,12 +283,16 @@ async def test_an_injector_in_trouble_never_keeps_a_pod_from_starting_and_is_cou
 async def test_the_releases_own_namespace_is_left_alone(release):
     await release.install()
     await release.injector()
-    await release.eventually(f"/api/v1/namespaces/{release.namespace}/serviceaccounts/default", lambda account: account)
+    await release.eventually(
+        f"/api/v1/namespaces/{release.namespace}/serviceaccounts/default", lambda account: account
+    )
     body = {
         "metadata": {"name": "own", "labels": {"pilotfish.dev/inject": "enabled"}},
         "spec": {"containers": [{"name": "app", "image": "i"}]},
     }
-    pod = await release.admin.request("POST", f"/api/v1/namespaces/{release.namespace}/pods", query=[("dryRun", "All")], body=body)
+    pod = await release.admin.request(
+        "POST", f"/api/v1/namespaces/{release.namespace}/pods", query=[("dryRun", "All")], body=body
+    )
     assert names(pod) == ["app"]
 
 
@@ -247,7 +306,9 @@ async def test_certificates_rotate_while_a_thousand_admissions_run(release, caps
     calls, certificates, authorities = 0, set(), {first}
     async with asyncio.timeout(120):
         while calls < 1000 or len(authorities) < 3:
-            pods = await asyncio.gather(*(release.pod(shop, f"p{n}", dryRun="All") for n in range(10)))
+            pods = await asyncio.gather(
+                *(release.pod(shop, f"p{n}", dryRun="All") for n in range(10))
+            )
             assert all("pilotfish" in names(pod) for pod in pods)
             calls += len(pods)
             if calls % 100 == 0:
@@ -255,7 +316,9 @@ async def test_certificates_rotate_while_a_thousand_admissions_run(release, caps
                 certificates.add(secret["tls.crt"])
                 authorities.add(secret["ca.crt"])
     with capsys.disabled():
-        print(f"\n{calls} admissions over {len(certificates)} certificates of {len(authorities)} authorities, none failed")
+        print(
+            f"\n{calls} admissions over {len(certificates)} certificates of {len(authorities)} authorities, none failed"
+        )
     assert len(certificates) > 3
 
 
@@ -267,7 +330,9 @@ async def test_two_replicas_agree_on_one_authority_and_survive_the_leaders_death
     context = ssl.create_default_context(cadata=(await release.secret())["ca-bundle.crt"].decode())
     seen = {await served(port, context) for port in (first.port, second.port)}
     assert len(seen) == 1
-    lease = f"/apis/coordination.k8s.io/v1/namespaces/{release.namespace}/leases/pf-pilotfish-injector"
+    lease = (
+        f"/apis/coordination.k8s.io/v1/namespaces/{release.namespace}/leases/pf-pilotfish-injector"
+    )
     assert (await release.admin.request("GET", lease))["spec"]["holderIdentity"] == "a"
     first.end(killed=True)
     await release.eventually(lease, lambda found: found["spec"]["holderIdentity"] == "b")
@@ -287,16 +352,37 @@ async def served(port, context):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=[v.stem for v in VARIANTS])
-async def test_every_variant_passes_the_servers_own_dry_run(plane, any_helm, kubectl, variant, tmp_path):
-    """Kinds of projects that are not installed here are left out: cert-manager, the Prometheus operator."""
-    text = template(any_helm, variant, "--kube-version", "1.20.2", "--no-hooks", namespace="default")
-    known = [m for m in manifests(text) if not m["apiVersion"].startswith(("cert-manager.io", "monitoring.coreos.com"))]
+async def test_every_variant_passes_the_servers_own_dry_run(
+    plane, any_helm, kubectl, variant, tmp_path
+):
+    """Kinds of projects that are not installed here are left out: cert-manager, the Prometheus
+    operator.
+    """
+    text = template(
+        any_helm, variant, "--kube-version", "1.20.2", "--no-hooks", namespace="default"
+    )
+    known = [
+        m
+        for m in manifests(text)
+        if not m["apiVersion"].startswith(("cert-manager.io", "monitoring.coreos.com"))
+    ]
     for manifest in known:
         if manifest["metadata"].get("namespace"):
             manifest["metadata"]["namespace"] = "default"
     path = tmp_path / "manifests.json"
 
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": known}))
-    command = [kubectl, "--kubeconfig", str(plane.admin_kubeconfig), "create", "--dry-run=server", "--validate=true", "-f", str(path)]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    command = [
+        kubectl,
+        "--kubeconfig",
+        str(plane.admin_kubeconfig),
+        "create",
+        "--dry-run=server",
+        "--validate=true",
+        "-f",
+        str(path),
+    ]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

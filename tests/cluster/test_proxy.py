@@ -1,4 +1,6 @@
-"""`pilotfish proxy` as a process on a real API server, with the rights of a sidecar and traffic all the while."""
+"""`pilotfish proxy` as a process on a real API server, with the rights of a sidecar and traffic all
+the while.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ from pilotfish.simulated import SimulatedVendor
 
 pytestmark = pytest.mark.timeout(180)
 ROLE = [
-    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["rules"], "verbs": ["get", "list", "watch"]},
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": ["rules"],
+        "verbs": ["get", "list", "watch"],
+    },
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
 
@@ -28,7 +35,13 @@ class Proxy:
     """The process, its rules ConfigMap, and a client that never stops asking."""
 
     def __init__(self, plane, admin, namespace, folder, vendor):
-        self.plane, self.admin, self.namespace, self.folder, self.vendor = plane, admin, namespace, folder, vendor
+        self.plane, self.admin, self.namespace, self.folder, self.vendor = (
+            plane,
+            admin,
+            namespace,
+            folder,
+            vendor,
+        )
         self.listen, self.admin_listen = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.token = folder / "token"
         self.answers = []
@@ -40,9 +53,18 @@ class Proxy:
 
     def start(self):
         kubeconfig = self.plane.write_kubeconfig(self.folder / "kubeconfig", self.token.read_text())
-        settings = {"CONFIGMAPS": "rules", "NAMESPACE": self.namespace, "LISTEN": self.listen, "ADMIN_LISTEN": self.admin_listen}
+        settings = {
+            "CONFIGMAPS": "rules",
+            "NAMESPACE": self.namespace,
+            "LISTEN": self.listen,
+            "ADMIN_LISTEN": self.admin_listen,
+        }
         settings |= {"STATE_DIR": str(self.folder), "DRAIN_SECONDS": "1"}
-        command, environment = program("proxy", KUBECONFIG=str(kubeconfig), **{f"PILOTFISH_{k}": v for k, v in settings.items()})
+        command, environment = program(
+            "proxy",
+            KUBECONFIG=str(kubeconfig),
+            **{f"PILOTFISH_{k}": v for k, v in settings.items()},
+        )
         with (self.folder / "proxy.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -77,7 +99,9 @@ rules: [{{name: "{description}", request_model: "*", services: [{{provider: loca
                         if is_so(status["rules"]):
                             return status
                     await asyncio.sleep(0.002)
-        raise AssertionError(f"never as wanted; last: {status}\n{(self.folder / 'proxy.log').read_text()[-3000:]}")
+        raise AssertionError(
+            f"never as wanted; last: {status}\n{(self.folder / 'proxy.log').read_text()[-3000:]}"
+        )
 
     async def ask(self):
         body = {"model": "any", "messages": [{"role": "user", "content": "hello"}]}
@@ -145,7 +169,11 @@ async def test_a_bad_edit_changes_nothing_and_shows_in_event_status_and_metric(p
     events = f"/api/v1/namespaces/{proxy.namespace}/events"
     async with asyncio.timeout(10):
         while True:
-            found = [e for e in (await proxy.admin.request("GET", events))["items"] if e["reason"] == "RulesRefused"]
+            found = [
+                e
+                for e in (await proxy.admin.request("GET", events))["items"]
+                if e["reason"] == "RulesRefused"
+            ]
             if found:
                 break
     assert "rulez" in found[0]["message"]
@@ -190,4 +218,11 @@ async def test_what_watching_costs(proxy, capsys):
 
 
 def resident_mib(pid):
-    return int(re.search(r"^Rss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)[1]) / 1024
+    return (
+        int(
+            re.search(
+                r"^Rss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE
+            )[1]
+        )
+        / 1024
+    )

@@ -1,4 +1,6 @@
-"""The promise to operators, against a real API server, as an account that may do no more than a sidecar must."""
+"""The promise to operators, against a real API server, as an account that may do no more than a
+sidecar must.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 class Sidecar:
-    """A sidecar's source of rules with its own token folder; `bad` in a document stands for what the compiler refuses."""
+    """A sidecar's source of rules with its own token folder; `bad` in a document stands for what
+    the compiler refuses.
+    """
 
     def __init__(self, plane, admin, namespace, folder, monkeypatch):
         self.plane, self.admin, self.namespace, self.folder = plane, admin, namespace, folder
@@ -37,11 +41,20 @@ class Sidecar:
         (folder / "namespace").write_text(namespace)
 
     async def new_account(self, *, may_write_events=True):
-        """Makes (or remakes) the account, which ends every token it ever had, and mounts a new one."""
+        """Makes (or remakes) the account, which ends every token it ever had, and mounts a new
+        one.
+        """
         accounts = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
         with contextlib.suppress(ApiError):
             await self.admin.request("DELETE", f"{accounts}/web")
-        rules = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["rules"], "verbs": ["get", "list", "watch"]}]
+        rules = [
+            {
+                "apiGroups": [""],
+                "resources": ["configmaps"],
+                "resourceNames": ["rules"],
+                "verbs": ["get", "list", "watch"],
+            }
+        ]
         if may_write_events:
             rules.append({"apiGroups": [""], "resources": ["events"], "verbs": ["create"]})
         await give_account(self.admin, self.namespace, rules)
@@ -115,7 +128,9 @@ async def test_an_edit_is_in_force_in_under_a_second(sidecar, capsys):
             assert await sidecar.heard.get() == f"edit {number}"
             took.append(time.perf_counter() - began)
     with capsys.disabled():
-        print(f"\nedit to force, 20 edits: median {statistics.median(took) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms")
+        print(
+            f"\nedit to force, 20 edits: median {statistics.median(took) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms"
+        )
     assert statistics.median(took) < 1.0
 
 
@@ -144,7 +159,9 @@ async def test_an_account_that_may_not_write_events_serves_all_the_same(sidecar)
 
 
 async def test_an_api_server_that_dies_and_comes_back_brings_the_next_edit(sidecar):
-    """Its watch caches are new, so the version we resume from may be too old: a list must follow."""
+    """Its watch caches are new, so the version we resume from may be too old: a list must
+    follow.
+    """
     await sidecar.new_account()
     await sidecar.write("before")
     async with sidecar.running():

@@ -15,7 +15,7 @@ from aiohttp import web
 from certificates import Authority
 from pilotfish import providers
 from pilotfish.core.model.service import Provider
-from pilotfish.credentials import Surroundings
+from pilotfish.credentials import CredentialContext
 from pilotfish.http1.pool import Origin
 
 
@@ -30,11 +30,16 @@ class Clock:
 
 
 class Endpoint:
-    """Counts what it is asked and answers what it is told. `gate` holds answers back until it is set."""
+    """Counts what it is asked and answers what it is told. `gate` holds answers back until it is
+    set.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.answer: Callable[[int], tuple[int, object]] = lambda n: (200, {"access_token": f"hush-token-{n}", "expires_in": 3600})
+        self.answer: Callable[[int], tuple[int, object]] = lambda n: (
+            200,
+            {"access_token": f"hush-token-{n}", "expires_in": 3600},
+        )
         self.by_path: dict[str, Callable[[int], tuple[int, object]]] = {}
         self.gate = asyncio.Event()
         self.gate.set()
@@ -43,7 +48,14 @@ class Endpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self.asked.append((request.method, request.path_qs, {k.lower(): v for k, v in request.headers.items()}, body))
+        self.asked.append(
+            (
+                request.method,
+                request.path_qs,
+                {k.lower(): v for k, v in request.headers.items()},
+                body,
+            )
+        )
         self.arrived.set()
         await self.gate.wait()
         status, content = self.by_path.get(request.path, self.answer)(len(self.asked))
@@ -82,18 +94,27 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 class Internet:
-    """The hosts that there are, by name; all others are not there. `connect` is what a Fetcher takes."""
+    """The hosts that there are, by name; all others are not there. `connect` is what a Fetcher
+    takes.
+    """
 
     def __init__(self) -> None:
         self.hosts: dict[str, Endpoint] = {}
 
-    async def connect(self, factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
+    async def connect(
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        origin: Origin,
+        context: ssl.SSLContext | None,
+    ) -> tuple[Any, Any]:
         endpoint = self.hosts.get(origin.host)
         if endpoint is None:
             raise ConnectionRefusedError(f"{origin.host} is not there")
         port = int(endpoint.url.rpartition(":")[2])
         name = origin.host if context else None
-        return await asyncio.get_running_loop().create_connection(factory, "127.0.0.1", port, ssl=context, server_hostname=name)
+        return await asyncio.get_running_loop().create_connection(
+            factory, "127.0.0.1", port, ssl=context, server_hostname=name
+        )
 
 
 @pytest.fixture
@@ -102,14 +123,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def surroundings(tmp_path, clock) -> Surroundings:
-    return Surroundings(secrets_dir=str(tmp_path / "secrets"), environ={}, wall=clock, rng=random.Random(1))
+def context(tmp_path, clock) -> CredentialContext:
+    return CredentialContext(
+        secrets_dir=str(tmp_path / "secrets"), environ={}, wall=clock, rng=random.Random(1)
+    )
 
 
 def provider_of(kind: str, **more: object) -> Provider:
     record = providers.get(kind)
     base = str(more.pop("base", record.base_url))
-    return Provider(name="p", kind=record, base=base, style=record.style, paths=record.paths, **more)  # type: ignore[arg-type]
+    return Provider(
+        name="p", kind=record, base=base, style=record.style, paths=record.paths, **more
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture

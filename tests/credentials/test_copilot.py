@@ -1,4 +1,6 @@
-"""Copilot's exchange: a GitHub token for a short-lived one that names the host, and the faults of the router seed avoided (B3.3)."""
+"""Copilot's exchange: a GitHub token for a short-lived one that names the host, and the faults of
+the router seed avoided (B3.3).
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,21 @@ def vendor(endpoint, clock):
     """The exchange and the API on one host."""
     endpoint.by_path["/exchange"] = lambda n: (
         200,
-        {"token": f"tid=hush-{n};x:y", "expires_at": clock() + 1800, "endpoints": {"api": endpoint.url}},
+        {
+            "token": f"tid=hush-{n};x:y",
+            "expires_at": clock() + 1800,
+            "endpoints": {"api": endpoint.url},
+        },
     )
     endpoint.by_path["/models"] = lambda n: (200, MODELS)
     return endpoint
 
 
 @pytest.fixture
-async def key(vendor, surroundings, make):
-    made = CopilotKey(make("github_copilot", options={"token_url": f"{vendor.url}/exchange"}), GITHUB, surroundings)
+async def key(vendor, context, make):
+    made = CopilotKey(
+        make("github_copilot", options={"token_url": f"{vendor.url}/exchange"}), GITHUB, context
+    )
     yield made
     await made.close()
 
@@ -43,7 +51,12 @@ async def key(vendor, surroundings, make):
 async def test_the_exchange(key, vendor):
     await key.fetch()
     method, path, headers, _ = vendor.asked[0]
-    assert (method, path, headers["authorization"], headers["accept"]) == ("GET", "/exchange", "Bearer gho_hush", "application/json")
+    assert (method, path, headers["authorization"], headers["accept"]) == (
+        "GET",
+        "/exchange",
+        "Bearer gho_hush",
+        "application/json",
+    )
     assert headers["user-agent"]
     assert key.headers(None) == ((b"authorization", b"Bearer tid=hush-1;x:y"),)
     assert key.base() == vendor.url
@@ -70,9 +83,13 @@ async def test_a_models_list_that_fails_changes_nothing(key, vendor, answer):
     assert key.headers(None) is not None
 
 
-async def test_the_hosts_of_the_rules_win_over_the_tokens(vendor, surroundings, make):
-    provider = make("github_copilot", base="http://gateway.internal", options={"token_url": f"{vendor.url}/exchange"})
-    key = CopilotKey(provider, GITHUB, surroundings)
+async def test_the_hosts_of_the_rules_win_over_the_tokens(vendor, context, make):
+    provider = make(
+        "github_copilot",
+        base="http://gateway.internal",
+        options={"token_url": f"{vendor.url}/exchange"},
+    )
+    key = CopilotKey(provider, GITHUB, context)
     await key.fetch()
     assert key.base() == ""
     await key.close()
@@ -90,7 +107,9 @@ async def test_a_token_without_a_usable_end_is_taken_for_25_minutes(key, vendor,
 
 
 async def test_shortly_before_its_end_one_renewal_runs_and_no_loop_spins(key, vendor, clock):
-    """Between 120 s and 60 s before the end the router seed asked itself for a new token as fast as it could."""
+    """Between 120 s and 60 s before the end the router seed asked itself for a new token as fast as
+    it could.
+    """
     await key.fetch()
     await key._listing
     before = len(vendor.asked)
@@ -119,7 +138,7 @@ async def test_a_refused_github_token(key, vendor):
     assert "hush" not in str(e.value) + repr(key)
 
 
-async def test_a_missing_github_token(vendor, surroundings, make):
-    key = CopilotKey(make("github_copilot"), SecretRef("env", "GITHUB_TOKEN"), surroundings)
+async def test_a_missing_github_token(vendor, context, make):
+    key = CopilotKey(make("github_copilot"), SecretRef("env", "GITHUB_TOKEN"), context)
     with pytest.raises(CredentialError, match="GITHUB_TOKEN is missing"):
         await key.fetch()

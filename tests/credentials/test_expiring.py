@@ -1,4 +1,6 @@
-"""Tokens that expire: one fetch for all, renewal in the background, an old token kept while it is valid."""
+"""Tokens that expire: one fetch for all, renewal in the background, an old token kept while it is
+valid.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Source:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        return Token(f"hush-{n}", None if self.lifetime_s is None else self.clock() + self.lifetime_s)
+        return Token(
+            f"hush-{n}", None if self.lifetime_s is None else self.clock() + self.lifetime_s
+        )
 
 
 @pytest.fixture
@@ -36,8 +40,8 @@ def source(clock):
 
 
 @pytest.fixture
-async def key(source, surroundings):
-    made = ExpiringKey("token of p", source.get, surroundings)
+async def key(source, context):
+    made = ExpiringKey("token of p", source.get, context)
     yield made
     await made.close()
 
@@ -76,7 +80,9 @@ async def test_one_of_the_waiting_may_leave_without_harm_to_the_others(key, sour
     assert source.asked == 1
 
 
-async def test_a_token_is_renewed_before_it_expires_while_requests_go_on_with_the_old_one(key, source, clock):
+async def test_a_token_is_renewed_before_it_expires_while_requests_go_on_with_the_old_one(
+    key, source, clock
+):
     await key.fetch()
     clock.now += 3600 - LEAD_S
     source.gate.clear()
@@ -148,7 +154,9 @@ async def test_a_refused_token_is_replaced_once_for_all_who_sent_it(key, source,
     assert key.headers(None) == bearer(2)
 
 
-async def test_an_account_that_is_refused_with_every_token_does_not_fetch_for_ever(key, source, clock):
+async def test_an_account_that_is_refused_with_every_token_does_not_fetch_for_ever(
+    key, source, clock
+):
     await key.fetch()
     assert key.refused(key.headers(None))
     await key.fetch()
@@ -164,11 +172,11 @@ async def test_a_token_without_an_end_is_kept(key, source, clock):
     assert key.headers(None) == bearer(1)
 
 
-async def test_a_token_at_hand_is_used_first(source, surroundings, clock):
-    key = ExpiringKey("l", source.get, surroundings, first=Token("hush-0", clock() + 3600))
+async def test_a_token_at_hand_is_used_first(source, context, clock):
+    key = ExpiringKey("l", source.get, context, first=Token("hush-0", clock() + 3600))
     assert key.headers(None) == bearer(0)
     assert source.asked == 0
-    stale = ExpiringKey("l", source.get, surroundings, first=Token("hush-0", clock() - 1))
+    stale = ExpiringKey("l", source.get, context, first=Token("hush-0", clock() - 1))
     assert stale.headers(None) is None
     await stale.fetch()
     assert stale.headers(None) == bearer(1)
@@ -184,11 +192,11 @@ async def test_what_a_library_says_of_its_failure_is_not_repeated(key, source):
     assert "hush" not in str(e.value)
 
 
-async def test_a_token_that_no_header_can_carry_is_refused(key, source, surroundings, clock):
+async def test_a_token_that_no_header_can_carry_is_refused(key, source, context, clock):
     async def get() -> Token:
         return Token("hush\nb", clock() + 100)
 
-    odd = ExpiringKey("odd", get, surroundings)
+    odd = ExpiringKey("odd", get, context)
     with pytest.raises(CredentialError, match="printable"):
         await odd.fetch()
 
@@ -205,8 +213,8 @@ async def test_between_requests_a_used_token_is_renewed_by_a_timer(key, source, 
     assert source.asked == 2, "nobody used it since: it may lapse"
 
 
-async def test_closing_ends_the_fetch_under_way(source, surroundings):
-    key = ExpiringKey("l", source.get, surroundings)
+async def test_closing_ends_the_fetch_under_way(source, context):
+    key = ExpiringKey("l", source.get, context)
     source.gate.clear()
     waiting = asyncio.create_task(key.fetch())
     await asyncio.sleep(0)

@@ -61,7 +61,9 @@ async def test_a_body_goes_with_its_length():
 
 async def test_a_redirect_is_an_answer_like_any_other():
     """A credential must not follow it."""
-    async with Server(b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere/\r\nContent-Length: 0\r\n\r\n") as server:
+    async with Server(
+        b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere/\r\nContent-Length: 0\r\n\r\n"
+    ) as server:
         assert (await Fetcher().fetch("GET", server.url)).status == 302
 
 
@@ -71,7 +73,11 @@ async def test_a_redirect_is_an_answer_like_any_other():
         (b"", "reset"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi", "cut"),
         (b"nonsense\r\n\r\n", "protocol"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1) + b"x" * (MAX_BODY_BYTES + 1), "too_large"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1)
+            + b"x" * (MAX_BODY_BYTES + 1),
+            "too_large",
+        ),
     ],
 )
 async def test_no_whole_answer(answer, kind):
@@ -108,7 +114,9 @@ async def test_the_connection_is_made_by_whom_was_handed_in():
         raise OSError("no")
 
     with pytest.raises(FetchError):
-        await Fetcher(refuse).fetch("GET", "http://h:81/", proxy_url="socks5://p:1080", ca_file="ca.pem")
+        await Fetcher(refuse).fetch(
+            "GET", "http://h:81/", proxy_url="socks5://p:1080", ca_file="ca.pem"
+        )
     assert seen == [Origin("http", "h", 81, "socks5://p:1080", "ca.pem")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.credentials.keys import CredentialError, NoKey, Surroundings
+from pilotfish.credentials.keys import CredentialContext, CredentialError, NoKey
 
 
 async def test_a_server_that_wants_no_key_gets_none():
@@ -25,4 +25,4 @@ def test_an_error_tells_what_it_means_for_the_attempt():
 
 def test_the_surroundings_do_not_show_the_environment(monkeypatch):
     monkeypatch.setenv("SOME_KEY", "hush")
-    assert "hush" not in repr(Surroundings())
+    assert "hush" not in repr(CredentialContext())

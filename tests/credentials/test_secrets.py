@@ -11,8 +11,10 @@ from pilotfish.credentials.keys import CredentialError
 from pilotfish.credentials.secrets import Secret, path_of, secret_of
 
 
-def mounted(surroundings, tmp_path, version: str, value: str) -> None:
-    """Writes a Secret as kubelet does: a folder per version, a link to the present one swapped in a single step."""
+def mounted(context, tmp_path, version: str, value: str) -> None:
+    """Writes a Secret as kubelet does: a folder per version, a link to the present one swapped in a
+    single step.
+    """
     root = tmp_path / "secrets" / "llm-keys"
     (root / version).mkdir(parents=True)
     (root / version / "openai").write_text(value)
@@ -24,39 +26,45 @@ def mounted(surroundings, tmp_path, version: str, value: str) -> None:
         key.symlink_to("..data/openai")
 
 
-def test_a_secret_that_is_not_there_is_named_without_a_guess_at_its_value(surroundings):
-    secret = Secret(SecretRef("secret", "llm-keys", "openai"), surroundings)
+def test_a_secret_that_is_not_there_is_named_without_a_guess_at_its_value(context):
+    secret = Secret(SecretRef("secret", "llm-keys", "openai"), context)
     assert secret.value() == ""
     assert str(secret.missing()).startswith("secret llm-keys/openai (")
-    assert str(Secret(SecretRef("env", "NOPE"), surroundings).missing()) == "environment variable NOPE is missing or empty"
+    assert (
+        str(Secret(SecretRef("env", "NOPE"), context).missing())
+        == "environment variable NOPE is missing or empty"
+    )
 
 
-@pytest.mark.parametrize(("name", "key"), [("..", "x"), ("a", "../../etc/passwd"), ("a/b", "c"), ("", "x"), ("a", "x\0y")])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("..", "x"), ("a", "../../etc/passwd"), ("a/b", "c"), ("", "x"), ("a", "x\0y")],
+)
 def test_a_reference_cannot_lead_out_of_the_folder_of_secrets(name, key):
     with pytest.raises(CredentialError, match="no slashes"):
         path_of(SecretRef("secret", name, key), "/secrets")
 
 
-def test_a_mounted_secret_is_read_anew_when_kubelet_swaps_it(surroundings, tmp_path):
-    mounted(surroundings, tmp_path, "v1", "hush-old\n")
-    secret = Secret(SecretRef("secret", "llm-keys", "openai"), surroundings)
+def test_a_mounted_secret_is_read_anew_when_kubelet_swaps_it(context, tmp_path):
+    mounted(context, tmp_path, "v1", "hush-old\n")
+    secret = Secret(SecretRef("secret", "llm-keys", "openai"), context)
     assert secret.value() == "hush-old"
-    mounted(surroundings, tmp_path, "v2", "hush-new\n")
+    mounted(context, tmp_path, "v2", "hush-new\n")
     assert secret.value() == "hush-new"
     assert secret.revision == 2
 
 
-def test_a_secret_mounted_later_is_found(surroundings, tmp_path):
-    secret = Secret(SecretRef("secret", "llm-keys", "openai"), surroundings)
+def test_a_secret_mounted_later_is_found(context, tmp_path):
+    secret = Secret(SecretRef("secret", "llm-keys", "openai"), context)
     assert secret.value() == ""
-    mounted(surroundings, tmp_path, "v1", "hush-key")
+    mounted(context, tmp_path, "v1", "hush-key")
     assert secret.value() == "hush-key"
 
 
-def test_a_file_that_is_gone_or_empty_for_a_moment_takes_nothing_away(surroundings, tmp_path):
+def test_a_file_that_is_gone_or_empty_for_a_moment_takes_nothing_away(context, tmp_path):
     file = tmp_path / "key"
     file.write_text("hush-key")
-    secret = Secret(SecretRef("file", str(file)), surroundings)
+    secret = Secret(SecretRef("file", str(file)), context)
     assert secret.value() == "hush-key"
     file.write_text("")
     assert secret.value() == "hush-key"
@@ -64,27 +72,27 @@ def test_a_file_that_is_gone_or_empty_for_a_moment_takes_nothing_away(surroundin
     assert secret.value() == "hush-key"
 
 
-def test_a_reread_tells_whether_the_value_changed(surroundings, tmp_path):
+def test_a_reread_tells_whether_the_value_changed(context, tmp_path):
     file = tmp_path / "key"
     file.write_text("hush-a")
-    secret = Secret(SecretRef("file", str(file)), surroundings)
+    secret = Secret(SecretRef("file", str(file)), context)
     assert secret.value() == "hush-a"
     assert not secret.reread()
     file.write_text("hush-b")
     assert secret.reread()
 
 
-def test_environment_and_literals(surroundings):
-    surroundings.environ["KEY"] = " hush-from-env \n"
-    assert Secret(SecretRef("env", "KEY"), surroundings).value() == "hush-from-env"
-    literal = secret_of("hush-plain", surroundings)
+def test_environment_and_literals(context):
+    context.environ["KEY"] = " hush-from-env \n"
+    assert Secret(SecretRef("env", "KEY"), context).value() == "hush-from-env"
+    literal = secret_of("hush-plain", context)
     assert literal is not None
     assert literal.value() == "hush-plain"
     assert not literal.reread()
-    assert secret_of(None, surroundings) is None
-    assert secret_of("", surroundings) is None
+    assert secret_of(None, context) is None
+    assert secret_of("", context) is None
 
 
-def test_a_secret_does_not_show_its_value(surroundings):
-    assert "hush" not in repr(secret_of("hush", surroundings))
+def test_a_secret_does_not_show_its_value(context):
+    assert "hush" not in repr(secret_of("hush", context))
     assert "hush" not in repr(SecretRef("literal", value="hush"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.credentials.fetch import Answer
+from pilotfish.credentials.fetch import HttpAnswer
 from pilotfish.credentials.keys import CredentialError
 from pilotfish.credentials.token_endpoint import ask, object_of, seconds_in, text_in
 
 
-async def failure(surroundings, make, url: str) -> CredentialError:
+async def failure(context, make, url: str) -> CredentialError:
     with pytest.raises(CredentialError) as e:
-        await ask(surroundings, make("openai"), "token", "POST", url)
+        await ask(context, make("openai"), "token", "POST", url)
     return e.value
 
 
@@ -28,9 +28,12 @@ async def failure(surroundings, make, url: str) -> CredentialError:
         (302, Outcome.OVERLOADED),
     ],
 )
-async def test_a_refusal_and_an_outage_are_told_apart(endpoint, surroundings, make, status, outcome):
-    endpoint.answer = lambda n: (status, {"error": "invalid_grant", "error_description": "token hush-hush is stale"})
-    error = await failure(surroundings, make, endpoint.url)
+async def test_a_refusal_and_an_outage_are_told_apart(endpoint, context, make, status, outcome):
+    endpoint.answer = lambda n: (
+        status,
+        {"error": "invalid_grant", "error_description": "token hush-hush is stale"},
+    )
+    error = await failure(context, make, endpoint.url)
     assert error.outcome is outcome
     assert str(error) == f"token: the token endpoint answered {status} (invalid_grant)"
 
@@ -40,27 +43,30 @@ async def test_a_refusal_and_an_outage_are_told_apart(endpoint, surroundings, ma
     [
         ({"error": {"type": "authentication_error", "message": "hush"}}, "(authentication_error)"),
         ({"error": "sk-hush-1234"}, None),
-        ("<ErrorResponse><Error><Code>AccessDenied</Code><Message>hush</Message></Error></ErrorResponse>", "(AccessDenied)"),
+        (
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>hush</Message></Error></ErrorResponse>",
+            "(AccessDenied)",
+        ),
         ("hush", None),
         ([1], None),
     ],
 )
-async def test_only_an_error_code_of_the_answer_is_shown(endpoint, surroundings, make, body, shown):
+async def test_only_an_error_code_of_the_answer_is_shown(endpoint, context, make, body, shown):
     endpoint.answer = lambda n: (401, body)
-    text = str(await failure(surroundings, make, endpoint.url))
+    text = str(await failure(context, make, endpoint.url))
     assert "hush" not in text
     assert text.endswith(shown or "401")
 
 
-async def test_nobody_there(surroundings, make):
-    error = await failure(surroundings, make, "http://127.0.0.1:9/token")
+async def test_nobody_there(context, make):
+    error = await failure(context, make, "http://127.0.0.1:9/token")
     assert error.outcome is Outcome.CONNECT_FAILED
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null"])
 def test_an_answer_that_is_no_object(body):
     with pytest.raises(CredentialError, match="no JSON object"):
-        object_of("token", Answer(200, (), body))
+        object_of("token", HttpAnswer(200, (), body))
 
 
 @pytest.mark.parametrize("fields", [{}, {"t": ""}, {"t": 5}, {"t": None}])
@@ -70,7 +76,16 @@ def test_a_field_that_is_missing(fields):
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [(3600, 3600.0), ("3600", 3600.0), (0, None), (-1, None), (True, None), ("soon", None), (None, None)]
+    ("value", "seconds"),
+    [
+        (3600, 3600.0),
+        ("3600", 3600.0),
+        (0, None),
+        (-1, None),
+        (True, None),
+        ("soon", None),
+        (None, None),
+    ],
 )
 def test_lifetimes(value, seconds):
     assert seconds_in({"expires_in": value}, "expires_in") == seconds

@@ -1,4 +1,6 @@
-"""Every command that a page shows can be typed as it stands: flags that are there, files that are there, paths that something answers."""
+"""Every command that a page shows can be typed as it stands: flags that are there, files that are
+there, paths that something answers.
+"""
 
 import re
 import shlex
@@ -15,14 +17,21 @@ from pilotfish.core.exchange import endpoints
 from pilotfish.providers import all_kinds
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench" / "README.md", *(ROOT / "charts").rglob("*.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    ROOT / "bench" / "README.md",
+    *(ROOT / "charts").rglob("*.md"),
+]
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HEREDOC = re.compile(r" *<<'(\w+)'\n(.*?)^\1\n", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(pilotfish [a-z]+ [^`]+)`")
 
 
 def shown():
-    """Each line of each fence, and what is piped where apart: without comments, here-documents and assignments before it."""
+    """Each line of each fence, and what is piped where apart: without comments, here-documents and
+    assignments before it.
+    """
     for page in PAGES:
         for fence in FENCE.findall(page.read_text()):
             for line in HEREDOC.sub("\n", fence).replace("\\\n", " ").splitlines():
@@ -57,8 +66,14 @@ def known(url):
     """A path of the admin port, or one that clients ask."""
     path = urlsplit(url).path
 
-    routes = Admin(None, None).site().routes  # nothing is asked of engine or keeper before a request
-    return path in routes or endpoints.find(path) is not None or endpoints.models_path(path) is not None
+    routes = (
+        Admin(None, None).site().routes
+    )  # nothing is asked of engine or keeper before a request
+    return (
+        path in routes
+        or endpoints.find(path) is not None
+        or endpoints.models_path(path) is not None
+    )
 
 
 def is_make(words):
@@ -141,7 +156,12 @@ def test_a_command_that_is_not_there_would_be_noticed(capsys):
 
 
 def test_manifests_that_are_shown_hold_good_rules(tmp_path, capsys):
-    found = [text for page in PAGES for fence in FENCE.findall(page.read_text()) for _, text in HEREDOC.findall(fence)]
+    found = [
+        text
+        for page in PAGES
+        for fence in FENCE.findall(page.read_text())
+        for _, text in HEREDOC.findall(fence)
+    ]
     assert found
     for number, text in enumerate(found):
         path = tmp_path / f"{number}.yaml"

@@ -1,4 +1,6 @@
-"""What the pages show works: rules that `pilotfish check` accepts, files that are there, commands that exist."""
+"""What the pages show works: rules that `pilotfish check` accepts, files that are there, commands
+that exist.
+"""
 
 import re
 from pathlib import Path
@@ -47,7 +49,9 @@ def test_rules_that_are_shown_are_good(text, tmp_path, capsys):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    broken = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+    broken = [
+        target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()
+    ]
     assert broken == []
 
 

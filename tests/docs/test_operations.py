@@ -17,7 +17,13 @@ def test_the_table_has_every_setting_with_its_default_in_order():
     wanted = []
     for name, field in Settings.model_fields.items():
         default = field.default
-        text = "" if default in ("", ()) else f"{default:g}" if isinstance(default, float) else str(default)
+        text = (
+            ""
+            if default in ("", ())
+            else f"{default:g}"
+            if isinstance(default, float)
+            else str(default)
+        )
         wanted.append((name.upper(), text.lower() if isinstance(default, bool) else text))
     assert [(name, default) for name, default, _ in ROW.findall(PAGE)] == wanted
 
@@ -33,7 +39,9 @@ def test_every_setting_is_a_flag_of_the_proxy(capsys):
 
 
 def test_every_admin_path_is_named():
-    routes = Admin(None, None).site().routes  # nothing is asked of engine or keeper before a request
+    routes = (
+        Admin(None, None).site().routes
+    )  # nothing is asked of engine or keeper before a request
     for path, methods in routes.items():
         for method in methods:
             assert re.search(rf"^\| `{method} {re.escape(path)}[`?]", PAGE, re.MULTILINE), path
@@ -52,7 +60,10 @@ rules:
 
 
 async def test_every_key_of_the_access_log_is_named(tmp_path):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         await proxy.chat("m", stream=True)
         record = proxy.record()
         await proxy.chat("unknown")

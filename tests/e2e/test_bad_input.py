@@ -1,4 +1,6 @@
-"""Bad rules, bad requests, bad surroundings: each has a clear error, and no traceback reaches anybody."""
+"""Bad rules, bad requests, bad context: each has a clear error, and no traceback reaches
+anybody.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ async def proxy(tmp_path, vendor):
 
 async def run(*args: str, **env: str) -> tuple[int | None, str, str]:
     child = await asyncio.create_subprocess_exec(
-        *command(*args), env=environment(**env), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command(*args),
+        env=environment(**env),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     out, errors = await child.communicate()
     return child.returncode, out.decode(), errors.decode()
@@ -44,7 +49,9 @@ async def run(*args: str, **env: str) -> tuple[int | None, str, str]:
 # Rules
 
 
-@pytest.mark.parametrize("text", ["rules: [", "rules: {a: b", "- just\n- a list", "\tx: 1", "a: *nowhere"])
+@pytest.mark.parametrize(
+    "text", ["rules: [", "rules: {a: b", "- just\n- a list", "\tx: 1", "a: *nowhere"]
+)
 async def test_rules_that_are_not_yaml_leave_the_proxy_alive_and_not_ready(tmp_path, text):
     async with proxied(tmp_path, text) as proxy:
         assert (await proxy.admin("/healthz")).status == 200
@@ -130,12 +137,32 @@ def without_traceback(text: str) -> bool:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b'"text"', b"null", b'{"model": "m"', b'{"model": "m"} trailing', b"\xff\xfe{", b'{"model": "\xff"}', b"\x00" * 20],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b'{"model": "m"',
+        b'{"model": "m"} trailing',
+        b"\xff\xfe{",
+        b'{"model": "\xff"}',
+        b"\x00" * 20,
+    ],
 )
 @pytest.mark.parametrize(
-    "path", ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1beta/models/m:generateContent", "/model/m/converse"]
+    "path",
+    [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1beta/models/m:generateContent",
+        "/model/m/converse",
+    ],
 )
-async def test_a_body_that_is_not_a_json_object_is_400_in_the_clients_style(proxy, vendor, path, body):
+async def test_a_body_that_is_not_a_json_object_is_400_in_the_clients_style(
+    proxy, vendor, path, body
+):
     answer = await proxy.post(path, body)
     assert answer.status == 400
     error = answer.json if path.startswith("/model/") else answer.json["error"]
@@ -165,21 +192,35 @@ async def test_a_model_that_is_missing_unknown_or_no_text(proxy, vendor, body, s
 
 
 @pytest.mark.parametrize("told", [True, False])
-async def test_a_body_that_is_too_large_is_413_whether_its_length_was_told_or_not(proxy, vendor, told):
+async def test_a_body_that_is_too_large_is_413_whether_its_length_was_told_or_not(
+    proxy, vendor, told
+):
     body = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 2000}]})
 
     async def in_pieces():
         for i in range(0, len(body), 400):
             yield body[i : i + 400]
 
-    async with proxy.http.post(f"{proxy.base}/v1/chat/completions", data=body if told else in_pieces()) as answer:
+    async with proxy.http.post(
+        f"{proxy.base}/v1/chat/completions", data=body if told else in_pieces()
+    ) as answer:
         assert answer.status == 413
         assert "1000 bytes" in (await answer.json())["error"]["message"]
     assert not vendor.requests
     assert await proxy.metric("pilotfish_requests_total", code="413") == 1
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/unheard", "/v2/chat/completions", "/v1/images/../chat", "/v1beta/models/m:dance"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/unheard",
+        "/v2/chat/completions",
+        "/v1/images/../chat",
+        "/v1beta/models/m:dance",
+    ],
+)
 async def test_an_unknown_path_is_404(proxy, path):
     answer = await proxy.post(path, {"model": "m"})
     assert answer.status == 404
@@ -192,7 +233,10 @@ async def test_a_wrong_method_is_405(proxy):
         assert "POST" in (await answer.json())["error"]["message"]
 
 
-@pytest.mark.parametrize(("sent", "status"), [(b"\x16\x03\x01\x02\x00 this is TLS\r\n\r\n", b"501"), (b"POST / HTTQ/1.1\r\n\r\n", b"400")])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"\x16\x03\x01\x02\x00 this is TLS\r\n\r\n", b"501"), (b"POST / HTTQ/1.1\r\n\r\n", b"400")],
+)
 async def test_what_is_not_http_is_refused_and_ends_the_connection(proxy, sent, status):
     reader, writer = await asyncio.open_connection(*proxy.app.listen)
     writer.write(sent)
@@ -206,7 +250,9 @@ async def test_a_request_nobody_can_answer_says_what_was_tried(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         base = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        async with proxied(tmp_path, GOOD.format(base=base) + "defaults: {retries: {base_ms: 1}}\n") as proxy:
+        async with proxied(
+            tmp_path, GOOD.format(base=base) + "defaults: {retries: {base_ms: 1}}\n"
+        ) as proxy:
             answer = await proxy.chat("m")
             assert answer.status == 502
             assert without_traceback(answer.text)
@@ -225,7 +271,9 @@ async def test_a_taken_port_is_one_line_and_exit_code_2(tmp_path, vendor, which)
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         at = f"127.0.0.1:{taken.getsockname()[1]}"
-        code, out, errors = await run("proxy", "--config", str(path), which, at, other, "127.0.0.1:0", "--log-level", "error")
+        code, out, errors = await run(
+            "proxy", "--config", str(path), which, at, other, "127.0.0.1:0", "--log-level", "error"
+        )
     assert (code, out, len(errors.splitlines())) == (2, "", 1)
     assert at in errors
     assert "taken" in errors
@@ -252,7 +300,10 @@ async def test_a_file_that_is_not_there_leaves_the_proxy_waiting_for_it(tmp_path
         os.remove(proxy.rules)
 
         async def gone() -> bool:
-            return any("cannot be read" in p["message"] for p in (await proxy.status())["rules"]["problems"])
+            return any(
+                "cannot be read" in p["message"]
+                for p in (await proxy.status())["rules"]["problems"]
+            )
 
         await until(gone)
         assert (await proxy.admin("/readyz")).status == 503

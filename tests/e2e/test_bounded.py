@@ -1,4 +1,6 @@
-"""Whatever clients make up (models, users, sessions, headers, paths, fields), nothing of the proxy's state grows with it."""
+"""Whatever clients make up (models, users, sessions, headers, paths, fields), nothing of the
+proxy's state grows with it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import tracemalloc
 
 from harness import proxied
 from pilotfish.core.state.affinity import HOMES
-from pilotfish.proxy.engine import DIRECT_DESKS
+from pilotfish.proxy.engine import DIRECT_RULES
 from pilotfish.simulated import Profile, SimulatedVendor
 
 # A million takes some minutes: PILOTFISH_FUZZ=1000000.
@@ -32,9 +34,18 @@ rules:
 
 def made_up(rng: random.Random) -> tuple[str, dict, dict[str, str]]:
     word = f"{rng.getrandbits(64):x}"
-    model = rng.choice(["chat", f"glob-{word}", f"one/{word}", f"two/{word}", word, f"{word}/{word}"])
-    path = rng.choice(["/v1/chat/completions"] * 8 + [f"/{word}/v1/chat/completions", f"/v1/{word}"])
-    body = {"model": model, "user": word, word: word, "messages": [{"role": "user", "content": word}]}
+    model = rng.choice(
+        ["chat", f"glob-{word}", f"one/{word}", f"two/{word}", word, f"{word}/{word}"]
+    )
+    path = rng.choice(
+        ["/v1/chat/completions"] * 8 + [f"/{word}/v1/chat/completions", f"/v1/{word}"]
+    )
+    body = {
+        "model": model,
+        "user": word,
+        word: word,
+        "messages": [{"role": "user", "content": word}],
+    }
     return path, body, {"x-session-id": word, f"x-{word}": word, "x-request-id": word}
 
 
@@ -59,9 +70,14 @@ async def test_a_flood_of_made_up_names_leaves_series_state_and_memory_bounded(t
         proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
     ):
         engine = proxy.app.engine
-        await requests(proxy, rng, 2000)  # every kind of answer once, every bounded table full or on its way
+        await requests(
+            proxy, rng, 2000
+        )  # every kind of answer once, every bounded table full or on its way
         gc.collect()
-        before, sizes = await series(proxy), (len(engine.ledger.services), len(engine.budgets.meters()))
+        before, sizes = (
+            await series(proxy),
+            (len(engine.ledger.services), len(engine.budgets.registry())),
+        )
         tracemalloc.start()
         try:
             await requests(proxy, rng, REQUESTS)
@@ -72,10 +88,11 @@ async def test_a_flood_of_made_up_names_leaves_series_state_and_memory_bounded(t
         finally:
             tracemalloc.stop()
         assert await series(proxy) == before
-        assert sizes[0] <= 2 + DIRECT_DESKS
-        assert len(engine.ledger.services) <= 2 + DIRECT_DESKS
-        assert len(engine.budgets.meters()) == sizes[1]
+        assert sizes[0] <= 2 + DIRECT_RULES
+        assert len(engine.ledger.services) <= 2 + DIRECT_RULES
+        assert len(engine.budgets.registry()) == sizes[1]
         assert len(engine.homes) <= HOMES
         assert not engine.runs
-        # Homes are still filling up: a few hundred bytes each, ten thousand at the most. Nothing else may come near it.
+        # AffinityTable are still filling up: a few hundred bytes each, ten thousand at the most.
+        # Nothing else may come near it.
         assert grown < 8 * 1024 * 1024

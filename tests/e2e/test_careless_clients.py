@@ -1,4 +1,6 @@
-"""Clients that mean no harm and clients that do: what they send gets a right answer or a clear error, and costs nobody else anything."""
+"""Clients that mean no harm and clients that do: what they send gets a right answer or a clear
+error, and costs nobody else anything.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +32,30 @@ async def test_paths_that_a_client_makes_up_put_no_service_out(proxy):
         answer = await proxy.post("/v1/images/nonsense", {"model": "m"})
         assert answer.status == 404
     service = await proxy.service("v", "sim-n2")
-    assert (service["state"], service["consecutive_errors"], service["outcomes"]) == ("serving", 0, {"bad_request": 5})
+    assert (service["state"], service["consecutive_errors"], service["outcomes"]) == (
+        "serving",
+        0,
+        {"bad_request": 5},
+    )
 
 
 async def test_names_that_a_client_makes_up_cannot_spoil_the_answers_head(proxy):
-    """What the service's style cannot carry is named in a header: the client's own text, whatever it holds."""
+    """What the service's style cannot carry is named in a header: the client's own text, whatever
+    it holds.
+    """
     for kind in ("x\0y\r\nset-cookie: a=b", "x" * 100_000):
-        content = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "https://x.example/a.png", "detail": kind}}]
+        content = [
+            {"type": "text", "text": "hi"},
+            {"type": "image_url", "image_url": {"url": "https://x.example/a.png", "detail": kind}},
+        ]
         answer = await proxy.post(
-            "/v1/chat/completions", {"model": "gemini", "n": 1, "messages": [{"role": "user", "content": content}], kind: 1}
+            "/v1/chat/completions",
+            {
+                "model": "gemini",
+                "n": 1,
+                "messages": [{"role": "user", "content": content}],
+                kind: 1,
+            },
         )
         assert answer.status == 200
         assert "set-cookie" not in answer.headers
@@ -47,7 +64,12 @@ async def test_names_that_a_client_makes_up_cannot_spoil_the_answers_head(proxy)
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/" + "a" * 50_000, f"/v1beta/models/{'a' * 2000}:generateContent", f"/v1beta/models/{'a' * 50_000}:generateContent"]
+    "path",
+    [
+        "/v1/" + "a" * 50_000,
+        f"/v1beta/models/{'a' * 2000}:generateContent",
+        f"/v1beta/models/{'a' * 50_000}:generateContent",
+    ],
 )
 async def test_long_paths_are_not_repeated_in_errors_and_logs(proxy, path):
     answer = await proxy.post(path, {})
@@ -58,7 +80,9 @@ async def test_long_paths_are_not_repeated_in_errors_and_logs(proxy, path):
 
 async def test_a_body_that_curl_calls_a_form_reaches_the_vendor_as_json(proxy, vendor):
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-    answer = await proxy.post("/v1/chat/completions", body, {"content-type": "application/x-www-form-urlencoded"})
+    answer = await proxy.post(
+        "/v1/chat/completions", body, {"content-type": "application/x-www-form-urlencoded"}
+    )
     assert answer.status == 200
     assert vendor.requests[-1].headers["content-type"] == "application/json"
 
@@ -70,8 +94,15 @@ async def test_a_wrong_method_is_told_which_one_is_right(proxy):
 
 
 async def test_head_tells_of_the_list_of_models_what_get_would(proxy):
-    async with proxy.http.get(f"{proxy.base}/v1/models") as got, proxy.http.head(f"{proxy.base}/v1/models") as asked:
-        assert asked.headers["content-length"] == got.headers["content-length"] == str(len(await got.read()))
+    async with (
+        proxy.http.get(f"{proxy.base}/v1/models") as got,
+        proxy.http.head(f"{proxy.base}/v1/models") as asked,
+    ):
+        assert (
+            asked.headers["content-length"]
+            == got.headers["content-length"]
+            == str(len(await got.read()))
+        )
         assert await asked.read() == b""
     reader, writer = await asyncio.open_connection(*proxy.app.listen)
     writer.write(b"HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n" * 2)

@@ -1,4 +1,6 @@
-"""Anthropic's clients and a Claude on Bedrock: asked in its own form, in Bedrock's frames, with Bedrock's signatures and refusals."""
+"""Anthropic's clients and a Claude on Bedrock: asked in its own form, in Bedrock's frames, with
+Bedrock's signatures and refusals.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,11 @@ def keys(monkeypatch):
 
 def rules(base: str, model: str = CLAUDE, **rule: Any) -> str:
     key = {"env": "KEY"}
-    bedrock = {"kind": "bedrock", "api_base": base, "options": {"region": "eu-west-1", "access_key": key, "secret_key": key}}
+    bedrock = {
+        "kind": "bedrock",
+        "api_base": base,
+        "options": {"region": "eu-west-1", "access_key": key, "secret_key": key},
+    }
     made = {"name": "r", "services": [{"provider": "bedrock", "model": model}], **rule}
     return yaml.safe_dump({"providers": {"bedrock": bedrock}, "rules": [made]})
 
@@ -38,7 +44,9 @@ def rules(base: str, model: str = CLAUDE, **rule: Any) -> str:
 async def served(tmp_path, words: str = "", **rule: Any):
     async with SimulatedVendor(key="AKIDhush") as vendor:
         rule.setdefault("retries", {"max_retries": 0})
-        async with proxied(tmp_path, rules(vendor.base, f"{CLAUDE}-sim-{words}" if words else CLAUDE, **rule)) as proxy:
+        async with proxied(
+            tmp_path, rules(vendor.base, f"{CLAUDE}-sim-{words}" if words else CLAUDE, **rule)
+        ) as proxy:
             yield proxy, vendor
 
 
@@ -59,7 +67,11 @@ async def test_a_refusal_in_bedrocks_words_is_told_in_anthropics(tmp_path, code,
     async with served(tmp_path) as (proxy, vendor):
         vendor.script(Fault.status(code))
         answer = await proxy.post("/v1/messages", ASK)
-        assert (answer.status, answer.json["type"], answer.json["error"]["type"]) == (403 if code == 401 else code, "error", kind)
+        assert (answer.status, answer.json["type"], answer.json["error"]["type"]) == (
+            403 if code == 401 else code,
+            "error",
+            kind,
+        )
         assert "AKIDhush" not in answer.text
 
 
@@ -82,29 +94,60 @@ async def test_an_exception_amid_the_stream_is_an_error_event_and_no_end(tmp_pat
 
 def chunk(payload: dict[str, Any]) -> bytes:
     data = base64.b64encode(json.dumps(payload).encode()).decode()
-    headers = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    headers = {
+        ":event-type": "chunk",
+        ":content-type": "application/json",
+        ":message-type": "event",
+    }
     return eventstream.write(headers, json.dumps({"bytes": data}).encode())
 
 
 STREAM = [
-    chunk({"type": "message_start", "message": {"id": "msg_1", "model": "c", "usage": {"input_tokens": 1, "output_tokens": 1}}}),
-    chunk({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    chunk(
+        {
+            "type": "message_start",
+            "message": {
+                "id": "msg_1",
+                "model": "c",
+                "usage": {"input_tokens": 1, "output_tokens": 1},
+            },
+        }
+    ),
+    chunk(
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    ),
     *(
-        chunk({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}})
+        chunk(
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": word},
+            }
+        )
         for word in ("one ", "two ", "three")
     ),
     chunk({"type": "content_block_stop", "index": 0}),
-    chunk({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}),
+    chunk(
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 3},
+        }
+    ),
     chunk({"type": "message_stop"}),
 ]
 
 
 @asynccontextmanager
 async def streamed(*reads: bytes, heard: asyncio.Event):
-    """A server that streams these, and waits before the last until the client has heard the first."""
+    """A server that streams these, and waits before the last until the client has heard the
+    first.
+    """
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "application/vnd.amazon.eventstream"})
+        response = web.StreamResponse(
+            headers={"content-type": "application/vnd.amazon.eventstream"}
+        )
         await response.prepare(request)
         for read in reads[:-1]:
             await response.write(read)
@@ -126,15 +169,21 @@ async def streamed(*reads: bytes, heard: asyncio.Event):
 
 
 @pytest.mark.parametrize("on_break", ["error", "continue"])
-async def test_a_frame_that_is_damaged_amid_the_stream_never_leaves_a_hole_in_an_answer(tmp_path, on_break):
-    """HTTP is whole, all frames after it are, and so is the end: only the checksum tells that a word is missing."""
+async def test_a_frame_that_is_damaged_amid_the_stream_never_leaves_a_hole_in_an_answer(
+    tmp_path, on_break
+):
+    """HTTP is whole, all frames after it are, and so is the end: only the checksum tells that a
+    word is missing.
+    """
     spoilt = bytearray(b"".join(STREAM[3:]))
     spoilt[len(STREAM[3]) - 5] ^= 1  # within "two "
     heard = asyncio.Event()
     async with streamed(b"".join(STREAM[:3]), bytes(spoilt), heard=heard) as base:
         once = {"retries": {"max_retries": 0, "max_attempts": 1}}
         async with proxied(tmp_path, rules(base, on_stream_break=on_break, **once)) as proxy:
-            async with proxy.http.post(f"{proxy.base}/v1/messages", json={**ASK, "stream": True}) as answer:
+            async with proxy.http.post(
+                f"{proxy.base}/v1/messages", json={**ASK, "stream": True}
+            ) as answer:
                 text = await answer.content.readuntil(b'"one "')
                 heard.set()
                 text += await answer.content.read()
@@ -146,14 +195,21 @@ async def test_a_frame_that_is_damaged_amid_the_stream_never_leaves_a_hole_in_an
 
 
 async def test_a_broken_stream_is_continued_by_another_claude_with_the_clients_flags(tmp_path):
-    two = [{"provider": "bedrock", "model": f"{CLAUDE}-sim-gap-5ms-cut66"}, {"provider": "bedrock", "model": CLAUDE, "tier": 1}]
+    two = [
+        {"provider": "bedrock", "model": f"{CLAUDE}-sim-gap-5ms-cut66"},
+        {"provider": "bedrock", "model": CLAUDE, "tier": 1},
+    ]
     async with served(tmp_path, on_stream_break="continue", services=two) as (proxy, vendor):
         headers = {"anthropic-beta": "interleaved-thinking-2025-05-14"}
         answer = await proxy.post("/v1/messages", {**ASK, "stream": True}, headers)
-        said = "".join(e["delta"].get("text", "") for e in answer.events if e["type"] == "content_block_delta")
+        said = "".join(
+            e["delta"].get("text", "") for e in answer.events if e["type"] == "content_block_delta"
+        )
         assert answer.events[-1]["type"] == "message_stop"
         assert said.startswith(TEXT)
-        assert [seen.json["anthropic_beta"] for seen in vendor.requests] == [["interleaved-thinking-2025-05-14"]] * 2
+        assert [seen.json["anthropic_beta"] for seen in vendor.requests] == [
+            ["interleaved-thinking-2025-05-14"]
+        ] * 2
         assert vendor.requests[1].json["messages"][-1]["role"] == "assistant"
 
 
@@ -162,11 +218,17 @@ async def test_a_broken_stream_is_continued_by_another_claude_with_the_clients_f
 
 async def test_the_request_goes_out_as_bedrock_wants_it_and_else_as_it_came(tmp_path):
     thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
-    cited = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d"}, "citations": {"enabled": True}}
+    cited = {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "d"},
+        "citations": {"enabled": True},
+    }
     asked = {
         "model": "m",
         "max_tokens": 2000,
-        "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        "system": [
+            {"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+        ],
         "messages": [
             {"role": "user", "content": [cited]},
             {"role": "assistant", "content": [thought, {"type": "text", "text": "x"}]},
@@ -175,11 +237,20 @@ async def test_the_request_goes_out_as_bedrock_wants_it_and_else_as_it_came(tmp_
         "metadata": {"user_id": "u"},
     }
     beta = "oauth-2025-04-20,context-1m-2025-08-07"
-    sent = {"anthropic-beta": beta, "anthropic-version": "2026-10-21", "accept": "application/json", "x-api-key": "the client's"}
+    sent = {
+        "anthropic-beta": beta,
+        "anthropic-version": "2026-10-21",
+        "accept": "application/json",
+        "x-api-key": "the client's",
+    }
     async with served(tmp_path) as (proxy, vendor):
-        answer = await proxy.post("/v1/messages", {**asked, "stream": True, "service_tier": "auto"}, sent)
+        answer = await proxy.post(
+            "/v1/messages", {**asked, "stream": True, "service_tier": "auto"}, sent
+        )
         assert answer.status == 200
-        assert answer.headers["x-pilotfish-dropped"] == "service_tier, anthropic-beta.oauth-2025-04-20"
+        assert (
+            answer.headers["x-pilotfish-dropped"] == "service_tier, anthropic-beta.oauth-2025-04-20"
+        )
         seen = vendor.requests[-1]
     assert seen.path == f"/model/{CLAUDE}/invoke-with-response-stream"
     assert seen.json == {k: v for k, v in asked.items() if k != "model"} | {
@@ -193,9 +264,14 @@ async def test_the_request_goes_out_as_bedrock_wants_it_and_else_as_it_came(tmp_
 
 async def test_a_whole_answer_comes_back_byte_for_byte_with_its_signature(tmp_path):
     async with served(tmp_path) as (proxy, _vendor):
-        answer = await proxy.post("/v1/messages", {**ASK, "thinking": {"type": "enabled", "budget_tokens": 50}})
+        answer = await proxy.post(
+            "/v1/messages", {**ASK, "thinking": {"type": "enabled", "budget_tokens": 50}}
+        )
         assert answer.json["content"][0]["signature"]
-        assert (answer.json["model"], answer.headers["content-type"]) == (CLAUDE, "application/json")
+        assert (answer.json["model"], answer.headers["content-type"]) == (
+            CLAUDE,
+            "application/json",
+        )
 
 
 async def test_a_stream_comes_as_anthropics_with_its_usage_and_clocks(tmp_path):
@@ -203,18 +279,25 @@ async def test_a_stream_comes_as_anthropics_with_its_usage_and_clocks(tmp_path):
         answer = await proxy.post("/v1/messages", {**ASK, "stream": True})
         assert answer.headers["content-type"] == "text/event-stream"
         assert answer.text.startswith('event: message_start\ndata: {"type":"message_start"')
-        assert "".join(e["delta"]["text"] for e in answer.events if e["type"] == "content_block_delta").startswith(TEXT)
+        assert "".join(
+            e["delta"]["text"] for e in answer.events if e["type"] == "content_block_delta"
+        ).startswith(TEXT)
         assert answer.events[-1]["type"] == "message_stop"
         await proxy.settled()
         record = proxy.record()
         assert record["ttft_ms"] > 0
-        assert (record["finish_reason"], record["output_tokens"]) == ("end_turn", answer.events[-2]["usage"]["output_tokens"])
+        assert (record["finish_reason"], record["output_tokens"]) == (
+            "end_turn",
+            answer.events[-2]["usage"]["output_tokens"],
+        )
 
 
 async def test_the_name_to_show_is_put_into_streams_and_answers(tmp_path):
     async with served(tmp_path, response_model="@requested") as (proxy, _vendor):
         assert (await proxy.post("/v1/messages", ASK)).json["model"] == "m"
-        assert (await proxy.post("/v1/messages", {**ASK, "stream": True})).events[0]["message"]["model"] == "m"
+        assert (await proxy.post("/v1/messages", {**ASK, "stream": True})).events[0]["message"][
+            "model"
+        ] == "m"
 
 
 async def test_other_clients_reach_the_same_claude_through_converse(tmp_path):

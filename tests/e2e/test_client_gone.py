@@ -1,4 +1,6 @@
-"""A client that leaves takes its request with it: upstream tokens cost money whether anybody reads them or not."""
+"""A client that leaves takes its request with it: upstream tokens cost money whether anybody reads
+them or not.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,16 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.mark.parametrize(("kind", "path"), [("openai", "/v1"), ("anthropic", "")])
-async def test_leaving_in_mid_stream_ends_the_upstream_request_and_counts_its_tokens(tmp_path, vendor, kind, path):
+async def test_leaving_in_mid_stream_ends_the_upstream_request_and_counts_its_tokens(
+    tmp_path, vendor, kind, path
+):
     """Same style, and translated: the proxy speaks OpenAI's to the client in both."""
     vendor.always(Fault.hold(asyncio.Event(), percent=50))
     async with proxied(tmp_path, RULES.format(kind=kind, base=vendor.base + path)) as proxy:
         async with aiohttp.ClientSession() as http:
-            answer = await http.post(f"{proxy.base}/v1/chat/completions", json={**BODY, "stream": True})
+            answer = await http.post(
+                f"{proxy.base}/v1/chat/completions", json={**BODY, "stream": True}
+            )
             read = b""
             while b"sharks" not in read:
                 read += await answer.content.readany()
@@ -34,13 +40,23 @@ async def test_leaving_in_mid_stream_ends_the_upstream_request_and_counts_its_to
         await proxy.settled()
         record = proxy.record()
         assert (record["error"], record["attempts"][0]["outcome"]) == ("client_gone", "client_gone")
-        assert (record["output_tokens"] > 0, record["input_tokens"] > 0, record["usage_estimated"]) == (True, True, True)
+        assert (
+            record["output_tokens"] > 0,
+            record["input_tokens"] > 0,
+            record["usage_estimated"],
+        ) == (True, True, True)
         assert await proxy.metric("pilotfish_client_gone_total", rule="r") == 1
-        assert await proxy.metric("pilotfish_tokens_total", kind="output") == record["output_tokens"]
+        assert (
+            await proxy.metric("pilotfish_tokens_total", kind="output") == record["output_tokens"]
+        )
         assert await proxy.metric("pilotfish_usage_estimated_total") == 1
         assert await proxy.metric("pilotfish_attempts_total", outcome="client_gone") == 1
         shown = await proxy.service("v", "sim-n20")
-        assert (shown["state"], shown["consecutive_errors"], shown["in_flight"]) == ("serving", 0, 0)
+        assert (shown["state"], shown["consecutive_errors"], shown["in_flight"]) == (
+            "serving",
+            0,
+            0,
+        )
 
 
 async def test_leaving_before_the_answer_ends_the_upstream_request(tmp_path, vendor):

@@ -1,4 +1,6 @@
-"""What the clocks of contract.md 7 mean, against a vendor whose delays are known: within 5 ms or 2 %."""
+"""What the clocks of contract.md 7 mean, against a vendor whose delays are known: within 5 ms or 2
+%.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from pilotfish.simulated import Profile, SimulatedVendor
 TTFT_S, GAP_S, CHUNKS = 0.15, 0.02, 11
 DURATION_S = TTFT_S + GAP_S * (CHUNKS - 1)
 REQUESTS = 4
-# The machine under the test may be busy for a moment; a clock that measures the wrong thing is wrong in every round.
+# The machine under the test may be busy for a moment; a clock that measures the wrong thing is
+# wrong in every round.
 ROUNDS = 5
 
 RULES = """

@@ -1,4 +1,6 @@
-"""Credentials while requests run: rotation, several keys, expiring tokens, signatures. What a client sees of it: nothing."""
+"""Credentials while requests run: rotation, several keys, expiring tokens, signatures. What a
+client sees of it: nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def rules_of(provider: dict[str, Any], **more: Any) -> str:
     return yaml.safe_dump(
         {
             "providers": {"p": provider},
-            "rules": [{"name": "r", "request_model": "m", "services": [{"provider": "p", "model": SIM}]}],
+            "rules": [
+                {"name": "r", "request_model": "m", "services": [{"provider": "p", "model": SIM}]}
+            ],
             **more,
         }
     )
@@ -47,7 +51,9 @@ async def served(handle: Callable[[web.Request], Awaitable[web.Response]]) -> As
 
 
 @asynccontextmanager
-async def token_endpoint(answer: Callable[[int], tuple[int, dict[str, Any]]]) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def token_endpoint(
+    answer: Callable[[int], tuple[int, dict[str, Any]]],
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     asked: list[bytes] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -65,7 +71,9 @@ def keys_seen(vendor: SimulatedVendor) -> list[str]:
 
 
 class Mounted:
-    """A Secret as kubelet mounts it: a folder per version, a link to the present one swapped in one step, the old folder taken away."""
+    """A Secret as kubelet mounts it: a folder per version, a link to the present one swapped in one
+    step, the old folder taken away.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._root = folder, folder / "llm-keys"
@@ -91,7 +99,9 @@ def mounted(tmp_path):
     return Mounted(tmp_path / "secrets")
 
 
-async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and_none_fails(tmp_path, mounted):
+async def test_a_key_rotated_in_a_mounted_secret_is_used_by_the_next_request_and_none_fails(
+    tmp_path, mounted
+):
     mounted.put("hush-1")
     async with SimulatedVendor() as vendor:
         provider = {"kind": "openai", "api_base": vendor.base, "token": mounted.source}
@@ -124,7 +134,9 @@ async def test_keys_rotated_under_load_and_revoked_at_once_fail_no_request(tmp_p
         assert set(keys_seen(vendor)) == {f"Bearer hush-{n}" for n in range(6)}
 
 
-async def test_requests_that_were_on_their_way_with_a_key_that_is_rotated_and_revoked_go_out_again(tmp_path, mounted):
+async def test_requests_that_were_on_their_way_with_a_key_that_is_rotated_and_revoked_go_out_again(
+    tmp_path, mounted
+):
     mounted.put("hush-old")
     revoked = asyncio.Event()
     seen: list[str] = []
@@ -134,9 +146,17 @@ async def test_requests_that_were_on_their_way_with_a_key_that_is_rotated_and_re
         seen.append(request.headers["authorization"])
         await revoked.wait()
         if request.headers["authorization"] != "Bearer hush-new":
-            return web.json_response({"error": {"message": "hush-old is no key", "code": "invalid_api_key"}}, status=401)
+            return web.json_response(
+                {"error": {"message": "hush-old is no key", "code": "invalid_api_key"}}, status=401
+            )
         message = {"role": "assistant", "content": "hi"}
-        return web.json_response({"id": "x", "model": SIM, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+        return web.json_response(
+            {
+                "id": "x",
+                "model": SIM,
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            }
+        )
 
     async with served(handle) as base:
         provider = {"kind": "openai", "api_base": base, "token": mounted.source}
@@ -154,7 +174,10 @@ async def test_a_key_that_is_put_right_after_it_was_refused_serves_without_a_res
     file = tmp_path / "key"
     file.write_text("hush-revoked")
     async with SimulatedVendor(key="hush-good") as vendor:
-        async with proxied(tmp_path, rules_of({"kind": "openai", "api_base": vendor.base, "token": {"file": str(file)}})) as proxy:
+        async with proxied(
+            tmp_path,
+            rules_of({"kind": "openai", "api_base": vendor.base, "token": {"file": str(file)}}),
+        ) as proxy:
             assert (await proxy.chat("m")).status >= 400
             assert (await proxy.chat("m")).status >= 400
             file.write_text("hush-good")
@@ -168,13 +191,20 @@ async def test_a_key_that_is_missing_is_told_in_the_status_and_the_other_provide
         rules = yaml.safe_dump(
             {
                 "providers": {
-                    "keyless": {"kind": "openai", "api_base": vendor.base, "token": {"env": "PILOTFISH_TEST_NO_SUCH_KEY"}},
+                    "keyless": {
+                        "kind": "openai",
+                        "api_base": vendor.base,
+                        "token": {"env": "PILOTFISH_TEST_NO_SUCH_KEY"},
+                    },
                     "other": {"kind": "openai", "api_base": vendor.base, "no_key_required": True},
                 },
                 "rules": [
                     {
                         "request_model": "m",
-                        "services": [{"provider": "keyless", "model": SIM}, {"provider": "other", "model": SIM, "tier": 1}],
+                        "services": [
+                            {"provider": "keyless", "model": SIM},
+                            {"provider": "other", "model": SIM, "tier": 1},
+                        ],
                     }
                 ],
             }
@@ -182,7 +212,10 @@ async def test_a_key_that_is_missing_is_told_in_the_status_and_the_other_provide
         async with proxied(tmp_path, rules) as proxy:
             problems = (await proxy.status())["rules"]["problems"]
             assert [(p["path"], p["message"]) for p in problems] == [
-                ("providers.keyless.token", "environment variable PILOTFISH_TEST_NO_SUCH_KEY is missing or empty")
+                (
+                    "providers.keyless.token",
+                    "environment variable PILOTFISH_TEST_NO_SUCH_KEY is missing or empty",
+                )
             ]
             assert (await proxy.chat("m")).status == 200
 
@@ -191,21 +224,34 @@ async def test_a_refused_key_is_left_aside_and_the_second_serves(tmp_path, monke
     monkeypatch.setenv("FIRST", "revoked-hush")
     monkeypatch.setenv("SECOND", "hush-good")
     async with SimulatedVendor(key="hush-good") as vendor:
-        provider = {"kind": "openai", "api_base": vendor.base, "tokens": [{"env": "FIRST"}, {"env": "SECOND"}]}
+        provider = {
+            "kind": "openai",
+            "api_base": vendor.base,
+            "tokens": [{"env": "FIRST"}, {"env": "SECOND"}],
+        }
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             answers = [await proxy.chat("m") for _ in range(5)]
             assert [a.status for a in answers] == [200] * 5
-            everything = json.dumps(await proxy.status()) + (await proxy.admin("/metrics")).text + "".join(a.text for a in answers)
+            everything = (
+                json.dumps(await proxy.status())
+                + (await proxy.admin("/metrics")).text
+                + "".join(a.text for a in answers)
+            )
             assert "hush" not in everything + json.dumps(proxy.log)
         assert keys_seen(vendor).count("Bearer revoked-hush") == 1
 
 
-async def test_an_expired_oauth_token_under_two_hundred_requests_causes_one_refresh(tmp_path, monkeypatch):
+async def test_an_expired_oauth_token_under_two_hundred_requests_causes_one_refresh(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("OLD", "hush-old")
     monkeypatch.setenv("REFRESH", "hush-refresh")
     async with (
         SimulatedVendor(key="hush-new") as vendor,
-        token_endpoint(lambda n: (200, {"access_token": "hush-new", "expires_in": 3600})) as (url, asked),
+        token_endpoint(lambda n: (200, {"access_token": "hush-new", "expires_in": 3600})) as (
+            url,
+            asked,
+        ),
     ):
         detail = {
             "access_token": {"env": "OLD"},
@@ -213,7 +259,12 @@ async def test_an_expired_oauth_token_under_two_hundred_requests_causes_one_refr
             "expires_at": "2020-01-01T00:00:00Z",
             "extra_fields": {"token_url": url},
         }
-        provider = {"kind": "openai", "api_base": vendor.base, "auth_type": "oauth", "oauth_detail": detail}
+        provider = {
+            "kind": "openai",
+            "api_base": vendor.base,
+            "auth_type": "oauth",
+            "oauth_detail": detail,
+        }
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             answers = await asyncio.gather(*(proxy.chat("m") for _ in range(200)))
             assert {a.status for a in answers} == {200}
@@ -221,15 +272,29 @@ async def test_an_expired_oauth_token_under_two_hundred_requests_causes_one_refr
         assert set(keys_seen(vendor)) == {"Bearer hush-new"}
 
 
-async def test_a_token_that_was_revoked_early_is_replaced_within_the_same_request(tmp_path, monkeypatch):
+async def test_a_token_that_was_revoked_early_is_replaced_within_the_same_request(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("OLD", "hush-revoked")
     monkeypatch.setenv("REFRESH", "hush-refresh")
     async with (
         SimulatedVendor(key="hush-new") as vendor,
-        token_endpoint(lambda n: (200, {"access_token": "hush-new", "expires_in": 3600})) as (url, asked),
+        token_endpoint(lambda n: (200, {"access_token": "hush-new", "expires_in": 3600})) as (
+            url,
+            asked,
+        ),
     ):
-        detail = {"access_token": {"env": "OLD"}, "refresh_token": {"env": "REFRESH"}, "extra_fields": {"token_url": url}}
-        provider = {"kind": "openai", "api_base": vendor.base, "auth_type": "oauth", "oauth_detail": detail}
+        detail = {
+            "access_token": {"env": "OLD"},
+            "refresh_token": {"env": "REFRESH"},
+            "extra_fields": {"token_url": url},
+        }
+        provider = {
+            "kind": "openai",
+            "api_base": vendor.base,
+            "auth_type": "oauth",
+            "oauth_detail": detail,
+        }
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             answers = await asyncio.gather(*(proxy.chat("m") for _ in range(20)))
             assert {a.status for a in answers} == {200}
@@ -237,26 +302,47 @@ async def test_a_token_that_was_revoked_early_is_replaced_within_the_same_reques
         assert len(asked) == 1
 
 
-async def test_an_account_that_is_refused_with_every_token_is_refused_once_and_left_alone(tmp_path, monkeypatch):
+async def test_an_account_that_is_refused_with_every_token_is_refused_once_and_left_alone(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("REFRESH", "hush-refresh")
     async with (
         SimulatedVendor(key="hush-other") as vendor,
-        token_endpoint(lambda n: (200, {"access_token": f"hush-t{n}", "expires_in": 3600})) as (url, asked),
+        token_endpoint(lambda n: (200, {"access_token": f"hush-t{n}", "expires_in": 3600})) as (
+            url,
+            asked,
+        ),
     ):
         detail = {"refresh_token": {"env": "REFRESH"}, "extra_fields": {"token_url": url}}
-        provider = {"kind": "openai", "api_base": vendor.base, "auth_type": "oauth", "oauth_detail": detail}
+        provider = {
+            "kind": "openai",
+            "api_base": vendor.base,
+            "auth_type": "oauth",
+            "oauth_detail": detail,
+        }
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             for _ in range(5):
                 assert (await proxy.chat("m")).status >= 400
         assert len(asked) == 2
-        assert [s for s in keys_seen(vendor) if s.startswith("Bearer hush-t")] == ["Bearer hush-t1", "Bearer hush-t2"]
+        assert [s for s in keys_seen(vendor) if s.startswith("Bearer hush-t")] == [
+            "Bearer hush-t1",
+            "Bearer hush-t2",
+        ]
 
 
 async def test_a_refresh_that_is_refused_is_no_fault_of_the_clients(tmp_path, monkeypatch):
     monkeypatch.setenv("REFRESH", "refresh-hush")
-    async with SimulatedVendor() as vendor, token_endpoint(lambda n: (400, {"error": "invalid_grant"})) as (url, _):
+    async with (
+        SimulatedVendor() as vendor,
+        token_endpoint(lambda n: (400, {"error": "invalid_grant"})) as (url, _),
+    ):
         detail = {"refresh_token": {"env": "REFRESH"}, "extra_fields": {"token_url": url}}
-        provider = {"kind": "openai", "api_base": vendor.base, "auth_type": "oauth", "oauth_detail": detail}
+        provider = {
+            "kind": "openai",
+            "api_base": vendor.base,
+            "auth_type": "oauth",
+            "oauth_detail": detail,
+        }
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             answer = await proxy.chat("m")
             assert answer.status >= 500
@@ -269,9 +355,15 @@ async def test_copilots_calls_go_to_the_host_that_the_exchange_names(tmp_path, m
     async with SimulatedVendor(key="tid=hush") as vendor:
         answer = {"token": "tid=hush", "endpoints": {"api": vendor.base.removesuffix("/v1")}}
         async with token_endpoint(lambda n: (200, answer)) as (url, asked):
-            provider = {"kind": "github_copilot", "token": {"env": "GITHUB"}, "options": {"token_url": f"{url}/exchange"}}
+            provider = {
+                "kind": "github_copilot",
+                "token": {"env": "GITHUB"},
+                "options": {"token_url": f"{url}/exchange"},
+            }
             async with proxied(tmp_path, rules_of(provider)) as proxy:
-                assert {a.status for a in await asyncio.gather(*(proxy.chat("m") for _ in range(20)))} == {200}
+                assert {
+                    a.status for a in await asyncio.gather(*(proxy.chat("m") for _ in range(20)))
+                } == {200}
             assert len(asked) == 1
         chats = [seen for seen in vendor.requests if seen.path.endswith("/chat/completions")]
         assert len(chats) == 20
@@ -307,7 +399,11 @@ async def test_copilots_models_are_asked_where_its_list_says(tmp_path, monkeypat
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     base = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
-    provider = {"kind": "github_copilot", "token": {"env": "GITHUB"}, "options": {"token_url": f"{base}/exchange"}}
+    provider = {
+        "kind": "github_copilot",
+        "token": {"env": "GITHUB"},
+        "options": {"token_url": f"{base}/exchange"},
+    }
     try:
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             await proxy.chat("m")
@@ -323,14 +419,25 @@ async def test_bedrocks_requests_are_signed(tmp_path, monkeypatch):
     monkeypatch.setenv("ID", "AKIDhush")
     monkeypatch.setenv("SECRET", "hush")
     async with SimulatedVendor(key="AKIDhush") as vendor:
-        options = {"region": "eu-west-1", "access_key": {"env": "ID"}, "secret_key": {"env": "SECRET"}}
-        provider = {"kind": "bedrock", "api_base": vendor.base.removesuffix("/v1"), "options": options}
+        options = {
+            "region": "eu-west-1",
+            "access_key": {"env": "ID"},
+            "secret_key": {"env": "SECRET"},
+        }
+        provider = {
+            "kind": "bedrock",
+            "api_base": vendor.base.removesuffix("/v1"),
+            "options": options,
+        }
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             answer = await proxy.chat("m")
             assert answer.status == 200, answer.text
         seen = vendor.requests[0]
         assert seen.path == f"/model/{SIM}/converse"
-        assert "/eu-west-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature=" in seen.headers["authorization"]
+        assert (
+            "/eu-west-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature="
+            in seen.headers["authorization"]
+        )
 
 
 @pytest.mark.parametrize(
@@ -348,7 +455,9 @@ async def test_the_key_stands_where_the_vendor_looks_for_it(kind, header, tmp_pa
     monkeypatch.setenv("KEY", KEY)
     async with SimulatedVendor(key=KEY) as vendor:
         base = vendor.base if kind == "vllm" else vendor.base.removesuffix("/v1")
-        async with proxied(tmp_path, rules_of({"kind": kind, "api_base": base, "token": {"env": "KEY"}})) as proxy:
+        async with proxied(
+            tmp_path, rules_of({"kind": kind, "api_base": base, "token": {"env": "KEY"}})
+        ) as proxy:
             answer = await proxy.post(
                 "/v1/chat/completions",
                 {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
@@ -359,12 +468,19 @@ async def test_the_key_stands_where_the_vendor_looks_for_it(kind, header, tmp_pa
         assert CLIENT_KEY not in json.dumps(vendor.requests[0].headers)
 
 
-@pytest.mark.parametrize(("sent", "got"), [({"anthropic-version": "2026-10-21"}, "2026-10-21"), ({}, "2023-06-01")])
-async def test_a_clients_own_api_version_goes_through_and_its_absence_is_filled(sent, got, tmp_path):
+@pytest.mark.parametrize(
+    ("sent", "got"), [({"anthropic-version": "2026-10-21"}, "2026-10-21"), ({}, "2023-06-01")]
+)
+async def test_a_clients_own_api_version_goes_through_and_its_absence_is_filled(
+    sent, got, tmp_path
+):
     async with SimulatedVendor() as vendor:
         provider = {"kind": "anthropic", "api_base": vendor.base, "no_key_required": True}
         body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             assert (await proxy.post("/v1/messages", body, sent)).status == 200
             assert (await proxy.chat("m")).status == 200
-        assert [seen.headers["anthropic-version"] for seen in vendor.requests] == [got, "2023-06-01"]
+        assert [seen.headers["anthropic-version"] for seen in vendor.requests] == [
+            got,
+            "2023-06-01",
+        ]

@@ -1,6 +1,8 @@
-"""Every request that a vendor documents, as it leaves the running proxy: method, path, headers and body, nothing more and nothing less.
+"""Every request that a vendor documents, as it leaves the running proxy: method, path, headers and
+body, nothing more and nothing less.
 
-`providers/test_conformance.py` holds the records to the same fixtures; here is what the engine makes of them on the wire.
+`providers/test_conformance.py` holds the records to the same fixtures; here is what the engine
+makes of them on the wire.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from harness import proxied, until
 
 USER = [{"role": "user", "content": "x"}]
 CONTENTS = [{"role": "user", "parts": [{"text": "x"}]}]
-# Operation -> the path that a client asks for it with, and its body; `{}` is the model's name, where it does not stand in the body.
+# Operation -> the path that a client asks for it with, and its body; `{}` is the model's name,
+# where it does not stand in the body.
 ASK: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"messages": USER}),
     "responses": ("/v1/responses", {"input": "x"}),
@@ -32,23 +35,30 @@ ASK: dict[str, tuple[str, dict[str, Any]]] = {
     "generate": ("/v1beta/models/{}:generateContent", {"contents": CONTENTS}),
     "google_count_tokens": ("/v1beta/models/{}:countTokens", {"contents": CONTENTS}),
     "google_embeddings": ("/v1beta/models/{}:embedContent", {"content": CONTENTS[0]}),
-    "converse": ("/model/{}/converse", {"messages": [{"role": "user", "content": [{"text": "x"}]}]}),
+    "converse": (
+        "/model/{}/converse",
+        {"messages": [{"role": "user", "content": [{"text": "x"}]}]},
+    ),
 }
-STREAMED = {"generate": "/v1beta/models/{}:streamGenerateContent?alt=sse", "converse": "/model/{}/converse-stream"}
+STREAMED = {
+    "generate": "/v1beta/models/{}:streamGenerateContent?alt=sse",
+    "converse": "/model/{}/converse-stream",
+}
 FORM = (
     b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n%b\r\n'
     b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n--b--\r\n'
 )
 # What HTTP itself needs, and the client's own name.
 PLAIN = {"host", "accept-encoding", "content-type", "content-length", "user-agent", "accept"}
-# What a platform wants in the body although its client does not write it; tests of the kinds look at each.
+# What a platform wants in the body although its client does not write it; tests of the kinds look
+# at each.
 ADDED = {"model", "anthropic_version", "anthropic_beta", "stream_options"}
 COPILOTS = case("github_copilot")["requests"]
 
 
 class Recorder:
-    """Refuses everything, and keeps what it was asked. `/token` is where Copilot's tokens come from; they name this host, and `/models`
-    says what is served where."""
+    """Refuses everything, and keeps what it was asked. `/token` is where Copilot's tokens come
+    from; they name this host, and `/models` says what is served where."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -59,7 +69,13 @@ class Recorder:
             return web.json_response({"token": KEY, "endpoints": {"api": self.base}})
         if request.path == "/models":
             served = ["/chat/completions", "/responses", "/v1/messages"]
-            return web.json_response({"data": [{"id": r.get("model", ""), "supported_endpoints": served} for r in COPILOTS]})
+            return web.json_response(
+                {
+                    "data": [
+                        {"id": r.get("model", ""), "supported_endpoints": served} for r in COPILOTS
+                    ]
+                }
+            )
         if request.method == "POST":
             headers = {name.lower(): value for name, value in request.headers.items()}
             self.seen.append((request.method, request.raw_path, headers, await request.read()))
@@ -97,11 +113,19 @@ def asked_for(request: dict[str, Any]) -> tuple[str, bytes, str]:
         path = STREAMED.get(request["op"], path)
         body = body if request["op"] in STREAMED else {**body, "stream": True}
     named = {} if "{}" in path else {"model": "asked"}
-    return path.format("asked"), json.dumps({**named, **body, "brand_new": 1.5}).encode(), "application/json"
+    return (
+        path.format("asked"),
+        json.dumps({**named, **body, "brand_new": 1.5}).encode(),
+        "application/json",
+    )
 
 
 def requests() -> list[Any]:
-    return [pytest.param(kind, request, id=f"{kind}-{i}") for kind in KINDS for i, request in enumerate(case(kind)["requests"])]
+    return [
+        pytest.param(kind, request, id=f"{kind}-{i}")
+        for kind in KINDS
+        for i, request in enumerate(case(kind)["requests"])
+    ]
 
 
 @pytest.mark.parametrize(("kind", "request_"), requests())
@@ -110,7 +134,9 @@ async def test_a_documented_request_on_the_wire(kind, request_, vendor, tmp_path
     model = request_.get("model", case(kind)["model"])
     rules = {
         "providers": {"p": provider_at(kind, vendor.base)},
-        "rules": [{"name": "r", "request_model": "asked", "services": [{"provider": "p", "model": model}]}],
+        "rules": [
+            {"name": "r", "request_model": "asked", "services": [{"provider": "p", "model": model}]}
+        ],
         "defaults": {"retries": {"max_retries": 0}, "health": {"probe_enabled": False}},
     }
     path, body, content_type = asked_for(request_)
@@ -122,7 +148,10 @@ async def test_a_documented_request_on_the_wire(kind, request_, vendor, tmp_path
         await proxy.post(path, body, {"content-type": content_type})
     ((method, target, headers, sent),) = vendor.seen
     documented = urlsplit(request_["url"])
-    assert (method, target) == ("POST", documented.path + (f"?{documented.query}" if documented.query else ""))
+    assert (method, target) == (
+        "POST",
+        documented.path + (f"?{documented.query}" if documented.query else ""),
+    )
     wanted = dict(request_["headers"])
     if case(kind).get("token_is_exchanged"):
         wanted |= {"authorization": f"Bearer {KEY}"}
@@ -135,6 +164,8 @@ async def test_a_documented_request_on_the_wire(kind, request_, vendor, tmp_path
     given, got = json.loads(body), json.loads(sent)
     if target.endswith("-response-stream"):
         del given["stream"]  # the path says it, and the body may not
-    assert {name: value for name, value in got.items() if name not in ADDED} == {n: v for n, v in given.items() if n != "model"}
+    assert {name: value for name, value in got.items() if name not in ADDED} == {
+        n: v for n, v in given.items() if n != "model"
+    }
     if "model" in got:
         assert got["model"] == model

@@ -1,4 +1,6 @@
-"""Every kind behind the whole engine, with its vendor's documented errors and quota headers: failover, cooldown, headroom."""
+"""Every kind behind the whole engine, with its vendor's documented errors and quota headers:
+failover, cooldown, headroom.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ FAILS_OVER = {"rate_limited", "overloaded", "auth_failed", "not_found", "server_
 
 
 class Documented:
-    """Answers `/N/...` with the Nth documented error of a kind, and everything below `/token` with a Copilot token."""
+    """Answers `/N/...` with the Nth documented error of a kind, and everything below `/token` with
+    a Copilot token.
+    """
 
     def __init__(self, kind: str) -> None:
         self.errors = case(kind)["errors"]
@@ -32,7 +36,9 @@ class Documented:
 
     async def handle(self, request: web.Request) -> web.Response:
         await request.read()
-        self.seen.append((request.path, {name.lower(): value for name, value in request.headers.items()}))
+        self.seen.append(
+            (request.path, {name.lower(): value for name, value in request.headers.items()})
+        )
         if request.path == "/token":
             return web.json_response({"token": KEY})
         number = request.path.split("/")[1]
@@ -41,7 +47,9 @@ class Documented:
         error = self.errors[int(number)]
         body = error["body"] if isinstance(error["body"], str) else json.dumps(error["body"])
         headers = {name: of_today(value) for name, value in error.get("headers", {}).items()}
-        return web.Response(status=error["status"], text=body, headers=headers, content_type="application/json")
+        return web.Response(
+            status=error["status"], text=body, headers=headers, content_type="application/json"
+        )
 
 
 # The fixtures' now: 2015-10-21T07:28:00Z.
@@ -92,7 +100,10 @@ def key(monkeypatch):
 async def test_documented_errors_fail_over_cool_down_or_reach_the_client(kind, tmp_path):
     async with documented(kind) as vendor, SimulatedVendor() as backup:
         errors = [(i, e) for i, e in enumerate(vendor.errors) if e["status"] >= 400]
-        accounts: dict[str, Any] = {f"p{i}": provider_at(kind, f"{vendor.base}/{i}", f"{vendor.base}/token") for i, _ in errors}
+        accounts: dict[str, Any] = {
+            f"p{i}": provider_at(kind, f"{vendor.base}/{i}", f"{vendor.base}/token")
+            for i, _ in errors
+        }
         accounts["backup"] = {"kind": "openai", "api_base": backup.base, "no_key_required": True}
         model = case(kind)["model"]
         rules = {
@@ -102,7 +113,10 @@ async def test_documented_errors_fail_over_cool_down_or_reach_the_client(kind, t
                 {
                     "name": f"r{i}",
                     "request_model": f"case-{i}",
-                    "services": [{"provider": f"p{i}", "model": model}, {"provider": "backup", "model": "sim-n2", "tier": 1}],
+                    "services": [
+                        {"provider": f"p{i}", "model": model},
+                        {"provider": "backup", "model": "sim-n2", "tier": 1},
+                    ],
                 }
                 for i, _ in errors
             ],
@@ -122,7 +136,9 @@ async def test_documented_errors_fail_over_cool_down_or_reach_the_client(kind, t
                 cools = error["outcome"] in ("rate_limited", "auth_failed")
                 assert (service["state"] != "serving") is cools, (i, error["outcome"], service)
                 if cools and error.get("wait_s", 0) > 10:
-                    assert error["wait_s"] - 5 < service["seconds_left"] <= error["wait_s"], "as long as the vendor asked for"
+                    assert error["wait_s"] - 5 < service["seconds_left"] <= error["wait_s"], (
+                        "as long as the vendor asked for"
+                    )
             status = json.dumps(await proxy.status()) + (await proxy.admin("/metrics")).text
             assert KEY not in status
 
@@ -131,7 +147,9 @@ WHOLE: dict[str, Any] = {
     "id": "1",
     "object": "chat.completion",
     "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    ],
 }
 MESSAGE: dict[str, Any] = {
     "id": "1",
@@ -150,7 +168,9 @@ async def telling(headers: dict[str, str]) -> AsyncIterator[str]:
     """A vendor that answers well, with these headers."""
 
     async def answer(request: web.Request) -> web.Response:
-        return web.json_response(MESSAGE if request.path.endswith("/messages") else WHOLE, headers=headers)
+        return web.json_response(
+            MESSAGE if request.path.endswith("/messages") else WHOLE, headers=headers
+        )
 
     app = web.Application()
     app.router.add_post("/{tail:.*}", answer)
@@ -182,7 +202,9 @@ async def test_documented_quota_headers_reach_the_status(kind, tmp_path):
 
 
 def used_up(kind: str, unit: str) -> dict[str, str]:
-    """The documented headers, with nothing left of this unit for a minute, each as the vendor writes it."""
+    """The documented headers, with nothing left of this unit for a minute, each as the vendor
+    writes it.
+    """
     index = providers.get(kind).limits.index
     changed = dict(case(kind)["limits"]["headers"])
     for name, value in changed.items():
@@ -203,21 +225,36 @@ def in_a_minute(like: str) -> str:
     return "1m0s" if like.endswith("s") else "60"
 
 
-@pytest.mark.parametrize(("kind", "unit"), [(kind, unit) for kind in LIMITED for unit in case(kind)["limits"]["remaining"]])
+@pytest.mark.parametrize(
+    ("kind", "unit"),
+    [(kind, unit) for kind in LIMITED for unit in case(kind)["limits"]["remaining"]],
+)
 async def test_a_service_whose_quota_is_used_up_is_left_before_it_must_refuse(kind, unit, tmp_path):
     model = case(kind)["model"]
     async with telling(used_up(kind, unit)) as base, SimulatedVendor() as backup:
         rules = {
-            "providers": {"p": provider_at(kind, base, ""), "backup": {"kind": "openai", "api_base": backup.base, "no_key_required": True}},
+            "providers": {
+                "p": provider_at(kind, base, ""),
+                "backup": {"kind": "openai", "api_base": backup.base, "no_key_required": True},
+            },
             "rules": [
                 {
                     "request_model": "m",
-                    "services": [{"provider": "p", "model": model}, {"provider": "backup", "model": "sim-n2", "tier": 1}],
+                    "services": [
+                        {"provider": "p", "model": model},
+                        {"provider": "backup", "model": "sim-n2", "tier": 1},
+                    ],
                 }
             ],
         }
         async with proxied(tmp_path, yaml.safe_dump(rules)) as proxy:
             answers = [await proxy.chat("m") for _ in range(3)]
-            assert [a.headers["x-pilotfish-service"] for a in answers] == [f"p/{model}", "backup/sim-n2", "backup/sim-n2"]
-            assert [a.headers["x-pilotfish-attempts"] for a in answers] == ["1", "1", "1"], "nobody was refused first"
+            assert [a.headers["x-pilotfish-service"] for a in answers] == [
+                f"p/{model}",
+                "backup/sim-n2",
+                "backup/sim-n2",
+            ]
+            assert [a.headers["x-pilotfish-attempts"] for a in answers] == ["1", "1", "1"], (
+                "nobody was refused first"
+            )
             assert (await proxy.service("p", model))["state"] == "serving"

@@ -1,4 +1,6 @@
-"""SIGTERM: what was begun is finished, nothing new is begun, and the process says so to those who ask."""
+"""SIGTERM: what was begun is finished, nothing new is begun, and the process says so to those who
+ask.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ async def test_a_hundred_open_streams_all_finish(tmp_path, event_loop):
             process(tmp_path, RULES.format(base=vendor.base), "--event-loop", event_loop) as proxy,
             aiohttp.ClientSession(connector=limitless) as http,
         ):
-            answers = [await http.post(f"{proxy.base}/v1/chat/completions", json=BODY) for _ in range(STREAMS)]
+            answers = [
+                await http.post(f"{proxy.base}/v1/chat/completions", json=BODY)
+                for _ in range(STREAMS)
+            ]
             begun = [await answer.content.readany() for answer in answers]
             assert all(begun)
 
@@ -46,7 +51,11 @@ async def test_a_hundred_open_streams_all_finish(tmp_path, event_loop):
                 assert (refused.status, refused.headers["retry-after"]) == (503, "1")
             async with http.get(f"{proxy.admin}/status") as shown:
                 told = await shown.json()
-                assert (told["draining"], told["ready"], told["in_flight"]) == (True, False, STREAMS)
+                assert (told["draining"], told["ready"], told["in_flight"]) == (
+                    True,
+                    False,
+                    STREAMS,
+                )
             gate.set()
             rests = [await answer.read() for answer in answers]
             assert all(rest.endswith(b"data: [DONE]\n\n") for rest in rests)
@@ -76,7 +85,10 @@ async def test_what_does_not_finish_in_time_is_cut_off_with_an_end_of_its_connec
 async def test_a_second_signal_does_not_wait(tmp_path):
     async with SimulatedVendor() as vendor:
         vendor.always(Fault.silence())
-        async with process(tmp_path, RULES.format(base=vendor.base)) as proxy, aiohttp.ClientSession() as http:
+        async with (
+            process(tmp_path, RULES.format(base=vendor.base)) as proxy,
+            aiohttp.ClientSession() as http,
+        ):
             asking = asyncio.create_task(http.post(f"{proxy.base}/v1/chat/completions", json=BODY))
             await vendor.until_requests(1)
             proxy.child.send_signal(signal.SIGTERM)
@@ -102,7 +114,10 @@ async def test_an_idle_proxy_ends_at_once(tmp_path):
 
 async def test_kept_connections_are_closed_and_the_answer_under_way_is_their_last(tmp_path):
     gate = asyncio.Event()
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         assert (await proxy.chat("v/m")).status == 200
         assert len(proxy.app.server.connections) == 1
         vendor.always(Fault.hold(gate))

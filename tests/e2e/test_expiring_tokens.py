@@ -1,5 +1,5 @@
-"""Tokens that expire, of every kind of credential, under load: one fetch for all, nobody notices a renewal that fails, and nobody's
-request goes out with a token that is over."""
+"""Tokens that expire, of every kind of credential, under load: one fetch for all, nobody notices a
+renewal that fails, and nobody's request goes out with a token that is over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness import Proxy, proxied
-from pilotfish.credentials import Surroundings
+from pilotfish.credentials import CredentialContext
 from pilotfish.simulated import SimulatedVendor
 
 SIM = "sim-n2"
@@ -28,7 +28,9 @@ LIFETIME_S = 3600.0
 
 
 class Clock:
-    """Wall time, turned by hand; it begins with the real one, since Google's library has its own."""
+    """Wall time, turned by hand; it begins with the real one, since Google's library has its
+    own.
+    """
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -39,7 +41,9 @@ class Clock:
 
 @dataclass
 class Endpoint:
-    """Gives the Nth token `hush-N`, or what `failing` says: a status, or 0 for a connection that is broken off."""
+    """Gives the Nth token `hush-N`, or what `failing` says: a status, or 0 for a connection that is
+    broken off.
+    """
 
     clock: Clock
     write: Callable[[str, float, float], Any]
@@ -53,7 +57,10 @@ class Endpoint:
             assert request.transport is not None
             request.transport.abort()
         if self.failing is not None:
-            return web.json_response({"error": "invalid_grant", "error_description": "hush-refused"}, status=self.failing or 500)
+            return web.json_response(
+                {"error": "invalid_grant", "error_description": "hush-refused"},
+                status=self.failing or 500,
+            )
         real = self.clock() - time.time() + LIFETIME_S
         answer = self.write(f"AKIDhush{len(self.asked)}x", self.clock() + LIFETIME_S, real)
         return web.Response(text=answer) if isinstance(answer, str) else web.json_response(answer)
@@ -97,25 +104,50 @@ def oauth(vendor: str, endpoint: str) -> dict[str, Any]:
 
 
 def entra(vendor: str, endpoint: str) -> dict[str, Any]:
-    principal = {"auth_mode": "service_principal", "tenant_id": "t", "client_id": "c", "client_secret": {"env": "LOGIN"}}
-    return {"kind": "azure", "api_base": vendor.removesuffix("/v1"), "options": {**principal, "authority": endpoint}}
+    principal = {
+        "auth_mode": "service_principal",
+        "tenant_id": "t",
+        "client_id": "c",
+        "client_secret": {"env": "LOGIN"},
+    }
+    return {
+        "kind": "azure",
+        "api_base": vendor.removesuffix("/v1"),
+        "options": {**principal, "authority": endpoint},
+    }
 
 
 def role(vendor: str, endpoint: str) -> dict[str, Any]:
     keys = {"region": "us-east-1", "access_key": {"env": "LOGIN"}, "secret_key": {"env": "LOGIN"}}
-    return {"kind": "bedrock", "api_base": vendor.removesuffix("/v1"), "options": {**keys, "role_arn": "arn", "sts_endpoint": endpoint}}
+    return {
+        "kind": "bedrock",
+        "api_base": vendor.removesuffix("/v1"),
+        "options": {**keys, "role_arn": "arn", "sts_endpoint": endpoint},
+    }
 
 
 def copilot(vendor: str, endpoint: str) -> dict[str, Any]:
-    return {"kind": "github_copilot", "api_base": vendor, "token": {"env": "LOGIN"}, "options": {"token_url": endpoint}}
+    return {
+        "kind": "github_copilot",
+        "api_base": vendor,
+        "token": {"env": "LOGIN"},
+        "options": {"token_url": endpoint},
+    }
 
 
 def google(vendor: str, endpoint: str) -> dict[str, Any]:
     options = {"project": "p", "location": "l", "token_uri": endpoint}
-    return {"kind": "vertex", "api_base": vendor.removesuffix("/v1"), "token": {"env": "ACCOUNT"}, "options": options}
+    return {
+        "kind": "vertex",
+        "api_base": vendor.removesuffix("/v1"),
+        "token": {"env": "ACCOUNT"},
+        "options": options,
+    }
 
 
-CREDENTIALS: dict[str, tuple[Callable[[str, str], dict[str, Any]], Callable[[str, float, float], Any]]] = {
+CREDENTIALS: dict[
+    str, tuple[Callable[[str, str], dict[str, Any]], Callable[[str, float, float], Any]]
+] = {
     "oauth": (oauth, rfc6749),
     "entra": (entra, rfc6749),
     "aws-role": (role, sts),
@@ -127,9 +159,17 @@ CREDENTIALS: dict[str, tuple[Callable[[str, str], dict[str, Any]], Callable[[str
 @pytest.fixture(scope="module")
 def account() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
     return json.dumps(
-        {"type": "service_account", "client_email": "a@b", "private_key_id": "hush", "private_key": pem, "token_uri": "http://unused"}
+        {
+            "type": "service_account",
+            "client_email": "a@b",
+            "private_key_id": "hush",
+            "private_key": pem,
+            "token_uri": "http://unused",
+        }
     )
 
 
@@ -141,11 +181,16 @@ class World:
     clock: Clock
 
     async def ask(self, count: int) -> list[int]:
-        return [answer.status for answer in await asyncio.gather(*(self.proxy.chat("m") for _ in range(count)))]
+        return [
+            answer.status
+            for answer in await asyncio.gather(*(self.proxy.chat("m") for _ in range(count)))
+        ]
 
     def sent(self) -> set[int]:
         """Numbers of the tokens that the vendor was shown since the last time."""
-        seen = {r.headers.get("authorization", "") for r in self.vendor.requests if r.method == "POST"}
+        seen = {
+            r.headers.get("authorization", "") for r in self.vendor.requests if r.method == "POST"
+        }
         self.vendor.requests.clear()
         return {int(header.partition("AKIDhush")[2].partition("x")[0]) for header in seen}
 
@@ -158,7 +203,7 @@ class World:
 async def world(request, tmp_path, monkeypatch, account):
     make, write = CREDENTIALS[request.param]
     clock = Clock()
-    monkeypatch.setattr("pilotfish.app.Surroundings", partial(Surroundings, wall=clock))
+    monkeypatch.setattr("pilotfish.app.CredentialContext", partial(CredentialContext, wall=clock))
     monkeypatch.setenv("LOGIN", "hush-login")
     monkeypatch.setenv("ACCOUNT", account)
     endpoint = Endpoint(clock, write)
@@ -169,7 +214,13 @@ async def world(request, tmp_path, monkeypatch, account):
                 "other": {"kind": "openai", "api_base": other.base, "no_key_required": True},
             },
             "rules": [
-                {"request_model": "m", "services": [{"provider": "p", "model": SIM}, {"provider": "other", "model": SIM, "tier": 1}]}
+                {
+                    "request_model": "m",
+                    "services": [
+                        {"provider": "p", "model": SIM},
+                        {"provider": "other", "model": SIM, "tier": 1},
+                    ],
+                }
             ],
             "defaults": {"health": {"probe_enabled": False}},
         }
@@ -206,7 +257,9 @@ async def test_a_renewal_that_fails_is_seen_by_nobody_while_the_old_token_is_val
 
 @every_kind
 @pytest.mark.parametrize("failing", [400, 503, 0])
-async def test_without_a_valid_token_the_next_service_serves_and_the_first_is_back_when_its_endpoint_is(world, failing):
+async def test_without_a_valid_token_the_next_service_serves_and_the_first_is_back_when_its_endpoint_is(
+    world, failing
+):
     assert await world.ask(1) == [200]
     world.sent()
     world.clock.now += LIFETIME_S
@@ -215,7 +268,9 @@ async def test_without_a_valid_token_the_next_service_serves_and_the_first_is_ba
     assert world.sent() == set(), "what is over is not sent"
     world.proxy.record()
     first, second = world.proxy.log[1]["attempts"]
-    assert first["outcome"] in (("auth_failed",) if failing == 400 else ("overloaded", "connect_failed", "server_error"))
+    assert first["outcome"] in (
+        ("auth_failed",) if failing == 400 else ("overloaded", "connect_failed", "server_error")
+    )
     assert (second["service"], second["outcome"]) == (f"other/{SIM}", "served")
     world.endpoint.failing = None
     world.clock.now += 100.0

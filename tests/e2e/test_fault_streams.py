@@ -1,4 +1,6 @@
-"""What a stream's start and its end may hide: keep-alives before a failover, arrays that break, clients that see no seam."""
+"""What a stream's start and its end may hide: keep-alives before a failover, arrays that break,
+clients that see no seam.
+"""
 
 from __future__ import annotations
 
@@ -19,31 +21,66 @@ GOOGLE = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
 
 
 @asynccontextmanager
-async def served(tmp_path, kind: str, first: str, rule: dict[str, Any] | None = None, second: str | None = "sim-n8"):
+async def served(
+    tmp_path,
+    kind: str,
+    first: str,
+    rule: dict[str, Any] | None = None,
+    second: str | None = "sim-n8",
+):
     async with SimulatedVendor() as vendor:
-        base = f"{vendor.base}/v1beta" if kind == "google" else vendor.base if kind == "anthropic" else f"{vendor.base}/v1"
-        services = [{"provider": "a", "model": m, "tier": i} for i, m in enumerate([first, second]) if m]
+        base = (
+            f"{vendor.base}/v1beta"
+            if kind == "google"
+            else vendor.base
+            if kind == "anthropic"
+            else f"{vendor.base}/v1"
+        )
+        services = [
+            {"provider": "a", "model": m, "tier": i} for i, m in enumerate([first, second]) if m
+        ]
         made = {"name": "r", "services": services, "retries": {"max_retries": 0}, **(rule or {})}
         providers = {"a": {"kind": kind, "api_base": base, "no_key_required": True}}
-        async with proxied(tmp_path, orjson.dumps({"providers": providers, "rules": [made]}).decode()) as proxy:
+        async with proxied(
+            tmp_path, orjson.dumps({"providers": providers, "rules": [made]}).decode()
+        ) as proxy:
             yield proxy, vendor
 
 
 async def test_keep_alives_that_began_the_answer_do_not_hinder_a_failover(tmp_path, monkeypatch):
-    """The status has gone out with the first of them; the next service's answer follows as if it were the first."""
+    """The status has gone out with the first of them; the next service's answer follows as if it
+    were the first.
+    """
     monkeypatch.setattr(run_module, "KEEP_ALIVE_S", 0.05)
-    async with served(tmp_path, "anthropic", "sim-roleonly", {"timeouts": {"first_token_s": 0.5}}) as (proxy, _vendor):
-        answer = await proxy.post("/v1/messages", {"model": "m", "max_tokens": 99, "messages": TURNS, "stream": True})
+    async with served(
+        tmp_path, "anthropic", "sim-roleonly", {"timeouts": {"first_token_s": 0.5}}
+    ) as (proxy, _vendor):
+        answer = await proxy.post(
+            "/v1/messages", {"model": "m", "max_tokens": 99, "messages": TURNS, "stream": True}
+        )
         kinds = [event["type"] for event in answer.events]
         assert kinds[0] == "ping"
         assert (kinds.count("message_start"), kinds[-1]) == (1, "message_stop")
-        assert "".join(e["delta"].get("text", "") for e in answer.events if e["type"] == "content_block_delta") == TEXT
+        assert (
+            "".join(
+                e["delta"].get("text", "")
+                for e in answer.events
+                if e["type"] == "content_block_delta"
+            )
+            == TEXT
+        )
 
 
 async def test_keep_alives_and_then_nobody_end_in_an_error_event(tmp_path, monkeypatch):
     """The status cannot be told any more, the failure can."""
     monkeypatch.setattr(run_module, "KEEP_ALIVE_S", 0.05)
-    async with served(tmp_path, "openai", "sim-roleonly", {"timeouts": {"first_token_s": 0.5}}, second="sim-429-ra60") as (proxy, _vendor):
+    async with served(
+        tmp_path,
+        "openai",
+        "sim-roleonly",
+        {"timeouts": {"first_token_s": 0.5}},
+        second="sim-429-ra60",
+    ) as (proxy, _vendor):
         answer = await proxy.chat("m", stream=True)
         assert answer.status == 200
         assert answer.text.startswith(":")
@@ -57,7 +94,9 @@ async def test_an_array_that_breaks_is_still_json_and_tells_of_it(tmp_path, faul
     rule = {"timeouts": {"idle_s": 0.4}}
     async with served(tmp_path, "google", f"sim-gap-5ms-{fault}", rule) as (proxy, _vendor):
         elements = (await proxy.post("/v1beta/models/m:streamGenerateContent", GOOGLE)).json
-        said = "".join(p["text"] for e in elements[:-1] for c in e["candidates"] for p in c["content"]["parts"])
+        said = "".join(
+            p["text"] for e in elements[:-1] for c in e["candidates"] for p in c["content"]["parts"]
+        )
         assert TEXT.startswith(said)
         assert said not in ("", TEXT)
         assert elements[-1]["error"]["code"] >= 500
@@ -65,9 +104,20 @@ async def test_an_array_that_breaks_is_still_json_and_tells_of_it(tmp_path, faul
 
 
 async def test_an_array_that_breaks_can_be_continued(tmp_path):
-    async with served(tmp_path, "google", "sim-gap-5ms-cut66", {"on_stream_break": "continue"}) as (proxy, _vendor):
+    async with served(tmp_path, "google", "sim-gap-5ms-cut66", {"on_stream_break": "continue"}) as (
+        proxy,
+        _vendor,
+    ):
         elements = (await proxy.post("/v1beta/models/m:streamGenerateContent", GOOGLE)).json
-        assert "".join(p.get("text", "") for e in elements for c in e.get("candidates", []) for p in c["content"].get("parts", [])) == TEXT
+        assert (
+            "".join(
+                p.get("text", "")
+                for e in elements
+                for c in e.get("candidates", [])
+                for p in c["content"].get("parts", [])
+            )
+            == TEXT
+        )
         assert len({e["responseId"] for e in elements}) == 1
 
 
@@ -80,9 +130,22 @@ async def test_a_google_stream_without_a_finish_reason_is_not_finished(tmp_path)
 
 
 async def test_a_stream_is_not_continued_once_a_tool_call_has_begun(tmp_path):
-    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {}}}}}]
-    async with served(tmp_path, "openai", "sim-gap-5ms-cut50", {"on_stream_break": "continue"}) as (proxy, vendor):
-        answer = await proxy.chat("m", 'call:weather({"city": "Oslo, in the north"})', stream=True, tools=tools)
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": "weather",
+                "parameters": {"type": "object", "properties": {"city": {}}},
+            },
+        }
+    ]
+    async with served(tmp_path, "openai", "sim-gap-5ms-cut50", {"on_stream_break": "continue"}) as (
+        proxy,
+        vendor,
+    ):
+        answer = await proxy.chat(
+            "m", 'call:weather({"city": "Oslo, in the north"})', stream=True, tools=tools
+        )
         assert "error" in answer.events[-1]
         assert len(vendor.requests) == 1
 
@@ -100,22 +163,44 @@ async def test_a_rescue_is_counted_marked_and_its_usage_is_of_all_attempts(tmp_p
             record["output_tokens"],
             record["input_tokens"],
         )
-        assert await proxy.metric("pilotfish_tokens_total", rule="r", kind="output") == record["output_tokens"]
-        assert await proxy.metric("pilotfish_tokens_total", rule="r", kind="input") == record["input_tokens"]
-        assert await proxy.metric("pilotfish_stream_rescues_total", rule="r", mode="continue", result="rescued") == 1
+        assert (
+            await proxy.metric("pilotfish_tokens_total", rule="r", kind="output")
+            == record["output_tokens"]
+        )
+        assert (
+            await proxy.metric("pilotfish_tokens_total", rule="r", kind="input")
+            == record["input_tokens"]
+        )
+        assert (
+            await proxy.metric(
+                "pilotfish_stream_rescues_total", rule="r", mode="continue", result="rescued"
+            )
+            == 1
+        )
         assert await proxy.metric("pilotfish_stream_breaks_total", provider="a") == 1
         last = vendor.requests[1].json["messages"][-1]
-        assert last["role"] == "assistant", "the second service is asked to go on from what was said"
+        assert last["role"] == "assistant", (
+            "the second service is asked to go on from what was said"
+        )
 
 
 async def test_a_client_that_leaves_while_a_stream_is_rescued_ends_the_rescue(tmp_path):
-    async with served(tmp_path, "openai", "sim-gap-5ms-cut50", {"on_stream_break": "continue"}, second="sim-roleonly") as (proxy, vendor):
+    async with served(
+        tmp_path,
+        "openai",
+        "sim-gap-5ms-cut50",
+        {"on_stream_break": "continue"},
+        second="sim-roleonly",
+    ) as (proxy, vendor):
         asked = asyncio.create_task(proxy.chat("m", stream=True))
         await vendor.until_requests(2)
         asked.cancel()
         await vendor.until_cancelled()
         await proxy.settled()
-        assert [a["outcome"] for a in proxy.record()["attempts"]] == ["broken_stream", "client_gone"]
+        assert [a["outcome"] for a in proxy.record()["attempts"]] == [
+            "broken_stream",
+            "client_gone",
+        ]
 
 
 async def test_a_malformed_event_never_reaches_the_client_and_is_counted(tmp_path):
@@ -127,7 +212,10 @@ async def test_a_malformed_event_never_reaches_the_client_and_is_counted(tmp_pat
 
 
 async def test_the_total_time_ends_a_stream_that_would_go_on(tmp_path):
-    async with served(tmp_path, "openai", "sim-gap-50ms-n200", {"timeouts": {"total_s": 0.5}}) as (proxy, vendor):
+    async with served(tmp_path, "openai", "sim-gap-50ms-n200", {"timeouts": {"total_s": 0.5}}) as (
+        proxy,
+        vendor,
+    ):
         answer = await proxy.chat("m", stream=True)
         await vendor.until_cancelled()
         assert "error" in answer.events[-1]

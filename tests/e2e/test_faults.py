@@ -1,4 +1,6 @@
-"""Every fault in every ingress style, with the same and with another upstream style, through the vendors' own client libraries."""
+"""Every fault in every ingress style, with the same and with another upstream style, through the
+vendors' own client libraries.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,25 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 UPSTREAMS = {(style, "same"): (style, style) for style in STYLES} | {
     (style, "other"): (STYLES[(i + 2) % 5], STYLES[(i + 3) % 5]) for i, style in enumerate(STYLES)
 }
-# And a Claude on Bedrock, which answers Anthropic's clients in their own form but in Bedrock's frames and with Bedrock's refusals.
+# And a Claude on Bedrock, which answers Anthropic's clients in their own form but in Bedrock's
+# frames and with Bedrock's refusals.
 UPSTREAMS["anthropic", "claude"] = ("bedrock_claude", "bedrock_claude")
-CELLS = [*((style, relation) for style in STYLES for relation in ("same", "other")), ("anthropic", "claude")]
+CELLS = [
+    *((style, relation) for style in STYLES for relation in ("same", "other")),
+    ("anthropic", "claude"),
+]
 
 
 # How each style says inside a good answer that the vendor's filter stepped in.
-FILTERED = ("content_filter", "refusal", "SAFETY", "PROHIBITED_CONTENT", "content_filtered", "guardrail_intervened", "incomplete")
+FILTERED = (
+    "content_filter",
+    "refusal",
+    "SAFETY",
+    "PROHIBITED_CONTENT",
+    "content_filtered",
+    "guardrail_intervened",
+    "incomplete",
+)
 
 
 def name_of(number: int, style: str, relation: str) -> str:
@@ -44,7 +58,9 @@ def services_of(number: int, case: Case, style: str, relation: str) -> list[dict
     first, second = UPSTREAMS[style, relation]
     services = [{"provider": first, "model": model_of("first", name, case.first)}]
     if case.second is not None:
-        services.append({"provider": second, "model": model_of("second", name, case.second), "tier": 1})
+        services.append(
+            {"provider": second, "model": model_of("second", name, case.second), "tier": 1}
+        )
     return services
 
 
@@ -52,19 +68,38 @@ def rules(base: str) -> str:
     key = {"env": "FAULTS_KEY"}
     providers: dict[str, Any] = {
         "openai": {"kind": "openai", "api_base": f"{base}/v1", "token": key},
-        "openai_responses": {"kind": "openai", "api_base": f"{base}/v1", "token": key, "options": {"api": "responses"}},
+        "openai_responses": {
+            "kind": "openai",
+            "api_base": f"{base}/v1",
+            "token": key,
+            "options": {"api": "responses"},
+        },
         "anthropic": {"kind": "anthropic", "api_base": base, "token": key},
         "google": {"kind": "google", "api_base": f"{base}/v1beta", "token": key},
-        "bedrock": {"kind": "bedrock", "api_base": base, "options": {"region": "us-east-1", "access_key": key, "secret_key": key}},
+        "bedrock": {
+            "kind": "bedrock",
+            "api_base": base,
+            "options": {"region": "us-east-1", "access_key": key, "secret_key": key},
+        },
     }
     providers["bedrock_claude"] = providers["bedrock"]
     made = [
-        {"name": name_of(i, *cell), "request_model": name_of(i, *cell), "services": services_of(i, case, *cell), **case.rule}
+        {
+            "name": name_of(i, *cell),
+            "request_model": name_of(i, *cell),
+            "services": services_of(i, case, *cell),
+            **case.rule,
+        }
         for i, case in enumerate(CASES)
         for cell in CELLS
     ]
-    # Each fault is looked at on its own: what many of them in a row do to a service is for other tests.
-    defaults = {"timeouts": TIMEOUTS, "retries": RETRIES, "health": {"consecutive_error_threshold": 50}}
+    # Each fault is looked at on its own: what many of them in a row do to a service is for other
+    # tests.
+    defaults = {
+        "timeouts": TIMEOUTS,
+        "retries": RETRIES,
+        "health": {"consecutive_error_threshold": 50},
+    }
     return orjson.dumps({"defaults": defaults, "providers": providers, "rules": made}).decode()
 
 
@@ -77,7 +112,9 @@ def key():
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def vendor(key):
-    async with SimulatedVendor(key=PROVIDER_KEY, profile=Profile(chunks=CHUNKS, gap_s=0.005)) as vendor:
+    async with SimulatedVendor(
+        key=PROVIDER_KEY, profile=Profile(chunks=CHUNKS, gap_s=0.005)
+    ) as vendor:
         yield vendor
 
 
@@ -95,10 +132,15 @@ async def listener(proxy):
 
 
 def attempts_of(record: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{a['service'].partition('/')[2].partition('-')[0]} {a['outcome']}" for a in record["attempts"])
+    return tuple(
+        f"{a['service'].partition('/')[2].partition('-')[0]} {a['outcome']}"
+        for a in record["attempts"]
+    )
 
 
-def problems(case: Case, heard: Heard, record: dict[str, Any], expected: Expected, asked: int) -> list[str]:
+def problems(
+    case: Case, heard: Heard, record: dict[str, Any], expected: Expected, asked: int
+) -> list[str]:
     """What is not as it should be, in words; none is good."""
     found = list(heard.seams)
 
@@ -121,13 +163,19 @@ def problems(case: Case, heard: Heard, record: dict[str, Any], expected: Expecte
             check("output tokens", record["output_tokens"], CHUNKS)
         check("ids", len(heard.ids), 0 if record["style"] == "bedrock" else 1)
         check("models", len(heard.models), 0 if record["style"] == "bedrock" else 1)
-        check("attempts header", heard.headers.get("x-pilotfish-attempts"), str(len(expected.attempts)) if not expected.rescued else "1")
+        check(
+            "attempts header",
+            heard.headers.get("x-pilotfish-attempts"),
+            str(len(expected.attempts)) if not expected.rescued else "1",
+        )
     elif expected.said == "filtered":
         check("text and error", heard.text + heard.error, "")
         check("a finish that tells of it", heard.finish in FILTERED, True)
     else:
         check("an error", bool(heard.error), True)
-        if expected.said.startswith("part") and not (heard.text and case.whole_text.startswith(heard.text)):
+        if expected.said.startswith("part") and not (
+            heard.text and case.whole_text.startswith(heard.text)
+        ):
             found.append(f"text {heard.text[:80]!r} is no beginning of the answer")
         if expected.said == "part" and heard.text == case.whole_text:
             found.append("the whole text came, and an error")
@@ -142,7 +190,12 @@ def problems(case: Case, heard: Heard, record: dict[str, Any], expected: Expecte
 async def test_a_fault_in_every_style(number, vendor, proxy, listener, record_property):
     case = CASES[number]
     names = [name_of(number, *cell) for cell in CELLS]
-    heard = await asyncio.gather(*(listener.hear(style, name, stream=case.stream) for (style, _), name in zip(CELLS, names, strict=True)))
+    heard = await asyncio.gather(
+        *(
+            listener.hear(style, name, stream=case.stream)
+            for (style, _), name in zip(CELLS, names, strict=True)
+        )
+    )
     await proxy.settled()
     proxy.app.log.flush()
     wrong: list[str] = []
@@ -153,10 +206,16 @@ async def test_a_fault_in_every_style(number, vendor, proxy, listener, record_pr
         first = model_of("first", name, case.first)
         asked = sum(seen.model == first and seen.method == "POST" for seen in vendor.requests)
         expected = case.expected(*UPSTREAMS[cell])
-        wrong += [f"{' '.join(cell)}: {p}" for p in problems(case, one, records[0], expected, asked)]
+        wrong += [
+            f"{' '.join(cell)}: {p}" for p in problems(case, one, records[0], expected, asked)
+        ]
         if expected.said == "all" and not expected.rescued:
             marks = failed_marks(vendor, first, "first served" in expected.attempts)
-            wrong += [f"{' '.join(cell)}: {m} of a failed attempt is visible" for m in marks if m in f"{one.headers} {one.ids}"]
+            wrong += [
+                f"{' '.join(cell)}: {m} of a failed attempt is visible"
+                for m in marks
+                if m in f"{one.headers} {one.ids}"
+            ]
         rows.append([*cell, outcome_in_words(one), ", ".join(attempts_of(records[0]))])
     record_property("fault", [case.key, rows])
     assert not wrong, "\n" + "\n".join(wrong)
@@ -170,7 +229,11 @@ def failed_marks(vendor: SimulatedVendor, model: str, last_is_good: bool) -> lis
 
 def outcome_in_words(heard: Heard) -> str:
     if heard.error:
-        return "error after a part of the text" if heard.text else f"error {heard.status or ''}".strip()
+        return (
+            "error after a part of the text"
+            if heard.text
+            else f"error {heard.status or ''}".strip()
+        )
     return "whole answer" if heard.text else f"finish {heard.finish}"
 
 

@@ -1,4 +1,6 @@
-"""Configurations of others, as their users have them: imported, checked, and then asked through the running proxy."""
+"""Configurations of others, as their users have them: imported, checked, and then asked through the
+running proxy.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ async def vendors(monkeypatch):
 
 
 def imported(tmp_path, capsys, name: str, text: str) -> tuple[str, list[str]]:
-    """The rules file and what was said not to be carried over; the file is one that `pilotfish check` has nothing against."""
+    """The rules file and what was said not to be carried over; the file is one that `pilotfish
+    check` has nothing against.
+    """
     (tmp_path / name).write_text(text)
     assert main(["import", str(tmp_path / name)]) == 0
     out, err = capsys.readouterr()
@@ -81,7 +85,9 @@ def imported(tmp_path, capsys, name: str, text: str) -> tuple[str, list[str]]:
 
 
 def asked(vendors: dict[str, SimulatedVendor]) -> dict[str, int]:
-    found = {name: sum(r.method == "POST" for r in vendor.requests) for name, vendor in vendors.items()}
+    found = {
+        name: sum(r.method == "POST" for r in vendor.requests) for name, vendor in vendors.items()
+    }
     for vendor in vendors.values():
         vendor.requests.clear()
     return {name: count for name, count in found.items() if count}
@@ -93,25 +99,49 @@ async def test_litellm(tmp_path, capsys, vendors):
     rules, lost = imported(tmp_path, capsys, "config.yaml", LITELLM.format(**bases))
     assert lost == LOST
     async with proxied(tmp_path, rules) as proxy:
-        served = Counter([(await proxy.chat("gpt-4")).headers["x-pilotfish-service"] for _ in range(60)])
+        served = Counter(
+            [(await proxy.chat("gpt-4")).headers["x-pilotfish-service"] for _ in range(60)]
+        )
         assert sum(served.values()) == 60
-        assert served["azure/gpt-4o-eu"] > 2 * served["openai_compatible/gpt-4o"], "nine to one, by requests per minute"
+        assert served["azure/gpt-4o-eu"] > 2 * served["openai_compatible/gpt-4o"], (
+            "nine to one, by requests per minute"
+        )
         asked(vendors)
         for name in ("azure", "openai"):
             vendors[name].script(*[Fault.status(503)] * 3)
         assert (await proxy.chat("gpt-4o")).headers["x-pilotfish-service"] == "vllm/llama-3"
         assert asked(vendors) == {"azure": 1, "openai": 1, "local": 1}
-        answer = await proxy.post("/v1/messages", {"model": "hidden", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]})
-        assert (answer.status, answer.headers["x-pilotfish-service"]) == (200, "anthropic/claude-sonnet-4-5")
+        answer = await proxy.post(
+            "/v1/messages",
+            {"model": "hidden", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
+        )
+        assert (answer.status, answer.headers["x-pilotfish-service"]) == (
+            200,
+            "anthropic/claude-sonnet-4-5",
+        )
         assert await proxy.metric("pilotfish_cost_usd_total", provider="vllm") > 0
         assert (await proxy.chat("unheard-of")).status == 404
 
 
 def tingly(bases: dict[str, str]) -> dict[str, Any]:
     def provider(uuid: str, name: str, base: str, style: str, **more: Any) -> dict[str, Any]:
-        return {"uuid": uuid, "name": name, "api_base": base, "api_style": style, "enabled": True, "timeout": 1800, **more}
+        return {
+            "uuid": uuid,
+            "name": name,
+            "api_base": base,
+            "api_style": style,
+            "enabled": True,
+            "timeout": 1800,
+            **more,
+        }
 
-    long = {"uuid": "o", "position": "token", "operation": "ge", "value": "2000", "meta": {"type": "int"}}
+    long = {
+        "uuid": "o",
+        "position": "token",
+        "operation": "ge",
+        "value": "2000",
+        "meta": {"type": "int"},
+    }
     word = {"uuid": "p", "position": "context_user", "operation": "regex", "value": "*deploy*"}
     return {
         "providers_v2": [
@@ -173,8 +203,14 @@ async def test_tingly_box(tmp_path, capsys, vendors, monkeypatch):
         ):
             answer = await proxy.chat("auto", text)
             assert (answer.status, answer.headers["x-pilotfish-service"]) == (200, service)
-            assert answer.json["model"] == "auto", "there the client always sees the name that it asked for"
-        body = {"model": "tingly/cc", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+            assert answer.json["model"] == "auto", (
+                "there the client always sees the name that it asked for"
+            )
+        body = {
+            "model": "tingly/cc",
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": "x"}],
+        }
         assert (await proxy.post("/claude_code/v1/messages", body)).status == 200
         assert (await proxy.post("/v1/messages", body)).status == 404, "the rule is its scenario's"
     assert asked(vendors) == {"openai": 1, "local": 1, "anthropic": 2}

@@ -30,7 +30,8 @@ rules:
     lb_tactic: {{type: random}}
     services: [{{provider: a, model: m}}, {{provider: b, model: m}}]
 """
-# Each of the ways in which an answer may fail that takes no time of its own, and now and then one that does.
+# Each of the ways in which an answer may fail that takes no time of its own, and now and then one
+# that does.
 FAULTS = [
     Fault.status(500), Fault.reset(), Fault.cut_at(50), Fault.error_event("before"), Fault(malformed=True), Fault.status(503), Fault.cut_at(66, "rst"),
     Fault.status(400), Fault.error_event("after"), Fault(body="gzip"), Fault(body="bad_gzip"), Fault(body="bad_chunk"), Fault(body="not_json"),
@@ -61,7 +62,10 @@ async def by_clients(count: int, ask: Callable[[int], Awaitable[None]]) -> None:
 
 async def test_two_thousand_requests_with_faults_on_every_third_leave_nothing_behind(tmp_path):
     profile = Profile(chunks=4)
-    async with SimulatedVendor(profile=profile, remember=10) as a, SimulatedVendor(profile=profile, remember=10) as b:
+    async with (
+        SimulatedVendor(profile=profile, remember=10) as a,
+        SimulatedVendor(profile=profile, remember=10) as b,
+    ):
         faults = cycle([*FAULTS, *FAULTS, SLOW[0], *FAULTS, SLOW[1]])
         for vendor in (a, b):
             vendor.script(*(f for fault in islice(faults, 700) for f in (Fault(), Fault(), fault)))
@@ -81,10 +85,16 @@ async def test_two_thousand_requests_with_faults_on_every_third_leave_nothing_be
             async with aiohttp.ClientSession() as http:
 
                 async def ask(n: int) -> None:
-                    body = {"model": "m", "stream": n % 2 == 0, "messages": [{"role": "user", "content": "hello"}]}
+                    body = {
+                        "model": "m",
+                        "stream": n % 2 == 0,
+                        "messages": [{"role": "user", "content": "hello"}],
+                    }
                     path = "/v1/chat/completions" if n % 4 < 2 else "/v1/messages"
                     try:
-                        async with http.post(proxy.base + path, json={**body, "max_tokens": 50}) as answer:
+                        async with http.post(
+                            proxy.base + path, json={**body, "max_tokens": 50}
+                        ) as answer:
                             await answer.read()
                     except aiohttp.ClientPayloadError:
                         pass  # a whole answer that breaks off
@@ -112,15 +122,24 @@ async def test_two_thousand_requests_with_faults_on_every_third_leave_nothing_be
             assert [s["in_flight"] for s in (await proxy.status())["services"]] == [0, 0]
             kept = [upstream for pool in engine.pools.values() for upstream in pool.open]
             assert kept
-            assert len(kept) == sum(len(pool._idle) for pool in engine.pools.values()), "only idle connections are open"
+            assert len(kept) == sum(len(pool._idle) for pool in engine.pools.values()), (
+                "only idle connections are open"
+            )
             assert after[0] - before[0] < 5000, "objects"
-            assert after[1] - before[1] < 8 << 20, "resident bytes; the log's ids are the test's own"
+            assert after[1] - before[1] < 8 << 20, (
+                "resident bytes; the log's ids are the test's own"
+            )
         assert asyncio.all_tasks() - a._tasks - b._tasks == {asyncio.current_task()}
 
 
-async def test_a_thousand_requests_of_sixteen_clients_make_no_more_than_sixteen_connections(tmp_path):
+async def test_a_thousand_requests_of_sixteen_clients_make_no_more_than_sixteen_connections(
+    tmp_path,
+):
     rules = "providers: {{v: {{kind: openai, api_base: {0}/v1, no_key_required: true}}}}"
-    async with SimulatedVendor(profile=Profile(chunks=2)) as vendor, proxied(tmp_path, rules.format(vendor.base)) as proxy:
+    async with (
+        SimulatedVendor(profile=Profile(chunks=2)) as vendor,
+        proxied(tmp_path, rules.format(vendor.base)) as proxy,
+    ):
 
         async def ask(n: int) -> None:
             assert (await proxy.chat("v/m", stream=n % 2 == 0)).status == 200

@@ -1,4 +1,6 @@
-"""More than the proxy, its limits or its clients can take: refused in time or waited for, and never held in memory."""
+"""More than the proxy, its limits or its clients can take: refused in time or waited for, and never
+held in memory.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,25 @@ TEXT = "the small pilot fish swims ahead of great "
 
 @asynccontextmanager
 async def limited(
-    tmp_path, limits: dict[str, Any] | None = None, rule: dict[str, Any] | None = None, model: str = "sim-n8", **settings: Any
+    tmp_path,
+    limits: dict[str, Any] | None = None,
+    rule: dict[str, Any] | None = None,
+    model: str = "sim-n8",
+    **settings: Any,
 ):
     async with SimulatedVendor() as vendor:
-        provider = {"kind": "openai_compatible", "api_base": f"{vendor.base}/v1", "no_key_required": True, "limits": limits or {}}
-        rules = {"providers": {"a": provider}, "rules": [{"name": "r", "services": [{"provider": "a", "model": model}], **(rule or {})}]}
+        provider = {
+            "kind": "openai_compatible",
+            "api_base": f"{vendor.base}/v1",
+            "no_key_required": True,
+            "limits": limits or {},
+        }
+        rules = {
+            "providers": {"a": provider},
+            "rules": [
+                {"name": "r", "services": [{"provider": "a", "model": model}], **(rule or {})}
+            ],
+        }
         async with proxied(tmp_path, orjson.dumps(rules).decode(), **settings) as proxy:
             yield proxy, vendor
 
@@ -33,8 +49,15 @@ async def test_more_in_flight_than_allowed_is_503_with_a_wait_in_the_clients_sty
         held = [asyncio.create_task(proxy.chat("m")) for _ in range(2)]
         await vendor.until_requests(2)
         refused = await proxy.chat("m")
-        assert (refused.status, refused.headers["x-pilotfish-attempts"], int(refused.headers["retry-after"]) >= 1) == (503, "0", True)
-        told = await proxy.post("/v1/messages", {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]})
+        assert (
+            refused.status,
+            refused.headers["x-pilotfish-attempts"],
+            int(refused.headers["retry-after"]) >= 1,
+        ) == (503, "0", True)
+        told = await proxy.post(
+            "/v1/messages",
+            {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]},
+        )
         assert (told.status, told.json["type"]) == (503, "error")
         gate.set()
         assert [(await answer).status for answer in held] == [200, 200]
@@ -86,23 +109,39 @@ async def test_our_own_rate_limit_says_when_to_come_back(tmp_path):
     async with limited(tmp_path, {"requests_per_minute": 1}) as (proxy, vendor):
         assert (await proxy.chat("m")).status == 200
         refused = await proxy.chat("m")
-        assert (refused.status, 1 <= int(refused.headers["retry-after"]) <= 66, len(vendor.requests)) == (429, True, 1)
+        assert (
+            refused.status,
+            1 <= int(refused.headers["retry-after"]) <= 66,
+            len(vendor.requests),
+        ) == (429, True, 1)
 
 
 async def test_a_slow_reader_pauses_the_upstream_and_gets_all_in_the_end(tmp_path):
-    """Of an answer of many megabytes only as much is taken from the vendor as fits between the two sockets."""
+    """Of an answer of many megabytes only as much is taken from the vendor as fits between the two
+    sockets.
+    """
     pieces = 40_000
-    async with limited(tmp_path, model=f"sim-n{pieces}", rule={"timeouts": {"idle_s": 30, "first_token_s": 30}}) as (proxy, vendor):
+    async with limited(
+        tmp_path, model=f"sim-n{pieces}", rule={"timeouts": {"idle_s": 30, "first_token_s": 30}}
+    ) as (proxy, vendor):
         host, _, port = proxy.base.removeprefix("http://").partition(":")
         sock = socket.create_connection((host, int(port)))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         reader, writer = await asyncio.open_connection(sock=sock, limit=65536)
-        body = orjson.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]})
+        body = orjson.dumps(
+            {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+        )
         writer.write(
-            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (len(body), body)
         )
         await vendor.until_requests(1)
-        await until(lambda: any(run.relayed is not None and run.relayed.paused for run in proxy.app.engine.runs), 20)
+        await until(
+            lambda: any(
+                run.relayed is not None and run.relayed.paused for run in proxy.app.engine.runs
+            ),
+            20,
+        )
         assert await proxy.metric("pilotfish_requests_in_flight", rule="r") == 1
         size, tail = 0, b""
         async with asyncio.timeout(40):

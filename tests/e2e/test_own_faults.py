@@ -1,4 +1,6 @@
-"""What goes wrong on our own side: no descriptor is left, or there is an error in our code. One request's trouble stays its own."""
+"""What goes wrong on our own side: no descriptor is left, or there is an error in our code. One
+request's trouble stays its own.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def nothing_is_left(proxy) -> bool:
 
 
 @pytest.mark.interpreted
-async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_flight(proxy, monkeypatch):
+async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_flight(
+    proxy, monkeypatch
+):
     begin = Run.begin
 
     def broken(self, now):
@@ -50,7 +54,9 @@ async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_fli
 
 
 @pytest.mark.interpreted
-async def test_an_error_while_an_error_is_told_ends_the_connection_and_the_drain_does_not_wait_for_it(proxy, monkeypatch):
+async def test_an_error_while_an_error_is_told_ends_the_connection_and_the_drain_does_not_wait_for_it(
+    proxy, monkeypatch
+):
     def broken(self, *now):
         raise ZeroDivisionError
 
@@ -63,7 +69,9 @@ async def test_an_error_while_an_error_is_told_ends_the_connection_and_the_drain
 
 
 @pytest.mark.interpreted
-async def test_an_error_in_one_requests_clock_does_not_stop_the_others_clocks(proxy, vendor, monkeypatch):
+async def test_an_error_in_one_requests_clock_does_not_stop_the_others_clocks(
+    proxy, vendor, monkeypatch
+):
     gate = asyncio.Event()
     vendor.always(Fault.hold(gate))
     tick = Run.tick
@@ -90,8 +98,10 @@ async def test_an_error_at_an_answers_end_is_told_and_nothing_stays_in_flight(pr
         raise ZeroDivisionError
 
     told = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
-    monkeypatch.setattr(Run, "watcher_for", broken)
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: told.append(context["exception"])
+    )
+    monkeypatch.setattr(Run, "inspector_for", broken)
     answer = await proxy.chat("m")
     assert (answer.status, "inside the proxy" in answer.json["error"]["message"]) == (502, True)
     assert nothing_is_left(proxy)
@@ -99,7 +109,9 @@ async def test_an_error_at_an_answers_end_is_told_and_nothing_stays_in_flight(pr
 
 
 def test_styles_that_could_not_be_looked_up_once_are_found_the_next_time(monkeypatch):
-    """Without a descriptor the folder seems to be empty; the proxy once remembered that, and served nobody any more."""
+    """Without a descriptor the folder seems to be empty; the proxy once remembered that, and served
+    nobody any more.
+    """
     monkeypatch.setattr(styles, "names", styles.names.__wrapped__)
     monkeypatch.setattr(styles, "names_in", lambda path: ())
     with pytest.raises(OSError, match="cannot be read"):
@@ -109,11 +121,21 @@ def test_styles_that_could_not_be_looked_up_once_are_found_the_next_time(monkeyp
 
 
 @pytest.mark.parametrize("event_loop", ["uvloop", "asyncio"])
-async def test_without_descriptors_requests_are_told_so_and_no_service_is_put_out(tmp_path, vendor, event_loop):
+async def test_without_descriptors_requests_are_told_so_and_no_service_is_put_out(
+    tmp_path, vendor, event_loop
+):
     gate = asyncio.Event()
     vendor.always(Fault.hold(gate))
     (tmp_path / "rules.yaml").write_text(RULES.format(base=vendor.base))
-    args = ["proxy", "--config", str(tmp_path / "rules.yaml"), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    args = [
+        "proxy",
+        "--config",
+        str(tmp_path / "rules.yaml"),
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]
     args += ["--event-loop", event_loop, "--log-format", "json"]
     child = await asyncio.create_subprocess_exec(
         "sh", "-c", 'ulimit -n 48; exec "$@"', "sh", *command(*args),
@@ -137,7 +159,9 @@ async def test_without_descriptors_requests_are_told_so_and_no_service_is_put_ou
             except aiohttp.ClientError as e:
                 answers.append((0, str(e)))  # its connection could not even be taken
 
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True)
+        ) as http:
             asking = [asyncio.create_task(ask(http)) for _ in range(REQUESTS)]
             await until(lambda: any(status == 503 for status, _ in answers), 20)
             gate.set()
@@ -148,7 +172,11 @@ async def test_without_descriptors_requests_are_told_so_and_no_service_is_put_ou
             assert answers[-1][0] == 200
             async with http.get(f"{admin}/status") as answer:
                 service = orjson.loads(await answer.read())["services"][0]
-        assert (service["state"], service["in_flight"], service["outcomes"]["connect_failed"] > 0) == ("serving", 0, True)
+        assert (
+            service["state"],
+            service["in_flight"],
+            service["outcomes"]["connect_failed"] > 0,
+        ) == ("serving", 0, True)
         child.terminate()
         rest = await child.stderr.read()
         assert await child.wait() == 0

@@ -1,4 +1,6 @@
-"""Same style in and out: what the vendor and the client see of each other, byte for byte, and what neither may see."""
+"""Same style in and out: what the vendor and the client see of each other, byte for byte, and what
+neither may see.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +50,20 @@ async def proxy(tmp_path, vendor):
 async def answering(
     body: bytes, *, status: int = 200, content_type: str = "application/json", **headers: str
 ) -> AsyncIterator[tuple[str, list[Any]]]:
-    """A vendor that answers everything with these very bytes; its base URL, and the requests' headers and bodies."""
+    """A vendor that answers everything with these very bytes; its base URL, and the requests'
+    headers and bodies.
+    """
     seen: list[Any] = []
 
     async def answer(request: web.Request) -> web.Response:
         seen.append((dict(request.headers), await request.read()))
         return web.Response(
-            body=body, status=status, headers={"content-type": content_type, **{k.replace("_", "-"): v for k, v in headers.items()}}
+            body=body,
+            status=status,
+            headers={
+                "content-type": content_type,
+                **{k.replace("_", "-"): v for k, v in headers.items()},
+            },
         )
 
     app = web.Application()
@@ -95,18 +104,27 @@ async def test_usage_is_asked_for_in_streams_without_touching_the_rest(proxy, ve
 async def test_usage_is_hidden_from_those_who_did_not_ask_and_counted_all_the_same(proxy):
     answer = await proxy.chat("m", stream=True)
     assert answer.said() == "the small "
-    assert all(event == "[DONE]" or (event["choices"] and not event.get("usage")) for event in answer.events)
+    assert all(
+        event == "[DONE]" or (event["choices"] and not event.get("usage"))
+        for event in answer.events
+    )
     assert proxy.record()["output_tokens"] == 2
     assert await proxy.metric("pilotfish_tokens_total", kind="output") == 2
     assert await proxy.metric("pilotfish_usage_estimated_total") == 0
     asked = await proxy.chat("m", stream=True, stream_options={"include_usage": True})
-    assert [e["usage"]["completion_tokens"] for e in asked.events if e != "[DONE]" and e.get("usage")] == [2]
+    assert [
+        e["usage"]["completion_tokens"] for e in asked.events if e != "[DONE]" and e.get("usage")
+    ] == [2]
 
 
 async def test_usage_that_no_vendor_reports_is_estimated_and_says_so(proxy):
     await proxy.chat("v/sim-nousage-n8", stream=True)
     record = proxy.record()
-    assert (record["usage_estimated"], record["output_tokens"] > 0, record["input_tokens"] > 0) == (True, True, True)
+    assert (record["usage_estimated"], record["output_tokens"] > 0, record["input_tokens"] > 0) == (
+        True,
+        True,
+        True,
+    )
     assert await proxy.metric("pilotfish_usage_estimated_total") == 1
 
 
@@ -115,7 +133,10 @@ async def test_usage_that_no_vendor_reports_is_estimated_and_says_so(proxy):
 
 async def test_an_answer_goes_through_byte_for_byte(tmp_path):
     body = b'{"id":"x", "model":"upstreams-own" ,"choices":[{"index":0,"message":{"role":"assistant","content":"\\u0068i"},"finish_reason":"stop"}],\n "new_field":{"a":[1.0,2e3]},"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
-    async with answering(body, openai_version="1") as (base, _), proxied(tmp_path, RULES.format(kind="openai", base=base)) as proxy:
+    async with (
+        answering(body, openai_version="1") as (base, _),
+        proxied(tmp_path, RULES.format(kind="openai", base=base)) as proxy,
+    ):
         plain = await proxy.chat("m")
         named = await proxy.chat("named")
         asked = await proxy.chat("asked-a")
@@ -136,7 +157,9 @@ async def test_a_stream_goes_through_byte_for_byte(tmp_path):
         plain = await proxy.chat("m", stream=True)
         named = await proxy.chat("named", stream=True)
     assert plain.body == body
-    assert [e if e == "[DONE]" else {**e, "model": "upstreams-own"} for e in named.events] == plain.events
+    assert [
+        e if e == "[DONE]" else {**e, "model": "upstreams-own"} for e in named.events
+    ] == plain.events
     assert b"upstreams-own" not in named.body
     assert plain.headers["content-type"] == "text/event-stream; charset=utf-8"
 
@@ -145,7 +168,11 @@ async def test_a_stream_goes_through_byte_for_byte(tmp_path):
 async def test_the_model_that_the_client_sees(proxy, stream):
     for model, shown in (("m", "sim-n2"), ("named", "house-model"), ("asked-xyz", "asked-xyz")):
         answer = await proxy.chat(model, stream=stream)
-        models = {e["model"] for e in answer.events if e != "[DONE]"} if stream else {answer.json["model"]}
+        models = (
+            {e["model"] for e in answer.events if e != "[DONE]"}
+            if stream
+            else {answer.json["model"]}
+        )
         assert models == {shown}
 
 
@@ -160,23 +187,37 @@ async def test_a_vendors_refusal_is_passed_on_in_its_own_words(proxy):
 
 
 async def test_every_answer_is_marked(proxy):
-    for answer in (await proxy.chat("m"), await proxy.chat("m", stream=True), await proxy.chat("v/sim-400")):
+    for answer in (
+        await proxy.chat("m"),
+        await proxy.chat("m", stream=True),
+        await proxy.chat("v/sim-400"),
+    ):
         assert answer.headers["x-request-id"]
         assert answer.headers["x-pilotfish-attempts"] == "1"
-    assert (answer.headers["x-pilotfish-service"], bool(answer.headers["x-pilotfish-rule"])) == ("v/sim-400", True)
+    assert (answer.headers["x-pilotfish-service"], bool(answer.headers["x-pilotfish-rule"])) == (
+        "v/sim-400",
+        True,
+    )
     first = await proxy.chat("m")
-    assert (first.headers["x-pilotfish-rule"], first.headers["x-pilotfish-service"]) == ("plain", "v/sim-n2")
+    assert (first.headers["x-pilotfish-rule"], first.headers["x-pilotfish-service"]) == (
+        "plain",
+        "v/sim-n2",
+    )
 
 
 async def test_a_request_id_is_kept_or_made(proxy):
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     kept = await proxy.post("/v1/chat/completions", body, {"x-request-id": "mine-42"})
     assert (kept.headers["x-request-id"], proxy.record()["request_id"]) == ("mine-42", "mine-42")
-    made = [(await proxy.post("/v1/chat/completions", body)).headers["x-request-id"] for _ in range(2)]
+    made = [
+        (await proxy.post("/v1/chat/completions", body)).headers["x-request-id"] for _ in range(2)
+    ]
     assert len(set(made)) == 2
     odd = await proxy.post("/v1/chat/completions", body, {"x-request-id": "not an id; <script>"})
     assert "script" not in odd.headers["x-request-id"]
-    away = await proxy.post("/v1/chat/completions", {"model": "nobody"}, {"x-request-id": "mine-43"})
+    away = await proxy.post(
+        "/v1/chat/completions", {"model": "nobody"}, {"x-request-id": "mine-43"}
+    )
     assert (away.status, away.headers["x-request-id"]) == (404, "mine-43")
 
 
@@ -196,16 +237,30 @@ SECRETS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent", "/model/m/converse"])
-@pytest.mark.parametrize(("kind", "base"), [("openai", "/v1"), ("anthropic", ""), ("google", "/v1beta")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/completions",
+        "/v1/messages",
+        "/v1beta/models/m:generateContent",
+        "/model/m/converse",
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "base"), [("openai", "/v1"), ("anthropic", ""), ("google", "/v1beta")]
+)
 async def test_no_credential_of_the_client_goes_upstream(tmp_path, vendor, path, kind, base):
     chat: Any = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
     body = {
-        "/v1beta/models/m:generateContent": {"contents": [{"role": "user", "parts": [{"text": "x"}]}]},
+        "/v1beta/models/m:generateContent": {
+            "contents": [{"role": "user", "parts": [{"text": "x"}]}]
+        },
         "/model/m/converse": {"messages": [{"role": "user", "content": [{"text": "x"}]}]},
     }.get(path, chat)
     async with proxied(tmp_path, RULES.format(kind=kind, base=vendor.base + base)) as proxy:
-        answer = await proxy.post(f"{path}?key={CLIENT_KEY}&api_key={CLIENT_KEY}&alt=json", body, SECRETS)
+        answer = await proxy.post(
+            f"{path}?key={CLIENT_KEY}&api_key={CLIENT_KEY}&alt=json", body, SECRETS
+        )
         assert answer.status == 200
         log = str(proxy.record())
     seen = vendor.requests[0]
@@ -214,9 +269,19 @@ async def test_no_credential_of_the_client_goes_upstream(tmp_path, vendor, path,
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/chat/completions", "/v1/nowhere", "/nowhere", "/v1/models", "/v1beta/models/m:what", "/model/m/converse"]
+    "path",
+    [
+        "/v1/chat/completions",
+        "/v1/nowhere",
+        "/nowhere",
+        "/v1/models",
+        "/v1beta/models/m:what",
+        "/model/m/converse",
+    ],
 )
-@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"model":"m"}', b'{"model":"unknown","messages":[]}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"", b"\xff", b'{"model":"m"}', b'{"model":"unknown","messages":[]}']
+)
 async def test_a_request_that_comes_to_nothing_does_not_tell_the_clients_key(proxy, path, body):
     """`leaks` listens to answers, logs and exceptions."""
     asked = f"{path}?key={CLIENT_KEY}&api_key={CLIENT_KEY}"
@@ -231,25 +296,42 @@ async def test_a_request_that_comes_to_nothing_does_not_tell_the_clients_key(pro
 
 @pytest.mark.parametrize("code", ["invalid_api_key", "odd"])
 @pytest.mark.parametrize("status", [401, 403, 400, 429, 500])
-async def test_the_providers_key_is_nowhere_even_if_the_vendor_quotes_it(tmp_path, capfd, status, code):
-    quoted = orjson.dumps({"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "t", "code": code}})
+async def test_the_providers_key_is_nowhere_even_if_the_vendor_quotes_it(
+    tmp_path, capfd, status, code
+):
+    quoted = orjson.dumps(
+        {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "t", "code": code}}
+    )
     async with (
         answering(quoted, status=status, x_quoted=KEY) as (base, seen),
-        proxied(tmp_path, RULES.format(kind="openai", base=base) + "defaults: {retries: {max_retries: 0, max_ms: 1}}\n") as proxy,
+        proxied(
+            tmp_path,
+            RULES.format(kind="openai", base=base)
+            + "defaults: {retries: {max_retries: 0, max_ms: 1}}\n",
+        ) as proxy,
     ):
         answers = [await proxy.chat("m"), await proxy.chat("m", stream=True)]
         pages = [(await proxy.admin(path)).text for path in ("/status", "/metrics")]
         explained = await proxy.admin("/explain", {"model": "m", "messages": []})
         proxy.app.log.flush()
         said = capfd.readouterr()
-        everything = [*(str((a.headers, a.body)) for a in answers), *pages, explained.text, str(proxy.log), said.out, said.err]
+        everything = [
+            *(str((a.headers, a.body)) for a in answers),
+            *pages,
+            explained.text,
+            str(proxy.log),
+            said.out,
+            said.err,
+        ]
     assert seen[0][0]["Authorization"] == f"Bearer {KEY}"
     for text in everything:
         assert KEY not in text
     assert KEY not in repr(proxy.app.settings) + repr(proxy.app.engine.snapshot.providers)
 
 
-async def test_a_refused_key_takes_the_service_out_and_says_why_without_it(tmp_path, vendor, monkeypatch):
+async def test_a_refused_key_takes_the_service_out_and_says_why_without_it(
+    tmp_path, vendor, monkeypatch
+):
     monkeypatch.setenv("PASSING_KEY", "sk-hush-wrong")
     async with proxied(tmp_path, RULES.format(kind="openai", base=f"{vendor.base}/v1")) as proxy:
         answer = await proxy.chat("m")
@@ -262,8 +344,13 @@ async def test_a_refused_key_takes_the_service_out_and_says_why_without_it(tmp_p
 
 
 async def test_a_failed_attempts_headers_do_not_reach_the_client(tmp_path):
-    """Of one that is followed by another; its own words go with its own headers only where it is the last."""
-    async with SimulatedVendor(key=KEY) as vendor, proxied(tmp_path, RULES.format(kind="openai", base=f"{vendor.base}/v1")) as proxy:
+    """Of one that is followed by another; its own words go with its own headers only where it is
+    the last.
+    """
+    async with (
+        SimulatedVendor(key=KEY) as vendor,
+        proxied(tmp_path, RULES.format(kind="openai", base=f"{vendor.base}/v1")) as proxy,
+    ):
         vendor.script(Fault.status(500))
         answer = await proxy.chat("m")
     assert (answer.status, answer.headers["x-pilotfish-attempts"]) == (200, "2")

@@ -15,12 +15,16 @@ REPLY = {
     "id": "1",
     "object": "chat.completion",
     "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    ],
 }
 
 
 class Forwarding:
-    """A proxy and all vendors behind it: opens every tunnel, answers whatever it is asked there, and keeps the heads."""
+    """A proxy and all vendors behind it: opens every tunnel, answers whatever it is asked there,
+    and keeps the heads.
+    """
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
@@ -47,7 +51,10 @@ class Forwarding:
                     continue
                 length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
                 await reader.readexactly(length)
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+                    % (len(body), body)
+                )
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
@@ -68,8 +75,16 @@ rules:
                 assert (await proxy.chat("m", "x" * size)).status == 200
             assert "hush" not in json.dumps(await proxy.status()) + json.dumps(proxy.log)
     lines = [head.split(b"\r\n")[0] for head in forwarding.heads]
-    assert lines == [b"CONNECT vendor.invalid:8080 HTTP/1.1"] + [b"POST /v1/chat/completions HTTP/1.1"] * 3
-    assert [b"proxy-authorization" in head for head in forwarding.heads] == [True, False, False, False]
+    assert (
+        lines
+        == [b"CONNECT vendor.invalid:8080 HTTP/1.1"] + [b"POST /v1/chat/completions HTTP/1.1"] * 3
+    )
+    assert [b"proxy-authorization" in head for head in forwarding.heads] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 async def test_a_proxy_that_is_not_there_is_told_without_its_password(tmp_path):
@@ -87,12 +102,24 @@ rules:
 
 
 async def test_a_password_in_any_address_of_the_settings_is_kept_quiet(tmp_path, capfd):
-    """Redis and the collector of traces are not there, and both say so in the log; `leaks` listens."""
-    addresses = {"redis_url": "redis://user:hush@127.0.0.1:9/0", "otlp_endpoint": "http://user:hush@127.0.0.1:9"}
+    """Redis and the collector of traces are not there, and both say so in the log; `leaks`
+    listens.
+    """
+    addresses = {
+        "redis_url": "redis://user:hush@127.0.0.1:9/0",
+        "otlp_endpoint": "http://user:hush@127.0.0.1:9",
+    }
     async with SimulatedVendor() as vendor:
-        rules = f"providers: {{p: {{kind: openai, api_base: {vendor.base}, no_key_required: true}}}}"
+        rules = (
+            f"providers: {{p: {{kind: openai, api_base: {vendor.base}, no_key_required: true}}}}"
+        )
         async with proxied(tmp_path, rules, **addresses) as proxy:
             assert (await proxy.chat("p/sim-n2")).status == 200
             said: list[str] = []
-            await until(lambda: said.append("".join(capfd.readouterr())) or "no answer from redis" in "".join(said))
+            await until(
+                lambda: (
+                    said.append("".join(capfd.readouterr()))
+                    or "no answer from redis" in "".join(said)
+                )
+            )
     assert "127.0.0.1:9" in "".join(said)

@@ -1,4 +1,6 @@
-"""A vendor that repeats the key it was sent, wherever it can: in no error does the client see it. `leaks` listens to all the rest."""
+"""A vendor that repeats the key it was sent, wherever it can: in no error does the client see it.
+`leaks` listens to all the rest.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,20 @@ CHAT = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"
 # Kind of upstream -> its stream up to the first content, and its error event.
 STREAMS: dict[str, tuple[bytes, bytes]] = {
     "openai": (
-        b"".join(sse({**CHAT, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello"}, "finish_reason": None}]})),
+        b"".join(
+            sse(
+                {
+                    **CHAT,
+                    "choices": [
+                        {
+                            "index": 0,
+                            "delta": {"role": "assistant", "content": "Hello"},
+                            "finish_reason": None,
+                        }
+                    ],
+                }
+            )
+        ),
         b"".join(sse({"error": {"message": SAID, "type": "server_error", "code": KEY}})),
     ),
     "responses": (
@@ -44,28 +59,57 @@ STREAMS: dict[str, tuple[bytes, bytes]] = {
                 },
             )
         ),
-        b"".join(sse({"type": "error", "sequence_number": 2, "code": KEY, "message": SAID, "param": None})),
+        b"".join(
+            sse(
+                {"type": "error", "sequence_number": 2, "code": KEY, "message": SAID, "param": None}
+            )
+        ),
     ),
     "anthropic": (
         b"".join(
             sse(
                 {
                     "type": "message_start",
-                    "message": {"id": "x", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}},
+                    "message": {
+                        "id": "x",
+                        "type": "message",
+                        "role": "assistant",
+                        "model": "m",
+                        "content": [],
+                        "usage": {},
+                    },
                 },
-                {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-                {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+                {
+                    "type": "content_block_start",
+                    "index": 0,
+                    "content_block": {"type": "text", "text": ""},
+                },
+                {
+                    "type": "content_block_delta",
+                    "index": 0,
+                    "delta": {"type": "text_delta", "text": "Hello"},
+                },
             )
         ),
         b"".join(sse({"type": "error", "error": {"type": "api_error", "message": SAID}})),
     ),
     "google": (
-        b"".join(sse({"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "Hello"}]}}]})),
+        b"".join(
+            sse(
+                {
+                    "candidates": [
+                        {"index": 0, "content": {"role": "model", "parts": [{"text": "Hello"}]}}
+                    ]
+                }
+            )
+        ),
         b"".join(sse({"error": {"code": 500, "message": SAID, "status": "INTERNAL"}})),
     ),
     "bedrock": (
         bedrock_wire.frame("messageStart", {"role": "assistant"})
-        + bedrock_wire.frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hello"}}),
+        + bedrock_wire.frame(
+            "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hello"}}
+        ),
         bedrock_wire.exception("modelStreamErrorException", SAID),
     ),
 }
@@ -74,14 +118,22 @@ TEXT = [{"role": "user", "content": [{"text": "x"}]}]
 ASK: dict[str, tuple[str, Any]] = {
     "openai": ("/v1/chat/completions", {"model": "m", "messages": USER, "stream": True}),
     "responses": ("/v1/responses", {"model": "m", "input": "x", "stream": True}),
-    "anthropic": ("/v1/messages", {"model": "m", "max_tokens": 9, "messages": USER, "stream": True}),
-    "google": ("/v1beta/models/m:streamGenerateContent?alt=sse", {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}),
+    "anthropic": (
+        "/v1/messages",
+        {"model": "m", "max_tokens": 9, "messages": USER, "stream": True},
+    ),
+    "google": (
+        "/v1beta/models/m:streamGenerateContent?alt=sse",
+        {"contents": [{"role": "user", "parts": [{"text": "x"}]}]},
+    ),
     "bedrock": ("/model/m/converse-stream", {"messages": TEXT}),
 }
 
 
 @asynccontextmanager
-async def quoting(body: bytes, content_type: str, status: int = 200, then: bytes = b"") -> AsyncIterator[tuple[str, asyncio.Event]]:
+async def quoting(
+    body: bytes, content_type: str, status: int = 200, then: bytes = b""
+) -> AsyncIterator[tuple[str, asyncio.Event]]:
     """A vendor that answers everything with this, and goes on with `then` when the event is set."""
     go_on = asyncio.Event()
 
@@ -116,7 +168,9 @@ def rules(kind: str, base: str, **more: Any) -> str:
     return yaml.safe_dump(
         {
             "providers": {"p": {**provider, **more}},
-            "rules": [{"name": "r", "request_model": "m", "services": [{"provider": "p", "model": "m"}]}],
+            "rules": [
+                {"name": "r", "request_model": "m", "services": [{"provider": "p", "model": "m"}]}
+            ],
             "defaults": {"retries": {"max_retries": 0, "max_ms": 1}},
         }
     )
@@ -141,7 +195,10 @@ def stream_type(kind: str) -> str:
 @pytest.mark.parametrize("kind", STREAMS)
 async def test_in_a_streams_error_event_after_content(tmp_path, kind, client):
     content, error = STREAMS[kind]
-    async with quoting(content, stream_type(kind), then=error) as (base, go_on), proxied(tmp_path, rules(kind, base)) as proxy:
+    async with (
+        quoting(content, stream_type(kind), then=error) as (base, go_on),
+        proxied(tmp_path, rules(kind, base)) as proxy,
+    ):
         asking = asyncio.create_task(asked(proxy, kind if client == "same" else client))
         await until(lambda: any(run.relayed for run in proxy.app.engine.runs))
         go_on.set()
@@ -156,7 +213,10 @@ async def test_in_a_streams_error_event_after_content(tmp_path, kind, client):
 @pytest.mark.parametrize("client", ["google", "anthropic", "same"])
 @pytest.mark.parametrize("kind", STREAMS)
 async def test_in_a_streams_error_event_before_any_content(tmp_path, kind, client):
-    async with quoting(STREAMS[kind][1], stream_type(kind)) as (base, _), proxied(tmp_path, rules(kind, base)) as proxy:
+    async with (
+        quoting(STREAMS[kind][1], stream_type(kind)) as (base, _),
+        proxied(tmp_path, rules(kind, base)) as proxy,
+    ):
         answer, record = await asked(proxy, kind if client == "same" else client)
     assert answer.status >= 400
     assert b"the key [key] has no money left" in answer.body
@@ -165,13 +225,21 @@ async def test_in_a_streams_error_event_before_any_content(tmp_path, kind, clien
 
 
 @pytest.mark.parametrize("status", [200, 400, 402, 500])
-@pytest.mark.parametrize("own", [{}, {"headers": {"Authorization": f"Bearer {KEY}"}, "no_key_required": True, "token": None}])
+@pytest.mark.parametrize(
+    "own",
+    [{}, {"headers": {"Authorization": f"Bearer {KEY}"}, "no_key_required": True, "token": None}],
+)
 async def test_in_an_error_object_whatever_its_status(tmp_path, status, own):
-    """Also where the key stands in a header of the rules, and no credential of ours is sent at all."""
+    """Also where the key stands in a header of the rules, and no credential of ours is sent at
+    all.
+    """
     body = orjson.dumps({"error": {"message": SAID, "type": KEY, "code": None, "param": None}})
     async with quoting(body, "application/json", status) as (base, _):
         text = yaml.safe_dump(
-            {**yaml.safe_load(rules("openai", base)), "providers": {"p": {k: v for k, v in provider(base, own).items() if v}}}
+            {
+                **yaml.safe_load(rules("openai", base)),
+                "providers": {"p": {k: v for k, v in provider(base, own).items() if v}},
+            }
         )
         async with proxied(tmp_path, text, allow_inline_secrets=True) as proxy:
             answer = await proxy.chat("m")
@@ -187,8 +255,21 @@ def provider(base: str, own: dict[str, Any]) -> dict[str, Any]:
 
 async def test_a_refused_key_in_a_stream_is_told_in_our_words(tmp_path):
     """Vendors quote parts of a key, too: none of their words."""
-    error = b"".join(sse({"error": {"message": f"Incorrect API key: {KEY[:9]}****", "type": "x", "code": "invalid_api_key"}}))
-    async with quoting(error, "text/event-stream") as (base, _), proxied(tmp_path, rules("openai", base)) as proxy:
+    error = b"".join(
+        sse(
+            {
+                "error": {
+                    "message": f"Incorrect API key: {KEY[:9]}****",
+                    "type": "x",
+                    "code": "invalid_api_key",
+                }
+            }
+        )
+    )
+    async with (
+        quoting(error, "text/event-stream") as (base, _),
+        proxied(tmp_path, rules("openai", base)) as proxy,
+    ):
         answer, _ = await asked(proxy, "openai")
         assert (await proxy.service("p", "m"))["state"] == "cooling"
     assert answer.status == 401
@@ -198,17 +279,25 @@ async def test_a_refused_key_in_a_stream_is_told_in_our_words(tmp_path):
 async def test_a_header_that_comes_back_with_the_key_goes_no_further(tmp_path):
     whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [
         {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}  # fmt: skip
-    async with quoting(orjson.dumps(whole), "application/json") as (base, _), proxied(tmp_path, rules("openai", base)) as proxy:
+    async with (
+        quoting(orjson.dumps(whole), "application/json") as (base, _),
+        proxied(tmp_path, rules("openai", base)) as proxy,
+    ):
         answer = await proxy.chat("m")
     assert (answer.status, answer.body) == (200, orjson.dumps(whole))
     assert "hush" not in str(answer.headers)
 
 
 async def test_content_is_the_vendors_and_stays_as_it_is_byte_for_byte(tmp_path):
-    """What a model says is never gone over: a tool's output may hold any text that looks like anything."""
+    """What a model says is never gone over: a tool's output may hold any text that looks like
+    anything.
+    """
     whole = orjson.dumps({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [
         {"index": 0, "message": {"role": "assistant", "content": f"your key is {KEY}"}, "finish_reason": "stop"}]})  # fmt: skip
-    async with quoting(whole, "application/json") as (base, _), proxied(tmp_path, rules("openai", base)) as proxy:
+    async with (
+        quoting(whole, "application/json") as (base, _),
+        proxied(tmp_path, rules("openai", base)) as proxy,
+    ):
         answer = await proxy.chat("m")
     assert answer.body == whole
     leaks.forgive("an answer to a client")

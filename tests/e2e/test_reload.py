@@ -94,7 +94,11 @@ async def test_requests_under_way_go_on_by_the_rules_they_began_with(proxy, vend
     assert (await proxy.chat("m")).status == 404
     gate.set()
     answer = await asking
-    assert (answer.status, answer.events[-1], answer.headers["x-pilotfish-rule"]) == (200, "[DONE]", "r")
+    assert (answer.status, answer.events[-1], answer.headers["x-pilotfish-rule"]) == (
+        200,
+        "[DONE]",
+        "r",
+    )
 
 
 async def test_no_connection_is_dropped_by_a_reload(proxy, vendor):
@@ -108,7 +112,9 @@ async def test_no_connection_is_dropped_by_a_reload(proxy, vendor):
 async def test_what_stays_keeps_its_health_and_its_statistics(proxy, vendor):
     vendor.script(Fault.status(429, retry_after=60))
     await proxy.chat("m")
-    proxy.rules.write_text(proxy.rules.read_text().replace("request_model: m", "request_model: 'm*'"))
+    proxy.rules.write_text(
+        proxy.rules.read_text().replace("request_model: m", "request_model: 'm*'")
+    )
 
     async def globbed() -> bool:
         return (await proxy.chat("mm")).status == 429
@@ -137,11 +143,23 @@ rules:
     await until(there)
     assert await proxy.metric("pilotfish_requests_total", rule="r") == 3
     assert await proxy.metric("pilotfish_attempts_total", model="sim-n2") == 3
-    assert await proxy.series("pilotfish_attempts_total", rule="t", provider="v", model="sim-n9", outcome="served") == [0]
-    assert await proxy.series("pilotfish_service_state", provider="v", model="sim-n9", state="serving") == [1]
-    assert await proxy.series("gen_ai_server_request_duration_seconds_count", gen_ai_request_model="t", gen_ai_provider_name="v") == [0]
+    assert await proxy.series(
+        "pilotfish_attempts_total", rule="t", provider="v", model="sim-n9", outcome="served"
+    ) == [0]
+    assert await proxy.series(
+        "pilotfish_service_state", provider="v", model="sim-n9", state="serving"
+    ) == [1]
+    assert await proxy.series(
+        "gen_ai_server_request_duration_seconds_count",
+        gen_ai_request_model="t",
+        gen_ai_provider_name="v",
+    ) == [0]
 
-    proxy.rules.write_text(RULES.format(base=vendor.base, name="t", model="sim-n9").replace("request_model: m", "request_model: t"))
+    proxy.rules.write_text(
+        RULES.format(base=vendor.base, name="t", model="sim-n9").replace(
+            "request_model: m", "request_model: t"
+        )
+    )
     await until(lambda: applied(proxy, "t"))
     page = (await proxy.admin("/metrics")).text
     assert "sim-n2" not in page
@@ -174,7 +192,9 @@ async def test_a_folder_is_watched_as_mounted_configmaps_change_by_a_swapped_lin
 
 
 async def test_sighup_reads_the_rules_again_and_ends_nothing(tmp_path, vendor):
-    """Servers are asked so to read their configuration; whoever does it out of habit must not lose the proxy."""
+    """Servers are asked so to read their configuration; whoever does it out of habit must not lose
+    the proxy.
+    """
     async with process(tmp_path, RULES.format(base=vendor.base, name="r", model="sim-n2")) as proxy:
         proxy.child.send_signal(signal.SIGHUP)
         assert proxy.child.stderr is not None

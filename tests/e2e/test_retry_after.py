@@ -28,9 +28,18 @@ async def vendors():
         yield a, b
 
 
-def rules(vendors, *, tactic: str = "round_robin", tier: int = 1, max_retries: int = 2, max_ms: int = 10_000) -> str:
+def rules(
+    vendors,
+    *,
+    tactic: str = "round_robin",
+    tier: int = 1,
+    max_retries: int = 2,
+    max_ms: int = 10_000,
+) -> str:
     a, b = vendors
-    return RULES.format(a=a.base, b=b.base, tactic=tactic, tier=tier, max_retries=max_retries, max_ms=max_ms)
+    return RULES.format(
+        a=a.base, b=b.base, tactic=tactic, tier=tier, max_retries=max_retries, max_ms=max_ms
+    )
 
 
 def limited(ms: int) -> Fault:
@@ -43,7 +52,11 @@ async def test_requests_go_to_the_other_until_the_time_has_passed(tmp_path, vend
     a.script(limited(700))
     async with proxied(tmp_path, rules(vendors)) as proxy:
         first = await proxy.chat("m", stream=streamed)
-        assert (first.status, first.headers["x-pilotfish-service"], first.headers["x-pilotfish-attempts"]) == (200, "b/sim-n2", "2")
+        assert (
+            first.status,
+            first.headers["x-pilotfish-service"],
+            first.headers["x-pilotfish-attempts"],
+        ) == (200, "b/sim-n2", "2")
         assert (await proxy.service("a", "sim-n2"))["state"] == "cooling"
 
         async def served_by_a_again() -> bool:
@@ -57,7 +70,9 @@ async def test_requests_go_to_the_other_until_the_time_has_passed(tmp_path, vend
 
 
 async def test_seconds_in_retry_after_are_shown_as_the_time_of_return(tmp_path, vendors):
-    """As in the issue: `Retry-After: 7`, and nothing is asked of that provider meanwhile, by no tactic."""
+    """As in the issue: `Retry-After: 7`, and nothing is asked of that provider meanwhile, by no
+    tactic.
+    """
     a, _ = vendors
     a.always(Fault.status(429, retry_after=7))
     async with proxied(tmp_path, rules(vendors, tactic="random", tier=0)) as proxy:
@@ -90,7 +105,9 @@ async def test_both_out_for_long_is_429_with_the_smaller_wait(tmp_path, vendors)
         assert (len(a.requests), len(b.requests)) == (1, 1)
 
 
-async def test_a_short_wait_is_spent_in_the_proxy_and_the_client_gets_its_one_answer(tmp_path, vendors):
+async def test_a_short_wait_is_spent_in_the_proxy_and_the_client_gets_its_one_answer(
+    tmp_path, vendors
+):
     a, b = vendors
     a.script(limited(1_500))
     b.script(limited(250))
@@ -100,7 +117,11 @@ async def test_a_short_wait_is_spent_in_the_proxy_and_the_client_gets_its_one_an
         assert (answer.status, answer.headers["x-pilotfish-service"]) == (200, "b/sim-n2")
         assert time.monotonic() - began >= 0.25
         assert b.requests[1].when - b.requests[0].when >= 0.25
-        assert [a["outcome"] for a in proxy.record()["attempts"]] == ["rate_limited", "rate_limited", "served"]
+        assert [a["outcome"] for a in proxy.record()["attempts"]] == [
+            "rate_limited",
+            "rate_limited",
+            "served",
+        ]
         assert await proxy.metric("pilotfish_requests_total", code="200") == 1
 
 
@@ -110,7 +131,11 @@ async def test_the_wait_for_a_stream_is_spent_too(tmp_path, vendors):
     b.script(limited(5_000))
     async with proxied(tmp_path, rules(vendors)) as proxy:
         answer = await proxy.chat("m", stream=True)
-        assert (answer.status, answer.said(), answer.headers["x-pilotfish-service"]) == (200, "the small ", "a/sim-n2")
+        assert (answer.status, answer.said(), answer.headers["x-pilotfish-service"]) == (
+            200,
+            "the small ",
+            "a/sim-n2",
+        )
 
 
 async def test_no_answer_of_a_failed_attempt_reaches_the_client(tmp_path, vendors):

@@ -40,7 +40,8 @@ async def fleet(stack: AsyncExitStack, tmp_path, rules: str, url: str, count: in
         proxies.append(await stack.enter_async_context(proxied(folder, rules, redis_url=url)))
     for proxy in proxies:
         await until(lambda proxy=proxy: proxy.app.engine.shared.connected)
-        # Four proxies, a vendor and their clients on one core: here an answer may take longer than a server lets it.
+        # Four proxies, a vendor and their clients on one core: here an answer may take longer than
+        # a server lets it.
         proxy.app.engine.shared.patience_s = 1.0
     return proxies
 
@@ -48,7 +49,9 @@ async def fleet(stack: AsyncExitStack, tmp_path, rules: str, url: str, count: in
 async def test_four_proxies_keep_one_limit_together(redis, tmp_path):
     async with AsyncExitStack() as stack:
         vendor = await stack.enter_async_context(SimulatedVendor(profile=Profile(chunks=1)))
-        rules = RULES.format(base=vendor.base, model="m", limits=", limits: {requests_per_minute: 60}")
+        rules = RULES.format(
+            base=vendor.base, model="m", limits=", limits: {requests_per_minute: 60}"
+        )
         proxies = await fleet(stack, tmp_path, rules, redis.url, 4)
         codes = []
         for _ in range(25):
@@ -64,7 +67,7 @@ async def test_a_wait_that_one_was_told_is_kept_by_all(redis, tmp_path):
         first, second = await fleet(stack, tmp_path, rules, redis.url, 2)
         assert (await first.chat("chat")).status == 429
         state = second.app.engine.ledger.services[("one", "sim-429-ra30")]
-        await until(lambda: state.health.told, timeout_s=1.0)
+        await until(lambda: state.health.retry_after_given, timeout_s=1.0)
         seen = len(vendor.requests)
         answer = await second.chat("chat")
         assert answer.status == 429
@@ -75,7 +78,9 @@ async def test_a_wait_that_one_was_told_is_kept_by_all(redis, tmp_path):
 async def test_without_the_server_each_goes_by_its_own_figures(redis, tmp_path):
     async with AsyncExitStack() as stack:
         vendor = await stack.enter_async_context(SimulatedVendor(profile=Profile(chunks=1)))
-        rules = RULES.format(base=vendor.base, model="m", limits=", limits: {requests_per_minute: 60}")
+        rules = RULES.format(
+            base=vendor.base, model="m", limits=", limits: {requests_per_minute: 60}"
+        )
         (proxy,) = await fleet(stack, tmp_path, rules, redis.url, 1)
         await redis.stop()
         await until(lambda: not proxy.app.engine.shared.connected)

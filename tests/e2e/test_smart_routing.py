@@ -1,4 +1,6 @@
-"""Smart routing through the running proxy: every operation once with a request that it takes, and once with one that it leaves alone."""
+"""Smart routing through the running proxy: every operation once with a request that it takes, and
+once with one that it leaves alone.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ def turn(text: str) -> dict:
 
 
 def picture() -> dict:
-    return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]}
+    return {
+        "role": "user",
+        "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}],
+    }
 
 
 def chat(*turns: dict, **more: object) -> dict:
@@ -35,7 +40,13 @@ def system(text: str) -> dict:
 def around(hours: int) -> str:
     """A range of the day, in UTC, that begins so many hours from now and lasts two."""
     start = datetime.now(UTC) + timedelta(hours=hours)
-    return json.dumps({"start": start.strftime("%H:%M"), "end": (start + timedelta(hours=2)).strftime("%H:%M"), "timezone": "UTC"})
+    return json.dumps(
+        {
+            "start": start.strftime("%H:%M"),
+            "end": (start + timedelta(hours=2)).strftime("%H:%M"),
+            "timezone": "UTC",
+        }
+    )
 
 
 # position, operation, value, a request that it takes, one that it does not, headers of the first
@@ -45,15 +56,43 @@ CASES = [
     ("thinking", "enabled", "", chat(reasoning_effort="high"), chat(), {}),
     ("thinking", "disabled", "", chat(), chat(reasoning_effort="high"), {}),
     ("system", "contains", "lawyer", system("You are a lawyer."), system("You are a cook."), {}),
-    ("context_system", "any_contains", "lawyer,judge", system("You are a judge."), system("You are a cook."), {}),
+    (
+        "context_system",
+        "any_contains",
+        "lawyer,judge",
+        system("You are a judge."),
+        system("You are a cook."),
+        {},
+    ),
     ("system", "regex", "la[wv]yer$", system("be a lawyer"), system("a lawyer be"), {}),
     ("user", "contains", "refund", chat(turn("a refund"), turn("now")), chat(turn("a rebate")), {}),
-    ("context_user", "any_contains", "refund,rebate", chat(turn("a rebate")), chat(turn("a gift")), {}),
+    (
+        "context_user",
+        "any_contains",
+        "refund,rebate",
+        chat(turn("a rebate")),
+        chat(turn("a gift")),
+        {},
+    ),
     ("user", "regex", "[0-9]{4}", chat(turn("order 1234")), chat(turn("order 12")), {}),
     ("user", "type", "image", chat(picture(), turn("what is it?")), chat(), {}),
-    ("latest_user", "contains", "now", chat(turn("later"), turn("now")), chat(turn("now"), turn("later")), {}),
+    (
+        "latest_user",
+        "contains",
+        "now",
+        chat(turn("later"), turn("now")),
+        chat(turn("now"), turn("later")),
+        {},
+    ),
     ("latest_user", "regex", "^now", chat(turn("now then")), chat(turn("then now")), {}),
-    ("latest_user", "type", "image", chat(turn("look"), picture()), chat(picture(), turn("and?")), {}),
+    (
+        "latest_user",
+        "type",
+        "image",
+        chat(turn("look"), picture()),
+        chat(picture(), turn("and?")),
+        {},
+    ),
     ("tool_use", "equals", "weather", chat(tools=[TOOL]), chat(), {}),
     ("tool_use", "is", "weather", chat(tools=[TOOL]), chat(), {}),
     ("tool_use", "contains", "weath", chat(tools=[TOOL]), chat(), {}),
@@ -71,8 +110,18 @@ CASES = [
 ]
 
 
-def rule(number: int, position: str, operation: str, value: str, *, negate: bool = False, block: str = "yes") -> str:
-    op = json.dumps({"position": position, "operation": operation, "value": value, "negate": negate})
+def rule(
+    number: int,
+    position: str,
+    operation: str,
+    value: str,
+    *,
+    negate: bool = False,
+    block: str = "yes",
+) -> str:
+    op = json.dumps(
+        {"position": position, "operation": operation, "value": value, "negate": negate}
+    )
     return (
         f"  - {{name: r{number}, request_model: model-{number}, services: [{{provider: own, model: m}}], smart_enabled: true,"
         f" smart_routing: [{{description: d, ops: [{op}], services: [{{provider: {block}, model: m, model_capacity: 10}}]}}]}}\n"
@@ -93,7 +142,9 @@ async def routed(tmp_path):
     async with SimulatedVendor(profile=Profile(chunks=1)) as vendor:
         rules = PROVIDERS.format(base=vendor.base)
         for i, (position, operation, value, *_) in enumerate(CASES):
-            rules += rule(i, position, operation, value) + rule(100 + i, position, operation, value, negate=True)
+            rules += rule(i, position, operation, value) + rule(
+                100 + i, position, operation, value, negate=True
+            )
         async with proxied(tmp_path, rules) as proxy:
             yield proxy
 
@@ -126,17 +177,32 @@ async def test_turned_round_it_takes_the_others(routed):
 
 @pytest.mark.parametrize(
     ("position", "operation", "value"),
-    [("model", "equals", "model-7"), ("model", "glob", "no-*"), ("model", "contains", "nothing of it"), ("time", "time_range", around(3))],
+    [
+        ("model", "equals", "model-7"),
+        ("model", "glob", "no-*"),
+        ("model", "contains", "nothing of it"),
+        ("time", "time_range", around(3)),
+    ],
 )
-async def test_what_looks_at_nothing_of_the_request_can_leave_it_too(tmp_path, position, operation, value):
+async def test_what_looks_at_nothing_of_the_request_can_leave_it_too(
+    tmp_path, position, operation, value
+):
     async with SimulatedVendor(profile=Profile(chunks=1)) as vendor:
-        rules = PROVIDERS.format(base=vendor.base) + rule(7, position, operation, value) + rule(8, position, operation, value)
+        rules = (
+            PROVIDERS.format(base=vendor.base)
+            + rule(7, position, operation, value)
+            + rule(8, position, operation, value)
+        )
         async with proxied(tmp_path, rules) as proxy:
             assert await served_by(proxy, 8, chat(), {}) == "own"
-            assert await served_by(proxy, 7, chat(), {}) == ("yes" if operation == "equals" else "own")
+            assert await served_by(proxy, 7, chat(), {}) == (
+                "yes" if operation == "equals" else "own"
+            )
 
 
-@pytest.mark.parametrize(("operation", "takes"), [("avg_le", 0.1), ("avg_ge", 0.9), ("max_le", 0.1), ("max_ge", 0.9)])
+@pytest.mark.parametrize(
+    ("operation", "takes"), [("avg_le", 0.1), ("avg_ge", 0.9), ("max_le", 0.1), ("max_ge", 0.9)]
+)
 async def test_a_blocks_services_may_be_too_slow_for_it(tmp_path, operation, takes):
     async with SimulatedVendor(profile=Profile(chunks=1)) as vendor:
         rules = PROVIDERS.format(base=vendor.base) + rule(0, "service_ttft", operation, "500")
@@ -149,7 +215,9 @@ async def test_a_blocks_services_may_be_too_slow_for_it(tmp_path, operation, tak
             assert await served_by(proxy, 0, chat(), {}) == "own"
 
 
-@pytest.mark.parametrize(("operation", "takes"), [("util_le", 0), ("util_lt", 0), ("util_ge", 9), ("util_gt", 9)])
+@pytest.mark.parametrize(
+    ("operation", "takes"), [("util_le", 0), ("util_lt", 0), ("util_ge", 9), ("util_gt", 9)]
+)
 async def test_a_blocks_services_may_be_too_busy_for_it(tmp_path, operation, takes):
     async with SimulatedVendor(profile=Profile(chunks=1)) as vendor:
         rules = PROVIDERS.format(base=vendor.base) + rule(0, "service_capacity", operation, "50")

@@ -1,4 +1,6 @@
-"""Mixed traffic with every fault, in every style, with clients that leave: everything is accounted for once, and nothing is left."""
+"""Mixed traffic with every fault, in every style, with clients that leave: everything is accounted
+for once, and nothing is left.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +44,35 @@ def rules(base: str) -> str:
     key = {"env": "SOAK_KEY"}
     providers: dict[str, Any] = {
         "openai": {"kind": "openai", "api_base": f"{base}/v1", "token": key},
-        "responses": {"kind": "openai", "api_base": f"{base}/v1", "token": key, "options": {"api": "responses"}},
+        "responses": {
+            "kind": "openai",
+            "api_base": f"{base}/v1",
+            "token": key,
+            "options": {"api": "responses"},
+        },
         "anthropic": {"kind": "anthropic", "api_base": base, "token": key},
         "google": {"kind": "google", "api_base": f"{base}/v1beta", "token": key},
-        "bedrock": {"kind": "bedrock", "api_base": base, "options": {"region": "us-east-1", "access_key": key, "secret_key": key}},
+        "bedrock": {
+            "kind": "bedrock",
+            "api_base": base,
+            "options": {"region": "us-east-1", "access_key": key, "secret_key": key},
+        },
     }
     made = []
     for number, (fault, kind) in enumerate(itertools.product(FAULTS, KINDS)):
         second = KINDS[(KINDS.index(kind) + 1 + number % 4) % 5]
-        services = [{"provider": kind, "model": f"s{number}-sim-{fault}"}, {"provider": second, "model": f"t{number}-sim-n8", "tier": 1}]
-        made.append({"name": f"rule{number}", "request_model": f"m{number}", "services": services, **MANNERS[number % len(MANNERS)]})
+        services = [
+            {"provider": kind, "model": f"s{number}-sim-{fault}"},
+            {"provider": second, "model": f"t{number}-sim-n8", "tier": 1},
+        ]
+        made.append(
+            {
+                "name": f"rule{number}",
+                "request_model": f"m{number}",
+                "services": services,
+                **MANNERS[number % len(MANNERS)],
+            }
+        )
     defaults = {
         "timeouts": {"first_token_s": 0.4, "idle_s": 0.4, "total_s": 3},
         "retries": {"base_ms": 5, "max_ms": 1000},
@@ -71,15 +92,30 @@ def asked(style: str, model: str, stream: bool) -> tuple[str, dict[str, Any]]:
     if style == "responses":
         return "/v1/responses", {"model": model, "input": "hello", "stream": stream}
     if style == "anthropic":
-        return "/v1/messages", {"model": model, "max_tokens": 500, "messages": turns, "stream": stream}
+        return "/v1/messages", {
+            "model": model,
+            "max_tokens": 500,
+            "messages": turns,
+            "stream": stream,
+        }
     if style == "bedrock":
-        return f"/model/{model}/converse{'-stream' if stream else ''}", {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
-    verb = {"google": "streamGenerateContent?alt=sse", "google_array": "streamGenerateContent"}[style] if stream else "generateContent"
-    return f"/v1beta/models/{model}:{verb}", {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+        return f"/model/{model}/converse{'-stream' if stream else ''}", {
+            "messages": [{"role": "user", "content": [{"text": "hello"}]}]
+        }
+    verb = (
+        {"google": "streamGenerateContent?alt=sse", "google_array": "streamGenerateContent"}[style]
+        if stream
+        else "generateContent"
+    )
+    return f"/v1beta/models/{model}:{verb}", {
+        "contents": [{"role": "user", "parts": [{"text": "hello"}]}]
+    }
 
 
 async def one_round(proxy: Any, rng: random.Random, number: int) -> list[str]:
-    """The ids of the requests that were sent. One client in eight leaves after the first bytes it has read."""
+    """The ids of the requests that were sent. One client in eight leaves after the first bytes it
+    has read.
+    """
     places = asyncio.Semaphore(AT_ONCE)
 
     async def client(http: aiohttp.ClientSession, i: int) -> str:
@@ -89,7 +125,9 @@ async def one_round(proxy: Any, rng: random.Random, number: int) -> list[str]:
         headers = {"content-type": "application/json", "x-request-id": request_id}
         async with places:
             try:
-                async with http.post(proxy.base + path, data=orjson.dumps(body), headers=headers) as answer:
+                async with http.post(
+                    proxy.base + path, data=orjson.dumps(body), headers=headers
+                ) as answer:
                     if leaves:
                         await answer.content.readany()
                         answer.close()
@@ -104,9 +142,13 @@ async def one_round(proxy: Any, rng: random.Random, number: int) -> list[str]:
 
 
 def totals(metrics: str) -> Counter[str]:
-    """The sum of each series, and by outcome where it has one. There are too many lines for a parser that knows more."""
+    """The sum of each series, and by outcome where it has one. There are too many lines for a
+    parser that knows more.
+    """
     sums: Counter[str] = Counter()
-    for name, labels, value in re.findall(r"^(pilotfish_\w+)\{([^}]*)\} (\S+)$", metrics, re.MULTILINE):
+    for name, labels, value in re.findall(
+        r"^(pilotfish_\w+)\{([^}]*)\} (\S+)$", metrics, re.MULTILINE
+    ):
         outcome = re.search(r'outcome="(\w+)"', labels)
         sums[name] += int(float(value))
         if outcome is not None:
@@ -141,7 +183,9 @@ async def test_everything_is_accounted_once_and_nothing_is_left(tmp_path, monkey
                 proxy.log.clear()
                 vendor.requests.clear()
                 vendor.cancelled.clear()
-                await until(lambda: not leftovers())  # a complete answer's connection may take a moment to end its framing
+                await until(
+                    lambda: not leftovers()
+                )  # a complete answer's connection may take a moment to end its framing
                 blocks.append(sys.getallocatedblocks())
             counted = totals((await proxy.admin("/metrics")).text)
             assert counted["pilotfish_requests_total"] == len(sent)
@@ -149,7 +193,8 @@ async def test_everything_is_accounted_once_and_nothing_is_left(tmp_path, monkey
             assert {o: counted[f"pilotfish_attempts_total {o}"] for o in attempts} == dict(attempts)
             assert counted["pilotfish_requests_in_flight"] == 0
             assert {s["in_flight"] for s in (await proxy.status())["services"]} == {0}
-            # What services are known by is kept in windows: so much a request at most, and never a request itself.
+            # What services are known by is kept in windows: so much a request at most, and never a
+            # request itself.
             assert (blocks[-1] - blocks[0]) / (A_ROUND * (ROUNDS - 1)) < 100
         await until(lambda: vendor.connections_open == 0)
         await until(lambda: asyncio.all_tasks() <= before)

@@ -44,7 +44,9 @@ async def proxy(tmp_path, vendor):
 
 
 async def test_embeddings(proxy, vendor):
-    answer = await proxy.post("/v1/embeddings", {"model": "e", "input": ["a", "b"], "dimensions": 4})
+    answer = await proxy.post(
+        "/v1/embeddings", {"model": "e", "input": ["a", "b"], "dimensions": 4}
+    )
     assert [d["embedding"] for d in answer.json["data"]] == [[0.5, -0.25, 0.125, 1.0]] * 2
     assert vendor.requests[0].json == {"model": "embed", "input": ["a", "b"], "dimensions": 4}
     assert await proxy.metric("pilotfish_requests_total", rule="embeddings", code="200") == 1
@@ -66,14 +68,21 @@ async def test_moderations(proxy, vendor):
 async def test_images(proxy, vendor):
     answer = await proxy.post("/v1/images/generations", {"model": "p", "prompt": "a fish", "n": 2})
     assert len(answer.json["data"]) == 2
-    assert (vendor.requests[0].path, vendor.requests[0].json["model"]) == ("/v1/images/generations", "draw")
+    assert (vendor.requests[0].path, vendor.requests[0].json["model"]) == (
+        "/v1/images/generations",
+        "draw",
+    )
 
 
 async def test_rerank(proxy, vendor):
-    answer = await proxy.post("/v1/rerank", {"model": "local/sort", "query": "q", "documents": ["a", "b"]})
+    answer = await proxy.post(
+        "/v1/rerank", {"model": "local/sort", "query": "q", "documents": ["a", "b"]}
+    )
     assert [r["index"] for r in answer.json["results"]] == [0, 1]
     assert vendor.requests[0].json["model"] == "sort"
-    assert (await proxy.post("/v1/rerank", {"model": "m", "query": "q", "documents": []})).status >= 400, "OpenAI has no such call"
+    assert (
+        await proxy.post("/v1/rerank", {"model": "m", "query": "q", "documents": []})
+    ).status >= 400, "OpenAI has no such call"
     assert len(vendor.requests) == 1
 
 
@@ -101,7 +110,9 @@ async def test_a_form_of_a_client_library_is_understood(proxy):
 
 
 async def test_speech_comes_back_as_bytes(proxy, vendor):
-    answer = await proxy.post("/v1/audio/speech", {"model": "s", "input": "hello", "voice": "alloy"})
+    answer = await proxy.post(
+        "/v1/audio/speech", {"model": "s", "input": "hello", "voice": "alloy"}
+    )
     assert (answer.headers["content-type"], answer.body) == ("audio/mpeg", bytes(range(256)) * 16)
     assert vendor.requests[0].json["model"] == "tell"
 
@@ -133,7 +144,9 @@ async def test_models_in_three_forms(proxy):
     assert {m["display_name"] for m in anthropic["data"] if m["id"] == "fastest"} == {"Fastest"}
     assert anthropic["has_more"] is False
     google = await get("/v1beta/models")
-    assert {m["description"] for m in google["models"] if m["name"] == "models/fastest"} == {"whoever speaks first"}
+    assert {m["description"] for m in google["models"] if m["name"] == "models/fastest"} == {
+        "whoever speaks first"
+    }
     assert (await get("/v1/models/m"))["id"] == "m"
     assert (await get("/v1/models/openai/embed"))["id"] == "openai/embed"
     assert (await get("/v1beta/models/m"))["name"] == "models/m"
@@ -145,16 +158,27 @@ async def test_models_in_three_forms(proxy):
 
 
 async def test_tokens_are_counted_where_the_provider_can(proxy, vendor):
-    answer = await proxy.post("/v1/messages/count_tokens", {"model": "c", "messages": CHAT["messages"]})
-    assert (answer.json["input_tokens"] > 0, answer.headers["x-pilotfish-service"]) == (True, "claude/x")
+    answer = await proxy.post(
+        "/v1/messages/count_tokens", {"model": "c", "messages": CHAT["messages"]}
+    )
+    assert (answer.json["input_tokens"] > 0, answer.headers["x-pilotfish-service"]) == (
+        True,
+        "claude/x",
+    )
     assert (vendor.requests[0].path, vendor.requests[0].model) == ("/v1/messages/count_tokens", "x")
 
 
 async def test_tokens_are_estimated_where_no_service_can_count(proxy, vendor):
-    answer = await proxy.post("/v1/messages/count_tokens", {"model": "u", "messages": [{"role": "user", "content": "x" * 400}]})
+    answer = await proxy.post(
+        "/v1/messages/count_tokens",
+        {"model": "u", "messages": [{"role": "user", "content": "x" * 400}]},
+    )
     assert (answer.status, answer.headers["x-pilotfish-estimated"]) == (200, "true")
     assert 80 <= answer.json["input_tokens"] <= 130
-    google = await proxy.post("/v1beta/models/u:countTokens", {"contents": [{"role": "user", "parts": [{"text": "x" * 400}]}]})
+    google = await proxy.post(
+        "/v1beta/models/u:countTokens",
+        {"contents": [{"role": "user", "parts": [{"text": "x" * 400}]}]},
+    )
     assert 80 <= google.json["totalTokens"] <= 130
     assert not vendor.requests
 
@@ -194,7 +218,9 @@ async def test_the_default_virtual_model_takes_what_no_rule_knows(tmp_path, vend
     assert (await proxy.chat("unheard-of")).status == 404
     folder = tmp_path / "second"
     folder.mkdir()
-    async with proxied(folder, RULES.format(base=vendor.base, default="default_virtual_model: fastest")) as second:
+    async with proxied(
+        folder, RULES.format(base=vendor.base, default="default_virtual_model: fastest")
+    ) as second:
         answer = await second.chat("unheard-of")
         assert (answer.status, answer.headers["x-pilotfish-rule"]) == (200, "fastest")
         assert (await second.chat("fastest")).headers["x-pilotfish-rule"] == "fastest"
@@ -215,7 +241,9 @@ async def test_explain_says_what_a_request_would_meet_and_asks_nobody(proxy, ven
 async def test_more_requests_than_it_takes_are_503_with_a_time_to_come_back(tmp_path, vendor):
     gate = asyncio.Event()
     vendor.always(Fault.hold(gate))
-    async with proxied(tmp_path, RULES.format(base=vendor.base, default=""), max_in_flight=3) as proxy:
+    async with proxied(
+        tmp_path, RULES.format(base=vendor.base, default=""), max_in_flight=3
+    ) as proxy:
         asking = [asyncio.create_task(proxy.chat("m")) for _ in range(3)]
         await until(lambda: len(proxy.app.engine.runs) == 3)
         refused = await proxy.chat("m")

@@ -17,17 +17,26 @@ rules:
 
 @pytest.fixture
 async def asked(tmp_path):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         yield proxy, vendor
 
 
 async def test_a_rule_may_refuse_what_would_be_lost(asked):
     proxy, vendor = asked
     answer = await proxy.chat("rejects", logit_bias={"1": 2})
-    assert (answer.status, answer.json["error"]["message"]) == (400, "claude/sim-n2 cannot carry logit_bias")
+    assert (answer.status, answer.json["error"]["message"]) == (
+        400,
+        "claude/sim-n2 cannot carry logit_bias",
+    )
     assert list(vendor.requests) == [], "nothing goes out"
     await proxy.settled()
-    assert (proxy.record()["attempts"][0]["outcome"], (await proxy.service("claude", "sim-n2"))["state"]) == ("bad_request", "serving")
+    assert (
+        proxy.record()["attempts"][0]["outcome"],
+        (await proxy.service("claude", "sim-n2"))["state"],
+    ) == ("bad_request", "serving")
 
 
 async def test_such_a_rule_serves_what_can_be_carried(asked):

@@ -49,7 +49,7 @@ async def connect(server) -> Iterator[Callable[[], Awaitable[Raw]]]:
     for raw in opened:
         raw.writer.transport.abort()
     for connection in list(server.connections):
-        connection.break_off(loudly=False)
+        connection.close(reset=False)
     listening.close()
     await listening.wait_closed()
 
@@ -68,7 +68,9 @@ async def piped(server) -> Callable[[], tuple[Connection, Pipe]]:
 
 @pytest.fixture
 async def vendor():
-    """Starts upstreams: `await vendor(play)` with the coroutine function that plays each of its connections."""
+    """Starts upstreams: `await vendor(play)` with the coroutine function that plays each of its
+    connections.
+    """
     started = []
 
     async def start(play, **tls) -> Vendor:

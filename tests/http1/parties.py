@@ -1,4 +1,6 @@
-"""The two sides that wire/ stands between, made by hand: clients that send any bytes, upstreams that answer any."""
+"""The two sides that wire/ stands between, made by hand: clients that send any bytes, upstreams
+that answer any.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ async def emptied(connections: set) -> None:
 
 
 class Answering:
-    """A server's `handle` and `refuse` that keep what they get. `answer` is called for each request at once; None: the test answers."""
+    """A server's `handle` and `refuse` that keep what they get. `answer` is called for each request
+    at once; None: the test answers.
+    """
 
     def __init__(self) -> None:
         self.taken: list[Exchange] = []
@@ -111,8 +115,10 @@ class Raw:
         fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
         return int(head.split()[1]), await self.reader.readexactly(int(fields[b"content-length"]))
 
-    async def rest(self) -> bytes:
-        """Everything until the other side ends the connection; ConnectionResetError where it does so rudely."""
+    async def release(self) -> bytes:
+        """Everything until the other side ends the connection; ConnectionResetError where it does
+        so rudely.
+        """
         return await self.reader.read()
 
     def reset(self) -> None:
@@ -166,7 +172,9 @@ class Pipe(asyncio.Transport):
 
 
 class Heard:
-    """A pool's listener: what it hears, in order, bodies joined. After its end it must hear no more."""
+    """A pool's listener: what it hears, in order, bodies joined. After its end it must hear no
+    more.
+    """
 
     def __init__(self) -> None:
         self.log: list[tuple[object, ...]] = []
@@ -312,7 +320,9 @@ def piped_pool(clock: Clock | None = None, **more) -> tuple[Pool, list[Pipe]]:
         upstream.connection_made(pipe)
         return pipe, upstream
 
-    return Pool(Origin("http", "v.example", 80), clock=clock or Clock(), connect=connect, **more), pipes
+    return Pool(
+        Origin("http", "v.example", 80), clock=clock or Clock(), connect=connect, **more
+    ), pipes
 
 
 def in_flight() -> tuple[Upstream, Pipe, Heard]:

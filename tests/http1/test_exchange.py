@@ -16,7 +16,10 @@ async def test_an_answer_in_pieces_is_chunked(piped, answering):
     exchange.write(b"hello")
     exchange.write(b"")
     exchange.end(b"!")
-    assert pipe.written == b"HTTP/1.1 200 OK\r\nx: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+    assert (
+        pipe.written
+        == b"HTTP/1.1 200 OK\r\nx: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+    )
     assert exchange.finished
     assert connection.busy is None
 
@@ -67,7 +70,9 @@ async def test_a_status_without_a_name_is_passed_on(piped, answering):
 
 
 async def test_a_header_that_would_be_two_is_left_out(piped, answering):
-    answering.answer = lambda exchange: exchange.respond(200, [(b"a", b"1\r\nset-cookie: x"), (b"b", b"2")], b"")
+    answering.answer = lambda exchange: exchange.respond(
+        200, [(b"a", b"1\r\nset-cookie: x"), (b"b", b"2")], b""
+    )
     connection, pipe = piped()
     connection.data_received(GET)
     assert pipe.written == b"HTTP/1.1 200 OK\r\nb: 2\r\ncontent-length: 0\r\n\r\n"
@@ -118,11 +123,13 @@ async def test_an_aborted_chunked_answer_has_no_last_chunk(connect, answering):
     await client.head()
     assert await client.reader.readexactly(10) == b"5\r\nhello\r\n"
     exchange.abort()
-    assert await client.rest() == b""
+    assert await client.release() == b""
 
 
 async def test_an_aborted_close_delimited_answer_ends_in_a_reset(connect, answering):
-    """For an HTTP/1.0 client a quiet close would be the proper end of a stream that is not complete."""
+    """For an HTTP/1.0 client a quiet close would be the proper end of a stream that is not
+    complete.
+    """
     answering.answer = None
     client = await connect()
     await client.send(b"GET / HTTP/1.0\r\n\r\n")
@@ -133,7 +140,7 @@ async def test_an_aborted_close_delimited_answer_ends_in_a_reset(connect, answer
     assert await client.reader.readexactly(5) == b"hello"
     exchange.abort()
     with pytest.raises(ConnectionResetError):
-        await client.rest()
+        await client.release()
 
 
 # ---- what an answer means for its connection
@@ -149,7 +156,7 @@ async def test_a_connection_is_kept_for_the_next_request(connect, answering):
 async def test_connection_close_is_answered_and_obeyed(connect):
     client = await connect()
     await client.send(GET[:-2] + b"connection: close\r\n\r\n")
-    answer = await client.rest()
+    answer = await client.release()
     assert b"connection: close\r\n" in answer
     assert answer.endswith(b"GET /b ")
 

@@ -9,7 +9,9 @@ import pytest
 from http1.parties import CHUNKED, REQUEST, WHOLE, Heard, Raw, answers, ask, read_request
 
 
-async def test_over_tls_with_a_custom_authority_requests_are_served_and_connections_kept(vendor, pool_to, authority):
+async def test_over_tls_with_a_custom_authority_requests_are_served_and_connections_kept(
+    vendor, pool_to, authority
+):
     made = await vendor(answers(WHOLE, CHUNKED, WHOLE), ssl=authority("localhost"))
     pool = pool_to(made.port, scheme="https", host="localhost", ca_file=authority.ca_file)
     for _ in range(3):
@@ -26,7 +28,9 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(vendor, pool
 
 async def test_a_certificate_for_another_host_is_not_trusted(vendor, pool_to, authority):
     made = await vendor(answers(WHOLE), ssl=authority("other.example"))
-    heard = await ask(pool_to(made.port, scheme="https", host="localhost", ca_file=authority.ca_file))
+    heard = await ask(
+        pool_to(made.port, scheme="https", host="localhost", ca_file=authority.ca_file)
+    )
     assert heard.log[0][1] == "connect"
     assert "not trusted (Hostname mismatch" in heard.log[0][2]
 
@@ -34,7 +38,7 @@ async def test_a_certificate_for_another_host_is_not_trusted(vendor, pool_to, au
 async def test_a_vendor_that_speaks_no_tls_is_told(vendor, pool_to):
     async def play(raw: Raw) -> None:
         await raw.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await raw.rest()
+        await raw.release()
 
     made = await vendor(play)
     heard = await ask(pool_to(made.port, scheme="https", host="localhost"))
@@ -61,7 +65,9 @@ async def test_a_reset_in_mid_answer_over_tls_is_a_cut(vendor, pool_to, authorit
     got = asyncio.Event()
     made = await vendor(play, ssl=authority("localhost"))
     heard = Heard()
-    pool_to(made.port, scheme="https", host="localhost", ca_file=authority.ca_file).send([REQUEST], heard, 5.0)
+    pool_to(made.port, scheme="https", host="localhost", ca_file=authority.ca_file).send(
+        [REQUEST], heard, 5.0
+    )
     await heard.bodied.wait()
     got.set()
     await heard.over.wait()
@@ -74,7 +80,7 @@ async def test_a_handshake_that_hangs_is_ended_and_its_connection_with_it(vendor
         try:
             await raw.reader.readexactly(5)
             greeted.set()
-            await raw.rest()
+            await raw.release()
         finally:
             left.set()
 
@@ -82,11 +88,13 @@ async def test_a_handshake_that_hangs_is_ended_and_its_connection_with_it(vendor
     made = await vendor(play)
     heard = Heard()
     pool = pool_to(made.port, scheme="https", host="localhost")
-    await pool._tls()  # reading the authorities, which takes long on a busy machine, is not what is to be late
-    ticket = pool.send([REQUEST], heard, 60.0 if how == "cancelled" else 0.1)
+    await (
+        pool._tls()
+    )  # reading the authorities, which takes long on a busy machine, is not what is to be late
+    pending = pool.send([REQUEST], heard, 60.0 if how == "cancelled" else 0.1)
     if how == "cancelled":
         await greeted.wait()
-        ticket.cancel()
+        pending.cancel()
     else:
         await heard.over.wait()
         assert heard.ending == "connect_timeout"

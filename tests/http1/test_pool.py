@@ -34,7 +34,9 @@ from pilotfish.http1.pool import Origin, Pool
 
 
 async def test_connections_are_reused_not_made_anew_for_each_request(vendor, pool_to):
-    """Counted, because it once went wrong unnoticed: llhttp knows about keep-alive only while it ends a message."""
+    """Counted, because it once went wrong unnoticed: llhttp knows about keep-alive only while it
+    ends a message.
+    """
 
     async def play(raw: Raw) -> None:
         while True:
@@ -57,13 +59,19 @@ async def test_connections_are_reused_not_made_anew_for_each_request(vendor, poo
 
 
 @pytest.mark.parametrize(
-    "answer", [b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n"]
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ],
 )
-async def test_a_vendor_that_will_close_is_not_asked_again_on_the_same_connection(vendor, pool_to, answer):
+async def test_a_vendor_that_will_close_is_not_asked_again_on_the_same_connection(
+    vendor, pool_to, answer
+):
     async def play(raw: Raw) -> None:
         await read_request(raw)
         await raw.send(answer)
-        await raw.rest()
+        await raw.release()
 
     made = await vendor(play)
     pool = pool_to(made.port)
@@ -72,9 +80,13 @@ async def test_a_vendor_that_will_close_is_not_asked_again_on_the_same_connectio
     assert pool.made == 2
 
 
-@pytest.mark.parametrize("more", [WHOLE, HEAD, b"HTT", b"junk"], ids=["an answer", "a head", "a few bytes", "not HTTP"])
+@pytest.mark.parametrize(
+    "more", [WHOLE, HEAD, b"HTT", b"junk"], ids=["an answer", "a head", "a few bytes", "not HTTP"]
+)
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_an_answer_that_nobody_asked_for_is_never_taken_for_the_next_requests(vendor, pool_to, more, at_once):
+async def test_an_answer_that_nobody_asked_for_is_never_taken_for_the_next_requests(
+    vendor, pool_to, more, at_once
+):
     async def play(raw: Raw) -> None:
         await read_request(raw)
         if at_once:
@@ -84,14 +96,16 @@ async def test_an_answer_that_nobody_asked_for_is_never_taken_for_the_next_reque
             await ended.wait()
             await raw.send(more)
             told.set()
-        await raw.rest()
+        await raw.release()
 
     ended, told = asyncio.Event(), asyncio.Event()
     made = await vendor(play)
     pool = pool_to(made.port)
     heard = await ask(pool)
     ended.set()
-    assert heard.log == [("sent",), ("head", 200, ((b"content-length", b"0"),)), ("end",)], "nothing of the second answer"
+    assert heard.log == [("sent",), ("head", 200, ((b"content-length", b"0"),)), ("end",)], (
+        "nothing of the second answer"
+    )
     if not at_once:
         await told.wait()
         await emptied(pool.open)
@@ -112,7 +126,9 @@ async def test_a_connection_that_is_being_closed_gets_no_request():
     assert len(pipes) == 2
 
 
-async def test_an_answer_before_the_request_is_sent_is_heard_and_the_connection_not_kept(vendor, pool_to):
+async def test_an_answer_before_the_request_is_sent_is_heard_and_the_connection_not_kept(
+    vendor, pool_to
+):
     async def play(raw: Raw) -> None:
         raw.writer.transport.pause_reading()
         await raw.send(b"HTTP/1.1 413 Too Large\r\ncontent-length: 5\r\n\r\nlarge")
@@ -122,7 +138,9 @@ async def test_an_answer_before_the_request_is_sent_is_heard_and_the_connection_
     made = await vendor(play)
     pool = pool_to(made.port)
     heard = Heard()
-    pool.send([b"POST / HTTP/1.1\r\ncontent-length: 50000000\r\n\r\n", b"z" * 50_000_000], heard, 5.0)
+    pool.send(
+        [b"POST / HTTP/1.1\r\ncontent-length: 50000000\r\n\r\n", b"z" * 50_000_000], heard, 5.0
+    )
     await heard.over.wait()
     over.set()
     assert (heard.status, heard.body, heard.ending) == (413, b"large", "end")
@@ -161,7 +179,9 @@ async def test_after_the_first_byte_of_an_answer_nothing_is_sent_again():
 
 
 async def test_a_kept_connection_that_dies_late_is_no_stale_one():
-    """The vendor had the request for a while; it is the engine's to decide whether it is paid for twice."""
+    """The vendor had the request for a while; it is the engine's to decide whether it is paid for
+    twice.
+    """
     pool, pipes = piped_pool()
     heard = await on_kept_connection(pool)
     pool.clock.now += connection_limits.STALE_S + 1
@@ -178,8 +198,8 @@ async def test_a_cancelled_request_on_a_stale_connection_is_not_sent_again():
     await first.sent.wait()
     old = next(iter(pool.open))
     old.data_received(WHOLE)
-    ticket = pool.send([REQUEST], heard, 5.0)
-    ticket.cancel()
+    pending = pool.send([REQUEST], heard, 5.0)
+    pending.cancel()
     old.connection_lost(ConnectionResetError())
     await asyncio.sleep(0)
     assert not heard.over.is_set()
@@ -193,14 +213,16 @@ async def test_the_connection_used_last_is_used_first_and_the_others_age_away(cl
         pool.send([REQUEST], heard, 5.0)
     for heard in listeners:
         await heard.sent.wait()
-    upstreams = [upstream for pipe in pipes for upstream in pool.open if upstream._transport is pipe]
+    upstreams = [
+        upstream for pipe in pipes for upstream in pool.open if upstream._transport is pipe
+    ]
     for upstream in upstreams:
         upstream.data_received(WHOLE)
         clock.now += 1
     for _ in range(3):
         heard = Heard()
-        ticket = pool.send([REQUEST], heard, 5.0)
-        assert ticket.upstream is upstreams[2]
+        pending = pool.send([REQUEST], heard, 5.0)
+        assert pending.upstream is upstreams[2]
         upstreams[2].data_received(WHOLE)
     pool.sweep(clock.now + limits.IDLE_S - 2)
     assert [pipe.aborted for pipe in pipes] == [True, False, False]
@@ -227,7 +249,7 @@ async def test_a_closed_pool_lets_requests_end_and_keeps_nothing(vendor, pool_to
         await read_request(raw)
         await go_on.wait()
         await raw.send(WHOLE)
-        await raw.rest()
+        await raw.release()
 
     go_on = asyncio.Event()
     made = await vendor(play)
@@ -268,9 +290,13 @@ async def test_a_connection_that_takes_too_long_is_given_up(clock):
         await asyncio.Event().wait()
 
     heard = Heard()
-    Pool(Origin("http", "slow.example", 80), clock=clock, connect=never).send([REQUEST], heard, 0.001)
+    Pool(Origin("http", "slow.example", 80), clock=clock, connect=never).send(
+        [REQUEST], heard, 0.001
+    )
     await heard.over.wait()
-    assert heard.log == [("lost", "connect_timeout", "no connection to slow.example:80 within 0.001 s")]
+    assert heard.log == [
+        ("lost", "connect_timeout", "no connection to slow.example:80 within 0.001 s")
+    ]
 
 
 async def test_the_systems_own_timeout_is_a_failure_to_connect(clock):
@@ -278,17 +304,23 @@ async def test_the_systems_own_timeout_is_a_failure_to_connect(clock):
         raise TimeoutError(110, "Connection timed out")
 
     heard = Heard()
-    Pool(Origin("http", "far.example", 80), clock=clock, connect=timed_out).send([REQUEST], heard, 5.0)
+    Pool(Origin("http", "far.example", 80), clock=clock, connect=timed_out).send(
+        [REQUEST], heard, 5.0
+    )
     await heard.over.wait()
     assert heard.ending == "connect"
 
 
-async def test_a_fault_of_our_own_while_connecting_is_logged_and_does_not_leave_the_request_waiting(clock):
+async def test_a_fault_of_our_own_while_connecting_is_logged_and_does_not_leave_the_request_waiting(
+    clock,
+):
     async def broken(factory, origin, context):
         raise RuntimeError("a bug")
 
     logged = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context["exception"]))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: logged.append(context["exception"])
+    )
     heard = Heard()
     pool = Pool(Origin("http", "x.example", 80), clock=clock, connect=broken)
     pool.send([REQUEST], heard, 5.0)
@@ -318,13 +350,17 @@ async def test_a_vendor_that_closes_at_once_is_a_reset(clock):
 
 
 @pytest.mark.parametrize("phase", ["before the head", "within the head", "within the body"])
-async def test_cancelled_at_any_time_the_vendors_connection_ends_at_once_and_nothing_more_is_heard(vendor, pool_to, phase):
+async def test_cancelled_at_any_time_the_vendors_connection_ends_at_once_and_nothing_more_is_heard(
+    vendor, pool_to, phase
+):
     async def play(raw: Raw) -> None:
         await read_request(raw)
-        await raw.send({"before the head": b"", "within the head": HEAD, "within the body": WHOLE[:-1]}[phase])
+        await raw.send(
+            {"before the head": b"", "within the head": HEAD, "within the body": WHOLE[:-1]}[phase]
+        )
         reached.set()
         try:
-            await raw.rest()
+            await raw.release()
         finally:
             closed.set()
 
@@ -332,16 +368,16 @@ async def test_cancelled_at_any_time_the_vendors_connection_ends_at_once_and_not
     made = await vendor(play)
     pool = pool_to(made.port)
     heard = Heard()
-    ticket = pool.send([REQUEST], heard, 5.0)
+    pending = pool.send([REQUEST], heard, 5.0)
     await reached.wait()
     if phase == "within the body":
         await heard.bodied.wait()
-    ticket.cancel()
-    ticket.cancel()
+    pending.cancel()
+    pending.cancel()
     await closed.wait()
     assert not heard.over.is_set()
-    ticket.pause()
-    ticket.resume()
+    pending.pause()
+    pending.resume()
     await emptied(pool.open)
 
 
@@ -355,9 +391,9 @@ async def test_cancelled_while_connecting_the_attempt_ends(clock):
     ended = asyncio.Event()
     heard = Heard()
     pool = Pool(Origin("http", "slow.example", 80), clock=clock, connect=never)
-    ticket = pool.send([REQUEST], heard, 5.0)
+    pending = pool.send([REQUEST], heard, 5.0)
     await asyncio.sleep(0)
-    ticket.cancel()
+    pending.cancel()
     await ended.wait()
     assert heard.log == []
 
@@ -365,11 +401,11 @@ async def test_cancelled_while_connecting_the_attempt_ends(clock):
 @pytest.mark.parametrize("at", ["head", "body"])
 async def test_a_listener_may_cancel_from_within_what_it_hears(at):
     upstream, pipe, heard = in_flight()
-    ticket = upstream._ticket
+    pending = upstream._pending
     if at == "head":
-        heard.on_head = lambda status, headers: ticket.cancel()
+        heard.on_head = lambda status, headers: pending.cancel()
     else:
-        heard.on_data = lambda data: ticket.cancel()
+        heard.on_data = lambda data: pending.cancel()
     upstream.data_received(WHOLE)
     assert pipe.aborted
     assert not heard.over.is_set()
@@ -397,7 +433,9 @@ async def test_a_listener_may_send_the_next_request_from_within_the_end():
 # ---- what goes wrong on our side
 
 
-async def test_a_listener_that_fails_at_the_end_is_told_so_and_the_loop_hears_of_it(vendor, pool_to):
+async def test_a_listener_that_fails_at_the_end_is_told_so_and_the_loop_hears_of_it(
+    vendor, pool_to
+):
     """It would hear of nothing any more, and its client would wait for ever."""
 
     class Failing(Heard):
@@ -407,10 +445,12 @@ async def test_a_listener_that_fails_at_the_end_is_told_so_and_the_loop_hears_of
     async def play(raw: Raw) -> None:
         await read_request(raw)
         await raw.send(WHOLE)
-        await raw.rest()
+        await raw.release()
 
     told = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: told.append(context["exception"])
+    )
     pool = pool_to((await vendor(play)).port)
     heard = Failing()
     pool.send((REQUEST,), heard, 5.0)
@@ -420,8 +460,13 @@ async def test_a_listener_that_fails_at_the_end_is_told_so_and_the_loop_hears_of
     assert [type(e) for e in told] == [ZeroDivisionError]
 
 
-@pytest.mark.parametrize(("number", "kind"), [(errno.EMFILE, "local"), (errno.EADDRNOTAVAIL, "local"), (errno.ECONNREFUSED, "connect")])
-async def test_what_this_machine_lacks_is_told_from_what_the_other_side_refuses(pool_to, monkeypatch, number, kind):
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EMFILE, "local"), (errno.EADDRNOTAVAIL, "local"), (errno.ECONNREFUSED, "connect")],
+)
+async def test_what_this_machine_lacks_is_told_from_what_the_other_side_refuses(
+    pool_to, monkeypatch, number, kind
+):
     async def connect(*args):
         raise OSError(number, os.strerror(number))
 

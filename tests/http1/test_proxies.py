@@ -18,7 +18,9 @@ SECRETS = ("pass-w", "wörd", b64encode("me@home:pass-wörd".encode()).decode())
 
 
 class Between:
-    """A proxy that joins two connections. `asked` is what it was asked for; `refuse_with` what it says instead of letting anybody through."""
+    """A proxy that joins two connections. `asked` is what it was asked for; `refuse_with` what it
+    says instead of letting anybody through.
+    """
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
@@ -33,10 +35,12 @@ class Between:
             self.asked.append(head)
             if self.refuse_with is not None:
                 await raw.send(self.refuse_with)
-                await raw.rest()
+                await raw.release()
                 return
             host, _, port = head.split()[1].decode().rpartition(":")
-            await raw.send(self.first + b"HTTP/1.1 200 Connection established\r\nvia: 1.1 test\r\n\r\n")
+            await raw.send(
+                self.first + b"HTTP/1.1 200 Connection established\r\nvia: 1.1 test\r\n\r\n"
+            )
             await self.join(raw, host, int(port))
         finally:
             self.left.set()
@@ -67,7 +71,9 @@ async def proxy_url(vendor, between) -> str:
 
 @pytest.fixture
 async def tls_proxy_url(vendor, between, authority) -> str:
-    return f"https://localhost:{(await vendor(between.connect_play, ssl=authority('localhost'))).port}"
+    return (
+        f"https://localhost:{(await vendor(between.connect_play, ssl=authority('localhost'))).port}"
+    )
 
 
 def lost(heard: Heard, secrets: tuple[str, ...] = SECRETS) -> str:
@@ -87,8 +93,16 @@ async def test_requests_go_through_a_tunnel_and_its_connection_is_kept(
     vendor, pool_to, between, authority, proxy_url, tls_proxy_url, vendor_tls, proxy_tls
 ):
     url = tls_proxy_url if proxy_tls else proxy_url
-    made = await vendor(answers(WHOLE, WHOLE, WHOLE), **({"ssl": authority("localhost")} if vendor_tls else {}))
-    pool = pool_to(made.port, scheme="https" if vendor_tls else "http", host="localhost", proxy_url=url, ca_file=authority.ca_file)
+    made = await vendor(
+        answers(WHOLE, WHOLE, WHOLE), **({"ssl": authority("localhost")} if vendor_tls else {})
+    )
+    pool = pool_to(
+        made.port,
+        scheme="https" if vendor_tls else "http",
+        host="localhost",
+        proxy_url=url,
+        ca_file=authority.ca_file,
+    )
     for _ in range(3):
         assert (await ask(pool)).body == b"hello"
     place = b"localhost:%d" % made.port
@@ -96,7 +110,9 @@ async def test_requests_go_through_a_tunnel_and_its_connection_is_kept(
     assert pool.made == 1
 
 
-async def test_the_credentials_of_the_url_are_given_to_the_proxy_and_not_to_the_vendor(vendor, pool_to, between, proxy_url):
+async def test_the_credentials_of_the_url_are_given_to_the_proxy_and_not_to_the_vendor(
+    vendor, pool_to, between, proxy_url
+):
     seen = []
 
     async def play(raw: Raw) -> None:
@@ -110,7 +126,9 @@ async def test_the_credentials_of_the_url_are_given_to_the_proxy_and_not_to_the_
     assert b"authorization" not in seen[0]
 
 
-async def test_an_interim_answer_of_the_proxy_is_not_its_answer(vendor, pool_to, between, proxy_url):
+async def test_an_interim_answer_of_the_proxy_is_not_its_answer(
+    vendor, pool_to, between, proxy_url
+):
     between.first = b"HTTP/1.1 100 Continue\r\n\r\n"
     made = await vendor(answers(WHOLE))
     assert (await ask(pool_to(made.port, proxy_url=proxy_url))).body == b"hello"
@@ -125,7 +143,9 @@ async def test_a_vendor_with_an_ipv6_address_is_named_in_brackets(pool_to, betwe
 async def test_without_a_proxy_url_the_way_is_direct(vendor, pool_to):
     """Whoever connects by way of this module need not know whether there is a proxy."""
     made = await vendor(answers(WHOLE))
-    transport, protocol = await connect(asyncio.Protocol, Origin("http", "127.0.0.1", made.port), None)
+    transport, protocol = await connect(
+        asyncio.Protocol, Origin("http", "127.0.0.1", made.port), None
+    )
     assert transport.get_extra_info("peername")[1] == made.port
     assert isinstance(protocol, asyncio.Protocol)
     transport.abort()
@@ -138,7 +158,9 @@ async def test_a_vendor_that_closes_its_end_closes_ours(vendor, pool_to, between
 
 
 async def test_what_comes_or_ends_while_a_tunnel_is_handed_over_is_not_lost():
-    """Between the TLS handshake and the protocol that waits for it, the loop may have read already."""
+    """Between the TLS handshake and the protocol that waits for it, the loop may have read
+    already.
+    """
     entrance, heir, pipe, reset = _Entrance(), Heir(), Pipe(), ConnectionResetError()
     entrance.data_received(b"early ")
     entrance.data_received(b"bytes")
@@ -154,20 +176,38 @@ async def test_what_comes_or_ends_while_a_tunnel_is_handed_over_is_not_lost():
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied", "refuses the tunnel with status 403"),
+        (
+            b"HTTP/1.1 403 Forbidden\r\ncontent-length: 6\r\n\r\ndenied",
+            "refuses the tunnel with status 403",
+        ),
         (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "refuses the tunnel with status 502"),
-        (b"HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\n\r\n", "refuses the tunnel with status 302"),
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "asks for other credentials than those in proxy_url (status 407)"),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\n\r\n",
+            "refuses the tunnel with status 302",
+        ),
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "asks for other credentials than those in proxy_url (status 407)",
+        ),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "does not answer CONNECT in HTTP/1.1"),
         (b"HTTP/1.1 2oo OK\r\n\r\n", "does not answer CONNECT in HTTP/1.1"),
         (b"\r\n\r\n", "does not answer CONNECT in HTTP/1.1"),
-        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "sends data into the tunnel"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "sends data into the tunnel",
+        ),
         (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 20_000, "with a head of more than 16384 bytes"),
     ],
 )
-async def test_a_proxy_that_lets_nobody_through_is_named_with_what_it_said(vendor, pool_to, between, proxy_url, answer, why):
+async def test_a_proxy_that_lets_nobody_through_is_named_with_what_it_said(
+    vendor, pool_to, between, proxy_url, answer, why
+):
     between.refuse_with = answer
-    heard = await ask(pool_to(443, host="vendor.example", proxy_url=proxy_url.replace("//", f"//me%40home:{SECRET}@")))
+    heard = await ask(
+        pool_to(
+            443, host="vendor.example", proxy_url=proxy_url.replace("//", f"//me%40home:{SECRET}@")
+        )
+    )
     assert lost(heard).startswith(f"cannot connect to vendor.example:443: the proxy {proxy_url} ")
     assert why in lost(heard)
 
@@ -177,7 +217,9 @@ async def test_a_proxy_that_closes_instead_of_answering_is_told(vendor, pool_to)
         await raw.head()
 
     made = await vendor(play)
-    heard = await ask(pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}"))
+    heard = await ask(
+        pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}")
+    )
     assert "closed the connection before it answered CONNECT" in lost(heard)
 
 
@@ -190,19 +232,39 @@ async def test_a_proxy_that_is_not_there_is_told(pool_to, scheme):
     assert f"the proxy {scheme}://127.0.0.1:" in lost(heard)
 
 
-async def test_a_proxy_with_a_certificate_of_an_unknown_authority_gets_no_credentials(pool_to, between, tls_proxy_url):
-    heard = await ask(pool_to(443, host="vendor.example", proxy_url=tls_proxy_url.replace("//", f"//me%40home:{SECRET}@")))
+async def test_a_proxy_with_a_certificate_of_an_unknown_authority_gets_no_credentials(
+    pool_to, between, tls_proxy_url
+):
+    heard = await ask(
+        pool_to(
+            443,
+            host="vendor.example",
+            proxy_url=tls_proxy_url.replace("//", f"//me%40home:{SECRET}@"),
+        )
+    )
     assert "its certificate is not trusted" in lost(heard)
     assert between.asked == []
 
 
-async def test_the_vendors_certificate_is_checked_through_the_tunnel(vendor, pool_to, authority, proxy_url):
+async def test_the_vendors_certificate_is_checked_through_the_tunnel(
+    vendor, pool_to, authority, proxy_url
+):
     made = await vendor(answers(WHOLE), ssl=authority("other.example"))
-    heard = await ask(pool_to(made.port, scheme="https", host="localhost", proxy_url=proxy_url, ca_file=authority.ca_file))
+    heard = await ask(
+        pool_to(
+            made.port,
+            scheme="https",
+            host="localhost",
+            proxy_url=proxy_url,
+            ca_file=authority.ca_file,
+        )
+    )
     assert "not trusted (Hostname mismatch" in lost(heard)
 
 
-async def test_a_ca_file_that_cannot_be_read_is_named_for_the_proxy_too(pool_to, tls_proxy_url, tmp_path):
+async def test_a_ca_file_that_cannot_be_read_is_named_for_the_proxy_too(
+    pool_to, tls_proxy_url, tmp_path
+):
     missing = str(tmp_path / "none.pem")
     assert missing in lost(await ask(pool_to(80, proxy_url=tls_proxy_url, ca_file=missing)))
 
@@ -211,34 +273,40 @@ async def test_a_tunnel_that_does_not_open_in_time_is_given_up(vendor, pool_to):
     async def play(raw: Raw) -> None:
         await raw.head()
         try:
-            await raw.rest()
+            await raw.release()
         finally:
             left.set()
 
     left = asyncio.Event()
     made = await vendor(play)
     heard = Heard()
-    pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}").send([REQUEST], heard, 0.05)
+    pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}").send(
+        [REQUEST], heard, 0.05
+    )
     await heard.over.wait()
     assert heard.ending == "connect_timeout"
     await left.wait()
 
 
-async def test_cancelled_while_the_tunnel_opens_the_proxys_connection_ends(vendor, pool_to, between):
+async def test_cancelled_while_the_tunnel_opens_the_proxys_connection_ends(
+    vendor, pool_to, between
+):
     async def play(raw: Raw) -> None:
         await raw.head()
         asked.set()
         try:
-            await raw.rest()
+            await raw.release()
         finally:
             left.set()
 
     asked, left = asyncio.Event(), asyncio.Event()
     made = await vendor(play)
     heard = Heard()
-    ticket = pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}").send([REQUEST], heard, 5.0)
+    pending = pool_to(443, host="vendor.example", proxy_url=f"http://127.0.0.1:{made.port}").send(
+        [REQUEST], heard, 5.0
+    )
     await asked.wait()
-    ticket.cancel()
+    pending.cancel()
     await left.wait()
     assert heard.log == []
 
@@ -247,7 +315,9 @@ async def test_cancelled_while_the_tunnel_opens_the_proxys_connection_ends(vendo
 
 
 class Socks:
-    """A SOCKS5 proxy (RFC 1928, 1929). `asked` holds kind of address (1: IPv4, 3: name), address and port."""
+    """A SOCKS5 proxy (RFC 1928, 1929). `asked` holds kind of address (1: IPv4, 3: name), address
+    and port.
+    """
 
     def __init__(self, between: Between) -> None:
         self.asked: list[tuple[int, str, int]] = []
@@ -275,7 +345,11 @@ class Socks:
         else:
             await raw.send(b"\x05\x00")
         kind = (await read(4))[3]
-        host = socket.inet_ntoa(await read(4)) if kind == 1 else (await read((await read(1))[0])).decode()
+        host = (
+            socket.inet_ntoa(await read(4))
+            if kind == 1
+            else (await read((await read(1))[0])).decode()
+        )
         port = int.from_bytes(await read(2), "big")
         self.asked.append((kind, host, port))
         await raw.send(bytes((5, self.reply, 0, 1, 0, 0, 0, 0, 0, 0)))
@@ -290,12 +364,20 @@ async def socks(vendor, between) -> tuple[Socks, str]:
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize(("scheme", "kind", "host"), [("socks5", 1, "127.0.0.1"), ("socks5h", 3, "localhost")])
-async def test_socks5_looks_names_up_here_and_socks5h_leaves_it_to_the_proxy(vendor, pool_to, authority, socks, tls, scheme, kind, host):
+@pytest.mark.parametrize(
+    ("scheme", "kind", "host"), [("socks5", 1, "127.0.0.1"), ("socks5h", 3, "localhost")]
+)
+async def test_socks5_looks_names_up_here_and_socks5h_leaves_it_to_the_proxy(
+    vendor, pool_to, authority, socks, tls, scheme, kind, host
+):
     proxy, place = socks
     made = await vendor(answers(WHOLE, WHOLE), **({"ssl": authority("localhost")} if tls else {}))
     pool = pool_to(
-        made.port, scheme="https" if tls else "http", host="localhost", proxy_url=f"{scheme}://{place}", ca_file=authority.ca_file
+        made.port,
+        scheme="https" if tls else "http",
+        host="localhost",
+        proxy_url=f"{scheme}://{place}",
+        ca_file=authority.ca_file,
     )
     for _ in range(2):
         assert (await ask(pool)).body == b"hello"
@@ -306,14 +388,21 @@ async def test_socks_credentials_come_from_the_url(vendor, pool_to, socks):
     proxy, place = socks
     proxy.wants_login = True
     made = await vendor(answers(WHOLE))
-    assert (await ask(pool_to(made.port, proxy_url=f"socks5://me%40home:pass%3Aword@{place}"))).body == b"hello"
+    assert (
+        await ask(pool_to(made.port, proxy_url=f"socks5://me%40home:pass%3Aword@{place}"))
+    ).body == b"hello"
     assert proxy.logins == [("me@home", "pass:word")]
 
 
 @pytest.mark.parametrize("password", [SECRET, "pass-w" * 50], ids=["not ASCII", "too long"])
-async def test_socks_credentials_that_the_protocol_cannot_carry_are_told_without_them(pool_to, socks, password):
+async def test_socks_credentials_that_the_protocol_cannot_carry_are_told_without_them(
+    pool_to, socks, password
+):
     proxy, place = socks
-    message = lost(await ask(pool_to(443, proxy_url=f"socks5://me%40home:{password}@{place}")), (*SECRETS, "ö", "xf6"))
+    message = lost(
+        await ask(pool_to(443, proxy_url=f"socks5://me%40home:{password}@{place}")),
+        (*SECRETS, "ö", "xf6"),
+    )
     assert "at most 255 ASCII characters" in message
     assert proxy.asked == proxy.logins == []
 
@@ -322,7 +411,9 @@ async def test_socks_credentials_that_the_protocol_cannot_carry_are_told_without
 async def test_socks_credentials_that_are_refused_are_told_without_them(pool_to, socks, user):
     proxy, place = socks
     proxy.wants_login = True
-    message = lost(await ask(pool_to(443, proxy_url=f"socks5://{user}{place}")), ("wrong-word", "me@home"))
+    message = lost(
+        await ask(pool_to(443, proxy_url=f"socks5://{user}{place}")), ("wrong-word", "me@home")
+    )
     assert f"the proxy socks5://{place} opens no tunnel to 127.0.0.1:443" in message
 
 
@@ -335,7 +426,9 @@ async def test_a_socks_proxy_that_refuses_says_why(pool_to, socks):
 
 async def test_a_vendors_name_that_cannot_be_looked_up_here_is_told(pool_to, socks):
     _, place = socks
-    assert "no-such-host.invalid" in lost(await ask(pool_to(443, host="no-such-host.invalid", proxy_url=f"socks5://{place}")))
+    assert "no-such-host.invalid" in lost(
+        await ask(pool_to(443, host="no-such-host.invalid", proxy_url=f"socks5://{place}"))
+    )
 
 
 async def test_without_the_extra_the_error_says_how_to_install_it(pool_to, monkeypatch):
@@ -380,7 +473,10 @@ def test_neither_origin_nor_proxy_shows_a_secret_when_it_is_printed():
     url = "http://me:secret@proxy:3128"
     assert "secret" not in repr(read_proxy_url(url)) + str(read_proxy_url(url))
     assert "secret" not in repr(Origin("https", "vendor.example", 443, url))
-    assert repr(Origin("https", "vendor.example", 443, url)) == "Origin(https://vendor.example:443, by a proxy)"
+    assert (
+        repr(Origin("https", "vendor.example", 443, url))
+        == "Origin(https://vendor.example:443, by a proxy)"
+    )
     with pytest.raises(ProxyError) as raised:
         read_proxy_url("ftp://me:secret@proxy")
     assert "secret" not in str(raised.value)

@@ -50,7 +50,9 @@ from http1.parties import CHUNKED_POST, GET, MAX_BODY, POST, echo, feed, settle,
     ],
 )
 @pytest.mark.parametrize("bytewise", [False, True])
-async def test_a_head_or_body_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection(piped, answering, head, bytewise):
+async def test_a_head_or_body_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection(
+    piped, answering, head, bytewise
+):
     connection, pipe = piped()
     feed(connection, POST + head + GET, bytewise)
     assert [status for status, _ in answering.refused] == [400]
@@ -60,10 +62,16 @@ async def test_a_head_or_body_that_can_be_read_in_two_ways_is_refused_and_ends_t
     assert pipe.ended or pipe.closed
 
 
-@pytest.mark.parametrize("value", [b"xchunked", b"identity", b'"chunked"', b"gzip, chunked", b"gzip"])
-async def test_transfer_encodings_that_this_proxy_does_not_know_are_refused(piped, answering, value):
+@pytest.mark.parametrize(
+    "value", [b"xchunked", b"identity", b'"chunked"', b"gzip, chunked", b"gzip"]
+)
+async def test_transfer_encodings_that_this_proxy_does_not_know_are_refused(
+    piped, answering, value
+):
     connection, _ = piped()
-    connection.data_received(POST + b"transfer-encoding: " + value + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    connection.data_received(
+        POST + b"transfer-encoding: " + value + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    )
     assert [status for status, _ in answering.refused] == [501]
     assert answering.taken == []
 
@@ -71,7 +79,9 @@ async def test_transfer_encodings_that_this_proxy_does_not_know_are_refused(pipe
 @pytest.mark.parametrize("value", [b"chunked", b"CHUNKED", b"\tchunked", b"chunked "])
 async def test_chunked_is_known_however_it_is_written(piped, answering, value):
     connection, _ = piped()
-    connection.data_received(POST + b"transfer-encoding:" + value + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    connection.data_received(
+        POST + b"transfer-encoding:" + value + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    )
     assert [x.body for x in answering.taken] == [b"abc"]
 
 
@@ -84,37 +94,60 @@ async def test_http_1_0_has_no_chunks(piped, answering):
 
 async def test_a_requests_trailers_are_nobodys_headers(piped, answering):
     connection, _ = piped()
-    connection.data_received(CHUNKED_POST + b"3\r\nabc\r\n0\r\nauthorization: Bearer smuggled\r\nx-user: root\r\n\r\n" + GET)
+    connection.data_received(
+        CHUNKED_POST
+        + b"3\r\nabc\r\n0\r\nauthorization: Bearer smuggled\r\nx-user: root\r\n\r\n"
+        + GET
+    )
     await settle()
-    assert [x.headers for x in answering.taken] == [[(b"host", b"x"), (b"transfer-encoding", b"chunked")], [(b"host", b"x")]]
+    assert [x.headers for x in answering.taken] == [
+        [(b"host", b"x"), (b"transfer-encoding", b"chunked")],
+        [(b"host", b"x")],
+    ]
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks", "none"])
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
 @pytest.mark.parametrize("bytewise", [False, True])
-async def test_an_upgrade_is_declined_and_the_body_that_follows_is_still_the_requests(piped, answering, framing, protocol, bytewise):
-    """What follows such a head must not be taken for the next request: it is the client's to choose."""
+async def test_an_upgrade_is_declined_and_the_body_that_follows_is_still_the_requests(
+    piped, answering, framing, protocol, bytewise
+):
+    """What follows such a head must not be taken for the next request: it is the client's to
+    choose.
+    """
     hidden = b"GET /hidden HTTP/1.1\r\nhost: x\r\n\r\n"
     body = {
         "length": b"content-length: %d\r\n\r\n%b" % (len(hidden), hidden),
-        "chunks": b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden),
+        "chunks": b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+        % (len(hidden), hidden),
         "none": b"\r\n",
     }[framing]
-    upgrade = POST + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: %b\r\nhttp2-settings: AAMAAABk\r\nx: 1\r\n%b" % (protocol, body)
+    upgrade = (
+        POST
+        + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: %b\r\nhttp2-settings: AAMAAABk\r\nx: 1\r\n%b"
+        % (protocol, body)
+    )
     connection, pipe = piped()
     feed(connection, upgrade + GET, bytewise)
     await settle()
-    assert [(x.target, x.body) for x in answering.taken] == [(b"/a", b"" if framing == "none" else hidden), (b"/b", b"")]
+    assert [(x.target, x.body) for x in answering.taken] == [
+        (b"/a", b"" if framing == "none" else hidden),
+        (b"/b", b""),
+    ]
     assert (b"x", b"1") in answering.taken[0].headers
     assert not answering.refused
     assert not pipe.closed
 
 
 @pytest.mark.parametrize("count", [10, 5000])
-async def test_a_flood_of_upgrades_in_one_read_neither_nests_nor_costs_much(piped, answering, count):
+async def test_a_flood_of_upgrades_in_one_read_neither_nests_nor_costs_much(
+    piped, answering, count
+):
     """Each is read once more by a parser of its own."""
     connection, _ = piped()
-    connection.data_received((b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n") * count)
+    connection.data_received(
+        (b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n") * count
+    )
     while len(answering.taken) < min(count, 15):
         await settle()
     await settle()
@@ -123,7 +156,9 @@ async def test_a_flood_of_upgrades_in_one_read_neither_nests_nor_costs_much(pipe
 
 async def test_a_declined_upgrade_keeps_the_wish_to_close(piped, answering):
     connection, pipe = piped()
-    connection.data_received(POST + b"connection: close, upgrade\r\nupgrade: h2c\r\ncontent-length: 1\r\n\r\nz")
+    connection.data_received(
+        POST + b"connection: close, upgrade\r\nupgrade: h2c\r\ncontent-length: 1\r\n\r\nz"
+    )
     assert [x.body for x in answering.taken] == [b"z"]
     assert pipe.closed
 
@@ -152,7 +187,9 @@ async def test_a_declined_upgrade_keeps_the_wish_to_close(piped, answering):
     ],
 )
 @pytest.mark.parametrize("bytewise", [False, True])
-async def test_what_is_not_http_or_not_for_us_is_refused_with_the_right_status(piped, answering, request_, status, bytewise):
+async def test_what_is_not_http_or_not_for_us_is_refused_with_the_right_status(
+    piped, answering, request_, status, bytewise
+):
     connection, pipe = piped()
     feed(connection, request_, bytewise)
     assert [s for s, _ in answering.refused] == [status]
@@ -203,7 +240,9 @@ async def test_a_head_of_too_many_headers_is_refused(piped, answering):
     ],
     ids=["value", "name", "target", "headers"],
 )
-async def test_a_head_that_is_too_large_is_refused_however_it_comes(piped, answering, flood, bytewise):
+async def test_a_head_that_is_too_large_is_refused_however_it_comes(
+    piped, answering, flood, bytewise
+):
     connection, _ = piped()
     feed(connection, flood, bytewise)
     assert [s for s, _ in answering.refused] == [431]
@@ -233,7 +272,9 @@ async def test_a_large_head_behind_a_large_body_is_measured_by_itself(server, pi
 
 
 @pytest.mark.parametrize("expect", [b"", b"expect: 100-continue\r\n"])
-async def test_a_body_declared_too_large_is_refused_before_any_of_it_is_read(piped, answering, expect):
+async def test_a_body_declared_too_large_is_refused_before_any_of_it_is_read(
+    piped, answering, expect
+):
     connection, pipe = piped()
     connection.data_received(POST + expect + b"content-length: %d\r\n\r\n" % (MAX_BODY + 1))
     assert [s for s, _ in answering.refused] == [413]
@@ -252,7 +293,9 @@ async def test_a_chunked_body_that_grows_too_large_is_refused(piped, answering, 
 
 async def test_a_chunked_body_too_large_in_one_read_is_refused(piped, answering):
     connection, _ = piped()
-    connection.data_received(CHUNKED_POST + b"%x\r\n%b\r\n0\r\n\r\n" % (MAX_BODY + 1, b"z" * (MAX_BODY + 1)) + GET)
+    connection.data_received(
+        CHUNKED_POST + b"%x\r\n%b\r\n0\r\n\r\n" % (MAX_BODY + 1, b"z" * (MAX_BODY + 1)) + GET
+    )
     assert [s for s, _ in answering.refused] == [413]
     assert answering.taken == []
 
@@ -296,7 +339,7 @@ async def test_who_is_refused_in_mid_upload_can_still_read_why(connect, answerin
     status, message = await client.answer()
     assert status == 413
     assert b"1000 bytes" in message
-    assert await client.rest() == b""
+    assert await client.release() == b""
 
 
 # ---- Expect

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from http1.parties import CHUNKED_POST, GET, MAX_BODY, POST, Answering, Clock, Pipe, echo, emptied, settle, with_length
+from http1.parties import (
+    CHUNKED_POST,
+    GET,
+    MAX_BODY,
+    POST,
+    Answering,
+    Clock,
+    Pipe,
+    echo,
+    emptied,
+    settle,
+    with_length,
+)
 from pilotfish.http1 import server as limits
 from pilotfish.http1.server import Server
 
@@ -37,7 +49,9 @@ async def test_who_goes_on_sending_after_a_refusal_is_cut_off(piped, clock):
         (CHUNKED_POST + b"5\r\nab", limits.BODY_S),
     ],
 )
-async def test_a_request_that_does_not_arrive_in_time_is_answered_with_408(piped, answering, clock, begun, limit_s):
+async def test_a_request_that_does_not_arrive_in_time_is_answered_with_408(
+    piped, answering, clock, begun, limit_s
+):
     connection, pipe = piped()
     clock.now += 100  # it has been idle before
     connection.data_received(begun)
@@ -139,10 +153,14 @@ async def test_pipelined_requests_are_answered_in_their_order(piped, answering):
     connection, pipe = piped()
     connection.data_received(b"".join(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % n for n in range(5)))
     for n in range(5):
-        assert len(answering.taken) == n + 1, "the next is not begun before the one before it is answered"
+        assert len(answering.taken) == n + 1, (
+            "the next is not begun before the one before it is answered"
+        )
         echo(answering.taken[n])
         await settle()
-    assert [x.split(b"\r\n\r\n")[1][:6] for x in pipe.written.split(b"HTTP/1.1 200 OK")[1:]] == [b"GET /%d" % n for n in range(5)]
+    assert [x.split(b"\r\n\r\n")[1][:6] for x in pipe.written.split(b"HTTP/1.1 200 OK")[1:]] == [
+        b"GET /%d" % n for n in range(5)
+    ]
 
 
 async def test_good_requests_before_a_bad_one_are_served_first(piped, answering):
@@ -191,7 +209,9 @@ async def test_a_thousand_pipelined_requests_do_not_nest(piped, answering):
 
 @pytest.mark.parametrize("how", ["close", "reset", "half-close"])
 @pytest.mark.parametrize("when", ["before the answer", "within the answer"])
-async def test_a_client_that_leaves_is_told_to_the_owner_once(connect, answering, server, how, when):
+async def test_a_client_that_leaves_is_told_to_the_owner_once(
+    connect, answering, server, how, when
+):
     answering.answer = None
     client = await connect()
     await client.send(GET)
@@ -200,7 +220,9 @@ async def test_a_client_that_leaves_is_told_to_the_owner_once(connect, answering
         exchange.start(200, [])
         exchange.write(b"hello")
         await client.head()
-    {"close": client.writer.close, "reset": client.reset, "half-close": client.writer.write_eof}[how]()
+    {"close": client.writer.close, "reset": client.reset, "half-close": client.writer.write_eof}[
+        how
+    ]()
     await answering.clients[0].hears("left")
     exchange.write(b"x")
     exchange.abort()
@@ -220,7 +242,9 @@ async def test_a_client_that_leaves_in_mid_body_leaves_nothing_behind(connect, a
     assert answering.taken == answering.refused == []
 
 
-async def test_a_client_that_leaves_after_its_answer_is_nobodys_business(connect, answering, server):
+async def test_a_client_that_leaves_after_its_answer_is_nobodys_business(
+    connect, answering, server
+):
     client = await connect()
     await client.send(GET)
     await client.answer()
@@ -280,7 +304,9 @@ async def test_pipelined_requests_of_a_client_that_does_not_read_wait(piped, ans
 # ---- draining
 
 
-async def test_draining_closes_idle_connections_at_once_and_busy_ones_after_their_answer(server, piped, answering):
+async def test_draining_closes_idle_connections_at_once_and_busy_ones_after_their_answer(
+    server, piped, answering
+):
     answering.answer = None
     _, idle = piped()
     busy, busy_pipe = piped()
@@ -300,7 +326,9 @@ async def test_draining_closes_idle_connections_at_once_and_busy_ones_after_thei
     assert half_pipe.closed
 
 
-async def test_a_stream_that_began_before_the_draining_ends_whole_and_then_its_connection_closes(server, piped, answering):
+async def test_a_stream_that_began_before_the_draining_ends_whole_and_then_its_connection_closes(
+    server, piped, answering
+):
     answering.answer = None
     connection, pipe = piped()
     connection.data_received(GET)
@@ -342,7 +370,9 @@ STORY = (
 
 async def play(
     pieces: list[bytes],
-) -> tuple[list[tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]]]], bytes, list[tuple[int, str]], bool]:
+) -> tuple[
+    list[tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]]]], bytes, list[tuple[int, str]], bool
+]:
     answering, clock = Answering(), Clock()
     server = Server(answering.handle, answering.refuse, max_body_bytes=MAX_BODY, clock=clock)
     connection, pipe = server.protocol(), Pipe()
@@ -388,7 +418,9 @@ TOKENS = [
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    data=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=24).map(b"".join),
+    data=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=24).map(
+        b"".join
+    ),
     cuts=st.lists(st.integers(0, 400), max_size=6),
 )
 def test_no_bytes_make_it_raise_or_leave_it_stuck_and_no_cut_changes_what_is_understood(data, cuts):

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from http1.parties import CHUNKED, EMPTY, HEAD, REQUEST, WHOLE, Heard, Raw, answers, ask, in_flight, read_request
+from http1.parties import (
+    CHUNKED,
+    EMPTY,
+    HEAD,
+    REQUEST,
+    WHOLE,
+    Heard,
+    Raw,
+    answers,
+    ask,
+    in_flight,
+    read_request,
+)
 from pilotfish.http1 import upstream as connection_limits
 
 # ---- connections that end
@@ -16,7 +28,9 @@ from pilotfish.http1 import upstream as connection_limits
 
 @pytest.mark.parametrize("answer", [WHOLE, CHUNKED], ids=["length", "chunks"])
 @pytest.mark.parametrize("how", ["reset", "close"])
-async def test_ended_at_any_byte_it_is_lost_with_the_kind_that_tells_where(vendor, pool_to, answer, how):
+async def test_ended_at_any_byte_it_is_lost_with_the_kind_that_tells_where(
+    vendor, pool_to, answer, how
+):
     cut = 0
 
     async def play(raw: Raw) -> None:
@@ -73,7 +87,9 @@ async def test_without_length_and_chunks_a_reset_is_a_cut(vendor, pool_to):
     assert (heard.body, heard.ending) == (b"hello", "cut")
 
 
-async def test_a_coding_that_nobody_asked_for_does_not_end_well_with_the_connection(vendor, pool_to):
+async def test_a_coding_that_nobody_asked_for_does_not_end_well_with_the_connection(
+    vendor, pool_to
+):
     made = await vendor(answers(HEAD + b"transfer-encoding: gzip\r\n\r\nhello"))
     assert (await ask(pool_to(made.port))).ending == "cut"
 
@@ -98,7 +114,9 @@ async def test_a_coding_that_nobody_asked_for_does_not_end_well_with_the_connect
         HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_what_is_not_http_is_lost_as_protocol_and_its_connection_not_kept(vendor, pool_to, answer):
+async def test_what_is_not_http_is_lost_as_protocol_and_its_connection_not_kept(
+    vendor, pool_to, answer
+):
     made = await vendor(answers(answer))
     pool = pool_to(made.port)
     heard = await ask(pool)
@@ -114,7 +132,11 @@ async def test_what_came_before_a_bad_chunk_is_heard(vendor, pool_to):
 
 @pytest.mark.parametrize(
     "flood",
-    [b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 100 Continue\r\n\r\n", HEAD + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: "],
+    [
+        b"HTTP/1.1 200 OK\r\nx: ",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        HEAD + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: ",
+    ],
     ids=["head", "interim answers", "trailers"],
 )
 async def test_heads_and_trailers_without_end_are_bounded(flood):
@@ -142,12 +164,19 @@ async def test_chunk_sizes_that_come_by_themselves_are_no_flood():
 # ---- answers in all their forms
 
 
-@pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" * 2])
+@pytest.mark.parametrize(
+    "interim",
+    [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" * 2],
+)
 async def test_interim_answers_are_not_the_answer(vendor, pool_to, interim):
     made = await vendor(answers(interim + WHOLE))
     pool = pool_to(made.port)
     heard = await ask(pool)
-    assert heard.log[1:] == [("head", 200, ((b"content-type", b"text/plain"), (b"content-length", b"5"))), ("body", b"hello"), ("end",)]
+    assert heard.log[1:] == [
+        ("head", 200, ((b"content-type", b"text/plain"), (b"content-length", b"5"))),
+        ("body", b"hello"),
+        ("end",),
+    ]
 
 
 async def test_an_interim_answer_and_then_nothing_is_a_reset(vendor, pool_to):
@@ -155,7 +184,13 @@ async def test_an_interim_answer_and_then_nothing_is_a_reset(vendor, pool_to):
     assert (await ask(pool_to(made.port))).ending == "reset"
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\ncontent-length: 50\r\n\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\ncontent-length: 50\r\n\r\n",
+    ],
+)
 async def test_answers_that_have_no_body_are_complete_with_their_head(vendor, pool_to, head):
     made = await vendor(answers(head, WHOLE))
     pool = pool_to(made.port)
@@ -169,11 +204,15 @@ async def test_trailers_are_left_out_and_do_not_reach_the_next_answer(vendor, po
     pool = pool_to(made.port)
     first, second = await ask(pool), await ask(pool)
     assert first.body == second.body == b"hello"
-    assert not any(b"x-checksum" in str(entry).encode() for heard in (first, second) for entry in heard.log)
+    assert not any(
+        b"x-checksum" in str(entry).encode() for heard in (first, second) for entry in heard.log
+    )
     assert pool.made == 1
 
 
-@pytest.mark.parametrize("answer", [WHOLE, CHUNKED, HEAD + b"\r\nhello", b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE])
+@pytest.mark.parametrize(
+    "answer", [WHOLE, CHUNKED, HEAD + b"\r\nhello", b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE]
+)
 async def test_cut_at_any_byte_the_same_is_heard(answer):
     def hear(pieces: list[bytes]) -> list[tuple[object, ...]]:
         upstream, _, heard = in_flight()
@@ -200,7 +239,10 @@ TOKENS = [
 
 
 @settings(max_examples=300)
-@given(pieces=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=16), reset=st.booleans())
+@given(
+    pieces=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=16),
+    reset=st.booleans(),
+)
 def test_no_bytes_make_it_raise_or_leave_the_listener_without_an_end(pieces, reset):
     async def story() -> None:
         upstream, _, heard = in_flight()
@@ -226,7 +268,9 @@ async def test_a_large_request_in_pieces_arrives_whole(vendor, pool_to):
     received = []
     made = await vendor(play)
     heard = Heard()
-    pool_to(made.port).send([b"POST / HTTP/1.1\r\n\r\n", b"a" * 200_000, b"b" * 200_000], heard, 5.0)
+    pool_to(made.port).send(
+        [b"POST / HTTP/1.1\r\n\r\n", b"a" * 200_000, b"b" * 200_000], heard, 5.0
+    )
     await heard.over.wait()
     assert received == [b"a" * 200_000 + b"b" * 200_000]
 
@@ -236,7 +280,9 @@ async def test_a_paused_answer_waits_in_the_vendors_socket(vendor, pool_to):
         await read_request(raw)
         await raw.send(HEAD + b"content-length: 50000000\r\n\r\n")
         await raw.send(b"z" * 50_000_000)
-        await raw.rest()  # what is sent is not yet read: ended now, the connection would take the last of it along
+        await (
+            raw.release()
+        )  # what is sent is not yet read: ended now, the connection would take the last of it along
 
     made = await vendor(play)
     pool = pool_to(made.port)
@@ -247,26 +293,26 @@ async def test_a_paused_answer_waits_in_the_vendors_socket(vendor, pool_to):
             nonlocal received
             received += len(data)
             if not self.bodied.is_set() and received >= 1_000_000:
-                ticket.pause()
+                pending.pause()
                 self.bodied.set()
 
     heard = Slow()
-    ticket = pool.send([REQUEST], heard, 5.0)
+    pending = pool.send([REQUEST], heard, 5.0)
     await heard.bodied.wait()
     at_pause = received
     for _ in range(50):
         await asyncio.sleep(0)
     assert received == at_pause
     assert not heard.over.is_set()
-    ticket.resume()
+    pending.resume()
     await heard.over.wait()
     assert received == 50_000_000
 
 
 async def test_a_connection_goes_back_to_the_pool_reading():
     upstream, pipe, heard = in_flight()
-    ticket = upstream._ticket
-    heard.on_data = lambda data: ticket.pause()
+    pending = upstream._pending
+    heard.on_data = lambda data: pending.pause()
     upstream.data_received(WHOLE)
     assert heard.ending == "end"
     assert not pipe.paused

@@ -17,11 +17,25 @@ def review(**request):
         "object": {"metadata": {"name": "web"}},
         **request,
     }
-    return read_review(json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode())
+    return read_review(
+        json.dumps(
+            {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        ).encode()
+    )
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"{}", b'{"request": null}', b'{"apiVersion": "v1", "request": {"uid": 1}}', b"\xff", b"[" * 10**5]
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"request": null}',
+        b'{"apiVersion": "v1", "request": {"uid": 1}}',
+        b"\xff",
+        b"[" * 10**5,
+    ],
 )
 def test_anything_else_is_refused_with_what_was_expected(body):
     with pytest.raises(ValueError, match="expected an AdmissionReview"):
@@ -40,8 +54,14 @@ def test_a_pod_without_a_name_is_called_by_its_prefix():
 
 def test_a_patch_is_base64_json():
     response = allowed(review(), [{"op": "add", "path": "/a", "value": 1}])["response"]
-    assert json.loads(base64.b64decode(response["patch"])) == [{"op": "add", "path": "/a", "value": 1}]
-    assert (response["uid"], response["allowed"], response["patchType"]) == ("u1", True, "JSONPatch")
+    assert json.loads(base64.b64decode(response["patch"])) == [
+        {"op": "add", "path": "/a", "value": 1}
+    ]
+    assert (response["uid"], response["allowed"], response["patchType"]) == (
+        "u1",
+        True,
+        "JSONPatch",
+    )
 
 
 def test_no_patch_is_no_field():

@@ -1,4 +1,6 @@
-"""The injector as a whole, against a fake API server: from start to the last call. The cluster tests do the same against a real one."""
+"""The injector as a whole, against a fake API server: from start to the last call. The cluster
+tests do the same against a real one.
+"""
 
 import asyncio
 import base64
@@ -19,10 +21,18 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/pilotfish/leases"
 async def injector(api, tmp_path):
     for path in (SECRETS, LEASES, "/api/v1/namespaces", "/api/v1/limitranges"):
         api.objects[path] = {}
-    given = {"INJECTOR_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "NAMESPACE": "pilotfish", "DRAIN_SECONDS": "0"}
+    given = {
+        "INJECTOR_LISTEN": "127.0.0.1:0",
+        "ADMIN_LISTEN": "127.0.0.1:0",
+        "NAMESPACE": "pilotfish",
+        "DRAIN_SECONDS": "0",
+    }
     given |= {"CERTIFICATE_NAMES": "127.0.0.1", "SIDECAR_CONFIGMAPS": "rules"}
     settings = settings_from(
-        {"KUBECONFIG": api.write_kubeconfig(tmp_path), **{f"PILOTFISH_{name}": value for name, value in given.items()}}
+        {
+            "KUBECONFIG": api.write_kubeconfig(tmp_path),
+            **{f"PILOTFISH_{name}": value for name, value in given.items()},
+        }
     )
     injector = Injector(settings, lambda source, configmap: [])
     task = asyncio.create_task(injector.run())
@@ -36,11 +46,22 @@ async def injector(api, tmp_path):
 async def test_it_makes_its_certificate_serves_with_it_and_says_so(api, injector):
     bundle = api.objects[SECRETS]["pilotfish-injector-tls"]["data"]["ca-bundle.crt"]
     context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
-    pod = {"metadata": {"labels": {"pilotfish.dev/inject": "enabled"}}, "spec": {"containers": [{"name": "app"}]}}
-    request = {"uid": "1", "kind": {"kind": "Pod"}, "namespace": "shop", "operation": "CREATE", "object": pod}
+    pod = {
+        "metadata": {"labels": {"pilotfish.dev/inject": "enabled"}},
+        "spec": {"containers": [{"name": "app"}]},
+    }
+    request = {
+        "uid": "1",
+        "kind": {"kind": "Pod"},
+        "namespace": "shop",
+        "operation": "CREATE",
+        "object": pod,
+    }
     async with aiohttp.ClientSession() as session:
         url = f"https://127.0.0.1:{injector.ports['admission']}/mutate"
-        async with session.post(url, json={"apiVersion": "admission.k8s.io/v1", "request": request}, ssl=context) as answer:
+        async with session.post(
+            url, json={"apiVersion": "admission.k8s.io/v1", "request": request}, ssl=context
+        ) as answer:
             assert "patch" in (await answer.json())["response"]
         admin = f"http://127.0.0.1:{injector.ports['admin']}"
         for path in ("/healthz", "/readyz"):
@@ -48,7 +69,11 @@ async def test_it_makes_its_certificate_serves_with_it_and_says_so(api, injector
                 assert answer.status == 200
         async with session.get(admin + "/metrics") as answer:
             text = await answer.text()
-    (counted,) = [line for line in text.splitlines() if line.startswith("pilotfish_injections_total{") and not line.endswith(" 0.0")]
+    (counted,) = [
+        line
+        for line in text.splitlines()
+        if line.startswith("pilotfish_injections_total{") and not line.endswith(" 0.0")
+    ]
     assert 'result="injected"' in counted
     assert 'reason="classic"' in counted
     assert float(counted.split()[1]) == 1
@@ -59,4 +84,6 @@ async def test_it_makes_its_certificate_serves_with_it_and_says_so(api, injector
 async def test_a_stopping_one_gives_its_lease_back(api, injector):
     assert api.objects[LEASES]["pilotfish-injector"]["spec"]["holderIdentity"]
     injector.stop.set()
-    await api.until(lambda: api.objects[LEASES]["pilotfish-injector"]["spec"]["holderIdentity"] == "")
+    await api.until(
+        lambda: api.objects[LEASES]["pilotfish-injector"]["spec"]["holderIdentity"] == ""
+    )

@@ -1,4 +1,6 @@
-"""The shared Secret: two replicas, one authority, and a rotation in which no moment is without trust."""
+"""The shared Secret: two replicas, one authority, and a rotation in which no moment is without
+trust.
+"""
 
 import asyncio
 import base64
@@ -8,7 +10,7 @@ import pytest
 
 from pilotfish.injector import pki
 from pilotfish.injector.certificate_rotation import Lifetimes, Step
-from pilotfish.injector.certificates import Keeper, Shared, follow_secret
+from pilotfish.injector.certificates import Keeper, SharedCertificates, follow_secret
 from pilotfish.injector.tls import Tls
 from pilotfish.kube.connection import ApiError
 from pilotfish.kube.watching import Pace
@@ -16,7 +18,9 @@ from pilotfish.kube.watching import Pace
 SECRETS = "/api/v1/namespaces/pilotfish/secrets"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 LIVES = Lifetimes(authority_s=9000, leaf_s=1000, settle_s=60)
-SHARED = Shared("pilotfish", "tls", ("injector.pilotfish.svc", "127.0.0.1"), "injector", LIVES)
+SHARED = SharedCertificates(
+    "pilotfish", "tls", ("injector.pilotfish.svc", "127.0.0.1"), "injector", LIVES
+)
 
 
 class Clock:
@@ -35,7 +39,14 @@ def clock():
 @pytest.fixture
 def keeper(api, kube, clock):
     api.objects[SECRETS] = {}
-    api.put(WEBHOOKS, "injector", webhooks=[{"name": "a", "clientConfig": {}}, {"name": "b", "clientConfig": {"caBundle": "b2xk"}}])
+    api.put(
+        WEBHOOKS,
+        "injector",
+        webhooks=[
+            {"name": "a", "clientConfig": {}},
+            {"name": "b", "clientConfig": {"caBundle": "b2xk"}},
+        ],
+    )
     return Keeper(kube, SHARED, clock)
 
 
@@ -44,7 +55,10 @@ def secret(api, key):
 
 
 def trusted(api):
-    bundles = {base64.b64decode(w["clientConfig"]["caBundle"]) for w in api.objects[WEBHOOKS]["injector"]["webhooks"]}
+    bundles = {
+        base64.b64decode(w["clientConfig"]["caBundle"])
+        for w in api.objects[WEBHOOKS]["injector"]["webhooks"]
+    }
     assert len(bundles) == 1
     return bundles.pop()
 
@@ -78,8 +92,14 @@ async def test_a_second_leader_takes_the_authority_of_the_first(api, kube, keepe
 async def test_of_two_that_begin_at_once_one_is_told_so(api, kube, keeper, clock):
     """Both read nothing; the Secret's version lets one write through."""
     api.put(SECRETS, "tls")
-    results = await asyncio.gather(*(Keeper(kube, SHARED, clock).step() for _ in range(2)), return_exceptions=True)
-    assert [r for r in results if r is Step.CREATE or (isinstance(r, ApiError) and r.status == 409) or r is Step.NOTHING] == results
+    results = await asyncio.gather(
+        *(Keeper(kube, SHARED, clock).step() for _ in range(2)), return_exceptions=True
+    )
+    assert [
+        r
+        for r in results
+        if r is Step.CREATE or (isinstance(r, ApiError) and r.status == 409) or r is Step.NOTHING
+    ] == results
     await keeper.step()
     assert_trusted(api)
 
@@ -116,7 +136,11 @@ async def test_webhooks_that_are_not_there_are_no_error(api, keeper):
 async def test_a_secret_that_someone_damaged_is_made_anew(api, keeper, broken):
     await keeper.step()
     data = api.objects[SECRETS]["tls"]["data"]
-    data[broken] = base64.b64encode(b"nonsense").decode() if broken.endswith("crt") and "bundle" not in broken else ""
+    data[broken] = (
+        base64.b64encode(b"nonsense").decode()
+        if broken.endswith("crt") and "bundle" not in broken
+        else ""
+    )
     assert await keeper.step() in (Step.CREATE, Step.RENEW)
     assert_trusted(api)
 

@@ -17,7 +17,12 @@ async def at_once(_):
 
 
 def answered(api, *containers, **annotations):
-    api.reply = {PODS: {"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": n} for n in containers]}}}
+    api.reply = {
+        PODS: {
+            "metadata": {"annotations": annotations},
+            "spec": {"containers": [{"name": n} for n in containers]},
+        }
+    }
 
 
 async def test_a_pod_without_the_sidecar_is_tried_again_and_then_told(api, kubeconfig):

@@ -6,24 +6,40 @@ import contextlib
 import pytest
 
 from pilotfish.injector.cluster import Cluster, knows_native_sidecars
-from pilotfish.injector.patch.settings import Sidecar, Surroundings
+from pilotfish.injector.patch.settings import PodContext, Sidecar
 from pilotfish.kube.watching import Pace
 
 
 @pytest.mark.parametrize(
-    ("version", "knows"), [("1.28", False), ("v1.29.0-eks-1", True), ("1.31+", True), ("2.0", True), ("", False), ("unknown", False)]
+    ("version", "knows"),
+    [
+        ("1.28", False),
+        ("v1.29.0-eks-1", True),
+        ("1.31+", True),
+        ("2.0", True),
+        ("", False),
+        ("unknown", False),
+    ],
 )
 def test_native_sidecars_are_on_since_1_29(version, knows):
     assert knows_native_sidecars(version) is knows
 
 
 def nodes(*versions):
-    return {"columnDefinitions": [{"name": "Name"}, {"name": "Version"}], "rows": [{"cells": ["n", v]} for v in versions]}
+    return {
+        "columnDefinitions": [{"name": "Name"}, {"name": "Version"}],
+        "rows": [{"cells": ["n", v]} for v in versions],
+    }
 
 
 @pytest.mark.parametrize(
     ("server", "kubelets", "native"),
-    [("29", ["v1.29.1", "v1.30.0"], True), ("30", ["v1.30.0", "v1.28.9"], False), ("28", ["v1.28.0"], False), ("31", [], True)],
+    [
+        ("29", ["v1.29.1", "v1.30.0"], True),
+        ("30", ["v1.30.0", "v1.28.9"], False),
+        ("28", ["v1.28.0"], False),
+        ("31", [], True),
+    ],
 )
 async def test_one_old_kubelet_is_enough_to_stay_classic(api, kube, server, kubelets, native):
     """Its nodes would run the proxy as an ordinary init container and wait for it to finish."""
@@ -64,27 +80,39 @@ async def following(work):
 
 
 async def test_limit_ranges_are_those_of_the_pods_namespace(api, kube):
-    api.put("/api/v1/limitranges", "small", metadata={"namespace": "shop", "managedFields": [{"manager": "kubectl"}]}, spec={"limits": []})
+    api.put(
+        "/api/v1/limitranges",
+        "small",
+        metadata={"namespace": "shop", "managedFields": [{"manager": "kubectl"}]},
+        spec={"limits": []},
+    )
     cluster = Cluster(kube, lambda: 0.0)
     async with following(cluster.follow_limit_ranges(Pace(sleep=at_once))):
         await api.watching.wait()
-        (found,) = cluster.surroundings("shop").limit_ranges
+        (found,) = cluster.context("shop").limit_ranges
         assert found["metadata"]["name"] == "small"
         assert "managedFields" not in found["metadata"]
-        assert cluster.surroundings("other").limit_ranges == []
+        assert cluster.context("other").limit_ranges == []
 
 
 async def test_namespaces_annotations_are_defaults_for_their_pods(api, kube):
-    api.put("/api/v1/namespaces", "shop", metadata={"annotations": {"pilotfish.dev/mode": "classic"}})
+    api.put(
+        "/api/v1/namespaces", "shop", metadata={"annotations": {"pilotfish.dev/mode": "classic"}}
+    )
     cluster = Cluster(kube, lambda: 0.0)
     async with following(cluster.follow_namespaces(Pace(sleep=at_once))):
         await api.watching.wait()
-        assert cluster.surroundings("shop").annotations == {"pilotfish.dev/mode": "classic"}
-        assert cluster.surroundings("new").annotations == {}
+        assert cluster.context("shop").annotations == {"pilotfish.dev/mode": "classic"}
+        assert cluster.context("new").annotations == {}
 
 
 async def test_no_answer_about_access_in_time_is_no_answer(kube, monkeypatch):
     """The API server waits for us meanwhile."""
     monkeypatch.setattr("pilotfish.injector.cluster._ACCESS_WITHIN_S", 0.0)
     cluster = Cluster(kube, lambda: 0.0)
-    assert await cluster.may_watch({}, Sidecar(image="i", configmaps=("r",)), Surroundings(namespace="shop")) is None
+    assert (
+        await cluster.may_watch(
+            {}, Sidecar(image="i", configmaps=("r",)), PodContext(namespace="shop")
+        )
+        is None
+    )

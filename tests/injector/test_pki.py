@@ -26,7 +26,9 @@ async def greet(context, tls):
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls.context)
     async with server:
-        _, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1], ssl=context)
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", server.sockets[0].getsockname()[1], ssl=context
+        )
         seen = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
@@ -76,7 +78,9 @@ async def test_a_pair_that_does_not_fit_changes_nothing(authority):
 
 
 def test_a_leaf_never_outlives_its_authority(authority):
-    assert pki.expiry(pki.new_leaf(authority, ["a"], NOW, 100 * DAY).certificate) <= pki.expiry(authority.certificate)
+    assert pki.expiry(pki.new_leaf(authority, ["a"], NOW, 100 * DAY).certificate) <= pki.expiry(
+        authority.certificate
+    )
 
 
 def test_a_leaf_is_for_its_names_and_no_others(authority):
@@ -88,7 +92,10 @@ def test_a_leaf_is_for_its_names_and_no_others(authority):
 
 def test_a_bundle_holds_each_authority_once_and_none_that_has_ended(authority):
     old = pki.new_authority(NOW - 5 * DAY, DAY)
-    assert pki.bundle([authority.certificate, old.certificate, authority.certificate, b""], NOW) == authority.certificate
+    assert (
+        pki.bundle([authority.certificate, old.certificate, authority.certificate, b""], NOW)
+        == authority.certificate
+    )
 
 
 def test_keys_are_not_in_a_repr(authority):

@@ -11,7 +11,7 @@ from pilotfish.errors import Problem
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.settings import Reason, Sidecar
 from pilotfish.injector.server import Admission
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import INJECTIONS, INJECTOR_ONLY
 
 ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -24,15 +24,26 @@ POD = {
 class Injector:
     def __init__(self, kube):
         self.now = 0.0
-        self.meters = Meters(INJECTOR_ONLY)
+        self.registry = Registry(INJECTOR_ONLY)
         self.cluster = Cluster(kube, lambda: self.now)
         self.problems = []
         sidecar = Sidecar(image="pilotfish:1", configmaps=("rules",))
-        self.admission = Admission(self.cluster, sidecar, self.meters, lambda source, configmap: self.problems)
+        self.admission = Admission(
+            self.cluster, sidecar, self.registry, lambda source, configmap: self.problems
+        )
 
     async def ask(self, path, kind, item, **request):
-        body = {"uid": "u1", "kind": {"kind": kind}, "namespace": "shop", "operation": "CREATE", "object": item, **request}
-        answer = await self.client.post(path, json={"apiVersion": "admission.k8s.io/v1", "request": body})
+        body = {
+            "uid": "u1",
+            "kind": {"kind": kind},
+            "namespace": "shop",
+            "operation": "CREATE",
+            "object": item,
+            **request,
+        }
+        answer = await self.client.post(
+            path, json={"apiVersion": "admission.k8s.io/v1", "request": body}
+        )
         assert answer.status == 200
         return (await answer.json())["response"]
 
@@ -40,7 +51,11 @@ class Injector:
         return self.ask("/mutate", "Pod", pod, **request)
 
     def counted(self):
-        return {labels: cell.value for labels, cell in self.meters[INJECTIONS].cells.items() if cell.value}
+        return {
+            labels: cell.value
+            for labels, cell in self.registry[INJECTIONS].cells.items()
+            if cell.value
+        }
 
 
 @pytest.fixture
@@ -56,9 +71,13 @@ def patched(pod, response):
 
 
 def test_what_may_be_counted_is_at_zero_before_the_first_pod(injector):
-    """To Prometheus a series that begins with 1 has not increased: the alert on failed injections would miss the first."""
-    assert injector.meters[INJECTIONS].cells[("failed", "internal")].value == 0
-    assert {r for result, r in injector.meters[INJECTIONS].cells if result == "skipped"} == {r.value for r in Reason}
+    """To Prometheus a series that begins with 1 has not increased: the alert on failed injections
+    would miss the first.
+    """
+    assert injector.registry[INJECTIONS].cells[("failed", "internal")].value == 0
+    assert {r for result, r in injector.registry[INJECTIONS].cells if result == "skipped"} == {
+        r.value for r in Reason
+    }
 
 
 async def test_what_is_no_review_is_a_bad_request(injector):
@@ -70,7 +89,9 @@ async def test_what_is_no_review_is_a_bad_request(injector):
 async def test_a_pod_is_injected_even_if_nobody_says_who_may_watch(injector, api):
     api.refusals = [500]
     response = await injector.mutate(POD)
-    assert patched(POD, response)["spec"]["containers"][0]["name"] == "pilotfish", "classic, since the cluster's version is not known"
+    assert patched(POD, response)["spec"]["containers"][0]["name"] == "pilotfish", (
+        "classic, since the cluster's version is not known"
+    )
     assert injector.counted() == {("injected", "classic"): 1}
 
 
@@ -78,7 +99,7 @@ async def test_a_bug_lets_the_pod_run(injector, monkeypatch):
     def broken(namespace):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(injector.cluster, "surroundings", broken)
+    monkeypatch.setattr(injector.cluster, "context", broken)
     response = await injector.mutate(POD)
     assert response["allowed"] is True
     assert "patch" not in response
@@ -88,12 +109,16 @@ async def test_a_bug_lets_the_pod_run(injector, monkeypatch):
 async def test_a_skip_that_nobody_asked_for_is_told(injector):
     response = await injector.mutate({**POD, "spec": {**POD["spec"], "hostNetwork": True}})
     assert response["allowed"] is True
-    assert response["warnings"] == ["pilotfish: no sidecar (host_network): with hostNetwork the sidecar's ports would be the node's"]
+    assert response["warnings"] == [
+        "pilotfish: no sidecar (host_network): with hostNetwork the sidecar's ports would be the node's"
+    ]
     assert injector.counted() == {("skipped", "host_network"): 1}
 
 
 async def test_an_opt_out_is_not_commented_on(injector):
-    response = await injector.mutate({**POD, "metadata": {"labels": {"pilotfish.dev/inject": "disabled"}}})
+    response = await injector.mutate(
+        {**POD, "metadata": {"labels": {"pilotfish.dev/inject": "disabled"}}}
+    )
     assert response == {"uid": "u1", "allowed": True}
 
 
@@ -103,9 +128,14 @@ async def test_a_dry_run_is_answered_the_same_and_not_counted(injector, api):
     assert injector.counted() == {}
 
 
-@pytest.mark.parametrize(("kind", "operation"), [("Deployment", "CREATE"), ("Pod", "UPDATE"), ("Pod", "DELETE")])
+@pytest.mark.parametrize(
+    ("kind", "operation"), [("Deployment", "CREATE"), ("Pod", "UPDATE"), ("Pod", "DELETE")]
+)
 async def test_what_we_did_not_ask_for_is_let_through(injector, kind, operation):
-    assert await injector.ask("/mutate", kind, POD, operation=operation) == {"uid": "u1", "allowed": True}
+    assert await injector.ask("/mutate", kind, POD, operation=operation) == {
+        "uid": "u1",
+        "allowed": True,
+    }
 
 
 async def test_an_account_that_may_not_watch_gets_its_rules_by_volume(injector, api):
@@ -131,15 +161,23 @@ async def test_who_may_watch_is_asked_once_in_a_while(injector, api):
 async def test_good_rules_pass_and_bad_ones_are_refused_in_the_words_of_check(injector):
     configmap = {"metadata": {"name": "rules"}, "data": {}}
     assert (await injector.ask("/validate", "ConfigMap", configmap))["allowed"] is True
-    injector.problems = [Problem("configmap:shop/rules: a.yaml", "rules[0]", "unknown key 'x'"), Problem("s", "p", "m")]
+    injector.problems = [
+        Problem("configmap:shop/rules: a.yaml", "rules[0]", "unknown key 'x'"),
+        Problem("s", "p", "m"),
+    ]
     response = await injector.ask("/validate", "ConfigMap", configmap)
     assert response["allowed"] is False
-    assert response["status"]["message"] == "configmap:shop/rules: a.yaml: rules[0]: unknown key 'x'\ns: p: m"
+    assert (
+        response["status"]["message"]
+        == "configmap:shop/rules: a.yaml: rules[0]: unknown key 'x'\ns: p: m"
+    )
 
 
 async def test_deleting_rules_and_other_kinds_are_not_ours_to_check(injector):
     injector.problems = [Problem("s", "p", "m")]
-    assert (await injector.ask("/validate", "ConfigMap", None, operation="DELETE"))["allowed"] is True
+    assert (await injector.ask("/validate", "ConfigMap", None, operation="DELETE"))[
+        "allowed"
+    ] is True
     assert (await injector.ask("/validate", "Secret", {}))["allowed"] is True
 
 

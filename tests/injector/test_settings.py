@@ -36,7 +36,11 @@ def test_the_defaults_are_the_contracts():
     assert settings.listen == ("0.0.0.0", 14443)
     assert settings.admin_listen == ("0.0.0.0", 14001)
     assert settings.certificates == "self"
-    assert (settings.sidecar.mode, settings.sidecar.port, settings.sidecar.admin_port) == ("auto", 14000, 14001)
+    assert (settings.sidecar.mode, settings.sidecar.port, settings.sidecar.admin_port) == (
+        "auto",
+        14000,
+        14001,
+    )
 
 
 def test_the_sidecars_defaults_are_settings():
@@ -49,7 +53,12 @@ def test_the_sidecars_defaults_are_settings():
         "SET_ENV": "false",
     }
     sidecar = sidecar_from({f"PILOTFISH_SIDECAR_{name}": value for name, value in given.items()})
-    assert (sidecar.cpu, sidecar.cpu_limit, sidecar.memory, sidecar.memory_limit) == ("100m", "1", "64Mi", "64Mi")
+    assert (sidecar.cpu, sidecar.cpu_limit, sidecar.memory, sidecar.memory_limit) == (
+        "100m",
+        "1",
+        "64Mi",
+        "64Mi",
+    )
     assert (sidecar.configmaps, sidecar.secrets) == (("a", "b/c"), ("k",))
     assert sidecar.env == (("HTTPS_PROXY", "http://p:1"),)
     assert sidecar.set_env is False

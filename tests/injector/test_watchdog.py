@@ -5,7 +5,7 @@ import pytest
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.settings import Sidecar
 from pilotfish.injector.watchdog import Watchdog
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import INJECTOR_ONLY, UNINJECTED
 
 ENABLED = {"pilotfish.dev/inject": "enabled"}
@@ -15,19 +15,29 @@ ENABLED = {"pilotfish.dev/inject": "enabled"}
 def watchdog(kube, api):
     api.objects["/api/v1/pods"] = {}
     api.objects["/api/v1/namespaces/shop/pods"] = {}
-    meters = Meters(INJECTOR_ONLY)
+    registry = Registry(INJECTOR_ONLY)
     cluster = Cluster(kube, lambda: 0.0)
     cluster.namespaces["shop"] = {"metadata": {"name": "shop", "labels": ENABLED}}
-    watchdog = Watchdog(kube, cluster, Sidecar(image="i", configmaps=("r",)), meters)
-    watchdog.gauge = meters[UNINJECTED].number()
+    watchdog = Watchdog(kube, cluster, Sidecar(image="i", configmaps=("r",)), registry)
+    watchdog.gauge = registry[UNINJECTED].number()
     return watchdog
 
 
 def run_pod(api, name, *, labels=None, phase="Running", containers=("app",), metadata=None, **spec):
-    """A Pod of the namespace shop; the fake API has one collection for the namespace and one for the cluster."""
+    """A Pod of the namespace shop; the fake API has one collection for the namespace and one for
+    the cluster.
+    """
     path = "/api/v1/pods" if labels else "/api/v1/namespaces/shop/pods"
-    content = {"spec": {"containers": [{"name": c} for c in containers], **spec}, "status": {"phase": phase}}
-    api.put(path, name, metadata={"namespace": "shop", "labels": labels or {}, **(metadata or {})}, **content)
+    content = {
+        "spec": {"containers": [{"name": c} for c in containers], **spec},
+        "status": {"phase": phase},
+    }
+    api.put(
+        path,
+        name,
+        metadata={"namespace": "shop", "labels": labels or {}, **(metadata or {})},
+        **content,
+    )
 
 
 async def test_only_pods_that_would_get_it_now_are_counted(api, watchdog):

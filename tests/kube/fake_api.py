@@ -1,4 +1,6 @@
-"""A small API server on loopback that does as the test says: objects in collections, watches it can feed, break, stall and expire."""
+"""A small API server on loopback that does as the test says: objects in collections, watches it can
+feed, break, stall and expire.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ class FakeApi:
 
     def bookmark(self) -> None:
         for _, _, queue in self._watches:
-            queue.put_nowait({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(self.version)}}})
+            queue.put_nowait(
+                {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(self.version)}}}
+            )
 
     def send(self, line: Any) -> None:
         """A raw line (or END, or BREAK) into every open watch."""
@@ -126,7 +130,9 @@ class FakeApi:
         self.requests.append((request.method, request.path, query))
         self.tokens.append(request.headers.get("Authorization", ""))
         if status := self.refuse_all or (self.refusals and self.refusals.pop(0)):
-            return web.json_response({"kind": "Status", "message": f"refused with {status}"}, status=status)
+            return web.json_response(
+                {"kind": "Status", "message": f"refused with {status}"}, status=status
+            )
         if query.get("watch"):
             return await self._watch(request, query)
         return getattr(self, f"_{request.method.lower()}")(request, query, await request.text())
@@ -142,7 +148,9 @@ class FakeApi:
         metadata = {"resourceVersion": str(self.version)}
         if start + self.page_size < len(items):
             metadata["continue"] = str(start + self.page_size)
-        return web.json_response({"metadata": metadata, "items": items[start : start + self.page_size]})
+        return web.json_response(
+            {"metadata": metadata, "items": items[start : start + self.page_size]}
+        )
 
     def _post(self, request: web.Request, _: dict[str, str], text: str) -> web.Response:
         body = json.loads(text)
@@ -157,7 +165,10 @@ class FakeApi:
     def _put(self, request: web.Request, _: dict[str, str], text: str) -> web.Response:
         collection, _, name = request.path.rpartition("/")
         body = json.loads(text)
-        if body["metadata"].get("resourceVersion") != self.objects[collection][name]["metadata"]["resourceVersion"]:
+        if (
+            body["metadata"].get("resourceVersion")
+            != self.objects[collection][name]["metadata"]["resourceVersion"]
+        ):
             return web.json_response({"message": "the object has been modified"}, status=409)
         body["metadata"].pop("resourceVersion")
         return web.json_response(self.put(collection, name, **body))
@@ -173,13 +184,21 @@ class FakeApi:
         await response.prepare(request)
         if int(query["resourceVersion"]) < self.oldest:
             await response.write(
-                json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}).encode() + b"\n"
+                json.dumps(
+                    {
+                        "type": "ERROR",
+                        "object": {"code": 410, "message": "too old resource version"},
+                    }
+                ).encode()
+                + b"\n"
             )
             return response
         queue: asyncio.Queue[Any] = asyncio.Queue()
         entry = (request.path, query, queue)
         for item in self.objects.get(request.path, {}).values():
-            if int(item["metadata"]["resourceVersion"]) > int(query["resourceVersion"]) and self._selected(query, item):
+            if int(item["metadata"]["resourceVersion"]) > int(
+                query["resourceVersion"]
+            ) and self._selected(query, item):
                 queue.put_nowait({"type": "MODIFIED", "object": item})
         self._watches.append(entry)
         self.watching.set()
@@ -188,7 +207,9 @@ class FakeApi:
                 if line is BREAK:
                     request.transport.abort()
                     break
-                await response.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
+                await response.write(
+                    (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
+                )
         finally:
             self._watches.remove(entry)
             if not self._watches:

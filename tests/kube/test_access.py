@@ -1,4 +1,6 @@
-"""Who we are to the API server: a Pod's mounted account, and what a kubeconfig may say. Over TLS, since that is what a cluster speaks."""
+"""Who we are to the API server: a Pod's mounted account, and what a kubeconfig may say. Over TLS,
+since that is what a cluster speaks.
+"""
 
 import asyncio
 import json
@@ -32,7 +34,10 @@ async def cluster(tmp_path):
     context.load_cert_chain(tmp_path / "leaf.pem")
     async with fake_api(context) as api:
         api.objects[MAPS] = {}
-        environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": api.base.rpartition(":")[2]}
+        environ = {
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": api.base.rpartition(":")[2],
+        }
         yield SimpleNamespace(api=api, folder=tmp_path, environ=environ, context=context)
 
 
@@ -69,7 +74,11 @@ async def asked(where):
 
 @pytest.mark.parametrize(
     ("missing", "told"),
-    [("token", "No such file.*token"), ("ca.crt", r"the CA file .*ca\.crt cannot be used"), ("host", "KUBERNETES_SERVICE_HOST is not set")],
+    [
+        ("token", "No such file.*token"),
+        ("ca.crt", r"the CA file .*ca\.crt cannot be used"),
+        ("host", "KUBERNETES_SERVICE_HOST is not set"),
+    ],
 )
 async def test_a_pod_that_lacks_something_says_what(cluster, missing, told):
     if missing == "host":
@@ -141,7 +150,10 @@ async def test_a_refused_token_is_read_at_once(cluster, pod):
 
 
 async def test_an_address_of_version_6_is_bracketed(cluster):
-    found = await load(Where(token_dir=cluster.folder), {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"})
+    found = await load(
+        Where(token_dir=cluster.folder),
+        {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"},
+    )
     assert (found.base, found.host_and_port) == ("https://[fd00::1]:6443", ("fd00::1", 6443))
 
 
@@ -162,8 +174,14 @@ def test_the_namespace_comes_with_the_token(tmp_path):
 async def test_a_certificate_for_another_name_is_refused_unless_that_name_is_expected(cluster):
     ca = str(cluster.folder / "ca.crt")
     with pytest.raises(Lost, match="certificate is not trusted"):
-        await asked(kubeconfig(cluster, **{"certificate-authority": ca, "tls-server-name": "elsewhere.example"}))
-    await asked(kubeconfig(cluster, **{"certificate-authority": ca, "tls-server-name": "api.example"}))
+        await asked(
+            kubeconfig(
+                cluster, **{"certificate-authority": ca, "tls-server-name": "elsewhere.example"}
+            )
+        )
+    await asked(
+        kubeconfig(cluster, **{"certificate-authority": ca, "tls-server-name": "api.example"})
+    )
 
 
 async def test_no_authority_means_the_systems_and_not_none(cluster):
@@ -177,9 +195,21 @@ async def test_verification_can_be_waived(cluster):
 
 
 async def test_a_plugin_gives_the_token(cluster):
-    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "token-of-a-plugin"}}
-    program = {"apiVersion": credential["apiVersion"], "command": sys.executable, "args": ["-c", f"print({json.dumps(credential)!r})"]}
-    await asked(kubeconfig(cluster, {"exec": program}, **{"certificate-authority": str(cluster.folder / "ca.crt")}))
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "token-of-a-plugin"},
+    }
+    program = {
+        "apiVersion": credential["apiVersion"],
+        "command": sys.executable,
+        "args": ["-c", f"print({json.dumps(credential)!r})"],
+    }
+    await asked(
+        kubeconfig(
+            cluster, {"exec": program}, **{"certificate-authority": str(cluster.folder / "ca.crt")}
+        )
+    )
     assert cluster.api.tokens == ["Bearer token-of-a-plugin"]
 
 
@@ -187,8 +217,13 @@ async def test_a_client_certificate_is_shown(cluster):
     person = new_leaf(new_authority(datetime.now(UTC), HOUR), ["a-person"], datetime.now(UTC), HOUR)
     for name, content in (("me.crt", person.certificate), ("me.key", person.key)):
         (cluster.folder / name).write_bytes(content)
-    user = {"client-certificate": str(cluster.folder / "me.crt"), "client-key": str(cluster.folder / "me.key")}
-    cluster.context.verify_mode = ssl.CERT_OPTIONAL  # of an authority that this server does not know: only who shows one is refused
+    user = {
+        "client-certificate": str(cluster.folder / "me.crt"),
+        "client-key": str(cluster.folder / "me.key"),
+    }
+    cluster.context.verify_mode = (
+        ssl.CERT_OPTIONAL
+    )  # of an authority that this server does not know: only who shows one is refused
     where = kubeconfig(cluster, user, **{"certificate-authority": str(cluster.folder / "ca.crt")})
     with pytest.raises(Lost):
         await asked(where)
@@ -196,7 +231,11 @@ async def test_a_client_certificate_is_shown(cluster):
 
 async def test_a_server_below_a_path_is_asked_there(cluster):
     where = kubeconfig(
-        cluster, **{"certificate-authority": str(cluster.folder / "ca.crt"), "server": f"{cluster.api.base}/k8s/clusters/c-1"}
+        cluster,
+        **{
+            "certificate-authority": str(cluster.folder / "ca.crt"),
+            "server": f"{cluster.api.base}/k8s/clusters/c-1",
+        },
     )
     with pytest.raises(ApiError) as missed:
         await asked(where)
@@ -216,7 +255,9 @@ async def test_a_proxy_is_asked_for_a_tunnel(cluster):
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Lost, match="403"):
             await asked(kubeconfig(cluster, **{"proxy-url": f"http://127.0.0.1:{port}"}))
-    assert (await heard).startswith(f"CONNECT {cluster.api.base.removeprefix('https://')} HTTP/1.1\r\n".encode())
+    assert (await heard).startswith(
+        f"CONNECT {cluster.api.base.removeprefix('https://')} HTTP/1.1\r\n".encode()
+    )
 
 
 async def test_without_the_official_client_a_kubeconfig_says_what_to_install(cluster, monkeypatch):

@@ -1,4 +1,6 @@
-"""Requests and streams: what may go wrong comes as one of two errors, and credentials are read anew when they are refused."""
+"""Requests and streams: what may go wrong comes as one of two errors, and credentials are read anew
+when they are refused.
+"""
 
 import asyncio
 import json
@@ -66,7 +68,9 @@ async def test_a_stream_begins_with_an_empty_line_and_ends_with_the_servers_end(
     from kube.fake_api import END
 
     api.objects[MAPS] = {}
-    lines = kube.lines(MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5)
+    lines = kube.lines(
+        MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5
+    )
     assert await anext(lines) == b""
     await api.watching.wait()
     api.put(MAPS, "a", data={"x": "y" * 300_000})
@@ -78,7 +82,9 @@ async def test_a_stream_begins_with_an_empty_line_and_ends_with_the_servers_end(
 async def test_a_stream_that_breaks_off_is_lost_and_not_an_end(api, kube):
     from kube.fake_api import BREAK
 
-    lines = kube.lines(MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5)
+    lines = kube.lines(
+        MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5
+    )
     await anext(lines)
     await api.watching.wait()
     api.send(BREAK)
@@ -88,7 +94,9 @@ async def test_a_stream_that_breaks_off_is_lost_and_not_an_end(api, kube):
 
 
 async def test_silence_is_told_from_an_end(api, kube):
-    lines = kube.lines(MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=0.05)
+    lines = kube.lines(
+        MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=0.05
+    )
     await anext(lines)
     with pytest.raises(Lost) as lost:
         await anext(lines)
@@ -99,7 +107,9 @@ async def test_a_server_that_sends_faster_than_we_read_is_held_back(monkeypatch)
     monkeypatch.setattr(connection, "HIGH_WATER", 10)
     told = []
     answer = connection._Answer(MAPS, 5, asyncio.get_running_loop().time() + 5)
-    answer.ticket = SimpleNamespace(pause=lambda: told.append("pause"), resume=lambda: told.append("resume"))
+    answer.pending = SimpleNamespace(
+        pause=lambda: told.append("pause"), resume=lambda: told.append("resume")
+    )
     answer.on_head(200, [])
     answer.on_body(b"0123456789")
     assert told == []

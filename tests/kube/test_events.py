@@ -6,7 +6,9 @@ from pilotfish.errors import Problem
 from pilotfish.kube.events import EventWriter, event_for
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-CONFIGMAP = {"metadata": {"name": "rules", "namespace": "shop", "uid": "u1", "resourceVersion": "7"}}
+CONFIGMAP = {
+    "metadata": {"name": "rules", "namespace": "shop", "uid": "u1", "resourceVersion": "7"}
+}
 EVENTS = "/api/v1/namespaces/shop/events"
 
 

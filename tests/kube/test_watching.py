@@ -6,10 +6,19 @@ import pytest
 
 from kube.fake_api import BREAK, END
 from pilotfish.kube.connection import ApiError
-from pilotfish.kube.watching import Changed, Listed, Live, Pace, Restarted, Target, listed, watched
+from pilotfish.kube.watching import (
+    Changed,
+    Listed,
+    Live,
+    Pace,
+    Restarted,
+    WatchTarget,
+    listed,
+    watched,
+)
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
-RULES = Target(MAPS, (("fieldSelector", "metadata.name=rules"),))
+RULES = WatchTarget(MAPS, (("fieldSelector", "metadata.name=rules"),))
 
 
 class Pauses:
@@ -55,7 +64,9 @@ async def test_list_then_watch_from_the_lists_version(api, story):
     (query,) = watches(api)
     assert query["resourceVersion"] == "102"
     assert query["allowWatchBookmarks"] == "true"
-    assert 200 <= int(query["timeoutSeconds"]) < 300, "load balancers drop what is open for 5 minutes"
+    assert 200 <= int(query["timeoutSeconds"]) < 300, (
+        "load balancers drop what is open for 5 minutes"
+    )
 
 
 async def test_the_servers_timeout_resumes_where_the_watch_was_without_a_list(api, story):
@@ -111,8 +122,13 @@ async def test_a_server_that_says_expired_again_and_again_is_given_time(api, sto
     assert pauses.taken[-1] > pauses.taken[0]
 
 
-@pytest.mark.parametrize(("status", "reason"), [(401, "unauthorized"), (403, "forbidden"), (500, "error"), (429, "error")])
-async def test_a_list_that_is_refused_is_tried_again_with_longer_pauses(api, kube, pauses, status, reason):
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(401, "unauthorized"), (403, "forbidden"), (500, "error"), (429, "error")],
+)
+async def test_a_list_that_is_refused_is_tried_again_with_longer_pauses(
+    api, kube, pauses, status, reason
+):
     api.put(MAPS, "rules", data={})
     api.refusals = [status] * 3
     async with aclosing(watched(kube, RULES, pauses.pace())) as happenings:
@@ -141,7 +157,7 @@ async def test_long_collections_come_in_pages(api, kube):
     api.page_size = 2
     for n in range(5):
         api.put(MAPS, f"m{n}")
-    objects, version = await listed(kube, Target(MAPS))
+    objects, version = await listed(kube, WatchTarget(MAPS))
     assert [o["metadata"]["name"] for o in objects] == ["m0", "m1", "m2", "m3", "m4"]
     assert version == "105"
 

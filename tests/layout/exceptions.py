@@ -1,41 +1,107 @@
-"""What may differ from the rules of test_layout.py, each with its reason. A line less is a step forward."""
+"""What may differ from the rules of test_layout.py, each with its reason. A line less is a step
+forward.
+"""
 
-# Source (a pattern below src/pilotfish) -> (the tests that cover it instead of a file of its own, why).
+# Source (a pattern below src/pilotfish) -> (the tests that cover it instead of a file of its own,
+# why).
 COVERED_ELSEWHERE = {
-    "cli/proxy.py": ("tests/docs/test_operations.py", "flags are made from the settings; the proxy itself is app.py"),
+    "cli/proxy.py": (
+        "tests/docs/test_operations.py",
+        "flags are made from the settings; the proxy itself is app.py",
+    ),
     "cli/version.py": ("tests/cli/test_main.py", "one line, tested with the other commands"),
-    "core/exchange/calls.py": ("tests/e2e/test_documented_vendors.py", "what goes upstream, asserted byte by byte at the vendor"),
-    "core/exchange/response_stream.py": ("tests/e2e/test_documented_vendors.py", "what the client reads, asserted behind the proxy"),
-    "core/routing/commands.py": ("tests/core/routing/test_dispatch.py", "what the machine says; every playbook expects them"),
-    "core/exchange/request_view.py": ("tests/core/model/test_smart_rules.py", "the view that smart routing's conditions look at"),
-    "core/routing/sampling.py": ("tests/tactics/test_every_tactic.py", "properties of every tactic's draws"),
+    "core/exchange/calls.py": (
+        "tests/e2e/test_documented_vendors.py",
+        "what goes upstream, asserted byte by byte at the vendor",
+    ),
+    "core/exchange/response_stream.py": (
+        "tests/e2e/test_documented_vendors.py",
+        "what the client reads, asserted behind the proxy",
+    ),
+    "core/routing/commands.py": (
+        "tests/core/routing/test_dispatch.py",
+        "what the machine says; every playbook expects them",
+    ),
+    "core/exchange/request_view.py": (
+        "tests/core/model/test_smart_rules.py",
+        "the view that smart routing's conditions look at",
+    ),
+    "core/routing/sampling.py": (
+        "tests/tactics/test_every_tactic.py",
+        "properties of every tactic's draws",
+    ),
     "core/routing/explain.py": ("tests/cli/test_explain.py", "the same shape by command"),
-    "core/model/outcome.py": ("tests/core/state/test_classify.py", "words; what they are given for is core/state/classify.py"),
-    "core/routing/plan.py": ("tests/core/routing/test_dispatch.py", "every playbook begins with a plan"),
-    "core/model/provider.py": ("tests/providers/test_conformance.py", "the record that every provider file fills in"),
-    "core/exchange/stream_resume.py": ("tests/core/routing/test_dispatch.py", "the playbooks of broken streams"),
+    "core/model/outcome.py": (
+        "tests/core/state/test_classify.py",
+        "words; what they are given for is core/state/classify.py",
+    ),
+    "core/routing/plan.py": (
+        "tests/core/routing/test_dispatch.py",
+        "every playbook begins with a plan",
+    ),
+    "core/model/provider.py": (
+        "tests/providers/test_conformance.py",
+        "the record that every provider file fills in",
+    ),
+    "core/exchange/stream_resume.py": (
+        "tests/core/routing/test_dispatch.py",
+        "the playbooks of broken streams",
+    ),
     "telemetry/series.py": ("tests/e2e/test_documented_vendors.py", "a catalogue: data"),
     "core/model/snapshot.py": ("tests/core/rules/compile/test_snapshot.py", "compiled rules: data"),
-    "core/formats/style.py": ("tests/styles/test_conformance.py", "a protocol; every style is held to it there"),
-    "core/model/tactic.py": ("tests/tactics/test_every_tactic.py", "a protocol; every tactic is held to it there"),
-    "core/routing/attempt_state.py": ("tests/core/routing/test_dispatch.py", "what the machine knows of an attempt"),
-    "core/exchange/usage.py": ("tests/e2e/test_documented_vendors.py", "usage as vendors report it, asserted behind the proxy"),
+    "core/formats/style.py": (
+        "tests/styles/test_conformance.py",
+        "a protocol; every style is held to it there",
+    ),
+    "core/model/tactic.py": (
+        "tests/tactics/test_every_tactic.py",
+        "a protocol; every tactic is held to it there",
+    ),
+    "core/routing/attempt_state.py": (
+        "tests/core/routing/test_dispatch.py",
+        "what the machine knows of an attempt",
+    ),
+    "core/exchange/usage.py": (
+        "tests/e2e/test_documented_vendors.py",
+        "usage as vendors report it, asserted behind the proxy",
+    ),
     "errors.py": ("tests/core/rules/compile/test_snapshot.py", "families of errors: data"),
-    "shell/*.py": ("tests/e2e/test_documented_vendors.py", "sockets and clocks, tested in the running proxy"),
+    "shell/*.py": (
+        "tests/e2e/test_documented_vendors.py",
+        "sockets and clocks, tested in the running proxy",
+    ),
     "demo/scene*.py": ("tests/cli/test_demo.py", "tested as the command"),
     "simulated/*.py": ("tests/simulated/test_vendor.py", "tested through the running vendor"),
-    "simulated/wires/*.py": ("tests/simulated/test_official_sdks.py", "vendors' own SDKs read what these write"),
+    "simulated/wires/*.py": (
+        "tests/simulated/test_official_sdks.py",
+        "vendors' own SDKs read what these write",
+    ),
     "styles/_alike.py": ("tests/styles/test_conformance.py", "what styles have in common"),
-    "styles/google/parts.py": ("tests/styles/google/test_request_in.py", "the parts of requests and replies"),
-    "tactics/*.py": ("tests/tactics/test_every_tactic.py", "properties of all tactics, by their promises"),
+    "styles/google/parts.py": (
+        "tests/styles/google/test_request_in.py",
+        "the parts of requests and replies",
+    ),
+    "tactics/*.py": (
+        "tests/tactics/test_every_tactic.py",
+        "properties of all tactics, by their promises",
+    ),
 }
 
 # Files over 400 lines -> (how long they may be, why).
 LONG_FILES = {
-    "core/routing/dispatch.py": (450, "one state machine: retry, fallback, hedge, race and rescue share every line of bookkeeping"),
+    "core/routing/dispatch.py": (
+        450,
+        "one state machine: retry, fallback, hedge, race and rescue share every line of bookkeeping",
+    ),
     "proxy/attempt.py": (500, "one attempt's life, from its request to its outcome"),
-    "proxy/engine.py": (415, "what all requests share; taking them in and turning them away in one place"),
-    "proxy/request.py": (415, "one request's life; obeys every command of the dispatch in one place"),
+    "proxy/engine.py": (
+        415,
+        "what all requests share; taking them in and turning them away in one place",
+    ),
+    "proxy/request.py": (
+        415,
+        "one request's life; obeys every command of the dispatch in one place",
+    ),
 }
 
 # Functions over 60 lines: `file:name` -> why. None so far.

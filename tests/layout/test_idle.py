@@ -1,4 +1,6 @@
-"""What a sidecar does not load while nobody asks for it. It is paid for in every Pod: `bench/idle.py` says how much, this keeps it so."""
+"""What a sidecar does not load while nobody asks for it. It is paid for in every Pod:
+`bench/idle.py` says how much, this keeps it so.
+"""
 
 import asyncio
 import os
@@ -19,9 +21,11 @@ providers:
 rules:
   - {name: chat, request_model: "gpt-4*", services: [{provider: local, model: m}]}
 """
-# Each with what is in it, and all below it. Who needs one imports it where it is needed, or explains in a commit why all pay.
+# Each with what is in it, and all below it. Who needs one imports it where it is needed, or
+# explains in a commit why all pay.
 LEFT_OUT = {
-    "aiohttp", "kubernetes", "requests", "urllib3",  # frameworks: our own server and connections are there anyway
+    # frameworks: our own server and connections are there anyway
+    "aiohttp", "kubernetes", "requests", "urllib3",
     "prometheus_client", "opentelemetry", "redis", "cryptography", "jsonpatch",
     "botocore", "boto3", "azure", "google", "msal",
     "re2", "difflib", "http.client", "http.server", "multiprocessing", "sqlite3", "xml",
@@ -34,7 +38,13 @@ LEFT_OUT = {
     "pilotfish.tactics.hybrid", "pilotfish.tactics.cost_based",
 }  # fmt: skip
 # Imported with the rules, since the first request must not wait for it.
-AT_HAND = {"pilotfish.providers.openai", "pilotfish.styles.openai", "pilotfish.tactics.adaptive", "httptools", "uvloop"}
+AT_HAND = {
+    "pilotfish.providers.openai",
+    "pilotfish.styles.openai",
+    "pilotfish.tactics.adaptive",
+    "httptools",
+    "uvloop",
+}
 TELLING = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); "
 RUN = "from pilotfish.cli import main; sys.exit(main())"
 IN_A_POD = """
@@ -60,7 +70,10 @@ async def modules_of(program, *arguments, **environment):
         "json",
     ]
     child = await asyncio.create_subprocess_exec(
-        *command, env={**base, "PYTHONPATH": str(SOURCE), **environment}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command,
+        env={**base, "PYTHONPATH": str(SOURCE), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     said = b""
     begun = {b'"rules_applied"', b'"listening"'}
@@ -74,7 +87,11 @@ async def modules_of(program, *arguments, **environment):
 
 
 def heavy(loaded):
-    return sorted(name for name in loaded if any(name == part or name.startswith(f"{part}.") for part in LEFT_OUT))
+    return sorted(
+        name
+        for name in loaded
+        if any(name == part or name.startswith(f"{part}.") for part in LEFT_OUT)
+    )
 
 
 async def test_with_a_rules_file_it_loads_what_these_rules_need(tmp_path):
@@ -118,7 +135,9 @@ async def test_in_a_pod_it_watches_without_the_official_client(tmp_path):
 )
 async def test_a_command_loads_what_it_needs(command, left_out):
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", TELLING + RUN, *command), env={"PYTHONPATH": str(SOURCE)}, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", TELLING + RUN, *command),
+        env={"PYTHONPATH": str(SOURCE)},
+        stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await child.communicate()
     loaded = set(out.decode().splitlines()[-1].split())

@@ -1,4 +1,6 @@
-"""The rules of the house, as tests: what lies where, how long it may be, and what must not stand in it."""
+"""The rules of the house, as tests: what lies where, how long it may be, and what must not stand in
+it.
+"""
 
 import ast
 from fnmatch import fnmatch
@@ -8,18 +10,58 @@ from pathlib import Path
 
 import pytest
 
-from layout.exceptions import COVERED_ELSEWHERE, IN_THE_IMAGE, LONG_FILES, LONG_FUNCTIONS, MAY_SKIP, MAY_SLEEP
+from layout.exceptions import (
+    COVERED_ELSEWHERE,
+    IN_THE_IMAGE,
+    LONG_FILES,
+    LONG_FUNCTIONS,
+    MAY_SKIP,
+    MAY_SLEEP,
+)
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "pilotfish"
 TESTS = ROOT / "tests"
 MODULES = sorted(p.relative_to(SOURCE) for p in SOURCE.rglob("*.py") if not p.name.startswith("__"))
 MAX_LINES, MAX_FUNCTION = 400, 60
-LEFT_ALONE = {".git", ".venv", ".venv-lock", "node_modules", "build", "dist", "__pycache__", "requirements", "results"}
-TEXT = {".py", ".md", ".yaml", ".yml", ".json", ".toml", ".sh", ".txt", ".tpl", ".html", ".css", ".js", ".c", ".in", ""}
-# In pieces, or this file would be an offender. What builds and installs must work with any registry, on any machine.
+LEFT_ALONE = {
+    ".git",
+    ".venv",
+    ".venv-lock",
+    "node_modules",
+    "build",
+    "dist",
+    "__pycache__",
+    "requirements",
+    "results",
+}
+TEXT = {
+    ".py",
+    ".md",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".toml",
+    ".sh",
+    ".txt",
+    ".tpl",
+    ".html",
+    ".css",
+    ".js",
+    ".c",
+    ".in",
+    "",
+}
+# In pieces, or this file would be an offender. What builds and installs must work with any
+# registry, on any machine.
 MACHINE = ["/".join(("", name, "")) for name in ("wo" + "rk", "ro" + "ot", "op" + "t", "ho" + "me")]
-REGISTRIES = ["py" + "pi.org", "pythonho" + "sted", "npm" + "js.", "deb.deb" + "ian", "crates" + ".io"]
+REGISTRIES = [
+    "py" + "pi.org",
+    "pythonho" + "sted",
+    "npm" + "js.",
+    "deb.deb" + "ian",
+    "crates" + ".io",
+]
 
 
 @cache
@@ -29,11 +71,15 @@ def tree(path):
 
 def exempt(path, allowed):
     name = str(path.relative_to(ROOT))
-    return any(name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in allowed)
+    return any(
+        name == entry or (entry.endswith("/") and name.startswith(entry)) for entry in allowed
+    )
 
 
 def test_every_module_has_its_tests():
-    """src/pilotfish/a/b.py has tests/a/test_b.py (or test_b_*.py), or is listed with the tests that cover it instead."""
+    """src/pilotfish/a/b.py has tests/a/test_b.py (or test_b_*.py), or is listed with the tests that
+    cover it instead.
+    """
     assert [str(m) for m in MODULES if not own_tests(m) and not listed(m)] == []
 
 
@@ -43,12 +89,18 @@ def own_tests(module):
 
 
 def listed(module):
-    return [p for p in COVERED_ELSEWHERE if fnmatch(str(module), p) and p.count("/") == str(module).count("/")]
+    return [
+        p
+        for p in COVERED_ELSEWHERE
+        if fnmatch(str(module), p) and p.count("/") == str(module).count("/")
+    ]
 
 
 def test_what_is_listed_is_there():
     for pattern, (tests, why) in COVERED_ELSEWHERE.items():
-        assert any(fnmatch(str(m), pattern) for m in MODULES), f"COVERED_ELSEWHERE: no module {pattern}"
+        assert any(fnmatch(str(m), pattern) for m in MODULES), (
+            f"COVERED_ELSEWHERE: no module {pattern}"
+        )
         assert (ROOT / tests).is_file(), f"COVERED_ELSEWHERE: {pattern}: no file {tests}"
         assert why
     for name in LONG_FILES:
@@ -74,13 +126,19 @@ def test_functions_fit_on_a_screen():
 def test_every_package_begins_with_its_charter_and_every_module_with_what_it_is():
     packages = {SOURCE / m.parent / "__init__.py" for m in MODULES} - {SOURCE / "__init__.py"}
     assert sorted(str(p) for p in packages if not p.is_file()) == []
-    silent = [p for p in (*packages, *(SOURCE / m for m in MODULES)) if not ast.get_docstring(tree(p))]
+    silent = [
+        p for p in (*packages, *(SOURCE / m for m in MODULES)) if not ast.get_docstring(tree(p))
+    ]
     assert sorted(str(p.relative_to(SOURCE)) for p in silent) == []
 
 
 def variants(package):
     folder = SOURCE / package
-    return sorted(p.stem for p in folder.iterdir() if (p.suffix == ".py" or (p / "__init__.py").is_file()) and not p.name.startswith("_"))
+    return sorted(
+        p.stem
+        for p in folder.iterdir()
+        if (p.suffix == ".py" or (p / "__init__.py").is_file()) and not p.name.startswith("_")
+    )
 
 
 @pytest.mark.parametrize("name", variants("providers"))
@@ -99,18 +157,26 @@ def test_a_style_exports_itself(name):
 
 
 def test_there_is_no_drawer_for_odds_and_ends():
-    assert [str(m) for m in MODULES if {"utils", "helpers", "common", "manager", "misc"} & {*m.parts, m.stem}] == []
+    assert [
+        str(m)
+        for m in MODULES
+        if {"utils", "helpers", "common", "manager", "misc"} & {*m.parts, m.stem}
+    ] == []
 
 
 def test_tests_neither_sleep_nor_skip():
-    """A sleep passes on a quick machine and fails on a slow one; a skipped test is one that nobody runs."""
+    """A sleep passes on a quick machine and fails on a slow one; a skipped test is one that nobody
+    runs.
+    """
     offenders = []
     for path in sorted(TESTS.rglob("*.py")):
         for node in ast.walk(tree(path)):
             name = call_name(node)
             at = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {name}"
             if name in ("asyncio.sleep", "time.sleep", "sleep") and not exempt(path, MAY_SLEEP):
-                turns = node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
+                turns = (
+                    node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
+                )
                 offenders += [] if turns else [at]
             if name in (
                 "pytest.skip",
@@ -139,18 +205,34 @@ def test_nothing_names_a_machine_or_a_registry():
     offenders = []
     for path in sorted(ROOT.rglob("*")):
         inside = path.relative_to(ROOT).parts
-        hidden = inside[0].startswith(".") and inside[0] not in (".ci", ".importlinter", ".gitignore")
-        if hidden or LEFT_ALONE & set(inside) or not path.is_file() or path.suffix not in TEXT or ".egg-info" in str(path):
+        hidden = inside[0].startswith(".") and inside[0] not in (
+            ".ci",
+            ".importlinter",
+            ".gitignore",
+        )
+        if (
+            hidden
+            or LEFT_ALONE & set(inside)
+            or not path.is_file()
+            or path.suffix not in TEXT
+            or ".egg-info" in str(path)
+        ):
             continue
         text = path.read_text(errors="replace")
         allowed = MACHINE if exempt(path, IN_THE_IMAGE) else []
-        offenders += [f"{'/'.join(inside)}: {word}" for word in (*MACHINE, *REGISTRIES) if word in text and word not in allowed]
+        offenders += [
+            f"{'/'.join(inside)}: {word}"
+            for word in (*MACHINE, *REGISTRIES)
+            if word in text and word not in allowed
+        ]
     assert offenders == []
 
 
 def test_lock_files_hold_hashes_and_nothing_of_this_machine():
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert {"compile.lock", "dev.lock", "grafana.lock", "minimal.lock", "runtime.lock"} <= {p.name for p in locks}
+    assert {"compile.lock", "dev.lock", "grafana.lock", "minimal.lock", "runtime.lock"} <= {
+        p.name for p in locks
+    }
     for path in locks:
         text = path.read_text()
         for word in ("file:", "http:", "https:", "--index", "--find-links", *MACHINE, *REGISTRIES):

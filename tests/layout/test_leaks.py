@@ -1,4 +1,6 @@
-"""The listener of `leaks.py` itself: a run in which each of these tests lets a secret out at another place must fail for each of them."""
+"""The listener of `leaks.py` itself: a run in which each of these tests lets a secret out at
+another place must fail for each of them.
+"""
 
 import base64
 import subprocess
@@ -17,7 +19,7 @@ from leaks import hear_piece
 from pilotfish.core.model.service import SecretRef
 from pilotfish.errors import ClientError, Problem
 from pilotfish.telemetry.access_log import AccessLog
-from pilotfish.credentials.keys import Surroundings
+from pilotfish.credentials.keys import CredentialContext
 from pilotfish.credentials.secrets import Secret
 from pilotfish.shared.state_file import StateFile
 from pilotfish.http1.pool import Origin, Pool
@@ -54,7 +56,7 @@ def test_an_answer_in_pieces():
             exchange.start(200, ())
             exchange.write(b"x")
             for letter in KEY:
-                exchange._carrier.write(letter.encode())
+                exchange._connection.write(letter.encode())
             exchange.abort()
         server = Server(handle, handle, max_body_bytes=9, clock=lambda: 0.0)
         listening = await asyncio.get_running_loop().create_server(server.protocol, "127.0.0.1", 0)
@@ -88,7 +90,7 @@ def test_the_clients_key_at_a_vendor():
         pool.send([b"POST / HTTP/1.1", CLIENT_KEY.encode()], None, 1.0).cancel()
         pool.close()
     asyncio.run(run())
-def test_a_secret_without_the_mark(): Secret(SecretRef("literal", value="unmarked"), Surroundings()).value()
+def test_a_secret_without_the_mark(): Secret(SecretRef("literal", value="unmarked"), CredentialContext()).value()
 @pytest.fixture
 def untidy():
     yield
@@ -99,14 +101,35 @@ def test_a_fixtures_end(untidy): pass
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory):
-    """What pytest says of each leaky test, run as the suite is: in a worker, which tells the controller. Empty: it is fine."""
+    """What pytest says of each leaky test, run as the suite is: in a worker, which tells the
+    controller. Empty: it is fine.
+    """
     folder = tmp_path_factory.mktemp("leaky")
     (folder / "test_leaky.py").write_text(LEAKY)
     (folder / "pytest.ini").write_text("[pytest]\n")
     report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-p", "leaks", "-p", "no:cacheprovider", "-n", "1", f"--junit-xml={report}", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "leaks",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "1",
+        f"--junit-xml={report}",
+        str(folder),
+    ]
     # Its output is full of secrets, and this test is listened to as well.
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, env=environment(), cwd=folder)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        env=environment(),
+        cwd=folder,
+    )
     assert done.returncode == 1
     cases = ElementTree.parse(report).iter("testcase")
     return {case.attrib["name"].removeprefix("test_"): "".join(case.itertext()) for case in cases}

@@ -1,4 +1,6 @@
-"""What a query is to show: values by legend, exact or within a bucket, and how an answer of Prometheus is held against it."""
+"""What a query is to show: values by legend, exact or within a bucket, and how an answer of
+Prometheus is held against it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Literal
 
-WINDOW_S = 600  # stands for Grafana's $__rate_interval: the whole run lies in it, so a rate is the count divided by this
-# Prometheus extrapolates an increase by up to a scrape's distance, where a series did not begin with 0.
+# stands for Grafana's $__rate_interval: the whole run lies in it, so a rate is the count divided by
+# this
+WINDOW_S = 600
+# Prometheus extrapolates an increase by up to a scrape's distance, where a series did not begin
+# with 0.
 NEAR = 0.03
 
 Others = Literal["absent", "zero", "idle"]
@@ -28,21 +33,26 @@ class Within:
 
 @dataclass(frozen=True)
 class Shows:
-    """Values by legend. `others`: what legends that are not named are to be; `idle`: a percentile of nothing, which Grafana leaves out."""
+    """Values by legend. `others`: what legends that are not named are to be; `idle`: a percentile
+    of nothing, which Grafana leaves out.
+    """
 
     values: dict[str, float | Within]
     others: Others = "absent"
 
 
 def bucket(bounds: tuple[float, ...], value: float, *, up_to: float = 0.0) -> Within:
-    """A percentile whose measurements are of this size: it lies in their bucket. `up_to`: or in one further on, up to that of this size,
-    where a single late measurement on a busy machine would move it."""
+    """A percentile whose measurements are of this size: it lies in their bucket. `up_to`: or in one
+    further on, up to that of this size, where a single late measurement on a busy machine would
+    move it."""
     low, high = bisect_left(bounds, value), bisect_left(bounds, max(value, up_to))
     return Within(bounds[low - 1] if low else 0.0, bounds[min(high, len(bounds) - 1)])
 
 
 def rates(counts: dict[str, float], others: Others = "zero", *, times: float = 1.0) -> Shows:
-    """So many of each in the whole run, as a rate; none of the others, which have their series all the same."""
+    """So many of each in the whole run, as a rate; none of the others, which have their series all
+    the same.
+    """
     return Shows({legend: count * times / WINDOW_S for legend, count in counts.items()}, others)
 
 
@@ -58,7 +68,9 @@ def differences(expected: Shows, template: str, answer: list[dict[str, Any]]) ->
     for sample in answer:
         legend = legend_of(template, sample["metric"])
         if legend in found or not legend:
-            wrong.append(f"{legend!r}: a legend that tells no series from another: {sample['metric']}")
+            wrong.append(
+                f"{legend!r}: a legend that tells no series from another: {sample['metric']}"
+            )
         found[legend] = float(sample["value"][1])
     for legend, value in expected.values.items():
         if legend not in found:

@@ -1,4 +1,6 @@
-"""The rules of deploy/alerts.yaml on the known run: what each recording rule records, and whom each alert's expression names."""
+"""The rules of deploy/alerts.yaml on the known run: what each recording rule records, and whom each
+alert's expression names.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,28 @@ from pilotfish.telemetry.series import LAG
 
 RULE, STREAMS = "{{namespace}} {{rule}}", "{{namespace}} {{gen_ai_request_model}}"
 SERVICE = "{{namespace}} {{provider}}/{{model}}"
-# All of the 500s are of one rule, all 429s of another; that no rule knows a model (404) is nobody's failure.
-MISSED = {f"shop {rule}": 1.0 if rule in ("lone", "out") else 0.0 for rule in BY_RULE if rule != "no rule"} | {"shop": 0.0}
+# All of the 500s are of one rule, all 429s of another; that no rule knows a model (404) is nobody's
+# failure.
+MISSED = {
+    f"shop {rule}": 1.0 if rule in ("lone", "out") else 0.0 for rule in BY_RULE if rule != "no rule"
+} | {"shop": 0.0}
 LATE = {f"shop {rule}": 0.5 if rule == "late" else 0.0 for rule in STREAMED}
 
 
 def recorded() -> dict[str, tuple[str, Shows]]:
-    """Recording rule -> (what a series is called here, what it shows). Over five minutes as over six hours: all of it has just happened."""
+    """Recording rule -> (what a series is called here, what it shows). Over five minutes as over
+    six hours: all of it has just happened.
+    """
     made = {
         "pilotfish:requests:rate5m": (
             RULE,
-            Shows({f"shop {rule}" if rule != "no rule" else "shop": count / 300 for rule, count in BY_RULE.items()}, "zero"),
+            Shows(
+                {
+                    f"shop {rule}" if rule != "no rule" else "shop": count / 300
+                    for rule, count in BY_RULE.items()
+                },
+                "zero",
+            ),
         )
     }
     for window in ("5m", "30m", "1h", "6h"):
@@ -30,22 +43,39 @@ def recorded() -> dict[str, tuple[str, Shows]]:
 
 
 def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
-    """Alert -> (what a series is called here, whom its expression names, with the value that the summary tells)."""
-    failing, late = (RULE, Shows({"shop lone": 1.0, "shop out": 1.0})), (STREAMS, Shows({"shop late": 0.5}))
+    """Alert -> (what a series is called here, whom its expression names, with the value that the
+    summary tells).
+    """
+    failing, late = (
+        (RULE, Shows({"shop lone": 1.0, "shop out": 1.0})),
+        (STREAMS, Shows({"shop late": 0.5})),
+    )
     return {
         "PilotfishRequestsFail": failing,
         "PilotfishRequestsFailSlowly": failing,
         "PilotfishFirstTokenLate": late,
         "PilotfishFirstTokenLateForHours": late,
         "PilotfishServiceCoolingLong": (SERVICE, Shows({f"shop {story.COOLED}": 0.0})),
-        "PilotfishAllServicesCooling": ("{{namespace}}/{{pod}} {{rule}}", Shows({"shop/web-1 out": 0.0})),
-        "PilotfishHeadroomLow": (SERVICE + " {{kind}}", Shows({f"shop {story.LIMITED} requests": 1 / story.LIMIT})),
+        "PilotfishAllServicesCooling": (
+            "{{namespace}}/{{pod}} {{rule}}",
+            Shows({"shop/web-1 out": 0.0}),
+        ),
+        "PilotfishHeadroomLow": (
+            SERVICE + " {{kind}}",
+            Shows({f"shop {story.LIMITED} requests": 1 / story.LIMIT}),
+        ),
         # All there was of it broke. The other vendors' streams ended as they should.
         "PilotfishStreamsBreak": (SERVICE, Shows({f"shop {story.BREAKS}": 1.0})),
-        "PilotfishEventLoopLate": ("{{namespace}}/{{pod}}", Shows({"shop/web-1": bucket(LAG, known_run.STOPPED_S)})),
+        "PilotfishEventLoopLate": (
+            "{{namespace}}/{{pod}}",
+            Shows({"shop/web-1": bucket(LAG, known_run.STOPPED_S)}),
+        ),
         "PilotfishRulesRefused": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishRulesSourceAway": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishPodsWithoutSidecar": ("Pods", Shows({"Pods": known_run.UNINJECTED})),
-        "PilotfishCertificateEnds": ("left", Shows({"left": Within(run.expires - run.at - 120, CERTIFICATE_S)})),
+        "PilotfishCertificateEnds": (
+            "left",
+            Shows({"left": Within(run.expires - run.at - 120, CERTIFICATE_S)}),
+        ),
         "PilotfishInjectionFails": ("failed", Shows({"failed": 1.0})),
     }

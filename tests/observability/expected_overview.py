@@ -22,27 +22,38 @@ def tokens() -> dict[str, float]:
     return {
         "input": served * story.INPUT + sum(given for given, _ in cut_off),
         "cached_input": by_a * story.CACHED,
-        "output": sum(count * each for count, each in SERVED.values()) + sum(said for _, said in cut_off),
+        "output": sum(count * each for count, each in SERVED.values())
+        + sum(said for _, said in cut_off),
     }
 
 
 def cache_hits() -> dict[str, float]:
-    """Half of each prompt at vendor a, whose only provider that answers is alpha; of what was cut off nobody knows."""
+    """Half of each prompt at vendor a, whose only provider that answers is alpha; of what was cut
+    off nobody knows.
+    """
     half = story.CACHED / story.INPUT
-    return {service: half if service.startswith("alpha/") else 0.0 for service in (*SERVED, *story.CUT_OFF)}
+    return {
+        service: half if service.startswith("alpha/") else 0.0
+        for service in (*SERVED, *story.CUT_OFF)
+    }
 
 
 def expected(run: Measured) -> dict[str, list[Shows]]:
     return {
         "Requests answered": [Shows({"answered": 1 - MISSED / sum(CODES.values())})],
-        "Error budget burn": [Shows({rule: BURNING.get(rule, 0.0) / 0.005 for rule in BY_RULE if rule != "no rule"})],
+        "Error budget burn": [
+            Shows({rule: BURNING.get(rule, 0.0) / 0.005 for rule in BY_RULE if rule != "no rule"})
+        ],
         "First tokens in time": [Shows(IN_TIME)],
-        "First token budget burn": [Shows({rule: (1 - share) / 0.05 for rule, share in IN_TIME.items()})],
+        "First token budget burn": [
+            Shows({rule: (1 - share) / 0.05 for rule, share in IN_TIME.items()})
+        ],
         "Cost per hour": [rates(COST, times=3600)],
         "Requests": [rates(BY_RULE)],
         "Answers by status": [rates(CODES)],
         "In flight": [Shows({"held": 1.0}, "zero")],
-        # 15 at once, 60 after 1.05 s, 20 after 2.75 s and 4 after 5.5 s: the 50th of them, the 95th and the 99th.
+        # 15 at once, 60 after 1.05 s, 20 after 2.75 s and 4 after 5.5 s: the 50th of them, the 95th
+        # and the 99th.
         "Time to first token": [
             Shows({"p50": bucket(FIRST_TOKEN, 1.05)}),
             Shows({"p95": bucket(FIRST_TOKEN, 2.75)}),
@@ -54,7 +65,8 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
             Shows({"p95": bucket(DURATION, 2.75 + 2 * 1.75)}),
             Shows({"p99": bucket(DURATION, 5.5 + 7 * story.GAP_S)}),
         ],
-        # 20 slow ones say 3 tokens in 3.5 s, 77 about 3 a second, and 2 have only 20 ms between tokens.
+        # 20 slow ones say 3 tokens in 3.5 s, 77 about 3 a second, and 2 have only 20 ms between
+        # tokens.
         "Output speed": [
             Shows({"p50": bucket(SPEED, 11 / (10 * story.GAP_S))}),
             Shows({"p95": bucket(SPEED, 11 / (10 * story.GAP_S))}),
@@ -62,6 +74,11 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         ],
         "Tokens": [rates(tokens())],
         "Cache hits": [Shows(cache_hits())],
-        # What the proxy takes for itself, which is its own affair; but not so much that a client would feel it.
-        "Overhead of the proxy": [Shows({"p50": Within(0, 0.01)}), Shows({"p95": Within(0, 0.1)}), Shows({"p99": Within(0, 0.25)})],
+        # What the proxy takes for itself, which is its own affair; but not so much that a client
+        # would feel it.
+        "Overhead of the proxy": [
+            Shows({"p50": Within(0, 0.01)}),
+            Shows({"p95": Within(0, 0.1)}),
+            Shows({"p99": Within(0, 0.25)}),
+        ],
     }

@@ -1,4 +1,6 @@
-"""The providers: who is out, what became of each attempt, and where the answers came from instead."""
+"""The providers: who is out, what became of each attempt, and where the answers came from
+instead.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +26,31 @@ STREAMS = {
 
 def states() -> dict[str, float]:
     """All but one serve; it was out before Prometheus looked, and is for an hour."""
-    return {f"{service} {'cooling' if service == story.COOLED else 'serving'}": 1.0 for service in SERVICES}
+    return {
+        f"{service} {'cooling' if service == story.COOLED else 'serving'}": 1.0
+        for service in SERVICES
+    }
 
 
 def first_tokens() -> dict[str, float | Within]:
-    """At once is within a second; of a few requests the slowest counts, so a busy machine may make it the next bucket."""
+    """At once is within a second; of a few requests the slowest counts, so a busy machine may make
+    it the next bucket.
+    """
     return {service: bucket(FIRST_TOKEN, first, up_to=1.0 if first < 1 else 0) if first else Within(0, 1.0) for service, (first, _) in STREAMS.items()}  # fmt: skip
 
 
 def first_bytes() -> dict[str, float | Within]:
-    """A stream's head comes at once, a whole answer's when it is complete: 1.5 s and nine times 1 ms for the one that was outdone."""
+    """A stream's head comes at once, a whole answer's when it is complete: 1.5 s and nine times 1
+    ms for the one that was outdone.
+    """
     return dict.fromkeys(SERVED, Within(0, 1.0)) | {story.OUTDONE: bucket(FIRST_TOKEN, 1.51)}
 
 
 def between_tokens() -> dict[str, float | Within]:
     """Of a few requests the slowest counts: it may lie in the next bucket but one."""
-    return {service: bucket(PER_TOKEN, gap, up_to=gap * 1.4) for service, (_, gap) in STREAMS.items()} | {
+    return {
+        service: bucket(PER_TOKEN, gap, up_to=gap * 1.4) for service, (_, gap) in STREAMS.items()
+    } | {
         story.GARBLES: Within(0.01, 0.15),
     }
 
@@ -57,10 +68,21 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
     return {
         "State": [Shows(states(), "zero")],
         # An hour from when it failed last, which was after it had failed first.
-        "Cooldown left": [Shows({story.COOLED: Within(3600 - (run.at - run.tripped), 3600)}, "zero")],
-        "Headroom": [Shows({f"{story.LIMITED} requests": (story.LIMIT - story.TIGHT) / story.LIMIT})],
-        "Why traffic is where it is": [rates({service: count for service, (count, _) in SERVED.items()})],
-        "Failed attempts": [rates({f"{service} {outcome}": count for service, (outcome, count) in FAILED.items()}, "absent")],
+        "Cooldown left": [
+            Shows({story.COOLED: Within(3600 - (run.at - run.tripped), 3600)}, "zero")
+        ],
+        "Headroom": [
+            Shows({f"{story.LIMITED} requests": (story.LIMIT - story.TIGHT) / story.LIMIT})
+        ],
+        "Why traffic is where it is": [
+            rates({service: count for service, (count, _) in SERVED.items()})
+        ],
+        "Failed attempts": [
+            rates(
+                {f"{service} {outcome}": count for service, (outcome, count) in FAILED.items()},
+                "absent",
+            )
+        ],
         "Retries, fallbacks, forced": [
             rates({"lone retries": story.LONE * story.RETRIES}),
             rates({"spare fallbacks": story.SPARE, "rescue fallbacks": story.RESCUE}),
@@ -70,14 +92,26 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         "First byte by provider": [Shows(first_bytes(), "idle")],
         "Time per output token": [Shows(between_tokens(), "idle")],
         "Tokens by request": [
-            Shows({"input": bucket(TOKENS, story.INPUT), "cached_input": bucket(TOKENS, story.CACHED), "output": bucket(TOKENS, 11)})
+            Shows(
+                {
+                    "input": bucket(TOKENS, story.INPUT),
+                    "cached_input": bucket(TOKENS, story.CACHED),
+                    "output": bucket(TOKENS, 11),
+                }
+            )
         ],
         # The client that left was the first of its kind.
-        "Errors of the GenAI conventions": [rates({"alpha server_error": story.LONE, "zeta rate_limited": 1, "epsilon client_gone": 0})],
+        "Errors of the GenAI conventions": [
+            rates(
+                {"alpha server_error": story.LONE, "zeta rate_limited": 1, "epsilon client_gone": 0}
+            )
+        ],
         "Races": [rates(races())],
         "Hedges": [rates({"hedge won": story.HEDGE, "hedge lost": 0}, "absent")],
         "Broken streams": [rates({f"{story.BREAKS} broken": story.RESCUE})],
-        "Rescues": [rates({"rescue restart rescued": story.RESCUE, "rescue restart failed": 0}, "absent")],
+        "Rescues": [
+            rates({"rescue restart rescued": story.RESCUE, "rescue restart failed": 0}, "absent")
+        ],
         "Wasted tokens": [rates(story.WASTED)],
         "Usage that is estimated": [rates({story.BREAKS: story.RESCUE, story.LEFT: 1})],
         "Unreadable events": [rates({story.GARBLES: story.GARBLED})],

@@ -1,7 +1,9 @@
-"""Lets the story happen: two proxies, an injector and four vendors, and a real Prometheus that looks at them four times a second.
+"""Lets the story happen: two proxies, an injector and four vendors, and a real Prometheus that
+looks at them four times a second.
 
-The first request of some kinds comes before Prometheus looks for the first time: what makes its series when it happens (a status that is
-rare, a field that is dropped) is no increase the first time. All that counts happens after it.
+The first request of some kinds comes before Prometheus looks for the first time: what makes its
+series when it happens (a status that is rare, a field that is dropped) is no increase the first
+time. All that counts happens after it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from pilotfish import __version__
 from pilotfish.simulated import Fault, SimulatedVendor
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.exposition import TEXT_TYPE, exposition
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 MAPS = "/api/v1/namespaces/bank/configmaps"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -41,7 +43,9 @@ WEB_1, WEB_2 = '{namespace="shop",pod="web-1"}', '{namespace="bank",pod="web-2"}
 
 @dataclass
 class Measured:
-    """What the test itself saw of the run: bounds for what the story leaves open. Times are Unix times."""
+    """What the test itself saw of the run: bounds for what the story leaves open. Times are Unix
+    times.
+    """
 
     at: float = 0.0  # of the last scrape of web-1: where all questions are asked
     began: float = 0.0
@@ -49,7 +53,8 @@ class Measured:
     edited: tuple[float, float] = (0.0, 0.0)  # the rules of web-1 changed in between
     expires: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
-    # By pod, as the kernel told before Prometheus looked for the first time, after it, before it looked for the last time, and after it.
+    # By pod, as the kernel told before Prometheus looked for the first time, after it, before it
+    # looked for the last time, and after it.
     resident: dict[str, list[float]] = field(default_factory=dict)  # bytes
     cpu_s: dict[str, list[float]] = field(default_factory=dict)
     open_files: dict[str, list[float]] = field(default_factory=dict)
@@ -58,11 +63,28 @@ class Measured:
 class Known:
     """The run while it goes on."""
 
-    def __init__(self, vendors: dict[str, SimulatedVendor], web_1: Process, web_2: Process, api: FakeApi, rules: Path) -> None:
-        self.vendors, self.web_1, self.web_2, self.api, self.rules = vendors, web_1, web_2, api, rules
-        self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=100))
-        self.meters = injector_meters()
-        self.measured = Measured(began=time.time(), expires=self.meters[s.CERTIFICATE_EXPIRY].number().value)
+    def __init__(
+        self,
+        vendors: dict[str, SimulatedVendor],
+        web_1: Process,
+        web_2: Process,
+        api: FakeApi,
+        rules: Path,
+    ) -> None:
+        self.vendors, self.web_1, self.web_2, self.api, self.rules = (
+            vendors,
+            web_1,
+            web_2,
+            api,
+            rules,
+        )
+        self.http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=100)
+        )
+        self.registry = injector_meters()
+        self.measured = Measured(
+            began=time.time(), expires=self.registry[s.CERTIFICATE_EXPIRY].number().value
+        )
         self.held: asyncio.Task[Any] | None = None
 
     @property
@@ -70,9 +92,14 @@ class Known:
         return {name: vendor.base for name, vendor in self.vendors.items()}
 
     async def ask(self, rule: str, *, stream: bool = False, **more: object) -> int:
-        headers = {"content-type": "application/json", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+        headers = {
+            "content-type": "application/json",
+            "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
+        }
         data = story.body(rule, stream=stream, **more)
-        async with self.http.post(f"{self.web_1.base}/v1/chat/completions", data=data, headers=headers) as answer:
+        async with self.http.post(
+            f"{self.web_1.base}/v1/chat/completions", data=data, headers=headers
+        ) as answer:
             await answer.read()
             return answer.status
 
@@ -86,27 +113,44 @@ class Known:
     async def before(self) -> None:
         """What is not to be seen as an increase."""
         self.measured.tripped = time.time()
-        assert [await self.ask(rule) for rule in ("out", "lone", "nobody", "quick")] == [429, 500, 404, 200]
+        assert [await self.ask(rule) for rule in ("out", "lone", "nobody", "quick")] == [
+            429,
+            500,
+            404,
+            200,
+        ]
         assert await self.ask("fields", logit_bias={"1": 2}) == 200
 
     async def traffic(self) -> None:
-        at_once = [self.ask(rule, stream=True) for rule, count in story.STREAMED.items() for _ in range(count)]
+        at_once = [
+            self.ask(rule, stream=True)
+            for rule, count in story.STREAMED.items()
+            for _ in range(count)
+        ]
         at_once += [self.ask("best") for _ in range(story.BEST)]
         at_once += [self.ask("fields", logit_bias={"1": 2}) for _ in range(story.FIELDS)]
         assert set(await asyncio.gather(*at_once)) == {200}
         assert {await self.ask("tight") for _ in range(story.TIGHT)} == {200}
         assert {await self.ask("lone") for _ in range(story.LONE)} == {500}
         assert {await self.ask("nobody") for _ in range(story.UNKNOWN)} == {404}
-        assert await self.ask("out") == 429  # cooling, and the only one there is: asked all the same
-        self.meters[s.INJECTIONS].number("injected", "native").inc(INJECTED)
-        self.meters[s.INJECTIONS].number("failed", "internal").inc()
+        assert (
+            await self.ask("out") == 429
+        )  # cooling, and the only one there is: asked all the same
+        self.registry[s.INJECTIONS].number("injected", "native").inc(INJECTED)
+        self.registry[s.INJECTIONS].number("failed", "internal").inc()
 
     async def one_leaves_and_one_stays(self, gate: asyncio.Event) -> None:
-        """The vendor holds both answers in their middle. Half of 20 words is read before the client leaves."""
+        """The vendor holds both answers in their middle. Half of 20 words is read before the client
+        leaves.
+        """
         self.vendors["d"].always(Fault.hold(gate, percent=50))
         async with aiohttp.ClientSession() as http:
             data = story.body("gone", stream=True)
-            answer = await http.post(f"{self.web_1.base}/v1/chat/completions", data=data, headers={"content-type": "application/json"})
+            answer = await http.post(
+                f"{self.web_1.base}/v1/chat/completions",
+                data=data,
+                headers={"content-type": "application/json"},
+            )
             said = b""
             while b"and " not in said:
                 said += await answer.content.readany()
@@ -116,7 +160,9 @@ class Known:
         await self.vendors["d"].until_requests(2)
 
     async def edits(self) -> None:
-        """Of web-1 one that is good. Of web-2 its watch breaks, an edit has two problems, and then the API server is away."""
+        """Of web-1 one that is good. Of web-2 its watch breaks, an edit has two problems, and then
+        the API server is away.
+        """
         old, before = (await self.status(self.web_1))["version"], time.time()
         self.rules.write_text(story.rules(self.bases, "answers within seconds"))
 
@@ -128,7 +174,11 @@ class Known:
         self.api.send(BREAK)
         await self.api.until(lambda: not self.api.watching.is_set())
         await self.api.watching.wait()
-        self.api.put(MAPS, "rules", data={"rules.yaml": story.idle_rules(self.bases)[:-1] + ', "wheels": 4, "doors": 2}'})
+        self.api.put(
+            MAPS,
+            "rules",
+            data={"rules.yaml": story.idle_rules(self.bases)[:-1] + ', "wheels": 4, "doors": 2}'},
+        )
 
         async def refused() -> bool:
             return len((await self.status(self.web_2))["problems"]) == PROBLEMS
@@ -140,7 +190,9 @@ class Known:
             self.measured.versions[pod] = (await self.status(proxy))["version"]
 
     async def the_machine_is_busy(self) -> None:
-        """A process that is stopped is one whose timers are late: web-1 measures one of them each time."""
+        """A process that is stopped is one whose timers are late: web-1 measures one of them each
+        time.
+        """
         for _ in range(STOPS):
             self.web_1.child.send_signal(signal.SIGSTOP)
             end = time.monotonic() + STOPPED_S
@@ -156,25 +208,33 @@ class Known:
         for pod, proxy in (("web-1", self.web_1), ("web-2", self.web_2)):
             process = Path(f"/proc/{proxy.child.pid}")
             fields = (process / "stat").read_text().rpartition(")")[2].split()
-            self.measured.resident.setdefault(pod, []).append(int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
-            self.measured.cpu_s.setdefault(pod, []).append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
-            self.measured.open_files.setdefault(pod, []).append(len(list((process / "fd").iterdir())))
+            self.measured.resident.setdefault(pod, []).append(
+                int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            )
+            self.measured.cpu_s.setdefault(pod, []).append(
+                (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            )
+            self.measured.open_files.setdefault(pod, []).append(
+                len(list((process / "fd").iterdir()))
+            )
 
 
-def injector_meters() -> Meters:
+def injector_meters() -> Registry:
     """As an injector's: all that it counts is there from its start."""
-    meters = Meters((*s.INJECTOR_ONLY, s.BUILD_INFO))
-    meters[s.BUILD_INFO].number(__version__).set(1)
+    registry = Registry((*s.INJECTOR_ONLY, s.BUILD_INFO))
+    registry[s.BUILD_INFO].number(__version__).set(1)
     for result, reason in (("injected", "native"), ("failed", "internal")):
-        meters[s.INJECTIONS].number(result, reason)
-    meters[s.UNINJECTED].number().set(UNINJECTED)
-    meters[s.CERTIFICATE_EXPIRY].number().set(time.time() + CERTIFICATE_S)
-    return meters
+        registry[s.INJECTIONS].number(result, reason)
+    registry[s.UNINJECTED].number().set(UNINJECTED)
+    registry[s.CERTIFICATE_EXPIRY].number().set(time.time() + CERTIFICATE_S)
+    return registry
 
 
-def exporter(meters: Meters) -> web.Application:
+def exporter(registry: Registry) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body="".join(exposition(meters)).encode(), headers={"content-type": TEXT_TYPE})
+        return web.Response(
+            body="".join(exposition(registry)).encode(), headers={"content-type": TEXT_TYPE}
+        )
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)
@@ -183,10 +243,15 @@ def exporter(meters: Meters) -> web.Application:
 
 @asynccontextmanager
 async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prometheus, Measured]]:
-    """The story is over but for the request that is held, and Prometheus has seen all of it. `rules`: files of recording rules and alerts."""
+    """The story is over but for the request that is held, and Prometheus has seen all of it.
+    `rules`: files of recording rules and alerts.
+    """
     gate = asyncio.Event()
     async with AsyncExitStack() as stack:
-        vendors = {name: await stack.enter_async_context(vendor) for name, vendor in story.vendors().items()}
+        vendors = {
+            name: await stack.enter_async_context(vendor)
+            for name, vendor in story.vendors().items()
+        }
         bases = {name: vendor.base for name, vendor in vendors.items()}
         api = await stack.enter_async_context(fake_api())
         api.put(MAPS, "rules", data={"rules.yaml": story.idle_rules(bases)})
@@ -194,10 +259,12 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         quiet = {"PILOTFISH_ACCESS_LOG_SAMPLE": "0"}
         web_1 = await stack.enter_async_context(process(folder, story.rules(bases), **quiet))
         cluster = {"KUBECONFIG": api.write_kubeconfig(folder), "PILOTFISH_NAMESPACE": "bank"}
-        web_2 = await stack.enter_async_context(launched("--configmaps", "bank/rules", **cluster, **quiet))
+        web_2 = await stack.enter_async_context(
+            launched("--configmaps", "bank/rules", **cluster, **quiet)
+        )
         known = Known(vendors, web_1, web_2, api, folder / "rules.yaml")
         stack.push_async_callback(known.http.close)
-        injector = await stack.enter_async_context(TestServer(exporter(known.meters)))
+        injector = await stack.enter_async_context(TestServer(exporter(known.registry)))
         await api.watching.wait()
         await known.before()
         targets = {
@@ -206,7 +273,9 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
             f"127.0.0.1:{injector.port}": {"namespace": "pilotfish", "pod": "injector-1"},
         }
         known.look()
-        prometheus = await stack.enter_async_context(scraping(folder / "prometheus", targets, rules))
+        prometheus = await stack.enter_async_context(
+            scraping(folder / "prometheus", targets, rules)
+        )
         await prometheus.until("count(pilotfish_build_info)", 3)
         known.look()
         await known.traffic()
@@ -215,7 +284,9 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         await known.the_machine_is_busy()
         await all_of_it_is_seen(prometheus)
         known.look()
-        await prometheus.until(f"timestamp(pilotfish_build_info{WEB_1})", time.time(), at_least=True)
+        await prometheus.until(
+            f"timestamp(pilotfish_build_info{WEB_1})", time.time(), at_least=True
+        )
         known.measured.at = await prometheus.number(f"timestamp(pilotfish_build_info{WEB_1})")
         known.look()
         try:

@@ -38,7 +38,9 @@ class Prometheus:
         async with self._http.get(f"{self._base}/api/v1/query_exemplars", params=params) as answer:
             return (await answer.json())["data"]
 
-    async def until(self, expr: str, value: float, timeout_s: float = 60.0, *, at_least: bool = False) -> None:
+    async def until(
+        self, expr: str, value: float, timeout_s: float = 60.0, *, at_least: bool = False
+    ) -> None:
         """Waits until a query has this value: what was counted has been scraped."""
         found: Any = None
         try:
@@ -61,14 +63,27 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def scraping(folder: Path, targets: dict[str, dict[str, str]], rules: list[Path]) -> AsyncIterator[Prometheus]:
+async def scraping(
+    folder: Path, targets: dict[str, dict[str, str]], rules: list[Path]
+) -> AsyncIterator[Prometheus]:
     """`targets`: HOST:PORT with its labels. Scraped four times a second."""
     program = shutil.which("prometheus")
     assert program is not None, "no prometheus in PATH: apt-get install prometheus"
     config = folder / "prometheus.yml"
     statics = [{"targets": [target], "labels": labels} for target, labels in targets.items()]
-    scrapes = [{"job_name": "pilotfish", "scrape_interval": "250ms", "scrape_timeout": "250ms", "static_configs": statics}]
-    settings = {"global": {"evaluation_interval": "1s"}, "rule_files": list(map(str, rules)), "scrape_configs": scrapes}
+    scrapes = [
+        {
+            "job_name": "pilotfish",
+            "scrape_interval": "250ms",
+            "scrape_timeout": "250ms",
+            "static_configs": statics,
+        }
+    ]
+    settings = {
+        "global": {"evaluation_interval": "1s"},
+        "rule_files": list(map(str, rules)),
+        "scrape_configs": scrapes,
+    }
     config.write_text(yaml.safe_dump(settings))
     port = free_port()
     log = (folder / "log").open("w")

@@ -19,10 +19,17 @@ def promtool(*words: str) -> tuple[int, str]:
 
 def alerts(path: Path) -> dict[str, dict[str, Any]]:
     """Each alert of a rules file by its name."""
-    return {r["alert"]: r for g in yaml.safe_load(path.read_text())["groups"] for r in g["rules"] if "alert" in r}
+    return {
+        r["alert"]: r
+        for g in yaml.safe_load(path.read_text())["groups"]
+        for r in g["rules"]
+        if "alert" in r
+    }
 
 
-def story(alert: str, minutes: int, series: dict[str, str], told: list[dict[str, Any]]) -> dict[str, Any]:
+def story(
+    alert: str, minutes: int, series: dict[str, str], told: list[dict[str, Any]]
+) -> dict[str, Any]:
     """A test as promtool wants it; `told`: labels and annotations of those that fire."""
     return {
         "interval": "1m",
@@ -32,10 +39,17 @@ def story(alert: str, minutes: int, series: dict[str, str], told: list[dict[str,
 
 
 def told_by(rule: dict[str, Any], labels: dict[str, str], summary: str) -> list[dict[str, Any]]:
-    return [{"exp_labels": {**labels, **rule["labels"]}, "exp_annotations": {**rule["annotations"], "summary": summary}}]
+    return [
+        {
+            "exp_labels": {**labels, **rule["labels"]},
+            "exp_annotations": {**rule["annotations"], "summary": summary},
+        }
+    ]
 
 
 def rule_tests(folder: Path, rules: Path, tests: list[dict[str, Any]]) -> tuple[int, str]:
     path = folder / "tests.yaml"
-    path.write_text(yaml.safe_dump({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}))
+    path.write_text(
+        yaml.safe_dump({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests})
+    )
     return promtool("test", "rules", str(path))

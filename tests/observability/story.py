@@ -1,7 +1,9 @@
-"""What happens in the known run: who serves what, how fast, what fails, what it costs. Every expectation follows from here.
+"""What happens in the known run: who serves what, how fast, what fails, what it costs. Every
+expectation follows from here.
 
-Each rule has one thing to tell and is named for it; a client asks for it by that name. Delays lie in the middle of wide buckets, since the
-machine may be busy: 1.05 s to the first token may become 2.5 s and is still in the same one.
+Each rule has one thing to tell and is named for it; a client asks for it by that name. Delays lie
+in the middle of wide buckets, since the machine may be busy: 1.05 s to the first token may become
+2.5 s and is still in the same one.
 """
 
 from __future__ import annotations
@@ -16,11 +18,36 @@ WORDS = 8  # of an answer, where a model's name says nothing else
 LIMIT = 20  # requests that vendor c allows
 
 PROMPT = "hello there, how are you?"
-INPUT, CACHED = len(PROMPT) // 4, int(len(PROMPT) // 4 * CACHED_RATIO)  # tokens of it, as the simulated vendors count
+INPUT, CACHED = (
+    len(PROMPT) // 4,
+    int(len(PROMPT) // 4 * CACHED_RATIO),
+)  # tokens of it, as the simulated vendors count
 
 # Rule -> (how many requests, of them streamed). One at a time only where the order matters.
-QUICK, SLOW, LATE, SPARE, LONE, TIGHT, RACE, BEST, HEDGE, RESCUE, FIELDS, GARBLED = 60, 20, 8, 4, 5, 19, 2, 2, 2, 1, 3, 2
-STREAMED = {"quick": QUICK, "slow": SLOW, "late": LATE, "spare": SPARE, "race": RACE, "hedge": HEDGE, "rescue": RESCUE, "garbled": GARBLED}
+QUICK, SLOW, LATE, SPARE, LONE, TIGHT, RACE, BEST, HEDGE, RESCUE, FIELDS, GARBLED = (
+    60,
+    20,
+    8,
+    4,
+    5,
+    19,
+    2,
+    2,
+    2,
+    1,
+    3,
+    2,
+)
+STREAMED = {
+    "quick": QUICK,
+    "slow": SLOW,
+    "late": LATE,
+    "spare": SPARE,
+    "race": RACE,
+    "hedge": HEDGE,
+    "rescue": RESCUE,
+    "garbled": GARBLED,
+}
 WHOLE = {"lone": LONE, "best": BEST, "fields": FIELDS, "out": 1}
 UNKNOWN = 3  # requests for a model that no rule knows
 
@@ -29,7 +56,12 @@ QUICKLY = "alpha/sim-n11-ttft-1050ms"
 SLOWLY = "beta/sim-n3-ttft-2750ms-gap-1750ms"
 EVERY_OTHER_LATE = "beta/sim-every2-ttft-5500ms"
 GARBLES = "alpha/sim-malformed-gap-20ms"
-FAILS, OVERLOADED, COOLED, BREAKS = "alpha/sim-500", "alpha/sim-503", "zeta/sim-429", "beta/sim-cut50"
+FAILS, OVERLOADED, COOLED, BREAKS = (
+    "alpha/sim-500",
+    "alpha/sim-503",
+    "zeta/sim-429",
+    "beta/sim-cut50",
+)
 INSTEAD = "beta/sim-n5"
 WINS, LOSES = "alpha/sim-n6", "beta/sim-n6-ttft-60s"
 BETTER, OUTDONE = "alpha/sim-n9-gap-1ms", "beta/sim-n10-gap-1ms-ttft-1500ms"
@@ -63,12 +95,21 @@ FAILED = {
     COOLED: ("rate_limited", 1),
     BREAKS: ("broken_stream", RESCUE),
 }
-# What clients got: statuses of all requests but the one that is held. The one that left had its 200 already.
-CODES = {"200": sum(STREAMED.values()) + BEST + FIELDS + TIGHT + 1, "500": LONE, "429": 1, "404": UNKNOWN}
+# What clients got: statuses of all requests but the one that is held. The one that left had its 200
+# already.
+CODES = {
+    "200": sum(STREAMED.values()) + BEST + FIELDS + TIGHT + 1,
+    "500": LONE,
+    "429": 1,
+    "404": UNKNOWN,
+}
 BY_RULE = {**STREAMED, **WHOLE, "tight": TIGHT, "gone": 1, "no rule": UNKNOWN}
 
 # US dollars a million tokens; what has no price costs nothing.
-PRICES = {QUICKLY: {"input": 100, "cached_input": 50, "output": 1000}, SLOWLY: {"input": 0, "output": 10000}}
+PRICES = {
+    QUICKLY: {"input": 100, "cached_input": 50, "output": 1000},
+    SLOWLY: {"input": 0, "output": 10000},
+}
 COST = {
     QUICKLY: QUICK * ((INPUT - CACHED) * 100 + CACHED * 50 + 11 * 1000) / 1e6,
     SLOWLY: SLOW * 3 * 10000 / 1e6,
@@ -77,18 +118,24 @@ COST = {
 
 def body(rule: str, *, stream: bool, **more: object) -> bytes:
     """What a client sends."""
-    return orjson.dumps({"model": rule, "stream": stream, "messages": [{"role": "user", "content": PROMPT}], **more})
+    return orjson.dumps(
+        {"model": rule, "stream": stream, "messages": [{"role": "user", "content": PROMPT}], **more}
+    )
 
 
 def half_said(words: int) -> int:
-    """Tokens that the proxy counts for an answer that ended after half of its words: it takes four characters for one."""
+    """Tokens that the proxy counts for an answer that ended after half of its words: it takes four
+    characters for one.
+    """
     from pilotfish.simulated.answer import words as spoken
 
     return -(-len("".join(spoken(words)[: words // 2])) // 4)
 
 
 def guessed(rule: str) -> int:
-    """Tokens that the proxy takes a streamed request for, if the vendor never says: four bytes for one."""
+    """Tokens that the proxy takes a streamed request for, if the vendor never says: four bytes for
+    one.
+    """
     return len(body(rule, stream=True)) // 4 + 1
 
 
@@ -101,7 +148,9 @@ def vendors() -> dict[str, SimulatedVendor]:
     return {
         "a": SimulatedVendor(name="a", profile=Profile(gap_s=GAP_S, cached_ratio=CACHED_RATIO)),
         "b": SimulatedVendor(name="b", profile=Profile(gap_s=GAP_S)),
-        "c": SimulatedVendor(name="c", profile=Profile(rate_limit=RateLimit(requests=LIMIT, window_s=3600))),
+        "c": SimulatedVendor(
+            name="c", profile=Profile(rate_limit=RateLimit(requests=LIMIT, window_s=3600))
+        ),
         "d": SimulatedVendor(name="d"),
     }
 
@@ -110,7 +159,9 @@ PROVIDERS = {"alpha": ("openai", "a"), "beta": ("openai", "b"), "gamma": ("anthr
 
 
 def rules(bases: dict[str, str], description: str = "") -> str:
-    """The rules file, as JSON, which is YAML; a cooled service stays out for an hour, and few errors do not cool one."""
+    """The rules file, as JSON, which is YAML; a cooled service stays out for an hour, and few
+    errors do not cool one.
+    """
     documents = [
         rule("quick", QUICKLY, description=description),
         rule("slow", SLOWLY),
@@ -124,7 +175,13 @@ def rules(bases: dict[str, str], description: str = "") -> str:
         rule("held", HELD),
         rule("spare", OVERLOADED, INSTEAD),
         rule("race", WINS, LOSES, tiers=False, race={"strategy": "first_wins", "max_parallel": 2}),
-        rule("best", BETTER, OUTDONE, tiers=False, race={"strategy": "quality", "max_parallel": 2, "timeout_ms": 60000}),
+        rule(
+            "best",
+            BETTER,
+            OUTDONE,
+            tiers=False,
+            race={"strategy": "quality", "max_parallel": 2, "timeout_ms": 60000},
+        ),
         rule("hedge", HANGS, HEDGED, hedge={"after": 50, "min_ms": 50, "budget_percent": 100}),
         rule("rescue", BREAKS, RESCUES, on_stream_break="restart", buffer=True),
     ]
@@ -136,7 +193,10 @@ def idle_rules(bases: dict[str, str]) -> str:
 
 
 def common(bases: dict[str, str]) -> dict[str, object]:
-    made = {name: {"kind": kind, "api_base": bases[vendor], "no_key_required": True} for name, (kind, vendor) in PROVIDERS.items()}
+    made = {
+        name: {"kind": kind, "api_base": bases[vendor], "no_key_required": True}
+        for name, (kind, vendor) in PROVIDERS.items()
+    }
     defaults = {
         "timeouts": {"first_token_s": 300, "idle_s": 300},
         "retries": {"max_retries": 0},

@@ -1,4 +1,6 @@
-"""What the access log leaves out: most of what went well, if asked to, and every secret and word of a client, always."""
+"""What the access log leaves out: most of what went well, if asked to, and every secret and word of
+a client, always.
+"""
 
 from types import SimpleNamespace
 
@@ -60,7 +62,9 @@ def test_a_failure_after_the_status_was_sent_is_always_logged(logged):
     assert logged(0.0, [run()] * 3, broken) == 3
 
 
-async def test_no_key_and_no_word_of_a_client_is_in_the_log_or_on_the_admin_port(tmp_path, monkeypatch):
+async def test_no_key_and_no_word_of_a_client_is_in_the_log_or_on_the_admin_port(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("SEE_VENDOR_KEY", PROVIDER_KEY)
     async with SimulatedVendor(key=PROVIDER_KEY) as vendor:
         rules = f"""
@@ -69,9 +73,17 @@ rules: [{{name: chat, request_model: gpt, services: [{{provider: sim, model: sim
 """
         async with proxied(tmp_path, rules) as proxy:
             body = {"model": "gpt", "messages": [{"role": "user", "content": WORDS}]}
-            assert (await proxy.post("/v1/chat/completions", body, {"authorization": f"Bearer {CLIENT_KEY}"})).status == 200
+            assert (
+                await proxy.post(
+                    "/v1/chat/completions", body, {"authorization": f"Bearer {CLIENT_KEY}"}
+                )
+            ).status == 200
             vendor.script(Fault.status(401))
-            await proxy.post("/v1/chat/completions", body, {"authorization": f"Bearer {CLIENT_KEY}", "x-api-key": CLIENT_KEY})
+            await proxy.post(
+                "/v1/chat/completions",
+                body,
+                {"authorization": f"Bearer {CLIENT_KEY}", "x-api-key": CLIENT_KEY},
+            )
             assert len(proxy.log) + len(proxy.app.log._lines) == 2
             proxy.record()
             shown = str(proxy.log)

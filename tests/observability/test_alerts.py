@@ -1,4 +1,6 @@
-"""Every alert by promtool: it fires when it should and is quiet when it should not. Series start at minute 0, one sample a minute."""
+"""Every alert by promtool: it fires when it should and is quiet when it should not. Series start at
+minute 0, one sample a minute.
+"""
 
 from pathlib import Path
 
@@ -27,11 +29,17 @@ def unruled(good, refused):
 
 def first_tokens(in_time, late):
     name = "gen_ai_server_time_to_first_token_seconds"
-    return {f'{name}_bucket{{{FIRST},le="5.0"}}': f"0+{in_time}x{HOURS}", f"{name}_count{{{FIRST}}}": f"0+{in_time + late}x{HOURS}"}
+    return {
+        f'{name}_bucket{{{FIRST},le="5.0"}}': f"0+{in_time}x{HOURS}",
+        f"{name}_count{{{FIRST}}}": f"0+{in_time + late}x{HOURS}",
+    }
 
 
 def states(service, spare):
-    asked = {f'pilotfish_attempts_total{{{at},rule="chat",outcome="served"}}': "0x60" for at in (SERVICE, SPARE)}
+    asked = {
+        f'pilotfish_attempts_total{{{at},rule="chat",outcome="served"}}': "0x60"
+        for at in (SERVICE, SPARE)
+    }
     return {f'pilotfish_service_state{{{SERVICE},state="serving"}}': service, f'pilotfish_service_state{{{SPARE},state="serving"}}': spare, **asked}  # fmt: skip
 
 
@@ -53,7 +61,11 @@ def breaks(broken):
 
 def lag(in_time, late):
     at = 'pilotfish_event_loop_lag_seconds_bucket{namespace="shop",pod="web-1",le='
-    return {f'{at}"0.1"}}': f"0+{in_time}x60", f'{at}"0.25"}}': f"0+{in_time + late}x60", f'{at}"+Inf"}}': f"0+{in_time + late}x60"}
+    return {
+        f'{at}"0.1"}}': f"0+{in_time}x60",
+        f'{at}"0.25"}}': f"0+{in_time + late}x60",
+        f'{at}"+Inf"}}': f"0+{in_time + late}x60",
+    }
 
 
 def gauge(name, values):
@@ -78,7 +90,8 @@ FIRING = [
     ("PilotfishAllServicesCooling", 10, states("0x60", "0x60"), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
     ("PilotfishHeadroomLow", 20, headroom(50), {**GPT, "kind": "tokens"}, "openai/gpt has 5% of its tokens left"),
     ("PilotfishStreamsBreak", 30, breaks(10), GPT, "10% of the answers of openai/gpt break off"),
-    # All of the late tenth lies in (0.1, 0.25]: the 99th percentile is nine tenths of the way through that bucket.
+    # All of the late tenth lies in (0.1, 0.25]: the 99th percentile is nine tenths of the way
+    # through that bucket.
     ("PilotfishEventLoopLate", 30, lag(90, 10), PROXY, "the proxy in shop/web-1 is 235ms late: it is short of CPU"),
     ("PilotfishRulesRefused", 10, gauge("pilotfish_config_last_reload_successful", "0x20"), AT, "Proxies in shop refuse their newest rules and run on the ones before"),
     ("PilotfishRulesSourceAway", 20, gauge("pilotfish_config_source_connected", "0x30"), AT, "Proxies in shop cannot read their rules; edits do not arrive"),
@@ -89,7 +102,11 @@ FIRING = [
 ]  # fmt: skip
 QUIET = [
     ("PilotfishRequestsFail", 90, requests(97, 3)),
-    ("PilotfishRequestsFail", 90, {f'pilotfish_requests_total{{{BY_RULE},code="499"}}': "0+50x90", **requests(100, 0)}),
+    (
+        "PilotfishRequestsFail",
+        90,
+        {f'pilotfish_requests_total{{{BY_RULE},code="499"}}': "0+50x90", **requests(100, 0)},
+    ),
     ("PilotfishRequestsFail", 90, requests(0, 0)),
     ("PilotfishRequestsFail", 90, unruled(100, 1)),
     ("PilotfishRequestsFailSlowly", 400, requests(999, 4)),
@@ -111,7 +128,9 @@ QUIET = [
 
 def test_every_alert_fires_when_it_should_and_names_whom_and_how_much(tmp_path):
     rules = alerts(RULES)
-    code, said = rule_tests(tmp_path, RULES, [story(*case[:3], told_by(rules[case[0]], *case[3:])) for case in FIRING])
+    code, said = rule_tests(
+        tmp_path, RULES, [story(*case[:3], told_by(rules[case[0]], *case[3:])) for case in FIRING]
+    )
     assert code == 0, said
 
 

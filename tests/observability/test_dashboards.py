@@ -1,4 +1,6 @@
-"""The dashboards and the rules on the known run, asked of a real Prometheus: every query shows what the story says, and nothing else."""
+"""The dashboards and the rules on the known run, asked of a real Prometheus: every query shows what
+the story says, and nothing else.
+"""
 
 import asyncio
 import json
@@ -23,10 +25,20 @@ CHARTS = ROOT / "charts"
 FOLDER = CHARTS / "pilotfish" / "dashboards"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 BOARDS = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in NAMES}
-RULES = [rule for group in yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text())["groups"] for rule in group["rules"]]
-EXPECTED = {"overview": expected_overview.expected, "providers": expected_providers.expected, "fleet": expected_fleet.expected}
+RULES = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
+EXPECTED = {
+    "overview": expected_overview.expected,
+    "providers": expected_providers.expected,
+    "fleet": expected_fleet.expected,
+}
 TARGETS = [
-    (name, panel["title"], i) for name in NAMES for i, panel in ((i, p) for p in BOARDS[name]["panels"] for i in range(len(p["targets"])))
+    (name, panel["title"], i)
+    for name in NAMES
+    for i, panel in ((i, p) for p in BOARDS[name]["panels"] for i in range(len(p["targets"])))
 ]
 
 
@@ -40,15 +52,24 @@ class Answers:
 
 
 def queries(name):
-    """(title, number, query as Grafana would send it with everything selected, legend) of each target."""
+    """(title, number, query as Grafana would send it with everything selected, legend) of each
+    target.
+    """
     board = BOARDS[name]
-    constants = {v["name"]: v["query"] for v in board["templating"]["list"] if v["type"] == "constant"}
+    constants = {
+        v["name"]: v["query"] for v in board["templating"]["list"] if v["type"] == "constant"
+    }
     for panel in board["panels"]:
         for i, target in enumerate(panel["targets"]):
             expr = target["expr"].replace("$__rate_interval", f"{WINDOW_S}s")
-            for variable, value in {**constants, **dict.fromkeys(("namespace", "rule", "provider", "model"), ".*")}.items():
+            for variable, value in {
+                **constants,
+                **dict.fromkeys(("namespace", "rule", "provider", "model"), ".*"),
+            }.items():
                 expr = re.sub(rf"\${variable}\b", value, expr)
-            assert "$" not in expr, f"{panel['title']}: a variable that the dashboard has not: {expr}"
+            assert "$" not in expr, (
+                f"{panel['title']}: a variable that the dashboard has not: {expr}"
+            )
             yield panel["title"], i, expr, target["legendFormat"]
 
 
@@ -62,7 +83,11 @@ async def asked(folder: Path) -> Answers:
     often = folder / "alerts.yaml"
     often.write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": RULES}]}))
     async with known_run(folder, [often]) as (prometheus, measured):
-        to = {expr: await prometheus.query(expr, measured.at) for name in NAMES for _, _, expr, _ in queries(name)}
+        to = {
+            expr: await prometheus.query(expr, measured.at)
+            for name in NAMES
+            for _, _, expr, _ in queries(name)
+        }
         for rule in RULES:
             if "record" in rule:
                 await recorded(prometheus, rule["record"], measured.at + 1)
@@ -70,7 +95,11 @@ async def asked(folder: Path) -> Answers:
         for rule in RULES:
             if "alert" in rule:
                 to[rule["alert"]] = await prometheus.query(rule["expr"])
-        return Answers(measured, to, await prometheus.exemplars("gen_ai_server_time_to_first_token_seconds_bucket"))
+        return Answers(
+            measured,
+            to,
+            await prometheus.exemplars("gen_ai_server_time_to_first_token_seconds_bucket"),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +110,12 @@ def answers(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_panel_says_what_it_is_to_show(name):
     """A panel that is added without an expectation is one that nobody has looked at."""
-    expected = EXPECTED[name](Measured(versions={"web-1": "a", "web-2": "b"}, **dict.fromkeys(("resident", "cpu_s", "open_files"), LOOKS)))
+    expected = EXPECTED[name](
+        Measured(
+            versions={"web-1": "a", "web-2": "b"},
+            **dict.fromkeys(("resident", "cpu_s", "open_files"), LOOKS),
+        )
+    )
     assert {title: len(targets) for title, targets in expected.items()} == {
         panel["title"]: len(panel["targets"]) for panel in BOARDS[name]["panels"]
     }
@@ -90,10 +124,16 @@ def test_every_panel_says_what_it_is_to_show(name):
 LOOKS = {"web-1": [1.0, 1.0, 1.0, 1.0], "web-2": [1.0, 1.0, 1.0, 1.0]}
 
 
-@pytest.mark.parametrize(("name", "title", "number"), TARGETS, ids=[f"{name}: {title} {i}" for name, title, i in TARGETS])
+@pytest.mark.parametrize(
+    ("name", "title", "number"), TARGETS, ids=[f"{name}: {title} {i}" for name, title, i in TARGETS]
+)
 def test_every_query_shows_what_is_known_of_the_run(answers, name, title, number):
-    expr, legend = next((expr, legend) for found, i, expr, legend in queries(name) if (found, i) == (title, number))
-    assert differences(EXPECTED[name](answers.measured)[title][number], legend, answers.to[expr]) == []
+    expr, legend = next(
+        (expr, legend) for found, i, expr, legend in queries(name) if (found, i) == (title, number)
+    )
+    assert (
+        differences(EXPECTED[name](answers.measured)[title][number], legend, answers.to[expr]) == []
+    )
 
 
 @pytest.mark.parametrize("name", [rule["record"] for rule in RULES if "record" in rule])
@@ -110,12 +150,16 @@ def test_every_alert_names_those_who_are_to_blame_for_the_run_and_nobody_else(an
 
 
 def test_a_measurement_leads_to_its_trace(answers):
-    assert {e["labels"]["trace_id"] for series in answers.exemplars for e in series["exemplars"]} == {TRACE}
+    assert {
+        e["labels"]["trace_id"] for series in answers.exemplars for e in series["exemplars"]
+    } == {TRACE}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_grafana_knows_every_field_of_a_dashboard(name):
-    """Read by the types that Grafana publishes and written again, nothing is missing. Only .ci/observability installs these."""
+    """Read by the types that Grafana publishes and written again, nothing is missing. Only
+    .ci/observability installs these.
+    """
     from grafana_foundation_sdk.cog import encoder, plugins
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -138,7 +182,9 @@ def lost(own, back, at=""):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_files_are_what_the_script_writes_and_every_panel_says_what_it_is(name):
-    assert (FOLDER / f"{name}.json").read_text() == runpy.run_path(str(CHARTS / "dashboards.py"))["written"](name)
+    assert (FOLDER / f"{name}.json").read_text() == runpy.run_path(str(CHARTS / "dashboards.py"))[
+        "written"
+    ](name)
     panels = BOARDS[name]["panels"]
     assert all(panel["description"] and panel["targets"] for panel in panels)
     assert len({panel["title"] for panel in panels}) == len(panels)
@@ -146,7 +192,12 @@ def test_the_files_are_what_the_script_writes_and_every_panel_says_what_it_is(na
 
 def test_only_metrics_of_the_catalogue_are_asked_for():
     known = {series.name for series in s.CATALOGUE}
-    words = {w for name in NAMES for _, _, expr, _ in queries(name) for w in re.findall(r"(?:pilotfish|gen_ai)_[a-z_]+(?=[{\[ )]|$)", expr)}
+    words = {
+        w
+        for name in NAMES
+        for _, _, expr, _ in queries(name)
+        for w in re.findall(r"(?:pilotfish|gen_ai)_[a-z_]+(?=[{\[ )]|$)", expr)
+    }
     assert {
         w.removesuffix("_bucket").removesuffix("_count")
         for w in words

@@ -1,4 +1,6 @@
-"""A scrape of 50 services: so much work and no more, whatever the traffic, and requests pass in between."""
+"""A scrape of 50 services: so much work and no more, whatever the traffic, and requests pass in
+between.
+"""
 
 import asyncio
 import sys
@@ -18,15 +20,22 @@ LINES_A_CELL = max(len(series.buckets) for series in CATALOGUE) + 3
 
 def rules(vendor, services):
     made = [
-        {"name": f"rule-{n}", "request_model": f"model-{n}", "services": [{"provider": f"vendor-{n % 10}", "model": f"sim-n{n + 1}"}]}
+        {
+            "name": f"rule-{n}",
+            "request_model": f"model-{n}",
+            "services": [{"provider": f"vendor-{n % 10}", "model": f"sim-n{n + 1}"}],
+        }
         for n in range(services)
     ]
-    providers = {f"vendor-{n}": {"kind": "openai", "api_base": vendor.base, "no_key_required": True} for n in range(10)}
+    providers = {
+        f"vendor-{n}": {"kind": "openai", "api_base": vendor.base, "no_key_required": True}
+        for n in range(10)
+    }
     return orjson.dumps({"providers": providers, "rules": made}).decode()
 
 
 def lines(proxy):
-    return sum(piece.count("\n") for piece in exposition(proxy.app.meters))
+    return sum(piece.count("\n") for piece in exposition(proxy.app.registry))
 
 
 @pytest.fixture
@@ -56,7 +65,9 @@ async def test_traffic_adds_nothing_to_it(proxy):
 
 
 async def test_a_sample_takes_a_handful_of_calls(proxy):
-    """Work is counted, not timed. The exposition of the client library takes more than ten times as many for a histogram."""
+    """Work is counted, not timed. The exposition of the client library takes more than ten times as
+    many for a histogram.
+    """
     calls = 0
 
     def count(frame, event, argument):
@@ -65,14 +76,14 @@ async def test_a_sample_takes_a_handful_of_calls(proxy):
 
     sys.setprofile(count)
     try:
-        written = "".join(exposition(proxy.app.meters))
+        written = "".join(exposition(proxy.app.registry))
     finally:
         sys.setprofile(None)
     assert calls < 6 * written.count("\n")
 
 
 async def test_no_piece_of_it_is_long(proxy):
-    pieces = list(exposition(proxy.app.meters))
+    pieces = list(exposition(proxy.app.registry))
     assert max(piece.count("\n") for piece in pieces) <= CELLS_A_PIECE * LINES_A_CELL + 2
 
 
@@ -91,4 +102,4 @@ async def test_requests_are_served_between_its_pieces(proxy):
     finally:
         again.cancel()
     assert answer.status == 200
-    assert turns > len(list(exposition(proxy.app.meters))) > 50
+    assert turns > len(list(exposition(proxy.app.registry))) > 50

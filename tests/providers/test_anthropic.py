@@ -10,12 +10,26 @@ def test_a_service_has_the_quirks_of_its_model():
     old = compiled({"kind": "anthropic", "token": {"env": "K"}}, "claude-3-haiku-20240307").quirks
     new = compiled({"kind": "anthropic", "token": {"env": "K"}}, "claude-opus-4-7").quirks
     assert (old.default_max_tokens, old.prefill, old.refuses) == (4096, True, frozenset())
-    assert (new.default_max_tokens, new.prefill, new.refuses) == (16384, False, {"temperature", "top_p", "top_k"})
+    assert (new.default_max_tokens, new.prefill, new.refuses) == (
+        16384,
+        False,
+        {"temperature", "top_p", "top_k"},
+    )
 
 
 def test_a_model_that_says_no_version_still_gets_max_tokens():
-    assert compiled({"kind": "anthropic", "token": {"env": "K"}}, "claude-preview").quirks.default_max_tokens == 16384
+    assert (
+        compiled(
+            {"kind": "anthropic", "token": {"env": "K"}}, "claude-preview"
+        ).quirks.default_max_tokens
+        == 16384
+    )
 
 
 def test_tokens_are_counted_in_its_own_form():
-    assert native_op(compiled({"kind": "anthropic", "token": {"env": "K"}}).provider, "m", "count_tokens") == "count_tokens"
+    assert (
+        native_op(
+            compiled({"kind": "anthropic", "token": {"env": "K"}}).provider, "m", "count_tokens"
+        )
+        == "count_tokens"
+    )

@@ -6,12 +6,18 @@ import pytest
 
 from conformance import KEY, compiled
 from pilotfish.core.exchange.request_url import auth_of, native_op, target_of
-from pilotfish.credentials import Credentials, Surroundings
+from pilotfish.credentials import CredentialContext, Credentials
 from pilotfish.providers.azure import auth_mode, base_from, clean_base
 
 
 def azure(**options: str):
-    return compiled({"kind": "azure", "token": {"env": "KEY"}, "options": {"endpoint": "https://n.openai.azure.com", **options}}).provider
+    return compiled(
+        {
+            "kind": "azure",
+            "token": {"env": "KEY"},
+            "options": {"endpoint": "https://n.openai.azure.com", **options},
+        }
+    ).provider
 
 
 @pytest.mark.parametrize(
@@ -30,17 +36,27 @@ def test_whatever_endpoint_people_paste_the_resource_is_found(endpoint):
     assert base_from({"endpoint": endpoint}) == "https://n.openai.azure.com"
 
 
-@pytest.mark.parametrize("base", ["https://n.services.ai.azure.com/api/projects/p", "https://n.services.ai.azure.com/openai/v1"])
+@pytest.mark.parametrize(
+    "base",
+    ["https://n.services.ai.azure.com/api/projects/p", "https://n.services.ai.azure.com/openai/v1"],
+)
 def test_an_api_base_is_cut_as_well(base):
     provider = compiled({"kind": "azure", "token": {"env": "KEY"}, "api_base": base}).provider
-    assert target_of(provider, "chat", "d") == "/openai/deployments/d/chat/completions?api-version=2024-10-21"
+    assert (
+        target_of(provider, "chat", "d")
+        == "/openai/deployments/d/chat/completions?api-version=2024-10-21"
+    )
 
 
 def test_a_path_in_front_of_a_gateway_stays():
-    assert clean_base("https://gateway.internal/azure/openai/v1") == "https://gateway.internal/azure"
+    assert (
+        clean_base("https://gateway.internal/azure/openai/v1") == "https://gateway.internal/azure"
+    )
 
 
-@pytest.mark.parametrize(("version", "query"), [("v1", ""), ("latest", ""), ("preview", "?api-version=preview")])
+@pytest.mark.parametrize(
+    ("version", "query"), [("v1", ""), ("latest", ""), ("preview", "?api-version=preview")]
+)
 def test_the_v1_api_has_no_deployments_in_its_paths(version, query):
     provider = azure(api_version=version)
     assert target_of(provider, "chat", "d") == f"/openai/v1/chat/completions{query}"
@@ -71,5 +87,5 @@ def test_how_to_authenticate_follows_from_what_is_given(options, mode):
 
 def test_an_entra_token_is_a_bearer_and_a_key_is_not():
     assert auth_of(azure(auth_mode="default_azure_credential")).scheme == "entra"
-    keys = Credentials(azure(), Surroundings(environ={"KEY": KEY})).keys
+    keys = Credentials(azure(), CredentialContext(environ={"KEY": KEY})).keys
     assert keys[0].headers(None) == ((b"api-key", KEY.encode()),)

@@ -25,9 +25,9 @@ def test_the_host_follows_from_the_region(options, base):
 def test_a_models_id_goes_out_as_it_stands():
     """The gateway seed cut a leading `eu.` off, and asked for a profile that does not exist."""
     provider = compiled({"kind": "bedrock", "token": {"env": "K"}}).provider
-    assert target_of(provider, "converse", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", stream=True) == (
-        "/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse-stream"
-    )
+    assert target_of(
+        provider, "converse", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", stream=True
+    ) == ("/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse-stream")
 
 
 CHATS = ("chat", "responses", "messages", "generate", "converse")
@@ -37,12 +37,18 @@ CLAUDES = [
     "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-6-v1",
 ]
-OTHERS = ["amazon.nova-pro-v1:0", "openai.gpt-oss-120b-1:0", "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc"]
+OTHERS = [
+    "amazon.nova-pro-v1:0",
+    "openai.gpt-oss-120b-1:0",
+    "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc",
+]
 
 
 @pytest.mark.parametrize("model", OTHERS)
 def test_every_client_of_another_model_is_served_through_converse(model):
-    """So is a profile whose ARN does not say what it stands for: Converse is right for all of them."""
+    """So is a profile whose ARN does not say what it stands for: Converse is right for all of
+    them.
+    """
     provider = compiled({"kind": "bedrock", "token": {"env": "K"}}).provider
     assert [native_op(provider, model, op) for op in CHATS] == ["converse"] * 5
     assert native_op(provider, model, "embeddings") == ""
@@ -51,11 +57,19 @@ def test_every_client_of_another_model_is_served_through_converse(model):
 @pytest.mark.parametrize("model", CLAUDES)
 def test_a_claude_answers_anthropics_clients_in_their_own_form(model):
     provider = compiled({"kind": "bedrock", "token": {"env": "K"}}).provider
-    assert [native_op(provider, model, op) for op in CHATS] == ["converse", "converse", "messages", "converse", "converse"]
+    assert [native_op(provider, model, op) for op in CHATS] == [
+        "converse",
+        "converse",
+        "messages",
+        "converse",
+        "converse",
+    ]
 
 
 def test_the_rules_may_have_every_request_for_a_claude_in_anthropics_form():
-    provider = compiled({"kind": "bedrock", "token": {"env": "K"}, "api_style": "anthropic"}).provider
+    provider = compiled(
+        {"kind": "bedrock", "token": {"env": "K"}, "api_style": "anthropic"}
+    ).provider
     assert [native_op(provider, CLAUDES[0], op) for op in CHATS] == ["messages"] * 4 + ["converse"]
     assert [native_op(provider, OTHERS[0], op) for op in CHATS] == ["converse"] * 5
 
@@ -72,5 +86,7 @@ def test_claude_refuses_here_what_it_refuses_everywhere():
     quirks = model_quirks("us.anthropic.claude-opus-4-7-v1:0")
     assert quirks is not None
     assert "temperature" in quirks.refuses
-    assert quirks.default_max_tokens is None, "Converse needs none, and without one the answer may be as long as the model can"
+    assert quirks.default_max_tokens is None, (
+        "Converse needs none, and without one the answer may be as long as the model can"
+    )
     assert model_quirks("amazon.nova-pro-v1:0") is None

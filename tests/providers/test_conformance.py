@@ -1,4 +1,6 @@
-"""Every kind against its vendor's documentation: URLs, headers, bodies, errors, quota headers. A new kind gets these for nothing."""
+"""Every kind against its vendor's documentation: URLs, headers, bodies, errors, quota headers. A
+new kind gets these for nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from pilotfish.core.exchange.request_url import fixed_headers, native_op, target
 from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.state.classify import failure_of
 from pilotfish.core.state.headroom import read_limits
-from pilotfish.credentials import Call, Credentials, Surroundings
+from pilotfish.credentials import CredentialContext, Credentials, SignedCall
 from pilotfish.proxy.connection_test import probe_url
 
 # 2015-10-21T07:28:00Z
@@ -24,22 +26,28 @@ NOW = 1445412480.0
 
 
 def every(part: str) -> list[Any]:
-    return [pytest.param(kind, item, id=f"{kind}-{i}") for kind in KINDS for i, item in enumerate(case(kind).get(part, []))]
+    return [
+        pytest.param(kind, item, id=f"{kind}-{i}")
+        for kind in KINDS
+        for i, item in enumerate(case(kind).get(part, []))
+    ]
 
 
 def keys_of(provider: Any) -> Any:
-    return Credentials(provider, Surroundings(environ={"KEY": KEY})).keys
+    return Credentials(provider, CredentialContext(environ={"KEY": KEY})).keys
 
 
 @pytest.mark.parametrize(("kind", "request_"), every("requests"))
 def test_the_outgoing_request(kind, request_):
     provider = provider_of(kind)
     model = request_.get("model", case(kind)["model"])
-    target = target_of(provider, request_["op"], model, request_.get("tail", ""), request_.get("stream", False))
+    target = target_of(
+        provider, request_["op"], model, request_.get("tail", ""), request_.get("stream", False)
+    )
     origin = "/".join(provider.base.split("/")[:3])
     assert origin + target == request_["url"]
     sent = {name.decode(): value.decode() for name, value in fixed_headers(provider)}
-    headers = keys_of(provider)[0].headers(Call("POST", origin.split("/")[2], target, b""))
+    headers = keys_of(provider)[0].headers(SignedCall("POST", origin.split("/")[2], target, b""))
     sent |= {name.decode(): value.decode() for name, value in headers or ()}
     wanted = request_["headers"]
     assert {name: sent.get(name) for name in wanted} == wanted
@@ -53,7 +61,9 @@ def test_the_body_of_a_request_that_is_translated(kind, translated):
     client = translated["client"]
     surface = find(client["path"])
     assert surface is not None
-    inbound = Inbound(surface, client["path"], "", [], json.dumps(client["body"]).encode(), "id", "127.0.0.1")
+    inbound = Inbound(
+        surface, client["path"], "", [], json.dumps(client["body"]).encode(), "id", "127.0.0.1"
+    )
     op = native_op(service.provider, service.model, inbound.op)
     assert op == translated["op"]
     call = call_body(inbound, service, op, styles.get)
@@ -66,9 +76,16 @@ def test_the_body_of_a_request_that_is_translated(kind, translated):
 @pytest.mark.parametrize(("kind", "error"), every("errors"))
 def test_an_error_and_its_outcome(kind, error):
     provider = provider_of(kind)
-    body = error["body"].encode() if isinstance(error["body"], str) else json.dumps(error["body"]).encode()
+    body = (
+        error["body"].encode()
+        if isinstance(error["body"], str)
+        else json.dumps(error["body"]).encode()
+    )
     headers = [(name.encode(), value.encode()) for name, value in error.get("headers", {}).items()]
-    named = next((value for name, value in error.get("headers", {}).items() if name == "x-amzn-errortype"), "")
+    named = next(
+        (value for name, value in error.get("headers", {}).items() if name == "x-amzn-errortype"),
+        "",
+    )
     info = styles.get(provider.style).read_error(error["status"], body, named)
     failure = failure_of(provider.kind, error["status"], headers, info, NOW, body)
     assert (failure.outcome.value, failure.reason) == (error["outcome"], error.get("reason", ""))
@@ -78,10 +95,15 @@ def test_an_error_and_its_outcome(kind, error):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "limits" in case(kind)])
 def test_quota_headers(kind):
-    told = read_limits(providers.get(kind).limits, [(n.encode(), v.encode()) for n, v in case(kind)["limits"]["headers"].items()], NOW)
+    told = read_limits(
+        providers.get(kind).limits,
+        [(n.encode(), v.encode()) for n, v in case(kind)["limits"]["headers"].items()],
+        NOW,
+    )
     assert told is not None
     assert {"remaining": told.remaining, "limit": told.limit, "reset_s": told.reset_s} == {
-        part: pytest.approx(case(kind)["limits"][part]) for part in ("remaining", "limit", "reset_s")
+        part: pytest.approx(case(kind)["limits"][part])
+        for part in ("remaining", "limit", "reset_s")
     }
 
 
@@ -100,7 +122,9 @@ def test_a_kind_has_its_facts_in_order(kind):
     assert not record.base_url.endswith("/")
     assert all(path.startswith("/") for path in record.paths.values())
     for codes in (record.errors.outcomes, record.errors.phrases):
-        assert all(word == word.lower() for word in codes), "codes and messages are compared in lower case"
+        assert all(word == word.lower() for word in codes), (
+            "codes and messages are compared in lower case"
+        )
     marks = record.errors.context_length + record.errors.content_policy
     assert all(mark == mark.lower() for mark in marks)
     assert record.extra in ("", "aws", "azure", "google")

@@ -9,4 +9,7 @@ from conformance import compiled
 
 @pytest.mark.parametrize("base", ["http://gw/openai", "http://gw/openai/v1"])
 def test_a_base_with_or_without_version(base):
-    assert compiled({"kind": "groq", "token": {"env": "K"}, "api_base": base}).provider.base == "http://gw/openai/v1"
+    assert (
+        compiled({"kind": "groq", "token": {"env": "K"}, "api_base": base}).provider.base
+        == "http://gw/openai/v1"
+    )

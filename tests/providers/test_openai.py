@@ -9,9 +9,13 @@ from pilotfish.core.exchange.request_url import native_op, target_of
 from pilotfish.providers.openai import model_quirks
 
 
-@pytest.mark.parametrize(("api", "op"), [(None, "chat"), ("completions", "chat"), ("responses", "responses")])
+@pytest.mark.parametrize(
+    ("api", "op"), [(None, "chat"), ("completions", "chat"), ("responses", "responses")]
+)
 def test_the_option_decides_for_clients_of_other_styles_only(api, op):
-    provider = compiled({"kind": "openai", "token": {"env": "K"}, "options": {"api": api} if api else {}}).provider
+    provider = compiled(
+        {"kind": "openai", "token": {"env": "K"}, "options": {"api": api} if api else {}}
+    ).provider
     assert native_op(provider, "m", "messages") == op
     assert native_op(provider, "m", "chat") == "chat"
     assert native_op(provider, "m", "responses") == "responses"
@@ -25,12 +29,24 @@ def test_reasoning_models_refuse_sampling(model):
     assert quirks.max_tokens_field == "max_completion_tokens"
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "omni-moderation-latest", "o1x"])
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "omni-moderation-latest", "o1x"]
+)
 def test_others_do_not(model):
     assert model_quirks(model) is None
 
 
-@pytest.mark.parametrize("spec", [{"api_base": "http://gw/v1"}, {"api_base": "http://gw"}, {"options": {"base_url": "http://gw/"}}])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"api_base": "http://gw/v1"},
+        {"api_base": "http://gw"},
+        {"options": {"base_url": "http://gw/"}},
+    ],
+)
 def test_another_base_with_or_without_version(spec):
     provider = compiled({"kind": "openai", "token": {"env": "K"}, **spec}).provider
-    assert provider.base + target_of(provider, "chat", "m").removeprefix("/v1") == "http://gw/v1/chat/completions"
+    assert (
+        provider.base + target_of(provider, "chat", "m").removeprefix("/v1")
+        == "http://gw/v1/chat/completions"
+    )

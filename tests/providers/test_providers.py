@@ -41,6 +41,10 @@ def test_asking_for_one_imports_that_one_alone():
     """A sidecar pays for each module that it loads."""
     code = "import sys; from pilotfish import providers; providers.get('groq'); print(*(m for m in sys.modules if m.startswith('pilotfish.providers.')))"
     out = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert out.split() == ["pilotfish.providers.groq"]

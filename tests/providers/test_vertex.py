@@ -23,7 +23,13 @@ def test_the_host_follows_from_the_location(location, host):
 
 
 def vertex(**more: object):
-    return compiled({"kind": "vertex", "token": {"env": "KEY"}, "options": {"project": "p", "location": "global", **more}}).provider
+    return compiled(
+        {
+            "kind": "vertex",
+            "token": {"env": "KEY"},
+            "options": {"project": "p", "location": "global", **more},
+        }
+    ).provider
 
 
 def test_the_global_location_stands_in_the_path():
@@ -33,9 +39,16 @@ def test_the_global_location_stands_in_the_path():
     assert target_of(vertex(version="v1beta1"), "generate", "g").startswith("/v1beta1/projects/p/")
 
 
-@pytest.mark.parametrize("base", ["http://gateway:8080", "http://gateway:8080/v1", "http://gateway:8080/v1beta1"])
+@pytest.mark.parametrize(
+    "base", ["http://gateway:8080", "http://gateway:8080/v1", "http://gateway:8080/v1beta1"]
+)
 def test_a_base_of_the_rules_may_hold_the_version_or_not(base):
-    spec = {"kind": "vertex", "token": {"env": "KEY"}, "api_base": base, "options": {"project": "p", "location": "global"}}
+    spec = {
+        "kind": "vertex",
+        "token": {"env": "KEY"},
+        "api_base": base,
+        "options": {"project": "p", "location": "global"},
+    }
     assert target_of(compiled(spec).provider, "generate", "g").startswith("/v1/projects/p/")
 
 

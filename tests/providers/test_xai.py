@@ -7,7 +7,9 @@ import pytest
 from pilotfish.providers.xai import model_quirks
 
 
-@pytest.mark.parametrize(("model", "effort"), [("grok-4", False), ("grok-code-fast-1", False), ("grok-3-mini", True)])
+@pytest.mark.parametrize(
+    ("model", "effort"), [("grok-4", False), ("grok-code-fast-1", False), ("grok-3-mini", True)]
+)
 def test_reasoning_models(model, effort):
     quirks = model_quirks(model)
     assert quirks is not None

@@ -10,8 +10,16 @@ from aiohttp import web
 from pilotfish import providers
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, SecretRef
-from pilotfish.credentials import Credentials, Surroundings
-from pilotfish.proxy.connection_test import AUTHENTICATION, CONNECTIVITY, MAX_MESSAGE, PROVIDER, UNSUPPORTED, probe, probe_url
+from pilotfish.credentials import CredentialContext, Credentials
+from pilotfish.proxy.connection_test import (
+    AUTHENTICATION,
+    CONNECTIVITY,
+    MAX_MESSAGE,
+    PROVIDER,
+    UNSUPPORTED,
+    probe,
+    probe_url,
+)
 from planted import planted
 
 KEY = SecretRef("literal", value="hush")
@@ -49,13 +57,15 @@ async def vendor():
 def provider_of(kind: str, base: str, **more: object) -> Provider:
     record = providers.get(kind)
     more.setdefault("tokens", (KEY,))
-    return Provider(name="p", kind=record, base=base, style=record.style, paths=record.paths, **more)  # type: ignore[arg-type]
+    return Provider(
+        name="p", kind=record, base=base, style=record.style, paths=record.paths, **more
+    )  # type: ignore[arg-type]
 
 
 async def probed(provider: Provider, environ: dict[str, str] | None = None):
-    surroundings = Surroundings(environ=environ or {})
-    credentials = Credentials(provider, surroundings)
-    result = await probe(provider, credentials.keys, surroundings.fetcher, timeout_s=5.0)
+    context = CredentialContext(environ=environ or {})
+    credentials = Credentials(provider, context)
+    result = await probe(provider, credentials.keys, context.fetcher, timeout_s=5.0)
     await credentials.close()
     assert "hush" not in json.dumps(result.as_dict())
     return result
@@ -63,13 +73,18 @@ async def probed(provider: Provider, environ: dict[str, str] | None = None):
 
 async def test_nobody_there():
     result = await probed(provider_of("openai", "http://127.0.0.1:9/v1"))
-    assert (result.ok, result.stage, result.status, result.outcome) == (False, CONNECTIVITY, None, Outcome.CONNECT_FAILED)
+    assert (result.ok, result.stage, result.status, result.outcome) == (
+        False,
+        CONNECTIVITY,
+        None,
+        Outcome.CONNECT_FAILED,
+    )
 
 
 async def test_silence(vendor):
     provider = provider_of("openai", vendor.url)
-    keys = Credentials(provider, Surroundings()).keys
-    result = await probe(provider, keys, Surroundings().fetcher, timeout_s=0.0)
+    keys = Credentials(provider, CredentialContext()).keys
+    result = await probe(provider, keys, CredentialContext().fetcher, timeout_s=0.0)
     assert (result.ok, result.stage, result.outcome) == (False, CONNECTIVITY, Outcome.TIMEOUT)
 
 
@@ -78,7 +93,13 @@ async def test_silence(vendor):
     [
         ("openai", 200, {"data": []}, True, AUTHENTICATION),
         ("openai", 204, {}, True, AUTHENTICATION),
-        ("openai", 401, {"error": {"message": "Incorrect API key provided: hush", "code": "invalid_api_key"}}, False, AUTHENTICATION),
+        (
+            "openai",
+            401,
+            {"error": {"message": "Incorrect API key provided: hush", "code": "invalid_api_key"}},
+            False,
+            AUTHENTICATION,
+        ),
         ("openai", 403, {}, False, AUTHENTICATION),
         ("openai", 429, {"error": {"message": "slow down"}}, True, AUTHENTICATION),
         ("openai", 500, {"error": {"message": "oops"}}, False, PROVIDER),
@@ -87,12 +108,27 @@ async def test_silence(vendor):
         (
             "anthropic",
             401,
-            {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}},
+            {
+                "type": "error",
+                "error": {"type": "authentication_error", "message": "invalid x-api-key"},
+            },
             False,
             AUTHENTICATION,
         ),
-        ("google", 400, {"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}, False, AUTHENTICATION),
-        ("bedrock", 400, {"__type": "UnrecognizedClientException", "message": "the token is invalid"}, False, AUTHENTICATION),
+        (
+            "google",
+            400,
+            {"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}},
+            False,
+            AUTHENTICATION,
+        ),
+        (
+            "bedrock",
+            400,
+            {"__type": "UnrecognizedClientException", "message": "the token is invalid"},
+            False,
+            AUTHENTICATION,
+        ),
         ("xai", 400, {"error": "Incorrect API key provided: hu***"}, False, AUTHENTICATION),
     ],
 )
@@ -103,16 +139,37 @@ async def test_each_status_has_its_stage(vendor, kind, status, body, ok, stage):
     assert result.latency_ms >= 0
 
 
-@pytest.mark.parametrize("own", [{}, {"tokens": (), "headers": (("Authorization", f"Bearer {planted()}"),)}])
+@pytest.mark.parametrize(
+    "own", [{}, {"tokens": (), "headers": (("Authorization", f"Bearer {planted()}"),)}]
+)
 @pytest.mark.parametrize("status", [400, 404, 500])
 async def test_a_key_that_the_vendor_quotes_is_not_told(vendor, status, own):
-    """Whatever it refuses: nothing says that it refused the key. It may also stand in a header of the rules."""
-    vendor.status, vendor.body = status, json.dumps({"error": {"message": f"{planted()} may not list models"}}).encode()
-    result = await probed(provider_of("openai", vendor.url, **{"tokens": (SecretRef("literal", value=planted()),), **own}))
-    assert (result.stage, result.message) == (PROVIDER, f"unexpected status {status}: [key] may not list models")
+    """Whatever it refuses: nothing says that it refused the key. It may also stand in a header of
+    the rules.
+    """
+    vendor.status, vendor.body = (
+        status,
+        json.dumps({"error": {"message": f"{planted()} may not list models"}}).encode(),
+    )
+    result = await probed(
+        provider_of(
+            "openai", vendor.url, **{"tokens": (SecretRef("literal", value=planted()),), **own}
+        )
+    )
+    assert (result.stage, result.message) == (
+        PROVIDER,
+        f"unexpected status {status}: [key] may not list models",
+    )
 
 
-@pytest.mark.parametrize("said", ["first\r\nsecond \x1b[31mred\x07", "first\n\n\tsecond\x00" + "x" * 5000, "first\u2028\u202e second"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "first\r\nsecond \x1b[31mred\x07",
+        "first\n\n\tsecond\x00" + "x" * 5000,
+        "first\u2028\u202e second",
+    ],
+)
 async def test_what_the_vendor_says_is_one_line_that_a_terminal_can_show(vendor, said):
     vendor.status, vendor.body = 500, json.dumps({"error": {"message": said}}).encode()
     message = (await probed(provider_of("openai", vendor.url))).message
@@ -130,9 +187,17 @@ async def test_a_rate_limit_proves_the_key_and_tells_when_to_come_back(vendor):
 
 async def test_no_key_is_told_without_a_call(vendor):
     result = await probed(provider_of("openai", vendor.url, tokens=()))
-    assert (result.ok, result.stage, result.message) == (False, AUTHENTICATION, "no key is configured")
+    assert (result.ok, result.stage, result.message) == (
+        False,
+        AUTHENTICATION,
+        "no key is configured",
+    )
     result = await probed(provider_of("openai", vendor.url, tokens=(SecretRef("env", "NOPE"),)))
-    assert (result.ok, result.stage, result.message) == (False, AUTHENTICATION, "environment variable NOPE is missing or empty")
+    assert (result.ok, result.stage, result.message) == (
+        False,
+        AUTHENTICATION,
+        "environment variable NOPE is missing or empty",
+    )
     assert vendor.asked == []
 
 
@@ -163,10 +228,16 @@ async def test_several_keys_are_well_if_all_are(vendor):
     result = await probed(both, {"SECOND": "hush2"})
     assert (result.ok, result.message) == (True, "ok (all 2 keys)")
     result = await probed(both)
-    assert (result.ok, result.message) == (False, "1 of 2 keys failed; environment variable SECOND is missing or empty")
+    assert (result.ok, result.message) == (
+        False,
+        "1 of 2 keys failed; environment variable SECOND is missing or empty",
+    )
     vendor.decide = lambda headers: 401 if headers["authorization"] == "Bearer hush2" else 200
     result = await probed(both, {"SECOND": "hush2"})
-    assert (result.ok, result.message) == (False, "1 of 2 keys failed; environment variable SECOND: the key was refused")
+    assert (result.ok, result.message) == (
+        False,
+        "1 of 2 keys failed; environment variable SECOND: the key was refused",
+    )
 
 
 async def test_a_key_rotated_since_is_tried_at_once(vendor, tmp_path):
@@ -192,13 +263,21 @@ async def test_a_long_answer_of_the_vendors_is_cut(vendor):
 async def test_the_key_goes_where_the_vendor_wants_it(vendor):
     await probed(provider_of("anthropic", f"{vendor.url}/v1"))
     path, headers = vendor.asked[0]
-    assert (path, headers["x-api-key"], headers["anthropic-version"]) == ("/v1/models", "hush", "2023-06-01")
+    assert (path, headers["x-api-key"], headers["anthropic-version"]) == (
+        "/v1/models",
+        "hush",
+        "2023-06-01",
+    )
 
 
 async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
-    vendor.body = json.dumps({"token": "hush-t", "endpoints": {"api": vendor.url}, "data": []}).encode()
+    vendor.body = json.dumps(
+        {"token": "hush-t", "endpoints": {"api": vendor.url}, "data": []}
+    ).encode()
     base = providers.get("github_copilot").base_url
-    result = await probed(provider_of("github_copilot", base, options={"token_url": f"{vendor.url}/exchange"}))
+    result = await probed(
+        provider_of("github_copilot", base, options={"token_url": f"{vendor.url}/exchange"})
+    )
     assert result.ok
     assert {path for path, _ in vendor.asked} == {"/exchange", "/models"}
 
@@ -208,9 +287,24 @@ async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
     [
         ("openai", "https://api.openai.com/v1", {}, "https://api.openai.com/v1/models"),
         ("openrouter", "https://openrouter.ai/api/v1", {}, "https://openrouter.ai/api/v1/key"),
-        ("azure", "https://n.openai.azure.com", {}, "https://n.openai.azure.com/openai/models?api-version=2024-10-21"),
-        ("azure", "https://n.openai.azure.com", {"api_version": "v1"}, "https://n.openai.azure.com/openai/v1/models"),
-        ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", {}, "https://bedrock.eu-west-1.amazonaws.com/foundation-models"),
+        (
+            "azure",
+            "https://n.openai.azure.com",
+            {},
+            "https://n.openai.azure.com/openai/models?api-version=2024-10-21",
+        ),
+        (
+            "azure",
+            "https://n.openai.azure.com",
+            {"api_version": "v1"},
+            "https://n.openai.azure.com/openai/v1/models",
+        ),
+        (
+            "bedrock",
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+            {},
+            "https://bedrock.eu-west-1.amazonaws.com/foundation-models",
+        ),
         ("bedrock", "http://gateway:80/x", {}, "http://gateway:80/x/foundation-models"),
         (
             "vertex",
@@ -223,4 +317,4 @@ async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
 )
 def test_where_the_probe_goes(kind, base, options, url):
     provider = provider_of(kind, base, options=options)
-    assert probe_url(provider, Credentials(provider, Surroundings()).keys[0]) == url
+    assert probe_url(provider, Credentials(provider, CredentialContext()).keys[0]) == url

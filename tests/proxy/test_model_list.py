@@ -18,7 +18,9 @@ SNAPSHOT = Snapshot(
 )
 
 
-def listed(version: str = "v1", *, anthropic: bool = False, name: str | None = None) -> tuple[int, dict]:
+def listed(
+    version: str = "v1", *, anthropic: bool = False, name: str | None = None
+) -> tuple[int, dict]:
     status, body = models_answer(SNAPSHOT, (version, name), anthropic)
     return status, orjson.loads(body)
 

@@ -1,4 +1,6 @@
-"""A service whose time out is over is asked in the background by one cheap call, before clients are sent to it again."""
+"""A service whose time out is over is asked in the background by one cheap call, before clients are
+sent to it again.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""The vendors' own client libraries through the proxy, each against every kind of upstream: what must come out is what they parse."""
+"""The vendors' own client libraries through the proxy, each against every kind of upstream: what
+must come out is what they parse.
+"""
 
 from __future__ import annotations
 
@@ -41,31 +43,40 @@ async def proxy(vendor, tmp_path, monkeypatch):
 
 @pytest.fixture(params=["openai", "responses", "anthropic", "google", "bedrock"])
 def upstream(request):
-    """The provider that serves: every client library meets every style of upstream. A model is `provider/model`."""
+    """The provider that serves: every client library meets every style of upstream. A model is
+    `provider/model`.
+    """
     return request.param
 
 
 @pytest.fixture
 def model(upstream):
-    return f"{upstream}/claude-opus-4-5"  # a name that says what it can do; the simulated vendors take any
+    # a name that says what it can do; the simulated vendors take any
+    return f"{upstream}/claude-opus-4-5"
 
 
 @pytest.fixture
 async def openai(proxy):
-    async with openai_sdk.AsyncOpenAI(base_url=f"{proxy.base}/v1", api_key=CLIENT_KEY, max_retries=0) as client:
+    async with openai_sdk.AsyncOpenAI(
+        base_url=f"{proxy.base}/v1", api_key=CLIENT_KEY, max_retries=0
+    ) as client:
         yield client
 
 
 @pytest.fixture
 def openai_sync(proxy):
     """Its calls belong into a thread, since proxy and vendor run in this one."""
-    with openai_sdk.OpenAI(base_url=f"{proxy.base}/v1", api_key=CLIENT_KEY, max_retries=0) as client:
+    with openai_sdk.OpenAI(
+        base_url=f"{proxy.base}/v1", api_key=CLIENT_KEY, max_retries=0
+    ) as client:
         yield client
 
 
 @pytest.fixture
 async def anthropic(proxy):
-    async with anthropic_sdk.AsyncAnthropic(base_url=proxy.base, api_key=CLIENT_KEY, max_retries=0) as client:
+    async with anthropic_sdk.AsyncAnthropic(
+        base_url=proxy.base, api_key=CLIENT_KEY, max_retries=0
+    ) as client:
         yield client
 
 
@@ -77,7 +88,9 @@ def anthropic_sync(proxy):
 
 @pytest.fixture
 async def google(proxy):
-    client = genai.Client(api_key=CLIENT_KEY, http_options=genai_types.HttpOptions(base_url=proxy.base))
+    client = genai.Client(
+        api_key=CLIENT_KEY, http_options=genai_types.HttpOptions(base_url=proxy.base)
+    )
     yield client.aio
     await client.aio.aclose()
     client.close()

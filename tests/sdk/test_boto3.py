@@ -13,7 +13,11 @@ from botocore.exceptions import ClientError, EventStreamError
 TEXT = "the small pilot fish swims ahead of great "
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-TOOLS = {"tools": [{"toolSpec": {"name": n, "inputSchema": {"json": CITY}}} for n in ("weather", "clock")]}
+TOOLS = {
+    "tools": [
+        {"toolSpec": {"name": n, "inputSchema": {"json": CITY}}} for n in ("weather", "clock")
+    ]
+}
 
 
 def user(*blocks: Any) -> list[Any]:
@@ -49,20 +53,28 @@ async def test_a_rate_limit_is_throttling(converse, upstream):
     assert limited.value.response["Error"]["Code"] == "ThrottlingException"
 
 
-async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(converse_stream, upstream):
+async def test_an_error_after_content_is_raised_and_not_taken_for_the_end(
+    converse_stream, upstream
+):
     with pytest.raises(EventStreamError):
         await converse_stream(modelId=f"{upstream}/sim-gap-40ms-err-after", messages=user("hello"))
 
 
 async def test_a_whole_answer(converse, model):
     answer = await converse(modelId=model, system=[{"text": "be brief"}], messages=user("hello"))
-    assert (answer["output"]["message"]["content"], answer["stopReason"]) == ([{"text": TEXT}], "end_turn")
+    assert (answer["output"]["message"]["content"], answer["stopReason"]) == (
+        [{"text": TEXT}],
+        "end_turn",
+    )
     assert answer["usage"]["outputTokens"] == 8
 
 
 async def test_a_stream_says_the_same_with_the_same_usage(converse_stream, model):
     events = await converse_stream(modelId=model, messages=user("hello"))
-    assert "".join(e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e) == TEXT
+    assert (
+        "".join(e["contentBlockDelta"]["delta"]["text"] for e in events if "contentBlockDelta" in e)
+        == TEXT
+    )
     assert [e["metadata"]["usage"]["outputTokens"] for e in events if "metadata" in e] == [8]
     assert [e["messageStop"]["stopReason"] for e in events if "messageStop" in e] == ["end_turn"]
 
@@ -70,23 +82,41 @@ async def test_a_stream_says_the_same_with_the_same_usage(converse_stream, model
 async def test_parallel_tool_calls_and_their_results(converse, model):
     answer = await converse(modelId=model, messages=ASK_BOTH, toolConfig=TOOLS)
     calls = [b["toolUse"] for b in answer["output"]["message"]["content"] if "toolUse" in b]
-    assert [(c["name"], c["input"]) for c in calls] == [("weather", {"city": "Oslo"}), ("clock", {"city": "Rome"})]
+    assert [(c["name"], c["input"]) for c in calls] == [
+        ("weather", {"city": "Oslo"}),
+        ("clock", {"city": "Rome"}),
+    ]
     assert answer["stopReason"] == "tool_use"
-    results = [{"toolResult": {"toolUseId": c["toolUseId"], "content": [{"text": "sunny"}]}} for c in calls]
-    last = await converse(modelId=model, messages=[*ASK_BOTH, answer["output"]["message"], *user(*results)], toolConfig=TOOLS)
+    results = [
+        {"toolResult": {"toolUseId": c["toolUseId"], "content": [{"text": "sunny"}]}} for c in calls
+    ]
+    last = await converse(
+        modelId=model,
+        messages=[*ASK_BOTH, answer["output"]["message"], *user(*results)],
+        toolConfig=TOOLS,
+    )
     assert last["output"]["message"]["content"] == [{"text": TEXT}]
 
 
 async def test_parallel_tool_calls_streamed(converse_stream, model):
     events = await converse_stream(modelId=model, messages=ASK_BOTH, toolConfig=TOOLS)
-    names = [e["contentBlockStart"]["start"]["toolUse"]["name"] for e in events if "contentBlockStart" in e]
+    names = [
+        e["contentBlockStart"]["start"]["toolUse"]["name"]
+        for e in events
+        if "contentBlockStart" in e
+    ]
     inputs: dict[int, str] = {}
     for event in events:
         if "contentBlockDelta" in event:
             at = event["contentBlockDelta"]["contentBlockIndex"]
-            inputs[at] = inputs.get(at, "") + event["contentBlockDelta"]["delta"].get("toolUse", {}).get("input", "")
+            inputs[at] = inputs.get(at, "") + event["contentBlockDelta"]["delta"].get(
+                "toolUse", {}
+            ).get("input", "")
     assert names == ["weather", "clock"]
-    assert [text.replace(" ", "") for text in inputs.values() if text] == ['{"city":"Oslo"}', '{"city":"Rome"}']
+    assert [text.replace(" ", "") for text in inputs.values() if text] == [
+        '{"city":"Oslo"}',
+        '{"city":"Rome"}',
+    ]
 
 
 async def test_an_image_reaches_the_vendor(converse, vendor, model):
@@ -98,12 +128,22 @@ async def test_an_image_reaches_the_vendor(converse, vendor, model):
 
 async def test_reasoning_is_a_block_of_its_own(converse, model):
     more = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
-    answer = await converse(modelId=model, messages=user("hello"), inferenceConfig={"maxTokens": 4096}, additionalModelRequestFields=more)
+    answer = await converse(
+        modelId=model,
+        messages=user("hello"),
+        inferenceConfig={"maxTokens": 4096},
+        additionalModelRequestFields=more,
+    )
     first, second = answer["output"]["message"]["content"]
-    assert first["reasoningContent"]["reasoningText"]["text"] == "thought 1 thought 2 thought 3 thought 4 "
+    assert (
+        first["reasoningContent"]["reasoningText"]["text"]
+        == "thought 1 thought 2 thought 3 thought 4 "
+    )
     assert second == {"text": TEXT}
 
 
 async def test_a_token_limit_ends_the_answer_as_max_tokens(converse, upstream):
-    answer = await converse(modelId=f"{upstream}/sim-n30", messages=user("hello"), inferenceConfig={"maxTokens": 20})
+    answer = await converse(
+        modelId=f"{upstream}/sim-n30", messages=user("hello"), inferenceConfig={"maxTokens": 20}
+    )
     assert (answer["usage"]["outputTokens"], answer["stopReason"]) == (20, "max_tokens")

@@ -12,8 +12,16 @@ from pydantic import BaseModel
 
 TEXT = "the small pilot fish swims ahead of great "
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
-TOOLS: list[Any] = [{"type": "function", "name": name, "parameters": CITY, "strict": True} for name in ("weather", "clock")]
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+TOOLS: list[Any] = [
+    {"type": "function", "name": name, "parameters": CITY, "strict": True}
+    for name in ("weather", "clock")
+]
 ASK_BOTH = 'call:weather({"city": "Oslo"}) call:clock({"city": "Rome"})'
 
 
@@ -31,12 +39,16 @@ async def test_an_error_after_content_never_completes_the_response(openai, upstr
     kinds: list[str] = []
 
     async def listen() -> None:
-        async with openai.responses.stream(model=f"{upstream}/sim-gap-40ms-err-after", input="hello") as stream:
+        async with openai.responses.stream(
+            model=f"{upstream}/sim-gap-40ms-err-after", input="hello"
+        ) as stream:
             async for event in stream:
                 kinds.append(event.type)
             await stream.get_final_response()
 
-    with pytest.raises((openai_sdk.APIError, RuntimeError)):  # raised for an `error` event, and for a stream without an end
+    with pytest.raises(
+        (openai_sdk.APIError, RuntimeError)
+    ):  # raised for an `error` event, and for a stream without an end
         await listen()
     assert "response.output_text.delta" in kinds
     assert "response.completed" not in kinds
@@ -68,24 +80,40 @@ async def test_parallel_tool_calls_and_their_results(openai, model, streamed):
     else:
         answer = await openai.responses.create(model=model, input=ASK_BOTH, tools=TOOLS)
     calls = [item for item in answer.output if item.type == "function_call"]
-    assert [(c.name, json.loads(c.arguments)) for c in calls] == [("weather", {"city": "Oslo"}), ("clock", {"city": "Rome"})]
-    said = [{"type": "function_call", "call_id": c.call_id, "name": c.name, "arguments": c.arguments} for c in calls]
-    results = [{"type": "function_call_output", "call_id": c.call_id, "output": "sunny"} for c in calls]
+    assert [(c.name, json.loads(c.arguments)) for c in calls] == [
+        ("weather", {"city": "Oslo"}),
+        ("clock", {"city": "Rome"}),
+    ]
+    said = [
+        {"type": "function_call", "call_id": c.call_id, "name": c.name, "arguments": c.arguments}
+        for c in calls
+    ]
+    results = [
+        {"type": "function_call_output", "call_id": c.call_id, "output": "sunny"} for c in calls
+    ]
     history: Any = [{"role": "user", "content": ASK_BOTH}, *said, *results]
     last = await openai.responses.create(model=model, input=history, tools=TOOLS)
     assert last.output_text == TEXT
 
 
 async def test_an_image_reaches_the_vendor(openai, vendor, model):
-    content = [{"type": "input_text", "text": "what is it?"}, {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}]
-    answer = await openai.responses.create(model=model, input=[{"role": "user", "content": content}])
+    content = [
+        {"type": "input_text", "text": "what is it?"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"},
+    ]
+    answer = await openai.responses.create(
+        model=model, input=[{"role": "user", "content": content}]
+    )
     assert answer.output_text == TEXT
     assert PIXEL.encode() in vendor.requests[-1].body
 
 
 async def test_reasoning_comes_as_an_item_of_its_own(openai, model):
     answer = await openai.responses.create(
-        model=model, input="hello", reasoning={"effort": "low", "summary": "auto"}, max_output_tokens=4096
+        model=model,
+        input="hello",
+        reasoning={"effort": "low", "summary": "auto"},
+        max_output_tokens=4096,
     )
     assert [item.type for item in answer.output] == ["reasoning", "message"]
     assert answer.output[0].summary[0].text == "thought 1 thought 2 thought 3 thought 4 "
@@ -98,7 +126,9 @@ async def test_structured_output_is_parsed(openai, model):
 
 
 async def test_a_token_limit_makes_the_response_incomplete(openai, upstream):
-    answer = await openai.responses.create(model=f"{upstream}/sim-n30", input="hello", max_output_tokens=20)
+    answer = await openai.responses.create(
+        model=f"{upstream}/sim-n30", input="hello", max_output_tokens=20
+    )
     assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "max_output_tokens")
 
 

@@ -1,4 +1,6 @@
-"""Several proxies, one Redis: a limit in common, a Retry-After that all respect, and what happens when the server does not answer."""
+"""Several proxies, one Redis: a limit in common, a Retry-After that all respect, and what happens
+when the server does not answer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from pilotfish.core.model.snapshot import CooldownRules, HealthRules
 from pilotfish.core.state.health import COOLING, SERVING
 from pilotfish.core.state.limits import Budgets
 from pilotfish.errors import StartError
-from pilotfish.shared.redis_limits import LATE_S, Shared
+from pilotfish.shared.redis_limits import LATE_S, SharedState
 from redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
@@ -32,8 +34,9 @@ class Proxy:
         self.ledger, [self.candidate], _ = ledger_of(self.service)
         self.budgets = Budgets(window_s)
         self.budgets.adopt(snapshot(self.service), self.ledger)
-        # Tests share two cores with others: what is tested is who decides, not how fast the machine is.
-        self.shared = Shared(url, self.ledger, self.budgets, patience_s=0.5)
+        # Tests share two cores with others: what is tested is who decides, not how fast the machine
+        # is.
+        self.shared = SharedState(url, self.ledger, self.budgets, patience_s=0.5)
         self.health = self.candidate.state.health
         self.sent: list[float] = []
 
@@ -50,7 +53,15 @@ class Proxy:
     def fails(self, outcome: Outcome, wait_s: float | None = None) -> None:
         now = time.monotonic()
         for _ in range(3):
-            self.health.failed(outcome, wait_s=wait_s, reason="", began=now, now=now, health=HealthRules(), cooldown=CooldownRules())
+            self.health.failed(
+                outcome,
+                wait_s=wait_s,
+                reason="",
+                began=now,
+                now=now,
+                health=HealthRules(),
+                cooldown=CooldownRules(),
+            )
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]]) -> None:
@@ -117,7 +128,10 @@ async def test_requests_of_one_moment_share_one_call(server: RedisServer) -> Non
 
 
 async def test_what_was_granted_and_not_used_goes_back(server: RedisServer) -> None:
-    hoarder, other = Proxy(server.url, per_minute=1, window_s=60), Proxy(server.url, per_minute=1, window_s=60)
+    hoarder, other = (
+        Proxy(server.url, per_minute=1, window_s=60),
+        Proxy(server.url, per_minute=1, window_s=60),
+    )
     async with running(hoarder, other):
         await hoarder.shared.reserve([hoarder.candidate], 0)
         assert await other.request() is False
@@ -125,14 +139,19 @@ async def test_what_was_granted_and_not_used_goes_back(server: RedisServer) -> N
 
 
 async def test_a_proxy_that_leaves_gives_back_what_it_did_not_use(server: RedisServer) -> None:
-    leaver, other = Proxy(server.url, per_minute=1, window_s=60), Proxy(server.url, per_minute=1, window_s=60)
+    leaver, other = (
+        Proxy(server.url, per_minute=1, window_s=60),
+        Proxy(server.url, per_minute=1, window_s=60),
+    )
     async with running(other):
         async with running(leaver):
             await leaver.shared.reserve([leaver.candidate], 0)
         assert await other.request() is True
 
 
-async def test_tokens_are_set_right_for_all_when_the_real_usage_is_known(server: RedisServer) -> None:
+async def test_tokens_are_set_right_for_all_when_the_real_usage_is_known(
+    server: RedisServer,
+) -> None:
     def tokens(proxy: Proxy) -> Proxy:
         proxy.service = service("m", provider(limits=Limits(tokens_per_minute=1000)))
         proxy.budgets.adopt(snapshot(proxy.service), proxy.ledger)
@@ -162,19 +181,21 @@ async def test_a_retry_after_of_one_is_respected_by_all_within_100_ms(server: Re
             await until(lambda: all(p.health.state == COOLING for p in proxies))
             delays.append(time.monotonic() - began)
             for p in proxies[1:]:
-                assert p.health.told
+                assert p.health.retry_after_given
                 assert p.health.until == pytest.approx(proxies[0].health.until, abs=0.5)
             proxies[0].health.recover()
             await until(lambda: all(p.health.state == SERVING for p in proxies))
     assert statistics.median(delays) < 0.1
 
 
-async def test_a_cooldown_after_errors_is_shared_but_may_be_overridden_when_all_are_out(server: RedisServer) -> None:
+async def test_a_cooldown_after_errors_is_shared_but_may_be_overridden_when_all_are_out(
+    server: RedisServer,
+) -> None:
     one, two = Proxy(server.url), Proxy(server.url)
     async with running(one, two):
         one.fails(Outcome.SERVER_ERROR)
         await until(lambda: two.health.state == COOLING)
-        assert not two.health.told
+        assert not two.health.retry_after_given
         assert not two.health.is_out(time.monotonic())
 
 
@@ -182,12 +203,16 @@ async def test_refused_credentials_are_not_shared(server: RedisServer) -> None:
     one, two = Proxy(server.url), Proxy(server.url)
     async with running(one, two):
         one.fails(Outcome.AUTH_FAILED)
-        two.fails(Outcome.RATE_LIMITED, wait_s=30)  # comes later and is shared: so the other one would have come by now
+        two.fails(
+            Outcome.RATE_LIMITED, wait_s=30
+        )  # comes later and is shared: so the other one would have come by now
         await until(lambda: one.health.until > time.monotonic() + 20)
         assert two.health.outcome is Outcome.RATE_LIMITED
 
 
-async def test_a_longer_wait_replaces_a_shorter_one_everywhere_and_never_the_other_way(server: RedisServer) -> None:
+async def test_a_longer_wait_replaces_a_shorter_one_everywhere_and_never_the_other_way(
+    server: RedisServer,
+) -> None:
     one, two = Proxy(server.url), Proxy(server.url)
     async with running(one, two):
         one.fails(Outcome.RATE_LIMITED, wait_s=100)
@@ -218,10 +243,14 @@ async def test_without_a_server_each_proxy_decides_by_itself_and_nobody_waits() 
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    assert [line["log_level"] for line in logs] == ["warning"], "once, not at every attempt to connect"
+    assert [line["log_level"] for line in logs] == ["warning"], (
+        "once, not at every attempt to connect"
+    )
 
 
-async def test_a_server_that_stops_leaves_each_to_itself_and_is_found_again_empty(server: RedisServer) -> None:
+async def test_a_server_that_stops_leaves_each_to_itself_and_is_found_again_empty(
+    server: RedisServer,
+) -> None:
     one, two = Proxy(server.url, window_s=60), Proxy(server.url, window_s=60)
     async with running(one, two):
         assert await one.request()
@@ -235,14 +264,18 @@ async def test_a_server_that_stops_leaves_each_to_itself_and_is_found_again_empt
         third = Proxy(server.url, window_s=60)
         async with running(third):
             await until(lambda: third.health.state == COOLING)
-        assert (one.health.state, two.health.state) == (COOLING, COOLING), "an empty server takes nothing back"
+        assert (one.health.state, two.health.state) == (COOLING, COOLING), (
+            "an empty server takes nothing back"
+        )
         used = 0
         while await two.request():
             used += 1
         assert used == 58, "what was used while it was away has been reported"
 
 
-async def test_a_frozen_server_costs_a_request_its_patience_once_and_the_local_window_decides(server: RedisServer) -> None:
+async def test_a_frozen_server_costs_a_request_its_patience_once_and_the_local_window_decides(
+    server: RedisServer,
+) -> None:
     proxy = Proxy(server.url, window_s=60)
     async with running(proxy):
         assert await proxy.request()
@@ -255,7 +288,10 @@ async def test_a_frozen_server_costs_a_request_its_patience_once_and_the_local_w
 
 
 async def test_limits_of_new_rules_are_shared_too(server: RedisServer) -> None:
-    one, two = Proxy(server.url, per_minute=None, window_s=60), Proxy(server.url, per_minute=None, window_s=60)
+    one, two = (
+        Proxy(server.url, per_minute=None, window_s=60),
+        Proxy(server.url, per_minute=None, window_s=60),
+    )
     async with running(one, two):
         for p in (one, two):
             p.service = service("m", provider(limits=Limits(requests_per_minute=5)))
@@ -269,8 +305,11 @@ async def test_nothing_is_left_behind_when_it_stops(server: RedisServer) -> None
         proxies = [Proxy(server.url) for _ in range(3)]
         await stack.enter_async_context(running(*proxies))
         await asyncio.gather(*(p.request() for p in proxies for _ in range(10)))
-    assert {t.get_name() for t in asyncio.all_tasks()} & {"shared limits", "shared cooldowns"} == set()
-    assert all(m.pool is None for p in proxies for m in p.budgets.meters().values())
+    assert {t.get_name() for t in asyncio.all_tasks()} & {
+        "shared limits",
+        "shared cooldowns",
+    } == set()
+    assert all(m.pool is None for p in proxies for m in p.budgets.registry().values())
 
 
 @pytest.mark.parametrize(
@@ -285,9 +324,12 @@ async def test_nothing_is_left_behind_when_it_stops(server: RedisServer) -> None
 def test_an_address_that_cannot_be_used_is_refused_at_the_start(url: str, problem: str) -> None:
     ledger, _, _ = ledger_of(service("m"))
     with pytest.raises(StartError, match=problem):
-        Shared(url, ledger, Budgets())
+        SharedState(url, ledger, Budgets())
 
 
 def test_the_password_of_the_address_is_in_no_log() -> None:
     ledger, _, _ = ledger_of(service("m"))
-    assert Shared("redis://user:hush@10.0.0.1:6380/0", ledger, Budgets()).address == "10.0.0.1:6380"
+    assert (
+        SharedState("redis://user:hush@10.0.0.1:6380/0", ledger, Budgets()).address
+        == "10.0.0.1:6380"
+    )

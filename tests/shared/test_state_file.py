@@ -15,8 +15,12 @@ from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.shared.state_file import FILE, KEPT_DAMAGED, StateFile, StateKeeper
 
 
-def keeper(folder: Path, ledger: Ledger, *, now: float = 100.0, wall: float = 1.7e9, every_s: float = 30.0) -> StateKeeper:
-    return StateKeeper(folder, ledger, RaceHistory(), clock=lambda: now, wall=lambda: wall, every_s=every_s)
+def keeper(
+    folder: Path, ledger: Ledger, *, now: float = 100.0, wall: float = 1.7e9, every_s: float = 30.0
+) -> StateKeeper:
+    return StateKeeper(
+        folder, ledger, RaceHistory(), clock=lambda: now, wall=lambda: wall, every_s=every_s
+    )
 
 
 def known(latency: float = 1.5) -> Ledger:
@@ -42,8 +46,12 @@ def test_the_first_start_finds_nothing_and_says_nothing(tmp_path: Path) -> None:
     assert logs == []
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe\x00", b'{"version": 99, "saved_at": 0}', b"[]"])
-def test_a_damaged_file_is_set_aside_with_a_warning_and_is_not_fatal(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"\xff\xfe\x00", b'{"version": 99, "saved_at": 0}', b"[]"]
+)
+def test_a_damaged_file_is_set_aside_with_a_warning_and_is_not_fatal(
+    tmp_path: Path, data: bytes
+) -> None:
     (tmp_path / FILE).write_bytes(data)
     with capture_logs() as logs:
         assert keeper(tmp_path, known()).restore() == 0
@@ -61,7 +69,9 @@ def test_damaged_files_are_numbered_and_do_not_fill_the_disk(tmp_path: Path) -> 
     for i in range(KEPT_DAMAGED + 5):
         file.path.write_bytes(b"damaged %d" % i)
         assert file.read() is None
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{FILE}.damaged-{n}" for n in range(1, KEPT_DAMAGED + 1)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"{FILE}.damaged-{n}" for n in range(1, KEPT_DAMAGED + 1)
+    ]
 
 
 def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
@@ -82,7 +92,9 @@ def test_a_file_that_cannot_be_read_is_a_warning_and_not_fatal(tmp_path: Path) -
     assert [line["log_level"] for line in logs] == ["warning"]
 
 
-def test_a_crash_while_writing_leaves_the_last_good_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_while_writing_leaves_the_last_good_file_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keeper(tmp_path, known(1.5)).save()
 
     def full(handle: int) -> None:

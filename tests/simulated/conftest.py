@@ -47,7 +47,9 @@ class Raw:
         return (await self.reader.readexactly(size + 2))[:-2]
 
     async def rest(self) -> bytes:
-        """Everything until the server ends the connection; ConnectionResetError where it does so rudely."""
+        """Everything until the server ends the connection; ConnectionResetError where it does so
+        rudely.
+        """
         return await self.reader.read()
 
 
@@ -77,7 +79,9 @@ async def connect():
 def streamed(vendor, connect):
     """Asks for a stream of a model, and gives the head and the connection."""
 
-    async def ask(model: str, *, path: str = CHAT, **body: object) -> tuple[int, dict[str, str], Raw]:
+    async def ask(
+        model: str, *, path: str = CHAT, **body: object
+    ) -> tuple[int, dict[str, str], Raw]:
         raw = await connect(vendor)
         await raw.send(path, {"model": model, "messages": USER, "stream": True, **body})
         status, headers = await raw.head()

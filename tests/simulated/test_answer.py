@@ -7,14 +7,14 @@ import orjson
 import pytest
 
 from pilotfish.simulated.answer import answer_to, instance_of, words
-from pilotfish.simulated.asked import Asked, Turn
+from pilotfish.simulated.asked import Asked, AskedTurn
 from pilotfish.simulated.behaviour import Fault, Profile
 
 TOOLS = {"weather": {"type": "object", "properties": {"city": {"type": "string"}}}, "time": None}
 
 
 def said(*turns, fault=None, profile=None, **fields):
-    asked = Asked(model="m", turns=[Turn(*turn) for turn in turns], **fields)
+    asked = Asked(model="m", turns=[AskedTurn(*turn) for turn in turns], **fields)
     return answer_to(asked, profile or Profile(), fault or Fault(), 1)
 
 
@@ -39,12 +39,17 @@ def test_a_tool_that_was_not_offered_is_not_called():
 
 def test_tools_are_not_called_when_they_are_off_or_a_result_was_just_given():
     assert said(("user", "call:time"), tools=TOOLS, tools_off=True).calls == ()
-    assert said(("user", "call:time"), ("assistant", ""), ("tool", "12:00"), tools=TOOLS).calls == ()
+    assert (
+        said(("user", "call:time"), ("assistant", ""), ("tool", "12:00"), tools=TOOLS).calls == ()
+    )
 
 
 def test_several_calls_are_parallel_unless_that_is_refused():
     both = said(("user", 'call:weather({"city": "Kiel"}) and call:time'), tools=TOOLS)
-    assert [(c.name, c.arguments) for c in both.calls] == [("weather", '{"city": "Kiel"}'), ("time", "{}")]
+    assert [(c.name, c.arguments) for c in both.calls] == [
+        ("weather", '{"city": "Kiel"}'),
+        ("time", "{}"),
+    ]
     assert "".join(both.calls[0].pieces) == both.calls[0].arguments
     assert len(said(("user", "call:weather call:time"), tools=TOOLS, parallel=False).calls) == 1
 
@@ -66,13 +71,20 @@ def test_a_prefill_without_its_last_space_is_gone_on_from():
 
 
 def test_an_instruction_to_go_on_is_obeyed_and_may_overlap():
-    turns = (("user", "say:one two three four"), ("assistant", "one two "), ("user", "go on from there"))
+    turns = (
+        ("user", "say:one two three four"),
+        ("assistant", "one two "),
+        ("user", "go on from there"),
+    )
     assert said(*turns).said == "three four"
     assert said(*turns, fault=Fault(overlap=1)).said == "two three four"
 
 
 def test_an_answer_that_was_complete_is_not_gone_on_from():
-    assert said(("user", "hi"), ("assistant", said(("user", "hi")).said), ("user", "and?")).said == said(("user", "and?")).said
+    assert (
+        said(("user", "hi"), ("assistant", said(("user", "hi")).said), ("user", "and?")).said
+        == said(("user", "and?")).said
+    )
 
 
 def test_cached_tokens_are_a_share_of_the_prompt():
@@ -86,7 +98,10 @@ def test_cached_tokens_are_a_share_of_the_prompt():
     [
         {
             "type": "object",
-            "properties": {"n": {"type": "integer"}, "tags": {"type": "array", "items": {"enum": ["a", "b"]}}},
+            "properties": {
+                "n": {"type": "integer"},
+                "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+            },
             "required": ["n"],
         },
         {"anyOf": [{"type": "null"}, {"type": "string"}]},

@@ -1,4 +1,6 @@
-"""Bedrock's answers are what AWS's own client library parses, and Anthropic's where a Claude is asked in its own form."""
+"""Bedrock's answers are what AWS's own client library parses, and Anthropic's where a Claude is
+asked in its own form.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def bedrock(vendor):
 
 
 def streamed_from(bedrock):
-    """All events. The stream is closed even where it breaks, since its connection is nobody's else."""
+    """All events. The stream is closed even where it breaks, since its connection is nobody's
+    else.
+    """
     with closing(bedrock.converse_stream(**CONVERSE)["stream"]) as stream:
         return list(stream)
 
@@ -55,11 +59,24 @@ CONVERSE = {
 async def test_bedrock_whole_and_streamed_say_the_same(bedrock):
     whole = await asyncio.to_thread(bedrock.converse, **CONVERSE)
     streamed = await asyncio.to_thread(streamed_from, bedrock)
-    deltas = [event["contentBlockDelta"]["delta"] for event in streamed if "contentBlockDelta" in event]
+    deltas = [
+        event["contentBlockDelta"]["delta"] for event in streamed if "contentBlockDelta" in event
+    ]
     content = whole["output"]["message"]["content"]
-    assert "".join(delta.get("text", "") for delta in deltas) == content[1]["text"] == "fine call:weather"
-    assert orjson.loads("".join(delta["toolUse"]["input"] for delta in deltas if "toolUse" in delta)) == content[2]["toolUse"]["input"]
-    assert streamed[-2] == {"messageStop": {"stopReason": whole["stopReason"]}} == {"messageStop": {"stopReason": "tool_use"}}
+    assert (
+        "".join(delta.get("text", "") for delta in deltas)
+        == content[1]["text"]
+        == "fine call:weather"
+    )
+    assert (
+        orjson.loads("".join(delta["toolUse"]["input"] for delta in deltas if "toolUse" in delta))
+        == content[2]["toolUse"]["input"]
+    )
+    assert (
+        streamed[-2]
+        == {"messageStop": {"stopReason": whole["stopReason"]}}
+        == {"messageStop": {"stopReason": "tool_use"}}
+    )
     assert streamed[-1]["metadata"]["usage"] == whole["usage"]
 
 
@@ -92,14 +109,22 @@ def invoked(bedrock, **more):
 
 
 def invoked_stream(bedrock, **more):
-    answer = bedrock.invoke_model_with_response_stream(modelId=CLAUDE, body=orjson.dumps(MESSAGES | more))
+    answer = bedrock.invoke_model_with_response_stream(
+        modelId=CLAUDE, body=orjson.dumps(MESSAGES | more)
+    )
     with closing(answer["body"]) as stream:
         return [orjson.loads(event["chunk"]["bytes"]) for event in stream]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"anthropic_version": "2026-10-21"}, {"model": CLAUDE}, {"stream": True}, {"anthropic_beta": ["oauth-2025-04-20"]}, {"messages": []}],
+    [
+        {"anthropic_version": "2026-10-21"},
+        {"model": CLAUDE},
+        {"stream": True},
+        {"anthropic_beta": ["oauth-2025-04-20"]},
+        {"messages": []},
+    ],
 )
 async def test_what_only_anthropic_takes_is_refused_as_bedrock_refuses_it(bedrock, wrong):
     with pytest.raises(ClientError, match="ValidationException"):
@@ -123,17 +148,26 @@ async def test_invoke_whole_and_streamed_say_the_same(bedrock):
     assert "".join(delta.get("thinking", "") for delta in deltas) == thinking["thinking"]
     assert orjson.loads("".join(delta.get("partial_json", "") for delta in deltas)) == call["input"]
     assert streamed[-2]["usage"] == whole["usage"]
-    assert streamed[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == whole["usage"]["output_tokens"]
+    assert (
+        streamed[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"]
+        == whole["usage"]["output_tokens"]
+    )
 
 
 async def test_anthropics_own_client_for_bedrock_reads_it(vendor):
     asked = {k: v for k, v in MESSAGES.items() if k != "anthropic_version"}
     async with anthropic.AsyncAnthropicBedrock(
-        base_url=vendor.base, aws_region="us-east-1", aws_access_key="k", aws_secret_key="s", max_retries=0
+        base_url=vendor.base,
+        aws_region="us-east-1",
+        aws_access_key="k",
+        aws_secret_key="s",
+        max_retries=0,
     ) as client:
         async with client.messages.stream(model=NEWER, **asked) as stream:
             streamed = await stream.get_final_message()
         whole = await client.messages.create(model=NEWER, **asked)
     assert [block.type for block in whole.content] == ["thinking", "text", "tool_use"]
-    assert [block.to_dict() | {"id": ""} for block in streamed.content] == [block.to_dict() | {"id": ""} for block in whole.content]
+    assert [block.to_dict() | {"id": ""} for block in streamed.content] == [
+        block.to_dict() | {"id": ""} for block in whole.content
+    ]
     assert streamed.usage.output_tokens == whole.usage.output_tokens

@@ -48,7 +48,9 @@ def test_any_cutting_gives_the_same_requests(cuts):
 
 def test_a_body_that_waits_for_leave_is_noticed():
     parser = RequestParser()
-    assert parser.feed(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n") == []
+    assert (
+        parser.feed(b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n") == []
+    )
     assert parser.awaits_body
     assert [r.body for r in parser.feed(b"x")] == [b"x"]
     assert not parser.awaits_body

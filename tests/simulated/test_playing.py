@@ -120,7 +120,9 @@ async def test_a_stalled_stream_keeps_its_connection(vendor, streamed):
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 7])
-async def test_one_malformed_event_comes_after_content_and_the_stream_goes_on(vendor, streamed, chunks):
+async def test_one_malformed_event_comes_after_content_and_the_stream_goes_on(
+    vendor, streamed, chunks
+):
     _, _, raw = await streamed(f"sim-n{chunks}-malformed")
     found = await events(raw)
     broken = [event for event in found if event == b'data: {"broken": [1, 2\n\n']
@@ -212,7 +214,10 @@ async def test_crlf_ends_lines_the_other_way_but_leaves_frames_alone(vendor, str
     bodies = []
     for model in ("sim-n1-crlf", "sim-n1"):
         raw = await connect(vendor)
-        await raw.send(f"/model/{model}/converse-stream", {"messages": [{"role": "user", "content": [{"text": "a\nb"}]}]})
+        await raw.send(
+            f"/model/{model}/converse-stream",
+            {"messages": [{"role": "user", "content": [{"text": "a\nb"}]}]},
+        )
         await raw.head()
         bodies.append(await events(raw))
     assert bodies[0] == bodies[1]
@@ -242,7 +247,9 @@ async def test_close_says_so_and_stale_does_not(vendor, streamed):
 
 
 async def test_content_comes_on_time_and_does_not_drift(vendor, streamed):
-    """Delays count from the request, so the last event is not late by the sum of all lateness; it can never be early."""
+    """Delays count from the request, so the last event is not late by the sum of all lateness; it
+    can never be early.
+    """
     loop = asyncio.get_running_loop()
     _, _, raw = await streamed("sim-ttft-30ms-gap-3ms-n20")
     arrivals = []
@@ -287,7 +294,9 @@ async def test_a_client_that_does_not_read_stops_the_vendor(vendor, connect):
     assert vendor.cancelled[0].sent < 100_000
 
 
-async def test_a_whole_answer_may_be_silent_after_its_head_or_send_white_space_for_ever(vendor, streamed):
+async def test_a_whole_answer_may_be_silent_after_its_head_or_send_white_space_for_ever(
+    vendor, streamed
+):
     _, _, raw = await streamed("sim-silent200", stream=False)
     raw.writer.write_eof()
     assert await raw.rest() == b""
@@ -311,14 +320,26 @@ async def test_a_whole_answer_may_stall_or_be_reset_within_its_body(vendor, stre
 async def test_a_stream_as_json_array_is_one_document_and_its_faults_fit_in(vendor, connect):
     async def array(model: str) -> bytes:
         raw = await connect(vendor)
-        await raw.send(f"/v1beta/models/{model}:streamGenerateContent", {"contents": [{"parts": [{"text": "hello"}]}]})
+        await raw.send(
+            f"/v1beta/models/{model}:streamGenerateContent",
+            {"contents": [{"parts": [{"text": "hello"}]}]},
+        )
         await raw.head()
         return b"".join(await events(raw))
 
     good = orjson.loads(await array("sim-n2"))
-    assert "".join(reply["candidates"][0]["content"]["parts"][0]["text"] for reply in good) == "the small "
-    assert [reply.get("error", {}).get("code") for reply in orjson.loads(await array("sim-n2-err-before"))] == [503]
-    assert [reply.get("error", {}).get("code") for reply in orjson.loads(await array("sim-n2-err-after50"))] == [None, 503]
+    assert (
+        "".join(reply["candidates"][0]["content"]["parts"][0]["text"] for reply in good)
+        == "the small "
+    )
+    assert [
+        reply.get("error", {}).get("code")
+        for reply in orjson.loads(await array("sim-n2-err-before"))
+    ] == [503]
+    assert [
+        reply.get("error", {}).get("code")
+        for reply in orjson.loads(await array("sim-n2-err-after50"))
+    ] == [None, 503]
     for word in ("malformed", "nodone"):
         with pytest.raises(orjson.JSONDecodeError):
             orjson.loads(await array(f"sim-n2-{word}"))

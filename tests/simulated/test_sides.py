@@ -7,13 +7,15 @@ import pytest
 
 from pilotfish.simulated.asked import BadRequest
 from pilotfish.simulated.behaviour import Profile
-from pilotfish.simulated.http import Request
+from pilotfish.simulated.endpoint import surface_of
+from pilotfish.simulated.http import VendorRequest
 from pilotfish.simulated.sides import Missing, form_of, side_answer
-from pilotfish.simulated.surface import surface_of
 
 
 def ask(path, body=None, method="POST", **headers):
-    request = Request(method, path, {}, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+    request = VendorRequest(
+        method, path, {}, {name.replace("_", "-"): value for name, value in headers.items()}, b""
+    )
     kind, data = side_answer(surface_of(request), request, body or {}, Profile(models=("a", "b")))
     return orjson.loads(data) if kind == "application/json" else (kind, data)
 
@@ -36,11 +38,12 @@ def test_a_request_without_what_it_needs_is_refused(path, body):
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body"), [("multipart/form-data", b""), ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--")]
+    ("content_type", "body"),
+    [("multipart/form-data", b""), ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--")],
 )
 def test_a_form_that_cannot_be_read_is_refused(content_type, body):
     with pytest.raises(BadRequest, match="multipart"):
-        form_of(Request("POST", "/", {}, {"content-type": content_type}, body))
+        form_of(VendorRequest("POST", "/", {}, {"content-type": content_type}, body))
 
 
 def test_a_form_gives_text_and_files():
@@ -48,7 +51,9 @@ def test_a_form_gives_text_and_files():
         b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nw\r\n'
         b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n\x00\r\n\xff\r\n--b--\r\n'
     )
-    assert form_of(Request("POST", "/", {}, {"content-type": 'multipart/form-data; boundary="b"'}, body)) == {
+    assert form_of(
+        VendorRequest("POST", "/", {}, {"content-type": 'multipart/form-data; boundary="b"'}, body)
+    ) == {
         "model": "w",
         "file": b"\x00\r\n\xff",
     }
@@ -65,14 +70,22 @@ def test_lists_of_models_are_in_the_form_that_path_and_headers_ask_for():
 
 
 def test_azure_names_the_model_in_its_path():
-    assert ask("/openai/deployments/emb/embeddings", {"input": ["x", "y"], "encoding_format": "base64"})["model"] == "emb"
+    assert (
+        ask(
+            "/openai/deployments/emb/embeddings", {"input": ["x", "y"], "encoding_format": "base64"}
+        )["model"]
+        == "emb"
+    )
 
 
 def test_rerank_and_batches_of_embeddings_answer_each_one():
-    assert [r["index"] for r in ask("/v1/rerank", {"model": "r", "query": "q", "documents": ["x", "y"]})["results"]] == [0, 1]
+    assert [
+        r["index"]
+        for r in ask("/v1/rerank", {"model": "r", "query": "q", "documents": ["x", "y"]})["results"]
+    ] == [0, 1]
     batch = {"requests": [{"content": {}}, {"content": {}}]}
     assert len(ask("/v1beta/models/m:batchEmbedContents", batch)["embeddings"]) == 2
 
 
 def test_an_unknown_action_of_a_model_is_no_surface():
-    assert surface_of(Request("POST", "/v1beta/models/m:fly", {}, {}, b"")) is None
+    assert surface_of(VendorRequest("POST", "/v1beta/models/m:fly", {}, {}, b"")) is None

@@ -1,4 +1,6 @@
-"""The server: keys, limits, order of faults, errors in each vendor's form, and an end that leaves nothing behind."""
+"""The server: keys, limits, order of faults, errors in each vendor's form, and an end that leaves
+nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ async def http():
 
 async def post(http, vendor, path, body, **headers):
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    async with http.post(vendor.base + path, data=data, headers={"content-type": "application/json", **headers}) as answer:
+    async with http.post(
+        vendor.base + path, data=data, headers={"content-type": "application/json", **headers}
+    ) as answer:
         return answer.status, answer.headers, await answer.read()
 
 
@@ -48,7 +52,9 @@ async def test_a_wrong_key_is_refused_and_a_right_one_is_not(http, style):
     async with SimulatedVendor(key="right") as vendor:
         statuses = []
         for key in ("wrong", "right"):
-            header = {"authorization": f"Bearer {key}"} if style not in names else {names[style]: key}
+            header = (
+                {"authorization": f"Bearer {key}"} if style not in names else {names[style]: key}
+            )
             statuses.append((await post(http, vendor, *of(style, "m"), **header))[0])
     assert statuses == [{"google": 400, "bedrock": 403}.get(style, 401), 200]
 
@@ -74,11 +80,17 @@ async def test_the_key_of_an_aws_signature_and_of_a_query_are_known(http):
         ("anthropic", "429", 429, ("error", "type"), "rate_limit_error"),
         ("anthropic", "401", 401, ("error", "type"), "authentication_error"),
         ("anthropic", "500", 500, ("error", "type"), "api_error"),
-        ("anthropic", "contextlength", 400, ("error", "message"), "prompt is too long: 210000 tokens > 200000 maximum"),
+        (
+            "anthropic",
+            "contextlength",
+            400,
+            ("error", "message"),
+            "prompt is too long: 210000 tokens > 200000 maximum",
+        ),
         ("google", "429", 429, ("error", "status"), "RESOURCE_EXHAUSTED"),
         ("google", "503", 503, ("error", "status"), "UNAVAILABLE"),
         ("google", "contentpolicy", 200, ("promptFeedback", "blockReason"), "PROHIBITED_CONTENT"),
-        ("bedrock", "503", 503, ("message",), "Bedrock is unable to process your request."),
+        ("bedrock", "503", 503, ("message",), "BedrockWire is unable to process your request."),
         ("bedrock", "contentpolicy", 200, ("stopReason",), "guardrail_intervened"),
     ],
 )
@@ -115,7 +127,10 @@ async def test_a_prefill_is_refused_only_where_there_is_one(http, vendor, style)
     if style == "responses":
         body = {**body, "input": [*USER, turn]}
     else:
-        body = {**body, **{name: [*body[name], turn] for name in ("messages", "contents") if name in body}}
+        body = {
+            **body,
+            **{name: [*body[name], turn] for name in ("messages", "contents") if name in body},
+        }
     assert (await post(http, vendor, path, body))[0] == 400
 
 
@@ -131,7 +146,11 @@ async def test_a_prefill_is_refused_only_where_there_is_one(http, vendor, style)
         (CHAT, {"model": "m", "messages": USER, "max_tokens": -1}, "at least 1"),
         (CHAT, {"model": "m", "messages": USER, "n": 2**62}, "at most 128"),
         ("/v1/completions", {"model": "m", "prompt": "p", "n": 2**62}, "at most 128"),
-        (CHAT, {"model": "m", "messages": USER, "tools": [{"type": "function", "function": {}}]}, "malformed request"),
+        (
+            CHAT,
+            {"model": "m", "messages": USER, "tools": [{"type": "function", "function": {}}]},
+            "malformed request",
+        ),
         (CHAT, {"model": "sim-rest", "messages": USER}, "unknown word 'rest'"),
         ("/v1/messages", {"model": "m", "messages": USER}, "max_tokens: Field required"),
         ("/v1beta/models/m:generateContent", {}, "contents is not specified"),
@@ -159,7 +178,10 @@ async def test_what_is_not_http_gets_400_and_the_connection_ends(vendor, connect
 async def test_a_body_that_waits_for_leave_is_let_come(vendor, connect):
     raw = await connect(vendor)
     body = orjson.dumps({"model": "m", "messages": USER})
-    raw.writer.write(b"POST %b HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n" % (CHAT.encode(), len(body)))
+    raw.writer.write(
+        b"POST %b HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"
+        % (CHAT.encode(), len(body))
+    )
     assert (await raw.head())[0] == 100
     raw.writer.write(body)
     assert (await raw.head())[0] == 200
@@ -201,19 +223,37 @@ async def test_a_share_of_errors_is_the_same_for_the_same_seed(http):
 
 
 @pytest.mark.parametrize(
-    ("style", "left"), [("openai", "x-ratelimit-remaining-requests"), ("anthropic", "anthropic-ratelimit-requests-remaining")]
+    ("style", "left"),
+    [
+        ("openai", "x-ratelimit-remaining-requests"),
+        ("anthropic", "anthropic-ratelimit-requests-remaining"),
+    ],
 )
-async def test_a_rate_limit_is_counted_down_and_then_answered_with_the_time_to_wait(http, style, left):
-    async with SimulatedVendor(profile=Profile(rate_limit=RateLimit(requests=2, window_s=60))) as vendor:
+async def test_a_rate_limit_is_counted_down_and_then_answered_with_the_time_to_wait(
+    http, style, left
+):
+    async with SimulatedVendor(
+        profile=Profile(rate_limit=RateLimit(requests=2, window_s=60))
+    ) as vendor:
         answers = [await post(http, vendor, *of(style, "m")) for _ in range(3)]
-    assert [(status, headers[left]) for status, headers, _ in answers] == [(200, "1"), (200, "0"), (429, "0")]
+    assert [(status, headers[left]) for status, headers, _ in answers] == [
+        (200, "1"),
+        (200, "0"),
+        (429, "0"),
+    ]
     assert 59 <= int(answers[2][1]["retry-after"]) <= 61
 
 
 async def test_what_came_in_is_remembered(http, vendor):
     await post(http, vendor, CHAT + "?a=1", {"model": "m", "messages": USER}, **{"X-Custom": "v"})
     seen = vendor.requests[0]
-    assert (seen.method, seen.path, seen.query, seen.model, seen.connection) == ("POST", CHAT, {"a": "1"}, "m", 1)
+    assert (seen.method, seen.path, seen.query, seen.model, seen.connection) == (
+        "POST",
+        CHAT,
+        {"a": "1"},
+        "m",
+        1,
+    )
     assert seen.headers["x-custom"] == "v"
     assert seen.json["messages"] == USER
     assert seen.left is None
@@ -226,17 +266,32 @@ async def test_connections_are_kept_and_counted(http, vendor):
 
 
 async def test_two_thousand_requests_with_every_third_failing_leave_nothing_behind():
-    faults = ["sim-reset", "sim-500", "sim-n4-cut50", "sim-n4-malformed", "sim-n4-err-after", "sim-badgzip", "sim-429-ra7", "sim-n4-rst50"]
+    faults = [
+        "sim-reset",
+        "sim-500",
+        "sim-n4-cut50",
+        "sim-n4-malformed",
+        "sim-n4-err-after",
+        "sim-badgzip",
+        "sim-429-ra7",
+        "sim-n4-rst50",
+    ]
     async with SimulatedVendor(remember=100) as vendor, aiohttp.ClientSession() as http:
         before = asyncio.all_tasks()
 
         async def one(number: int) -> str:
             model = faults[number // 3 % len(faults)] if number % 3 == 0 else "sim-n4"
             try:
-                status, _, body = await post(http, vendor, CHAT, {"model": model, "messages": USER, "stream": True})
+                status, _, body = await post(
+                    http, vendor, CHAT, {"model": model, "messages": USER, "stream": True}
+                )
             except aiohttp.ClientError:
                 return "broken"
-            return "good" if status == 200 and body.endswith(b"[DONE]\n\n") and b"broken" not in body else "bad"
+            return (
+                "good"
+                if status == 200 and body.endswith(b"[DONE]\n\n") and b"broken" not in body
+                else "bad"
+            )
 
         found = []
         for start in range(0, 2000, 50):
@@ -245,7 +300,11 @@ async def test_two_thousand_requests_with_every_third_failing_leave_nothing_behi
         assert "good" not in found[::3]
         assert len(vendor.requests) == 100
         await http.close()
-        leftover = {task for task in asyncio.all_tasks() - before if not task.get_name().startswith("simulated connection")}
+        leftover = {
+            task
+            for task in asyncio.all_tasks() - before
+            if not task.get_name().startswith("simulated connection")
+        }
         assert not leftover
     assert vendor.connections_open == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -259,7 +318,9 @@ async def test_closing_ends_answers_that_would_never_end(connect):
         await vendor.until_requests(4)
     assert vendor.connections_open == 0
     assert list(vendor.cancelled) == []
-    assert {task for task in asyncio.all_tasks() if task.get_name().startswith("simulated")} == set()
+    assert {
+        task for task in asyncio.all_tasks() if task.get_name().startswith("simulated")
+    } == set()
 
 
 async def test_a_vendor_can_be_opened_again_on_its_port(http):

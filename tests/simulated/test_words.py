@@ -14,7 +14,9 @@ def test_a_time_without_a_unit_is_refused(model):
         fault_in(model)
 
 
-@pytest.mark.parametrize("model", ["sim-rest", "sim-n", "sim-cut6x", "sim-200", "sim-ra", "gpt-sim-oops-500"])
+@pytest.mark.parametrize(
+    "model", ["sim-rest", "sim-n", "sim-cut6x", "sim-200", "sim-ra", "gpt-sim-oops-500"]
+)
 def test_a_word_that_means_nothing_is_refused_with_the_list_of_those_that_do(model):
     """A misspelt fault would otherwise make a test pass that tests nothing."""
     with pytest.raises(ValueError, match=r"unknown word .* known: .*badgzip"):
@@ -32,7 +34,10 @@ def test_a_model_without_sim_has_no_words():
         ("sim-ttft300ms", Fault(ttft_s=0.3)),
         ("sim-ttft-2s-gap-20ms-n200", Fault(ttft_s=2.0, gap_s=0.02, chunks=200)),
         ("gpt-4o-sim-429-ra7", Fault(code=429, kind="", retry_after="7")),
-        ("sim-503-rams250-radate3-rahint20", Fault(code=503, kind="", retry_after_ms=250, retry_after_date_s=3, retry_hint_s=20)),
+        (
+            "sim-503-rams250-radate3-rahint20",
+            Fault(code=503, kind="", retry_after_ms=250, retry_after_date_s=3, retry_hint_s=20),
+        ),
         ("sim-529", Fault(code=529, kind="")),
         ("sim-err-before", Fault(error_when="before")),
         ("sim-err-after", Fault.error_event("after", 50)),

@@ -1,4 +1,6 @@
-"""The source of rules: whole sets are offered, and nothing that goes wrong takes good rules out of force."""
+"""The source of rules: whole sets are offered, and nothing that goes wrong takes good rules out of
+force.
+"""
 
 import asyncio
 import json
@@ -21,7 +23,9 @@ async def at_once(seconds):
 
 
 class Engine:
-    """Stands in for the compiler: refuses a ConfigMap with `bad` in it, keeps what it was offered."""
+    """Stands in for the compiler: refuses a ConfigMap with `bad` in it, keeps what it was
+    offered.
+    """
 
     def __init__(self):
         self.heard = asyncio.Queue()
@@ -31,11 +35,13 @@ class Engine:
         self.restarts = asyncio.Queue()
         self.live = asyncio.Event()
 
-    async def offer(self, offered):
+    async def apply(self, offered):
         if self.bug:
             raise self.bug
         problems = [
-            Problem(f"{o.source}: rules.yaml", "rules[0]", "unknown key 'bad'") for o in offered if "bad" in o.configmap.get("data", {})
+            Problem(f"{o.source}: rules.yaml", "rules[0]", "unknown key 'bad'")
+            for o in offered
+            if "bad" in o.configmap.get("data", {})
         ]
         if not problems:
             self.in_force = [o.source for o in offered]
@@ -59,7 +65,7 @@ async def running(kube, configmaps, *, selector="pilotfish.dev/config=true", sta
     source = ConfigMapSource(
         kube,
         wanted_from(configmaps, selector, "shop"),
-        offer=engine.offer,
+        offer=engine.apply,
         refuse=engine.refuse,
         observer=engine,
         events=EventWriter(kube, "pod-1", random=lambda: 0.0, sleep=at_once),
@@ -109,7 +115,10 @@ async def test_several_configmaps_are_offered_together_in_the_order_of_the_setti
     api.put(MAPS, "b-first")
     api.put("/api/v1/namespaces/common/configmaps", "base")
     async with running(kube, ["b-first", "common/base"]) as engine:
-        assert await engine.heard.get() == ("applied", ["configmap:shop/b-first@101", "configmap:common/base@102"])
+        assert await engine.heard.get() == (
+            "applied",
+            ["configmap:shop/b-first@101", "configmap:common/base@102"],
+        )
 
 
 async def test_a_problem_in_one_is_not_told_on_the_other(api, kube):
@@ -151,7 +160,10 @@ async def test_a_selector_takes_what_is_labelled_now(api, kube):
         assert await engine.heard.get() == ("applied", ["configmap:shop/z@101"])
         await engine.live.wait()
         api.put(MAPS, "a", metadata=label)
-        assert await engine.heard.get() == ("applied", ["configmap:shop/a@103", "configmap:shop/z@101"])
+        assert await engine.heard.get() == (
+            "applied",
+            ["configmap:shop/a@103", "configmap:shop/z@101"],
+        )
         api.delete(MAPS, "z")
         assert await engine.heard.get() == ("applied", ["configmap:shop/a@103"])
 

@@ -9,7 +9,14 @@ import pytest
 
 from pilotfish.errors import RuleError
 from pilotfish.sources import files
-from pilotfish.sources.files import LIMIT_BYTES, UnreadableError, files_of, fingerprint, load_files, read_files
+from pilotfish.sources.files import (
+    LIMIT_BYTES,
+    UnreadableError,
+    files_of,
+    fingerprint,
+    load_files,
+    read_files,
+)
 
 
 def test_every_file_that_cannot_be_read_is_named(tmp_path):
@@ -25,7 +32,9 @@ def test_every_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_a_folder_without_rules_is_a_problem_and_says_what_was_looked_for(tmp_path):
     (tmp_path / "notes.txt").write_text("rules: []")
-    with pytest.raises(RuleError, match=r"no rules file here, expected names ending in \.yaml, \.yml, \.json"):
+    with pytest.raises(
+        RuleError, match=r"no rules file here, expected names ending in \.yaml, \.yml, \.json"
+    ):
         read_files([str(tmp_path)])
 
 
@@ -38,7 +47,9 @@ def test_a_file_of_many_megabytes_is_not_read(tmp_path):
 
 
 def test_a_pipe_is_not_waited_for_by_a_proxy_that_would_have_to_read_it_again(tmp_path):
-    """Opening a pipe stops the process, signals included, until somebody writes; and the second reading would find no rules at all."""
+    """Opening a pipe stops the process, signals included, until somebody writes; and the second
+    reading would find no rules at all.
+    """
     pipe = tmp_path / "pipe.yaml"
     os.mkfifo(pipe)
     with pytest.raises(RuleError, match="not a regular file"):
@@ -55,7 +66,9 @@ def test_a_path_that_cannot_even_be_looked_at_is_a_problem_like_others(tmp_path,
     assert refused.value.problems[0].source == f"file:{path}"
 
 
-def test_a_folder_that_may_not_be_read_is_named_beside_the_problems_of_others(tmp_path, monkeypatch):
+def test_a_folder_that_may_not_be_read_is_named_beside_the_problems_of_others(
+    tmp_path, monkeypatch
+):
     (tmp_path / "shut").mkdir()
     (tmp_path / "broken.yaml").write_text("rules: [")
     shut(monkeypatch, tmp_path / "shut")
@@ -77,14 +90,22 @@ def shut(monkeypatch, folder: Path) -> None:
     monkeypatch.setattr(Path, "iterdir", iterdir)
 
 
-async def test_files_that_could_not_be_read_are_read_once_more_though_they_did_not_change(tmp_path, monkeypatch):
-    """No descriptor was left, or the network file system was away: what stands in the file is the same, and it was never in force."""
+async def test_files_that_could_not_be_read_are_read_once_more_though_they_did_not_change(
+    tmp_path, monkeypatch
+):
+    """No descriptor was left, or the network file system was away: what stands in the file is the
+    same, and it was never in force.
+    """
     (tmp_path / "a.yaml").write_text("rules: []")
     monkeypatch.setattr(files, "POLL_S", 0)
     told = []
     offered, rejected = asyncio.Event(), asyncio.Event()
     opened = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, *args: (_ for _ in ()).throw(OSError(errno.EMFILE, "Too many open files")))
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda self, *args: (_ for _ in ()).throw(OSError(errno.EMFILE, "Too many open files")),
+    )
 
     def reject(problems):
         told.append(problems[0].message)
@@ -118,7 +139,9 @@ async def test_files_that_are_bad_are_not_read_again_until_they_change(tmp_path,
     done = asyncio.Event()
     monkeypatch.setattr(files, "fingerprint", looked)
     watching = asyncio.get_running_loop().create_task(
-        files.watch_files([str(tmp_path)], lambda documents: None, rejections.append, lambda connected: None)
+        files.watch_files(
+            [str(tmp_path)], lambda documents: None, rejections.append, lambda connected: None
+        )
     )
     await done.wait()
     watching.cancel()
@@ -165,7 +188,12 @@ def test_good_files_are_offered_and_bad_ones_rejected_with_the_source_marked(tmp
     path = tmp_path / "a.yaml"
 
     def load():
-        load_files([str(path)], lambda d: told.append(("offer", len(d))), lambda p: told.append(("reject", len(p))), told.append)
+        load_files(
+            [str(path)],
+            lambda d: told.append(("offer", len(d))),
+            lambda p: told.append(("reject", len(p))),
+            told.append,
+        )
 
     load()
     path.write_text("rules: []\n---\nrules: []\n")

@@ -1,12 +1,12 @@
-"""From ConfigMaps in a cluster to rules in force in the proxy's keeper."""
+"""From ConfigMaps in a cluster to rules in force in the proxy's store."""
 
 import asyncio
 
 from kube.fake_api import fake_api
 from pilotfish.sources.kubernetes import RulesFromCluster, watch_rules
-from pilotfish.sources.store import RulesKeeper
+from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
 EVENTS = "/api/v1/namespaces/shop/events"
@@ -18,12 +18,18 @@ rules: [{name: chat, request_model: "*", services: [{provider: local, model: m}]
 
 async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(tmp_path):
     adopted = asyncio.Queue()
-    meters = Meters()
-    keeper = RulesKeeper(adopted.put_nowait, meters, allow_inline_secrets=False)
+    registry = Registry()
+    store = RulesStore(adopted.put_nowait, registry, allow_inline_secrets=False)
     async with fake_api() as api:
         api.put(MAPS, "rules", data={"rules.yaml": GOOD, "README.md": "not rules"})
-        asked = RulesFromCluster(["rules"], "", namespace="shop", kubeconfig=api.write_kubeconfig(tmp_path), state_dir=str(tmp_path))
-        watching = asyncio.create_task(watch_rules(asked, keeper, meters))
+        asked = RulesFromCluster(
+            ["rules"],
+            "",
+            namespace="shop",
+            kubeconfig=api.write_kubeconfig(tmp_path),
+            state_dir=str(tmp_path),
+        )
+        watching = asyncio.create_task(watch_rules(asked, store, registry))
         snapshot = await adopted.get()
         assert [rule.name for rule in snapshot.rules] == ["chat"]
         assert snapshot.sources[0].startswith("configmap:shop/rules@101")
@@ -31,12 +37,12 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
         for refused, bad in enumerate((GOOD + "weight: 1", "a: ["), 1):
             api.put(MAPS, "rules", data={"rules.yaml": bad})
             await api.until(lambda refused=refused: events(api).count("RulesRefused") == refused)
-            assert keeper.problems
-            assert keeper.snapshot is snapshot
-        assert meters[series.RELOADS].number("rejected").value == 2
-        assert meters[series.SOURCE_CONNECTED].number().value == 1
-        assert {cell.value for cell in meters[series.WATCH_RESTARTS].cells.values()} == {0.0}
-        assert ("connection",) in meters[series.WATCH_RESTARTS].cells
+            assert store.problems
+            assert store.snapshot is snapshot
+        assert registry[series.RELOADS].number("rejected").value == 2
+        assert registry[series.SOURCE_CONNECTED].number().value == 1
+        assert {cell.value for cell in registry[series.WATCH_RESTARTS].cells.values()} == {0.0}
+        assert ("connection",) in registry[series.WATCH_RESTARTS].cells
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 

@@ -10,7 +10,10 @@ def test_what_is_saved_is_loaded(tmp_path):
     kept = LastGood(tmp_path)
     kept.save([Offered("configmap:shop/rules@1", {"data": {"a.yaml": "ü"}})])
     (loaded,) = kept.load()
-    assert (loaded.source, loaded.configmap) == ("configmap:shop/rules@1", {"data": {"a.yaml": "ü"}})
+    assert (loaded.source, loaded.configmap) == (
+        "configmap:shop/rules@1",
+        {"data": {"a.yaml": "ü"}},
+    )
     assert (tmp_path / "last-good-rules.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -21,7 +24,9 @@ def test_a_save_that_was_cut_short_leaves_the_one_before(tmp_path):
     assert [o.source for o in kept.load()] == ["configmap:shop/rules@1"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 99}', '{"format": 1, "configmaps": [{}]}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"format": 99}', '{"format": 1, "configmaps": [{}]}']
+)
 def test_kept_rules_that_are_damaged_are_set_aside(tmp_path, content):
     path = tmp_path / "last-good-rules.json"
     path.write_text(content)

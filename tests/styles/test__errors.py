@@ -26,9 +26,19 @@ class TestABodyThatIsNoError:
     ("body", "message", "kind", "code"),
     [
         ({"error": {"message": "m", "type": "t", "code": "c"}}, "m", "t", "c"),
-        ({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}, "m", "overloaded_error", ""),
+        (
+            {"type": "error", "error": {"type": "overloaded_error", "message": "m"}},
+            "m",
+            "overloaded_error",
+            "",
+        ),
         ({"error": "m"}, "m", "", ""),
-        ({"object": "error", "message": "m", "type": "BadRequestError", "code": 400}, "m", "BadRequestError", "400"),
+        (
+            {"object": "error", "message": "m", "type": "BadRequestError", "code": 400},
+            "m",
+            "BadRequestError",
+            "400",
+        ),
         ({"detail": "m"}, "m", "", ""),
         ({"detail": [{"loc": ["body"], "msg": "x"}]}, '[{"loc":["body"],"msg":"x"}]', "", ""),
         ([{"error": {"message": "m", "code": 400, "status": "INVALID_ARGUMENT"}}], "m", "", "400"),
@@ -40,7 +50,10 @@ def test_message_type_and_code_are_found_wherever_a_vendor_puts_them(body, messa
     assert (found.message, found.type, found.code, found.status) == (message, kind, code, 400)
 
 
-@pytest.mark.parametrize(("value", "status"), [({"code": 429}, 429), ({"code": "503"}, 503), ({"code": 7}, None), ({"code": "x"}, None)])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [({"code": 429}, 429), ({"code": "503"}, 503), ({"code": 7}, None), ({"code": "x"}, None)],
+)
 def test_an_error_in_a_stream_has_the_status_that_it_names(value, status):
     assert error_from(value | {"message": "m"}).status == status
 

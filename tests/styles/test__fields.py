@@ -21,13 +21,30 @@ from pilotfish.styles._fields import Fields, Losses, ReplyFields
         (lambda f: f.mapping("text"), 'text: expected an object, found "x"'),
         (lambda f: f.items("text"), 'text: expected a list, found "x"'),
         (lambda f: f.texts("list"), "list[0]: expected a string, found {}"),
-        (lambda f: next(f.objects("list")).required_text("deep"), "list[0].deep: expected a string, found nothing"),
-        (lambda f: f.inner("none").required_text("deep"), "none.deep: expected a string, found nothing"),
-        (lambda f: f.text("long"), "long: expected a string, found [" + '"aaaaaaaa",' * 5 + '"aaa...'),
+        (
+            lambda f: next(f.objects("list")).required_text("deep"),
+            "list[0].deep: expected a string, found nothing",
+        ),
+        (
+            lambda f: f.inner("none").required_text("deep"),
+            "none.deep: expected a string, found nothing",
+        ),
+        (
+            lambda f: f.text("long"),
+            "long: expected a string, found [" + '"aaaaaaaa",' * 5 + '"aaa...',
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_its_place_and_what_was_expected(take, message):
-    values = {"number": 7, "text": "x", "flag": True, "half": 0.5, "list": [{}], "none": None, "long": ["a" * 8] * 20}
+    values = {
+        "number": 7,
+        "text": "x",
+        "flag": True,
+        "half": 0.5,
+        "list": [{}],
+        "none": None,
+        "long": ["a" * 8] * 20,
+    }
     with pytest.raises(ClientError) as caught:
         take(Fields(values))
     assert caught.value.status == 400

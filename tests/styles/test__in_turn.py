@@ -25,7 +25,9 @@ def test_arguments_that_come_in_alternation_are_sorted():
 
 
 def test_a_call_that_never_becomes_complete_does_not_swallow_the_next():
-    assert ordered(start(0), ToolArgs(0, '{"a'), start(1), ToolArgs(1, "{}"), Finish(FinishReason.LENGTH)) == [
+    assert ordered(
+        start(0), ToolArgs(0, '{"a'), start(1), ToolArgs(1, "{}"), Finish(FinishReason.LENGTH)
+    ) == [
         start(0),
         ToolArgs(0, '{"a'),
         start(1),
@@ -35,12 +37,20 @@ def test_a_call_that_never_becomes_complete_does_not_swallow_the_next():
 
 
 def test_text_after_an_open_call_waits_and_is_not_lost():
-    assert ordered(start(0), TextDelta("so"), ToolArgs(0, "{}")) == [start(0), ToolArgs(0, "{}"), TextDelta("so")]
+    assert ordered(start(0), TextDelta("so"), ToolArgs(0, "{}")) == [
+        start(0),
+        ToolArgs(0, "{}"),
+        TextDelta("so"),
+    ]
 
 
 def test_an_upstream_that_says_so_has_ended_a_call_without_arguments():
     turn = InTurn()
-    assert turn.feed(start(0)) + turn.feed(BlockEnd()) + turn.feed(start(1)) == [start(0), BlockEnd(), start(1)]
+    assert turn.feed(start(0)) + turn.feed(BlockEnd()) + turn.feed(start(1)) == [
+        start(0),
+        BlockEnd(),
+        start(1),
+    ]
 
 
 def test_a_ping_waits_for_nobody():
@@ -51,7 +61,9 @@ def test_a_ping_waits_for_nobody():
 
 
 def test_arguments_that_come_after_their_call_was_closed_are_left_out():
-    assert ordered(start(0), ToolArgs(0, "{}"), start(1), ToolArgs(0, "more"), ToolArgs(1, "{}")) == [
+    assert ordered(
+        start(0), ToolArgs(0, "{}"), start(1), ToolArgs(0, "more"), ToolArgs(1, "{}")
+    ) == [
         start(0),
         ToolArgs(0, "{}"),
         start(1),
@@ -60,10 +72,18 @@ def test_arguments_that_come_after_their_call_was_closed_are_left_out():
 
 
 def test_arguments_that_come_after_a_text_has_closed_their_call_are_left_out():
-    assert ordered(start(0), ToolArgs(0, "{}"), TextDelta("so"), ToolArgs(0, "{")) == [start(0), ToolArgs(0, "{}"), TextDelta("so")]
+    assert ordered(start(0), ToolArgs(0, "{}"), TextDelta("so"), ToolArgs(0, "{")) == [
+        start(0),
+        ToolArgs(0, "{}"),
+        TextDelta("so"),
+    ]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["{", "}", '"a":', "1", "text"])), max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(["{", "}", '"a":', "1", "text"])), max_size=20
+    )
+)
 def test_whatever_comes_every_call_is_whole_and_in_one_piece(moves):
     deltas, begun = [], set()
     for index, text in moves:
@@ -75,7 +95,9 @@ def test_whatever_comes_every_call_is_whole_and_in_one_piece(moves):
     assert [delta.index for delta in out if isinstance(delta, ToolStart)] == [
         delta.index for delta in deltas if isinstance(delta, ToolStart)
     ]
-    assert sum(isinstance(delta, TextDelta) for delta in out) == sum(isinstance(delta, TextDelta) for delta in deltas)
+    assert sum(isinstance(delta, TextDelta) for delta in out) == sum(
+        isinstance(delta, TextDelta) for delta in deltas
+    )
     current = None
     for delta in out:
         if isinstance(delta, ToolStart):

@@ -34,7 +34,8 @@ def test_data_urls_are_written_as_they_are_read():
 
 
 @pytest.mark.parametrize(
-    ("media_type", "short"), [("audio/mpeg", "mp3"), ("audio/x-wav", "wav"), ("image/jpeg", "jpg"), ("video/mp4", "mp4")]
+    ("media_type", "short"),
+    [("audio/mpeg", "mp3"), ("audio/x-wav", "wav"), ("image/jpeg", "jpg"), ("video/mp4", "mp4")],
 )
 def test_short_names(media_type, short):
     assert short_type(media_type) == short
@@ -64,7 +65,9 @@ class TestToolIds:
 
     def test_two_long_ones_with_one_head_stay_two(self):
         head = "call_" + "x" * 60
-        assert tool_id(head + "1", Quirks(tool_id_max=40)) != tool_id(head + "2", Quirks(tool_id_max=40))
+        assert tool_id(head + "1", Quirks(tool_id_max=40)) != tool_id(
+            head + "2", Quirks(tool_id_max=40)
+        )
 
     @pytest.mark.parametrize("odd", ["", "call:1", "führe", "a b"])
     def test_plain_ones_hold_nothing_odd(self, odd):

@@ -1,4 +1,6 @@
-"""Every fixture folder: the request as each style writes it, the answer as each client gets it, the stream however it is cut."""
+"""Every fixture folder: the request as each style writes it, the answer as each client gets it, the
+stream however it is cut.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,11 @@ def test_no_cutting_of_a_stream_changes_what_the_client_gets(case, target):
         assert translated(styles.get(case.parent.name), styles.get(target), reads) == expected, how
 
 
-@pytest.mark.parametrize("golden", sorted(FIXTURES.glob("*/*/as_*.sse")), ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}")
+@pytest.mark.parametrize(
+    "golden",
+    sorted(FIXTURES.glob("*/*/as_*.sse")),
+    ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}",
+)
 def test_the_vendors_own_models_take_every_event(golden):
     """The SDKs themselves are lenient; their models say what the vendor promises."""
     target = golden.stem.removeprefix("as_")
@@ -58,7 +64,9 @@ def test_the_vendors_own_models_take_every_event(golden):
 
 
 @pytest.mark.parametrize(
-    "golden", sorted(FIXTURES.glob("*/*/as_*.json")), ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}"
+    "golden",
+    sorted(FIXTURES.glob("*/*/as_*.json")),
+    ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}",
 )
 def test_the_vendors_own_models_take_every_answer(golden):
     REPLIES[golden.stem.removeprefix("as_")].validate_python(json.loads(golden.read_bytes()))
@@ -70,13 +78,13 @@ def test_the_watcher_sees_the_same_usage_as_the_reader(case):
     stream = case / "upstream.sse"
     if stream.exists():
         style = styles.get(case.parent.name)
-        watcher, reader = style.watcher(), style.stream_reader()
+        inspector, reader = style.inspector(), style.stream_reader()
         deltas = []
         for event in dict(pieces(stream.read_bytes()))["by event"]:
-            watcher.event(event)
+            inspector.event(event)
             deltas += reader.feed(event)
         counted = [delta.usage for delta in deltas if hasattr(delta, "usage")]
-        assert watcher.usage == (counted[-1] if counted else None)
+        assert inspector.usage == (counted[-1] if counted else None)
 
 
 def test_every_style_has_cases_and_says_where_they_come_from():

@@ -1,4 +1,6 @@
-"""Every pair of styles with Google or Bedrock on one side: requests, answers and streams, judged by the vendors' own models."""
+"""Every pair of styles with Google or Bedrock on one side: requests, answers and streams, judged by
+the vendors' own models.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_wire import frame, parsed_reply, parsed_stream, problems_of
-from pairs_wire import ALL, OWN, folders, own_goldens, pieces, read, request_to, stream_of, translated
+from pairs_wire import (
+    ALL,
+    OWN,
+    folders,
+    own_goldens,
+    pieces,
+    read,
+    request_to,
+    stream_of,
+    translated,
+)
 from pilotfish import styles
-from pilotfish.core.formats.deltas import Finish, Malformed, RefusalDelta, TextDelta, ToolArgs, ToolStart, UsageDelta
+from pilotfish.core.formats.deltas import (
+    Finish,
+    Malformed,
+    RefusalDelta,
+    TextDelta,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.style import Target
 from pilotfish.core.formats.usage import Usage
@@ -45,7 +65,9 @@ def named(case: Path) -> str:
 
 
 def paired(has: str) -> list[Any]:
-    """All cases that have such a file, with every target, where one of the two sides is Google or Bedrock."""
+    """All cases that have such a file, with every target, where one of the two sides is Google or
+    Bedrock.
+    """
     return [
         pytest.param(case, target, id=f"{named(case)}-{target}")
         for case in folders()
@@ -86,7 +108,9 @@ def test_the_vendors_client_takes_the_answer(case, target):
 @pytest.mark.parametrize(("case", "target"), paired("upstream.sse") + paired("upstream.jsonl"))
 def test_the_vendors_client_takes_the_stream_however_it_is_cut(case, target):
     source = case.parent.name
-    outputs = {how: translated(source, target, reads) for how, reads in pieces(source, stream_of(case))}
+    outputs = {
+        how: translated(source, target, reads) for how, reads in pieces(source, stream_of(case))
+    }
     assert len(set(outputs.values())) == 1
     out = outputs["whole"]
     if target == "bedrock":
@@ -98,7 +122,9 @@ def test_the_vendors_client_takes_the_stream_however_it_is_cut(case, target):
 
 
 def told(style: str, stream: bytes) -> tuple[str, list[str], list[str], Usage | None, bool]:
-    """What a stream says: its text, its calls and their arguments, the usage, and that it came to an end."""
+    """What a stream says: its text, its calls and their arguments, the usage, and that it came to
+    an end.
+    """
     deltas = read(style, [stream])
     assert not any(isinstance(delta, Malformed) for delta in deltas)
     arguments: dict[int, str] = {}
@@ -127,16 +153,22 @@ def test_text_calls_and_usage_survive_the_way(case, target):
     assert got[4]
     if usage:
         assert got[3] is not None
-        assert (got[3].input, got[3].output, got[3].cached_input) == (usage.input, usage.output, usage.cached_input)
+        assert (got[3].input, got[3].output, got[3].cached_input) == (
+            usage.input,
+            usage.output,
+            usage.cached_input,
+        )
 
 
-@pytest.mark.parametrize("case", [case for case in folders() if case.parent.name in OWN and stream_of(case)], ids=named)
+@pytest.mark.parametrize(
+    "case", [case for case in folders() if case.parent.name in OWN and stream_of(case)], ids=named
+)
 def test_the_watcher_sees_the_same_usage_as_the_reader(case):
     style = case.parent.name
-    watcher = styles.get(style).watcher()
+    inspector = styles.get(style).inspector()
     for event in dict(pieces(style, stream_of(case)))["by event"]:
-        watcher.event(event)
-    assert watcher.usage == told(style, stream_of(case))[3]
+        inspector.event(event)
+    assert inspector.usage == told(style, stream_of(case))[3]
 
 
 @pytest.mark.parametrize("style", OWN)
@@ -145,11 +177,22 @@ def test_every_style_has_cases_and_says_where_they_come_from(style):
     assert len([case for case in folders() if case.parent.name == style]) >= 5
 
 
-# --- nothing unforeseen ----------------------------------------------------------------------------------------------------------
+# --- nothing unforeseen
+# ----------------------------------------------------------------------------------------------------------
 
-SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+)
 JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 
@@ -160,14 +203,22 @@ def spoilt(draw: Any, originals: list[Any]) -> bytes:
     place = document
     while True:
         key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
-        if not isinstance(place[key], dict | list) or not place[key] or draw(st.integers(0, 3)) == 0:
+        if (
+            not isinstance(place[key], dict | list)
+            or not place[key]
+            or draw(st.integers(0, 3)) == 0
+        ):
             place[key] = draw(JSON)
             return json.dumps(document).encode()
         place = place[key]
 
 
 def documents(style: str, name: str) -> list[Any]:
-    return [json.loads((case / name).read_bytes()) for case in folders() if case.parent.name == style and (case / name).exists()]
+    return [
+        json.loads((case / name).read_bytes())
+        for case in folders()
+        if case.parent.name == style and (case / name).exists()
+    ]
 
 
 @pytest.mark.parametrize("style", OWN)
@@ -180,14 +231,16 @@ def test_a_spoilt_request_is_translated_or_is_the_clients_fault(style, data):
         return
     for target in ALL:
         for model in ("m", "gemini-3-pro", "us.anthropic.claude-sonnet-4-5"):
-            json.loads(styles.get(target).write_request(chat, Target(model=model, stream=True)).body)
+            json.loads(
+                styles.get(target).write_request(chat, Target(model=model, stream=True)).body
+            )
 
 
 @pytest.mark.parametrize("style", OWN)
 @given(data=st.data())
 def test_a_spoilt_answer_is_translated_or_a_value_error(style, data):
     body = data.draw(spoilt(documents(style, "upstream.json")))
-    assert isinstance(styles.get(style).watcher().reply(body), int)
+    assert isinstance(styles.get(style).inspector().reply(body), int)
     try:
         reply = styles.get(style).read_reply(body)
     except ValueError:
@@ -201,17 +254,25 @@ def test_a_spoilt_answer_is_translated_or_a_value_error(style, data):
 def test_a_spoilt_stream_raises_nothing_and_every_writer_takes_what_is_read(style, data):
     if style == "google":
         originals = [
-            payload for case in folders() if case.parent.name == style and stream_of(case) for payload in sse_payloads(stream_of(case))
+            payload
+            for case in folders()
+            if case.parent.name == style and stream_of(case)
+            for payload in sse_payloads(stream_of(case))
         ]
         events = [event_from(body) for body in data.draw(st.lists(spoilt(originals), max_size=4))]
     else:
-        lines = [json.loads(line) for case in folders() for path in case.glob("upstream.jsonl") for line in path.read_text().splitlines()]
+        lines = [
+            json.loads(line)
+            for case in folders()
+            for path in case.glob("upstream.jsonl")
+            for line in path.read_text().splitlines()
+        ]
         spoilt_lines = [json.loads(line) for line in data.draw(st.lists(spoilt(lines), max_size=4))]
         events = [frame(name, payload) for line in spoilt_lines for name, payload in line.items()]
-    reader, watcher = styles.get(style).stream_reader(), styles.get(style).watcher()
+    reader, inspector = styles.get(style).stream_reader(), styles.get(style).inspector()
     deltas = []
     for event in events:
-        assert isinstance(watcher.event(event), int)
+        assert isinstance(inspector.event(event), int)
         deltas += reader.feed(event)
     for target in ALL:
         writer = styles.get(target).stream_writer(**WRITTEN, options={})

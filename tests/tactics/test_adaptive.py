@@ -71,8 +71,11 @@ def test_all_weights_0_is_a_problem_at_load() -> None:
 
 def test_weights_are_normalised() -> None:
     good, _ = better_in("latency")
-    small, large = made(), made(**{f"{t}_weight": getattr(AdaptiveParams(), f"{t}_weight") * 40 for t in TERMS})
-    assert small.figure(good, Memory(), 1.0) == large.figure(good, Memory(), 1.0)
+    small, large = (
+        made(),
+        made(**{f"{t}_weight": getattr(AdaptiveParams(), f"{t}_weight") * 40 for t in TERMS}),
+    )
+    assert small.explain_score(good, Memory(), 1.0) == large.explain_score(good, Memory(), 1.0)
 
 
 def test_a_bad_term_cannot_be_bought_off_where_terms_are_multiplied() -> None:
@@ -132,7 +135,7 @@ def test_a_service_that_hangs_is_left_before_any_slow_answer_has_ended() -> None
     for c in (hangs, fine):
         measured(c, 0.0, latency=2.0, ttft=0.3)
         c.state.waiting.begin(0.0)
-        c.state.waiting.spoke(0.0, 0.3)
+        c.state.waiting.on_first_token(0.0, 0.3)
     hangs.state.waiting.begin(1.0)
     assert share(made(), [hangs, fine], fine, now=4.0) == 1.0
 
@@ -155,6 +158,6 @@ def test_a_larger_capacity_takes_more_under_load() -> None:
 def test_explain_shows_every_term() -> None:
     [c] = fleet("m")
     measured(c, 0.0, latency=2.0, ttft=0.5, speed=50.0)
-    assert made().figure(c, Memory(), 1.0) == (
+    assert made().explain_score(c, Memory(), 1.0) == (
         "score 0.62 (latency 0.50, ttft 0.50, cache 0.50, speed 0.50, token 1.00, health 1.00) x free capacity 1.00, weight 1"
     )

@@ -25,14 +25,22 @@ def test_capacity_is_the_models_else_the_providers_else_the_weight_else_100() ->
 def test_the_one_that_is_less_in_use_is_taken_though_it_has_more_in_flight() -> None:
     small, large = candidate("small", model_capacity=10), candidate("large", model_capacity=100)
     small.state.in_flight, large.state.in_flight = 5, 20
-    assert {TACTIC.order([small, large], Memory(), 0.0, random.Random(s))[0] for s in range(30)} == {large}
+    assert {
+        TACTIC.order([small, large], Memory(), 0.0, random.Random(s))[0] for s in range(30)
+    } == {large}
     large.state.in_flight = 60
-    assert {TACTIC.order([small, large], Memory(), 0.0, random.Random(s))[0] for s in range(30)} == {small}
-    assert TACTIC.figure(large, Memory(), 0.0) == "60 of 100 in flight (60%)"
+    assert {
+        TACTIC.order([small, large], Memory(), 0.0, random.Random(s))[0] for s in range(30)
+    } == {small}
+    assert TACTIC.explain_score(large, Memory(), 0.0) == "60 of 100 in flight (60%)"
 
 
 def test_with_requests_that_stay_all_capacities_fill_evenly() -> None:
-    usable = [candidate("a", model_capacity=10), candidate("b", model_capacity=30), candidate("c", model_capacity=60)]
+    usable = [
+        candidate("a", model_capacity=10),
+        candidate("b", model_capacity=30),
+        candidate("c", model_capacity=60),
+    ]
     rng, taken = random.Random(3), Counter[str]()
     for _ in range(80):
         c = TACTIC.order(usable, Memory(), 0.0, rng)[0]

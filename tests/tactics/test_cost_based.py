@@ -24,26 +24,43 @@ def order(*usable: Candidate, seed: int = 1) -> str:
 
 
 def test_the_cheapest_comes_first_and_one_without_a_price_after_those_with_one() -> None:
-    assert order(priced("unknown", None), priced("dear", Price(3, 15)), priced("free", Price()), priced("cheap", Price(0.2, 0.8))) == (
-        "free cheap dear unknown"
-    )
+    assert order(
+        priced("unknown", None),
+        priced("dear", Price(3, 15)),
+        priced("free", Price()),
+        priced("cheap", Price(0.2, 0.8)),
+    ) == ("free cheap dear unknown")
 
 
 def test_a_cheap_service_that_speaks_too_late_comes_last() -> None:
-    assert order(priced("late", Price(0.1, 0.1), ttft=1.5), priced("dear", Price(3, 15))) == "dear late"
+    assert (
+        order(priced("late", Price(0.1, 0.1), ttft=1.5), priced("dear", Price(3, 15)))
+        == "dear late"
+    )
 
 
 def test_an_untried_cheap_service_is_not_sent_everybody_at_once() -> None:
-    assert order(priced("untried", Price(0.1, 0.1), ttft=None), priced("dear", Price(3, 15))) == "dear untried"
+    assert (
+        order(priced("untried", Price(0.1, 0.1), ttft=None), priced("dear", Price(3, 15)))
+        == "dear untried"
+    )
 
 
 def test_at_the_start_the_cheapest_is_taken() -> None:
-    assert order(priced("dear", Price(3, 15), ttft=None), priced("cheap", Price(0.1, 0.1), ttft=None)) == "cheap dear"
+    assert (
+        order(priced("dear", Price(3, 15), ttft=None), priced("cheap", Price(0.1, 0.1), ttft=None))
+        == "cheap dear"
+    )
 
 
 def test_prices_are_compared_at_the_mix_that_these_services_have_had() -> None:
-    """Long prompts make the one with cheap input cheaper, long answers the one with cheap output."""
-    reads, writes = priced("reads", Price(input=1, output=10)), priced("writes", Price(input=2, output=4))
+    """Long prompts make the one with cheap input cheaper, long answers the one with cheap
+    output.
+    """
+    reads, writes = (
+        priced("reads", Price(input=1, output=10)),
+        priced("writes", Price(input=2, output=4)),
+    )
     reads.state.window(300, 0.0).input_tokens = 100_000
     assert order(reads, writes) == "reads writes"
     reads.state.window(300, 0.0).output_tokens = 900_000
@@ -56,7 +73,10 @@ def test_equally_cheap_ones_share() -> None:
 
 
 def test_explain_shows_price_and_pace() -> None:
-    assert TACTIC.figure(priced("m", Price(3, 15)), Memory(), 1.0) == (
+    assert TACTIC.explain_score(priced("m", Price(3, 15)), Memory(), 1.0) == (
         "$3 input, $15 output per million tokens, p95 time to first token 200 ms (limit 1000)"
     )
-    assert TACTIC.figure(priced("m", None, ttft=None), Memory(), 1.0) == "no price, no time to first token measured yet (limit 1000)"
+    assert (
+        TACTIC.explain_score(priced("m", None, ttft=None), Memory(), 1.0)
+        == "no price, no time to first token measured yet (limit 1000)"
+    )

@@ -1,4 +1,6 @@
-"""What holds for every tactic, whatever its way of choosing: found by discovery, so a new one is tested by existing."""
+"""What holds for every tactic, whatever its way of choosing: found by discovery, so a new one is
+tested by existing.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,24 @@ def made(name: str, **params: Any) -> Tactic:
     return tactic(tactic.Params(**params))
 
 
-def send(tactic: Tactic, usable: list[Candidate], memory: Memory, now: float, rng: random.Random) -> Candidate:
+def send(
+    tactic: Tactic, usable: list[Candidate], memory: Memory, now: float, rng: random.Random
+) -> Candidate:
     """As the engine does it: ask, take the first, tell."""
     chosen = tactic.order(usable, memory, now, rng)[0]
-    tactic.taken(chosen, usable, memory, now)
+    tactic.on_picked(chosen, usable, memory, now)
     return chosen
 
 
-def serve(c: Candidate, now: float, *, latency: float = 1.0, ttft: float = 0.2, speed: float = 80.0, tokens: int = 500) -> None:
+def serve(
+    c: Candidate,
+    now: float,
+    *,
+    latency: float = 1.0,
+    ttft: float = 0.2,
+    speed: float = 80.0,
+    tokens: int = 500,
+) -> None:
     """A request that was answered at once, as far as the ledger is concerned."""
     measured(c, now, latency=latency, ttft=ttft, speed=speed)
     window = c.state.window(c.service.time_window_s, now)
@@ -50,13 +62,26 @@ def states(draw: st.DrawFn) -> tuple[list[Candidate], int]:
     """Up to eight services in any state, and a seed."""
     found = []
     for i in range(draw(st.integers(1, 8))):
-        price = draw(st.none() | st.builds(Price, input=st.floats(0, 100), output=st.floats(0, 100)))
-        c = candidate(f"m{i}", weight=draw(st.floats(0, 100)), price=price, model_capacity=draw(st.none() | st.integers(1, 500)))
+        price = draw(
+            st.none() | st.builds(Price, input=st.floats(0, 100), output=st.floats(0, 100))
+        )
+        c = candidate(
+            f"m{i}",
+            weight=draw(st.floats(0, 100)),
+            price=price,
+            model_capacity=draw(st.none() | st.integers(1, 500)),
+        )
         c.state.in_flight = draw(st.integers(0, 300))
         c.state.tokens_in_flight = draw(st.integers(0, 100_000))
         c.state.health.consecutive = draw(st.integers(0, 5))
         for _ in range(draw(st.integers(0, 6))):
-            serve(c, draw(st.floats(0, 1000)), latency=draw(st.floats(0, 1e4)), ttft=draw(st.floats(0, 1e4)), speed=draw(st.floats(0, 1e5)))
+            serve(
+                c,
+                draw(st.floats(0, 1000)),
+                latency=draw(st.floats(0, 1e4)),
+                ttft=draw(st.floats(0, 1e4)),
+                speed=draw(st.floats(0, 1e5)),
+            )
         found.append(c)
     return found, draw(st.integers(0, 2**32))
 
@@ -104,19 +129,23 @@ def test_no_number_is_taken_from_a_text_or_a_truth_nor_may_it_be_infinite(name: 
 @pytest.mark.parametrize("name", TACTICS)
 @settings(max_examples=40)
 @given(given_states=states())
-def test_it_orders_all_that_it_was_given_and_nothing_else(name: str, given_states: tuple[list[Candidate], int]) -> None:
+def test_it_orders_all_that_it_was_given_and_nothing_else(
+    name: str, given_states: tuple[list[Candidate], int]
+) -> None:
     usable, seed = given_states
     tactic, memory, rng = made(name), Memory(), random.Random(seed)
     for step in range(5):
         order = tactic.order(usable, memory, 1000.0 + step, rng)
         assert sorted(map(id, order)) == sorted(map(id, usable))
-        tactic.taken(order[0], usable, memory, 1000.0 + step)
+        tactic.on_picked(order[0], usable, memory, 1000.0 + step)
 
 
 @pytest.mark.parametrize("name", TACTICS)
 @settings(max_examples=40)
 @given(given_states=states())
-def test_asking_changes_nothing_and_the_same_chance_gives_the_same_choice(name: str, given_states: tuple[list[Candidate], int]) -> None:
+def test_asking_changes_nothing_and_the_same_chance_gives_the_same_choice(
+    name: str, given_states: tuple[list[Candidate], int]
+) -> None:
     usable, seed = given_states
     tactic, memory = made(name), Memory()
     send(tactic, usable, memory, 1000.0, random.Random(seed))
@@ -125,13 +154,15 @@ def test_asking_changes_nothing_and_the_same_chance_gives_the_same_choice(name: 
     assert orders[0] == orders[1] == orders[2]
     assert dict(memory) == before
     for c in usable:
-        assert tactic.figure(c, memory, 1001.0)
+        assert tactic.explain_score(c, memory, 1001.0)
 
 
 @pytest.mark.parametrize("name", TACTICS)
 @settings(max_examples=20)
 @given(given_states=states(), leaves=st.lists(st.integers(0, 7), max_size=6))
-def test_services_may_leave_and_return_at_any_time(name: str, given_states: tuple[list[Candidate], int], leaves: list[int]) -> None:
+def test_services_may_leave_and_return_at_any_time(
+    name: str, given_states: tuple[list[Candidate], int], leaves: list[int]
+) -> None:
     usable, seed = given_states
     tactic, memory, rng = made(name), Memory(), random.Random(seed)
     for i, gone in enumerate(leaves):
@@ -160,7 +191,10 @@ def test_weights_are_kept_in_the_long_run_among_equals(name: str) -> None:
 def test_capacities_are_kept_in_the_long_run_among_equals() -> None:
     small, large = candidate("small", model_capacity=10), candidate("large", model_capacity=90)
     rng = random.Random(7)
-    taken = Counter(send(made("capacity_based"), [small, large], Memory(), 0.0, rng).service.model for _ in range(8000))
+    taken = Counter(
+        send(made("capacity_based"), [small, large], Memory(), 0.0, rng).service.model
+        for _ in range(8000)
+    )
     assert taken["large"] / 8000 == pytest.approx(0.9, abs=0.02)
 
 
@@ -170,7 +204,9 @@ def test_a_service_that_was_never_tried_gets_its_share_beside_a_good_one(name: s
     tactic, memory, rng = made(name), Memory(), random.Random(3)
     for _ in range(10):
         serve(good, 100.0, latency=0.1, ttft=0.01, speed=500.0)
-    taken = Counter(send(tactic, [good, untried], memory, 100.0, rng).service.model for _ in range(2000))
+    taken = Counter(
+        send(tactic, [good, untried], memory, 100.0, rng).service.model for _ in range(2000)
+    )
     assert 0.03 < taken["untried"] / 2000 < 0.5
 
 
@@ -208,13 +244,23 @@ def test_no_service_starves(name: str) -> None:
         c = send(tactic, usable, memory, now, rng)
         taken[c.service.model] += 1
         fast = c is usable[0]
-        serve(c, now, latency=0.1 if fast else 5.0, ttft=0.05 if fast else 2.0, speed=200.0 if fast else 30.0)
+        serve(
+            c,
+            now,
+            latency=0.1 if fast else 5.0,
+            ttft=0.05 if fast else 2.0,
+            speed=200.0 if fast else 30.0,
+        )
     assert min(taken[c.service.model] for c in usable) >= 10
 
 
 @pytest.mark.parametrize("name", TACTICS)
-def test_two_proxies_with_the_same_figures_do_not_both_send_everything_to_one_service(name: str) -> None:
-    """The same figures for both, which each sees only the sum of: what one did, the other knows when it is answered."""
+def test_two_proxies_with_the_same_figures_do_not_both_send_everything_to_one_service(
+    name: str,
+) -> None:
+    """The same figures for both, which each sees only the sum of: what one did, the other knows
+    when it is answered.
+    """
     usable = fleet("a b c", price=Price(1.0, 1.0))
     replicas = [(made(name), Memory(), random.Random(seed)) for seed in (1, 2)]
     taken: Counter[str] = Counter()

@@ -15,7 +15,7 @@ PARAMS = HybridParams(request_threshold=5, token_threshold=1000)
 def take(usable: list[Candidate], memory: Memory) -> Candidate:
     tactic = Hybrid(PARAMS)
     c = tactic.order(usable, memory, 0.0, random.Random(1))[0]
-    tactic.taken(c, usable, memory, 0.0)
+    tactic.on_picked(c, usable, memory, 0.0)
     return c
 
 
@@ -45,7 +45,7 @@ def test_then_the_lowest_requests_times_ten_plus_tokens_is_next() -> None:
     had(b, 4, 500)  # 540
     had(c, 30, 100)  # 400
     assert take([a, b, c], memory) is c
-    assert "30 requests x 10 + 100 tokens = 400" in Hybrid(PARAMS).figure(c, memory, 0.0)
+    assert "30 requests x 10 + 100 tokens = 400" in Hybrid(PARAMS).explain_score(c, memory, 0.0)
 
 
 def test_requests_in_flight_count() -> None:

@@ -19,7 +19,7 @@ def made(**params: Any) -> LatencyBased:
 
 def take(tactic: LatencyBased, usable: list[Candidate], memory: Memory) -> Candidate:
     c = tactic.order(usable, memory, 1.0, random.Random(1))[0]
-    tactic.taken(c, usable, memory, 1.0)
+    tactic.on_picked(c, usable, memory, 1.0)
     return c
 
 
@@ -67,13 +67,18 @@ def test_every_parameter_decides(params: dict[str, Any], best: str) -> None:
 def test_a_percentile_and_what_was_measured_are_told_by_explain() -> None:
     [a] = fleet("a")
     tactic = made(percentile=0.9, measure="ttft")
-    assert tactic.figure(a, Memory(), 1.0) == "no ttft measured yet"
+    assert tactic.explain_score(a, Memory(), 1.0) == "no ttft measured yet"
     measured(a, 0.0, ttft=0.25)
-    assert tactic.figure(a, Memory(turn="acme/a"), 1.0) == "has its turn, ttft p90 250 ms (stays below 2000)"
+    assert (
+        tactic.explain_score(a, Memory(turn="acme/a"), 1.0)
+        == "has its turn, ttft p90 250 ms (stays below 2000)"
+    )
 
 
 def test_near_ties_are_broken_at_random() -> None:
     usable, tactic = fleet("a b c"), made(latency_threshold_ms=1)
     for c, latency in zip(usable, (1.00, 1.05, 2.0), strict=True):
         measured(c, 0.0, latency=latency)
-    assert {tactic.order(usable, Memory(), 1.0, random.Random(s))[0].service.model for s in range(30)} == {"a", "b"}
+    assert {
+        tactic.order(usable, Memory(), 1.0, random.Random(s))[0].service.model for s in range(30)
+    } == {"a", "b"}

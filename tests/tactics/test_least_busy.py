@@ -16,7 +16,7 @@ def test_the_fewest_in_flight_per_weight_comes_first() -> None:
     for c, in_flight in zip(usable, (2, 4, 3), strict=True):
         c.state.in_flight = in_flight
     assert names(TACTIC.order(usable, Memory(), 0.0, random.Random(1))) == "b a c"
-    assert TACTIC.figure(usable[1], Memory(), 0.0) == "4 in flight, weight 4"
+    assert TACTIC.explain_score(usable[1], Memory(), 0.0) == "4 in flight, weight 4"
 
 
 def test_a_weight_of_0_is_only_for_when_the_others_have_failed() -> None:
@@ -30,4 +30,6 @@ def test_a_weight_of_0_is_only_for_when_the_others_have_failed() -> None:
 
 def test_idle_services_are_drawn_so_that_not_all_proxies_begin_with_the_first() -> None:
     usable = fleet("a b c")
-    assert {TACTIC.order(usable, Memory(), 0.0, random.Random(s))[0].service.model for s in range(30)} == {"a", "b", "c"}
+    assert {
+        TACTIC.order(usable, Memory(), 0.0, random.Random(s))[0].service.model for s in range(30)
+    } == {"a", "b", "c"}

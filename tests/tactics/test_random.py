@@ -26,10 +26,20 @@ def test_all_weights_0_is_evenly() -> None:
 def test_a_weight_of_0_beside_others_comes_only_where_they_have_failed() -> None:
     assert firsts([1, 0, 1])["b"] == 0
     tactic, usable = RandomTactic(NoParams()), fleet("a none b", weights=[1, 0, 5])
-    assert {tactic.order(usable, Memory(), 0.0, random.Random(s))[-1].service.model for s in range(50)} == {"none"}
+    assert {
+        tactic.order(usable, Memory(), 0.0, random.Random(s))[-1].service.model for s in range(50)
+    } == {"none"}
 
 
 def test_after_the_first_has_failed_the_others_are_drawn_by_their_weights_too() -> None:
-    tactic, rng, usable = RandomTactic(NoParams()), random.Random(4), fleet("a b c", weights=[100, 1, 3])
-    seconds = Counter(o[1].service.model for o in (tactic.order(usable, Memory(), 0.0, rng) for _ in range(4000)) if o[0] is usable[0])
+    tactic, rng, usable = (
+        RandomTactic(NoParams()),
+        random.Random(4),
+        fleet("a b c", weights=[100, 1, 3]),
+    )
+    seconds = Counter(
+        o[1].service.model
+        for o in (tactic.order(usable, Memory(), 0.0, rng) for _ in range(4000))
+        if o[0] is usable[0]
+    )
     assert seconds["c"] / seconds["b"] == pytest.approx(3, rel=0.2)

@@ -17,7 +17,7 @@ def turns(tactic: RoundRobin, memory: Memory, usable: list[Candidate], times: in
     found = []
     for _ in range(times):
         c = tactic.order(usable, memory, 0.0, RNG)[0]
-        tactic.taken(c, usable, memory, 0.0)
+        tactic.on_picked(c, usable, memory, 0.0)
         found.append(c)
     return names(found)
 
@@ -40,7 +40,9 @@ def test_a_service_that_leaves_shifts_no_others_turn() -> None:
     tactic, memory = made(2)
     [a, b, c, d] = fleet("a b c d")
     assert turns(tactic, memory, [a, b, c, d], 3) == "a a b"
-    assert turns(tactic, memory, [a, b, d], 5) == "b d d a a", "c left during b's turn: b ends it, and d is next"
+    assert turns(tactic, memory, [a, b, d], 5) == "b d d a a", (
+        "c left during b's turn: b ends it, and d is next"
+    )
 
 
 def test_a_service_that_returns_waits_for_the_end_of_the_turn_and_then_has_its_own() -> None:
@@ -63,7 +65,7 @@ def test_a_request_that_affinity_sends_elsewhere_uses_up_nobodys_turn() -> None:
     [_, _, c] = usable = fleet("a b c")
     assert turns(tactic, memory, usable, 1) == "a"
     for _ in range(5):
-        tactic.taken(c, usable, memory, 0.0)
+        tactic.on_picked(c, usable, memory, 0.0)
     assert turns(tactic, memory, usable, 3) == "a b b"
 
 
@@ -76,6 +78,10 @@ def test_what_another_tactic_left_in_the_memory_does_not_matter() -> None:
 def test_explain_tells_whose_turn_it_is() -> None:
     tactic, memory = made(3)
     [a, b, c] = usable = fleet("a b c")
-    assert tactic.figure(a, memory, 0.0) == "had no turn yet"
+    assert tactic.explain_score(a, memory, 0.0) == "had no turn yet"
     turns(tactic, memory, usable, 4)
-    assert [tactic.figure(x, memory, 0.0) for x in (a, b, c)] == ["awaits its turn", "has its turn: 1 of 3 requests", "had no turn yet"]
+    assert [tactic.explain_score(x, memory, 0.0) for x in (a, b, c)] == [
+        "awaits its turn",
+        "has its turn: 1 of 3 requests",
+        "had no turn yet",
+    ]

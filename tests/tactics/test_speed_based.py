@@ -14,8 +14,8 @@ def test_the_fastest_comes_first_and_a_service_with_too_few_samples_last() -> No
     for c, speed, times in zip(usable, (60.0, 120.0, 999.0), (5, 5, 4), strict=True):
         measured(c, 0.0, speed=speed, times=times)
     assert names(tactic.order(usable, Memory(), 1.0, random.Random(1))) == "fast slow lucky"
-    assert tactic.figure(usable[2], Memory(), 1.0) == "speed not known: 4 of 5 samples"
-    assert tactic.figure(usable[1], Memory(), 1.0) == "120.0 tokens/s (above 50)"
+    assert tactic.explain_score(usable[2], Memory(), 1.0) == "speed not known: 4 of 5 samples"
+    assert tactic.explain_score(usable[1], Memory(), 1.0) == "120.0 tokens/s (above 50)"
 
 
 def test_if_none_is_above_the_threshold_the_fastest_is_taken_all_the_same() -> None:
@@ -27,7 +27,11 @@ def test_if_none_is_above_the_threshold_the_fastest_is_taken_all_the_same() -> N
 
 def test_while_none_is_fast_enough_untried_ones_are_tried_more_often() -> None:
     def tried(speed: float) -> int:
-        usable, tactic, rng = fleet("known untried"), SpeedBased(SpeedBasedParams()), random.Random(2)
+        usable, tactic, rng = (
+            fleet("known untried"),
+            SpeedBased(SpeedBasedParams()),
+            random.Random(2),
+        )
         measured(usable[0], 0.0, speed=speed, times=5)
         return sum(tactic.order(usable, Memory(), 1.0, rng)[0] is usable[1] for _ in range(2000))
 
@@ -47,4 +51,6 @@ def test_only_the_last_samples_count_if_the_rule_says_so() -> None:
 
 def test_before_anything_is_known_all_are_drawn_by_weight() -> None:
     usable, tactic = fleet("a none b", weights=[1, 0, 1]), SpeedBased(SpeedBasedParams())
-    assert {tactic.order(usable, Memory(), 1.0, random.Random(s))[0].service.model for s in range(50)} == {"a", "b"}
+    assert {
+        tactic.order(usable, Memory(), 1.0, random.Random(s))[0].service.model for s in range(50)
+    } == {"a", "b"}

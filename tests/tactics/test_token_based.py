@@ -10,9 +10,11 @@ from pilotfish.core.state.candidate import Candidate
 from pilotfish.tactics.token_based import TokenBased, TokenBasedParams
 
 
-def take(tactic: TokenBased, usable: list[Candidate], memory: Memory, now: float = 0.0, seed: int = 1) -> Candidate:
+def take(
+    tactic: TokenBased, usable: list[Candidate], memory: Memory, now: float = 0.0, seed: int = 1
+) -> Candidate:
     c = tactic.order(usable, memory, now, random.Random(seed))[0]
-    tactic.taken(c, usable, memory, now)
+    tactic.on_picked(c, usable, memory, now)
     return c
 
 
@@ -51,9 +53,13 @@ def test_when_the_window_has_passed_everything_begins_anew() -> None:
     assert take(tactic, usable, memory, 301.0) is a
     used(a, 1, 301.0)
     assert take(tactic, [b], memory, 301.0) is b
-    assert "has its turn" in tactic.figure(b, memory, 301.0)
+    assert "has its turn" in tactic.explain_score(b, memory, 301.0)
 
 
 def test_equals_are_drawn_so_that_proxies_do_not_all_begin_with_the_same() -> None:
     tactic = TokenBased(TokenBasedParams())
-    assert {take(tactic, fleet("a b c"), Memory(), seed=s).service.model for s in range(30)} == {"a", "b", "c"}
+    assert {take(tactic, fleet("a b c"), Memory(), seed=s).service.model for s in range(30)} == {
+        "a",
+        "b",
+        "c",
+    }

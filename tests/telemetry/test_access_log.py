@@ -52,12 +52,21 @@ async def test_a_log_that_is_switched_off_writes_nothing():
 
 
 async def test_a_record_has_all_that_the_contract_names(tmp_path):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         vendor.script(Fault.status(500))
         await proxy.chat("m", stream=True)
         record = proxy.record()
     assert set(record) >= FIELDS
-    assert (record["event"], record["rule"], record["style"], record["code"], record["stream"]) == ("request", "r", "openai", 200, True)
+    assert (record["event"], record["rule"], record["style"], record["code"], record["stream"]) == (
+        "request",
+        "r",
+        "openai",
+        200,
+        True,
+    )
     assert [(a["service"], a["outcome"], a["status"]) for a in record["attempts"]] == [
         ("v/sim-n4", "server_error", 500),
         ("v/sim-n4", "served", 200),
@@ -69,8 +78,13 @@ async def test_a_record_has_all_that_the_contract_names(tmp_path):
 
 
 async def test_a_request_that_was_turned_away_has_a_record_too(tmp_path):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
-        answers = await asyncio.gather(proxy.chat("nobody"), proxy.post("/nowhere", b""), proxy.post("/v1/messages", b"{"))
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
+        answers = await asyncio.gather(
+            proxy.chat("nobody"), proxy.post("/nowhere", b""), proxy.post("/v1/messages", b"{")
+        )
         proxy.app.log.flush()
         told = {record["request_id"]: record["code"] for record in proxy.log}
     assert told == {answer.headers["x-request-id"]: answer.status for answer in answers}
@@ -112,7 +126,9 @@ async def test_what_is_recent_says_why_it_went_where_it_went(tmp_path):
         "by affinity (header x-session-id), among v/sim, w/sim (tier 0)",
         "the only one left of tier 0",
     ]
-    assert [a["passed_over"] for a in failed["attempts"]] == [[], []], "one that this request has tried is no news"
+    assert [a["passed_over"] for a in failed["attempts"]] == [[], []], (
+        "one that this request has tried is no news"
+    )
     assert "is asked all the same" in forced["attempts"][0]["why"]
     assert [p["service"] for p in forced["why"]["none_usable"]] == ["v/sim", "w/sim"]
     assert all(": server_error (status 500)" in p["why"] for p in forced["why"]["none_usable"])
@@ -120,21 +136,40 @@ async def test_what_is_recent_says_why_it_went_where_it_went(tmp_path):
 
 async def test_recent_requests_are_remembered_without_what_they_said(tmp_path):
     """Fifty bodies of 32 MiB would be a lot to keep for a page that nobody looks at."""
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         await proxy.chat("m", "a secret word")
         await proxy.settled()
         assert len((await proxy.admin("/recent")).json) == 1
         gc.collect()
-        assert [one for one in gc.get_objects() if isinstance(one, Inbound) and b"a secret word" in one.body] == []
+        assert [
+            one
+            for one in gc.get_objects()
+            if isinstance(one, Inbound) and b"a secret word" in one.body
+        ] == []
 
 
 async def test_what_went_wrong_is_not_pushed_out_by_what_went_well(tmp_path):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, RULES.format(base=vendor.base)) as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
         failed = await proxy.chat("nobody")
         vendor.script(Fault.status(500))
         retried = await proxy.chat("m")
         for _ in range(RECENT):
             await proxy.chat("m")
-        usual, unusual = (await proxy.admin("/recent")).json, (await proxy.admin("/recent?unusual=1")).json
-    assert (len(usual), {r["code"] for r in usual}, {len(r["attempts"]) for r in usual}) == (RECENT, {200}, {1})
-    assert [r["request_id"] for r in unusual] == [a.headers["x-request-id"] for a in (retried, failed)]
+        usual, unusual = (
+            (await proxy.admin("/recent")).json,
+            (await proxy.admin("/recent?unusual=1")).json,
+        )
+    assert (len(usual), {r["code"] for r in usual}, {len(r["attempts"]) for r in usual}) == (
+        RECENT,
+        {200},
+        {1},
+    )
+    assert [r["request_id"] for r in unusual] == [
+        a.headers["x-request-id"] for a in (retried, failed)
+    ]

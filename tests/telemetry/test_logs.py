@@ -1,4 +1,6 @@
-"""What the proxy says of itself goes to standard error: it must never be what ends it, and never shows with which values it failed."""
+"""What the proxy says of itself goes to standard error: it must never be what ends it, and never
+shows with which values it failed.
+"""
 
 from __future__ import annotations
 

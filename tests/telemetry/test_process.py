@@ -42,9 +42,15 @@ def test_a_name_with_brackets_shifts_no_field(proc):
 
 
 def test_they_are_those_of_the_client_library():
-    theirs = {sample.name: sample.value for family in ProcessCollector(registry=None).collect() for sample in family.samples}
+    theirs = {
+        sample.name: sample.value
+        for family in ProcessCollector(registry=None).collect()
+        for sample in family.samples
+    }
     ours = {f.name: f.value for f in figures()}
     assert ours.keys() == theirs.keys()
     for name in ("process_start_time_seconds", "process_max_fds"):
         assert ours[name] == pytest.approx(theirs[name])
-    assert ours["process_resident_memory_bytes"] == pytest.approx(theirs["process_resident_memory_bytes"], rel=0.1)
+    assert ours["process_resident_memory_bytes"] == pytest.approx(
+        theirs["process_resident_memory_bytes"], rel=0.1
+    )

@@ -1,4 +1,6 @@
-"""The catalogue of metrics: everything that dashboards and alerts were promised, under its name and with its labels."""
+"""The catalogue of metrics: everything that dashboards and alerts were promised, under its name and
+with its labels.
+"""
 
 from __future__ import annotations
 
@@ -72,11 +74,18 @@ def test_every_metric_is_one_that_prometheus_takes_and_people_understand(one: Se
 def test_no_name_is_given_twice_and_none_is_a_histograms_own() -> None:
     names = [s.name for s in CATALOGUE]
     assert len(set(names)) == len(names)
-    parts = {f"{s.name}{suffix}" for s in CATALOGUE if s.kind == "histogram" for suffix in ("_bucket", "_sum", "_count")}
+    parts = {
+        f"{s.name}{suffix}"
+        for s in CATALOGUE
+        if s.kind == "histogram"
+        for suffix in ("_bucket", "_sum", "_count")
+    }
     assert not parts & set(names)
 
 
-@pytest.mark.parametrize("one", [s for s in CATALOGUE if s.kind == "histogram"], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "one", [s for s in CATALOGUE if s.kind == "histogram"], ids=lambda s: s.name
+)
 def test_a_histogram_has_rising_buckets(one: Series) -> None:
     assert len(one.buckets) > 5
     assert list(one.buckets) == sorted(set(one.buckets))
@@ -90,7 +99,22 @@ def test_buckets_reach_as_far_as_was_promised() -> None:
     assert series.GEN_AI_FIRST_TOKEN.buckets[-1] == 60
     assert series.GEN_AI_DURATION.buckets[-1] == 655.36
     assert (series.OVERHEADS.buckets[0], series.OVERHEADS.buckets[-1]) == (50e-6, 0.25)
-    assert series.OUTPUT_SPEED.buckets == (1, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
+    assert series.OUTPUT_SPEED.buckets == (
+        1,
+        5,
+        10,
+        20,
+        30,
+        40,
+        50,
+        75,
+        100,
+        150,
+        200,
+        300,
+        500,
+        1000,
+    )
 
 
 def test_what_only_the_injector_exports_is_in_the_catalogue() -> None:

@@ -8,7 +8,9 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
 def inbound(*values):
-    return SimpleNamespace(headers=[(b"host", b"x"), *((b"traceparent", v.encode()) for v in values)])
+    return SimpleNamespace(
+        headers=[(b"host", b"x"), *((b"traceparent", v.encode()) for v in values)]
+    )
 
 
 @pytest.mark.parametrize(

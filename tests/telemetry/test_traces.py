@@ -40,13 +40,18 @@ class Collector:
 
     @property
     def attempts(self):
-        return sorted((s for s in self.spans if s.kind == s.SPAN_KIND_CLIENT), key=lambda s: s.start_time_unix_nano)
+        return sorted(
+            (s for s in self.spans if s.kind == s.SPAN_KIND_CLIENT),
+            key=lambda s: s.start_time_unix_nano,
+        )
 
 
 def attributes(one):
     def value(v):
         kind = v.WhichOneof("value")
-        return [value(x) for x in v.array_value.values] if kind == "array_value" else getattr(v, kind)
+        return (
+            [value(x) for x in v.array_value.values] if kind == "array_value" else getattr(v, kind)
+        )
 
     return {a.key: value(a.value) for a in one.attributes}
 
@@ -75,11 +80,17 @@ rules:
 """
 
 
-async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clients(tmp_path, collector):
+async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clients(
+    tmp_path, collector
+):
     async with SimulatedVendor(profile=Profile(ttft_s=0.02, gap_s=0.001, chunks=8)) as vendor:
         async with proxied(tmp_path, rules(vendor), otlp_endpoint=collector.base) as proxy:
             vendor.script(Fault.status(503))
-            body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": SECRET}]}
+            body = {
+                "model": "gpt",
+                "stream": True,
+                "messages": [{"role": "user", "content": SECRET}],
+            }
             assert (await proxy.post("/v1/chat/completions", body, TRACED)).status == 200
         # Stopped: what was collected has been sent.
         request, (first, second) = collector.request, collector.attempts
@@ -88,11 +99,21 @@ async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clien
         assert {first.parent_span_id, second.parent_span_id} == {request.span_id}
         # Each attempt's own span is what its vendor was told.
         sent = [seen.headers for seen in vendor.requests]
-        assert [h["traceparent"] for h in sent] == [f"00-{TRACE}-{s.span_id.hex()}-01" for s in (first, second)]
+        assert [h["traceparent"] for h in sent] == [
+            f"00-{TRACE}-{s.span_id.hex()}-01" for s in (first, second)
+        ]
         assert [h["tracestate"] for h in sent] == ["vendor=1", "vendor=1"]
         said = attributes(request)
-        assert (request.name, said["gen_ai.operation.name"], said["gen_ai.request.model"]) == ("chat gpt", "chat", "gpt")
-        assert (said["pilotfish.rule"], said["pilotfish.service"], said["pilotfish.attempts"]) == ("chat", "two/sim-small", 2)
+        assert (request.name, said["gen_ai.operation.name"], said["gen_ai.request.model"]) == (
+            "chat gpt",
+            "chat",
+            "gpt",
+        )
+        assert (said["pilotfish.rule"], said["pilotfish.service"], said["pilotfish.attempts"]) == (
+            "chat",
+            "two/sim-small",
+            2,
+        )
         assert (said["http.response.status_code"], said["gen_ai.usage.output_tokens"]) == (200, 8)
         assert "error.type" not in said
         failed, served = attributes(first), attributes(second)
@@ -101,7 +122,11 @@ async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clien
             503,
             first.status.STATUS_CODE_ERROR,
         )
-        assert (served["gen_ai.provider.name"], served["gen_ai.request.model"], served["pilotfish.provider"]) == (
+        assert (
+            served["gen_ai.provider.name"],
+            served["gen_ai.request.model"],
+            served["pilotfish.provider"],
+        ) == (
             "anthropic",
             "sim-small",
             "two",
@@ -109,11 +134,18 @@ async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clien
         assert served["server.port"] == int(vendor.base.rpartition(":")[2])
         (token,) = second.events
         assert token.name == "first_token"
-        assert second.start_time_unix_nano < token.time_unix_nano <= second.end_time_unix_nano <= request.end_time_unix_nano
+        assert (
+            second.start_time_unix_nano
+            < token.time_unix_nano
+            <= second.end_time_unix_nano
+            <= request.end_time_unix_nano
+        )
         assert collector.resource["service.name"] == "pilotfish"
 
 
-async def test_what_clients_say_is_in_no_span_unless_it_is_switched_on(tmp_path, collector, monkeypatch):
+async def test_what_clients_say_is_in_no_span_unless_it_is_switched_on(
+    tmp_path, collector, monkeypatch
+):
     async with SimulatedVendor() as vendor:
         async with proxied(tmp_path, rules(vendor), otlp_endpoint=collector.base) as proxy:
             await proxy.chat("gpt", f"say:{SECRET}")
@@ -128,18 +160,24 @@ async def test_what_clients_say_is_in_no_span_unless_it_is_switched_on(tmp_path,
 
 async def test_a_rescue_and_a_hedge_are_events_of_the_request(tmp_path, collector):
     async with SimulatedVendor(profile=Profile(chunks=8)) as vendor:
-        async with proxied(tmp_path, rules(vendor, "on_stream_break: continue"), otlp_endpoint=collector.base) as proxy:
+        async with proxied(
+            tmp_path, rules(vendor, "on_stream_break: continue"), otlp_endpoint=collector.base
+        ) as proxy:
             vendor.script(Fault.cut_at(50))
             assert (await proxy.chat("gpt", stream=True)).status == 200
         assert [e.name for e in collector.request.events] == ["rescue"]
         assert attributes(collector.attempts[0])["pilotfish.outcome"] == "broken_stream"
         collector.spans.clear()
         async with proxied(
-            tmp_path, rules(vendor, "hedge: {after: 20, min_ms: 20, budget_percent: 100}"), otlp_endpoint=collector.base
+            tmp_path,
+            rules(vendor, "hedge: {after: 20, min_ms: 20, budget_percent: 100}"),
+            otlp_endpoint=collector.base,
         ) as proxy:
             vendor.script(Fault.silence())
             assert (await proxy.chat("gpt", stream=True)).status == 200
-        assert [(e.name, attributes(e)["pilotfish.service"]) for e in collector.request.events] == [("hedge", "two/sim-small")]
+        assert [(e.name, attributes(e)["pilotfish.service"]) for e in collector.request.events] == [
+            ("hedge", "two/sim-small")
+        ]
         assert attributes(collector.attempts[0])["pilotfish.outcome"] == "lost_race"
 
 
@@ -152,7 +190,9 @@ async def test_without_a_clients_trace_each_request_begins_its_own(tmp_path, col
         assert len({s.trace_id for s in roots}) == 2
 
 
-async def test_a_client_that_does_not_sample_its_trace_gets_no_spans_but_its_trace_goes_on(tmp_path, collector):
+async def test_a_client_that_does_not_sample_its_trace_gets_no_spans_but_its_trace_goes_on(
+    tmp_path, collector
+):
     async with SimulatedVendor() as vendor:
         async with proxied(tmp_path, rules(vendor), otlp_endpoint=collector.base) as proxy:
             body = {"model": "gpt", "messages": [{"role": "user", "content": "x"}]}
@@ -172,7 +212,10 @@ async def test_with_no_endpoint_the_clients_trace_context_goes_through_as_it_cam
 
 
 async def test_a_collector_that_is_away_disturbs_no_request(tmp_path, caplog):
-    async with SimulatedVendor() as vendor, proxied(tmp_path, rules(vendor), otlp_endpoint="http://127.0.0.1:9") as proxy:
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, rules(vendor), otlp_endpoint="http://127.0.0.1:9") as proxy,
+    ):
         assert (await proxy.chat("gpt")).status == 200
 
 

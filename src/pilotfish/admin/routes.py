@@ -1,4 +1,6 @@
-"""The admin port: health, metrics, status, explain, reset. Nothing here is hot, and nothing here may hold up what is."""
+"""The admin port: health, metrics, status, explain, reset. Nothing here is hot, and nothing here
+may hold up what is.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,12 @@ from pilotfish.telemetry.exposition import OPENMETRICS_TYPE, TEXT_TYPE, expositi
 
 if TYPE_CHECKING:
     from pilotfish.proxy.engine import Engine
-    from pilotfish.sources.store import RulesKeeper
+    from pilotfish.sources.store import RulesStore
 
 
 class Admin:
-    def __init__(self, engine: Engine, keeper: RulesKeeper) -> None:
-        self._engine, self._keeper = engine, keeper
+    def __init__(self, engine: Engine, store: RulesStore) -> None:
+        self._engine, self._store = engine, store
         self._began = time.monotonic()
         self._page = page.content()
         self._page_headers = page.headers(self._page)
@@ -44,38 +46,52 @@ class Admin:
         )
 
     async def alive(self, request: Request) -> Response:
-        """A sidecar's startup probe asks with `startup_s=N`: yes once there are rules, and after N seconds in any case.
+        """A sidecar's startup probe asks with `startup_s=N`: yes once there are rules, and after N
+        seconds in any case.
 
-        The application is started then; waiting for rules without end would keep it down for a typing error in a ConfigMap.
+        The application is started then; waiting for rules without end would keep it down for a
+        typing error in a ConfigMap.
         """
         patience = request.query.get("startup_s", "")
-        if patience.isdecimal() and not self._engine.ready and time.monotonic() < self._began + int(patience):
+        if (
+            patience.isdecimal()
+            and not self._engine.ready
+            and time.monotonic() < self._began + int(patience)
+        ):
             return text_answer("starting: no good rules have been read yet\n", 503)
         return text_answer("ok\n")
 
     async def ready(self, request: Request) -> Response:
         engine = self._engine
-        why = "draining" if engine.draining else "" if engine.ready else "no good rules have been read yet"
+        why = (
+            "draining"
+            if engine.draining
+            else ""
+            if engine.ready
+            else "no good rules have been read yet"
+        )
         return text_answer(f"{why or 'ready'}\n", 503 if why else 200)
 
     async def metrics(self, request: Request) -> Response:
         """Requests pass in between its pieces: a scrape of many services makes nobody wait."""
-        meters = self._engine.meters
+        registry = self._engine.registry
         openmetrics = "application/openmetrics-text" in request.header(b"accept")
         if openmetrics:
-            meters.exemplars = True  # from now on: somebody reads them
+            registry.exemplars = True  # from now on: somebody reads them
         pieces = []
-        for piece in exposition(meters, openmetrics=openmetrics):
+        for piece in exposition(registry, openmetrics=openmetrics):
             pieces.append(piece)
             await asyncio.sleep(0)
-        return Response("".join(pieces).encode(), content_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE)
+        return Response(
+            "".join(pieces).encode(), content_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+        )
 
     async def status(self, request: Request) -> Response:
-        return json_answer(status_of(self._engine, self._keeper))
+        return json_answer(status_of(self._engine, self._store))
 
     async def recent(self, request: Request) -> Response:
-        """The newest requests first, as the access log has them, with why each went where it went. `?unusual=1`: only those that failed,
-        or took more than one attempt, or were forced."""
+        """The newest requests first, as the access log has them, with why each went where it went.
+        `?unusual=1`: only those that failed, or took more than one attempt, or were forced."""
         unusual = request.query.get("unusual", "") not in ("", "0")
         return json_answer(self._engine.log.recent_records(self._engine.snapshot, unusual=unusual))
 
@@ -89,7 +105,8 @@ class Admin:
             answer = explain_request(self._engine, path, request.body, headers, request.peer)
         except ClientError as e:
             return json_answer(
-                {"rule": None, "why": e.message, "candidates": [], "left_out": []}, 200 if e.code == "model_not_found" else e.status
+                {"rule": None, "why": e.message, "candidates": [], "left_out": []},
+                200 if e.code == "model_not_found" else e.status,
             )
         return json_answer(answer)
 
@@ -98,11 +115,22 @@ class Admin:
             asked = orjson.loads(request.body or b"{}")
         except orjson.JSONDecodeError as e:
             return wrong(400, f"not JSON: {e}")
-        if not isinstance(asked, dict) or len(asked) != 1 or not all(isinstance(v, str) for v in asked.values()):
+        if (
+            not isinstance(asked, dict)
+            or len(asked) != 1
+            or not all(isinstance(v, str) for v in asked.values())
+        ):
             return wrong(400, 'expected {"service": "provider/model"} or {"provider": "name"}')
-        provider, _, model = asked["service"].partition("/") if "service" in asked else (asked.get("provider", ""), "", "")
+        provider, _, model = (
+            asked["service"].partition("/")
+            if "service" in asked
+            else (asked.get("provider", ""), "", "")
+        )
         if provider not in self._engine.snapshot.providers:
-            return wrong(404, f"unknown provider {provider!r}; known: {', '.join(sorted(self._engine.snapshot.providers))}")
+            return wrong(
+                404,
+                f"unknown provider {provider!r}; known: {', '.join(sorted(self._engine.snapshot.providers))}",
+            )
         count = self._engine.ledger.reset(provider, model or None)
         if not count:
             return wrong(404, f"no service {asked.get('service') or provider!r}")
@@ -110,13 +138,17 @@ class Admin:
         return json_answer({"reset": count})
 
 
-def explain_request(engine: Engine, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str) -> dict[str, Any]:
-    """The shape of `/explain`. Raises ClientError where no rule takes the request, or it cannot be read."""
+def explain_request(
+    engine: Engine, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str
+) -> dict[str, Any]:
+    """The shape of `/explain`. Raises ClientError where no rule takes the request, or it cannot be
+    read.
+    """
     path, _, query = path.partition("?")  # which may hold a client's key
-    surface = endpoints.find(path)
-    if surface is None:
+    endpoint = endpoints.find(path)
+    if endpoint is None:
         raise ClientError(400, "unknown_path", f"no such path: POST {path}")
-    inbound = Inbound(surface, path, query, headers, body, "explain", client_ip)
-    desk, why, _ = engine.desk_for(inbound)
-    plan, block, checked = engine.planned(desk, inbound, checked=True)
+    inbound = Inbound(endpoint, path, query, headers, body, "explain", client_ip)
+    rule_state, why, _ = engine.rule_state_for(inbound)
+    plan, block, checked = engine.planned(rule_state, inbound, checked=True)
     return explained(plan, why, checked, block, time.monotonic(), time.time())

@@ -1,6 +1,8 @@
-"""Paths and who answers them, on our own server (`http1.server`): a port beside the hot path, such as the admin port.
+"""Paths and who answers them, on our own server (`http1.server`): a port beside the hot path, such
+as the admin port.
 
-A sidecar has this server in its memory anyway; a web framework beside it would be a quarter of the process.
+A sidecar has this server in its memory anyway; a web framework beside it would be a quarter of the
+process.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _NOTHING: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Header names are in lower case; of a header or a query parameter that comes twice, the first counts."""
+    """Header names are in lower case; of a header or a query parameter that comes twice, the first
+    counts.
+    """
 
     method: str
     path: str
@@ -62,7 +66,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Site:
-    """What `http1.server.Server` calls: `handle` and `refuse`. `routes`: path -> method -> handler; HEAD is answered as GET is."""
+    """What `http1.server.Server` calls: `handle` and `refuse`. `routes`: path -> method -> handler;
+    HEAD is answered as GET is.
+    """
 
     def __init__(self, routes: Mapping[str, Mapping[str, Handler]]) -> None:
         self.routes = routes
@@ -87,7 +93,8 @@ class Site:
         try:
             answer = await self._found(request)
         except Exception:
-            # Ours: whoever looks at this port is looking for what is wrong, and must not lose the connection over it.
+            # Ours: whoever looks at this port is looking for what is wrong, and must not lose the
+            # connection over it.
             log.exception("admin_failed", method=request.method, path=request.path)
             answer = wrong(500, "an error inside the proxy; its log has more")
         _send(exchange, answer)
@@ -95,7 +102,9 @@ class Site:
     async def _found(self, request: Request) -> Response:
         methods = self.routes.get(request.path)
         if methods is None:
-            return wrong(404, f"no such path: {request.path}; known: {', '.join(sorted(self.routes))}")
+            return wrong(
+                404, f"no such path: {request.path}; known: {', '.join(sorted(self.routes))}"
+            )
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             allowed = ", ".join(sorted(methods))
@@ -123,10 +132,19 @@ class _Asker:
 def _read(exchange: Exchange) -> Request:
     path, _, query = exchange.target.decode("latin-1").partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
-    return Request(exchange.method.decode("latin-1"), unquote(path), dict(reversed(pairs)), exchange.headers, exchange.body, exchange.peer)
+    return Request(
+        exchange.method.decode("latin-1"),
+        unquote(path),
+        dict(reversed(pairs)),
+        exchange.headers,
+        exchange.body,
+        exchange.peer,
+    )
 
 
 def _send(exchange: Exchange, answer: Response) -> None:
     head = [(b"content-type", answer.content_type.encode())]
-    head += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    head += [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()
+    ]
     exchange.respond(answer.status, head, answer.body)

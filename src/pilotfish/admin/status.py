@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pilotfish.core.model.snapshot import Rule
     from pilotfish.core.state.candidate import ServiceState
     from pilotfish.proxy.engine import Engine
-    from pilotfish.sources.store import RulesKeeper
+    from pilotfish.sources.store import RulesStore
 
 
-def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
+def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
     now, wall = time.monotonic(), time.time()
     services = [
         service_status(engine, service, now, wall)
@@ -31,7 +31,7 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
         "ready": engine.ready and not engine.draining,
         "draining": engine.draining,
         "in_flight": len(engine.runs),
-        "rules": keeper.status(),
+        "rules": store.status(),
         "services": services,
         "races": races_status(engine, now),
         "access_log": {"enabled": engine.log.enabled, "sample": engine.log.sample},
@@ -39,7 +39,9 @@ def status_of(engine: Engine, keeper: RulesKeeper) -> dict[str, Any]:
 
 
 def once(rule: Rule) -> list[Service]:
-    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its blocks names it too."""
+    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its
+    blocks names it too.
+    """
     found: dict[tuple[str, str], Service] = {}
     for service in services_of(rule):
         found.setdefault((service.provider.name, service.model), service)
@@ -111,6 +113,11 @@ def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:
     for (rule, service), record in sorted(engine.history.records.items()):
         wins, losses = record.dump(now)
         races.setdefault(rule, []).append(
-            {"service": service, "wins": round(wins, 2), "losses": round(losses, 2), "score": round(record.win_rate(now), 3)}
+            {
+                "service": service,
+                "wins": round(wins, 2),
+                "losses": round(losses, 2),
+                "score": round(record.win_rate(now), 3),
+            }
         )
     return [{"virtual_model": rule, "services": services} for rule, services in races.items()]

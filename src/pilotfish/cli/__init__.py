@@ -1,4 +1,5 @@
-"""The commands: one module each, found in this folder. A module has `add_parser(subparsers)`, whose parser's `run` takes the arguments.
+"""The commands: one module each, found in this folder. A module has `add_parser(subparsers)`, whose
+parser's `run` takes the arguments.
 
 Exit codes: 0 done, 1 the answer is no, 2 wrong use or unreadable input.
 """
@@ -16,16 +17,21 @@ from pkgutil import iter_modules
 from pilotfish import __version__
 from pilotfish.errors import StartError
 
-# What is imported stays: looking for cycles in it every few hundred objects is a part of each start.
+# What is imported stays: looking for cycles in it every few hundred objects is a part of each
+# start.
 GC_THRESHOLDS = (20_000, 20, 50)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; what it was called as decides which modules are imported, since a sidecar pays for each."""
+    """Runs a command; what it was called as decides which modules are imported, since a sidecar
+    pays for each.
+    """
     _open_standard_files()
     given = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(*GC_THRESHOLDS)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # whatever is installed, nothing but us reads the rules
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # whatever is installed, nothing but us reads the rules
     try:
         args = _parser(given).parse_args(given)
         code: int = args.run(args)
@@ -41,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_standard_files() -> None:
-    """Some supervisors start programs with these closed. The first connections would take their places, and be written to."""
+    """Some supervisors start programs with these closed. The first connections would take their
+    places, and be written to.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -58,7 +66,8 @@ def commands() -> dict[str, str]:
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="pilotfish", description="A sidecar for LLM traffic: routes, fails over, translates and measures."
+        prog="pilotfish",
+        description="A sidecar for LLM traffic: routes, fails over, translates and measures.",
     )
     parser.add_argument("--version", action="version", version=f"pilotfish {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

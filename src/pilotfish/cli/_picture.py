@@ -1,4 +1,6 @@
-"""What `pilotfish top` draws: `/status` and `/recent` as lines that fit a terminal. Asks nobody and writes nowhere."""
+"""What `pilotfish top` draws: `/status` and `/recent` as lines that fit a terminal. Asks nobody and
+writes nowhere.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BOLD, DIM, RED, YELLOW, GREEN, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+BOLD, DIM, RED, YELLOW, GREEN, PLAIN = (
+    "\x1b[1m",
+    "\x1b[2m",
+    "\x1b[31m",
+    "\x1b[33m",
+    "\x1b[32m",
+    "\x1b[0m",
+)
 COLOURS = {"serving": GREEN, "probing": YELLOW, "cooling": RED}
-HEAD = ("service", "rule", "tier", "state", "flying", "latency", "p95", "ttft", "tok/s", "requests", "tokens", "left")
+HEAD = (
+    "service",
+    "rule",
+    "tier",
+    "state",
+    "flying",
+    "latency",
+    "p95",
+    "ttft",
+    "tok/s",
+    "requests",
+    "tokens",
+    "left",
+)
 LEFT = frozenset({"service", "rule", "state"})  # names to the left, figures to the right
 # What goes first where the terminal is narrow; service and state never do.
 LEAST = ("tokens", "tier", "latency", "requests", "left", "rule", "tok/s", "p95", "flying", "ttft")
-NAME = 48  # longer names are cut in the middle: providers are told by their beginning, models by their end
+# longer names are cut in the middle: providers are told by their beginning, models by their end
+NAME = 48
 MARGIN = 2
 RECENT_SHARE = 4  # decisions get a quarter of the lines, however many services there are
 
@@ -26,22 +49,38 @@ class Paper:
     colours: bool = False
 
     def paint(self, text: str, colour: str) -> str:
-        """One line: cut to the width, and nothing in it that a terminal would obey. Models and messages come from anybody."""
+        """One line: cut to the width, and nothing in it that a terminal would obey. Models and
+        messages come from anybody.
+        """
         shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
         if self.width is not None and len(shown) > self.width:
             shown = f"{shown[: max(0, self.width - 3)]}..."
         return f"{colour}{shown}{PLAIN}" if self.colours and colour else shown
 
 
-def picture(status: dict[str, Any], recent: Sequence[dict[str, Any]], admin: str, paper: Paper, trouble: str = "") -> list[str]:
-    """One picture, line by line. `trouble`: why this is what was known before, and not what is so now."""
+def picture(
+    status: dict[str, Any],
+    recent: Sequence[dict[str, Any]],
+    admin: str,
+    paper: Paper,
+    trouble: str = "",
+) -> list[str]:
+    """One picture, line by line. `trouble`: why this is what was known before, and not what is so
+    now.
+    """
     lines = [paper.paint(trouble, RED)] if trouble else []
     lines += _head(status, admin, paper)
     decisions = _decisions(recent, paper)
-    room = None if paper.rows is None else max(4, paper.rows - len(lines) - 1 - min(len(decisions), paper.rows // RECENT_SHARE))
+    room = (
+        None
+        if paper.rows is None
+        else max(4, paper.rows - len(lines) - 1 - min(len(decisions), paper.rows // RECENT_SHARE))
+    )
     lines += ["", *_services(status["services"], room, paper)]
     for race in status["races"]:
-        shares = ", ".join(f"{s['service']} won {s['wins']:g} lost {s['losses']:g}" for s in race["services"])
+        shares = ", ".join(
+            f"{s['service']} won {s['wins']:g} lost {s['losses']:g}" for s in race["services"]
+        )
         lines.append(paper.paint(f"race {race['virtual_model']}: {shares}", ""))
     lines += decisions
     return lines if paper.rows is None else lines[: paper.rows]
@@ -52,15 +91,25 @@ def _head(status: dict[str, Any], admin: str, paper: Paper) -> list[str]:
     state = "draining" if status["draining"] else "ready" if status["ready"] else "not ready"
     flying = status.get("in_flight", 0)
     lines = [
-        paper.paint(f"pilotfish {status['version']} at {admin}: {state}, {flying} in flight", BOLD if state == "ready" else RED),
-        paper.paint(f"rules {rules['version'] or 'none'} since {rules['applied_at'] or '-'} from {', '.join(rules['sources']) or '-'}", ""),
+        paper.paint(
+            f"pilotfish {status['version']} at {admin}: {state}, {flying} in flight",
+            BOLD if state == "ready" else RED,
+        ),
+        paper.paint(
+            f"rules {rules['version'] or 'none'} since {rules['applied_at'] or '-'} from {', '.join(rules['sources']) or '-'}",
+            "",
+        ),
     ]
     for n, problem in enumerate(rules["problems"]):
         if paper.rows is not None and n == 3:
-            lines.append(paper.paint(f"{len(rules['problems']) - n} more problems: see /status", RED))
+            lines.append(
+                paper.paint(f"{len(rules['problems']) - n} more problems: see /status", RED)
+            )
             break
         source = f"{problem['source']}: " if problem["source"] else ""
-        lines.append(paper.paint(f"problem: {source}{problem['path'] or '.'}: {problem['message']}", RED))
+        lines.append(
+            paper.paint(f"problem: {source}{problem['path'] or '.'}: {problem['message']}", RED)
+        )
     return lines
 
 
@@ -99,14 +148,20 @@ def _because(service: dict[str, Any]) -> str:
 
 
 def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
-    """The newest first: what came of each, by which rule and why, and each attempt with why it was made and who was passed over."""
+    """The newest first: what came of each, by which rule and why, and each attempt with why it was
+    made and who was passed over.
+    """
     if not recent:
         return []
     lines = ["", paper.paint("recent decisions", BOLD)]
     for record in recent:
         because = record.get("why") or {}
         code, tried = record["code"], record["attempts"]
-        took = f"{record['duration_ms']:.0f} ms" if "duration_ms" in record else record.get("reason", "")
+        took = (
+            f"{record['duration_ms']:.0f} ms"
+            if "duration_ms" in record
+            else record.get("reason", "")
+        )
         rule = f"; rule {record['rule']}: {because.get('rule', '')}" if record["rule"] else ""
         head = f"{record['time'][11:19]} {code} {record.get('model') or record['path']} -> {record['service'] or 'nobody'}, {took}{rule}"
         lines.append(paper.paint(head, GREEN if code < 400 else RED))
@@ -114,10 +169,23 @@ def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
             lines.append(paper.paint(f"    smart routing: {because['smart_routing']}", ""))
         for attempt in tried:
             why = f" ({attempt['why']})" if attempt.get("why") else ""
-            kinds = "".join(f", {kind}" for kind in ("hedge", "rescue", "forced") if attempt.get(kind))
-            lines.append(paper.paint(f"    {attempt['service']}: {attempt['outcome']}, {attempt['duration_ms']:.0f} ms{kinds}{why}", ""))
-            lines += [paper.paint(f"      not {p['service']}: {p['why']}", DIM) for p in attempt.get("passed_over", ())]
-        lines += [paper.paint(f"    not usable: {p['service']}: {p['why']}", DIM) for p in because.get("none_usable", ())]
+            kinds = "".join(
+                f", {kind}" for kind in ("hedge", "rescue", "forced") if attempt.get(kind)
+            )
+            lines.append(
+                paper.paint(
+                    f"    {attempt['service']}: {attempt['outcome']}, {attempt['duration_ms']:.0f} ms{kinds}{why}",
+                    "",
+                )
+            )
+            lines += [
+                paper.paint(f"      not {p['service']}: {p['why']}", DIM)
+                for p in attempt.get("passed_over", ())
+            ]
+        lines += [
+            paper.paint(f"    not usable: {p['service']}: {p['why']}", DIM)
+            for p in because.get("none_usable", ())
+        ]
     return lines
 
 

@@ -1,4 +1,6 @@
-"""`pilotfish check PATH...`: validates rules files, folders of them, and manifests that hold ConfigMaps."""
+"""`pilotfish check PATH...`: validates rules files, folders of them, and manifests that hold
+ConfigMaps.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,18 @@ _TRUE = ("1", "true", "yes", "on")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("check", help="validate rules files, or manifests holding ConfigMaps")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file or folder; - is standard input. All are merged, as the proxy does")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how problems are printed")
+    parser = subparsers.add_parser(
+        "check", help="validate rules files, or manifests holding ConfigMaps"
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="file or folder; - is standard input. All are merged, as the proxy does",
+    )
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how problems are printed"
+    )
     parser.add_argument(
         "--allow-inline-secrets",
         action="store_true",
@@ -38,7 +49,12 @@ def run(args: argparse.Namespace) -> int:
     texts = [pair for path in args.paths for pair in _texts(path)]
     snapshot, problems = _check(texts, args.allow_inline_secrets)
     if args.format == "json":
-        print(json.dumps([{"file": p.source, "path": p.path, "message": p.message} for p in problems], indent=2))
+        print(
+            json.dumps(
+                [{"file": p.source, "path": p.path, "message": p.message} for p in problems],
+                indent=2,
+            )
+        )
     else:
         for problem in problems:
             print(f"{problem.source}: {problem.path or '.'}: {problem.message}")
@@ -50,21 +66,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(texts: list[tuple[str, str]], allow_inline_secrets: bool) -> tuple[Snapshot | None, list[Problem]]:
+def _check(
+    texts: list[tuple[str, str]], allow_inline_secrets: bool
+) -> tuple[Snapshot | None, list[Problem]]:
     """Every text is read even if another cannot be, so that all problems come at once."""
     readings = [read_text(source, text) for source, text in texts]
     documents = [d for reading in readings for d in reading.documents]
     problems = [p for reading in readings for p in reading.problems]
     try:
-        snapshot = compile_documents(documents, kinds=all_kinds(), tactics=all_tactics(), allow_inline_secrets=allow_inline_secrets)
+        snapshot = compile_documents(
+            documents,
+            kinds=all_kinds(),
+            tactics=all_tactics(),
+            allow_inline_secrets=allow_inline_secrets,
+        )
     except RuleError as error:
-        # What is unknown may stand in the text that could not be read, but a weight is wrong all the same.
+        # What is unknown may stand in the text that could not be read, but a weight is wrong all
+        # the same.
         return None, problems + error.problems
     return (None, problems) if problems else (snapshot, [])
 
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
-    """(name, text) of a file, or of every rules file that the proxy would read in a folder. Raises `StartError` for what cannot be read."""
+    """(name, text) of a file, or of every rules file that the proxy would read in a folder. Raises
+    `StartError` for what cannot be read.
+    """
     if path == "-":
         yield "stdin", _decoded("stdin", sys.stdin.buffer.read())
         return
@@ -95,6 +121,10 @@ def _decoded(name: str, data: bytes) -> str:
 def _summary(snapshot: Snapshot) -> str:
     if not snapshot.sources:
         return "nothing to check: no rules in these files"
-    counts = {"rule": len(snapshot.rules), "provider": len(snapshot.providers), "virtual model": len(snapshot.virtual_models)}
+    counts = {
+        "rule": len(snapshot.rules),
+        "provider": len(snapshot.providers),
+        "virtual model": len(snapshot.virtual_models),
+    }
     said = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
     return f"good: {said}; version {snapshot.version}"

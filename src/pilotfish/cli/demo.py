@@ -1,4 +1,6 @@
-"""`pilotfish demo`: the proxy with simulated providers, no keys and no cluster; `--once` shows what it does and ends."""
+"""`pilotfish demo`: the proxy with simulated providers, no keys and no cluster; `--once` shows what
+it does and ends.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,22 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("demo", help="the proxy with simulated providers: no keys, no cluster")
-    parser.add_argument("--once", action="store_true", help="send a few requests through it, say what happened, end (on free ports)")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="where clients connect (default: 127.0.0.1:14000)")
-    parser.add_argument("--admin-listen", metavar="HOST:PORT", help="metrics, status, health (default: 127.0.0.1:14001)")
+    parser = subparsers.add_parser(
+        "demo", help="the proxy with simulated providers: no keys, no cluster"
+    )
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="send a few requests through it, say what happened, end (on free ports)",
+    )
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="where clients connect (default: 127.0.0.1:14000)"
+    )
+    parser.add_argument(
+        "--admin-listen",
+        metavar="HOST:PORT",
+        help="metrics, status, health (default: 127.0.0.1:14001)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -42,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
         if args.once:
             went_well = await once(args.listen or "127.0.0.1:0", args.admin_listen or "127.0.0.1:0")
         else:
-            await on_and_on(args.listen or "127.0.0.1:14000", args.admin_listen or "127.0.0.1:14001")
+            await on_and_on(
+                args.listen or "127.0.0.1:14000", args.admin_listen or "127.0.0.1:14001"
+            )
 
     run_loop(whole, "")
     return 0 if went_well else 1
@@ -131,7 +147,10 @@ def tell(lines: bytes) -> None:
 
 def told(record: dict[str, Any]) -> str:
     time = record["time"][11:19]
-    tried = " -> ".join(a["service"] if a["outcome"] == "served" else f"{a['service']} ({a['outcome']})" for a in record["attempts"])
+    tried = " -> ".join(
+        a["service"] if a["outcome"] == "served" else f"{a['service']} ({a['outcome']})"
+        for a in record["attempts"]
+    )
     if not tried:
         return f"{time} {record['code']} {record['path']}: {record.get('reason', 'nobody asked')}"
     ttft = f", TTFT {record['ttft_ms']:.0f} ms" if record["stream"] and record["ttft_ms"] else ""

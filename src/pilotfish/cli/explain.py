@@ -1,4 +1,6 @@
-"""`pilotfish explain`: which rule a request would take and why, offline. Nothing is sent, no key is read."""
+"""`pilotfish explain`: which rule a request would take and why, offline. Nothing is sent, no key is
+read.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,38 @@ from pilotfish.errors import ClientError, RuleError, StartError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("explain", help="which rule a request takes and why, and who would serve it")
-    parser.add_argument("--config", action="append", required=True, metavar="PATH", help="rules file or folder; may be repeated")
-    parser.add_argument("--request", required=True, metavar="FILE", help="the body that a client would send; - is standard input")
-    parser.add_argument("--path", default="/v1/chat/completions", help="where it would send it (default: %(default)s)")
-    parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="a header of the request; may be repeated")
+    parser = subparsers.add_parser(
+        "explain", help="which rule a request takes and why, and who would serve it"
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="rules file or folder; may be repeated",
+    )
+    parser.add_argument(
+        "--request",
+        required=True,
+        metavar="FILE",
+        help="the body that a client would send; - is standard input",
+    )
+    parser.add_argument(
+        "--path",
+        default="/v1/chat/completions",
+        help="where it would send it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME: VALUE",
+        help="a header of the request; may be repeated",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("--allow-inline-secrets", action="store_true", help="accept literal keys in the rules")
+    parser.add_argument(
+        "--allow-inline-secrets", action="store_true", help="accept literal keys in the rules"
+    )
     parser.set_defaults(run=run)
 
 
@@ -27,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     headers = [_header(text) for text in args.header]
     body = _body(args.request)
     try:
-        answer = asyncio.run(_explained(args.config, args.path, body, headers, args.allow_inline_secrets))
+        answer = asyncio.run(
+            _explained(args.config, args.path, body, headers, args.allow_inline_secrets)
+        )
     except RuleError as e:
         for problem in e.problems:
             print(f"{problem.source}: {problem.path or '.'}: {problem.message}", file=sys.stderr)
@@ -45,19 +74,24 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer["rule"] is not None else 1
 
 
-async def _explained(paths: list[str], path: str, body: bytes, headers: list[tuple[bytes, bytes]], inline: bool) -> dict[str, Any]:
-    """As `/explain` of a proxy that has just started with these rules. Raises RuleError and ClientError."""
-    # The engine is the proxy's own, so that what is explained is what would happen; it opens no socket before a request runs.
+async def _explained(
+    paths: list[str], path: str, body: bytes, headers: list[tuple[bytes, bytes]], inline: bool
+) -> dict[str, Any]:
+    """As `/explain` of a proxy that has just started with these rules. Raises RuleError and
+    ClientError.
+    """
+    # The engine is the proxy's own, so that what is explained is what would happen; it opens no
+    # socket before a request runs.
     from pilotfish.admin.routes import explain_request
     from pilotfish.proxy.engine import Engine
     from pilotfish.sources.files import read_files
     from pilotfish.sources.store import compiled
     from pilotfish.telemetry.access_log import AccessLog
-    from pilotfish.telemetry.registry import Meters
+    from pilotfish.telemetry.registry import Registry
 
     snapshot = compiled(read_files(paths), inline)
     engine = Engine(
-        Meters(),
+        Registry(),
         AccessLog(enabled=False),
         lambda provider: (),
         max_in_flight=1,

@@ -1,4 +1,6 @@
-"""`pilotfish import FILE`: a tingly-box JSON configuration or a LiteLLM `config.yaml` in, a rules file out."""
+"""`pilotfish import FILE`: a tingly-box JSON configuration or a LiteLLM `config.yaml` in, a rules
+file out.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 import yaml
 
 from pilotfish.core.rules.compile import compile_documents
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.importing import Known, imported
 from pilotfish.core.rules.yaml_text import TextError, parse
 from pilotfish.errors import RuleError, StartError
@@ -19,24 +21,36 @@ from pilotfish.tactics import all_tactics
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("import", help="turn a tingly-box or LiteLLM configuration into a rules file")
+    parser = subparsers.add_parser(
+        "import", help="turn a tingly-box or LiteLLM configuration into a rules file"
+    )
     parser.add_argument("file", metavar="FILE", help="the configuration; - is standard input")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 written; 1 written, but `pilotfish check` would refuse it as it is; 2 unreadable. Losses are on stderr in any case."""
+    """0 written; 1 written, but `pilotfish check` would refuse it as it is; 2 unreadable. Losses
+    are on stderr in any case.
+    """
     tactics = all_tactics()
-    known = Known(all_kinds(), {name: frozenset(tactic.Params.model_fields) for name, tactic in tactics.items()})
+    known = Known(
+        all_kinds(),
+        {name: frozenset(tactic.Params.model_fields) for name, tactic in tactics.items()},
+    )
     try:
         result = imported(_parsed(args.file), known)
     except ValueError as e:
         raise StartError(f"{args.file}: {e}") from None
-    print(yaml.dump(result.rules, Dumper=_WrittenOut, sort_keys=False, allow_unicode=True, width=120), end="")
+    print(
+        yaml.dump(result.rules, Dumper=_WrittenOut, sort_keys=False, allow_unicode=True, width=120),
+        end="",
+    )
     for line in result.lost:
         print(f"not carried over: {line}", file=sys.stderr)
     try:
-        compile_documents([Document("imported", result.rules)], kinds=known.kinds, tactics=tactics)
+        compile_documents(
+            [RulesDocument("imported", result.rules)], kinds=known.kinds, tactics=tactics
+        )
     except RuleError as e:
         for problem in e.problems:
             print(f"to be mended: {problem.path or '.'}: {problem.message}", file=sys.stderr)

@@ -1,4 +1,6 @@
-"""`pilotfish injector`: the admission server. Settings are environment variables (see docs/kubernetes.md)."""
+"""`pilotfish injector`: the admission server. Settings are environment variables (see
+docs/kubernetes.md).
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,15 @@ from pilotfish.injector.settings import settings_from
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("injector", help="run the admission server", description="Settings come from PILOTFISH_* variables.")
+    parser = subparsers.add_parser(
+        "injector",
+        help="run the admission server",
+        description="Settings come from PILOTFISH_* variables.",
+    )
     parser.add_argument(
-        "--check", metavar="NAMESPACE", help="do not serve: make a labelled Pod there as a dry run, and see whether it gets the sidecar"
+        "--check",
+        metavar="NAMESPACE",
+        help="do not serve: make a labelled Pod there as a dry run, and see whether it gets the sidecar",
     )
     parser.set_defaults(run=run)
 
@@ -26,13 +34,18 @@ def run(args: argparse.Namespace) -> int:
         import cryptography  # noqa: F401  the extra `kubernetes` brings both; said here, not in a traceback
         import kubernetes  # noqa: F401
     except ImportError as missing:
-        raise StartError(f"the injector needs the extra 'kubernetes' (pip install 'pilotfish[kubernetes]'): {missing}") from None
+        raise StartError(
+            f"the injector needs the extra 'kubernetes' (pip install 'pilotfish[kubernetes]'): {missing}"
+        ) from None
     settings = settings_from(os.environ)
     if args.check:
         from pilotfish.injector.check import check
 
         problem = asyncio.run(check(settings.kubeconfig, args.check))
-        print(problem or f"a labelled Pod in {args.check} gets the sidecar", file=sys.stderr if problem else sys.stdout)
+        print(
+            problem or f"a labelled Pod in {args.check} gets the sidecar",
+            file=sys.stderr if problem else sys.stdout,
+        )
         return 1 if problem else 0
     from pilotfish.injector.app import serve
     from pilotfish.telemetry import logs

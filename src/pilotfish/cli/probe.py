@@ -15,17 +15,34 @@ from pilotfish.settings import Settings, read_settings
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("probe", help="test the connection to each provider")
-    parser.add_argument("--config", action="append", metavar="PATH", help="rules file or folder; may be repeated (PILOTFISH_CONFIG)")
-    parser.add_argument("--provider", action="append", metavar="NAME", help="only this one; may be repeated")
-    parser.add_argument("--secrets-dir", metavar="DIR", help="mounted Secrets (PILOTFISH_SECRETS_DIR)")
-    parser.add_argument("--allow-inline-secrets", action="store_true", default=None, help="accept literal keys in the rules")
+    parser.add_argument(
+        "--config",
+        action="append",
+        metavar="PATH",
+        help="rules file or folder; may be repeated (PILOTFISH_CONFIG)",
+    )
+    parser.add_argument(
+        "--provider", action="append", metavar="NAME", help="only this one; may be repeated"
+    )
+    parser.add_argument(
+        "--secrets-dir", metavar="DIR", help="mounted Secrets (PILOTFISH_SECRETS_DIR)"
+    )
+    parser.add_argument(
+        "--allow-inline-secrets",
+        action="store_true",
+        default=None,
+        help="accept literal keys in the rules",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 all are well, 1 one is not, 2 no rules could be read."""
-    flags = {"config": ",".join(args.config) if args.config else None, "secrets_dir": args.secrets_dir}
+    flags = {
+        "config": ",".join(args.config) if args.config else None,
+        "secrets_dir": args.secrets_dir,
+    }
     settings = read_settings({**flags, "allow_inline_secrets": args.allow_inline_secrets})
     if not settings.config:
         raise StartError("no rules file: give --config PATH or set PILOTFISH_CONFIG")
@@ -51,29 +68,40 @@ def _rules(settings: Settings) -> Snapshot:
         for problem in e.problems:
             print(f"{problem.source}: {problem.path or '.'}: {problem.message}", file=sys.stderr)
         count = len(e.problems)
-        raise StartError(f"the rules are not valid: {count} problem{'' if count == 1 else 's'}") from None
+        raise StartError(
+            f"the rules are not valid: {count} problem{'' if count == 1 else 's'}"
+        ) from None
 
 
-async def _probe(snapshot: Snapshot, wanted: list[str], settings: Settings) -> list[dict[str, object]]:
-    from pilotfish.credentials import Credentials, Surroundings, problems_of
+async def _probe(
+    snapshot: Snapshot, wanted: list[str], settings: Settings
+) -> list[dict[str, object]]:
+    from pilotfish.credentials import CredentialContext, Credentials, problems_of
     from pilotfish.proxy.connection_test import ProbeResult, probe
 
     unknown = [name for name in wanted if name not in snapshot.providers]
     if unknown:
-        raise StartError(f"unknown provider {unknown[0]!r}; known: {', '.join(sorted(snapshot.providers)) or 'none'}")
-    chosen = [p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)]
-    surroundings = Surroundings(secrets_dir=settings.secrets_dir)
+        raise StartError(
+            f"unknown provider {unknown[0]!r}; known: {', '.join(sorted(snapshot.providers)) or 'none'}"
+        )
+    chosen = [
+        p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)
+    ]
+    context = CredentialContext(secrets_dir=settings.secrets_dir)
 
-    # All that takes time without waiting comes first, for all of them: it is not the vendors' latency.
-    problems = {p.name: problems_of(p, surroundings) for p in chosen}
-    credentials = {p.name: Credentials(p, surroundings) for p in chosen if not problems[p.name]}
+    # All that takes time without waiting comes first, for all of them: it is not the vendors'
+    # latency.
+    problems = {p.name: problems_of(p, context) for p in chosen}
+    credentials = {p.name: Credentials(p, context) for p in chosen if not problems[p.name]}
 
     async def one(provider: Provider) -> ProbeResult:
         if problems[provider.name]:
-            return ProbeResult(provider.name, False, "authentication", None, 0, "; ".join(problems[provider.name]))
+            return ProbeResult(
+                provider.name, False, "authentication", None, 0, "; ".join(problems[provider.name])
+            )
         keys = credentials[provider.name]
         try:
-            return await probe(provider, keys.keys, surroundings.fetcher)
+            return await probe(provider, keys.keys, context.fetcher)
         finally:
             await keys.close()
 
@@ -98,4 +126,7 @@ def _table(results: list[dict[str, object]]) -> str:
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head) - 1)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows)
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    )

@@ -10,15 +10,28 @@ from pilotfish.settings import PREFIX, Settings, log_format, read_settings
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
-        "proxy", help="run the proxy", description=f"Every option is also an environment variable, {PREFIX}<NAME>."
+        "proxy",
+        help="run the proxy",
+        description=f"Every option is also an environment variable, {PREFIX}<NAME>.",
     )
     for name, field in Settings.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
-        text = f"{field.description} (default: {field.default!r})" if field.default not in ("", ()) else field.description
+        text = (
+            f"{field.description} (default: {field.default!r})"
+            if field.default not in ("", ())
+            else field.description
+        )
         if name in ("config", "configmaps"):
-            parser.add_argument(flag, action="append", metavar="PATH" if name == "config" else "NAME", help=f"{text}; may be repeated")
+            parser.add_argument(
+                flag,
+                action="append",
+                metavar="PATH" if name == "config" else "NAME",
+                help=f"{text}; may be repeated",
+            )
         elif field.annotation is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
         else:
             parser.add_argument(flag, metavar=name.upper(), help=text)
     parser.set_defaults(run=run)

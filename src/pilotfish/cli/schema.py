@@ -12,7 +12,12 @@ from pilotfish.tactics import all_tactics
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("schema", help="print the JSON Schema of the rules file")
-    parser.add_argument("--format", choices=("json", "markdown"), default="json", help="markdown: the reference of docs/rules.md")
+    parser.add_argument(
+        "--format",
+        choices=("json", "markdown"),
+        default="json",
+        help="markdown: the reference of docs/rules.md",
+    )
     parser.set_defaults(run=run)
 
 

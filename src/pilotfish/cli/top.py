@@ -1,4 +1,6 @@
-"""`pilotfish top`: the status page for a terminal. Asks `/status` and `/recent` again and again and draws what they say."""
+"""`pilotfish top`: the status page for a terminal. Asks `/status` and `/recent` again and again and
+draws what they say.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,34 @@ CLEAR, HOME, TO_END, LINE_END = "\x1b[2J", "\x1b[H", "\x1b[J", "\x1b[K"
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("top", help="the status page for a terminal")
-    parser.add_argument("--admin", default=DEFAULT, metavar="HOST:PORT", help="the proxy's admin address (default: %(default)s)")
-    parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="time between two looks (default: %(default)s)")
+    parser.add_argument(
+        "--admin",
+        default=DEFAULT,
+        metavar="HOST:PORT",
+        help="the proxy's admin address (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="time between two looks (default: %(default)s)",
+    )
     parser.add_argument("--once", action="store_true", help="one look, no redrawing")
-    parser.add_argument("--unusual", action="store_true", help="of the recent decisions only those not served at the first attempt")
+    parser.add_argument(
+        "--unusual",
+        action="store_true",
+        help="of the recent decisions only those not served at the first attempt",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0; 2 if nothing answers there. Ctrl-C ends it."""
     if args.interval <= 0:
-        raise StartError(f"--interval: expected a number of seconds above 0, found {args.interval:g}")
+        raise StartError(
+            f"--interval: expected a number of seconds above 0, found {args.interval:g}"
+        )
     status = status_at(args.admin)
     if args.once:
         recent = recent_at(args.admin, unusual=args.unusual)[:SHOWN_ONCE]
@@ -47,9 +66,16 @@ def run(args: argparse.Namespace) -> int:
             begun = True
             time.sleep(args.interval)
             try:
-                status, recent, trouble = status_at(args.admin), recent_at(args.admin, unusual=args.unusual), ""
+                status, recent, trouble = (
+                    status_at(args.admin),
+                    recent_at(args.admin, unusual=args.unusual),
+                    "",
+                )
             except StartError as e:
-                trouble = trouble or f"no answer since {time.strftime('%H:%M:%S')}, looking again; this is what was known before: {e}"
+                trouble = (
+                    trouble
+                    or f"no answer since {time.strftime('%H:%M:%S')}, looking again; this is what was known before: {e}"
+                )
     except KeyboardInterrupt:
         print()
         return 0
@@ -59,14 +85,18 @@ def _has_colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def draw(status: dict[str, Any], recent: list[dict[str, Any]], admin: str, trouble: str, begun: bool) -> None:
+def draw(
+    status: dict[str, Any], recent: list[dict[str, Any]], admin: str, trouble: str, begun: bool
+) -> None:
     if not sys.stdout.isatty():
         print("\n".join(picture(status, recent[:SHOWN_ONCE], admin, Paper(), trouble)), flush=True)
         return
     size = shutil.get_terminal_size()
     paper = Paper(size.columns, size.lines - 1, _has_colours())
     lines = picture(status, recent, admin, paper, trouble)
-    sys.stdout.write(("" if begun else CLEAR) + HOME + "".join(f"{line}{LINE_END}\n" for line in lines) + TO_END)
+    sys.stdout.write(
+        ("" if begun else CLEAR) + HOME + "".join(f"{line}{LINE_END}\n" for line in lines) + TO_END
+    )
     sys.stdout.flush()
 
 
@@ -75,11 +105,15 @@ def status_at(admin: str) -> dict[str, Any]:
     code, said = _asked(admin, "/status")
     if code == 200 and isinstance(said, dict) and isinstance(said.get("services"), list):
         return said
-    raise StartError(f"{_address(admin)} answers, but not as a proxy's admin port does (status {code} for /status)")
+    raise StartError(
+        f"{_address(admin)} answers, but not as a proxy's admin port does (status {code} for /status)"
+    )
 
 
 def recent_at(admin: str, *, unusual: bool = False) -> list[dict[str, Any]]:
-    """What `/recent` says; nothing where there is no such thing. Raises StartError where nobody answers."""
+    """What `/recent` says; nothing where there is no such thing. Raises StartError where nobody
+    answers.
+    """
     code, said = _asked(admin, "/recent?unusual=1" if unusual else "/recent")
     return said if code == 200 and isinstance(said, list) else []
 
@@ -101,7 +135,9 @@ def _asked(admin: str, path: str) -> tuple[int, Any]:
         data = answer.read()
     except (OSError, http.client.HTTPException) as e:
         why = getattr(e, "strerror", None) or str(e) or type(e).__name__
-        raise StartError(f"no proxy answers at {address}: {why}; expected the admin address of a running one (--admin HOST:PORT)") from None
+        raise StartError(
+            f"no proxy answers at {address}: {why}; expected the admin address of a running one (--admin HOST:PORT)"
+        ) from None
     finally:
         connection.close()
     try:

@@ -1,9 +1,19 @@
-"""Where keys and tokens come from, and how they stay fresh. What must not live here: which credential to use (the ledger knows their
-health), and anything of a vendor's API beyond its token endpoint. No secret leaves this folder but as a header to send."""
+"""Where keys and tokens come from, and how they stay fresh. What must not live here: which
+credential to use (the ledger knows their health), and anything of a vendor's API beyond its token
+endpoint. No secret leaves this folder but as a header to send."""
 
 from __future__ import annotations
 
-from pilotfish.credentials.keys import Call, CredentialError, Headers, Key, Surroundings
+from pilotfish.credentials.keys import CredentialContext, CredentialError, Headers, Key, SignedCall
 from pilotfish.credentials.store import Credentials, CredentialStore, problems_of
 
-__all__ = ["Call", "CredentialError", "CredentialStore", "Credentials", "Headers", "Key", "Surroundings", "problems_of"]
+__all__ = [
+    "CredentialContext",
+    "CredentialError",
+    "CredentialStore",
+    "Credentials",
+    "Headers",
+    "Key",
+    "SignedCall",
+    "problems_of",
+]

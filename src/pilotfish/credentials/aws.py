@@ -1,7 +1,8 @@
-"""AWS keys: given ones, an assumed role's, a web identity's (EKS), or whatever AWS's default search finds; and the signing key.
+"""AWS keys: given ones, an assumed role's, a web identity's (EKS), or whatever AWS's default search
+finds; and the signing key.
 
-Roles and web identities are two calls to the Security Token Service, made here; only the default search (profiles, SSO, ECS, EC2) is
-left to botocore.
+Roles and web identities are two calls to the Security Token Service, made here; only the default
+search (profiles, SSO, ECS, EC2) is left to botocore.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.credentials.expiring import ExpiringKey, Token
 from pilotfish.credentials.fetch import form
-from pilotfish.credentials.keys import Call, CredentialError, Headers, Key, PlainKey, Surroundings
+from pilotfish.credentials.keys import (
+    CredentialContext,
+    CredentialError,
+    Headers,
+    Key,
+    PlainKey,
+    SignedCall,
+)
 from pilotfish.credentials.secrets import secret_of
 from pilotfish.credentials.token_endpoint import FORM, ask
 
@@ -30,29 +38,39 @@ LIFETIME_S = 3600
 SEARCH_S = 30.0
 
 
-def aws_key(provider: Provider, surroundings: Surroundings) -> Key:
-    """What the options say, most explicit first: keys, `role_arn` on top of them, a profile; else the environment's own."""
-    region = region_of(provider, surroundings.environ)
-    static = _static(provider, surroundings)
+def aws_key(provider: Provider, context: CredentialContext) -> Key:
+    """What the options say, most explicit first: keys, `role_arn` on top of them, a profile; else
+    the environment's own.
+    """
+    region = region_of(provider, context.environ)
+    static = _static(provider, context)
     role = provider.options.get("role_arn")
     if provider.options.get("use_role") and not role:
         raise ValueError(f"provider {provider.name!r}: use_role needs options.role_arn")
-    source = static or _searched(provider, surroundings, region)
+    source = static or _searched(provider, context, region)
     if role:
-        source = _Role(provider, surroundings, region, source)
-    return source if isinstance(source, _Signing) else _Static(source, region, surroundings)
+        source = _Role(provider, context, region, source)
+    return source if isinstance(source, _Signing) else _Static(source, region, context)
 
 
 def needs_extra(provider: Provider, environ: Mapping[str, str]) -> bool:
-    """Whether botocore is needed: neither the rules nor the environment say plainly where the keys are."""
-    return not provider.tokens and not provider.options.get("access_key") and not _plain_environment(provider, environ)
+    """Whether botocore is needed: neither the rules nor the environment say plainly where the keys
+    are.
+    """
+    return (
+        not provider.tokens
+        and not provider.options.get("access_key")
+        and not _plain_environment(provider, environ)
+    )
 
 
 def region_of(provider: Provider, environ: Mapping[str, str]) -> str:
     """The region to sign for: the options', the host's own, the environment's."""
     in_host = _REGION_IN_HOST.search(urlsplit(provider.base).hostname or "")
     told = provider.options.get("region") or (in_host[1] if in_host else "")
-    return str(told or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION)
+    return str(
+        told or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+    )
 
 
 KeysNow = Callable[[], AwsKeys | None]
@@ -68,20 +86,32 @@ class _Given:
 class _Static(PlainKey):
     """Signs with long-lived keys."""
 
-    def __init__(self, given: _Given, region: str, surroundings: Surroundings) -> None:
-        self.label, self._given, self._region, self._surroundings = given.label, given, region, surroundings
+    def __init__(self, given: _Given, region: str, context: CredentialContext) -> None:
+        self.label, self._given, self._region, self._surroundings = (
+            given.label,
+            given,
+            region,
+            context,
+        )
         self._last: AwsKeys | None = None
         self._bad: AwsKeys | None = None
         self._was_asked = False
 
-    def headers(self, call: Call | None) -> Headers | None:
+    def headers(self, call: SignedCall | None) -> Headers | None:
         keys = self._last = self._given.now()
         self._was_asked = True
-        return None if keys is None else signed(call, keys, self._region, SERVICE, self._surroundings.wall())
+        return (
+            None
+            if keys is None
+            else signed(call, keys, self._region, SERVICE, self._surroundings.wall())
+        )
 
     async def fetch(self) -> None:
         if self._given.now() is None:
-            raise CredentialError(Outcome.AUTH_FAILED, f"{self.label}: an access key and a secret key are needed, one is missing or empty")
+            raise CredentialError(
+                Outcome.AUTH_FAILED,
+                f"{self.label}: an access key and a secret key are needed, one is missing or empty",
+            )
 
     def refused(self, sent: Headers) -> bool:
         self._bad = self._last
@@ -92,22 +122,28 @@ class _Static(PlainKey):
 
 
 class _Signing(ExpiringKey):
-    """Signs with keys that expire. The token's value is the secret key; the other two are kept beside it."""
+    """Signs with keys that expire. The token's value is the secret key; the other two are kept
+    beside it.
+    """
 
     def __init__(
-        self, label: str, get: Callable[[], Awaitable[tuple[AwsKeys, float | None]]], region: str, surroundings: Surroundings
+        self,
+        label: str,
+        get: Callable[[], Awaitable[tuple[AwsKeys, float | None]]],
+        region: str,
+        context: CredentialContext,
     ) -> None:
         self.region = region
         self._get_keys = get
         self.keys: AwsKeys | None = None
-        super().__init__(label, self._get_token, surroundings)
+        super().__init__(label, self._get_token, context)
 
     async def _get_token(self) -> Token:
         keys, expires_at = await self._get_keys()
         self.keys = keys
         return Token(keys.secret_key, expires_at)
 
-    def headers(self, call: Call | None) -> Headers | None:
+    def headers(self, call: SignedCall | None) -> Headers | None:
         if super().headers(None) is None or self.keys is None:
             return None
         return signed(call, self.keys, self.region, SERVICE, self._surroundings.wall())
@@ -115,7 +151,10 @@ class _Signing(ExpiringKey):
     def refused(self, sent: Headers) -> bool:
         # Signatures differ from call to call; whether the keys do, the access key in them tells.
         current = self.keys
-        stale = current is not None and not any(name == b"authorization" and current.access_key.encode() in value for name, value in sent)
+        stale = current is not None and not any(
+            name == b"authorization" and current.access_key.encode() in value
+            for name, value in sent
+        )
         return stale or super().refused(self._headers or ())
 
     async def now(self) -> AwsKeys:
@@ -128,15 +167,24 @@ class _Signing(ExpiringKey):
 class _Role(_Signing):
     """Keys of an assumed role (API reference "AssumeRole")."""
 
-    def __init__(self, provider: Provider, surroundings: Surroundings, region: str, source: _Given | _Signing) -> None:
+    def __init__(
+        self, provider: Provider, context: CredentialContext, region: str, source: _Given | _Signing
+    ) -> None:
         self._provider, self._assumed_with = provider, source
-        super().__init__(f"AWS role of {provider.name!r}", self._assume, region, surroundings)
+        super().__init__(f"AWS role of {provider.name!r}", self._assume, region, context)
 
     async def _assume(self) -> tuple[AwsKeys, float | None]:
         options = self._provider.options
-        keys = self._assumed_with.now() if isinstance(self._assumed_with, _Given) else await self._assumed_with.now()
+        keys = (
+            self._assumed_with.now()
+            if isinstance(self._assumed_with, _Given)
+            else await self._assumed_with.now()
+        )
         if keys is None:
-            raise CredentialError(Outcome.AUTH_FAILED, f"{self.label}: the keys to assume it with are missing or empty")
+            raise CredentialError(
+                Outcome.AUTH_FAILED,
+                f"{self.label}: the keys to assume it with are missing or empty",
+            )
         fields = {
             "Action": "AssumeRole",
             "Version": "2011-06-15",
@@ -154,15 +202,20 @@ class _Role(_Signing):
         await super().close()
 
 
-def _static(provider: Provider, surroundings: Surroundings) -> _Given | None:
-    access, secret, session = (secret_of(provider.options.get(n), surroundings) for n in ("access_key", "secret_key", "session_token"))
+def _static(provider: Provider, context: CredentialContext) -> _Given | None:
+    access, secret, session = (
+        secret_of(provider.options.get(n), context)
+        for n in ("access_key", "secret_key", "session_token")
+    )
     if access is None:
         return None
     if secret is None:
         raise ValueError(f"provider {provider.name!r}: options.access_key needs options.secret_key")
 
     def now() -> AwsKeys | None:
-        keys = AwsKeys(access.value(), secret.value(), session.value() if session is not None else "")
+        keys = AwsKeys(
+            access.value(), secret.value(), session.value() if session is not None else ""
+        )
         return keys if keys.access_key and keys.secret_key else None
 
     return _Given(f"AWS keys of {provider.name!r}", now)
@@ -172,15 +225,21 @@ def _plain_environment(provider: Provider, environ: Mapping[str, str]) -> bool:
     if provider.options.get("profile"):
         return False
     keys = environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY")
-    return bool(keys or (environ.get("AWS_ROLE_ARN") and environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")))
+    return bool(
+        keys or (environ.get("AWS_ROLE_ARN") and environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    )
 
 
-def _searched(provider: Provider, surroundings: Surroundings, region: str) -> _Given | _Signing:
-    environ = surroundings.environ
+def _searched(provider: Provider, context: CredentialContext, region: str) -> _Given | _Signing:
+    environ = context.environ
     if not _plain_environment(provider, environ):
-        return _botocore(provider, surroundings, region)
+        return _botocore(provider, context, region)
     if environ.get("AWS_ACCESS_KEY_ID"):
-        keys = AwsKeys(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", ""))
+        keys = AwsKeys(
+            environ["AWS_ACCESS_KEY_ID"],
+            environ["AWS_SECRET_ACCESS_KEY"],
+            environ.get("AWS_SESSION_TOKEN", ""),
+        )
         return _Given("environment variable AWS_ACCESS_KEY_ID", lambda: keys)
     label = f"AWS web identity of {provider.name!r}"
 
@@ -189,7 +248,9 @@ def _searched(provider: Provider, surroundings: Surroundings, region: str) -> _G
             with open(environ["AWS_WEB_IDENTITY_TOKEN_FILE"], encoding="ascii") as file:  # noqa: ASYNC230  # a projected volume, in memory
                 token = file.read().strip()
         except (OSError, UnicodeDecodeError) as e:
-            raise CredentialError(Outcome.AUTH_FAILED, f"{label}: its token file cannot be read ({type(e).__name__})") from None
+            raise CredentialError(
+                Outcome.AUTH_FAILED, f"{label}: its token file cannot be read ({type(e).__name__})"
+            ) from None
         fields = {
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
@@ -197,22 +258,28 @@ def _searched(provider: Provider, surroundings: Surroundings, region: str) -> _G
             "RoleSessionName": environ.get("AWS_ROLE_SESSION_NAME") or "pilotfish",
             "WebIdentityToken": token,
         }
-        return await _sts(provider, surroundings, label, region, fields, None)
+        return await _sts(provider, context, label, region, fields, None)
 
-    return _Signing(label, get, region, surroundings)
+    return _Signing(label, get, region, context)
 
 
-def _botocore(provider: Provider, surroundings: Surroundings, region: str) -> _Signing:
+def _botocore(provider: Provider, context: CredentialContext, region: str) -> _Signing:
     label = f"AWS default credentials of {provider.name!r}"
 
     def blocking() -> tuple[AwsKeys, float | None]:
         from botocore import exceptions
         from botocore.session import Session
 
-        # Neither refused nor absent: the metadata server, the container's agent or the token service could not be reached, or failed.
-        unreachable = (exceptions.CredentialRetrievalError, exceptions.HTTPClientError, exceptions.ConnectionError)
+        # Neither refused nor absent: the metadata server, the container's agent or the token
+        # service could not be reached, or failed.
+        unreachable = (
+            exceptions.CredentialRetrievalError,
+            exceptions.HTTPClientError,
+            exceptions.ConnectionError,
+        )
         try:
-            # A session for each search: what it keeps in memory are the keys that are to be replaced.
+            # A session for each search: what it keeps in memory are the keys that are to be
+            # replaced.
             profile = provider.options.get("profile")
             credentials = Session(profile=str(profile) if profile else None).get_credentials()
             if credentials is None:
@@ -222,7 +289,9 @@ def _botocore(provider: Provider, surroundings: Surroundings, region: str) -> _S
             raise CredentialError(Outcome.CONNECT_FAILED, f"{label}: {type(e).__name__}") from None
         except (exceptions.BotoCoreError, exceptions.ClientError) as e:
             raise CredentialError(Outcome.AUTH_FAILED, f"{label}: {type(e).__name__}") from None
-        expiry = getattr(credentials, "_expiry_time", None)  # only those that expire have it; there is no public name for it
+        expiry = getattr(
+            credentials, "_expiry_time", None
+        )  # only those that expire have it; there is no public name for it
         keys = AwsKeys(frozen.access_key, frozen.secret_key, frozen.token or "")
         return keys, expiry.timestamp() if isinstance(expiry, datetime) else None
 
@@ -233,29 +302,44 @@ def _botocore(provider: Provider, surroundings: Surroundings, region: str) -> _S
         except TimeoutError:
             raise CredentialError(Outcome.TIMEOUT, f"{label}: none within {SEARCH_S:g} s") from None
 
-    return _Signing(label, get, region, surroundings)
+    return _Signing(label, get, region, context)
 
 
 async def _sts(
-    provider: Provider, surroundings: Surroundings, label: str, region: str, fields: Mapping[str, str], keys: AwsKeys | None
+    provider: Provider,
+    context: CredentialContext,
+    label: str,
+    region: str,
+    fields: Mapping[str, str],
+    keys: AwsKeys | None,
 ) -> tuple[AwsKeys, float | None]:
     """One call to the Security Token Service, signed if there are keys; credentials out."""
-    told = provider.options.get("sts_endpoint") or surroundings.environ.get("AWS_ENDPOINT_URL_STS")
-    url = str(told or f"https://sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}").rstrip("/") + "/"
+    told = provider.options.get("sts_endpoint") or context.environ.get("AWS_ENDPOINT_URL_STS")
+    url = (
+        str(
+            told or f"https://sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+        ).rstrip("/")
+        + "/"
+    )
     body = form(fields.items())
     headers: Headers = (FORM,)
     if keys is not None:
-        call = Call("POST", urlsplit(url).netloc, "/", body)
-        headers = (FORM, *signed(call, keys, region, "sts", surroundings.wall()))
-    answer = await ask(surroundings, provider, label, "POST", url, headers, body)
+        call = SignedCall("POST", urlsplit(url).netloc, "/", body)
+        headers = (FORM, *signed(call, keys, region, "sts", context.wall()))
+    answer = await ask(context, provider, label, "POST", url, headers, body)
     text = answer.body.decode("utf-8", "replace")
-    parts = [_element(text, name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")]
+    parts = [
+        _element(text, name)
+        for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+    ]
     if not all(parts[:3]):
-        raise CredentialError(Outcome.SERVER_ERROR, f"{label}: the token service's answer holds no credentials")
+        raise CredentialError(
+            Outcome.SERVER_ERROR, f"{label}: the token service's answer holds no credentials"
+        )
     try:
         expires_at = datetime.fromisoformat(parts[3]).timestamp()
     except ValueError:
-        expires_at = surroundings.wall() + LIFETIME_S
+        expires_at = context.wall() + LIFETIME_S
     return AwsKeys(parts[0], parts[1], parts[2]), expires_at
 
 
@@ -264,9 +348,21 @@ def _element(text: str, name: str) -> str:
     return m[1] if m else ""
 
 
-def signed(call: Call | None, keys: AwsKeys, region: str, service: str, now_wall: float) -> Headers:
+def signed(
+    call: SignedCall | None, keys: AwsKeys, region: str, service: str, now_wall: float
+) -> Headers:
     """The signature's headers. Only what surely arrives unchanged is signed: host, date, token."""
     if call is None:
         raise ValueError("a signature covers the call, which was not given")
-    added = sign(call.method, call.host, call.target, (), call.body, keys, region=region, service=service, now_wall=now_wall)
+    added = sign(
+        call.method,
+        call.host,
+        call.target,
+        (),
+        call.body,
+        keys,
+        region=region,
+        service=service,
+        now_wall=now_wall,
+    )
     return tuple((name.encode(), value.encode()) for name, value in added)

@@ -1,4 +1,6 @@
-"""GitHub Copilot: a GitHub token exchanged for a short-lived one that also names the host to call; and which model is served where."""
+"""GitHub Copilot: a GitHub token exchanged for a short-lived one that also names the host to call;
+and which model is served where.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, SecretRef
 from pilotfish.credentials.expiring import ExpiringKey, Token
 from pilotfish.credentials.fetch import FetchError
-from pilotfish.credentials.keys import CredentialError, Surroundings
+from pilotfish.credentials.keys import CredentialContext, CredentialError
 from pilotfish.credentials.secrets import Secret
 from pilotfish.credentials.static import BEARER, header_of
 from pilotfish.credentials.token_endpoint import ACCEPT_JSON, ask, object_of, seconds_in, text_in
@@ -27,11 +29,11 @@ LEAD_S = 120.0
 class CopilotKey(ExpiringKey):
     """`base` is the token's `endpoints.api`, unless the rules' `api_base` names another host."""
 
-    def __init__(self, provider: Provider, ref: SecretRef, surroundings: Surroundings) -> None:
-        self._provider, self._secret = provider, Secret(ref, surroundings)
+    def __init__(self, provider: Provider, ref: SecretRef, context: CredentialContext) -> None:
+        self._provider, self._secret = provider, Secret(ref, context)
         self._models: dict[str, frozenset[str]] = {}
         self._listing: asyncio.Task[None] | None = None
-        super().__init__(str(ref), self._exchange, surroundings, lead_s=LEAD_S, source=self._secret)
+        super().__init__(str(ref), self._exchange, context, lead_s=LEAD_S, source=self._secret)
 
     def endpoints(self, model: str) -> frozenset[str] | None:
         return self._models.get(model)
@@ -60,10 +62,14 @@ class CopilotKey(ExpiringKey):
         expires_at = seconds_in(told, "expires_at")
         if expires_at is None or expires_at <= now:
             expires_at = now + LIFETIME_S
-        return Token(text_in(self.label, told, "token"), expires_at, base=_api_of(told, url, self.label))
+        return Token(
+            text_in(self.label, told, "token"), expires_at, base=_api_of(told, url, self.label)
+        )
 
     def taken(self, token: Token) -> None:
-        """With each new token, about twice an hour, the models list tells anew which paths a model is served at."""
+        """With each new token, about twice an hour, the models list tells anew which paths a model
+        is served at.
+        """
         if self._listing is None or self._listing.done():
             self._listing = asyncio.get_running_loop().create_task(self._list(token))
 
@@ -78,11 +84,17 @@ class CopilotKey(ExpiringKey):
                 proxy_url=self._provider.proxy_url,
                 ca_file=self._provider.ca_file,
             )
-            models = msgspec.json.decode(answer.body, type=_Models).data if answer.status == 200 else []
+            models = (
+                msgspec.json.decode(answer.body, type=_Models).data if answer.status == 200 else []
+            )
         except (FetchError, msgspec.DecodeError):
             return  # what is known already stays; without it, the model's name decides
         if models:
-            self._models = {model.id: frozenset(model.supported_endpoints) for model in models if model.supported_endpoints}
+            self._models = {
+                model.id: frozenset(model.supported_endpoints)
+                for model in models
+                if model.supported_endpoints
+            }
 
 
 class _Model(msgspec.Struct):
@@ -95,13 +107,26 @@ class _Models(msgspec.Struct):
 
 
 def _api_of(told: dict[str, Any], token_url: str, label: str) -> str:
-    """`endpoints.api` as a base URL; empty if there is none. The token goes there, so it must be as safe as the exchange was."""
+    """`endpoints.api` as a base URL; empty if there is none. The token goes there, so it must be as
+    safe as the exchange was.
+    """
     endpoints = told.get("endpoints")
     api = endpoints.get("api") if isinstance(endpoints, dict) else None
     if not isinstance(api, str) or not api:
         return ""
     parts = urlsplit(api)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and urlsplit(token_url).scheme == "http")
-    if not safe or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
-        raise CredentialError(Outcome.SERVER_ERROR, f"{label}: the exchange named an API host that is no plain https URL")
+    safe = parts.scheme == "https" or (
+        parts.scheme == "http" and urlsplit(token_url).scheme == "http"
+    )
+    if (
+        not safe
+        or not parts.hostname
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+    ):
+        raise CredentialError(
+            Outcome.SERVER_ERROR,
+            f"{label}: the exchange named an API host that is no plain https URL",
+        )
     return api.rstrip("/")

@@ -1,4 +1,6 @@
-"""Microsoft Entra tokens for Azure: a service principal's own, or whatever Azure's default search finds."""
+"""Microsoft Entra tokens for Azure: a service principal's own, or whatever Azure's default search
+finds.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,19 @@ from urllib.parse import quote
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
-from pilotfish.credentials.carrier import AzureTransport, Carrier, in_a_thread
 from pilotfish.credentials.expiring import ExpiringKey, Token
 from pilotfish.credentials.fetch import form
-from pilotfish.credentials.keys import CredentialError, Key, Surroundings
+from pilotfish.credentials.keys import CredentialContext, CredentialError, Key
+from pilotfish.credentials.sdk_transport import AzureTransport, SdkTransport, in_a_thread
 from pilotfish.credentials.secrets import secret_of
-from pilotfish.credentials.token_endpoint import ACCEPT_JSON, FORM, ask, object_of, seconds_in, text_in
+from pilotfish.credentials.token_endpoint import (
+    ACCEPT_JSON,
+    FORM,
+    ask,
+    object_of,
+    seconds_in,
+    text_in,
+)
 
 SCOPE = "https://ai.azure.com/.default"
 AUTHORITY = "https://login.microsoftonline.com"
@@ -21,28 +30,42 @@ LIFETIME_S = 3600.0
 SEARCH_S = 30.0
 
 
-def entra_key(provider: Provider, surroundings: Surroundings) -> Key:
-    return _default(provider, surroundings) if needs_extra(provider) else _service_principal(provider, surroundings)
+def entra_key(provider: Provider, context: CredentialContext) -> Key:
+    return (
+        _default(provider, context)
+        if needs_extra(provider)
+        else _service_principal(provider, context)
+    )
 
 
 def needs_extra(provider: Provider) -> bool:
     """Whether Microsoft's library is needed: only its default search is not done here."""
     options = provider.options
-    return options.get("auth_mode") == "default_azure_credential" or bool(options.get("use_identity"))
+    return options.get("auth_mode") == "default_azure_credential" or bool(
+        options.get("use_identity")
+    )
 
 
-def _service_principal(provider: Provider, surroundings: Surroundings) -> Key:
-    """The client credentials grant (page "OAuth 2.0 client credentials flow on the Microsoft identity platform", 2026-11)."""
+def _service_principal(provider: Provider, context: CredentialContext) -> Key:
+    """The client credentials grant (page "OAuth 2.0 client credentials flow on the Microsoft
+    identity platform", 2026-11).
+    """
     options = provider.options
     label = f"Entra token of {provider.name!r}"
-    missing = [name for name in ("tenant_id", "client_id", "client_secret") if not options.get(name)]
+    missing = [
+        name for name in ("tenant_id", "client_id", "client_secret") if not options.get(name)
+    ]
     if missing:
-        raise ValueError(f"provider {provider.name!r}: auth_mode service_principal needs options.{', options.'.join(missing)}")
-    authority = str(options.get("authority") or surroundings.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY).rstrip("/")
+        raise ValueError(
+            f"provider {provider.name!r}: auth_mode service_principal needs options.{', options.'.join(missing)}"
+        )
+    authority = str(
+        options.get("authority") or context.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY
+    ).rstrip("/")
     if "://" not in authority:
         authority = f"https://{authority}"
     url = f"{authority}/{quote(str(options['tenant_id']), safe='')}/oauth2/v2.0/token"
-    secret = secret_of(options["client_secret"], surroundings)
+    secret = secret_of(options["client_secret"], context)
     assert secret is not None
 
     async def get() -> Token:
@@ -55,37 +78,55 @@ def _service_principal(provider: Provider, surroundings: Surroundings) -> Key:
             "client_secret": value,
             "scope": str(options.get("scope") or SCOPE),
         }
-        answer = await ask(surroundings, provider, label, "POST", url, (FORM, ACCEPT_JSON), form(fields.items()))
+        answer = await ask(
+            context, provider, label, "POST", url, (FORM, ACCEPT_JSON), form(fields.items())
+        )
         told = object_of(label, answer)
-        return Token(text_in(label, told, "access_token"), surroundings.wall() + (seconds_in(told, "expires_in") or LIFETIME_S))
+        return Token(
+            text_in(label, told, "access_token"),
+            context.wall() + (seconds_in(told, "expires_in") or LIFETIME_S),
+        )
 
-    return ExpiringKey(label, get, surroundings)
+    return ExpiringKey(label, get, context)
 
 
-def _default(provider: Provider, surroundings: Surroundings) -> Key:
+def _default(provider: Provider, context: CredentialContext) -> Key:
     options = provider.options
     label = f"Azure default credential of {provider.name!r}"
     scope = str(options.get("scope") or SCOPE)
 
-    def blocking(carrier: Carrier) -> Token:
+    def blocking(sdk_transport: SdkTransport) -> Token:
         from azure.core.exceptions import ClientAuthenticationError
         from azure.identity import DefaultAzureCredential
 
-        identity = {"managed_identity_client_id": str(options["client_id"])} if options.get("client_id") else {}
-        # Made for each token: what it keeps in memory is the token that is to be replaced. Tried again is here, with one backoff for all.
-        search = DefaultAzureCredential(transport=AzureTransport(carrier), retry_total=0, **identity)
+        identity = (
+            {"managed_identity_client_id": str(options["client_id"])}
+            if options.get("client_id")
+            else {}
+        )
+        # Made for each token: what it keeps in memory is the token that is to be replaced. Tried
+        # again is here, with one backoff for all.
+        search = DefaultAzureCredential(
+            transport=AzureTransport(sdk_transport), retry_total=0, **identity
+        )
         try:
             token = search.get_token(scope)
         except ClientAuthenticationError:
-            # Its message is a page long, and names every source that was tried with what each answered.
-            if carrier.trouble is not None:
-                raise CredentialError(carrier.trouble, f"{label}: the token endpoint cannot be reached, or failed") from None
-            raise CredentialError(Outcome.AUTH_FAILED, f"{label}: none of Azure's credential sources gave a token") from None
+            # Its message is a page long, and names every source that was tried with what each
+            # answered.
+            if sdk_transport.trouble is not None:
+                raise CredentialError(
+                    sdk_transport.trouble,
+                    f"{label}: the token endpoint cannot be reached, or failed",
+                ) from None
+            raise CredentialError(
+                Outcome.AUTH_FAILED, f"{label}: none of Azure's credential sources gave a token"
+            ) from None
         finally:
             search.close()
         return Token(token.token, float(token.expires_on))
 
     async def get() -> Token:
-        return await in_a_thread(label, provider, surroundings, SEARCH_S, blocking)
+        return await in_a_thread(label, provider, context, SEARCH_S, blocking)
 
-    return ExpiringKey(label, get, surroundings)
+    return ExpiringKey(label, get, context)

@@ -1,4 +1,6 @@
-"""Tokens that expire: fetched by one for all, renewed in the background, kept while valid whatever happens to their source."""
+"""Tokens that expire: fetched by one for all, renewed in the background, kept while valid whatever
+happens to their source.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +13,36 @@ import structlog
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth
-from pilotfish.credentials.keys import Call, CredentialError, Headers, PlainKey, Surroundings
+from pilotfish.credentials.keys import (
+    CredentialContext,
+    CredentialError,
+    Headers,
+    PlainKey,
+    SignedCall,
+)
 from pilotfish.credentials.secrets import Secret
 from pilotfish.credentials.static import BEARER, header_of
 
 log = structlog.get_logger(__name__)
 
-# Renewed so long before the end, but never before half of the lifetime; up to a tenth of that earlier, so that replicas which
-# started together do not ask together.
+# Renewed so long before the end, but never before half of the lifetime; up to a tenth of that
+# earlier, so that replicas which started together do not ask together.
 LEAD_S = 300.0
 JITTER = 0.1
 # Not used in its last moments: the request takes time to arrive, and clocks differ.
 LAST_MOMENTS_S = 10.0
-# Between failed fetches, doubled up to the second: an outage must not be multiplied by every request that waits.
+# Between failed fetches, doubled up to the second: an outage must not be multiplied by every
+# request that waits.
 RETRY_S, MAX_RETRY_S = 1.0, 60.0
-# A token that was refused is replaced, but an account that is refused with every token is not a reason to ask for more and more.
+# A token that was refused is replaced, but an account that is refused with every token is not a
+# reason to ask for more and more.
 REFUSED_PAUSE_S = 30.0
 
 
 class Token(NamedTuple):
-    """`expires_at`: epoch seconds, None: never, as far as is known. `base`: the base URL that came with it. Its repr shows nothing."""
+    """`expires_at`: epoch seconds, None: never, as far as is known. `base`: the base URL that came
+    with it. Its repr shows nothing.
+    """
 
     value: str
     expires_at: float | None
@@ -44,15 +56,15 @@ class Token(NamedTuple):
 class ExpiringKey(PlainKey):
     """A credential made of a token that `get` fetches.
 
-    `get` raises CredentialError. `first`: a token that is at hand already. `lead_s`: how long before the end it is renewed.
-    `source`: the secret that tokens are fetched with.
+    `get` raises CredentialError. `first`: a token that is at hand already. `lead_s`: how long
+    before the end it is renewed. `source`: the secret that tokens are fetched with.
     """
 
     def __init__(
         self,
         label: str,
         get: Callable[[], Awaitable[Token]],
-        surroundings: Surroundings,
+        context: CredentialContext,
         *,
         auth: Auth = BEARER,
         lead_s: float = LEAD_S,
@@ -60,7 +72,7 @@ class ExpiringKey(PlainKey):
         source: Secret | None = None,
     ) -> None:
         self.label = label
-        self._get, self._surroundings, self._auth, self._lead_s = get, surroundings, auth, lead_s
+        self._get, self._surroundings, self._auth, self._lead_s = get, context, auth, lead_s
         self._token: Token | None = None
         self._headers: Headers | None = None
         self._valid_until = self._renew_at = 0.0
@@ -76,7 +88,7 @@ class ExpiringKey(PlainKey):
 
     # ---- what the engine asks
 
-    def headers(self, call: Call | None) -> Headers | None:
+    def headers(self, call: SignedCall | None) -> Headers | None:
         now = self._surroundings.wall()
         self._used = True
         if now >= self._renew_at:
@@ -101,12 +113,16 @@ class ExpiringKey(PlainKey):
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():  # not this request left, the program stops
-                raise CredentialError(Outcome.CONNECT_FAILED, f"{self.label}: closed while a token was fetched") from None
+                raise CredentialError(
+                    Outcome.CONNECT_FAILED, f"{self.label}: closed while a token was fetched"
+                ) from None
             raise
         if self._surroundings.wall() >= self._valid_until:
             if self._failed is not None:
                 raise self._again(self._failed)
-            raise CredentialError(Outcome.AUTH_FAILED, f"{self.label}: the token that came had expired already")
+            raise CredentialError(
+                Outcome.AUTH_FAILED, f"{self.label}: the token that came had expired already"
+            )
 
     def refused(self, sent: Headers) -> bool:
         if self._headers is not None and self._headers != sent:
@@ -152,7 +168,9 @@ class ExpiringKey(PlainKey):
 
     @staticmethod
     def _again(error: CredentialError) -> CredentialError:
-        return CredentialError(error.outcome, str(error))  # one exception raised for many would gather all their tracebacks
+        return CredentialError(
+            error.outcome, str(error)
+        )  # one exception raised for many would gather all their tracebacks
 
     # ---- fetching
 
@@ -167,8 +185,14 @@ class ExpiringKey(PlainKey):
         except CredentialError as e:
             self._fail(e)
         except Exception as e:
-            # A vendor's library failed in a way of its own. Its words may hold anything, so only the kind of error is told.
-            self._fail(CredentialError(Outcome.SERVER_ERROR, f"{self.label}: fetching a token failed with {type(e).__name__}"))
+            # A vendor's library failed in a way of its own. Its words may hold anything, so only
+            # the kind of error is told.
+            self._fail(
+                CredentialError(
+                    Outcome.SERVER_ERROR,
+                    f"{self.label}: fetching a token failed with {type(e).__name__}",
+                )
+            )
         else:
             self._take(token)
             self._wake_at_renewal()
@@ -180,7 +204,9 @@ class ExpiringKey(PlainKey):
         """A new token came; for those who build on it."""
 
     def _wake_at_renewal(self) -> None:
-        """Renews in time even between two requests; but a token that nobody used since the last time may lapse."""
+        """Renews in time even between two requests; but a token that nobody used since the last
+        time may lapse.
+        """
         if self._timer is not None:
             self._timer.cancel()
         if self._renew_at != float("inf"):
@@ -214,5 +240,9 @@ class ExpiringKey(PlainKey):
         self._not_before = now + wait * (1 + JITTER * rng.random())
         left = max(0.0, self._valid_until - now)
         log.warning(
-            "credential_fetch_failed", credential=self.label, outcome=error.outcome.value, reason=str(error), valid_for_s=round(left, 1)
+            "credential_fetch_failed",
+            credential=self.label,
+            outcome=error.outcome.value,
+            reason=str(error),
+            valid_for_s=round(left, 1),
         )

@@ -1,7 +1,9 @@
-"""One small request and its whole answer: for tokens, probes and models lists, never for a client's request.
+"""One small request and its whole answer: for tokens, probes and models lists, never for a client's
+request.
 
-It goes over the same connections code as real traffic (`http1.pool`), so proxies, certificates and their errors are the same.
-Redirects are not followed: a credential must not travel to a host that nobody configured.
+It goes over the same connections code as real traffic (`http1.pool`), so proxies, certificates and
+their errors are the same. Redirects are not followed: a credential must not travel to a host that
+nobody configured.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from pilotfish.http1.pool import Connect, Origin, Pool, Ticket, Upstream, connect_directly
+from pilotfish.http1.pool import Connect, Origin, PendingRequest, Pool, Upstream, connect_directly
 
 TIMEOUT_S = 30.0
 MAX_BODY_BYTES = 1024 * 1024
@@ -29,7 +31,7 @@ class FetchError(Exception):
         self.kind = kind
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """A whole answer; header names in lower case."""
 
     status: int
@@ -53,14 +55,17 @@ class Fetcher:
         timeout_s: float = TIMEOUT_S,
         proxy_url: str = "",
         ca_file: str = "",
-    ) -> Answer:
-        """The answer, whatever its status. Raises FetchError if none came whole within `timeout_s`."""
+    ) -> HttpAnswer:
+        """The answer, whatever its status. Raises FetchError if none came whole within
+        `timeout_s`.
+        """
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         origin = Origin(parts.scheme, parts.hostname or "", port, proxy_url, ca_file)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         request = _request(method, host_header(origin), target, headers, body)
-        # A pool for this one request: these calls are minutes apart, no vendor keeps a connection that long.
+        # A pool for this one request: these calls are minutes apart, no vendor keeps a connection
+        # that long.
         pool = Pool(origin, clock=time.monotonic, connect=self._connect)
         collecting = _Collecting()
         ticket = pool.send([request], collecting, timeout_s)
@@ -69,7 +74,9 @@ class Fetcher:
             async with asyncio.timeout(timeout_s):
                 return await collecting.answer
         except TimeoutError:
-            raise FetchError("timeout", f"no answer from {origin.host}:{origin.port} within {timeout_s:g} s") from None
+            raise FetchError(
+                "timeout", f"no answer from {origin.host}:{origin.port} within {timeout_s:g} s"
+            ) from None
         finally:
             ticket.cancel()
             pool.close()
@@ -79,8 +86,8 @@ class _Collecting:
     """Hears one answer to its end."""
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.ticket: Ticket | None = None
+        self.answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+        self.ticket: PendingRequest | None = None
         self._status = 0
         self._headers: tuple[Header, ...] = ()
         self._body: list[bytes] = []
@@ -103,7 +110,7 @@ class _Collecting:
 
     def on_end(self) -> None:
         if not self.answer.done():
-            self.answer.set_result(Answer(self._status, self._headers, b"".join(self._body)))
+            self.answer.set_result(HttpAnswer(self._status, self._headers, b"".join(self._body)))
 
     def on_lost(self, kind: str, message: str) -> None:
         if not self.answer.done():
@@ -116,9 +123,15 @@ def form(fields: Iterable[tuple[str, str]]) -> bytes:
 
 
 def host_header(origin: Origin) -> str:
-    """The Host header of requests to an origin: with the port only where it is not the scheme's own."""
+    """The Host header of requests to an origin: with the port only where it is not the scheme's
+    own.
+    """
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    return host if origin.port == (443 if origin.scheme == "https" else 80) else f"{host}:{origin.port}"
+    return (
+        host
+        if origin.port == (443 if origin.scheme == "https" else 80)
+        else f"{host}:{origin.port}"
+    )
 
 
 def _request(method: str, host: str, target: str, headers: Iterable[Header], body: bytes) -> bytes:

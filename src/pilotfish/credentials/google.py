@@ -1,4 +1,6 @@
-"""Google's access tokens: service account, workload identity, metadata server, or the user's own login, by Google's own library."""
+"""Google's access tokens: service account, workload identity, metadata server, or the user's own
+login, by Google's own library.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,16 @@ from typing import Any
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth
 from pilotfish.core.model.service import Provider, SecretRef
-from pilotfish.credentials.carrier import Carrier, GoogleTransport, in_a_thread
 from pilotfish.credentials.expiring import ExpiringKey, Token
-from pilotfish.credentials.keys import Call, CredentialError, Headers, Key, PlainKey, Surroundings
+from pilotfish.credentials.keys import (
+    CredentialContext,
+    CredentialError,
+    Headers,
+    Key,
+    PlainKey,
+    SignedCall,
+)
+from pilotfish.credentials.sdk_transport import GoogleTransport, SdkTransport, in_a_thread
 from pilotfish.credentials.secrets import Secret
 from pilotfish.credentials.static import StaticKey
 
@@ -19,23 +28,27 @@ SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 TIMEOUT_S = 30.0
 
 
-def google_key(provider: Provider, ref: SecretRef | None, surroundings: Surroundings) -> Key:
-    """`ref` may hold a ready access token, or the JSON of a credentials file; without it Google's default search is made."""
+def google_key(provider: Provider, ref: SecretRef | None, context: CredentialContext) -> Key:
+    """`ref` may hold a ready access token, or the JSON of a credentials file; without it Google's
+    default search is made.
+    """
     if ref is not None:
-        return _TokenOrFile(provider, ref, surroundings)
+        return _TokenOrFile(provider, ref, context)
     label = f"Google credentials of {provider.name!r}"
-    loaded = _Loaded(provider, label, surroundings)
-    return ExpiringKey(label, loaded.get, surroundings)
+    loaded = _Loaded(provider, label, context)
+    return ExpiringKey(label, loaded.get, context)
 
 
 class _TokenOrFile(PlainKey):
-    """A secret whose kind shows only when it is read: JSON is a credentials file, anything else a token."""
+    """A secret whose kind shows only when it is read: JSON is a credentials file, anything else a
+    token.
+    """
 
-    def __init__(self, provider: Provider, ref: SecretRef, surroundings: Surroundings) -> None:
+    def __init__(self, provider: Provider, ref: SecretRef, context: CredentialContext) -> None:
         self.label = str(ref)
-        self._secret = Secret(ref, surroundings)
-        self._static = StaticKey(ref, Auth(), surroundings)
-        self._provider, self._surroundings = provider, surroundings
+        self._secret = Secret(ref, context)
+        self._static = StaticKey(ref, Auth(), context)
+        self._provider, self._surroundings = provider, context
         self._made_of = self._bad = ""
         self._expiring: ExpiringKey | None = None
 
@@ -45,10 +58,14 @@ class _TokenOrFile(PlainKey):
             return self._static
         if self._expiring is None or value != self._made_of:
             self._made_of = value
-            self._expiring = ExpiringKey(self.label, _Loaded(self._provider, self.label, self._surroundings, value).get, self._surroundings)
+            self._expiring = ExpiringKey(
+                self.label,
+                _Loaded(self._provider, self.label, self._surroundings, value).get,
+                self._surroundings,
+            )
         return self._expiring
 
-    def headers(self, call: Call | None) -> Headers | None:
+    def headers(self, call: SignedCall | None) -> Headers | None:
         return self._key().headers(call)
 
     async def fetch(self) -> None:
@@ -74,33 +91,49 @@ class _TokenOrFile(PlainKey):
 class _Loaded:
     """Google's credentials object, made at the first use and used in a thread: it blocks."""
 
-    def __init__(self, provider: Provider, label: str, surroundings: Surroundings, info: str = "") -> None:
-        self._provider, self._label, self._surroundings, self._info = provider, label, surroundings, info
+    def __init__(
+        self, provider: Provider, label: str, context: CredentialContext, info: str = ""
+    ) -> None:
+        self._provider, self._label, self._surroundings, self._info = provider, label, context, info
         self._credentials: Any = None
 
     async def get(self) -> Token:
-        return await in_a_thread(self._label, self._provider, self._surroundings, TIMEOUT_S, self._blocking)
+        return await in_a_thread(
+            self._label, self._provider, self._surroundings, TIMEOUT_S, self._blocking
+        )
 
-    def _blocking(self, carrier: Carrier) -> Token:
+    def _blocking(self, sdk_transport: SdkTransport) -> Token:
         from google.auth import exceptions
 
         try:
             if self._credentials is None:
                 self._credentials = self._load()
-            self._credentials.refresh(GoogleTransport(carrier))
+            self._credentials.refresh(GoogleTransport(sdk_transport))
         except exceptions.TransportError:
-            raise CredentialError(Outcome.CONNECT_FAILED, f"{self._label}: the token endpoint cannot be reached") from None
+            raise CredentialError(
+                Outcome.CONNECT_FAILED, f"{self._label}: the token endpoint cannot be reached"
+            ) from None
         except exceptions.RefreshError as e:
             outcome = Outcome.OVERLOADED if getattr(e, "retryable", False) else Outcome.AUTH_FAILED
             raise CredentialError(outcome, f"{self._label}: the token endpoint refused") from None
         except exceptions.DefaultCredentialsError:
-            raise CredentialError(Outcome.AUTH_FAILED, f"{self._label}: no Google credentials found, or they cannot be read") from None
+            raise CredentialError(
+                Outcome.AUTH_FAILED,
+                f"{self._label}: no Google credentials found, or they cannot be read",
+            ) from None
         except (OSError, ValueError) as e:
-            raise CredentialError(Outcome.AUTH_FAILED, f"{self._label}: the credentials cannot be read ({type(e).__name__})") from None
+            raise CredentialError(
+                Outcome.AUTH_FAILED,
+                f"{self._label}: the credentials cannot be read ({type(e).__name__})",
+            ) from None
         expiry = self._credentials.expiry
         quota: str | None = getattr(self._credentials, "quota_project_id", None)
         extra: Headers = ((b"x-goog-user-project", quota.encode()),) if quota else ()
-        return Token(self._credentials.token, expiry.replace(tzinfo=UTC).timestamp() if expiry else None, extra=extra)
+        return Token(
+            self._credentials.token,
+            expiry.replace(tzinfo=UTC).timestamp() if expiry else None,
+            extra=extra,
+        )
 
     def _load(self) -> Any:
         options = self._provider.options
@@ -119,8 +152,8 @@ class _Loaded:
 
 
 def _credentials_of(fields: dict[str, Any]) -> Any:
-    """By the file's own `type`, each with its own loader: the library's general one is deprecated, since it would also run a program
-    that a file names."""
+    """By the file's own `type`, each with its own loader: the library's general one is deprecated,
+    since it would also run a program that a file names."""
     match fields.get("type"):
         case "service_account":
             from google.oauth2 import service_account
@@ -134,6 +167,10 @@ def _credentials_of(fields: dict[str, Any]) -> Any:
         case "external_account" if "executable" not in fields.get("credential_source", {}):
             from google.auth import aws, identity_pool
 
-            module = aws if str(fields.get("subject_token_type", "")).endswith("aws4_request") else identity_pool
+            module = (
+                aws
+                if str(fields.get("subject_token_type", "")).endswith("aws4_request")
+                else identity_pool
+            )
             return module.Credentials.from_info(fields, scopes=SCOPES)
     raise ValueError(f"unknown type {fields.get('type')!r}")

@@ -1,4 +1,6 @@
-"""What a credential is to the engine: headers, at once where a valid one is at hand, else after a fetch."""
+"""What a credential is to the engine: headers, at once where a valid one is at hand, else after a
+fetch.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ from pilotfish.credentials.fetch import Fetcher
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Call(NamedTuple):
-    """What a signature covers: `host` as the Host header will say it, `target` path and query as they will be sent."""
+class SignedCall(NamedTuple):
+    """What a signature covers: `host` as the Host header will say it, `target` path and query as
+    they will be sent.
+    """
 
     method: str
     host: str
@@ -25,8 +29,9 @@ class Call(NamedTuple):
 
 
 class CredentialError(Exception):
-    """There is no valid credential. `outcome`: AUTH_FAILED where it was refused or is missing, CONNECT_FAILED, TIMEOUT or OVERLOADED
-    where its source could not be reached or failed. The message names the source and never holds a secret."""
+    """There is no valid credential. `outcome`: AUTH_FAILED where it was refused or is missing,
+    CONNECT_FAILED, TIMEOUT or OVERLOADED where its source could not be reached or failed. The
+    message names the source and never holds a secret."""
 
     def __init__(self, outcome: Outcome, message: str) -> None:
         super().__init__(message)
@@ -34,25 +39,33 @@ class CredentialError(Exception):
 
 
 class Key(Protocol):
-    """One credential of a provider, with a health of its own in the ledger. `label` says where it comes from, for people."""
+    """One credential of a provider, with a health of its own in the ledger. `label` says where it
+    comes from, for people.
+    """
 
     label: str
 
-    def headers(self, call: Call | None) -> Headers | None:
-        """The headers to send, or None if `fetch` must be awaited first. On the hot path: answers from memory. `call` may be None
-        only where nothing is signed."""
+    def headers(self, call: SignedCall | None) -> Headers | None:
+        """The headers to send, or None if `fetch` must be awaited first. On the hot path: answers
+        from memory. `call` may be None only where nothing is signed."""
         ...
 
     async def fetch(self) -> None:
-        """Gets a valid credential, together with all others who wait for it. Raises CredentialError."""
+        """Gets a valid credential, together with all others who wait for it. Raises
+        CredentialError.
+        """
         ...
 
     def refused(self, sent: Headers) -> bool:
-        """The vendor answered 401 to these headers. True: another credential is at hand or can be fetched, try once more."""
+        """The vendor answered 401 to these headers. True: another credential is at hand or can be
+        fetched, try once more.
+        """
         ...
 
     def replaced(self) -> bool:
-        """Whether what was refused or missing is something else now: a key was rotated, somebody logged in anew."""
+        """Whether what was refused or missing is something else now: a key was rotated, somebody
+        logged in anew.
+        """
         ...
 
     def base(self) -> str:
@@ -99,7 +112,7 @@ class NoKey(PlainKey):
 
     label = "no key"
 
-    def headers(self, call: Call | None) -> Headers | None:
+    def headers(self, call: SignedCall | None) -> Headers | None:
         return ()
 
     async def fetch(self) -> None:
@@ -110,7 +123,7 @@ class NoKey(PlainKey):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class CredentialContext:
     """The world outside, replaceable in tests. `wall`: epoch seconds."""
 
     secrets_dir: str = "/var/run/pilotfish/secrets"

@@ -1,4 +1,6 @@
-"""Secrets where they lie: environment, files, mounted Kubernetes Secrets. Files are read again when they change."""
+"""Secrets where they lie: environment, files, mounted Kubernetes Secrets. Files are read again when
+they change.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from pathlib import PurePosixPath
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import SecretRef
-from pilotfish.credentials.keys import CredentialError, Surroundings
+from pilotfish.credentials.keys import CredentialContext, CredentialError
 
 MAX_SECRET_BYTES = 256 * 1024  # a Google service account file is 2 KiB
 TICK_NS = 50_000_000
@@ -17,22 +19,26 @@ _Identity = tuple[int, int, int]
 
 
 class Secret:
-    """One secret. `value()` is the present one; `revision` grows with every change, so that what was made of it can be kept.
+    """One secret. `value()` is the present one; `revision` grows with every change, so that what
+    was made of it can be kept.
 
-    A file is looked at on every call: one `stat`, about a microsecond, so that the request after a rotation uses the new key. A file
-    that is gone or empty for a moment (an editor, a careless script) does not take the old value away.
+    A file is looked at on every call: one `stat`, about a microsecond, so that the request after a
+    rotation uses the new key. A file that is gone or empty for a moment (an editor, a careless
+    script) does not take the old value away.
     """
 
     __slots__ = ("_identity", "_path", "_ref", "_surroundings", "_value", "revision")
 
-    def __init__(self, ref: SecretRef, surroundings: Surroundings) -> None:
-        self._ref, self._surroundings = ref, surroundings
-        self._path = path_of(ref, surroundings.secrets_dir)
+    def __init__(self, ref: SecretRef, context: CredentialContext) -> None:
+        self._ref, self._surroundings = ref, context
+        self._path = path_of(ref, context.secrets_dir)
         self._identity: _Identity | None = None
         self._value = ""
         self.revision = 0
         if not self._path:
-            self._value = (ref.value if ref.source == "literal" else surroundings.environ.get(ref.name, "")).strip()
+            self._value = (
+                ref.value if ref.source == "literal" else context.environ.get(ref.name, "")
+            ).strip()
 
     def value(self) -> str:
         """Empty if there is none (yet)."""
@@ -63,7 +69,8 @@ class Secret:
                 raw = file.read(MAX_SECRET_BYTES)
         except OSError:
             return
-        # Written just now: a second write within the file system's tick would look the same. So this one is not trusted yet.
+        # Written just now: a second write within the file system's tick would look the same. So
+        # this one is not trusted yet.
         self._identity = identity if time.time_ns() - status.st_mtime_ns > TICK_NS else None
         value = raw.decode("utf-8", "replace").strip()
         if value and value != self._value:
@@ -75,19 +82,28 @@ class Secret:
 
 
 def path_of(ref: SecretRef, secrets_dir: str) -> str:
-    """The file behind a reference; empty for environment variables and literals. Raises CredentialError for one that leads outside."""
+    """The file behind a reference; empty for environment variables and literals. Raises
+    CredentialError for one that leads outside.
+    """
     if ref.source == "file":
         return ref.name
     if ref.source != "secret":
         return ""
     for part in (ref.name, ref.key):
         if not part or part in (".", "..") or "/" in part or "\0" in part:
-            raise CredentialError(Outcome.AUTH_FAILED, f"secret {ref.name!r}/{ref.key!r}: names of Secrets and keys hold no slashes")
+            raise CredentialError(
+                Outcome.AUTH_FAILED,
+                f"secret {ref.name!r}/{ref.key!r}: names of Secrets and keys hold no slashes",
+            )
     return str(PurePosixPath(secrets_dir) / ref.name / ref.key)
 
 
-def secret_of(value: object, surroundings: Surroundings) -> Secret | None:
-    """An option that may hold a secret, compiled (a reference) or plain text; None if it is not set."""
+def secret_of(value: object, context: CredentialContext) -> Secret | None:
+    """An option that may hold a secret, compiled (a reference) or plain text; None if it is not
+    set.
+    """
     if value is None or value == "":
         return None
-    return Secret(value if isinstance(value, SecretRef) else SecretRef("literal", value=str(value)), surroundings)
+    return Secret(
+        value if isinstance(value, SecretRef) else SecretRef("literal", value=str(value)), context
+    )

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth
 from pilotfish.core.model.service import SecretRef
-from pilotfish.credentials.keys import Call, CredentialError, Headers, PlainKey, Surroundings
+from pilotfish.credentials.keys import (
+    CredentialContext,
+    CredentialError,
+    Headers,
+    PlainKey,
+    SignedCall,
+)
 from pilotfish.credentials.secrets import Secret
 
 BEARER = Auth()
@@ -14,16 +20,18 @@ BEARER = Auth()
 class StaticKey(PlainKey):
     """A key from the environment, a file or a mounted Secret."""
 
-    def __init__(self, ref: SecretRef, auth: Auth, surroundings: Surroundings, extra: Headers = ()) -> None:
+    def __init__(
+        self, ref: SecretRef, auth: Auth, context: CredentialContext, extra: Headers = ()
+    ) -> None:
         self.label = str(ref)
-        self._secret = Secret(ref, surroundings)
+        self._secret = Secret(ref, context)
         self._auth, self._extra = auth, extra
         self._headers: Headers | None = None
         self._made_of = ""
         self._was_bad = False
         self._bad: Headers | None = None
 
-    def headers(self, call: Call | None) -> Headers | None:
+    def headers(self, call: SignedCall | None) -> Headers | None:
         value = self._secret.value()
         if value is not self._made_of:
             self._headers = None
@@ -59,7 +67,11 @@ class StaticKey(PlainKey):
 
 
 def header_of(auth: Auth, value: str, label: str) -> Headers:
-    """The header that carries a key. Raises CredentialError for a value that no header can carry; the value is not shown."""
+    """The header that carries a key. Raises CredentialError for a value that no header can carry;
+    the value is not shown.
+    """
     if not value.isascii() or not value.isprintable():
-        raise CredentialError(Outcome.AUTH_FAILED, f"{label}: a key is one line of printable ASCII, this one is not")
+        raise CredentialError(
+            Outcome.AUTH_FAILED, f"{label}: a key is one line of printable ASCII, this one is not"
+        )
     return ((auth.header.encode(), f"{auth.prefix}{value}".encode()),)

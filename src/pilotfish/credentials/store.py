@@ -1,4 +1,5 @@
-"""From a provider to its credentials: which source each scheme has, and which credentials live on when the rules change.
+"""From a provider to its credentials: which source each scheme has, and which credentials live on
+when the rules change.
 
 A source is imported when rules that need it are loaded, never by a request.
 """
@@ -12,19 +13,26 @@ from typing import Any
 from pilotfish.core.exchange.request_url import auth_of, own_auth
 from pilotfish.core.model.provider import Auth
 from pilotfish.core.model.service import Provider, SecretRef
-from pilotfish.credentials.keys import CredentialError, Key, NoKey, Surroundings
+from pilotfish.credentials.keys import CredentialContext, CredentialError, Key, NoKey
 from pilotfish.credentials.static import BEARER, StaticKey
 
 # Which module proves that an extra is installed.
-MODULES = {"aws": "botocore", "azure": "azure.identity", "google": "google.auth", "socks": "python_socks"}
+MODULES = {
+    "aws": "botocore",
+    "azure": "azure.identity",
+    "google": "google.auth",
+    "socks": "python_socks",
+}
 
 
 class Credentials:
-    """A provider's keys, by the index that the ledger counts with: `max(1, len(provider.tokens))` of them."""
+    """A provider's keys, by the index that the ledger counts with: `max(1, len(provider.tokens))`
+    of them.
+    """
 
-    def __init__(self, provider: Provider, surroundings: Surroundings) -> None:
+    def __init__(self, provider: Provider, context: CredentialContext) -> None:
         refs: tuple[SecretRef | None, ...] = provider.tokens or (None,)
-        self.keys: tuple[Key, ...] = tuple(_key(provider, ref, surroundings) for ref in refs)
+        self.keys: tuple[Key, ...] = tuple(_key(provider, ref, context) for ref in refs)
 
     async def retire(self) -> None:
         """Closes them when nobody waits for them any more: a change of rules fails no request."""
@@ -38,14 +46,18 @@ class Credentials:
 
 
 class CredentialStore:
-    """The credentials of all providers in force. Tokens at hand outlive a change of rules that does not concern them."""
+    """The credentials of all providers in force. Tokens at hand outlive a change of rules that does
+    not concern them.
+    """
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._surroundings = surroundings
+    def __init__(self, context: CredentialContext) -> None:
+        self._surroundings = context
         self._known: dict[str, tuple[tuple[Any, ...], Credentials]] = {}
 
     def of(self, provider: Provider) -> Credentials:
-        """The provider's credentials; made at the first call. Raises ValueError for options that no credential can be made of."""
+        """The provider's credentials; made at the first call. Raises ValueError for options that no
+        credential can be made of.
+        """
         found = self._known.get(provider.name)
         facts = _facts(provider)
         if found is None or found[0] != facts:
@@ -53,9 +65,15 @@ class CredentialStore:
         return found[1]
 
     async def adopt(self, providers: Iterable[Provider]) -> None:
-        """These providers are in force now: the credentials of others, and of those that changed, are retired."""
+        """These providers are in force now: the credentials of others, and of those that changed,
+        are retired.
+        """
         wanted = {provider.name: _facts(provider) for provider in providers}
-        gone = [self._known.pop(name)[1] for name, (facts, _) in list(self._known.items()) if wanted.get(name) != facts]
+        gone = [
+            self._known.pop(name)[1]
+            for name, (facts, _) in list(self._known.items())
+            if wanted.get(name) != facts
+        ]
         for credentials in gone:
             await credentials.retire()
 
@@ -65,27 +83,33 @@ class CredentialStore:
             await self._known.popitem()[1][1].close()
 
 
-def problems_of(provider: Provider, surroundings: Surroundings, installed: Callable[[str], bool] | None = None) -> list[str]:
-    """What keeps this provider from ever having a credential, in words for the rules' author; looked at when rules are loaded."""
+def problems_of(
+    provider: Provider, context: CredentialContext, installed: Callable[[str], bool] | None = None
+) -> list[str]:
+    """What keeps this provider from ever having a credential, in words for the rules' author;
+    looked at when rules are loaded.
+    """
     problems = []
     extra = provider.kind.extra
-    if extra and _needs_extra(provider, surroundings) and not (installed or _installed)(extra):
-        problems.append(f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'")
+    if extra and _needs_extra(provider, context) and not (installed or _installed)(extra):
+        problems.append(
+            f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'"
+        )
     if provider.proxy_url.startswith("socks") and not (installed or _installed)("socks"):
         problems.append("proxy_url: a SOCKS proxy needs a library: pip install 'pilotfish[socks]'")
     try:
-        Credentials(provider, surroundings)
+        Credentials(provider, context)
     except (ValueError, CredentialError) as e:
         problems.append(str(e))
     return problems
 
 
-def _needs_extra(provider: Provider, surroundings: Surroundings) -> bool:
+def _needs_extra(provider: Provider, context: CredentialContext) -> bool:
     match auth_of(provider).scheme:
         case "aws_sigv4":
             from pilotfish.credentials import aws
 
-            return aws.needs_extra(provider, surroundings.environ)
+            return aws.needs_extra(provider, context.environ)
         case "entra":
             from pilotfish.credentials import entra
 
@@ -101,53 +125,65 @@ def _installed(extra: str) -> bool:
         return False
 
 
-def _key(provider: Provider, ref: SecretRef | None, surroundings: Surroundings) -> Key:
+def _key(provider: Provider, ref: SecretRef | None, context: CredentialContext) -> Key:
     if own_auth(provider):
         return NoKey()
     if provider.auth_type == "oauth" and provider.oauth is not None:
         from pilotfish.credentials.oauth import oauth_key
 
-        return oauth_key(provider, provider.oauth, surroundings)
+        return oauth_key(provider, provider.oauth, context)
     auth = auth_of(provider)
     maker = _MAKERS.get(auth.scheme)
     if maker is None:
-        raise ValueError(f"provider {provider.name!r}: unknown authentication scheme {auth.scheme!r}; known: {', '.join(sorted(_MAKERS))}")
-    return maker(provider, ref, auth, surroundings)
+        raise ValueError(
+            f"provider {provider.name!r}: unknown authentication scheme {auth.scheme!r}; known: {', '.join(sorted(_MAKERS))}"
+        )
+    return maker(provider, ref, auth, context)
 
 
-def _plain(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
-    return StaticKey(ref, auth, surroundings) if ref is not None else NoKey()
+def _plain(
+    provider: Provider, ref: SecretRef | None, auth: Auth, context: CredentialContext
+) -> Key:
+    return StaticKey(ref, auth, context) if ref is not None else NoKey()
 
 
-def _aws(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
+def _aws(provider: Provider, ref: SecretRef | None, auth: Auth, context: CredentialContext) -> Key:
     if ref is not None:
-        return StaticKey(ref, BEARER, surroundings)
+        return StaticKey(ref, BEARER, context)
     from pilotfish.credentials.aws import aws_key
 
-    return aws_key(provider, surroundings)
+    return aws_key(provider, context)
 
 
-def _entra(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
+def _entra(
+    provider: Provider, ref: SecretRef | None, auth: Auth, context: CredentialContext
+) -> Key:
     from pilotfish.credentials.entra import entra_key
 
-    return entra_key(provider, surroundings)
+    return entra_key(provider, context)
 
 
-def _google(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
+def _google(
+    provider: Provider, ref: SecretRef | None, auth: Auth, context: CredentialContext
+) -> Key:
     from pilotfish.credentials.google import google_key
 
-    return google_key(provider, ref, surroundings)
+    return google_key(provider, ref, context)
 
 
-def _copilot(provider: Provider, ref: SecretRef | None, auth: Auth, surroundings: Surroundings) -> Key:
+def _copilot(
+    provider: Provider, ref: SecretRef | None, auth: Auth, context: CredentialContext
+) -> Key:
     if ref is None:
-        raise ValueError(f"provider {provider.name!r}: kind {provider.kind.name!r} needs a `token`: a GitHub token to exchange")
+        raise ValueError(
+            f"provider {provider.name!r}: kind {provider.kind.name!r} needs a `token`: a GitHub token to exchange"
+        )
     from pilotfish.credentials.copilot import CopilotKey
 
-    return CopilotKey(provider, ref, surroundings)
+    return CopilotKey(provider, ref, context)
 
 
-_MAKERS: dict[str, Callable[[Provider, SecretRef | None, Auth, Surroundings], Key]] = {
+_MAKERS: dict[str, Callable[[Provider, SecretRef | None, Auth, CredentialContext], Key]] = {
     "key": _plain,
     "aws_sigv4": _aws,
     "entra": _entra,

@@ -1,4 +1,6 @@
-"""Asking a token endpoint: one request, a JSON object or a CredentialError out. Bodies never reach a message: they hold tokens."""
+"""Asking a token endpoint: one request, a JSON object or a CredentialError out. Bodies never reach
+a message: they hold tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ import msgspec
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
-from pilotfish.credentials.fetch import Answer, FetchError
-from pilotfish.credentials.keys import CredentialError, Surroundings
+from pilotfish.credentials.fetch import FetchError, HttpAnswer
+from pilotfish.credentials.keys import CredentialContext, CredentialError
 
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
@@ -22,32 +24,41 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z_.]{2,47}")
 
 
 async def ask(
-    surroundings: Surroundings,
+    context: CredentialContext,
     provider: Provider,
     label: str,
     method: str,
     url: str,
     headers: Iterable[tuple[bytes, bytes]] = (),
     body: bytes = b"",
-) -> Answer:
+) -> HttpAnswer:
     """A 2xx answer. Raises CredentialError for any other, and for none."""
     try:
-        answer = await surroundings.fetcher.fetch(method, url, headers, body, proxy_url=provider.proxy_url, ca_file=provider.ca_file)
+        answer = await context.fetcher.fetch(
+            method, url, headers, body, proxy_url=provider.proxy_url, ca_file=provider.ca_file
+        )
     except FetchError as e:
-        outcome = Outcome.TIMEOUT if e.kind in ("timeout", "connect_timeout") else Outcome.CONNECT_FAILED
+        outcome = (
+            Outcome.TIMEOUT if e.kind in ("timeout", "connect_timeout") else Outcome.CONNECT_FAILED
+        )
         raise CredentialError(outcome, f"{label}: {e}") from e
     if 200 <= answer.status < 300:
         return answer
     code = _code_of(answer.body)
-    raise CredentialError(_outcome(answer.status), f"{label}: the token endpoint answered {answer.status}{f' ({code})' if code else ''}")
+    raise CredentialError(
+        _outcome(answer.status),
+        f"{label}: the token endpoint answered {answer.status}{f' ({code})' if code else ''}",
+    )
 
 
-def object_of(label: str, answer: Answer) -> dict[str, Any]:
+def object_of(label: str, answer: HttpAnswer) -> dict[str, Any]:
     """The answer as a JSON object."""
     try:
         value = msgspec.json.decode(answer.body, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError):
-        raise CredentialError(Outcome.SERVER_ERROR, f"{label}: the token endpoint's answer is no JSON object") from None
+        raise CredentialError(
+            Outcome.SERVER_ERROR, f"{label}: the token endpoint's answer is no JSON object"
+        ) from None
     return value
 
 
@@ -55,7 +66,9 @@ def text_in(label: str, fields: dict[str, Any], name: str) -> str:
     """A field that must be there."""
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise CredentialError(Outcome.SERVER_ERROR, f"{label}: the token endpoint's answer has no {name!r}")
+        raise CredentialError(
+            Outcome.SERVER_ERROR, f"{label}: the token endpoint's answer has no {name!r}"
+        )
     return value
 
 
@@ -64,7 +77,11 @@ def seconds_in(fields: dict[str, Any], name: str) -> float | None:
     value = fields.get(name)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e12 else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e12
+        else None
+    )
 
 
 def _outcome(status: int) -> Outcome:

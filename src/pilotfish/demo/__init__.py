@@ -1,1 +1,3 @@
-"""The proxy with simulated vendors in one process, and the story that `pilotfish demo --once` tells."""
+"""The proxy with simulated vendors in one process, and the story that `pilotfish demo --once`
+tells.
+"""

@@ -1,4 +1,6 @@
-"""The demo's scene: four simulated vendors and the real proxy before them, in one process, with rules in a file that may be edited."""
+"""The demo's scene: four simulated vendors and the real proxy before them, in one process, with
+rules in a file that may be edited.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,26 @@ class Character:
 
 
 CHARACTERS = (
-    Character("fast", "openai", "/v1", Profile(ttft_s=0.04, gap_s=0.008, chunks=24), "OpenAI style, first token after 40 ms"),
-    Character("slow", "anthropic", "", Profile(ttft_s=0.35, gap_s=0.02, chunks=24), "Anthropic style, first token after 350 ms"),
     Character(
-        "flaky", "google", "", Profile(ttft_s=0.06, gap_s=0.01, chunks=24, error_ratio=0.4, seed=7), "Gemini style, fails 4 times in 10"
+        "fast",
+        "openai",
+        "/v1",
+        Profile(ttft_s=0.04, gap_s=0.008, chunks=24),
+        "OpenAI style, first token after 40 ms",
+    ),
+    Character(
+        "slow",
+        "anthropic",
+        "",
+        Profile(ttft_s=0.35, gap_s=0.02, chunks=24),
+        "Anthropic style, first token after 350 ms",
+    ),
+    Character(
+        "flaky",
+        "google",
+        "",
+        Profile(ttft_s=0.06, gap_s=0.01, chunks=24, error_ratio=0.4, seed=7),
+        "Gemini style, fails 4 times in 10",
     ),
     Character(
         "limited",
@@ -96,7 +114,9 @@ def rules_text(bases: dict[str, str], keys: Path) -> str:
 
 
 class Demo:
-    """`async with Demo(...) as demo`: everything runs. `write` gets the access log's lines. Raises StartError for a port that is taken."""
+    """`async with Demo(...) as demo`: everything runs. `write` gets the access log's lines. Raises
+    StartError for a port that is taken.
+    """
 
     def __init__(self, listen: str, admin_listen: str, write: Callable[[bytes], None]) -> None:
         self._listen, self._admin_listen, self._write = listen, admin_listen, write
@@ -119,7 +139,8 @@ class Demo:
         keys = folder / "keys"
         keys.mkdir()
         for character in CHARACTERS:
-            # Not a secret, but vendors refuse other keys: the proxy must put the right one in place of the client's.
+            # Not a secret, but vendors refuse other keys: the proxy must put the right one in place
+            # of the client's.
             key = f"demo-key-{character.name}"
             (keys / character.name).write_text(key)
             vendor = SimulatedVendor(key=key, profile=character.profile, name=character.name)
@@ -144,6 +165,8 @@ class Demo:
         try:
             await self.app.start()
         except StartError as e:
-            raise StartError(f"{e}; choose another with --listen or --admin-listen (port 0: any free one)") from None
+            raise StartError(
+                f"{e}; choose another with --listen or --admin-listen (port 0: any free one)"
+            ) from None
         if not self.app.engine.ready:
-            raise StartError("; ".join(map(repr, self.app.keeper.problems)))
+            raise StartError("; ".join(map(repr, self.app.store.problems)))

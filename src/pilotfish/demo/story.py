@@ -1,4 +1,6 @@
-"""What `pilotfish demo --once` does: a few requests through the demo's proxy, each checked to have gone as the text says."""
+"""What `pilotfish demo --once` does: a few requests through the demo's proxy, each checked to have
+gone as the text says.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ class StoryError(Exception):
 
 
 @dataclass(slots=True)
-class Answer:
+class StoryAnswer:
     """An answer as the client got it: status, what the proxy said in its headers, the body."""
 
     status: int
@@ -35,12 +37,21 @@ class Answer:
 class Story:
     """Tells the story in lines of text. `records` are the access log's, by request id."""
 
-    def __init__(self, demo: Demo, records: dict[str, dict[str, Any]], http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, demo: Demo, records: dict[str, dict[str, Any]], http: aiohttp.ClientSession
+    ) -> None:
         self._demo, self._records, self._http = demo, records, http
 
     async def told(self) -> AsyncIterator[str]:
         """Raises StoryError at the first thing that is not as it says."""
-        for part in (self._who_served, self._failover, self._limit, self._race, self._styles, self._measured):
+        for part in (
+            self._who_served,
+            self._failover,
+            self._limit,
+            self._race,
+            self._styles,
+            self._measured,
+        ):
             async for line in part():
                 yield line
 
@@ -59,9 +70,15 @@ class Story:
         self._demo.vendors["flaky"].script(Fault.status(503))
         answer = await self._chat("demo-failover")
         expect(answer.status == 200, "the client gets its answer although flaky fails", answer)
-        expect(answer.service == f"fast/{MODEL}" and answer.attempts == 2, "fast takes over from flaky", answer)
+        expect(
+            answer.service == f"fast/{MODEL}" and answer.attempts == 2,
+            "fast takes over from flaky",
+            answer,
+        )
         tried = self._record(answer)["attempts"]
-        yield "  demo-failover   " + ", then ".join(f"{a['service']}: {a['outcome']}" for a in tried)
+        yield "  demo-failover   " + ", then ".join(
+            f"{a['service']}: {a['outcome']}" for a in tried
+        )
 
     async def _limit(self) -> AsyncIterator[str]:
         yield f"a rate limit: limited takes {LIMIT.requests} requests in {LIMIT.window_s:.0f} s"
@@ -70,9 +87,15 @@ class Story:
         for answer in by:
             expect(answer.status == 200, "every request is served", answer)
         served = [a.service.partition("/")[0] for a in by]
-        expect(served == ["limited"] * LIMIT.requests + ["fast"] * 4, "limited serves up to its limit, then fast", served)
+        expect(
+            served == ["limited"] * LIMIT.requests + ["fast"] * 4,
+            "limited serves up to its limit, then fast",
+            served,
+        )
         refused = sum(seen.status == 429 for seen in limited.requests)
-        expect(refused <= 1, "limited is not asked again after it has said when to come back", refused)
+        expect(
+            refused <= 1, "limited is not asked again after it has said when to come back", refused
+        )
         state = next(s for s in (await self._status())["services"] if s["provider"] == "limited")
         yield f"  demo-limited    limited served {LIMIT.requests}, fast the next 4; limited was asked {refused} time{'' if refused == 1 else 's'} in vain"
         yield f"                  its requests left, as it says itself: {state['headroom']['requests']:g}"
@@ -82,7 +105,9 @@ class Story:
         slow = self._demo.vendors["slow"]
         slow.left.clear()
         answer = await self._chat("demo-race", stream=True)
-        expect(answer.status == 200 and answer.service == f"fast/{MODEL}", "fast wins the race", answer)
+        expect(
+            answer.status == 200 and answer.service == f"fast/{MODEL}", "fast wins the race", answer
+        )
         async with asyncio.timeout(TIMEOUT_S):
             await slow.left.wait()
         yield f"  demo-race       {answer.service} spoke first{self._speed(answer)}; slow's request was cancelled"
@@ -90,56 +115,88 @@ class Story:
     async def _styles(self) -> AsyncIterator[str]:
         yield "any style in, any style out"
         messages = [{"role": "user", "content": PROMPT}]
-        answer = await self._post("/v1/messages", {"model": "demo-chat", "max_tokens": 100, "messages": messages})
+        answer = await self._post(
+            "/v1/messages", {"model": "demo-chat", "max_tokens": 100, "messages": messages}
+        )
         expect(
-            answer.status == 200 and orjson.loads(answer.body)["type"] == "message", "an Anthropic client gets an Anthropic answer", answer
+            answer.status == 200 and orjson.loads(answer.body)["type"] == "message",
+            "an Anthropic client gets an Anthropic answer",
+            answer,
         )
         yield f"  Anthropic       client of demo-chat, served by {answer.service}"
         answer = await self._chat("demo-claude")
-        expect(answer.status == 200 and answer.service == f"slow/{MODEL}", "slow serves demo-claude", answer)
+        expect(
+            answer.status == 200 and answer.service == f"slow/{MODEL}",
+            "slow serves demo-claude",
+            answer,
+        )
         text = orjson.loads(answer.body)["choices"][0]["message"]["content"]
         expect(text == PROMPT.removeprefix("say:"), "the text comes through the translation", text)
         yield f"  OpenAI          client of demo-claude, served by {answer.service}, an Anthropic service"
         contents = [{"role": "user", "parts": [{"text": PROMPT}]}]
-        answer = await self._post("/v1beta/models/demo-claude:generateContent", {"contents": contents})
-        expect(answer.status == 200 and orjson.loads(answer.body)["candidates"], "a Gemini client gets a Gemini answer", answer)
+        answer = await self._post(
+            "/v1beta/models/demo-claude:generateContent", {"contents": contents}
+        )
+        expect(
+            answer.status == 200 and orjson.loads(answer.body)["candidates"],
+            "a Gemini client gets a Gemini answer",
+            answer,
+        )
         yield f"  Gemini          client of demo-claude, served by {answer.service}"
 
     async def _measured(self) -> AsyncIterator[str]:
         yield "what the proxy has measured"
         # A service of several rules has one state; flaky has served nobody.
-        services = {s["provider"]: s for s in (await self._status())["services"] if s["latency_ms"]["samples"]}
+        services = {
+            s["provider"]: s
+            for s in (await self._status())["services"]
+            if s["latency_ms"]["samples"]
+        }
         for s in services.values():
             ttft = f"TTFT {s['ttft_ms']['p50']:.0f} ms" if s["ttft_ms"].get("samples") else ""
-            speed = f"{s['tokens_per_second']['avg']:.0f} tokens/s" if s["tokens_per_second"]["samples"] else ""
-            said = ", ".join(x for x in (ttft, speed, f"whole answers {s['latency_ms']['p50']:.0f} ms") if x)
+            speed = (
+                f"{s['tokens_per_second']['avg']:.0f} tokens/s"
+                if s["tokens_per_second"]["samples"]
+                else ""
+            )
+            said = ", ".join(
+                x for x in (ttft, speed, f"whole answers {s['latency_ms']['p50']:.0f} ms") if x
+            )
             yield f"  {s['provider'] + '/' + s['model']:<17} {said}"
 
     # ---- requests
 
-    async def _chat(self, model: str, *, stream: bool = False) -> Answer:
+    async def _chat(self, model: str, *, stream: bool = False) -> StoryAnswer:
         body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], "stream": stream}
         return await self._post("/v1/chat/completions", body)
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Answer:
+    async def _post(self, path: str, body: dict[str, Any]) -> StoryAnswer:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        headers = {"content-type": "application/json", "authorization": "Bearer a-client-needs-no-key"}
-        async with self._http.post(self._demo.app.base + path, data=orjson.dumps(body), headers=headers, timeout=timeout) as got:
+        headers = {
+            "content-type": "application/json",
+            "authorization": "Bearer a-client-needs-no-key",
+        }
+        async with self._http.post(
+            self._demo.app.base + path, data=orjson.dumps(body), headers=headers, timeout=timeout
+        ) as got:
             data = await got.read()
             said = got.headers
-            service, attempts = said.get("x-pilotfish-service", ""), int(said.get("x-pilotfish-attempts", "0"))
-            return Answer(got.status, service, attempts, said.get("x-request-id", ""), data)
+            service, attempts = (
+                said.get("x-pilotfish-service", ""),
+                int(said.get("x-pilotfish-attempts", "0")),
+            )
+            return StoryAnswer(got.status, service, attempts, said.get("x-request-id", ""), data)
 
     async def _status(self) -> dict[str, Any]:
         async with self._http.get(f"{self._demo.app.admin_base}/status") as got:
             status: dict[str, Any] = await got.json()
             return status
 
-    def _record(self, answer: Answer) -> dict[str, Any]:
+    def _record(self, answer: StoryAnswer) -> dict[str, Any]:
         self._demo.app.log.flush()
         return self._records[answer.request_id]
 
-    def _speed(self, answer: Answer) -> str:
+    def _speed(self, answer: StoryAnswer) -> str:
         """Of a stream: time to first token, and tokens per second after it."""
         record = self._record(answer)
         if not record["stream"] or not record["ttft_ms"] or not record["output_tokens"]:

@@ -33,7 +33,7 @@ class Port(Protocol):
     draining: bool
 
 
-class Carrier(Protocol):
+class ServerConnection(Protocol):
     """The connection that an exchange came by."""
 
     peer: str
@@ -43,20 +43,42 @@ class Carrier(Protocol):
     def write(self, data: bytes) -> None: ...
     def writelines(self, pieces: Sequence[bytes]) -> None: ...
     def answered(self, exchange: Exchange) -> None: ...
-    def break_off(self, *, loudly: bool) -> None: ...
+    def close(self, *, reset: bool) -> None: ...
 
 
 class Exchange:
-    """One request and its answer. Answer with `respond`, or with `start`, `write`..., `end`; `abort` breaks the connection off.
+    """One request and its answer. Answer with `respond`, or with `start`, `write`..., `end`;
+    `abort` breaks the connection off.
 
-    `target` is in origin form or `*`; header names are in lower case, trailers are not among them. Once `finished`, or when the
-    client has left, nothing that is called here does anything any more.
+    `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
+    Once `finished`, or when the client has left, nothing that is called here does anything any
+    more.
     """
 
-    __slots__ = ("_carrier", "_framing", "body", "finished", "headers", "keep_alive", "method", "old", "owner", "started", "target")
+    __slots__ = (
+        "_connection",
+        "_framing",
+        "body",
+        "finished",
+        "headers",
+        "keep_alive",
+        "method",
+        "old",
+        "owner",
+        "started",
+        "target",
+    )
 
-    def __init__(self, carrier: Carrier, method: bytes, target: bytes, headers: list[Header], *, old: bool = False) -> None:
-        self._carrier: Carrier | None = carrier
+    def __init__(
+        self,
+        connection: ServerConnection,
+        method: bytes,
+        target: bytes,
+        headers: list[Header],
+        *,
+        old: bool = False,
+    ) -> None:
+        self._connection: ServerConnection | None = connection
         self.method, self.target, self.headers = method, target, headers
         self.old = old  # HTTP/1.0: no chunks, and no connection that is kept without saying so
         self.body = b""
@@ -67,36 +89,40 @@ class Exchange:
 
     @property
     def peer(self) -> str:
-        return self._carrier.peer if self._carrier is not None else ""
+        return self._connection.peer if self._connection is not None else ""
 
     @property
     def is_gone(self) -> bool:
         """Nobody listens any more: the client has left, or has its whole answer."""
-        return self._carrier is None
+        return self._connection is None
 
     def respond(self, status: int, head: Sequence[Header], body: bytes) -> None:
-        """A whole answer; `content-length` is added. The answer to HEAD says its body's length and leaves the body out."""
-        carrier = self._carrier
-        if carrier is None:
+        """A whole answer; `content-length` is added. The answer to HEAD says its body's length and
+        leaves the body out.
+        """
+        connection = self._connection
+        if connection is None:
             return
         if self.started:
             self.abort()  # a head is out already: a second one would be read as part of its body
             return
         self.started = True
         length = b"content-length: %d" % len(body)
-        closing = self._closing(carrier)
+        closing = self._closing(connection)
         if status in _WITHOUT_BODY or self.method == b"HEAD":
-            carrier.write(_head(status, head, closing if status in _WITHOUT_BODY else (length, *closing)))
+            connection.write(
+                _head(status, head, closing if status in _WITHOUT_BODY else (length, *closing))
+            )
         elif len(body) < JOIN_BYTES:
-            carrier.write(_head(status, head, (length, *closing), body))
+            connection.write(_head(status, head, (length, *closing), body))
         else:
-            carrier.writelines((_head(status, head, (length, *closing)), body))
-        self._finish(carrier)
+            connection.writelines((_head(status, head, (length, *closing)), body))
+        self._finish(connection)
 
     def start(self, status: int, head: Sequence[Header]) -> None:
         """The head of an answer that comes in pieces."""
-        carrier = self._carrier
-        if carrier is None or self.started:
+        connection = self._connection
+        if connection is None or self.started:
             return
         self.started = True
         framing: tuple[bytes, ...] = ()
@@ -107,51 +133,52 @@ class Exchange:
             self.keep_alive = False
         else:
             framing = (b"transfer-encoding: chunked",)
-        carrier.write(_head(status, head, (*framing, *self._closing(carrier))))
+        connection.write(_head(status, head, (*framing, *self._closing(connection))))
 
     def write(self, data: bytes) -> None:
-        carrier = self._carrier
-        if carrier is None or not data:
+        connection = self._connection
+        if connection is None or not data:
             return
         if self._framing == _CHUNKED:
-            carrier.write(b"%x\r\n%b\r\n" % (len(data), data))
+            connection.write(b"%x\r\n%b\r\n" % (len(data), data))
         elif self._framing == _TO_THE_END:
-            carrier.write(data)
+            connection.write(data)
 
     def end(self, data: bytes = b"") -> None:
         """The rest of the answer, and its proper end."""
-        carrier = self._carrier
-        if carrier is None:
+        connection = self._connection
+        if connection is None:
             return
         if not self.started:
             self.abort()  # a body without a head is no answer
             return
         if self._framing == _CHUNKED:
-            carrier.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else _LAST_CHUNK)
+            connection.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else _LAST_CHUNK)
         elif data and self._framing == _TO_THE_END:
-            carrier.write(data)
-        self._finish(carrier)
+            connection.write(data)
+        self._finish(connection)
 
     def abort(self) -> None:
         """Breaks off: the client sees an answer that is not complete."""
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
             self.finished = True
-            # Where the end of the connection is the end of the answer, only a reset says that something is missing.
-            carrier.break_off(loudly=self._framing == _TO_THE_END)
+            # Where the end of the connection is the end of the answer, only a reset says that
+            # something is missing.
+            connection.close(reset=self._framing == _TO_THE_END)
 
     def detach(self) -> Owner | None:
         """The client is gone; returns who was answering."""
-        owner, self.owner, self._carrier = self.owner, None, None
+        owner, self.owner, self._connection = self.owner, None, None
         return None if self.finished else owner
 
-    def _finish(self, carrier: Carrier) -> None:
+    def _finish(self, connection: ServerConnection) -> None:
         self.finished = True
-        self.owner = self._carrier = None
-        carrier.answered(self)
+        self.owner = self._connection = None
+        connection.answered(self)
 
-    def _closing(self, carrier: Carrier) -> tuple[bytes, ...]:
-        if not self.keep_alive or carrier.server.draining:
+    def _closing(self, connection: ServerConnection) -> tuple[bytes, ...]:
+        if not self.keep_alive or connection.server.draining:
             self.keep_alive = False
             return (b"connection: close",)
         return (b"connection: keep-alive",) if self.old else ()

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 
 class Origin(NamedTuple):
-    """Where connections go. `proxy_url` empty: directly; it may hold a password. `ca_file` empty: the system's authorities."""
+    """Where connections go. `proxy_url` empty: directly; it may hold a password. `ca_file` empty:
+    the system's authorities.
+    """
 
     scheme: str
     host: str
@@ -22,17 +24,31 @@ class Origin(NamedTuple):
         return f"Origin({self.scheme}://{self.host}:{self.port}{', by a proxy' if self.proxy_url else ''})"
 
 
-Connect = Callable[[Callable[[], asyncio.Protocol], Origin, ssl.SSLContext | None], Awaitable[tuple[Any, Any]]]
+Connect = Callable[
+    [Callable[[], asyncio.Protocol], Origin, ssl.SSLContext | None], Awaitable[tuple[Any, Any]]
+]
 
 
-async def connect_directly(factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
-    """Transport and protocol of a new connection. Raises OSError (ssl.SSLError, socket.gaierror are such) or ValueError (a bad host)."""
+async def connect_directly(
+    factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None
+) -> tuple[Any, Any]:
+    """Transport and protocol of a new connection. Raises OSError (ssl.SSLError, socket.gaierror are
+    such) or ValueError (a bad host).
+    """
     loop = asyncio.get_running_loop()
-    return await loop.create_connection(factory, origin.host, origin.port, ssl=context, server_hostname=origin.host if context else None)
+    return await loop.create_connection(
+        factory,
+        origin.host,
+        origin.port,
+        ssl=context,
+        server_hostname=origin.host if context else None,
+    )
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Checks certificates and names, speaks HTTP/1.1. Raises OSError that names `ca_file` where that cannot be read."""
+    """Checks certificates and names, speaks HTTP/1.1. Raises OSError that names `ca_file` where
+    that cannot be read.
+    """
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
     except OSError as e:
@@ -46,7 +62,9 @@ _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, err
 
 
 def is_local(error: Exception) -> bool:
-    """Whether a connection failed for want of something here, which says nothing of the other side."""
+    """Whether a connection failed for want of something here, which says nothing of the other
+    side.
+    """
     return isinstance(error, OSError) and error.errno in _LOCAL
 
 
@@ -54,4 +72,6 @@ def reason(error: Exception) -> str:
     """Why a connection could not be made, for people."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
-    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(error).__name__
+    return (
+        error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    ) or type(error).__name__

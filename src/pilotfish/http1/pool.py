@@ -1,6 +1,7 @@
 """The upstream side: connections that are kept and reused, and one request at a time on each.
 
-A `Listener` sends a request through a `Pool` and hears: the head, the body as it comes, the end, or how it was lost.
+A `Listener` sends a request through a `Pool` and hears: the head, the body as it comes, the end, or
+how it was lost.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pilotfish.http1.upstream import Upstream as Upstream
 
 Header = tuple[bytes, bytes]
 
-# Vendors' front ends close idle connections after a minute or so; ours go first, so that a request seldom meets a closing one.
+# Vendors' front ends close idle connections after a minute or so; ours go first, so that a request
+# seldom meets a closing one.
 IDLE_S = 45.0
 MAX_IDLE = 256
 
@@ -42,77 +44,98 @@ class Listener(Protocol):
         ...
 
     def on_lost(self, kind: str, message: str) -> None:
-        """`kind`: connect (refused, DNS, TLS), local (nothing left here to connect with), connect_timeout, reset (before the
-        head), cut (within the body), protocol (not HTTP)."""
+        """`kind`: connect (refused, DNS, TLS), local (nothing left here to connect with),
+        connect_timeout, reset (before the head), cut (within the body), protocol (not HTTP)."""
         ...
 
 
 class Pool:
-    """Connections to one origin; idle ones are used last in, first out. The origin's proxy is used if it has one."""
+    """Connections to one origin; idle ones are used last in, first out. The origin's proxy is used
+    if it has one.
+    """
 
     def __init__(
-        self, origin: Origin, *, clock: Callable[[], float], connect: Connect = connect_directly, max_idle: int = MAX_IDLE
+        self,
+        origin: Origin,
+        *,
+        clock: Callable[[], float],
+        connect: Connect = connect_directly,
+        max_idle: int = MAX_IDLE,
     ) -> None:
         self.origin = origin
         self.clock = clock
         self.made = 0  # connections ever made, for the test that counts them
         self.open: set[Upstream] = set()
         self.max_idle = max_idle
-        self._connect = proxies.connect if origin.proxy_url and connect is connect_directly else connect
+        self._connect = (
+            proxies.connect if origin.proxy_url and connect is connect_directly else connect
+        )
         self._idle: deque[Upstream] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
         self._context: ssl.SSLContext | None = None
         self._context_lock = asyncio.Lock()
         self.closed = False
 
-    def send(self, request: Sequence[bytes], listener: Listener, connect_s: float) -> Ticket:
-        """Sends a request on an idle connection, or on a new one. The ticket cancels it, at any time."""
-        ticket = Ticket(request, listener, connect_s)
+    def send(
+        self, request: Sequence[bytes], listener: Listener, connect_s: float
+    ) -> PendingRequest:
+        """Sends a request on an idle connection, or on a new one. The pending cancels it, at any
+        time.
+        """
+        pending = PendingRequest(request, listener, connect_s)
         idle = self._idle
         while idle:
             upstream = idle.pop()
             if not upstream.closed:
-                upstream.begin(ticket, reused=True)
-                return ticket
-        self._make(ticket)
-        return ticket
+                upstream.begin(pending, reused=True)
+                return pending
+        self._make(pending)
+        return pending
 
-    def retry(self, ticket: Ticket) -> None:
-        """A kept connection turned out to be closed before any answer: once more on a new one, which is nobody's fault."""
-        self._make(ticket)
+    def retry(self, pending: PendingRequest) -> None:
+        """A kept connection turned out to be closed before any answer: once more on a new one,
+        which is nobody's fault.
+        """
+        self._make(pending)
 
-    def _make(self, ticket: Ticket) -> None:
-        task = asyncio.get_running_loop().create_task(self._open(ticket))
-        ticket.task = task
+    def _make(self, pending: PendingRequest) -> None:
+        task = asyncio.get_running_loop().create_task(self._open(pending))
+        pending.task = task
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _open(self, ticket: Ticket) -> None:
+    async def _open(self, pending: PendingRequest) -> None:
         where = f"{self.origin.host}:{self.origin.port}"
         try:
-            async with asyncio.timeout(ticket.connect_s):
+            async with asyncio.timeout(pending.connect_s):
                 context = await self._tls()
                 _, upstream = await self._connect(self._upstream, self.origin, context)
         except TimeoutError as e:
             if e.args:  # the system's own, which is earlier than ours
-                ticket.lost("connect", f"cannot connect to {where}: {reason(e)}")
+                pending.lost("connect", f"cannot connect to {where}: {reason(e)}")
             else:
-                ticket.lost("connect_timeout", f"no connection to {where} within {ticket.connect_s:g} s")
+                pending.lost(
+                    "connect_timeout", f"no connection to {where} within {pending.connect_s:g} s"
+                )
             return
         except (OSError, ValueError) as e:
-            ticket.lost("local" if is_local(e) else "connect", f"cannot connect to {where}: {reason(e)}")
+            pending.lost(
+                "local" if is_local(e) else "connect", f"cannot connect to {where}: {reason(e)}"
+            )
             return
         except Exception:
-            ticket.lost("connect", f"cannot connect to {where}: an error inside the proxy; its log has more")
+            pending.lost(
+                "connect", f"cannot connect to {where}: an error inside the proxy; its log has more"
+            )
             raise  # the loop logs it
-        ticket.task = None
+        pending.task = None
         self.made += 1
         if upstream.closed:
-            ticket.lost("reset", f"{where} closed the connection at once")
-        elif ticket.cancelled:
-            upstream.rest()
+            pending.lost("reset", f"{where} closed the connection at once")
+        elif pending.cancelled:
+            upstream.release()
         else:
-            upstream.begin(ticket, reused=False)
+            upstream.begin(pending, reused=False)
 
     def _upstream(self) -> asyncio.Protocol:
         return cast(asyncio.Protocol, Upstream(self))  # it has the methods
@@ -122,7 +145,8 @@ class Pool:
             return None
         async with self._context_lock:
             if self._context is None:
-                # Reading all the system's authorities takes long enough to be felt by every stream that is open.
+                # Reading all the system's authorities takes long enough to be felt by every stream
+                # that is open.
                 self._context = await asyncio.to_thread(tls_context, self.origin.ca_file)
         return self._context
 
@@ -139,19 +163,23 @@ class Pool:
             self._idle.remove(upstream)
 
     def sweep(self, now: float) -> None:
-        """Called about once a second: closes what has been idle too long (the oldest stand first)."""
+        """Called about once a second: closes what has been idle too long (the oldest stand
+        first).
+        """
         idle = self._idle
         while idle and (idle[0].closed or now - idle[0].idle_since > IDLE_S):
             idle.popleft().close()
 
     def close(self) -> None:
-        """Keeps no connection any more: idle ones close, those in use when their answer is complete. Requests under way go on."""
+        """Keeps no connection any more: idle ones close, those in use when their answer is
+        complete. Requests under way go on.
+        """
         self.closed = True
         while self._idle:
             self._idle.pop().close()
 
 
-class Ticket:
+class PendingRequest:
     """One request on its way. `lost` and `cancel` are safe at any time and more than once."""
 
     __slots__ = ("cancelled", "connect_s", "listener", "request", "task", "upstream")
@@ -168,7 +196,9 @@ class Ticket:
             self.listener.on_lost(kind, message)
 
     def ended(self) -> None:
-        """The answer is complete. A listener that fails here would never hear of anything again, and its client neither."""
+        """The answer is complete. A listener that fails here would never hear of anything again,
+        and its client neither.
+        """
         self.cancelled = True
         try:
             self.listener.on_end()
@@ -177,12 +207,14 @@ class Ticket:
             raise  # the loop logs it
 
     def cancel(self) -> None:
-        """Nothing more is heard, and the connection in use is closed at once: the vendor stops, and the tokens with it."""
+        """Nothing more is heard, and the connection in use is closed at once: the vendor stops, and
+        the tokens with it.
+        """
         if self.cancelled:
             return
         self.cancelled = True
         if self.upstream is not None:
-            self.upstream.drop()
+            self.upstream.abort()
         elif self.task is not None:
             self.task.cancel()
 

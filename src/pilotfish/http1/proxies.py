@@ -1,9 +1,11 @@
-"""Connections to vendors by way of a proxy: `http://` and `https://` ones by CONNECT, `socks5://` and `socks5h://` ones by SOCKS.
+"""Connections to vendors by way of a proxy: `http://` and `https://` ones by CONNECT, `socks5://`
+and `socks5h://` ones by SOCKS.
 
-Every origin is reached through a tunnel, plain `http` ones too: what the vendor sees is then the same with and without a proxy, and
-a proxy gets to see neither prompts nor keys. A proxy that refuses tunnels to an origin's port says so in the error.
-User and password come from the URL (`http://user:password@proxy:3128`) and go nowhere but to the proxy: no error names them.
-`socks5` looks the vendor's name up here, `socks5h` leaves that to the proxy.
+Every origin is reached through a tunnel, plain `http` ones too: what the vendor sees is then the
+same with and without a proxy, and a proxy gets to see neither prompts nor keys. A proxy that
+refuses tunnels to an origin's port says so in the error. User and password come from the URL
+(`http://user:password@proxy:3128`) and go nowhere but to the proxy: no error names them. `socks5`
+looks the vendor's name up here, `socks5h` leaves that to the proxy.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class Proxy(NamedTuple):
 
 
 def read_proxy_url(url: str) -> Proxy:
-    """Raises ProxyError that says what is wrong with the URL, without quoting it: it may hold a password."""
+    """Raises ProxyError that says what is wrong with the URL, without quoting it: it may hold a
+    password.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -54,15 +58,25 @@ def read_proxy_url(url: str) -> Proxy:
         raise ProxyError("the proxy_url is not a URL with a host and a port") from None
     scheme = parts.scheme.lower()
     if scheme not in _PORTS:
-        raise ProxyError(f"the proxy_url is for {scheme or 'no'} proxies; known are {', '.join(_PORTS)}")
+        raise ProxyError(
+            f"the proxy_url is for {scheme or 'no'} proxies; known are {', '.join(_PORTS)}"
+        )
     if not parts.hostname:
         raise ProxyError("the proxy_url names no host")
-    return Proxy(scheme, parts.hostname, port or _PORTS[scheme], unquote(parts.username or ""), unquote(parts.password or ""))
+    return Proxy(
+        scheme,
+        parts.hostname,
+        port or _PORTS[scheme],
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+    )
 
 
-async def connect(factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None) -> tuple[Any, Any]:
-    """As `origin.connect_directly`, through `origin.proxy_url` if there is one. Raises OSError (ProxyError where the proxy is to blame) or
-    ValueError."""
+async def connect(
+    factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None
+) -> tuple[Any, Any]:
+    """As `origin.connect_directly`, through `origin.proxy_url` if there is one. Raises OSError
+    (ProxyError where the proxy is to blame) or ValueError."""
     if not origin.proxy_url:
         return await connect_directly(factory, origin, context)
     proxy = read_proxy_url(origin.proxy_url)
@@ -72,10 +86,15 @@ async def connect(factory: Callable[[], asyncio.Protocol], origin: Origin, conte
 
 
 async def _through_connect(
-    factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None, proxy: Proxy
+    factory: Callable[[], asyncio.Protocol],
+    origin: Origin,
+    context: ssl.SSLContext | None,
+    proxy: Proxy,
 ) -> tuple[Any, Any]:
     loop = asyncio.get_running_loop()
-    own = await asyncio.to_thread(_proxy_context, origin.ca_file) if proxy.scheme == "https" else None
+    own = (
+        await asyncio.to_thread(_proxy_context, origin.ca_file) if proxy.scheme == "https" else None
+    )
     try:
         transport, tunnel = await loop.create_connection(
             lambda: _Tunnel(_connect_request(origin, proxy), proxy),
@@ -93,9 +112,13 @@ async def _through_connect(
             transport.set_protocol(entrance)
             inner: asyncio.BaseTransport = transport
         else:
-            started = await loop.start_tls(transport, entrance, context, server_hostname=origin.host)
+            started = await loop.start_tls(
+                transport, entrance, context, server_hostname=origin.host
+            )
             if started is None:  # what uvloop and asyncio give where the connection went meanwhile
-                raise ProxyError(f"the proxy {proxy.name} closed the tunnel during the TLS handshake")
+                raise ProxyError(
+                    f"the proxy {proxy.name} closed the tunnel during the TLS handshake"
+                )
             inner = started
     except BaseException:
         transport.abort()
@@ -106,7 +129,10 @@ async def _through_connect(
 
 
 async def _through_socks(
-    factory: Callable[[], asyncio.Protocol], origin: Origin, context: ssl.SSLContext | None, proxy: Proxy
+    factory: Callable[[], asyncio.Protocol],
+    origin: Origin,
+    context: ssl.SSLContext | None,
+    proxy: Proxy,
 ) -> tuple[Any, Any]:
     try:
         import python_socks
@@ -115,19 +141,34 @@ async def _through_socks(
         raise ProxyError(_SOCKS_MISSING) from None
     for part, what in ((proxy.user, "user"), (proxy.password, "password")):
         if not part.isascii() or len(part) > MAX_SOCKS_CREDENTIAL:
-            raise ProxyError(f"the proxy_url's {what} cannot be used for SOCKS: at most {MAX_SOCKS_CREDENTIAL} ASCII characters")
+            raise ProxyError(
+                f"the proxy_url's {what} cannot be used for SOCKS: at most {MAX_SOCKS_CREDENTIAL} ASCII characters"
+            )
     by_name = proxy.scheme == "socks5h"
     way = SocksProxy(
-        python_socks.ProxyType.SOCKS5, proxy.host, proxy.port, username=proxy.user or None, password=proxy.password or None, rdns=by_name
+        python_socks.ProxyType.SOCKS5,
+        proxy.host,
+        proxy.port,
+        username=proxy.user or None,
+        password=proxy.password or None,
+        rdns=by_name,
     )
     try:
         sock = await way.connect(origin.host, origin.port)
-    except (python_socks.ProxyError, python_socks.ProxyConnectionError, python_socks.ProxyTimeoutError) as e:
-        raise ProxyError(f"the proxy {proxy.name} opens no tunnel to {origin.host}:{origin.port}: {e}") from None
+    except (
+        python_socks.ProxyError,
+        python_socks.ProxyConnectionError,
+        python_socks.ProxyTimeoutError,
+    ) as e:
+        raise ProxyError(
+            f"the proxy {proxy.name} opens no tunnel to {origin.host}:{origin.port}: {e}"
+        ) from None
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
     try:
-        return await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=origin.host if context else None)
+        return await loop.create_connection(
+            factory, sock=sock, ssl=context, server_hostname=origin.host if context else None
+        )
     except BaseException:
         sock.close()
         raise
@@ -138,12 +179,17 @@ def _connect_request(origin: Origin, proxy: Proxy) -> bytes:
     authority = f"[{host}]:{origin.port}" if ":" in host else f"{host}:{origin.port}"
     lines = [f"CONNECT {authority} HTTP/1.1", f"host: {authority}"]
     if proxy.user or proxy.password:
-        lines.append("proxy-authorization: Basic " + b64encode(f"{proxy.user}:{proxy.password}".encode()).decode())
+        lines.append(
+            "proxy-authorization: Basic "
+            + b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        )
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def _proxy_context(ca_file: str) -> ssl.SSLContext:
-    """A proxy may stand behind a public authority while its origin has its own, or the other way round: both are trusted for it."""
+    """A proxy may stand behind a public authority while its origin has its own, or the other way
+    round: both are trusted for it.
+    """
     context = tls_context("")
     if ca_file:
         try:
@@ -154,7 +200,9 @@ def _proxy_context(ca_file: str) -> ssl.SSLContext:
 
 
 class _Tunnel(asyncio.Protocol):
-    """Asks a proxy for a tunnel; `opened` is done when it stands. Reads the answer's head, and no body: a refusal's is not told."""
+    """Asks a proxy for a tunnel; `opened` is done when it stands. Reads the answer's head, and no
+    body: a refusal's is not told.
+    """
 
     def __init__(self, request: bytes, proxy: Proxy) -> None:
         self._request, self._proxy = request, proxy
@@ -174,7 +222,11 @@ class _Tunnel(asyncio.Protocol):
                 self._fail(f"answers CONNECT with a head of more than {MAX_ANSWER_BYTES} bytes")
             return
         words = head.split(b"\r\n", 1)[0].split(None, 2)
-        if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not (words[1].isdigit() and len(words[1]) == 3):
+        if (
+            len(words) < 2
+            or not words[0].startswith(b"HTTP/1.")
+            or not (words[1].isdigit() and len(words[1]) == 3)
+        ):
             self._fail("does not answer CONNECT in HTTP/1.1")
         elif words[1] == b"407":
             self._fail("asks for other credentials than those in proxy_url (status 407)")
@@ -197,7 +249,9 @@ class _Tunnel(asyncio.Protocol):
 
 
 class _Entrance(asyncio.Protocol):
-    """Stands at our end of a tunnel until the real protocol does: what comes or ends in between must not be lost."""
+    """Stands at our end of a tunnel until the real protocol does: what comes or ends in between
+    must not be lost.
+    """
 
     def __init__(self) -> None:
         self._data: list[bytes] = []

@@ -1,4 +1,5 @@
-"""One connection to a vendor: requests out, one at a time; answers in, told to the ticket's listener.
+"""One connection to a vendor: requests out, one at a time; answers in, told to the pending's
+listener.
 
 Not for HEAD and CONNECT: whether an answer has a body is told from the answer alone.
 """
@@ -12,15 +13,17 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 if TYPE_CHECKING:
-    from pilotfish.http1.pool import Header, Pool, Ticket
+    from pilotfish.http1.pool import Header, PendingRequest, Pool
 
 MAX_HEAD_BYTES = 128 * 1024
 # Below, one write of a joined copy is cheaper than a write of many pieces.
 JOIN_BYTES = 128 * 1024
-# A kept connection that was closed meanwhile says so within a round trip. One that dies later died with the request in the vendor's
-# hands, and asking again without being told would pay for it twice.
+# A kept connection that was closed meanwhile says so within a round trip. One that dies later died
+# with the request in the vendor's hands, and asking again without being told would pay for it
+# twice.
 STALE_S = 2.0
-# A model may think for minutes without a byte; address translators on the way forget connections that are silent for so long.
+# A model may think for minutes without a byte; address translators on the way forget connections
+# that are silent for so long.
 KEEP_ALIVE_AFTER_S = 60
 
 
@@ -29,20 +32,41 @@ class Upstream:
 
     __deletable__ = ("_feed", "_parser")
     __slots__ = (
-        "_began", "_between", "_body", "_complete", "_dry_bytes", "_feed", "_head", "_headers", "_interim", "_keep", "_parser", "_parts",
-        "_paused", "_reused", "_status", "_ticket", "_transport", "closed", "idle_since", "on_body", "on_header", "on_message_begin", "pool",
+        "_began",
+        "_between",
+        "_body",
+        "_complete",
+        "_dry_bytes",
+        "_feed",
+        "_head",
+        "_headers",
+        "_interim",
+        "_keep",
+        "_parser",
+        "_parts",
+        "_paused",
+        "_pending",
+        "_reused",
+        "_status",
+        "_transport",
+        "closed",
+        "idle_since",
+        "on_body",
+        "on_header",
+        "on_message_begin",
+        "pool",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.closed = False
         self.idle_since = 0.0
-        self._ticket: Ticket | None = None
+        self._pending: PendingRequest | None = None
         self._paused = self._reused = False
         self._began = 0.0
         self._forget_answer()
-        # What llhttp finds goes straight into these lists, most of it without a frame of Python. `_between` holds something while
-        # no message has begun.
+        # What llhttp finds goes straight into these lists, most of it without a frame of Python.
+        # `_between` holds something while no message has begun.
         self._between: list[None] = []
         self._headers: list[Header] = []
         self._body: list[bytes] = []
@@ -58,36 +82,40 @@ class Upstream:
     def _forget_answer(self) -> None:
         self._status = 0  # of the answer's head, once it is here
         self._head: list[Header] | None = None
-        self._dry_bytes = 0  # read since the last piece of body: heads, interim answers, chunk sizes, trailers
-        self._parts = 0  # pieces of `_body` that belong to the answer; what follows them is another message's
+        self._dry_bytes = (
+            0  # read since the last piece of body: heads, interim answers, chunk sizes, trailers
+        )
+        self._parts = (
+            0  # pieces of `_body` that belong to the answer; what follows them is another message's
+        )
         self._interim = self._complete = self._keep = False
 
     # ---- a request
 
-    def begin(self, ticket: Ticket, *, reused: bool) -> None:
-        self._ticket = ticket
-        ticket.upstream = self
+    def begin(self, pending: PendingRequest, *, reused: bool) -> None:
+        self._pending = pending
+        pending.upstream = self
         self._reused = reused
         if reused:
             self._began = self.pool.clock()
             self._forget_answer()
             self._headers.clear()
-        request = ticket.request
+        request = pending.request
         if len(request) == 1:
             self._transport.write(request[0])
         elif sum(map(len, request)) < JOIN_BYTES:
             self._transport.write(b"".join(request))
         else:
             self._transport.writelines(request)
-        ticket.listener.on_sent(self)
+        pending.listener.on_sent(self)
 
-    def drop(self) -> None:
-        self._ticket = None
+    def abort(self) -> None:
+        self._pending = None
         self.close()
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Nothing to do: wait in the pool."""
-        self._ticket = None
+        self._pending = None
         self.idle_since = self.pool.clock()
         self.pool.keep(self)
 
@@ -109,7 +137,9 @@ class Upstream:
     # ---- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are of no class of asyncio's
+        self._transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transports are of no class of asyncio's
         self._parser = httptools.HttpResponseParser(self)
         self._feed = self._parser.feed_data
         self.pool.open.add(self)
@@ -119,31 +149,38 @@ class Upstream:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER_S)
             except (OSError, AttributeError):
-                pass  # closed already, which connection_lost will tell; or a system that has no such option
+                # closed already, which connection_lost will tell; or a system that has no such
+                # option
+                pass
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self.pool.forget(self)
-        del self._parser, self._feed  # they hold this object, and it them: a ring that only the garbage collector would find
-        ticket, self._ticket = self._ticket, None
-        if ticket is None:
+        del (
+            self._parser,
+            self._feed,
+        )  # they hold this object, and it them: a ring that only the garbage collector would find
+        pending, self._pending = self._pending, None
+        if pending is None:
             return
-        ticket.upstream = None
+        pending.upstream = None
         answered = bool(self._status or self._dry_bytes)
         if not answered and self._reused and self.pool.clock() - self._began <= STALE_S:
-            self.pool.retry(ticket)
+            self.pool.retry(pending)
         elif not self._status:
             when = "within the head of its answer" if answered else "before it answered"
-            ticket.lost("reset", f"the upstream closed the connection {when}")
+            pending.lost("reset", f"the upstream closed the connection {when}")
         elif exc is None and not self._is_framed():
-            ticket.ended()  # neither length nor chunks: the end of the connection is the end of the answer
+            # neither length nor chunks: the end of the connection is the end of the answer
+            pending.ended()
         else:
-            ticket.lost("cut", "the upstream closed the connection in the middle of its answer")
+            pending.lost("cut", "the upstream closed the connection in the middle of its answer")
 
     def data_received(self, data: bytes) -> None:
-        ticket = self._ticket
-        if ticket is None:
-            self.close()  # bytes that nobody asked for: this connection cannot be trusted with another request
+        pending = self._pending
+        if pending is None:
+            # bytes that nobody asked for: this connection cannot be trusted with another request
+            self.close()
             return
         broken = False
         try:
@@ -152,8 +189,8 @@ class Upstream:
             broken = True
         if self._head is not None:
             head, self._head = self._head, None
-            ticket.listener.on_head(self._status, head)
-            if self._ticket is not ticket:
+            pending.listener.on_head(self._status, head)
+            if self._pending is not pending:
                 return
         body = self._body
         if body:
@@ -163,36 +200,49 @@ class Upstream:
             body.clear()
             self._dry_bytes = 0
             if piece:
-                ticket.listener.on_body(piece)
-                if self._ticket is not ticket:
+                pending.listener.on_body(piece)
+                if self._pending is not pending:
                     return
         else:
             self._dry_bytes += len(data)
         if self._complete:
-            self._ended(ticket, broken)
+            self._ended(pending, broken)
         elif broken:
-            self._fail(ticket, "the upstream's answer is not HTTP/1.1")
+            self._fail(pending, "the upstream's answer is not HTTP/1.1")
         elif self._dry_bytes > MAX_HEAD_BYTES:
-            self._fail(ticket, f"the upstream's answer has {'trailers' if self._status else 'a head'} of more than {MAX_HEAD_BYTES} bytes")
+            self._fail(
+                pending,
+                f"the upstream's answer has {'trailers' if self._status else 'a head'} of more than {MAX_HEAD_BYTES} bytes",
+            )
 
-    def _ended(self, ticket: Ticket, broken: bool) -> None:
-        self._ticket = ticket.upstream = None
-        # Kept only if nothing follows the answer, and if all of the request is sent: an answer may come before that.
-        if self._keep and self._between and not broken and not self._transport.get_write_buffer_size():
+    def _ended(self, pending: PendingRequest, broken: bool) -> None:
+        self._pending = pending.upstream = None
+        # Kept only if nothing follows the answer, and if all of the request is sent: an answer may
+        # come before that.
+        if (
+            self._keep
+            and self._between
+            and not broken
+            and not self._transport.get_write_buffer_size()
+        ):
             self.resume()
-            self.rest()
+            self.release()
         else:
             self.close()
-        ticket.ended()
+        pending.ended()
 
-    def _fail(self, ticket: Ticket, message: str) -> None:
-        self._ticket = ticket.upstream = None
+    def _fail(self, pending: PendingRequest, message: str) -> None:
+        self._pending = pending.upstream = None
         self.close()
-        ticket.lost("protocol", message)
+        pending.lost("protocol", message)
 
     def _is_framed(self) -> bool:
-        """Whether the answer under way says where it ends. Its headers are still in `_headers`: trailers come with chunks only."""
-        return any(name == b"content-length" or name == b"transfer-encoding" for name, _ in self._headers)
+        """Whether the answer under way says where it ends. Its headers are still in `_headers`:
+        trailers come with chunks only.
+        """
+        return any(
+            name == b"content-length" or name == b"transfer-encoding" for name, _ in self._headers
+        )
 
     def eof_received(self) -> None:
         pass  # asyncio closes it, and tells of that

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# The API server cuts warnings: 256 characters each where there is one, 4096 in all. Longer ones would lose their end there.
+# The API server cuts warnings: 256 characters each where there is one, 4096 in all. Longer ones
+# would lose their end there.
 _WARNING_LIMIT = 256
 _WARNINGS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One question. `namespace` is the request's: at admission a Pod of a ReplicaSet has neither a namespace nor a name of its own."""
+    """One question. `namespace` is the request's: at admission a Pod of a ReplicaSet has neither a
+    namespace nor a name of its own.
+    """
 
     uid: str
     api_version: str
@@ -34,7 +37,9 @@ class Review:
 
 
 def read_review(body: bytes) -> Review:
-    """Raises ValueError, saying what was expected, for anything that is not an AdmissionReview with an object."""
+    """Raises ValueError, saying what was expected, for anything that is not an AdmissionReview with
+    an object.
+    """
     try:
         review = json.loads(body)
         request = review["request"]
@@ -48,21 +53,31 @@ def read_review(body: bytes) -> Review:
             object=dict(request["object"] or {}),
         )
     except (KeyError, TypeError, ValueError, RecursionError) as wrong:
-        raise ValueError(f"expected an AdmissionReview with a request, found {type(wrong).__name__}: {wrong}") from None
+        raise ValueError(
+            f"expected an AdmissionReview with a request, found {type(wrong).__name__}: {wrong}"
+        ) from None
 
 
-def allowed(review: Review, patch: Sequence[Mapping[str, Any]] = (), warnings: Sequence[str] = ()) -> dict[str, Any]:
+def allowed(
+    review: Review, patch: Sequence[Mapping[str, Any]] = (), warnings: Sequence[str] = ()
+) -> dict[str, Any]:
     response: dict[str, Any] = {"uid": review.uid, "allowed": True}
     if patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(json.dumps(patch, separators=(",", ":")).encode()).decode()
+        response["patch"] = base64.b64encode(
+            json.dumps(patch, separators=(",", ":")).encode()
+        ).decode()
     if warnings:
         response["warnings"] = [_short(f"pilotfish: {warning}") for warning in warnings[:_WARNINGS]]
     return {"apiVersion": review.api_version, "kind": "AdmissionReview", "response": response}
 
 
 def denied(review: Review, message: str) -> dict[str, Any]:
-    response = {"uid": review.uid, "allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
+    response = {
+        "uid": review.uid,
+        "allowed": False,
+        "status": {"code": 422, "reason": "Invalid", "message": message},
+    }
     return {"apiVersion": review.api_version, "kind": "AdmissionReview", "response": response}
 
 

@@ -1,4 +1,6 @@
-"""The injector, put together: what is built, in which order it starts, and how it stops. Read this first."""
+"""The injector, put together: what is built, in which order it starts, and how it stops. Read this
+first.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from pilotfish import __version__
-from pilotfish.injector.certificates import Keeper, Shared, follow_secret
+from pilotfish.injector.certificates import Keeper, SharedCertificates, follow_secret
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.server import Admission, Validate
 from pilotfish.injector.settings import Address, InjectorSettings
@@ -24,7 +26,7 @@ from pilotfish.kube.connection import ApiError, Kube, Lost
 from pilotfish.kube.lease import Leadership, LeaseSettings
 from pilotfish.kube.watching import Pace
 from pilotfish.telemetry.exposition import TEXT_TYPE, exposition
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import BUILD_INFO, CERTIFICATE_EXPIRY, INJECTOR_ONLY
 
 _VERSIONS_EVERY_S = 300.0
@@ -43,36 +45,58 @@ class Injector:
         self.ports: dict[str, int] = {}
         self.kube = Kube.at(where)
         self.tls = Tls()
-        self.meters = Meters((*INJECTOR_ONLY, BUILD_INFO))
-        self.meters[BUILD_INFO].number(__version__).set(1)
-        self.meters.before_scrape.append(lambda: self.meters[CERTIFICATE_EXPIRY].number().set(self.tls.expires_at))
+        self.registry = Registry((*INJECTOR_ONLY, BUILD_INFO))
+        self.registry[BUILD_INFO].number(__version__).set(1)
+        self.registry.before_scrape.append(
+            lambda: self.registry[CERTIFICATE_EXPIRY].number().set(self.tls.expires_at)
+        )
         self.cluster = Cluster(self.kube, time.monotonic)
-        # Where we run ourselves nothing is injected: an injector that waits for its own sidecar never starts.
-        sidecar = replace(settings.sidecar, excluded_namespaces=(*settings.sidecar.excluded_namespaces, namespace))
-        self.admission = Admission(self.cluster, sidecar, self.meters, validate)
-        self.watchdog = Watchdog(self.kube, self.cluster, sidecar, self.meters)
+        # Where we run ourselves nothing is injected: an injector that waits for its own sidecar
+        # never starts.
+        sidecar = replace(
+            settings.sidecar, excluded_namespaces=(*settings.sidecar.excluded_namespaces, namespace)
+        )
+        self.admission = Admission(self.cluster, sidecar, self.registry, validate)
+        self.watchdog = Watchdog(self.kube, self.cluster, sidecar, self.registry)
         self.leadership = Leadership(
             self.kube,
             LeaseSettings(namespace, settings.lease, settings.lease_s, settings.lease_s / 4),
             settings.identity,
             clock=time.monotonic,
         )
-        self.shared = Shared(namespace, settings.certificate_secret, settings.certificate_names, settings.webhooks, settings.lifetimes)
+        self.shared = SharedCertificates(
+            namespace,
+            settings.certificate_secret,
+            settings.certificate_names,
+            settings.webhooks,
+            settings.lifetimes,
+        )
 
     async def run(self) -> None:
         await self.cluster.look_at_versions()
         runners = [await self._serve("admin", self._admin(), self.settings.admin_listen, None)]
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(self._never_ending(work), name=name) for name, work in self._works().items()]
+            running = [
+                tasks.create_task(self._never_ending(work), name=name)
+                for name, work in self._works().items()
+            ]
             installed = asyncio.create_task(self.tls.installed.wait())
             stopped = asyncio.create_task(self.stop.wait())
             await asyncio.wait({installed, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not self.stop.is_set():
-                runners.append(await self._serve("admission", self.admission.application(), self.settings.listen, self.tls.context))
+                runners.append(
+                    await self._serve(
+                        "admission",
+                        self.admission.application(),
+                        self.settings.listen,
+                        self.tls.context,
+                    )
+                )
                 self.ready.set()
                 log.info("serving", version=__version__, ports=self.ports)
                 await stopped
-                # The Service still sends calls here until every node has heard that we are not ready.
+                # The Service still sends calls here until every node has heard that we are not
+                # ready.
                 self.ready.clear()
                 await asyncio.sleep(self.settings.drain_s)
             installed.cancel()
@@ -91,9 +115,13 @@ class Injector:
             "watchdog": self._watch_for_missed,
         }
         if self.settings.certificates == "files":
-            works["certificate files"] = lambda: follow_files(self.tls, self.settings.cert_file, self.settings.key_file)
+            works["certificate files"] = lambda: follow_files(
+                self.tls, self.settings.cert_file, self.settings.key_file
+            )
         else:
-            works["certificate secret"] = lambda: follow_secret(self.kube, self.shared, self.tls, Pace())
+            works["certificate secret"] = lambda: follow_secret(
+                self.kube, self.shared, self.tls, Pace()
+            )
             works["certificates"] = self._keep_certificates
         return works
 
@@ -112,11 +140,11 @@ class Injector:
             await self.cluster.look_at_versions()
 
     async def _keep_certificates(self) -> None:
-        keeper = Keeper(self.kube, self.shared, time.time)
+        store = Keeper(self.kube, self.shared, time.time)
         while True:
             if self.leadership.is_leading:
                 try:
-                    await keeper.step()
+                    await store.step()
                 except (ApiError, Lost, ValueError) as wrong:
                     log.warning("certificates could not be looked after", error=str(wrong))
             await asyncio.sleep(_LEADER_EVERY_S)
@@ -138,11 +166,16 @@ class Injector:
 
         async def readyz(_: web.Request) -> web.Response:
             return (
-                web.Response(text="ready\n") if self.ready.is_set() else web.Response(status=503, text="no certificate yet, or stopping\n")
+                web.Response(text="ready\n")
+                if self.ready.is_set()
+                else web.Response(status=503, text="no certificate yet, or stopping\n")
             )
 
         async def metrics(_: web.Request) -> web.Response:
-            return web.Response(body="".join(exposition(self.meters)).encode(), headers={"Content-Type": TEXT_TYPE})
+            return web.Response(
+                body="".join(exposition(self.registry)).encode(),
+                headers={"Content-Type": TEXT_TYPE},
+            )
 
         app = web.Application()
         app.router.add_get("/healthz", healthz)
@@ -150,7 +183,9 @@ class Injector:
         app.router.add_get("/metrics", metrics)
         return app
 
-    async def _serve(self, name: str, app: web.Application, address: Address, context: ssl.SSLContext | None) -> web.AppRunner:
+    async def _serve(
+        self, name: str, app: web.Application, address: Address, context: ssl.SSLContext | None
+    ) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=10)
         await runner.setup()
         await web.TCPSite(runner, *address, ssl_context=context).start()

@@ -1,8 +1,10 @@
-"""When certificates are made, renewed and given up: decided from what the replicas' shared Secret holds. Times are epoch seconds.
+"""When certificates are made, renewed and given up: decided from what the replicas' shared Secret
+holds. Times are epoch seconds.
 
-An authority is replaced in two steps, so that at no moment a server shows a certificate that some API server does not trust yet:
-first the next authority is announced (it joins the bundle that API servers trust), and only when that has settled everywhere it signs.
-The old one stays in the bundle until it ends by itself.
+An authority is replaced in two steps, so that at no moment a server shows a certificate that some
+API server does not trust yet: first the next authority is announced (it joins the bundle that API
+servers trust), and only when that has settled everywhere it signs. The old one stays in the bundle
+until it ends by itself.
 """
 
 from __future__ import annotations
@@ -15,17 +17,22 @@ _DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """An authority is replaced when a third of its life is left, a leaf when half is: there is time to repair what hinders it."""
+    """An authority is replaced when a third of its life is left, a leaf when half is: there is time
+    to repair what hinders it.
+    """
 
     authority_s: float = 365 * _DAY_S
     leaf_s: float = 7 * _DAY_S
-    # From the moment the bundle is in the webhooks' configuration until every API server of the cluster has seen it.
+    # From the moment the bundle is in the webhooks' configuration until every API server of the
+    # cluster has seen it.
     settle_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the Secret holds. `leaf_fits`: signed by the authority, for the right names. `announced_at`: since when a next one waits."""
+    """What the Secret holds. `leaf_fits`: signed by the authority, for the right names.
+    `announced_at`: since when a next one waits.
+    """
 
     authority_ends: float
     leaf_ends: float

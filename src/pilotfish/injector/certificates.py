@@ -1,6 +1,8 @@
-"""Certificates without cert-manager: the leader makes them, one Secret shares them, every replica serves them.
+"""Certificates without cert-manager: the leader makes them, one Secret shares them, every replica
+serves them.
 
-The Secret is the only truth. It is written with the version that was read, so two leaders (there should never be) cannot both win.
+The Secret is the only truth. It is written with the version that was read, so two leaders (there
+should never be) cannot both win.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pilotfish.injector import pki
 from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, next_step
 from pilotfish.injector.tls import Tls
 from pilotfish.kube.connection import ApiError, Kube
-from pilotfish.kube.watching import Changed, Listed, Pace, Target, watched
+from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
 AUTHORITY, LEAF, NEXT, BUNDLE = "ca", "tls", "next-ca", "ca-bundle.crt"
 ANNOUNCED = "pilotfish.dev/announced-at"
@@ -26,8 +28,10 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """Where the certificates are shared, whom they are for, and which webhook configurations must trust them."""
+class SharedCertificates:
+    """Where the certificates are shared, whom they are for, and which webhook configurations must
+    trust them.
+    """
 
     namespace: str
     secret: str
@@ -40,9 +44,11 @@ class Shared:
         return f"/api/v1/namespaces/{self.namespace}/secrets"
 
 
-async def follow_secret(kube: Kube, shared: Shared, tls: Tls, pace: Pace) -> None:
+async def follow_secret(kube: Kube, shared: SharedCertificates, tls: Tls, pace: Pace) -> None:
     """Every replica: serves what the Secret holds, as soon as it changes."""
-    target = Target(shared.secrets_path, (("fieldSelector", f"metadata.name={shared.secret}"),))
+    target = WatchTarget(
+        shared.secrets_path, (("fieldSelector", f"metadata.name={shared.secret}"),)
+    )
     async with aclosing(watched(kube, target, pace)) as happenings:
         async for happening in happenings:
             match happening:
@@ -56,21 +62,29 @@ def _install(tls: Tls, secret: dict[str, Any]) -> None:
         return
     try:
         if tls.install(pair):
-            log.info("certificate installed", expires_at=datetime.fromtimestamp(tls.expires_at, UTC).isoformat())
+            log.info(
+                "certificate installed",
+                expires_at=datetime.fromtimestamp(tls.expires_at, UTC).isoformat(),
+            )
     except ValueError as wrong:
-        log.warning("the shared certificate cannot be used; the one before stays in use", error=str(wrong))
+        log.warning(
+            "the shared certificate cannot be used; the one before stays in use", error=str(wrong)
+        )
 
 
 class Keeper:
-    """The leader's part: one `step` looks, does the one thing that is due, and makes the webhooks trust the bundle."""
+    """The leader's part: one `step` looks, does the one thing that is due, and makes the webhooks
+    trust the bundle.
+    """
 
-    def __init__(self, kube: Kube, shared: Shared, now: Callable[[], float]) -> None:
+    def __init__(self, kube: Kube, shared: SharedCertificates, now: Callable[[], float]) -> None:
         self._kube, self._shared, self._now = kube, shared, now
 
     async def step(self) -> Step:
         """Raises `ApiError` or `Lost`; nothing is half done then, the next step looks anew."""
         secret = await self._read()
-        # First of all what is there must be trusted: a switch may only follow a bundle that is in force.
+        # First of all what is there must be trusted: a switch may only follow a bundle that is in
+        # force.
         if bundle := _data(secret, BUNDLE):
             await self._trust(bundle)
         step = next_step(_held(secret, self._shared.names), self._shared.lifetimes, self._now())
@@ -82,11 +96,18 @@ class Keeper:
 
     async def _read(self) -> dict[str, Any]:
         try:
-            secret: dict[str, Any] = await self._kube.request("GET", f"{self._shared.secrets_path}/{self._shared.secret}")
+            secret: dict[str, Any] = await self._kube.request(
+                "GET", f"{self._shared.secrets_path}/{self._shared.secret}"
+            )
         except ApiError as wrong:
             if wrong.status != 404:
                 raise
-            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self._shared.secret}, "type": "Opaque"}
+            body = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": self._shared.secret},
+                "type": "Opaque",
+            }
             secret = await self._kube.request("POST", self._shared.secrets_path, body=body)
         return secret
 
@@ -104,7 +125,10 @@ class Keeper:
             trusted.append(following.certificate)
         else:
             if step is Step.CREATE:
-                authority, following = pki.new_authority(now, timedelta(seconds=lifetimes.authority_s)), None
+                authority, following = (
+                    pki.new_authority(now, timedelta(seconds=lifetimes.authority_s)),
+                    None,
+                )
             elif step is Step.SWITCH:
                 authority, following = following, None
             if authority is None:
@@ -112,16 +136,26 @@ class Keeper:
             if following is None:
                 annotations.pop(ANNOUNCED, None)
             trusted.insert(0, authority.certificate)
-            _put(secret, LEAF, pki.new_leaf(authority, self._shared.names, now, timedelta(seconds=lifetimes.leaf_s)))
+            _put(
+                secret,
+                LEAF,
+                pki.new_leaf(
+                    authority, self._shared.names, now, timedelta(seconds=lifetimes.leaf_s)
+                ),
+            )
         _put(secret, AUTHORITY, authority)
         _put(secret, NEXT, following)
         secret["data"][BUNDLE] = base64.b64encode(pki.bundle(trusted, now)).decode()
         secret["metadata"].pop("managedFields", None)
-        written = await self._kube.request("PUT", f"{self._shared.secrets_path}/{self._shared.secret}", body=secret)
+        written = await self._kube.request(
+            "PUT", f"{self._shared.secrets_path}/{self._shared.secret}", body=secret
+        )
         secret["metadata"] = written["metadata"]
 
     async def _trust(self, bundle: bytes) -> None:
-        """Puts the bundle into every webhook of ours that has another one. A configuration that is not there is not ours to make."""
+        """Puts the bundle into every webhook of ours that has another one. A configuration that is
+        not there is not ours to make.
+        """
         text = base64.b64encode(bundle).decode()
         for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
             path = f"/apis/admissionregistration.k8s.io/v1/{kind}/{self._shared.webhooks}"
@@ -131,30 +165,42 @@ class Keeper:
                 if wrong.status == 404:
                     continue
                 raise
-            # A test on the name guards against a configuration that was changed between our look and our patch.
+            # A test on the name guards against a configuration that was changed between our look
+            # and our patch.
             patch = [
                 operation
                 for index, webhook in enumerate(webhooks)
                 if (webhook.get("clientConfig") or {}).get("caBundle") != text
                 for operation in (
                     {"op": "test", "path": f"/webhooks/{index}/name", "value": webhook["name"]},
-                    {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": text},
+                    {
+                        "op": "add",
+                        "path": f"/webhooks/{index}/clientConfig/caBundle",
+                        "value": text,
+                    },
                 )
             ]
             if patch:
-                await self._kube.request("PATCH", path, body=patch, content_type="application/json-patch+json")
+                await self._kube.request(
+                    "PATCH", path, body=patch, content_type="application/json-patch+json"
+                )
 
 
 def _held(secret: dict[str, Any], names: Sequence[str]) -> Held | None:
     authority, leaf = _pair(secret, AUTHORITY), _pair(secret, LEAF)
     if authority is None or leaf is None or not _data(secret, BUNDLE):
         return None
-    announced = (secret["metadata"].get("annotations") or {}).get(ANNOUNCED) if _pair(secret, NEXT) else None
+    announced = (
+        (secret["metadata"].get("annotations") or {}).get(ANNOUNCED)
+        if _pair(secret, NEXT)
+        else None
+    )
     try:
         return Held(
             pki.expiry(authority.certificate).timestamp(),
             pki.expiry(leaf.certificate).timestamp(),
-            pki.is_signed_by(leaf.certificate, authority.certificate) and pki.covers(leaf.certificate, names),
+            pki.is_signed_by(leaf.certificate, authority.certificate)
+            and pki.covers(leaf.certificate, names),
             float(announced) if announced else None,
         )
     except ValueError as wrong:

@@ -1,6 +1,8 @@
-"""`pilotfish injector --check`: asks the API server what would become of a labelled Pod. Nothing is made: it is a dry run.
+"""`pilotfish injector --check`: asks the API server what would become of a labelled Pod. Nothing is
+made: it is a dry run.
 
-`helm test` runs it; it goes the whole way (API server, webhook's selectors, TLS, our answer, the patch applied).
+`helm test` runs it; it goes the whole way (API server, webhook's selectors, TLS, our answer, the
+patch applied).
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ POD: dict[str, Any] = {
 _TRIES, _EVERY_S = 10, 3.0
 
 
-async def check(kubeconfig: str, namespace: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> str:
+async def check(
+    kubeconfig: str, namespace: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> str:
     """What is wrong after several tries; empty where the Pod got the sidecar."""
     kube = Kube.at(Where(kubeconfig=kubeconfig))
     try:
@@ -41,11 +45,16 @@ async def check(kubeconfig: str, namespace: str, sleep: Callable[[float], Awaita
 
 async def _tried(kube: Kube, namespace: str) -> str:
     try:
-        pod = await kube.request("POST", f"/api/v1/namespaces/{namespace}/pods", query=[("dryRun", "All")], body=POD)
+        pod = await kube.request(
+            "POST", f"/api/v1/namespaces/{namespace}/pods", query=[("dryRun", "All")], body=POD
+        )
     except (ApiError, Lost, StartError) as wrong:
         return f"a Pod could not be tried in {namespace}: {wrong}"
     spec = pod["spec"]
-    names = [container["name"] for container in [*(spec.get("initContainers") or ()), *spec["containers"]]]
+    names = [
+        container["name"]
+        for container in [*(spec.get("initContainers") or ()), *spec["containers"]]
+    ]
     if CONTAINER not in names:
         return f"a labelled Pod in {namespace} does not get the sidecar (containers: {', '.join(names)}): see the injector's log"
     if STATUS not in (pod["metadata"].get("annotations") or {}):

@@ -1,6 +1,8 @@
-"""What the injector knows of the cluster: namespaces, their LimitRanges, whether nodes run native sidecars, who may watch what.
+"""What the injector knows of the cluster: namespaces, their LimitRanges, whether nodes run native
+sidecars, who may watch what.
 
-All of it may be missing (no right to read it, API server away); injection then does what is safe without.
+All of it may be missing (no right to read it, API server away); injection then does what is safe
+without.
 """
 
 from __future__ import annotations
@@ -15,14 +17,15 @@ from typing import Any
 import structlog
 
 from pilotfish.injector.patch.pod import rules_needed
-from pilotfish.injector.patch.settings import NATIVE_SINCE, Sidecar, Surroundings
+from pilotfish.injector.patch.settings import NATIVE_SINCE, PodContext, Sidecar
 from pilotfish.kube.connection import ApiError, Kube, Lost
-from pilotfish.kube.watching import Changed, Listed, Pace, Target, watched
+from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
 # Only the cells of the table that kubectl prints: a node's own object is some ten kilobytes.
 _AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
-# The API server waits for our answer; what it says about access must come well before it gives up on us.
+# The API server waits for our answer; what it says about access must come well before it gives up
+# on us.
 _ACCESS_WITHIN_S = 1.5
 _ACCESS_KEPT_S = 30.0
 _ACCESS_ENTRIES = 2000
@@ -38,48 +41,74 @@ class Cluster:
         self._access: OrderedDict[tuple[str, str, str, str], tuple[float, bool]] = OrderedDict()
 
     async def follow_namespaces(self, pace: Pace) -> None:
-        await _follow(self._kube, Target("/api/v1/namespaces"), pace, self.namespaces, lambda item: item["metadata"]["name"])
+        await _follow(
+            self._kube,
+            WatchTarget("/api/v1/namespaces"),
+            pace,
+            self.namespaces,
+            lambda item: item["metadata"]["name"],
+        )
 
     async def follow_limit_ranges(self, pace: Pace) -> None:
         def key(item: Mapping[str, Any]) -> tuple[str, str]:
             return item["metadata"]["namespace"], item["metadata"]["name"]
 
-        await _follow(self._kube, Target("/api/v1/limitranges"), pace, self._limit_ranges, key)
+        await _follow(self._kube, WatchTarget("/api/v1/limitranges"), pace, self._limit_ranges, key)
 
     async def look_at_versions(self) -> None:
-        """Native sidecars need the API server and every kubelet to know them; where that cannot be found out, they are not used."""
+        """Native sidecars need the API server and every kubelet to know them; where that cannot be
+        found out, they are not used.
+        """
         try:
             version = await self._kube.request("GET", "/version")
             versions = [f"{version['major']}.{version['minor']}"]
         except (ApiError, Lost, KeyError) as wrong:
-            log.warning("the cluster's version cannot be read; what was known stays", error=str(wrong))
+            log.warning(
+                "the cluster's version cannot be read; what was known stays", error=str(wrong)
+            )
             return
         try:
-            table = await self._kube.request("GET", "/api/v1/nodes", query=[("includeObject", "None")], accept=_AS_TABLE)
+            table = await self._kube.request(
+                "GET", "/api/v1/nodes", query=[("includeObject", "None")], accept=_AS_TABLE
+            )
             column = [c["name"] for c in table["columnDefinitions"]].index("Version")
             versions += [str(row["cells"][column]) for row in table.get("rows") or []]
         except (ApiError, Lost, KeyError, ValueError) as wrong:
-            log.info("the nodes' versions cannot be read; the API server's counts", error=str(wrong))
-        known, self.has_native_sidecars = self.has_native_sidecars, all(map(knows_native_sidecars, versions))
+            log.info(
+                "the nodes' versions cannot be read; the API server's counts", error=str(wrong)
+            )
+        known, self.has_native_sidecars = (
+            self.has_native_sidecars,
+            all(map(knows_native_sidecars, versions)),
+        )
         if known != self.has_native_sidecars:
             log.info(
-                "sidecars are native from now on" if self.has_native_sidecars else "sidecars are classic from now on",
+                "sidecars are native from now on"
+                if self.has_native_sidecars
+                else "sidecars are classic from now on",
                 versions=sorted(set(versions)),
             )
 
-    def surroundings(self, namespace: str) -> Surroundings:
+    def context(self, namespace: str) -> PodContext:
         metadata = (self.namespaces.get(namespace) or {}).get("metadata") or {}
-        return Surroundings(
+        return PodContext(
             namespace=namespace,
-            # Which Pods come here is decided by the webhook's selectors, on fresher labels than these.
+            # Which Pods come here is decided by the webhook's selectors, on fresher labels than
+            # these.
             labels=None,
             annotations=metadata.get("annotations") or {},
-            limit_ranges=[item for (of, _), item in sorted(self._limit_ranges.items()) if of == namespace],
+            limit_ranges=[
+                item for (of, _), item in sorted(self._limit_ranges.items()) if of == namespace
+            ],
             native=self.has_native_sidecars,
         )
 
-    async def may_watch(self, pod: Mapping[str, Any], defaults: Sidecar, around: Surroundings) -> bool | None:
-        """Whether the Pod's service account may watch the rules it would be given. None: not needed, or nobody could say in time."""
+    async def may_watch(
+        self, pod: Mapping[str, Any], defaults: Sidecar, around: PodContext
+    ) -> bool | None:
+        """Whether the Pod's service account may watch the rules it would be given. None: not
+        needed, or nobody could say in time.
+        """
         needed = rules_needed(pod, defaults, around)
         if needed is None:
             return None
@@ -91,7 +120,9 @@ class Cluster:
                         return False
         except (ApiError, Lost, TimeoutError) as wrong:
             log.info(
-                "whether the account may watch its rules cannot be found out", account=account, error=str(wrong) or "no answer in time"
+                "whether the account may watch its rules cannot be found out",
+                account=account,
+                error=str(wrong) or "no answer in time",
             )
             return None
         return True
@@ -108,10 +139,24 @@ class Cluster:
             "resource": "configmaps",
             **({"name": name} if name else {}),
         }
-        groups = ["system:serviceaccounts", f"system:serviceaccounts:{account_namespace}", "system:authenticated"]
-        spec = {"user": f"system:serviceaccount:{account_namespace}:{account}", "groups": groups, "resourceAttributes": attributes}
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        answer = await self._kube.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)
+        groups = [
+            "system:serviceaccounts",
+            f"system:serviceaccounts:{account_namespace}",
+            "system:authenticated",
+        ]
+        spec = {
+            "user": f"system:serviceaccount:{account_namespace}:{account}",
+            "groups": groups,
+            "resourceAttributes": attributes,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": spec,
+        }
+        answer = await self._kube.request(
+            "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review
+        )
         may = bool((answer.get("status") or {}).get("allowed"))
         self._access[key] = (self._clock(), may)
         while len(self._access) > _ACCESS_ENTRIES:
@@ -125,7 +170,11 @@ def knows_native_sidecars(version: str) -> bool:
 
 
 async def _follow(
-    kube: Kube, target: Target, pace: Pace, into: dict[Any, Mapping[str, Any]], key: Callable[[Mapping[str, Any]], Any]
+    kube: Kube,
+    target: WatchTarget,
+    pace: Pace,
+    into: dict[Any, Mapping[str, Any]],
+    key: Callable[[Mapping[str, Any]], Any],
 ) -> None:
     """Keeps `into` as the collection is. What is not readable for a while stays as it was."""
     async with aclosing(watched(kube, target, pace)) as happenings:

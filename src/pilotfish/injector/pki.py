@@ -1,6 +1,7 @@
 """Certificates of our own: an authority, and short-lived server certificates signed by it. All PEM.
 
-The private keys leave this process only into the Secret that the replicas share. Times are given, never read from a clock.
+The private keys leave this process only into the Secret that the replicas share. Times are given,
+never read from a clock.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ class Pair:
 
 def new_authority(now: datetime, lifetime: timedelta) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
-    # The serial number in the name keeps two generations apart for verifiers that look authorities up by name.
+    # The serial number in the name keeps two generations apart for verifiers that look authorities
+    # up by name.
     serial = x509.random_serial_number()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"pilotfish injector authority {serial:x}"[:64])])
+    name = x509.Name(
+        [x509.NameAttribute(NameOID.COMMON_NAME, f"pilotfish injector authority {serial:x}"[:64])]
+    )
     usage = x509.KeyUsage(
         digital_signature=False,
         content_commitment=False,
@@ -58,16 +62,25 @@ def new_leaf(authority: Pair, names: Sequence[str], now: datetime, lifetime: tim
     issuer = x509.load_pem_x509_certificate(authority.certificate)
     issuer_key = serialization.load_pem_private_key(authority.key, None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"the authority's key is a {type(issuer_key).__name__}, expected an EC key")
+        raise ValueError(
+            f"the authority's key is a {type(issuer_key).__name__}, expected an EC key"
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     lifetime = min(lifetime, issuer.not_valid_after_utc - now)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     certificate = (
-        _builder(subject, issuer.subject, key.public_key(), x509.random_serial_number(), now, lifetime)
+        _builder(
+            subject, issuer.subject, key.public_key(), x509.random_serial_number(), now, lifetime
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False
+        )
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
         .sign(issuer_key, hashes.SHA256())
     )
     return _pair(certificate, key)
@@ -108,7 +121,12 @@ def bundle(certificates: Sequence[bytes], now: datetime) -> bytes:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, serial: int, now: datetime, lifetime: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    serial: int,
+    now: datetime,
+    lifetime: timedelta,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

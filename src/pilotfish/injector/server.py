@@ -1,4 +1,6 @@
-"""`POST /mutate` and `POST /validate` over HTTPS. Whatever goes wrong in here, the API server gets an answer that lets the object through."""
+"""`POST /mutate` and `POST /validate` over HTTPS. Whatever goes wrong in here, the API server gets
+an answer that lets the object through.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +16,43 @@ from pilotfish.injector.admission_review import Review, allowed, denied, read_re
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.pod import inject
 from pilotfish.injector.patch.settings import Injected, Reason, Sidecar
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import INJECTIONS
 
-# An object of etcd is at most 1.5 MiB, a review of an update holds it twice, and JSON may escape every character.
+# An object of etcd is at most 1.5 MiB, a review of an update holds it twice, and JSON may escape
+# every character.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 # What a person who deploys need not be told: it is what they asked for.
-_QUIET = {Reason.OPTED_OUT, Reason.NOT_SELECTED, Reason.ALREADY_INJECTED, Reason.PROTECTED_NAMESPACE}
+_QUIET = {
+    Reason.OPTED_OUT,
+    Reason.NOT_SELECTED,
+    Reason.ALREADY_INJECTED,
+    Reason.PROTECTED_NAMESPACE,
+}
 # The same check, with the same words, as `pilotfish check`.
 Validate = Callable[[str, dict[str, Any]], list[Problem]]
 log = structlog.get_logger()
 
 
 class Admission:
-    def __init__(self, cluster: Cluster, sidecar: Sidecar, meters: Meters, validate: Validate) -> None:
-        self._cluster, self._sidecar, self._meters, self._validate = cluster, sidecar, meters, validate
-        # At 0 before they happen: to Prometheus a series that begins with 1 has not increased, and the first failure would go unseen.
-        for result, reasons in (("injected", ("native", "classic")), ("skipped", [r.value for r in Reason]), ("failed", ("internal",))):
+    def __init__(
+        self, cluster: Cluster, sidecar: Sidecar, registry: Registry, validate: Validate
+    ) -> None:
+        self._cluster, self._sidecar, self._meters, self._validate = (
+            cluster,
+            sidecar,
+            registry,
+            validate,
+        )
+        # At 0 before they happen: to Prometheus a series that begins with 1 has not increased, and
+        # the first failure would go unseen.
+        for result, reasons in (
+            ("injected", ("native", "classic")),
+            ("skipped", [r.value for r in Reason]),
+            ("failed", ("internal",)),
+        ):
             for reason in reasons:
-                meters[INJECTIONS].number(result, reason)
+                registry[INJECTIONS].number(result, reason)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
@@ -45,9 +65,15 @@ class Admission:
         try:
             answer = await self._injected(review)
         except Exception:  # an error of ours must not keep a Pod from running
-            log.exception("injection failed; the Pod is let through as it is", namespace=review.namespace, pod=review.name)
+            log.exception(
+                "injection failed; the Pod is let through as it is",
+                namespace=review.namespace,
+                pod=review.name,
+            )
             self._count(review, "failed", "internal")
-            answer = allowed(review, warnings=["injection failed, the Pod runs without the sidecar"])
+            answer = allowed(
+                review, warnings=["injection failed, the Pod runs without the sidecar"]
+            )
         return web.json_response(answer)
 
     async def validate(self, request: web.Request) -> web.Response:
@@ -55,14 +81,18 @@ class Admission:
         try:
             answer = self._checked(review)
         except Exception:  # the proxies check again, and keep their last good rules
-            log.exception("checking rules failed; the ConfigMap is let through", namespace=review.namespace, configmap=review.name)
+            log.exception(
+                "checking rules failed; the ConfigMap is let through",
+                namespace=review.namespace,
+                configmap=review.name,
+            )
             answer = allowed(review, warnings=["these rules could not be checked"])
         return web.json_response(answer)
 
     async def _injected(self, review: Review) -> dict[str, Any]:
         if review.kind != "Pod" or review.operation not in ("", "CREATE"):
             return allowed(review)
-        around = self._cluster.surroundings(review.namespace)
+        around = self._cluster.context(review.namespace)
         result = inject(review.object, self._sidecar, around)
         if isinstance(result, Injected):
             # Asked only for Pods that will get the sidecar; the answer may make it another one.
@@ -72,14 +102,28 @@ class Admission:
         if isinstance(result, Injected):
             self._count(review, "injected", result.mode)
             log.info(
-                "injected", namespace=review.namespace, pod=review.name, mode=result.mode, dry_run=review.dry_run, warnings=result.warnings
+                "injected",
+                namespace=review.namespace,
+                pod=review.name,
+                mode=result.mode,
+                dry_run=review.dry_run,
+                warnings=result.warnings,
             )
             return allowed(review, result.patch, result.warnings)
         self._count(review, "skipped", result.reason.value)
         log.info(
-            "skipped", namespace=review.namespace, pod=review.name, reason=result.reason.value, detail=result.detail, dry_run=review.dry_run
+            "skipped",
+            namespace=review.namespace,
+            pod=review.name,
+            reason=result.reason.value,
+            detail=result.detail,
+            dry_run=review.dry_run,
         )
-        told = () if result.reason in _QUIET else (f"no sidecar ({result.reason.value}): {result.detail}",)
+        told = (
+            ()
+            if result.reason in _QUIET
+            else (f"no sidecar ({result.reason.value}): {result.detail}",)
+        )
         return allowed(review, warnings=(*told, *result.warnings))
 
     def _checked(self, review: Review) -> dict[str, Any]:
@@ -88,7 +132,12 @@ class Admission:
         problems = self._validate(f"configmap:{review.namespace}/{review.name}", review.object)
         if not problems:
             return allowed(review)
-        log.info("refused", namespace=review.namespace, configmap=review.name, problems=[p.as_dict() for p in problems])
+        log.info(
+            "refused",
+            namespace=review.namespace,
+            configmap=review.name,
+            problems=[p.as_dict() for p in problems],
+        )
         return denied(review, "\n".join(f"{p.source}: {p.path}: {p.message}" for p in problems))
 
     def _count(self, review: Review, result: str, reason: str) -> None:

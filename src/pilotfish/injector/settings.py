@@ -1,4 +1,6 @@
-"""The injector's settings, read once from the environment (prefix `PILOTFISH_`). A wrong one ends the start with one line."""
+"""The injector's settings, read once from the environment (prefix `PILOTFISH_`). A wrong one ends
+the start with one line.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def settings_from(environ: Mapping[str, str]) -> InjectorSettings:
     certificates = read.word("CERTIFICATES", "self", ("self", "files"))
     cert_file, key_file = read.text("TLS_CERT_FILE"), read.text("TLS_KEY_FILE")
     if certificates == "files" and not (cert_file and key_file):
-        raise StartError("PILOTFISH_CERTIFICATES is 'files': PILOTFISH_TLS_CERT_FILE and PILOTFISH_TLS_KEY_FILE must name the files")
+        raise StartError(
+            "PILOTFISH_CERTIFICATES is 'files': PILOTFISH_TLS_CERT_FILE and PILOTFISH_TLS_KEY_FILE must name the files"
+        )
     return InjectorSettings(
         listen=read.address("INJECTOR_LISTEN", "0.0.0.0:14443"),
         admin_listen=read.address("ADMIN_LISTEN", "0.0.0.0:14001"),
@@ -59,7 +63,9 @@ def settings_from(environ: Mapping[str, str]) -> InjectorSettings:
         identity=read.text("IDENTITY", socket.gethostname()),
         webhooks=read.text("WEBHOOKS", "pilotfish-injector"),
         certificate_secret=read.text("CERTIFICATE_SECRET", "pilotfish-injector-tls"),
-        certificate_names=read.names("CERTIFICATE_NAMES", ("pilotfish-injector", "localhost", "127.0.0.1")),
+        certificate_names=read.names(
+            "CERTIFICATE_NAMES", ("pilotfish-injector", "localhost", "127.0.0.1")
+        ),
         lifetimes=Lifetimes(
             authority_s=read.number("AUTHORITY_SECONDS", Lifetimes.authority_s),
             leaf_s=read.number("CERTIFICATE_SECONDS", Lifetimes.leaf_s),
@@ -111,14 +117,26 @@ class _Reader:
         return tuple(part.strip() for part in self.text(name).split(",") if part.strip()) or default
 
     def word(self, name: str, default: str, known: tuple[str, ...]) -> str:
-        return str(self._parsed(name, default, lambda text: text if text in known else None, f"one of {', '.join(known)}"))
+        return str(
+            self._parsed(
+                name,
+                default,
+                lambda text: text if text in known else None,
+                f"one of {', '.join(known)}",
+            )
+        )
 
     def port(self, name: str, default: int) -> int:
         return int(self._parsed(name, str(default), _port, "a port"))
 
     def number(self, name: str, default: float) -> float:
         return float(
-            self._parsed(name, str(default), lambda text: text if text.replace(".", "", 1).isdigit() else None, "a number of seconds")
+            self._parsed(
+                name,
+                str(default),
+                lambda text: text if text.replace(".", "", 1).isdigit() else None,
+                "a number of seconds",
+            )
         )
 
     def address(self, name: str, default: str) -> Address:
@@ -132,7 +150,11 @@ class _Reader:
     def bounds(self, name: str, default: str) -> tuple[str, str]:
         def parse(text: str) -> tuple[str, str] | None:
             request, _, limit = (part.strip() for part in text.partition("/"))
-            return (request, limit or request) if amount(request) and amount(limit or request) else None
+            return (
+                (request, limit or request)
+                if amount(request) and amount(limit or request)
+                else None
+            )
 
         bounds: tuple[str, str] = self._parsed(name, default, parse, "REQUEST/LIMIT as quantities")
         return bounds
@@ -144,7 +166,9 @@ class _Reader:
             except (ValueError, AttributeError):
                 return None
 
-        variables: tuple[tuple[str, str], ...] = self._parsed(name, "{}", parse, "a JSON object of names and values")
+        variables: tuple[tuple[str, str], ...] = self._parsed(
+            name, "{}", parse, "a JSON object of names and values"
+        )
         return variables
 
     def _parsed(self, name: str, default: str, parse: Callable[[str], Any], expected: str) -> Any:

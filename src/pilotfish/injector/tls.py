@@ -15,7 +15,9 @@ log = structlog.get_logger()
 
 
 class Tls:
-    """Handshakes that begin after `install` see the new certificate; connections that are open stay as they are."""
+    """Handshakes that begin after `install` see the new certificate; connections that are open stay
+    as they are.
+    """
 
     def __init__(self) -> None:
         self.context = _context()
@@ -24,7 +26,9 @@ class Tls:
         self._current: bytes = b""
 
     def install(self, pair: Pair) -> bool:
-        """Whether the certificate is a new one. Raises ValueError for a pair that does not fit; the one in use then stays in use."""
+        """Whether the certificate is a new one. Raises ValueError for a pair that does not fit; the
+        one in use then stays in use.
+        """
         if pair.certificate == self._current:
             return False
         try:
@@ -32,7 +36,9 @@ class Tls:
             _load(_context(), pair)  # tried on a context that nobody uses
             _load(self.context, pair)
         except (ssl.SSLError, ValueError) as wrong:
-            raise ValueError(f"the certificate and key do not fit or are not readable: {wrong}") from wrong
+            raise ValueError(
+                f"the certificate and key do not fit or are not readable: {wrong}"
+            ) from wrong
         self._current, self.expires_at = pair.certificate, ends
         self.installed.set()
         return True
@@ -55,7 +61,9 @@ def _load(context: ssl.SSLContext, pair: Pair) -> None:
 
 
 async def follow_files(tls: Tls, certificate: Path, key: Path, every_s: float = 5.0) -> None:
-    """Installs what the two files hold, and again whenever it changes: mounted Secrets are replaced by renaming, unseen by watches of files."""
+    """Installs what the two files hold, and again whenever it changes: mounted Secrets are replaced
+    by renaming, unseen by watches of files.
+    """
     problem = ""
     while True:
         try:
@@ -67,5 +75,7 @@ async def follow_files(tls: Tls, certificate: Path, key: Path, every_s: float = 
             # Halfway through a replacement the two do not fit; the next look will find them whole.
             if str(wrong) != problem:
                 problem = str(wrong)
-                log.warning("the certificate files cannot be used", file=str(certificate), error=problem)
+                log.warning(
+                    "the certificate files cannot be used", file=str(certificate), error=problem
+                )
         await asyncio.sleep(every_s)

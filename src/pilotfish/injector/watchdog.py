@@ -1,5 +1,6 @@
-"""Counts Pods that should have the sidecar and have not: made while the injector was down, slow or not trusted. They run, and nobody
-would know. The leader looks, only at namespaces and Pods that carry the label."""
+"""Counts Pods that should have the sidecar and have not: made while the injector was down, slow or
+not trusted. They run, and nobody would know. The leader looks, only at namespaces and Pods that
+carry the label."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.pod import inject
 from pilotfish.injector.patch.settings import LABEL, Injected, Sidecar
 from pilotfish.kube.connection import Kube
-from pilotfish.kube.watching import Target, listed
-from pilotfish.telemetry.registry import Meters
+from pilotfish.kube.watching import WatchTarget, listed
+from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import UNINJECTED
 
 # More names would not help who reads the log; the metric has the number.
@@ -23,16 +24,22 @@ log = structlog.get_logger()
 
 
 class Watchdog:
-    def __init__(self, kube: Kube, cluster: Cluster, sidecar: Sidecar, meters: Meters) -> None:
-        self._kube, self._cluster, self._sidecar, self._meters = kube, cluster, sidecar, meters
+    def __init__(self, kube: Kube, cluster: Cluster, sidecar: Sidecar, registry: Registry) -> None:
+        self._kube, self._cluster, self._sidecar, self._meters = kube, cluster, sidecar, registry
         self._known: set[str] = set()
 
     async def look(self) -> int:
-        """The number of uninjected Pods. Raises `ApiError` or `Lost`; the metric then keeps its last value."""
+        """The number of uninjected Pods. Raises `ApiError` or `Lost`; the metric then keeps its
+        last value.
+        """
         missed = {name async for name in self._missed()}
         self._meters[UNINJECTED].number().set(len(missed))
         if new := sorted(missed - self._known):
-            log.warning("Pods that should have the sidecar run without it", pods=new[:_NAMED], more=max(0, len(new) - _NAMED))
+            log.warning(
+                "Pods that should have the sidecar run without it",
+                pods=new[:_NAMED],
+                more=max(0, len(new) - _NAMED),
+            )
         self._known = missed
         return len(missed)
 
@@ -42,9 +49,18 @@ class Watchdog:
         self._known = set()
 
     async def _missed(self) -> AsyncIterator[str]:
-        selected = [name for name, item in self._cluster.namespaces.items() if _labels(item).get(LABEL) == "enabled"]
-        targets = [Target("/api/v1/pods", (("labelSelector", f"{LABEL}=enabled"),))]
-        targets += [Target(f"/api/v1/namespaces/{name}/pods", (("labelSelector", f"{LABEL}!=disabled"),)) for name in sorted(selected)]
+        selected = [
+            name
+            for name, item in self._cluster.namespaces.items()
+            if _labels(item).get(LABEL) == "enabled"
+        ]
+        targets = [WatchTarget("/api/v1/pods", (("labelSelector", f"{LABEL}=enabled"),))]
+        targets += [
+            WatchTarget(
+                f"/api/v1/namespaces/{name}/pods", (("labelSelector", f"{LABEL}!=disabled"),)
+            )
+            for name in sorted(selected)
+        ]
         for target in targets:
             pods, _ = await listed(self._kube, target)
             for pod in pods:
@@ -53,10 +69,16 @@ class Watchdog:
 
     def _should_have(self, pod: dict[str, Any]) -> bool:
         """Asked of the very function that injects: who would get the sidecar now should have it."""
-        if pod["metadata"].get("deletionTimestamp") or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        if pod["metadata"].get("deletionTimestamp") or (pod.get("status") or {}).get("phase") in (
+            "Succeeded",
+            "Failed",
+        ):
             return False
         namespace = pod["metadata"]["namespace"]
-        around = replace(self._cluster.surroundings(namespace), labels=_labels(self._cluster.namespaces.get(namespace) or {}))
+        around = replace(
+            self._cluster.context(namespace),
+            labels=_labels(self._cluster.namespaces.get(namespace) or {}),
+        )
         return isinstance(inject(pod, self._sidecar, around), Injected)
 
 

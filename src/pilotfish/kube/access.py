@@ -1,7 +1,9 @@
-"""How the API server is reached, and as whom: from a Pod's mounted service account, or from a kubeconfig.
+"""How the API server is reached, and as whom: from a Pod's mounted service account, or from a
+kubeconfig.
 
-In a Pod that is three files and two environment variables, read here. A kubeconfig may name plugins, identity providers and client
-certificates, which the official client knows how to read: it is imported for these, and nothing else of it is used.
+In a Pod that is three files and two environment variables, read here. A kubeconfig may name
+plugins, identity providers and client certificates, which the official client knows how to read: it
+is imported for these, and nothing else of it is used.
 """
 
 from __future__ import annotations
@@ -34,9 +36,11 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`base`: scheme, host, port, perhaps a path. `authorization` gives the header's value for the next request, empty for none.
+    """`base`: scheme, host, port, perhaps a path. `authorization` gives the header's value for the
+    next request, empty for none.
 
-    `context` is None for plain HTTP. `server_name`: whose certificate is expected, where it is not the host's.
+    `context` is None for plain HTTP. `server_name`: whose certificate is expected, where it is not
+    the host's.
     """
 
     base: str
@@ -46,12 +50,20 @@ class Access:
     proxy_url: str = ""
 
     async def connect(self, factory: Callable[[], asyncio.Protocol]) -> tuple[Any, Any]:
-        """Transport and protocol of a new connection. Raises as `http1.origin.connect_directly` does."""
+        """Transport and protocol of a new connection. Raises as `http1.origin.connect_directly`
+        does.
+        """
         host, port = self.host_and_port
         if self.proxy_url:
-            return await proxies.connect(factory, Origin(urlsplit(self.base).scheme, host, port, self.proxy_url), self.context)
+            return await proxies.connect(
+                factory,
+                Origin(urlsplit(self.base).scheme, host, port, self.proxy_url),
+                self.context,
+            )
         name = (self.server_name or host) if self.context else None
-        return await asyncio.get_running_loop().create_connection(factory, host, port, ssl=self.context, server_hostname=name)
+        return await asyncio.get_running_loop().create_connection(
+            factory, host, port, ssl=self.context, server_hostname=name
+        )
 
     @property
     def host_and_port(self) -> tuple[str, int]:
@@ -70,15 +82,24 @@ def own_namespace(where: Where) -> str:
 async def load(where: Where, environ: Mapping[str, str] = os.environ) -> Access:
     """Raises `StartError` where there is no cluster to be found."""
     try:
-        return await _from_kubeconfig(where.kubeconfig) if where.kubeconfig else _in_cluster(where.token_dir, environ)
+        return (
+            await _from_kubeconfig(where.kubeconfig)
+            if where.kubeconfig
+            else _in_cluster(where.token_dir, environ)
+        )
     except StartError:
         raise
     except Exception as wrong:  # the client raises its own, ValueError, KeyError and OSError alike
-        raise StartError(f"cannot read {where.kubeconfig or where.token_dir} to reach the Kubernetes API: {wrong}") from wrong
+        raise StartError(
+            f"cannot read {where.kubeconfig or where.token_dir} to reach the Kubernetes API: {wrong}"
+        ) from wrong
 
 
 def _in_cluster(token_dir: Path, environ: Mapping[str, str]) -> Access:
-    host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
+    host, port = (
+        environ.get("KUBERNETES_SERVICE_HOST", ""),
+        environ.get("KUBERNETES_SERVICE_PORT", "443"),
+    )
     if not host:
         raise ValueError("KUBERNETES_SERVICE_HOST is not set: this is no Pod")
     token = MountedToken(token_dir / "token")
@@ -123,7 +144,9 @@ async def _from_kubeconfig(path: str) -> Access:
         ) from None
 
     configuration = Configuration()
-    await load_kube_config(config_file=path, client_configuration=configuration, persist_config=False)
+    await load_kube_config(
+        config_file=path, client_configuration=configuration, persist_config=False
+    )
 
     async def authorization() -> str:
         return str(await configuration.get_api_key_with_prefix("BearerToken") or "")
@@ -135,11 +158,14 @@ async def _from_kubeconfig(path: str) -> Access:
     if context is not None and not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return Access(base, authorization, context, configuration.tls_server_name or "", configuration.proxy or "")
+    return Access(
+        base, authorization, context, configuration.tls_server_name or "", configuration.proxy or ""
+    )
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
     context = tls_context(ca_file)
-    # Python 3.13 refuses authorities without the key identifiers that many clusters' own certificates lack.
+    # Python 3.13 refuses authorities without the key identifiers that many clusters' own
+    # certificates lack.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

@@ -1,7 +1,8 @@
-"""One connection to the API server: requests, and streams of lines, over our own connections code (`http1.pool`).
+"""One connection to the API server: requests, and streams of lines, over our own connections code
+(`http1.pool`).
 
-A 401 makes us read everything that says who we are anew at once, and so does a connection that cannot be made: a rotated token or
-authority costs one refused request.
+A 401 makes us read everything that says who we are anew at once, and so does a connection that
+cannot be made: a rotated token or authority costs one refused request.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from pilotfish.credentials.fetch import host_header
-from pilotfish.http1.pool import Header, Origin, Pool, Ticket, Upstream
+from pilotfish.http1.pool import Header, Origin, PendingRequest, Pool, Upstream
 from pilotfish.kube.access import Access, Where, load
 
 CONNECT_S = 5.0
 REQUEST_S = 15.0
-# What a watch may hold in memory before the server has to wait: an object of etcd's largest size and some more.
+# What a watch may hold in memory before the server has to wait: an object of etcd's largest size
+# and some more.
 HIGH_WATER = 4 * 1024 * 1024
 Query = Iterable[tuple[str, str]]
 
 
 class ApiError(Exception):
-    """The API server answered, but not with what was asked for. `status` is the HTTP status (or the code inside an ERROR event)."""
+    """The API server answered, but not with what was asked for. `status` is the HTTP status (or the
+    code inside an ERROR event).
+    """
 
     def __init__(self, status: int, message: str, path: str = "") -> None:
         super().__init__(f"{status}: {message}" + (f" ({path})" if path else ""))
@@ -49,7 +53,9 @@ class Kube:
     def __init__(self, load_access: Callable[[], Awaitable[Access]]) -> None:
         self._load = load_access
         self._reached: tuple[Access, Pool] | None = None
-        self._loading = asyncio.Lock()  # a kubeconfig's plugin is run once, however many watches begin
+        self._loading = (
+            asyncio.Lock()
+        )  # a kubeconfig's plugin is run once, however many watches begin
 
     @classmethod
     def at(cls, where: Where) -> Kube:
@@ -62,22 +68,42 @@ class Kube:
             reached[1].close()
 
     async def request(
-        self, method: str, path: str, *, query: Query = (), body: Any = None, content_type: str = "application/json", accept: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "",
     ) -> Any:
-        """The answer's JSON. Raises `ApiError` for any status but 2xx, `Lost` where no answer came in time."""
-        headers = [(b"content-type", content_type.encode()), (b"accept", accept.encode() or b"application/json")]
+        """The answer's JSON. Raises `ApiError` for any status but 2xx, `Lost` where no answer came
+        in time.
+        """
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"accept", accept.encode() or b"application/json"),
+        ]
         content = orjson.dumps(body) if body is not None else b""
-        async with self._answer(method, path, query, headers, content, total_s=REQUEST_S, silence_s=REQUEST_S) as answer:
+        async with self._answer(
+            method, path, query, headers, content, total_s=REQUEST_S, silence_s=REQUEST_S
+        ) as answer:
             whole = b"".join([piece async for piece in answer.pieces()])
             try:
                 return orjson.loads(whole) if whole else None
             except ValueError as wrong:
                 raise ApiError(answer.status, f"the answer is not JSON: {wrong}", path) from None
 
-    async def lines(self, path: str, *, query: Query, total_s: float, silence_s: float) -> AsyncGenerator[bytes, None]:
-        """The lines of an answer as they come, after an empty one that says that the answer has begun. Ends when the server ends it; `Lost("stalled")` after `silence_s` without a byte."""
+    async def lines(
+        self, path: str, *, query: Query, total_s: float, silence_s: float
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of an answer as they come, after an empty one that says that the answer has
+        begun. Ends when the server ends it; `Lost("stalled")` after `silence_s` without a byte.
+        """
         headers = [(b"accept", b"application/json")]
-        async with self._answer("GET", path, query, headers, b"", total_s=total_s, silence_s=silence_s) as answer:
+        async with self._answer(
+            "GET", path, query, headers, b"", total_s=total_s, silence_s=silence_s
+        ) as answer:
             yield b""
             rest = b""
             async for chunk in answer.pieces():
@@ -88,7 +114,15 @@ class Kube:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, query: Query, headers: list[Header], body: bytes, *, total_s: float, silence_s: float
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        headers: list[Header],
+        body: bytes,
+        *,
+        total_s: float,
+        silence_s: float,
     ) -> AsyncIterator[_Answer]:
         async with self._loading:
             if self._reached is None:
@@ -101,20 +135,26 @@ class Kube:
         if secret:
             headers = [*headers, (b"authorization", secret.encode())]
         answer = _Answer(path, silence_s, asyncio.get_running_loop().time() + total_s)
-        answer.ticket = pool.send([_request(method, access, target, headers, body)], answer, CONNECT_S)
+        answer.pending = pool.send(
+            [_request(method, access, target, headers, body)], answer, CONNECT_S
+        )
         try:
             await answer.begun()
             if answer.status >= 300:
                 if answer.status == 401:
                     await self.close()
-                raise ApiError(answer.status, _message(b"".join([piece async for piece in answer.pieces()])), path)
+                raise ApiError(
+                    answer.status,
+                    _message(b"".join([piece async for piece in answer.pieces()])),
+                    path,
+                )
             yield answer
         except Lost:
             if answer.unconnected:
                 await self.close()  # perhaps the authority was rotated: read it anew
             raise
         finally:
-            answer.ticket.cancel()
+            answer.pending.cancel()
 
 
 class _Answer:
@@ -123,7 +163,7 @@ class _Answer:
     def __init__(self, path: str, silence_s: float, until: float) -> None:
         self.status = 0
         self.unconnected = False
-        self.ticket: Ticket | None = None
+        self.pending: PendingRequest | None = None
         self._path, self._silence_s, self._until = path, silence_s, until
         self._pieces: deque[bytes] = deque()
         self._held = 0
@@ -141,8 +181,8 @@ class _Answer:
     def on_body(self, data: bytes) -> None:
         self._pieces.append(data)
         self._held += len(data)
-        if self._held > HIGH_WATER and self.ticket is not None:
-            self.ticket.pause()
+        if self._held > HIGH_WATER and self.pending is not None:
+            self.pending.pause()
         self._news.set()
 
     def on_end(self) -> None:
@@ -166,8 +206,8 @@ class _Answer:
                 yield piece
             if self._ended:
                 return
-            if self.ticket is not None:
-                self.ticket.resume()
+            if self.pending is not None:
+                self.pending.resume()
             await self._more()
 
     async def _more(self) -> None:
@@ -180,18 +220,28 @@ class _Answer:
             async with asyncio.timeout_at(min(now + self._silence_s, self._until)):
                 await self._news.wait()
         except TimeoutError:
-            raise Lost("stalled" if self.status else "connection", f"{self._path}: no answer in time") from None
+            raise Lost(
+                "stalled" if self.status else "connection", f"{self._path}: no answer in time"
+            ) from None
 
 
 def _pool(access: Access) -> Pool:
     host, port = access.host_and_port
     # Plain for the pool: TLS is made by `Access.connect`, with what a kubeconfig may ask of it.
-    return Pool(Origin("http", host, port), clock=time.monotonic, connect=lambda factory, origin, context: access.connect(factory))
+    return Pool(
+        Origin("http", host, port),
+        clock=time.monotonic,
+        connect=lambda factory, origin, context: access.connect(factory),
+    )
 
 
 def _request(method: str, access: Access, target: str, headers: list[Header], body: bytes) -> bytes:
     host, port = access.host_and_port
-    own = [(b"host", host_header(Origin(urlsplit(access.base).scheme, host, port)).encode()), (b"user-agent", b"pilotfish"), *headers]
+    own = [
+        (b"host", host_header(Origin(urlsplit(access.base).scheme, host, port)).encode()),
+        (b"user-agent", b"pilotfish"),
+        *headers,
+    ]
     if body or method != "GET":
         own.append((b"content-length", str(len(body)).encode()))
     head = b"".join(b"%b: %b\r\n" % header for header in own)

@@ -1,7 +1,8 @@
 """Kubernetes Events on a rules ConfigMap: which version is in force, and which was refused and why.
 
-An Event's name is made from the ConfigMap's version and the verdict, so of a fleet of sidecars the first one writes it and the others
-are told that it exists. Who may not create Events goes on without.
+An Event's name is made from the ConfigMap's version and the verdict, so of a fleet of sidecars the
+first one writes it and the others are told that it exists. Who may not create Events goes on
+without.
 """
 
 from __future__ import annotations
@@ -37,12 +38,22 @@ class EventWriter:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._kube, self._instance, self._random, self._now, self._sleep = kube, instance, random, now, sleep
-        self._written: dict[str, str] = {}  # by ConfigMap, the name of the last Event: edits that change nothing are told once
+        self._kube, self._instance, self._random, self._now, self._sleep = (
+            kube,
+            instance,
+            random,
+            now,
+            sleep,
+        )
+        self._written: dict[
+            str, str
+        ] = {}  # by ConfigMap, the name of the last Event: edits that change nothing are told once
         self._forbidden = False
 
     async def tell(self, configmap: Mapping[str, Any], problems: Sequence[Problem]) -> None:
-        """Says that this version is in force, or (with problems) that it was refused. Never raises for what the API may answer."""
+        """Says that this version is in force, or (with problems) that it was refused. Never raises
+        for what the API may answer.
+        """
         event = event_for(configmap, problems, self._instance, self._now())
         metadata = event["metadata"]
         about = f"{metadata['namespace']}/{configmap['metadata']['name']}"
@@ -51,20 +62,31 @@ class EventWriter:
         self._written[about] = metadata["name"]
         await self._sleep(_SPREAD_S * self._random())
         try:
-            await self._kube.request("POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=event)
+            await self._kube.request(
+                "POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=event
+            )
         except ApiError as wrong:
             if wrong.status == 403:
                 self._forbidden = True
                 log.info(
-                    "events on rules ConfigMaps are not written: the service account may not create them", namespace=metadata["namespace"]
+                    "events on rules ConfigMaps are not written: the service account may not create them",
+                    namespace=metadata["namespace"],
                 )
             elif wrong.status != 409:
-                log.warning("an event on a rules ConfigMap was not written", configmap=about, error=str(wrong))
+                log.warning(
+                    "an event on a rules ConfigMap was not written",
+                    configmap=about,
+                    error=str(wrong),
+                )
         except Lost as wrong:
-            log.warning("an event on a rules ConfigMap was not written", configmap=about, error=str(wrong))
+            log.warning(
+                "an event on a rules ConfigMap was not written", configmap=about, error=str(wrong)
+            )
 
 
-def event_for(configmap: Mapping[str, Any], problems: Sequence[Problem], instance: str, now: datetime) -> dict[str, Any]:
+def event_for(
+    configmap: Mapping[str, Any], problems: Sequence[Problem], instance: str, now: datetime
+) -> dict[str, Any]:
     """The Event (core/v1). Its name is the same wherever the same version got the same verdict."""
     about = configmap["metadata"]
     reason = REFUSED if problems else APPLIED
@@ -96,5 +118,7 @@ def event_for(configmap: Mapping[str, Any], problems: Sequence[Problem], instanc
 def _message(version: str, problems: Sequence[Problem]) -> str:
     if not problems:
         return f"version {version} is in force"
-    text = f"version {version} is refused, the rules before it stay in force: " + "; ".join(map(repr, problems))
+    text = f"version {version} is refused, the rules before it stay in force: " + "; ".join(
+        map(repr, problems)
+    )
     return text if len(text) <= _MESSAGE_LIMIT else text[: _MESSAGE_LIMIT - 4] + " ..."

@@ -1,7 +1,8 @@
 """One leader among replicas, by a Lease (coordination.k8s.io/v1).
 
-As client-go does it, no two clocks are compared: a holder is given up when its record has not changed for the lease's duration by our
-own clock. Every write carries the version that was read, so of two that try one gets a conflict.
+As client-go does it, no two clocks are compared: a holder is given up when its record has not
+changed for the lease's duration by our own clock. Every write carries the version that was read, so
+of two that try one gets a conflict.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class LeaseSettings:
 
 
 class Leadership:
-    """`is_leading` is true only while nobody else can be: it ends by itself when renewing fails for too long."""
+    """`is_leading` is true only while nobody else can be: it ends by itself when renewing fails for
+    too long.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,9 @@ class Leadership:
         return self._clock() < self._renewed_at + self._settings.duration_s * 2 / 3
 
     async def run(self) -> None:
-        """Tries to lead, and renews, until cancelled; then lets go, so that the next one need not wait."""
+        """Tries to lead, and renews, until cancelled; then lets go, so that the next one need not
+        wait.
+        """
         try:
             while True:
                 await self.step()
@@ -67,7 +72,11 @@ class Leadership:
             if await self._acquire():
                 self._renewed_at = began
         except (ApiError, Lost) as wrong:
-            log.warning("the lease could not be read or written", lease=self._settings.name, error=str(wrong))
+            log.warning(
+                "the lease could not be read or written",
+                lease=self._settings.name,
+                error=str(wrong),
+            )
         if self.is_leading and not was_leading:
             log.info("leading", lease=self._settings.name, identity=self._identity)
 
@@ -77,7 +86,11 @@ class Leadership:
         except ApiError as wrong:
             if wrong.status != 404:
                 raise
-            return await self._write("POST", {"metadata": {"name": self._settings.name, "namespace": self._settings.namespace}}, taken=True)
+            return await self._write(
+                "POST",
+                {"metadata": {"name": self._settings.name, "namespace": self._settings.namespace}},
+                taken=True,
+            )
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
         if holder not in ("", self._identity) and not self._is_over(lease):
@@ -89,17 +102,24 @@ class Leadership:
         if self._seen[0] != version:
             self._seen = (version, self._clock())
             return False
-        duration = float((lease.get("spec") or {}).get("leaseDurationSeconds") or self._settings.duration_s)
+        duration = float(
+            (lease.get("spec") or {}).get("leaseDurationSeconds") or self._settings.duration_s
+        )
         return self._clock() > self._seen[1] + duration
 
-    async def _write(self, method: str, lease: dict[str, Any], *, taken: bool, holder: str | None = None) -> bool:
+    async def _write(
+        self, method: str, lease: dict[str, Any], *, taken: bool, holder: str | None = None
+    ) -> bool:
         """Writes us (or nobody) into the Lease. False where someone else was quicker."""
         stamp = self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = dict(lease.get("spec") or {})
         spec |= {"holderIdentity": self._identity if holder is None else holder, "renewTime": stamp}
         spec["leaseDurationSeconds"] = max(1, round(self._settings.duration_s))
         if taken:
-            spec |= {"acquireTime": stamp, "leaseTransitions": int(spec.get("leaseTransitions") or 0) + 1}
+            spec |= {
+                "acquireTime": stamp,
+                "leaseTransitions": int(spec.get("leaseTransitions") or 0) + 1,
+            }
         body = {**lease, "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec}
         path = self._path if method == "PUT" else self._path.rpartition("/")[0]
         try:
@@ -116,7 +136,11 @@ class Leadership:
             if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
                 await self._write("PUT", lease, taken=False, holder="")
         except (ApiError, Lost) as wrong:
-            log.info("the lease was not given back; it runs out by itself", lease=self._settings.name, error=str(wrong))
+            log.info(
+                "the lease was not given back; it runs out by itself",
+                lease=self._settings.name,
+                error=str(wrong),
+            )
 
     @property
     def _path(self) -> str:

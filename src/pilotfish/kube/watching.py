@@ -1,8 +1,9 @@
 """List, then watch, for ever. One concern per generator, each inside the next:
 
 `watched`               reconnects with backoff and tells when the view is not live
-`listed_then_watched`   lists, watches from the list's version on, resumes where a watch ended; too old (410) ends it
-`one_watch`             a single request; ends with the server's timeout, raises when it breaks or stalls
+`listed_then_watched`   lists, watches from the list's version on, resumes where a watch ended; too
+old (410) ends it `one_watch`             a single request; ends with the server's timeout, raises
+when it breaks or stalls
 """
 
 from __future__ import annotations
@@ -18,24 +19,33 @@ from typing import Any
 from pilotfish.errors import StartError
 from pilotfish.kube.connection import ApiError, Kube, Lost
 
-# The server ends a watch after this long (drawn anew each time, so that a fleet does not come back as one); load balancers in front
-# of API servers drop idle connections after 5 minutes and more.
+# The server ends a watch after this long (drawn anew each time, so that a fleet does not come back
+# as one); load balancers in front of API servers drop idle connections after 5 minutes and more.
 WATCH_S = (200.0, 280.0)
 # The client gives up a little later, in case the server's end never arrives.
 GRACE_S = 10.0
-# Bookmarks come about once a minute; two missed ones look like a connection that died without a word. Servers that send none cost a
-# resumed watch every so often, no more.
+# Bookmarks come about once a minute; two missed ones look like a connection that died without a
+# word. Servers that send none cost a resumed watch every so often, no more.
 SILENCE_S = 130.0
 # A watch that lived this long was a good one, even if nothing happened in it.
 HEALTHY_S = 30.0
 PAGE = "500"
 _OPEN = "OPEN"
-RESTART_REASONS = ("timeout", "expired", "stalled", "connection", "unauthorized", "forbidden", "error")
+RESTART_REASONS = (
+    "timeout",
+    "expired",
+    "stalled",
+    "connection",
+    "unauthorized",
+    "forbidden",
+    "error",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What to watch: a collection's path and a selector, such as `fieldSelector=metadata.name=rules`.
+class WatchTarget:
+    """What to watch: a collection's path and a selector, such as
+    `fieldSelector=metadata.name=rules`.
 
     With a field selector on the name, a Role with `resourceNames` is enough to list and watch.
     """
@@ -77,7 +87,9 @@ Happening = Listed | Changed | Live | Restarted
 
 @dataclass(slots=True)
 class Pace:
-    """Pauses between tries: doubling, with full jitter, so that a fleet spreads over the time it takes a server to come back."""
+    """Pauses between tries: doubling, with full jitter, so that a fleet spreads over the time it
+    takes a server to come back.
+    """
 
     base_s: float = 0.2
     max_s: float = 20.0
@@ -94,7 +106,7 @@ class Pace:
         await self.sleep(ceiling * (0.5 + 0.5 * self.random()))
 
 
-async def watched(kube: Kube, target: Target, pace: Pace) -> AsyncGenerator[Happening, None]:
+async def watched(kube: Kube, target: WatchTarget, pace: Pace) -> AsyncGenerator[Happening, None]:
     """Never ends and never raises for what a network or a server may do."""
     relisted = False
     while True:
@@ -106,19 +118,26 @@ async def watched(kube: Kube, target: Target, pace: Pace) -> AsyncGenerator[Happ
         except (ApiError, Lost, StartError) as wrong:
             reason = reason_of(wrong)
             yield Restarted(reason, live=False, message=str(wrong))
-            # An expired version is listed anew at once; a server that says so again and again is given time.
+            # An expired version is listed anew at once; a server that says so again and again is
+            # given time.
             if reason != "expired" or relisted:
                 await pace.pause()
             relisted = reason == "expired"
 
 
-async def listed_then_watched(kube: Kube, target: Target, pace: Pace) -> AsyncGenerator[Happening, None]:
+async def listed_then_watched(
+    kube: Kube, target: WatchTarget, pace: Pace
+) -> AsyncGenerator[Happening, None]:
     objects, since = await listed(kube, target)
     yield Listed(objects)
     while True:
         began = asyncio.get_running_loop().time()
         try:
-            async with aclosing(one_watch(kube, target, since, WATCH_S[0] + (WATCH_S[1] - WATCH_S[0]) * pace.random())) as events:
+            async with aclosing(
+                one_watch(
+                    kube, target, since, WATCH_S[0] + (WATCH_S[1] - WATCH_S[0]) * pace.random()
+                )
+            ) as events:
                 async for kind, item in events:
                     if kind == _OPEN:
                         yield Live()
@@ -135,11 +154,12 @@ async def listed_then_watched(kube: Kube, target: Target, pace: Pace) -> AsyncGe
         yield ended
         if asyncio.get_running_loop().time() - began > HEALTHY_S:
             pace.reset()
-        # Also after a watch that ended in order: a server that ends each at once must not be asked in a tight circle.
+        # Also after a watch that ended in order: a server that ends each at once must not be asked
+        # in a tight circle.
         await pace.pause()
 
 
-async def listed(kube: Kube, target: Target) -> tuple[list[dict[str, Any]], str]:
+async def listed(kube: Kube, target: WatchTarget) -> tuple[list[dict[str, Any]], str]:
     """Every object of the collection, page by page, and the version to watch from."""
     objects: list[dict[str, Any]] = []
     page = ""
@@ -152,7 +172,9 @@ async def listed(kube: Kube, target: Target) -> tuple[list[dict[str, Any]], str]
             return objects, str(answer["metadata"].get("resourceVersion") or "")
 
 
-async def one_watch(kube: Kube, target: Target, since: str, timeout_s: float) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+async def one_watch(
+    kube: Kube, target: WatchTarget, since: str, timeout_s: float
+) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     query = [
         *target.selector,
         ("watch", "true"),
@@ -160,7 +182,9 @@ async def one_watch(kube: Kube, target: Target, since: str, timeout_s: float) ->
         ("resourceVersion", since),
         ("timeoutSeconds", str(int(timeout_s))),
     ]
-    async with aclosing(kube.lines(target.path, query=query, total_s=timeout_s + GRACE_S, silence_s=SILENCE_S)) as lines:
+    async with aclosing(
+        kube.lines(target.path, query=query, total_s=timeout_s + GRACE_S, silence_s=SILENCE_S)
+    ) as lines:
         async for line in lines:
             if not line:
                 yield _OPEN, {}
@@ -169,9 +193,15 @@ async def one_watch(kube: Kube, target: Target, since: str, timeout_s: float) ->
                 event = json.loads(line)
                 kind, item = event["type"], event["object"]
             except (ValueError, KeyError, TypeError) as wrong:
-                raise Lost("error", f"{target.path}: an event that is not readable: {wrong}") from wrong
+                raise Lost(
+                    "error", f"{target.path}: an event that is not readable: {wrong}"
+                ) from wrong
             if kind == "ERROR":
-                raise ApiError(int(item.get("code") or 500), str(item.get("message") or item.get("reason") or ""), target.path)
+                raise ApiError(
+                    int(item.get("code") or 500),
+                    str(item.get("message") or item.get("reason") or ""),
+                    target.path,
+                )
             yield kind, item
 
 

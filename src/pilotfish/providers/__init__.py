@@ -1,7 +1,8 @@
-"""Vendors. One file per kind, each exporting `KIND`; found by looking into this folder, listed nowhere.
+"""Vendors. One file per kind, each exporting `KIND`; found by looking into this folder, listed
+nowhere.
 
-What lives here: facts of one vendor, as data. What must not: anything true of a wire format whoever serves it (`styles/`), IO, and
-knowledge of another vendor's file.
+What lives here: facts of one vendor, as data. What must not: anything true of a wire format whoever
+serves it (`styles/`), IO, and knowledge of another vendor's file.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ def names() -> tuple[str, ...]:
 
 @cache
 def get(name: str) -> ProviderKind:
-    """The record of one kind; only its own module is imported. Raises KeyError for a name that no file has."""
+    """The record of one kind; only its own module is imported. Raises KeyError for a name that no
+    file has.
+    """
     if name not in names():
         raise KeyError(f"unknown provider kind {name!r}; known: {', '.join(names())}")
     kind = exported(__name__, name, "KIND")
     if not isinstance(kind, ProviderKind) or kind.name != name:
-        raise TypeError(f"providers/{name}.py must export KIND, a ProviderKind named {name!r}; found {kind!r}")
+        raise TypeError(
+            f"providers/{name}.py must export KIND, a ProviderKind named {name!r}; found {kind!r}"
+        )
     return kind
 
 

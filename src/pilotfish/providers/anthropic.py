@@ -7,9 +7,15 @@ from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
-# `max_tokens` is required (API reference "Create a message", 2026-11); 16384 fits every model since Claude 3.7.
+# `max_tokens` is required (API reference "Create a message", 2026-11); 16384 fits every model since
+# Claude 3.7.
 QUIRKS = Quirks(default_max_tokens=16384)
-KINDS = {"requests": "requests", "tokens": "tokens", "input_tokens": "input-tokens", "output_tokens": "output-tokens"}
+KINDS = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "input_tokens": "input-tokens",
+    "output_tokens": "output-tokens",
+}
 
 
 def model_quirks(model: str) -> Quirks | None:
@@ -28,7 +34,8 @@ KIND = ProviderKind(
     headers=(("anthropic-version", "2023-06-01"),),
     yields=frozenset({"anthropic-version"}),
     oauth_headers=(("anthropic-beta", "oauth-2025-04-20"),),
-    # Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in RFC 3339.
+    # Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in
+    # RFC 3339.
     limits=LimitHeaders(
         remaining={kind: f"anthropic-ratelimit-{word}-remaining" for kind, word in KINDS.items()},
         limit={kind: f"anthropic-ratelimit-{word}-limit" for kind, word in KINDS.items()},
@@ -36,7 +43,8 @@ KIND = ProviderKind(
     ),
     quirks=QUIRKS,
     model_quirks=model_quirks,
-    # Page "Errors", 2026-11. A spent credit balance comes as 400 invalid_request_error and is told only by its message.
+    # Page "Errors", 2026-11. A spent credit balance comes as 400 invalid_request_error and is told
+    # only by its message.
     errors=ErrorCodes(
         outcomes={
             "overloaded_error": Outcome.OVERLOADED,

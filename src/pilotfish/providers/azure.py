@@ -1,4 +1,6 @@
-"""Azure OpenAI and Azure AI Foundry: deployments with a dated api-version, or the v1 API without one."""
+"""Azure OpenAI and Azure AI Foundry: deployments with a dated api-version, or the v1 API without
+one.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,16 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
 
 DEFAULT_VERSION = "2024-10-21"
-# The Responses API came with this version (page "Responses API", 2026-11); it names the deployment in the body, not in the path.
+# The Responses API came with this version (page "Responses API", 2026-11); it names the deployment
+# in the body, not in the path.
 RESPONSES_SINCE = "2025-03-01"
 V1 = ("v1", "preview", "latest")
 
 
 def clean_base(base: str) -> str:
-    """The resource's endpoint alone: people paste project endpoints (`/api/projects/NAME`) and whole deployment URLs."""
+    """The resource's endpoint alone: people paste project endpoints (`/api/projects/NAME`) and
+    whole deployment URLs.
+    """
     for marker in ("/api/projects/", "/openai/deployments/", "/openai/v1", "/openai"):
         base = base.partition(marker)[0]
     return base.rstrip("/")
@@ -25,7 +30,11 @@ def clean_base(base: str) -> str:
 
 def base_from(options: Mapping[str, Any]) -> str:
     endpoint = str(options.get("endpoint") or "").strip()
-    return clean_base(endpoint if urlsplit(endpoint).scheme else f"https://{endpoint}") if endpoint else ""
+    return (
+        clean_base(endpoint if urlsplit(endpoint).scheme else f"https://{endpoint}")
+        if endpoint
+        else ""
+    )
 
 
 def version_of(options: Mapping[str, Any]) -> str:
@@ -35,7 +44,9 @@ def version_of(options: Mapping[str, Any]) -> str:
 def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
     version = version_of(options)
     if version in V1:
-        return {op: f"/openai/v1{path}" for op, path in OPENAI_PATHS.items() if op != "rerank"} | {"responses": "/openai/v1/responses"}
+        return {op: f"/openai/v1{path}" for op, path in OPENAI_PATHS.items() if op != "rerank"} | {
+            "responses": "/openai/v1/responses"
+        }
     ops = ("chat", "completions", "embeddings", "images", "audio")
     paths = {op: f"/openai/deployments/{{model}}{OPENAI_PATHS[op]}" for op in ops}
     return paths | ({"responses": "/openai/responses"} if version >= RESPONSES_SINCE else {})
@@ -48,16 +59,26 @@ def query(options: Mapping[str, Any]) -> str:
 
 
 def auth_mode(options: Mapping[str, Any]) -> str:
-    """What `auth_mode` says; without it any of tenant, client id and secret means a service principal, nothing an API key."""
+    """What `auth_mode` says; without it any of tenant, client id and secret means a service
+    principal, nothing an API key.
+    """
     if options.get("auth_mode"):
         return str(options["auth_mode"])
     if options.get("use_identity"):
         return "default_azure_credential"
-    return "service_principal" if any(options.get(k) for k in ("tenant_id", "client_id", "client_secret")) else "api_key"
+    return (
+        "service_principal"
+        if any(options.get(k) for k in ("tenant_id", "client_id", "client_secret"))
+        else "api_key"
+    )
 
 
 def auth_from(options: Mapping[str, Any]) -> Auth:
-    return Auth(header="api-key", prefix="") if auth_mode(options) == "api_key" else Auth(scheme="entra")
+    return (
+        Auth(header="api-key", prefix="")
+        if auth_mode(options) == "api_key"
+        else Auth(scheme="entra")
+    )
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
@@ -77,21 +98,34 @@ KIND = ProviderKind(
     base_from=base_from,
     clean_base=clean_base,
     query=query,
-    style_from=lambda options: "openai_responses" if options.get("api") == "responses" else "openai",
+    style_from=lambda options: (
+        "openai_responses" if options.get("api") == "responses" else "openai"
+    ),
     auth=Auth(header="api-key", prefix=""),
     auth_from=auth_from,
     extra="azure",
     options={
-        "endpoint": Option(help="https://NAME.openai.azure.com, or a project endpoint. Required unless `api_base` is given"),
-        "api_version": Option(help=f"{DEFAULT_VERSION} if absent; v1 or preview: the v1 API, without deployments in its paths"),
+        "endpoint": Option(
+            help="https://NAME.openai.azure.com, or a project endpoint. Required unless `api_base` is given"
+        ),
+        "api_version": Option(
+            help=f"{DEFAULT_VERSION} if absent; v1 or preview: the v1 API, without deployments in its paths"
+        ),
         "auth_mode": Option(choices=("api_key", "service_principal", "default_azure_credential")),
         "use_identity": Option(type=bool, help="like auth_mode: default_azure_credential"),
         "tenant_id": Option(),
-        "client_id": Option(help="of the service principal, or of a user-assigned managed identity"),
+        "client_id": Option(
+            help="of the service principal, or of a user-assigned managed identity"
+        ),
         "client_secret": Option(secret=True),
         "scope": Option(help="scope of the Entra token, https://ai.azure.com/.default if absent"),
-        "authority": Option(help="another authority than https://login.microsoftonline.com (sovereign clouds)"),
-        "api": Option(choices=("completions", "responses"), help="which API requests of other styles are translated to"),
+        "authority": Option(
+            help="another authority than https://login.microsoftonline.com (sovereign clouds)"
+        ),
+        "api": Option(
+            choices=("completions", "responses"),
+            help="which API requests of other styles are translated to",
+        ),
     },
     quirks=Quirks(max_tokens_field="max_completion_tokens", tool_id_max=40, prefill=False),
     probe_from=probe_from,
@@ -104,7 +138,11 @@ KIND = ProviderKind(
             "429": Outcome.RATE_LIMITED,
             "401": Outcome.AUTH_FAILED,
         },
-        content_policy=("content_filter", "responsibleaipolicyviolation", "content management policy"),
+        content_policy=(
+            "content_filter",
+            "responsibleaipolicyviolation",
+            "content management policy",
+        ),
     ),
     notes=(
         "The model of a service is the name of the deployment.",

@@ -1,4 +1,6 @@
-"""Amazon Bedrock: the Converse API, one form for every model it serves, and Claude in Anthropic's own form besides."""
+"""Amazon Bedrock: the Converse API, one form for every model it serves, and Claude in Anthropic's
+own form besides.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,26 @@ import msgspec
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.provider import Auth, BodyEdit, Envelope, ErrorCodes, Flags, LimitHeaders, Option, ProviderKind
-from pilotfish.styles.bedrock.invoke import ChunkSplitter
+from pilotfish.core.model.provider import (
+    Auth,
+    BodyEdit,
+    Envelope,
+    ErrorCodes,
+    Flags,
+    LimitHeaders,
+    Option,
+    ProviderKind,
+)
+from pilotfish.styles.bedrock.invoke import ChunkDecoder
 
 DEFAULT_REGION = "us-east-1"
-_RUNTIME_HOST = re.compile(r"https://bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)")
+_RUNTIME_HOST = re.compile(
+    r"https://bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)"
+)
 
-# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11. A flag that Bedrock does not know is answered with 400
-# "invalid beta flag", and SDKs and Claude Code send flags that only Anthropic knows.
+# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11. A flag that Bedrock
+# does not know is answered with 400 "invalid beta flag", and SDKs and Claude Code send flags that
+# only Anthropic knows.
 BETA_FLAGS = frozenset(
     {
         "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24", "context-1m-2025-08-07",
@@ -31,22 +45,30 @@ BETA_FLAGS = frozenset(
 
 def base_from(options: Mapping[str, Any]) -> str:
     region = str(options.get("region") or DEFAULT_REGION)
-    return f"https://bedrock-runtime.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    return (
+        f"https://bedrock-runtime.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    )
 
 
 def model_quirks(model: str) -> Quirks | None:
-    """What Claude refuses it refuses here too; but without maxTokens, Converse answers as long as the model can."""
+    """What Claude refuses it refuses here too; but without maxTokens, Converse answers as long as
+    the model can.
+    """
     quirks = claude_quirks(model, Quirks())
     return msgspec.structs.replace(quirks, default_max_tokens=None) if quirks else None
 
 
 def styles_of_model(model: str) -> tuple[str, ...]:
-    """Claude also answers in Anthropic's form; an ARN that does not say what it stands for is asked in Converse, which all models speak."""
+    """Claude also answers in Anthropic's form; an ARN that does not say what it stands for is asked
+    in Converse, which all models speak.
+    """
     return ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
-    """The list of models, at the control plane beside the runtime; behind another base (a gateway, a simulation) below that one."""
+    """The list of models, at the control plane beside the runtime; behind another base (a gateway,
+    a simulation) below that one.
+    """
     m = _RUNTIME_HOST.match(base)
     host = f"https://bedrock.{m[1]}.{m[2]}" if m else base
     return f"{host}/foundation-models"
@@ -74,17 +96,24 @@ KIND = ProviderKind(
         "access_key": Option(secret=True),
         "secret_key": Option(secret=True),
         "session_token": Option(secret=True),
-        "use_role": Option(type=bool, help="assume `role_arn` with the keys given, or with those AWS's default search finds"),
+        "use_role": Option(
+            type=bool,
+            help="assume `role_arn` with the keys given, or with those AWS's default search finds",
+        ),
         "role_arn": Option(help="the role to assume"),
         "external_id": Option(help="the external id that the role's trust policy asks for"),
         "role_session_name": Option(help="pilotfish if absent"),
         "sts_endpoint": Option(help="another Security Token Service endpoint, such as a VPC's"),
         "profile": Option(help="a profile of AWS's configuration files"),
-        "anthropic_beta": Option(help="beta flags of Anthropic's, comma-separated, that your models take besides those documented"),
+        "anthropic_beta": Option(
+            help="beta flags of Anthropic's, comma-separated, that your models take besides those documented"
+        ),
     },
     probe_from=probe_from,
-    # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and streaming are in the path, version and beta
-    # flags in the body; what only Anthropic's own API has is answered with 400 "Extra inputs are not permitted". Every model takes this version, the newer ones 2026-10-21 too, which refuses more and answers alike.
+    # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and
+    # streaming are in the path, version and beta flags in the body; what only Anthropic's own API
+    # has is answered with 400 "Extra inputs are not permitted". Every model takes this version, the
+    # newer ones 2026-10-21 too, which refuses more and answers alike.
     body_edits={
         "messages": BodyEdit(
             remove=("model", "stream"),
@@ -94,9 +123,14 @@ KIND = ProviderKind(
         )
     },
     envelopes={
-        "messages": Envelope(ChunkSplitter, errors="bedrock", withholds=frozenset({b"accept", b"anthropic-beta", b"anthropic-version"}))
+        "messages": Envelope(
+            ChunkDecoder,
+            errors="bedrock",
+            withholds=frozenset({b"accept", b"anthropic-beta", b"anthropic-version"}),
+        )
     },
-    # API reference "Converse", section Errors, 2026-11. In a stream they come as exception events with the same names.
+    # API reference "Converse", section Errors, 2026-11. In a stream they come as exception events
+    # with the same names.
     errors=ErrorCodes(
         outcomes={
             "throttlingexception": Outcome.OVERLOADED,
@@ -120,7 +154,11 @@ KIND = ProviderKind(
             "on-demand throughput isn\u2019t supported": Outcome.NOT_FOUND,
             "too many tokens per day": Outcome.RATE_LIMITED,
         },
-        context_length=("too many input tokens", "input is too long", "exceeds the model's maximum"),
+        context_length=(
+            "too many input tokens",
+            "input is too long",
+            "exceeds the model's maximum",
+        ),
         content_policy=("content filtering policy",),
     ),
     notes=(

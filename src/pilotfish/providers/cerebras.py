@@ -13,11 +13,21 @@ KIND = ProviderKind(
     style="openai",
     base_url="https://api.cerebras.ai/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions")},
-    # Page "Rate limits", 2026-11: requests are counted by day, tokens by minute; resets are seconds.
+    # Page "Rate limits", 2026-11: requests are counted by day, tokens by minute; resets are
+    # seconds.
     limits=LimitHeaders(
-        remaining={"requests": "x-ratelimit-remaining-requests-day", "tokens": "x-ratelimit-remaining-tokens-minute"},
-        limit={"requests": "x-ratelimit-limit-requests-day", "tokens": "x-ratelimit-limit-tokens-minute"},
-        reset={"requests": "x-ratelimit-reset-requests-day", "tokens": "x-ratelimit-reset-tokens-minute"},
+        remaining={
+            "requests": "x-ratelimit-remaining-requests-day",
+            "tokens": "x-ratelimit-remaining-tokens-minute",
+        },
+        limit={
+            "requests": "x-ratelimit-limit-requests-day",
+            "tokens": "x-ratelimit-limit-tokens-minute",
+        },
+        reset={
+            "requests": "x-ratelimit-reset-requests-day",
+            "tokens": "x-ratelimit-reset-tokens-minute",
+        },
     ),
     # Page "OpenAI compatibility", 2026-11: these fields are answered with 400.
     quirks=Quirks(

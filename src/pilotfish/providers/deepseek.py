@@ -8,13 +8,24 @@ from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import ErrorCodes, LimitHeaders, ProviderKind
 
-# API reference "Create chat completion", 2026-11: response_format knows text and json_object only; strict tools are beta.
-QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False, json_schema=False, strict_tools=False, prefill=False)
+# API reference "Create chat completion", 2026-11: response_format knows text and json_object only;
+# strict tools are beta.
+QUIRKS = Quirks(
+    max_tokens_field="max_tokens",
+    developer_role=False,
+    json_schema=False,
+    strict_tools=False,
+    prefill=False,
+)
 
 
 def model_quirks(model: str) -> Quirks | None:
     """The reasoner answers 400 to logprobs (guide "Thinking mode", 2026-11)."""
-    return msgspec.structs.replace(QUIRKS, refuses=frozenset({"logprobs", "top_logprobs"})) if "reasoner" in model else None
+    return (
+        msgspec.structs.replace(QUIRKS, refuses=frozenset({"logprobs", "top_logprobs"}))
+        if "reasoner" in model
+        else None
+    )
 
 
 KIND = ProviderKind(
@@ -30,8 +41,13 @@ KIND = ProviderKind(
     # Page "Error codes", 2026-11: 402 is an empty balance, 422 invalid parameters, 503 overload.
     errors=ErrorCodes(
         statuses={402: Outcome.RATE_LIMITED},
-        phrases={"model not exist": Outcome.NOT_FOUND, "insufficient balance": Outcome.RATE_LIMITED},
+        phrases={
+            "model not exist": Outcome.NOT_FOUND,
+            "insufficient balance": Outcome.RATE_LIMITED,
+        },
         content_policy=("content exists risk",),
     ),
-    notes=("Has no quota headers. Keeps a request waiting with empty lines or SSE comments while it is busy.",),
+    notes=(
+        "Has no quota headers. Keeps a request waiting with empty lines or SSE comments while it is busy.",
+    ),
 )

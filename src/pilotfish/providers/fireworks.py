@@ -12,7 +12,8 @@ KIND = ProviderKind(
     docs="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
     style="openai",
     base_url="https://api.fireworks.ai/inference/v1",
-    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "rerank")} | {"responses": "/responses"},
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "rerank")}
+    | {"responses": "/responses"},
     # Page "Rate limits", 2026-11: prompt and generated tokens per minute are limited apart.
     limits=LimitHeaders(
         remaining={
@@ -28,7 +29,10 @@ KIND = ProviderKind(
     ),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
     errors=ErrorCodes(
-        statuses={402: Outcome.RATE_LIMITED, 412: Outcome.AUTH_FAILED},  # 412: the account is suspended
+        statuses={
+            402: Outcome.RATE_LIMITED,
+            412: Outcome.AUTH_FAILED,
+        },  # 412: the account is suspended
         context_length=("the prompt is too long", "model maximum context length"),
     ),
 )

@@ -1,4 +1,6 @@
-"""Gemini through Google's own OpenAI-compatible endpoint; `google` is the native one and loses less."""
+"""Gemini through Google's own OpenAI-compatible endpoint; `google` is the native one and loses
+less.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,20 @@ KIND = ProviderKind(
     base_url="https://generativelanguage.googleapis.com/v1beta/openai",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "images")},
     limits=LimitHeaders(),
-    # Fields that its schema does not have are answered with 400 (page "OpenAI compatibility", 2026-11).
+    # Fields that its schema does not have are answered with 400 (page "OpenAI compatibility",
+    # 2026-11).
     quirks=Quirks(
         max_tokens_field="max_tokens",
-        refuses=frozenset({"logit_bias", "logprobs", "top_logprobs", "store", "service_tier", "parallel_tool_calls"}),
+        refuses=frozenset(
+            {
+                "logit_bias",
+                "logprobs",
+                "top_logprobs",
+                "store",
+                "service_tier",
+                "parallel_tool_calls",
+            }
+        ),
         developer_role=False,
         prefill=False,
         parallel_tool_calls=False,
@@ -25,7 +37,10 @@ KIND = ProviderKind(
     ),
     errors=ErrorCodes(
         outcomes={"unavailable": Outcome.OVERLOADED, "resource_exhausted": Outcome.OVERLOADED},
-        phrases={"api key not valid": Outcome.AUTH_FAILED, "exceeded your current quota": Outcome.RATE_LIMITED},
+        phrases={
+            "api key not valid": Outcome.AUTH_FAILED,
+            "exceeded your current quota": Outcome.RATE_LIMITED,
+        },
         context_length=("exceeds the maximum number of tokens",),
         content_policy=("prohibited_content",),
     ),

@@ -1,4 +1,6 @@
-"""GitHub Copilot: a GitHub token is exchanged for a short-lived one, which also names the host to call."""
+"""GitHub Copilot: a GitHub token is exchanged for a short-lived one, which also names the host to
+call.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, Option
 
 
 def styles_of_model(model: str) -> tuple[str, ...]:
-    """Where the models list has not told yet: every model but the Codex ones is served in Chat Completions."""
+    """Where the models list has not told yet: every model but the Codex ones is served in Chat
+    Completions.
+    """
     return ("openai_responses",) if "codex" in model else ("openai",)
 
 
@@ -18,7 +22,12 @@ KIND = ProviderKind(
     docs="https://docs.github.com/en/copilot",
     style="openai",
     base_url="https://api.enterprise.githubcopilot.com",
-    paths={"chat": "/chat/completions", "responses": "/responses", "messages": "/v1/messages", "embeddings": "/embeddings"},
+    paths={
+        "chat": "/chat/completions",
+        "responses": "/responses",
+        "messages": "/v1/messages",
+        "embeddings": "/embeddings",
+    },
     styles_of_model=styles_of_model,
     auth=Auth(scheme="copilot"),
     headers=(
@@ -27,7 +36,11 @@ KIND = ProviderKind(
         ("openai-intent", "conversation-edits"),
         ("copilot-integration-id", "vscode-chat"),
     ),
-    options={"token_url": Option(help="where the GitHub token is exchanged; https://api.github.com/copilot_internal/v2/token if absent")},
+    options={
+        "token_url": Option(
+            help="where the GitHub token is exchanged; https://api.github.com/copilot_internal/v2/token if absent"
+        )
+    },
     limits=LimitHeaders(),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False, tool_id_max=40),
     errors=ErrorCodes(

@@ -13,16 +13,21 @@ KIND = ProviderKind(
     style="openai",
     base_url="https://api.groq.com/openai/v1",
     version="/v1",
-    paths={op: OPENAI_PATHS[op] for op in ("chat", "audio", "embeddings")} | {"responses": "/responses"},
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "audio", "embeddings")}
+    | {"responses": "/responses"},
     # Page "OpenAI compatibility", 2026-11: these fields are answered with 400.
     quirks=Quirks(
         max_tokens_field="max_completion_tokens",
         refuses=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
         developer_role=False,
     ),
-    # Page "Errors", 2026-11: 498 flex tier at capacity. Llama's failed tool calls come as 400 tool_use_failed.
+    # Page "Errors", 2026-11: 498 flex tier at capacity. Llama's failed tool calls come as 400
+    # tool_use_failed.
     errors=ErrorCodes(
-        outcomes={"model_decommissioned": Outcome.NOT_FOUND, "capacity_exceeded": Outcome.OVERLOADED},
+        outcomes={
+            "model_decommissioned": Outcome.NOT_FOUND,
+            "capacity_exceeded": Outcome.OVERLOADED,
+        },
         statuses={498: Outcome.OVERLOADED},
         context_length=("please reduce the length of the messages",),
     ),

@@ -16,6 +16,11 @@ KIND = ProviderKind(
     limits=LimitHeaders(),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False, strict_tools=False),
     errors=ErrorCodes(
-        context_length=("which is not enough", "when context the overflows", "context overflow", "greater than the context length")
+        context_length=(
+            "which is not enough",
+            "when context the overflows",
+            "context overflow",
+            "greater than the context length",
+        )
     ),
 )

@@ -1,4 +1,6 @@
-"""Mistral AI: OpenAI's Chat Completions with a strict schema, where an unknown field is answered with 422."""
+"""Mistral AI: OpenAI's Chat Completions with a strict schema, where an unknown field is answered
+with 422.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
-# API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have ("extra inputs are not permitted").
+# API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have ("extra inputs are
+# not permitted").
 REFUSES = frozenset(
     {
         "logit_bias",
@@ -32,7 +35,8 @@ KIND = ProviderKind(
     base_url="https://api.mistral.ai/v1",
     version="/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "moderations", "audio")},
-    # Tool call ids must be nine letters or digits. Usage comes in the last chunk of a stream unasked.
+    # Tool call ids must be nine letters or digits. Usage comes in the last chunk of a stream
+    # unasked.
     quirks=Quirks(
         max_tokens_field="max_tokens",
         tool_id="mistral9",
@@ -43,8 +47,15 @@ KIND = ProviderKind(
         reasoning_effort=False,
     ),
     errors=ErrorCodes(
-        outcomes={"1500": Outcome.NOT_FOUND, "invalid_model": Outcome.NOT_FOUND, "3505": Outcome.OVERLOADED},
-        phrases={"invalid model": Outcome.NOT_FOUND, "service tier capacity exceeded": Outcome.OVERLOADED},
+        outcomes={
+            "1500": Outcome.NOT_FOUND,
+            "invalid_model": Outcome.NOT_FOUND,
+            "3505": Outcome.OVERLOADED,
+        },
+        phrases={
+            "invalid model": Outcome.NOT_FOUND,
+            "service tier capacity exceeded": Outcome.OVERLOADED,
+        },
         context_length=("too large for model with",),
     ),
 )

@@ -12,12 +12,23 @@ from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
 
-# Chat tool call ids longer than 40 characters are refused (API reference, messages.tool_calls.id, 2026-11). `max_tokens` is deprecated
-# and refused by reasoning models, `max_completion_tokens` is taken by all (API reference, Create chat completion, 2026-11).
+# Chat tool call ids longer than 40 characters are refused (API reference, messages.tool_calls.id,
+# 2026-11). `max_tokens` is deprecated and refused by reasoning models, `max_completion_tokens` is
+# taken by all (API reference, Create chat completion, 2026-11).
 QUIRKS = Quirks(max_tokens_field="max_completion_tokens", tool_id_max=40, prefill=False)
 
 # Reasoning models answer 400 to sampling fields (guide "Reasoning models", 2026-11).
-SAMPLING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})
+SAMPLING = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "logprobs",
+        "top_logprobs",
+        "logit_bias",
+    }
+)
 REASONING = re.compile(r"^(?:o[134](?:-|$)|gpt-5(?!.*chat))")
 
 
@@ -40,9 +51,15 @@ KIND = ProviderKind(
     style="openai",
     base_url="https://api.openai.com/v1",
     version="/v1",
-    paths={**{op: path for op, path in OPENAI_PATHS.items() if op != "rerank"}, "responses": "/responses"},
+    paths={
+        **{op: path for op, path in OPENAI_PATHS.items() if op != "rerank"},
+        "responses": "/responses",
+    },
     options={
-        "api": Option(choices=("completions", "responses"), help="which API requests of other styles are translated to"),
+        "api": Option(
+            choices=("completions", "responses"),
+            help="which API requests of other styles are translated to",
+        ),
         "base_url": Option(help="like `api_base`"),
     },
     style_from=style_from,
@@ -60,7 +77,14 @@ KIND = ProviderKind(
             "account_deactivated": Outcome.AUTH_FAILED,
         },
         context_length=("context_length_exceeded", "string_above_max_length"),
-        content_policy=("content_policy_violation", "invalid_prompt", "moderation_blocked", "safety system"),
+        content_policy=(
+            "content_policy_violation",
+            "invalid_prompt",
+            "moderation_blocked",
+            "safety system",
+        ),
     ),
-    notes=("Chat and Responses clients both reach it untranslated; `options.api` only decides for clients of other styles.",),
+    notes=(
+        "Chat and Responses clients both reach it untranslated; `options.api` only decides for clients of other styles.",
+    ),
 )

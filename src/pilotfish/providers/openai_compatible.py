@@ -19,8 +19,14 @@ def style_from(options: Mapping[str, Any]) -> str:
 
 
 def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
-    """Few of these servers have the Responses API, so clients of it are served through Chat Completions unless told otherwise."""
-    return {**OPENAI_PATHS, "responses": "/responses"} if options.get("api") == "responses" else OPENAI_PATHS
+    """Few of these servers have the Responses API, so clients of it are served through Chat
+    Completions unless told otherwise.
+    """
+    return (
+        {**OPENAI_PATHS, "responses": "/responses"}
+        if options.get("api") == "responses"
+        else OPENAI_PATHS
+    )
 
 
 KIND = ProviderKind(
@@ -31,13 +37,23 @@ KIND = ProviderKind(
     paths=OPENAI_PATHS,
     paths_from=paths_from,
     style_from=style_from,
-    # Chat templates of open models rarely know the developer role, and few servers know the newer name of max_tokens.
+    # Chat templates of open models rarely know the developer role, and few servers know the newer
+    # name of max_tokens.
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
     options={
-        "base_url": Option(help="base URL; paths are appended to it as it stands. Required unless `api_base` is given"),
-        "api": Option(choices=("completions", "responses"), help="responses: the server has the Responses API, and it is preferred"),
-        "headers": Option(type=dict, help="headers sent with every request; they win over the key's header"),
+        "base_url": Option(
+            help="base URL; paths are appended to it as it stands. Required unless `api_base` is given"
+        ),
+        "api": Option(
+            choices=("completions", "responses"),
+            help="responses: the server has the Responses API, and it is preferred",
+        ),
+        "headers": Option(
+            type=dict, help="headers sent with every request; they win over the key's header"
+        ),
     },
     base_from=base_from,
-    notes=("Paths are appended to the base URL as it stands, so include `/v1` where the server wants it.",),
+    notes=(
+        "Paths are appended to the base URL as it stands, so include `/v1` where the server wants it.",
+    ),
 )

@@ -13,7 +13,8 @@ KIND = ProviderKind(
     style="openai",
     base_url="https://openrouter.ai/api/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings")},
-    # The models list is public, so it proves no key; /key tells about the key itself (page "API key limits", 2026-11).
+    # The models list is public, so it proves no key; /key tells about the key itself (page "API key
+    # limits", 2026-11).
     probe="/key",
     limits=LimitHeaders(
         remaining={"requests": "x-ratelimit-remaining"},
@@ -21,10 +22,14 @@ KIND = ProviderKind(
         reset={"requests": "x-ratelimit-reset"},  # epoch milliseconds
     ),
     quirks=Quirks(max_tokens_field="max_tokens"),
-    # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timed out, 502 model down, 503 no provider fits.
+    # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timed out, 502 model
+    # down, 503 no provider fits.
     errors=ErrorCodes(
         statuses={402: Outcome.RATE_LIMITED, 502: Outcome.OVERLOADED},
-        phrases={"is not a valid model id": Outcome.NOT_FOUND, "no endpoints found": Outcome.NOT_FOUND},
+        phrases={
+            "is not a valid model id": Outcome.NOT_FOUND,
+            "no endpoints found": Outcome.NOT_FOUND,
+        },
         content_policy=("input was flagged", "requires moderation"),
     ),
     notes=("Errors after the first byte of a stream come as a chunk with an `error` object.",),

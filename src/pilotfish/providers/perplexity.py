@@ -18,11 +18,17 @@ KIND = ProviderKind(
     # API reference "Chat completions", 2026-11: no function calling.
     quirks=Quirks(
         max_tokens_field="max_tokens",
-        refuses=frozenset({"tools", "tool_choice", "parallel_tool_calls", "logit_bias", "n", "seed"}),
+        refuses=frozenset(
+            {"tools", "tool_choice", "parallel_tool_calls", "logit_bias", "n", "seed"}
+        ),
         stream_usage=False,
         developer_role=False,
         prefill=False,
     ),
-    errors=ErrorCodes(phrases={"invalid model": Outcome.NOT_FOUND}, statuses={402: Outcome.RATE_LIMITED}),
-    notes=("Sonar models take no tools: a request with tools that is sent here loses them, and `x-pilotfish-dropped` says so.",),
+    errors=ErrorCodes(
+        phrases={"invalid model": Outcome.NOT_FOUND}, statuses={402: Outcome.RATE_LIMITED}
+    ),
+    notes=(
+        "Sonar models take no tools: a request with tools that is sent here loses them, and `x-pilotfish-dropped` says so.",
+    ),
 )

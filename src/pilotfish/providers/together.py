@@ -12,7 +12,10 @@ KIND = ProviderKind(
     docs="https://docs.together.ai/docs/openai-api-compatibility",
     style="openai",
     base_url="https://api.together.xyz/v1",
-    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "images", "audio", "rerank")},
+    paths={
+        op: OPENAI_PATHS[op]
+        for op in ("chat", "completions", "embeddings", "images", "audio", "rerank")
+    },
     # Page "Rate limits", 2026-11.
     limits=LimitHeaders(
         remaining={"requests": "x-ratelimit-remaining", "tokens": "x-tokenlimit-remaining"},
@@ -20,9 +23,14 @@ KIND = ProviderKind(
         reset={"requests": "x-ratelimit-reset"},
     ),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
-    # Page "Error codes", 2026-11: 402 the spending limit is reached, 403 is a prompt that is too long, 529 overload.
+    # Page "Error codes", 2026-11: 402 the spending limit is reached, 403 is a prompt that is too
+    # long, 529 overload.
     errors=ErrorCodes(
         statuses={402: Outcome.RATE_LIMITED},
-        context_length=("`inputs` tokens + `max_new_tokens`", "input validation error: `inputs`", "token count exceeds"),
+        context_length=(
+            "`inputs` tokens + `max_new_tokens`",
+            "input validation error: `inputs`",
+            "token count exceeds",
+        ),
     ),
 )

@@ -1,4 +1,6 @@
-"""Google Vertex AI: Gemini, Claude and open models, by the model's name, in one region or `global`."""
+"""Google Vertex AI: Gemini, Claude and open models, by the model's name, in one region or
+`global`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,14 @@ from typing import Any
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.provider import Auth, BodyEdit, ErrorCodes, LimitHeaders, Option, ProviderKind
+from pilotfish.core.model.provider import (
+    Auth,
+    BodyEdit,
+    ErrorCodes,
+    LimitHeaders,
+    Option,
+    ProviderKind,
+)
 
 PATHS = {
     "generate": "/publishers/google/models/{model}:generateContent",
@@ -22,7 +31,9 @@ PATHS = {
 
 
 def base_from(options: Mapping[str, Any]) -> str:
-    """`global` and the multi-regions `us` and `eu` have hosts of their own (page "Deployments and endpoints", 2026-11)."""
+    """`global` and the multi-regions `us` and `eu` have hosts of their own (page "Deployments and
+    endpoints", 2026-11).
+    """
     location = str(options.get("location") or "")
     if not location:
         return ""
@@ -34,7 +45,11 @@ def base_from(options: Mapping[str, Any]) -> str:
 
 
 def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
-    version, project, location = options.get("version") or "v1", options.get("project", ""), options.get("location", "")
+    version, project, location = (
+        options.get("version") or "v1",
+        options.get("project", ""),
+        options.get("location", ""),
+    )
     parent = f"/{version}/projects/{project}/locations/{location}"
     return {op: parent + path for op, path in PATHS.items()}
 
@@ -47,7 +62,9 @@ def clean_base(base: str) -> str:
 
 
 def styles_of_model(model: str) -> tuple[str, ...]:
-    """Claude speaks Anthropic's form here, `publisher/model` names (Llama, Mistral, DeepSeek) OpenAI's, all else is Gemini."""
+    """Claude speaks Anthropic's form here, `publisher/model` names (Llama, Mistral, DeepSeek)
+    OpenAI's, all else is Gemini.
+    """
     if "claude" in model:
         return ("anthropic",)
     return ("openai",) if "/" in model.removeprefix("models/") else ("google",)
@@ -61,7 +78,9 @@ def model_quirks(model: str) -> Quirks | None:
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
-    """The list of Google's models: no charge, and any caller with access to the project may read it."""
+    """The list of Google's models: no charge, and any caller with access to the project may read
+    it.
+    """
     return f"{clean_base(base)}/v1beta1/publishers/google/models?pageSize=1"
 
 
@@ -83,7 +102,9 @@ KIND = ProviderKind(
         "project": Option(required=True, help="project id"),
         "location": Option(required=True, help="region such as us-central1, or global"),
         "version": Option(help="API version, v1 if absent"),
-        "credentials_file": Option(help="path of a service account or workload identity file; absent: Google's default search"),
+        "credentials_file": Option(
+            help="path of a service account or workload identity file; absent: Google's default search"
+        ),
         "token_uri": Option(help="another token endpoint than the credentials file names"),
     },
     probe_from=probe_from,

@@ -16,9 +16,14 @@ KIND = ProviderKind(
     needs_key=False,
     limits=LimitHeaders(),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
-    # Its error types are Python's exception names: BadRequestError, NotFoundError, InternalServerError.
+    # Its error types are Python's exception names: BadRequestError, NotFoundError,
+    # InternalServerError.
     errors=ErrorCodes(
         outcomes={"notfounderror": Outcome.NOT_FOUND},
-        context_length=("maximum context length", "maximum model length", "is longer than the maximum"),
+        context_length=(
+            "maximum context length",
+            "maximum model length",
+            "is longer than the maximum",
+        ),
     ),
 )

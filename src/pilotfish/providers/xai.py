@@ -15,7 +15,9 @@ REASONING = re.compile(r"grok-(?:3-mini|4|code)")
 
 
 def model_quirks(model: str) -> Quirks | None:
-    """Reasoning models answer 400 to penalties and stop; only grok-3-mini takes reasoning_effort (guide "Reasoning", 2026-11)."""
+    """Reasoning models answer 400 to penalties and stop; only grok-3-mini takes reasoning_effort
+    (guide "Reasoning", 2026-11).
+    """
     if not REASONING.search(model):
         return None
     refuses = frozenset({"presence_penalty", "frequency_penalty", "stop"})
@@ -28,10 +30,12 @@ KIND = ProviderKind(
     docs="https://docs.x.ai/docs/api-reference",
     style="openai",
     base_url="https://api.x.ai/v1",
-    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "images")} | {"responses": "/responses"},
+    paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "images")}
+    | {"responses": "/responses"},
     quirks=QUIRKS,
     model_quirks=model_quirks,
-    # A wrong key is answered with 400, a flagged prompt with 403 (page "Debugging errors", 2026-11).
+    # A wrong key is answered with 400, a flagged prompt with 403 (page "Debugging errors",
+    # 2026-11).
     errors=ErrorCodes(
         phrases={
             "incorrect api key": Outcome.AUTH_FAILED,

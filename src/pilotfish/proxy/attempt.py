@@ -1,4 +1,6 @@
-"""One try at one service: sends the request, follows the answer, and tells the run what became of it, exactly once."""
+"""One try at one service: sends the request, follows the answer, and tells the run what became of
+it, exactly once.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,21 @@ import time
 from typing import TYPE_CHECKING
 
 from pilotfish.core.exchange.calls import CallBody, call_body, request_parts
-from pilotfish.core.exchange.inbound import forwarded
-from pilotfish.core.exchange.redact import error_without, secrets_in, without
-from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS, Channel, Inflate, Raw
+from pilotfish.core.exchange.inbound import filter_request_headers
+from pilotfish.core.exchange.redact import redact, redact_error, secrets_in
+from pilotfish.core.exchange.response_stream import (
+    HOLD_BYTES,
+    HOLD_EVENTS,
+    Inflate,
+    Raw,
+    ResponseStream,
+)
 from pilotfish.core.exchange.usage import cost_of, final_usage
 from pilotfish.core.formats.style import ERROR, MALFORMED
 from pilotfish.core.formats.usage import Usage
-from pilotfish.core.routing.commands import Start
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.provider import CHAT_STYLES
+from pilotfish.core.routing.commands import StartAttempt
 from pilotfish.core.state.classify import failure_of, judged_by_path
 from pilotfish.core.state.headroom import read_limits
 from pilotfish.core.state.ledger import Timings
@@ -24,8 +32,8 @@ from pilotfish.errors import ClientError
 
 if TYPE_CHECKING:
     from pilotfish.core.formats.error_info import ErrorInfo
-    from pilotfish.core.formats.style import StreamWriter, Watcher
-    from pilotfish.http1.pool import Header, Ticket, Upstream
+    from pilotfish.core.formats.style import ResponseInspector, StreamWriter
+    from pilotfish.http1.pool import Header, PendingRequest, Upstream
     from pilotfish.proxy.request import Run
 
 ERROR_BYTES = 64 * 1024  # as much of an error's body is read
@@ -45,17 +53,59 @@ _clock = time.monotonic
 
 
 class Attempt:
-    """`over` once it has told its outcome. Times are on the monotonic clock: `began` (decided), `sent_at` (request written),
-    `head_at`, `first_at` and `last_at` (content)."""
+    """`over` once it has told its outcome. Times are on the monotonic clock: `began` (decided),
+    `sent_at` (request written), `head_at`, `first_at` and `last_at` (content)."""
 
     __deletable__ = ("run",)
     __slots__ = (
-        "_inflate", "_op", "_parts", "_renewed", "_secret", "_size", "_task", "awaited", "began", "body", "call", "candidate", "channel", "cost_usd", "failure", "first_at", "forced",
-        "head_at", "headers", "hedge", "hold", "hold_size", "key", "last_at", "link", "mode", "n", "outcome", "over", "over_at", "paused", "prefilled", "quiet_since",
-        "relayed", "rescue", "run", "sent_at", "service", "spoke", "status", "ticket", "tokens", "usage", "watcher", "writer",
+        "_inflate",
+        "_op",
+        "_parts",
+        "_renewed",
+        "_secret",
+        "_size",
+        "_task",
+        "awaited",
+        "began",
+        "body",
+        "call",
+        "candidate",
+        "channel",
+        "cost_usd",
+        "failure",
+        "first_at",
+        "forced",
+        "head_at",
+        "headers",
+        "hedge",
+        "hold",
+        "hold_size",
+        "inspector",
+        "key",
+        "last_at",
+        "link",
+        "mode",
+        "n",
+        "outcome",
+        "over",
+        "over_at",
+        "paused",
+        "pending",
+        "prefilled",
+        "quiet_since",
+        "relayed",
+        "rescue",
+        "run",
+        "sent_at",
+        "service",
+        "spoke",
+        "status",
+        "tokens",
+        "usage",
+        "writer",
     )  # fmt: skip
 
-    def __init__(self, run: Run, start: Start, now: float) -> None:
+    def __init__(self, run: Run, start: StartAttempt, now: float) -> None:
         self.run, self.n, self.candidate = run, start.n, start.candidate
         self.forced, self.rescue, self.hedge = start.forced, start.rescue, start.hedge
         self.service = start.candidate.service
@@ -70,13 +120,13 @@ class Attempt:
         self.status = 0
         self.headers: list[Header] = []
         self.mode = ""
-        self.channel: Channel | None = None
-        self.watcher: Watcher | None = None
+        self.channel: ResponseStream | None = None
+        self.inspector: ResponseInspector | None = None
         self.body = b""
         self.hold: list[bytes] = []
         self.hold_size = 0
         self.call: CallBody | None = None
-        self.ticket: Ticket | None = None
+        self.pending: PendingRequest | None = None
         self.tokens = run.inbound.tokens
         self.key = 0
         self.link = run.engine.links[self.service.provider.name]
@@ -106,9 +156,18 @@ class Attempt:
             if self.call.dropped:
                 run.dropped(self.call.dropped)
                 if run.rule.unsupported == "reject":
-                    raise ClientError(400, "unsupported", f"{self.service.id} cannot carry {', '.join(self.call.dropped)}")
+                    raise ClientError(
+                        400,
+                        "unsupported",
+                        f"{self.service.id} cannot carry {', '.join(self.call.dropped)}",
+                    )
         except ClientError as e:
-            self._fail(Failure(outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code), now)
+            self._fail(
+                Failure(
+                    outcome=Outcome.BAD_REQUEST, status=e.status, message=e.message, code=e.code
+                ),
+                now,
+            )
             return
         self._send()
 
@@ -125,7 +184,7 @@ class Attempt:
     def _send(self) -> None:
         call, link, inbound = self.call, self.link, self.run.inbound
         assert call is not None
-        head = link.head(self.service, self._op, inbound.tail, inbound.stream, self.key)
+        head = link.head(self.service, self._op, inbound.subpath, inbound.stream, self.key)
         try:
             secret = self._secret = link.secret(head, self.key, call.parts)
         except CredentialError as e:
@@ -134,12 +193,19 @@ class Attempt:
         if secret is None:
             self._task = asyncio.get_running_loop().create_task(self._fetch())
             return
-        headers = [*secret, *link.filled(forwarded(inbound.headers, call.same_style), self._op)]
+        headers = [
+            *secret,
+            *link.filled(filter_request_headers(inbound.headers, call.same_style), self._op),
+        ]
         request = request_parts(head.lines, headers, call, self.run.trace_headers(self))
-        self.ticket = link.pool(self.key).send(request, self, self.run.plan.rule.timeouts.connect_s)
+        self.pending = link.pool(self.key).send(
+            request, self, self.run.plan.rule.timeouts.connect_s
+        )
 
     async def _fetch(self) -> None:
-        """A token that must be fetched first: the only thing on a request's way that waits for something other than its upstream."""
+        """A token that must be fetched first: the only thing on a request's way that waits for
+        something other than its upstream.
+        """
         try:
             await self.link.keys[self.key].fetch()
         except CredentialError as e:
@@ -151,7 +217,10 @@ class Attempt:
 
     def _no_credential(self, error: CredentialError) -> None:
         message = f"no usable credential for {self.service.provider.name}: {error}"
-        self._fail(Failure(outcome=error.outcome, status=502, message=message, code="no_credential"), _clock())
+        self._fail(
+            Failure(outcome=error.outcome, status=502, message=message, code="no_credential"),
+            _clock(),
+        )
 
     # ---- what the connection tells
 
@@ -178,10 +247,17 @@ class Attempt:
                     return
         if status >= 300:
             self.mode = "error"
-        elif self._op in _TEXT_OPS and content_type.startswith(_STREAM_TYPES) and self.run.inbound.stream:
+        elif (
+            self._op in _TEXT_OPS
+            and content_type.startswith(_STREAM_TYPES)
+            and self.run.inbound.stream
+        ):
             self.mode = "stream"
             self.channel = self.run.channel_for(self, self.call)
-        elif content_type.startswith((b"application/json", b"application/problem+json")) or self._op in _TEXT_OPS:
+        elif (
+            content_type.startswith((b"application/json", b"application/problem+json"))
+            or self._op in _TEXT_OPS
+        ):
             self.mode = "whole"
         else:
             self.mode, self.channel = "raw", Raw()
@@ -217,7 +293,13 @@ class Attempt:
         if self.mode == "error" and self._size > ERROR_BYTES:
             self._refused(now)
         elif self._size > WHOLE_BYTES:
-            self._fail(self._bad(Outcome.SERVER_ERROR, f"the upstream's answer is larger than {WHOLE_BYTES} bytes"), now)
+            self._fail(
+                self._bad(
+                    Outcome.SERVER_ERROR,
+                    f"the upstream's answer is larger than {WHOLE_BYTES} bytes",
+                ),
+                now,
+            )
 
     def on_end(self) -> None:
         if self.over:
@@ -225,7 +307,9 @@ class Attempt:
         run = self.run
         now = _clock()
         if self._inflate is not None and not self._inflate.is_complete and self.mode != "error":
-            self._broke(Outcome.SERVER_ERROR, "the upstream's compressed answer ended too early", now)
+            self._broke(
+                Outcome.SERVER_ERROR, "the upstream's compressed answer ended too early", now
+            )
         elif self.mode == "error":
             self._refused(now)
         elif self.mode == "whole":
@@ -245,7 +329,16 @@ class Attempt:
         else:
             outcome, status = _LOST[kind]
             if kind == "local":
-                self._fail(Failure(outcome=outcome, status=status, message=message, code="overloaded", local=True), now)
+                self._fail(
+                    Failure(
+                        outcome=outcome,
+                        status=status,
+                        message=message,
+                        code="overloaded",
+                        local=True,
+                    ),
+                    now,
+                )
             else:
                 self._broke(outcome, message, now, status)
 
@@ -261,7 +354,7 @@ class Attempt:
                 self.first_at = now
                 if self.awaited:
                     self.awaited = False
-                    self.run.engine.ledger.spoke(self.candidate, self.began, now)
+                    self.run.engine.ledger.on_first_token(self.candidate, self.began, now)
             self.last_at = self.quiet_since = now
         if self.relayed:
             if out:
@@ -275,12 +368,20 @@ class Attempt:
             self._broke(Outcome.SERVER_ERROR, channel.too_long, now)
         elif channel.terminal and self.mode == "stream":
             self._stream_complete(now)
-        elif not self.spoke and (channel.contents or channel.events > HOLD_EVENTS or self.hold_size > HOLD_BYTES):
+        elif not self.spoke and (
+            channel.contents or channel.events > HOLD_EVENTS or self.hold_size > HOLD_BYTES
+        ):
             self.spoke = True
             run = self.run
-            run.obey(run.dispatch.spoke(self.n, now), now)
-            if not self.relayed and not self.over and self.hold_size > HOLD_BYTES and not run.rule.buffer:
-                self.pause()  # waiting for the race's grace: what it says meanwhile stays in the socket
+            run.obey(run.dispatch.on_first_token(self.n, now), now)
+            if (
+                not self.relayed
+                and not self.over
+                and self.hold_size > HOLD_BYTES
+                and not run.rule.buffer
+            ):
+                # waiting for the race's grace: what it says meanwhile stays in the socket
+                self.pause()
 
     def _stream_error(self, error: ErrorInfo, now: float) -> None:
         failure = self._told(error)
@@ -295,7 +396,9 @@ class Attempt:
         if self.mode == "raw" or channel.finished or channel.terminal:
             self._stream_complete(now)
         else:
-            self._broke(Outcome.SERVER_ERROR, "the upstream's stream ended without its terminal event", now)
+            self._broke(
+                Outcome.SERVER_ERROR, "the upstream's stream ended without its terminal event", now
+            )
 
     def _stream_complete(self, now: float) -> None:
         channel = self.channel
@@ -313,21 +416,30 @@ class Attempt:
     def _whole(self, now: float) -> None:
         body = b"".join(self._parts)
         self._parts = []
-        watcher = self.watcher = self.run.watcher_for(self.call)
-        if watcher is None:
+        inspector = self.inspector = self.run.inspector_for(self.call)
+        if inspector is None:
             self.body = body
             self._served(now)
             return
-        flags = watcher.reply(body)
+        flags = inspector.reply(body)
         if flags & MALFORMED:
-            self._fail(self._bad(Outcome.SERVER_ERROR, "the upstream answered 200 with something that is not an answer of its style"), now)
-        elif flags & ERROR and watcher.error is not None:
-            self._fail(self._told(watcher.error), now)
+            self._fail(
+                self._bad(
+                    Outcome.SERVER_ERROR,
+                    "the upstream answered 200 with something that is not an answer of its style",
+                ),
+                now,
+            )
+        elif flags & ERROR and inspector.error is not None:
+            self._fail(self._told(inspector.error), now)
         else:
             try:
                 self.body = self.run.reply_body(self, body)
             except ValueError as e:
-                self._fail(self._bad(Outcome.SERVER_ERROR, f"the upstream's answer cannot be read: {e}"), now)
+                self._fail(
+                    self._bad(Outcome.SERVER_ERROR, f"the upstream's answer cannot be read: {e}"),
+                    now,
+                )
                 return
             self.first_at = self.last_at = 0.0
             self._served(now)
@@ -335,15 +447,19 @@ class Attempt:
     def _refused(self, now: float) -> None:
         """An error status, its body read as far as it is read."""
         secrets = self._secrets()
-        body = without(b"".join(self._parts), secrets)[:ERROR_BYTES]
-        self.headers = [(name, without(value, secrets)) for name, value in self.headers]
+        body = redact(b"".join(self._parts), secrets)[:ERROR_BYTES]
+        self.headers = [(name, redact(value, secrets)) for name, value in self.headers]
         assert self.call is not None
         kind = self.service.provider.kind
         envelope = kind.envelopes.get(self._op)
         style = self.call.style if envelope is None else envelope.errors
         info = self.run.engine.styles(style).read_error(self.status, body, self._error_type())
-        failure = failure_of(kind, self.status, self.headers, info, time.time(), body if envelope is None else b"")
-        failure = judged_by_path(failure, self.service.model) if self.run.inbound.tail else failure
+        failure = failure_of(
+            kind, self.status, self.headers, info, time.time(), body if envelope is None else b""
+        )
+        failure = (
+            judged_by_path(failure, self.service.model) if self.run.inbound.subpath else failure
+        )
         if failure.outcome is Outcome.AUTH_FAILED:
             if self._size <= ERROR_BYTES and self._sent_again():
                 return
@@ -351,12 +467,14 @@ class Attempt:
         self._fail(failure, now)
 
     def _sent_again(self) -> bool:
-        """A key that was rotated meanwhile, or a token that was revoked: the request goes out once more with the new one."""
+        """A key that was rotated meanwhile, or a token that was revoked: the request goes out once
+        more with the new one.
+        """
         if not self._secret or not self.link.keys[self.key].refused(self._secret) or self._renewed:
             return False
         self._renewed = True
-        if self.ticket is not None:
-            self.ticket.cancel()
+        if self.pending is not None:
+            self.pending.cancel()
         self.status, self.headers, self.mode = 0, [], ""
         self._parts, self._size, self._inflate = [], 0, None
         self._send()
@@ -371,12 +489,16 @@ class Attempt:
 
     def _told(self, error: ErrorInfo) -> Failure:
         """The failure behind an error inside an answer that began well."""
-        error = error_without(error, self._secrets())
-        failure = failure_of(self.service.provider.kind, self.status, self.headers, error, time.time())
+        error = redact_error(error, self._secrets())
+        failure = failure_of(
+            self.service.provider.kind, self.status, self.headers, error, time.time()
+        )
         return self._without_secrets(failure) if failure.outcome is Outcome.AUTH_FAILED else failure
 
     def _without_secrets(self, failure: Failure) -> Failure:
-        """Vendors quote the refused key, or parts of it, in their own words: neither client nor log gets to see these."""
+        """Vendors quote the refused key, or parts of it, in their own words: neither client nor log
+        gets to see these.
+        """
         return Failure(
             outcome=failure.outcome, status=failure.status, code=failure.code or "auth_failed",
             message=f"{self.service.provider.name} refused the proxy's credential (status {failure.status})",
@@ -384,13 +506,25 @@ class Attempt:
 
     # ---- the end, once
 
-    def _bad(self, outcome: Outcome, message: str, status: int = 502, code: str = "upstream_error") -> Failure:
+    def _bad(
+        self, outcome: Outcome, message: str, status: int = 502, code: str = "upstream_error"
+    ) -> Failure:
         return Failure(outcome=outcome, status=status, message=message, code=code)
 
-    def _broke(self, outcome: Outcome, message: str, now: float, status: int = 502, code: str = "upstream_error") -> None:
+    def _broke(
+        self,
+        outcome: Outcome,
+        message: str,
+        now: float,
+        status: int = 502,
+        code: str = "upstream_error",
+    ) -> None:
         """The answer broke: after content it is a broken stream, whatever broke it."""
         if self.channel is not None and self.channel.contents:
-            outcome, code = Outcome.BROKEN_STREAM, code if code != "upstream_error" else "stream_broken"
+            outcome, code = (
+                Outcome.BROKEN_STREAM,
+                code if code != "upstream_error" else "stream_broken",
+            )
         self._fail(self._bad(outcome, message, status, code), now)
 
     def _fail(self, failure: Failure, now: float) -> None:
@@ -403,14 +537,17 @@ class Attempt:
         other_way = self.prefilled and failure.outcome is Outcome.BAD_REQUEST
         if other_way:
             run.prefill_refused(self)
-        run.obey(run.dispatch.failed(self.n, failure, now, rescuable=rescuable, other_way=other_way), now)
+        run.obey(
+            run.dispatch.on_failure(self.n, failure, now, rescuable=rescuable, other_way=other_way),
+            now,
+        )
 
     def _served(self, now: float) -> None:
         if self.over:
             return
         self._close(Outcome.SERVED, now)
         run = self.run
-        run.obey(run.dispatch.completed(self.n, now), now)
+        run.obey(run.dispatch.on_complete(self.n, now), now)
 
     def cancel(self, outcome: Outcome, now: float) -> None:
         """The run wants nothing more of it."""
@@ -424,19 +561,31 @@ class Attempt:
         self.over, self.over_at, self.outcome = True, now, outcome
         if self._task is not None:
             self._task.cancel()
-        ticket, self.ticket = self.ticket, None
-        if ticket is not None and not ticket.cancelled:
+        pending, self.pending = self.pending, None
+        if pending is not None and not pending.cancelled:
             if outcome is Outcome.SERVED:
-                self.run.engine.let_finish(ticket, now)  # what is left is framing; the connection is worth keeping
+                self.run.engine.drain_upstream(
+                    pending, now
+                )  # what is left is framing; the connection is worth keeping
             else:
-                ticket.cancel()
+                pending.cancel()
         usage = self.usage = self._final_usage(outcome)
         if usage is not None and self.service.price is not None:
             self.cost_usd = cost_of(usage, self.service.price)
         run, engine = self.run, self.run.engine
-        engine.budgets.settle(self.candidate, self.tokens, usage.input + usage.output if usage is not None else 0, now, self.began)
+        engine.budgets.settle(
+            self.candidate,
+            self.tokens,
+            usage.input + usage.output if usage is not None else 0,
+            now,
+            self.began,
+        )
         began = self.sent_at or self.began
-        timings = Timings(now - began, self.first_at - began, self.speed()) if self.first_at else Timings(now - began)
+        timings = (
+            Timings(now - began, self.first_at - began, self.speed())
+            if self.first_at
+            else Timings(now - began)
+        )
         changed = engine.ledger.finish(
             self.candidate, run.rule, key=self.key, tokens=self.tokens, outcome=outcome, failure=self.failure, usage=usage, timings=timings,
             cost_usd=self.cost_usd, began=self.began, now=now, awaited=self.awaited,
@@ -444,7 +593,9 @@ class Attempt:
         engine.attempt_over(run, self, changed)
 
     def release(self) -> None:
-        """The run is over and told of: nothing holds on to it, so that it goes at once and not when the garbage is collected."""
+        """The run is over and told of: nothing holds on to it, so that it goes at once and not when
+        the garbage is collected.
+        """
         del self.run
 
     def speed(self) -> float | None:
@@ -454,11 +605,17 @@ class Attempt:
         return self.usage.output / (self.last_at - self.first_at)
 
     def _final_usage(self, outcome: Outcome) -> Usage | None:
-        source = self.channel or self.watcher
+        source = self.channel or self.inspector
         if source is None:
             return None
         complete = outcome is Outcome.SERVED or (self.channel is not None and self.channel.finished)
-        return final_usage(source.usage, source.chars, self.tokens, complete=complete, is_text=self._op in _TEXT_OPS)
+        return final_usage(
+            source.usage,
+            source.chars,
+            self.tokens,
+            complete=complete,
+            is_text=self._op in _TEXT_OPS,
+        )
 
     # ---- clocks and pressure
 
@@ -469,10 +626,24 @@ class Attempt:
         run = self.run
         timeouts = run.rule.timeouts
         limit = self.service.provider.timeout_s
-        if limit is None and not run.inbound.stream and now - self.sent_at > timeouts.total_s / 2 and run.plan.others(now):
-            limit = timeouts.total_s / 2  # nothing tells a silent service from one that thinks: leave time for another to answer
+        if (
+            limit is None
+            and not run.inbound.stream
+            and now - self.sent_at > timeouts.total_s / 2
+            and run.plan.others(now)
+        ):
+            limit = (
+                timeouts.total_s / 2
+                # nothing tells a silent service from one that thinks: leave time for another to answer
+            )
         if limit is not None and now - self.sent_at > limit:
-            self._broke(Outcome.TIMEOUT, f"the upstream took longer than its provider's limit of {limit:g} s", now, 504, "timeout")
+            self._broke(
+                Outcome.TIMEOUT,
+                f"the upstream took longer than its provider's limit of {limit:g} s",
+                now,
+                504,
+                "timeout",
+            )
             return
         if not run.inbound.stream or self.mode in ("whole", "error", "raw") or self.paused:
             return
@@ -480,21 +651,35 @@ class Attempt:
         factor = 2.0 if run.inbound.thinking else 1.0
         if channel is None or not channel.contents:
             if now - self.sent_at > timeouts.first_token_s * factor:
-                self._fail(self._bad(Outcome.TIMEOUT, f"no first token within {timeouts.first_token_s * factor:g} s", 504, "timeout"), now)
+                self._fail(
+                    self._bad(
+                        Outcome.TIMEOUT,
+                        f"no first token within {timeouts.first_token_s * factor:g} s",
+                        504,
+                        "timeout",
+                    ),
+                    now,
+                )
         elif channel.finished:
             if now - self.quiet_since > AFTER_FINISH_S:
                 self._stream_complete(now)
         elif now - self.quiet_since > timeouts.idle_s * factor:
-            self._broke(Outcome.TIMEOUT, f"the upstream's stream stalled for {timeouts.idle_s * factor:g} s", now, 504, "stream_stalled")
+            self._broke(
+                Outcome.TIMEOUT,
+                f"the upstream's stream stalled for {timeouts.idle_s * factor:g} s",
+                now,
+                504,
+                "stream_stalled",
+            )
 
     def pause(self) -> None:
         self.paused = True
-        if self.ticket is not None and not self.over:
-            self.ticket.pause()
+        if self.pending is not None and not self.over:
+            self.pending.pause()
 
     def resume(self) -> None:
         if self.paused:
             self.paused = False
             self.quiet_since = _clock()
-            if self.ticket is not None and not self.over:
-                self.ticket.resume()
+            if self.pending is not None and not self.over:
+                self.pending.resume()

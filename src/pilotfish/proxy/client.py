@@ -1,4 +1,6 @@
-"""The way to one provider: its connections, its credentials, and the parts of a request's head that never change."""
+"""The way to one provider: its connections, its credentials, and the parts of a request's head that
+never change.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +9,59 @@ from encodings.idna import Codec
 from typing import NamedTuple
 
 from pilotfish.core.exchange.redact import carries_secret
-from pilotfish.core.exchange.request_url import auth_of, fixed_headers, origin_of, own_auth, target_of, yielding_headers
+from pilotfish.core.exchange.request_url import (
+    auth_of,
+    fixed_headers,
+    origin_of,
+    own_auth,
+    target_of,
+    yielding_headers,
+)
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.plan import op_for
-from pilotfish.credentials.keys import Call, Headers, Key
+from pilotfish.credentials.keys import Headers, Key, SignedCall
 from pilotfish.http1.pool import Origin, Pool
 
-# `encode("idna")`, whose module would be read from disk with the first request: there may be no descriptor left for it.
+# `encode("idna")`, whose module would be read from disk with the first request: there may be no
+# descriptor left for it.
 _as_idna = Codec().encode
-REMEMBERED = 1024  # heads kept; a path's tail is the client's to choose, so there is a bound
+REMEMBERED = 1024  # heads kept; a path's subpath is the client's to choose, so there is a bound
 
 
-class Head(NamedTuple):
-    """`lines`: request line, host and fixed headers as they are sent. `host` and `target` again, for signatures."""
+class RequestHead(NamedTuple):
+    """`lines`: request line, host and fixed headers as they are sent. `host` and `target` again,
+    for signatures.
+    """
 
     lines: bytes
     host: str
     target: str
 
 
-class Link:
-    """One provider of the snapshot in force. Pools are shared by origin over snapshots, so a reload drops no connection.
+class ProviderClient:
+    """One provider of the snapshot in force. Pools are shared by origin over snapshots, so a reload
+    drops no connection.
 
     `keys` are the provider's credentials, by the numbers that the ledger knows them by.
     """
 
-    def __init__(self, provider: Provider, keys: Sequence[Key], pool: Callable[[Origin], Pool]) -> None:
+    def __init__(
+        self, provider: Provider, keys: Sequence[Key], pool: Callable[[Origin], Pool]
+    ) -> None:
         self.provider, self.keys = provider, keys
         self._pool_at = pool
         self.origin = Origin(*origin_of(provider.base), provider.proxy_url, provider.ca_file)
         self._own_pool: Pool | None = None
-        self._heads: dict[tuple[str, str, str, bool, str], Head] = {}
+        self._heads: dict[tuple[str, str, str, bool, str], RequestHead] = {}
         self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
         yielding = yielding_headers(provider)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
         self._fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
-        self._unsent = {op: self._fixed_names | envelope.withholds for op, envelope in provider.kind.envelopes.items()}
+        self._unsent = {
+            op: self._fixed_names | envelope.withholds
+            for op, envelope in provider.kind.envelopes.items()
+        }
         # Sent only where the client of the same style did not set them itself.
         self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
@@ -54,7 +72,11 @@ class Link:
         base = self.keys[key].base()
         if not base and self._own_pool is not None and not self._own_pool.closed:
             return self._own_pool
-        pool = self._pool_at(Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file) if base else self.origin)
+        pool = self._pool_at(
+            Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file)
+            if base
+            else self.origin
+        )
         if not base:
             self._own_pool = pool
         return pool
@@ -70,27 +92,27 @@ class Link:
                 self._ops[at] = found
         return found
 
-    def head(self, service: Service, op: str, tail: str, stream: bool, key: int) -> Head:
+    def head(self, service: Service, op: str, subpath: str, stream: bool, key: int) -> RequestHead:
         base = self.keys[key].base()
-        at = (service.model, op, tail, stream, base)
+        at = (service.model, op, subpath, stream, base)
         found = self._heads.get(at)
         if found is None:
             scheme, host, port = origin_of(base or self.provider.base)
-            target = target_of(self.provider, op, service.model, tail, stream)
+            target = target_of(self.provider, op, service.model, subpath, stream)
             authority = host if port == (443 if scheme == "https" else 80) else f"{host}:{port}"
             lines = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n%b" % (
                 target.encode(),
                 _as_idna(authority)[0],
                 self._fixed,
             )
-            found = Head(lines, authority, target)
+            found = RequestHead(lines, authority, target)
             if len(self._heads) < REMEMBERED:
                 self._heads[at] = found
         return found
 
     def filled(self, passed: list[tuple[bytes, bytes]], op: str) -> list[tuple[bytes, bytes]]:
-        """The client's headers but for those that are fixed or of no use upstream, and those of ours that give way to the client's where
-        it did not send them."""
+        """The client's headers but for those that are fixed or of no use upstream, and those of
+        ours that give way to the client's where it did not send them."""
         unsent = self._unsent.get(op, self._fixed_names)
         if unsent:
             passed = [h for h in passed if h[0] not in unsent]
@@ -99,9 +121,11 @@ class Link:
         given = {name for name, _ in passed}
         return [*passed, *(h for h in self.yielding if h[0] not in given)]
 
-    def secret(self, head: Head, key: int, parts: Sequence[bytes]) -> Headers | None:
-        """The headers that authenticate this call; None if the credential must be fetched first. Raises CredentialError."""
+    def secret(self, head: RequestHead, key: int, parts: Sequence[bytes]) -> Headers | None:
+        """The headers that authenticate this call; None if the credential must be fetched first.
+        Raises CredentialError.
+        """
         if self.own_auth:
             return ()
-        call = Call("POST", head.host, head.target, b"".join(parts)) if self._signs else None
+        call = SignedCall("POST", head.host, head.target, b"".join(parts)) if self._signs else None
         return self.keys[key].headers(call)

@@ -1,6 +1,8 @@
-"""The connection test of a provider (seeds A8): one cheap call that costs nothing, told as a stage that was reached.
+"""The connection test of a provider (seeds A8): one cheap call that costs nothing, told as a stage
+that was reached.
 
-The same probe serves `pilotfish probe`, which tells people, and the background probe of a service that cools, which tells the ledger.
+The same probe serves `pilotfish probe`, which tells people, and the background probe of a service
+that cools, which tells the ledger.
 """
 
 from __future__ import annotations
@@ -12,27 +14,33 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pilotfish import styles
-from pilotfish.core.exchange.redact import carries_secret, secrets_in, without
+from pilotfish.core.exchange.redact import carries_secret, redact, secrets_in
 from pilotfish.core.exchange.request_url import auth_of, fixed_headers, origin_of, own_auth
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.core.state.classify import failure_of
 from pilotfish.core.state.retry_after import value_of
-from pilotfish.credentials import Call, CredentialError, Key
-from pilotfish.credentials.fetch import Answer, Fetcher, FetchError, host_header
+from pilotfish.credentials import CredentialError, Key, SignedCall
+from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer, host_header
 from pilotfish.credentials.keys import NoKey
 from pilotfish.http1.pool import Origin
 
 TIMEOUT_S = 10.0
 MAX_MESSAGE = 300
 
-CONNECTIVITY, AUTHENTICATION, PROVIDER, UNSUPPORTED = "connectivity", "authentication", "provider", "unsupported"
+CONNECTIVITY, AUTHENTICATION, PROVIDER, UNSUPPORTED = (
+    "connectivity",
+    "authentication",
+    "provider",
+    "unsupported",
+)
 
 
 class ProbeResult(NamedTuple):
-    """`stage`: how far it came, or where it failed. `status`: None where no answer came. `outcome`: the same for the ledger, None where
-    only a real request could tell. `wait_s`: how long the vendor asked to be left alone."""
+    """`stage`: how far it came, or where it failed. `status`: None where no answer came. `outcome`:
+    the same for the ledger, None where only a real request could tell. `wait_s`: how long the
+    vendor asked to be left alone."""
 
     provider: str
     ok: bool
@@ -45,11 +53,18 @@ class ProbeResult(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """The form of `pilotfish probe --format json`."""
-        return {name: getattr(self, name) for name in ("provider", "ok", "stage", "status", "latency_ms", "message")}
+        return {
+            name: getattr(self, name)
+            for name in ("provider", "ok", "stage", "status", "latency_ms", "message")
+        }
 
 
-async def probe(provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeout_s: float = TIMEOUT_S) -> ProbeResult:
-    """One provider with each of its keys. Several keys are well if all are; of those that are not, the first is told of."""
+async def probe(
+    provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeout_s: float = TIMEOUT_S
+) -> ProbeResult:
+    """One provider with each of its keys. Several keys are well if all are; of those that are not,
+    the first is told of.
+    """
     results = await asyncio.gather(*(probe_key(provider, key, fetcher, timeout_s) for key in keys))
     if len(results) == 1:
         return results[0]
@@ -57,24 +72,53 @@ async def probe(provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeo
     if not bad:
         return results[0]._replace(message=f"{results[0].message} (all {len(results)} keys)")
     key, first = bad[0]
-    named = first.message if first.message.startswith(key.label) else f"{key.label}: {first.message}"
+    named = (
+        first.message if first.message.startswith(key.label) else f"{key.label}: {first.message}"
+    )
     return first._replace(message=f"{len(bad)} of {len(results)} keys failed; {named}")
 
 
 def _on_a_line(words: str) -> str:
-    """A vendor's words for a terminal: its line ends would break the table, its control characters the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(words[: 2 * MAX_MESSAGE].split()))
+    """A vendor's words for a terminal: its line ends would break the table, its control characters
+    the terminal.
+    """
+    return "".join(
+        c if c.isprintable() else "?" for c in " ".join(words[: 2 * MAX_MESSAGE].split())
+    )
 
 
-async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float = TIMEOUT_S) -> ProbeResult:
+async def probe_key(
+    provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float = TIMEOUT_S
+) -> ProbeResult:
     """One provider with one key. Never raises."""
     began = time.monotonic()
 
-    def told(ok: bool, stage: str, status: int | None, message: str, outcome: Outcome | None, wait_s: float | None = None) -> ProbeResult:
+    def told(
+        ok: bool,
+        stage: str,
+        status: int | None,
+        message: str,
+        outcome: Outcome | None,
+        wait_s: float | None = None,
+    ) -> ProbeResult:
         latency_ms = round((time.monotonic() - began) * 1000)
-        return ProbeResult(provider.name, ok, stage, status, latency_ms, _on_a_line(message)[:MAX_MESSAGE], outcome, wait_s)
+        return ProbeResult(
+            provider.name,
+            ok,
+            stage,
+            status,
+            latency_ms,
+            _on_a_line(message)[:MAX_MESSAGE],
+            outcome,
+            wait_s,
+        )
 
-    if isinstance(key, NoKey) and provider.kind.needs_key and not provider.no_key_required and not own_auth(provider):
+    if (
+        isinstance(key, NoKey)
+        and provider.kind.needs_key
+        and not provider.no_key_required
+        and not own_auth(provider)
+    ):
         return told(False, AUTHENTICATION, None, "no key is configured", Outcome.AUTH_FAILED)
     url = probe_url(provider, key)
     try:
@@ -83,23 +127,34 @@ async def probe_key(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: f
             url = probe_url(provider, key)  # a token may have named another host
             answer = await _get(provider, url, headers, fetcher, timeout_s)
             if answer.status == 401 and key.refused(headers):
-                # A key that was rotated or a token that was revoked: once more with the new one, as the engine does.
+                # A key that was rotated or a token that was revoked: once more with the new one, as
+                # the engine does.
                 headers = await _authentication(key, url)
                 answer = await _get(provider, url, headers, fetcher, timeout_s)
     except CredentialError as e:
-        stage = CONNECTIVITY if e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT) else AUTHENTICATION
+        stage = (
+            CONNECTIVITY
+            if e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT)
+            else AUTHENTICATION
+        )
         return told(False, stage, None, str(e), e.outcome)
     except FetchError as e:
-        outcome = Outcome.TIMEOUT if e.kind in ("timeout", "connect_timeout") else Outcome.CONNECT_FAILED
+        outcome = (
+            Outcome.TIMEOUT if e.kind in ("timeout", "connect_timeout") else Outcome.CONNECT_FAILED
+        )
         return told(False, CONNECTIVITY, None, str(e), outcome)
     except TimeoutError:
         return told(False, CONNECTIVITY, None, f"no answer within {timeout_s:g} s", Outcome.TIMEOUT)
     own = (header for header in fixed_headers(provider) if carries_secret(header[0]))
-    return told(*_judged(provider, answer._replace(body=without(answer.body, secrets_in((*headers, *own))))))
+    return told(
+        *_judged(provider, answer._replace(body=redact(answer.body, secrets_in((*headers, *own)))))
+    )
 
 
 def probe_url(provider: Provider, key: Key) -> str:
-    """The vendor's own probe; for a vendor without one the base URL, where any answer at all proves a connection."""
+    """The vendor's own probe; for a vendor without one the base URL, where any answer at all proves
+    a connection.
+    """
     base = key.base() or provider.base
     if provider.kind.probe_from is not None:
         return provider.kind.probe_from(base, provider.options)
@@ -109,7 +164,9 @@ def probe_url(provider: Provider, key: Key) -> str:
 async def _authentication(key: Key, url: str) -> tuple[tuple[bytes, bytes], ...]:
     parts = urlsplit(url)
     host = host_header(Origin(*origin_of(url)))
-    call = Call("GET", host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), b"")
+    call = SignedCall(
+        "GET", host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), b""
+    )
     headers = key.headers(call)
     if headers is None:
         await key.fetch()
@@ -119,30 +176,79 @@ async def _authentication(key: Key, url: str) -> tuple[tuple[bytes, bytes], ...]
     return headers
 
 
-async def _get(provider: Provider, url: str, secret: Iterable[tuple[bytes, bytes]], fetcher: Fetcher, timeout_s: float) -> Answer:
+async def _get(
+    provider: Provider,
+    url: str,
+    secret: Iterable[tuple[bytes, bytes]],
+    fetcher: Fetcher,
+    timeout_s: float,
+) -> HttpAnswer:
     headers = [(b"accept", b"application/json"), *fixed_headers(provider), *secret]
-    return await fetcher.fetch("GET", url, headers, timeout_s=timeout_s, proxy_url=provider.proxy_url, ca_file=provider.ca_file)
+    return await fetcher.fetch(
+        "GET",
+        url,
+        headers,
+        timeout_s=timeout_s,
+        proxy_url=provider.proxy_url,
+        ca_file=provider.ca_file,
+    )
 
 
-def _judged(provider: Provider, answer: Answer) -> tuple[bool, str, int | None, str, Outcome | None, float | None]:
+def _judged(
+    provider: Provider, answer: HttpAnswer
+) -> tuple[bool, str, int | None, str, Outcome | None, float | None]:
     status = answer.status
     if provider.kind.probe is None and provider.kind.probe_from is None:
-        return True, UNSUPPORTED, status, "reachable; this vendor has no call that tests a key free of charge", None, None
+        return (
+            True,
+            UNSUPPORTED,
+            status,
+            "reachable; this vendor has no call that tests a key free of charge",
+            None,
+            None,
+        )
     if 200 <= status < 300:
         return True, AUTHENTICATION, status, "ok", Outcome.SERVED, None
     error = _error_of(provider, answer)
     failure = failure_of(provider.kind, status, answer.headers, error, time.time())
     if status == 429:
-        return True, AUTHENTICATION, status, "ok: rate limited, so the key works", Outcome.RATE_LIMITED, failure.wait_s
+        return (
+            True,
+            AUTHENTICATION,
+            status,
+            "ok: rate limited, so the key works",
+            Outcome.RATE_LIMITED,
+            failure.wait_s,
+        )
     if failure.outcome is Outcome.AUTH_FAILED:
         # Vendors quote the refused key, or parts of it: their words are left out.
-        hint = "the key was refused" if auth_of(provider).scheme == "key" else "the credentials were refused"
-        return False, AUTHENTICATION, status, f"{hint}{f' ({failure.code})' if failure.code else ''}", failure.outcome, None
-    return False, PROVIDER, status, f"unexpected status {status}: {failure.message}", failure.outcome, failure.wait_s
+        hint = (
+            "the key was refused"
+            if auth_of(provider).scheme == "key"
+            else "the credentials were refused"
+        )
+        return (
+            False,
+            AUTHENTICATION,
+            status,
+            f"{hint}{f' ({failure.code})' if failure.code else ''}",
+            failure.outcome,
+            None,
+        )
+    return (
+        False,
+        PROVIDER,
+        status,
+        f"unexpected status {status}: {failure.message}",
+        failure.outcome,
+        failure.wait_s,
+    )
 
 
-def _error_of(provider: Provider, answer: Answer) -> ErrorInfo:
+def _error_of(provider: Provider, answer: HttpAnswer) -> ErrorInfo:
     try:
-        return styles.get(provider.style).read_error(answer.status, answer.body, value_of(answer.headers, b"x-amzn-errortype") or "")
+        return styles.get(provider.style).read_error(
+            answer.status, answer.body, value_of(answer.headers, b"x-amzn-errortype") or ""
+        )
     except ValueError:
         return ErrorInfo(message=f"the upstream answered {answer.status}")

@@ -1,4 +1,6 @@
-"""What all requests share: the rules in force, the ledger, the links to providers. Takes exchanges in and makes runs of them."""
+"""What all requests share: the rules in force, the ledger, the links to providers. Takes exchanges
+in and makes runs of them.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,15 @@ from pilotfish.core.model.service import Provider
 from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.routing.match import direct_rule, match, routes_smartly
-from pilotfish.core.routing.plan import Desk, Home, Plan
-from pilotfish.core.state.affinity import Homes, prefix_key, session_key
+from pilotfish.core.routing.plan import Home, Plan, RuleState
+from pilotfish.core.state.affinity import AffinityTable, prefix_key, session_key
 from pilotfish.core.state.health import COOLING
 from pilotfish.core.state.ledger import Ledger, all_rules
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.errors import ClientError
-from pilotfish.http1.pool import Connect, Origin, Pool, Ticket, connect_directly
-from pilotfish.proxy.client import Link
+from pilotfish.http1.pool import Connect, Origin, PendingRequest, Pool, connect_directly
+from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.model_list import models_answer
 from pilotfish.proxy.request import Run
 from pilotfish.proxy.request_ids import RequestIds
@@ -44,14 +46,17 @@ if TYPE_CHECKING:
     from pilotfish.credentials.keys import Key
     from pilotfish.http1.server import Exchange
     from pilotfish.proxy.attempt import Attempt
-    from pilotfish.shared.redis_limits import Shared
-    from pilotfish.telemetry.registry import Meters
+    from pilotfish.shared.redis_limits import SharedState
+    from pilotfish.telemetry.registry import Registry
     from pilotfish.telemetry.traces import Tracer
 
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
 FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing
-DIRECT_DESKS = 256  # rules made for requests addressed as provider/model that are remembered
-REMEMBERED, MODEL_CHARS = 1024, 200  # of how many models, and how long ones, the rule is remembered: clients may make up any
+DIRECT_RULES = 256  # rules made for requests addressed as provider/model that are remembered
+REMEMBERED, MODEL_CHARS = (
+    1024,
+    200,
+)  # of how many models, and how long ones, the rule is remembered: clients may make up any
 RETRY_AFTER_S = 1
 COUNTS = frozenset({"count_tokens", "google_count_tokens"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -59,11 +64,13 @@ _clock = time.monotonic
 
 
 class Engine:
-    """`handle` is the server's; everything else is for the app, the admin pages and the runs themselves."""
+    """`handle` is the server's; everything else is for the app, the admin pages and the runs
+    themselves.
+    """
 
     def __init__(
         self,
-        meters: Meters,
+        registry: Registry,
         log: AccessLog,
         keys: Callable[[Provider], Sequence[Key]],
         *,
@@ -71,35 +78,39 @@ class Engine:
         max_body_bytes: int,
         rng: random.Random | None = None,
     ) -> None:
-        self.meters, self.log = meters, log
+        self.registry, self.log = registry, log
         self.snapshot = Snapshot()
         self.ready = False
         self.draining = False
         self.ledger = Ledger()
         self.history = RaceHistory()
         self.budgets = Budgets()
-        self.homes = Homes()
-        self.counting = Counting(meters, self.ledger)
-        self.accounting = Accounting(meters, self.counting)
-        self.links: dict[str, Link] = {}
+        self.homes = AffinityTable()
+        self.counting = Counting(registry, self.ledger)
+        self.accounting = Accounting(registry, self.counting)
+        self.links: dict[str, ProviderClient] = {}
         self.pools: dict[Origin, Pool] = {}
         self.runs: set[Run] = set()
         self.rng = rng or random.Random()  # spreads load; nothing secret hangs on it
         self.idle = asyncio.Event()
         self.idle.set()
-        meters.before_scrape.append(self._count_in_flight)
+        registry.before_scrape.append(self._count_in_flight)
         self.tracer: Tracer | None = None
         self.on_trip: Callable[[], None] = lambda: None
         self.connect: Connect = connect_directly  # how pools make connections
-        self.shared: Shared | None = None  # limits and cooldowns in common with other proxies (REDIS_URL)
+        self.shared: SharedState | None = (
+            None  # limits and cooldowns in common with other proxies (REDIS_URL)
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._keys = keys
         self._max_in_flight = max_in_flight
         self.max_body_bytes = max_body_bytes
-        self._desks: dict[str, Desk] = {}
-        self._desk_of: dict[tuple[str, str], Desk] = {}  # by scenario and model, as requests have found them
-        self._direct: dict[tuple[str, str], Desk] = {}
-        self._finishing: list[tuple[Ticket, float]] = []
+        self._rule_states: dict[str, RuleState] = {}
+        self._rule_state_of: dict[
+            tuple[str, str], RuleState
+        ] = {}  # by scenario and model, as requests have found them
+        self._direct: dict[tuple[str, str], RuleState] = {}
+        self._finishing: list[tuple[PendingRequest, float]] = []
         self._new_id = RequestIds().next
         self._ticking = False
 
@@ -111,13 +122,23 @@ class Engine:
     def adopt(self, snapshot: Snapshot) -> None:
         """From now on new requests follow these rules; requests under way go on with theirs."""
         for provider in snapshot.providers.values():
-            styles.get(provider.style)  # imported now, and not with a request that may come when no descriptor is left to read it
+            styles.get(
+                provider.style
+                # imported now, and not with a request that may come when no descriptor is left to read
+                # it
+            )
         self.ledger.adopt(snapshot)
         self.budgets.adopt(snapshot, self.ledger)
-        self._desks = {r.name: Desk(r, self.ledger, self._desks.get(r.name)) for r in all_rules(snapshot)}
-        self._desk_of.clear()
+        self._rule_states = {
+            r.name: RuleState(r, self.ledger, self._rule_states.get(r.name))
+            for r in all_rules(snapshot)
+        }
+        self._rule_state_of.clear()
         self._direct.clear()
-        self.links = {name: Link(p, self._keys(p), self._pool) for name, p in snapshot.providers.items()}
+        self.links = {
+            name: ProviderClient(p, self._keys(p), self._pool)
+            for name, p in snapshot.providers.items()
+        }
         self.history.keep({r.name for r in all_rules(snapshot)})
         wanted = {link.origin for link in self.links.values()}
         for origin in [o for o in self.pools if o not in wanted]:
@@ -134,34 +155,46 @@ class Engine:
     # ---- one exchange
 
     def handle(self, exchange: Exchange) -> None:
-        """Never raises: what is nobody's fault but ours is logged, and the client gets a 500 without detail."""
+        """Never raises: what is nobody's fault but ours is logged, and the client gets a 500
+        without detail.
+        """
         started = _clock()
         path, _, query = exchange.target.decode("latin-1").partition("?")
         try:
             self._handle(exchange, path, query, started)
         except ClientError as e:
-            self.turn_away(exchange, e, path)
+            self.send_local_reply(exchange, e, path)
         except Exception:
             self.log.bug("request")
-            self.turn_away(exchange, ClientError(500, "internal_error", "an error inside the proxy; its log has more"), path)
+            self.send_local_reply(
+                exchange,
+                ClientError(500, "internal_error", "an error inside the proxy; its log has more"),
+                path,
+            )
 
     def _handle(self, exchange: Exchange, path: str, query: str, started: float) -> None:
         request_id = self._request_id(exchange)
         if exchange.method != b"POST":
             self._other_method(exchange, path, request_id)
             return
-        surface = endpoints.find(path)
-        if surface is None:
+        endpoint = endpoints.find(path)
+        if endpoint is None:
             raise ClientError(404, "unknown_path", f"no such path: POST {shown(path)}")
         if self.draining:
             raise ClientError(503, "draining", "this proxy is shutting down")
         if len(self.runs) >= self._max_in_flight:
-            raise ClientError(503, "overloaded", f"{self._max_in_flight} requests are in flight, the most this proxy takes")
+            raise ClientError(
+                503,
+                "overloaded",
+                f"{self._max_in_flight} requests are in flight, the most this proxy takes",
+            )
         if not self.ready:
             raise ClientError(503, "no_rules", "no good rules have been read yet")
-        inbound = Inbound(surface, path, query, exchange.headers, exchange.body, request_id, exchange.peer)
-        desk, known = self._desk(inbound)
-        plan, _, _ = self.planned(desk, inbound)
+        inbound = Inbound(
+            endpoint, path, query, exchange.headers, exchange.body, request_id, exchange.peer
+        )
+        rule_state, known = self._rule_state(inbound)
+        plan, _, _ = self.planned(rule_state, inbound)
         if inbound.op in COUNTS and not plan.candidates():
             self._count_here(exchange, inbound, plan)
             return
@@ -179,8 +212,10 @@ class Engine:
         else:
             self._spawn(self._begin_shared(self.shared, run, started))
 
-    async def _begin_shared(self, shared: Shared, run: Run, started: float) -> None:
-        """With limits in common with other proxies: asks for what this request may need, for two milliseconds at most."""
+    async def _begin_shared(self, shared: SharedState, run: Run, started: float) -> None:
+        """With limits in common with other proxies: asks for what this request may need, for two
+        milliseconds at most.
+        """
         await shared.reserve(run.plan.candidates(), run.plan.tokens)
         if not run.over:
             self._begin(run, started)
@@ -192,7 +227,9 @@ class Engine:
             self._spoilt(run)
 
     def _spoilt(self, run: Run) -> None:
-        """An error of ours, while it is handled: its run ends, and is not counted as in flight for ever."""
+        """An error of ours, while it is handled: its run ends, and is not counted as in flight for
+        ever.
+        """
         self.log.bug("request")
         try:
             run.spoilt()
@@ -220,17 +257,27 @@ class Engine:
         head = [
             (b"content-type", b"application/json"),
             (b"x-request-id", inbound.request_id.encode()),
-            plan.desk.named,
+            plan.rule_state.named,
             (b"x-pilotfish-attempts", b"0"),
             (b"x-pilotfish-estimated", b"true"),
         ]
         self.counting.code(plan.rule.name, inbound.style, 200).value += 1
-        self.log.turned_away(request_id=inbound.request_id, style=inbound.style, path=shown(inbound.path), code=200, reason="estimated")
+        self.log.turned_away(
+            request_id=inbound.request_id,
+            style=inbound.style,
+            path=shown(inbound.path),
+            code=200,
+            reason="estimated",
+        )
         exchange.respond(200, head, token_count(inbound.op, tokens))
 
-    def planned(self, desk: Desk, inbound: Inbound, *, checked: bool = False) -> tuple[Plan, int | None, list[dict[str, Any]]]:
-        """The plan for a request, the smart-routing block that matched, and with `checked` what every block said."""
-        rule = desk.rule
+    def planned(
+        self, rule_state: RuleState, inbound: Inbound, *, checked: bool = False
+    ) -> tuple[Plan, int | None, list[dict[str, Any]]]:
+        """The plan for a request, the smart-routing block that matched, and with `checked` what
+        every block said.
+        """
+        rule = rule_state.rule
         block: int | None = None
         said: list[dict[str, Any]] = []
         view: RequestView | None = None
@@ -240,11 +287,18 @@ class Engine:
             if checked:
                 for one in rule.smart:
                     matched, why = one.check(view, wall)
-                    said.append({"block": one.index, "matched": matched, "why": why, "description": one.description})
+                    said.append(
+                        {
+                            "block": one.index,
+                            "matched": matched,
+                            "why": why,
+                            "description": one.description,
+                        }
+                    )
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
         plan = Plan(
-            desk,
+            rule_state,
             self.ledger,
             op=inbound.op,
             tokens=inbound.tokens,
@@ -270,37 +324,47 @@ class Engine:
     def _chat_of(self, inbound: Inbound) -> Chat:
         return chat_of(inbound, self.styles)
 
-    def desk_for(self, inbound: Inbound) -> tuple[Desk, str, bool]:
-        """The rule of a request, why, and whether the rules name its model. Raises ClientError (404)."""
+    def rule_state_for(self, inbound: Inbound) -> tuple[RuleState, str, bool]:
+        """The rule of a request, why, and whether the rules name its model. Raises ClientError
+        (404).
+        """
         found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
         if found is None:
-            named = f"model {shown(inbound.model)!r}" if inbound.model else "a request without a model"
-            raise ClientError(404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}")
+            named = (
+                f"model {shown(inbound.model)!r}" if inbound.model else "a request without a model"
+            )
+            raise ClientError(
+                404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}"
+            )
         if found.rule is not None:
-            return self._desks[found.rule.name], found.why, True
+            return self._rule_states[found.rule.name], found.why, True
         assert found.direct is not None
         key = found.direct
-        desk = self._direct.get(key)
-        if desk is None:
-            desk = Desk(direct_rule(self.snapshot, *key), self.ledger)
-            if len(self._direct) >= DIRECT_DESKS:
+        rule_state = self._direct.get(key)
+        if rule_state is None:
+            rule_state = RuleState(direct_rule(self.snapshot, *key), self.ledger)
+            if len(self._direct) >= DIRECT_RULES:
                 self._forget_direct()
-            self._direct[key] = desk
-        return desk, found.why, False
+            self._direct[key] = rule_state
+        return rule_state, found.why, False
 
-    def _desk(self, inbound: Inbound) -> tuple[Desk, bool]:
+    def _rule_state(self, inbound: Inbound) -> tuple[RuleState, bool]:
         key = (inbound.scenario, inbound.model)
-        desk = self._desk_of.get(key)
-        if desk is not None:
-            return desk, True
-        desk, _, known = self.desk_for(inbound)
-        if known and len(self._desk_of) < REMEMBERED and len(inbound.model) <= MODEL_CHARS:
-            self._desk_of[key] = desk
-        return desk, known
+        rule_state = self._rule_state_of.get(key)
+        if rule_state is not None:
+            return rule_state, True
+        rule_state, _, known = self.rule_state_for(inbound)
+        if known and len(self._rule_state_of) < REMEMBERED and len(inbound.model) <= MODEL_CHARS:
+            self._rule_state_of[key] = rule_state
+        return rule_state, known
 
     def _forget_direct(self) -> None:
-        """Clients may make up any model; the ledger keeps only what is configured and what was asked for lately."""
-        configured = {(x.provider.name, x.model) for r in all_rules(self.snapshot) for x in r.services}
+        """Clients may make up any model; the ledger keeps only what is configured and what was
+        asked for lately.
+        """
+        configured = {
+            (x.provider.name, x.model) for r in all_rules(self.snapshot) for x in r.services
+        }
         busy = {k for k, st in self.ledger.services.items() if st.in_flight}
         for key in [k for k in self.ledger.services if k not in configured and k not in busy]:
             del self.ledger.services[key]
@@ -316,16 +380,28 @@ class Engine:
         listed = endpoints.models_path(path) if exchange.method in (b"GET", b"HEAD") else None
         if listed is None:
             if endpoints.find(path) is not None:
-                raise ClientError(405, "method_not_allowed", f"{shown(path)} takes POST, found {exchange.method.decode('latin-1')}")
-            raise ClientError(404, "unknown_path", f"no such path: {exchange.method.decode('latin-1')} {shown(path)}")
+                raise ClientError(
+                    405,
+                    "method_not_allowed",
+                    f"{shown(path)} takes POST, found {exchange.method.decode('latin-1')}",
+                )
+            raise ClientError(
+                404,
+                "unknown_path",
+                f"no such path: {exchange.method.decode('latin-1')} {shown(path)}",
+            )
         names = {name for name, _ in exchange.headers}
         anthropic = b"anthropic-version" in names
         if b"x-goog-api-key" in names:
             listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self.snapshot, listed, anthropic)
-        exchange.respond(status, [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())], body)
+        exchange.respond(
+            status,
+            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
+            body,
+        )
 
-    def turn_away(self, exchange: Exchange, error: ClientError, path: str) -> None:
+    def send_local_reply(self, exchange: Exchange, error: ClientError, path: str) -> None:
         """A local error, in the style of the path that was asked."""
         style = endpoints.find(path)
         name = style.style if style is not None else endpoints.style_of_path(path)
@@ -338,14 +414,26 @@ class Engine:
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
         elif error.status == 405:
             head.append((b"allow", b"POST"))
-        body = self.styles(name).write_error(error.status, ErrorInfo(message=error.message, code=error.code, status=error.status))
+        body = self.styles(name).write_error(
+            error.status, ErrorInfo(message=error.message, code=error.code, status=error.status)
+        )
         self.counting.code("", name, error.status).value += 1
-        self.log.turned_away(request_id=head[1][1].decode(), style=name, path=shown(path), code=error.status, reason=error.code)
+        self.log.turned_away(
+            request_id=head[1][1].decode(),
+            style=name,
+            path=shown(path),
+            code=error.status,
+            reason=error.code,
+        )
         exchange.respond(error.status, head, body)
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """What never became a request."""
-        self.turn_away(exchange, ClientError(status, "bad_request", message), exchange.target.decode("latin-1").partition("?")[0])
+        self.send_local_reply(
+            exchange,
+            ClientError(status, "bad_request", message),
+            exchange.target.decode("latin-1").partition("?")[0],
+        )
 
     # ---- while runs run
 
@@ -365,15 +453,19 @@ class Engine:
         self.log.request(run, failure)
 
     def _count_in_flight(self) -> None:
-        """Counted when asked for: a gauge that goes up and down with requests would outlive a rule that went meanwhile."""
-        family = self.meters[s.IN_FLIGHT]
+        """Counted when asked for: a gauge that goes up and down with requests would outlive a rule
+        that went meanwhile.
+        """
+        family = self.registry[s.IN_FLIGHT]
         by_rule = Counter([run.rule.name for run in self.runs])
         for (rule,), cell in family.cells.items():
             cell.value = float(by_rule[rule])
 
-    def let_finish(self, ticket: Ticket, now: float) -> None:
-        """The answer is complete but its last frame is not: the connection may end it by itself, for a moment."""
-        self._finishing.append((ticket, now + FINISH_S))
+    def drain_upstream(self, pending: PendingRequest, now: float) -> None:
+        """The answer is complete but its last frame is not: the connection may end it by itself,
+        for a moment.
+        """
+        self._finishing.append((pending, now + FINISH_S))
 
     def _tick(self) -> None:
         now = _clock()
@@ -383,9 +475,9 @@ class Engine:
             except Exception:  # one that went wrong must not stop the clock of all others
                 self._spoilt(run)
         if self._finishing:
-            for ticket, until in self._finishing:
+            for pending, until in self._finishing:
                 if until <= now:
-                    ticket.cancel()
+                    pending.cancel()
             self._finishing = [f for f in self._finishing if not f[0].cancelled]
         if self.runs or self._finishing:
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
@@ -411,5 +503,7 @@ class Engine:
 
     def next_due(self, now: float) -> float | None:
         """When the next of the cooling services will be due; None if all serve."""
-        times = [st.health.until for st in self.ledger.services.values() if st.health.state == COOLING]
+        times = [
+            st.health.until for st in self.ledger.services.values() if st.health.state == COOLING
+        ]
         return min(times, default=None)

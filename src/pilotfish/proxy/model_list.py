@@ -14,7 +14,9 @@ _CREATED = 1_700_000_000
 _CREATED_AT = "2023-11-14T22:13:20Z"
 
 
-def models_answer(snapshot: Snapshot, asked: tuple[str, str | None], anthropic: bool) -> tuple[int, bytes]:
+def models_answer(
+    snapshot: Snapshot, asked: tuple[str, str | None], anthropic: bool
+) -> tuple[int, bytes]:
     """(status, body) for GET /v1/models[/{id}] or /v1beta/models[/{id}]."""
     version, wanted = asked
     known = _known(snapshot)
@@ -30,14 +32,19 @@ def models_answer(snapshot: Snapshot, asked: tuple[str, str | None], anthropic: 
     if anthropic:
         ids = [e["id"] for e in entries]
         return 200, orjson.dumps(
-            {"data": entries, "has_more": False, "first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
+            {
+                "data": entries,
+                "has_more": False,
+                "first_id": ids[0] if ids else None,
+                "last_id": ids[-1] if ids else None,
+            }
         )
     return 200, orjson.dumps({"object": "list", "data": entries})
 
 
 def _known(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
-    """Model -> (display name, description): what a client may ask for by name. A glob names no model; its services' models are asked
-    for as provider/model."""
+    """Model -> (display name, description): what a client may ask for by name. A glob names no
+    model; its services' models are asked for as provider/model."""
     known: dict[str, tuple[str, str]] = {}
     for rule in snapshot.rules:
         if rule.active and not any(c in rule.request_model for c in "*?["):
@@ -51,7 +58,12 @@ def _known(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
 
 
 def _openai(name: str, title: str, text: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"id": name, "object": "model", "created": _CREATED, "owned_by": "pilotfish"}
+    entry: dict[str, Any] = {
+        "id": name,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": "pilotfish",
+    }
     if title != name or text:
         entry |= {"display_name": title, "description": text}
     return entry
@@ -78,4 +90,11 @@ def _missing(version: str, anthropic: bool, name: str) -> dict[str, Any]:
         return {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
     if anthropic:
         return {"type": "error", "error": {"type": "not_found_error", "message": message}}
-    return {"error": {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}}
+    return {
+        "error": {
+            "message": message,
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "model_not_found",
+        }
+    }

@@ -1,4 +1,6 @@
-"""Finds out whether services whose time out is over are well again: one cheap call in the background, single flight, never cached."""
+"""Finds out whether services whose time out is over are well again: one cheap call in the
+background, single flight, never cached.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ log = structlog.get_logger(__name__)
 
 IDLE_S = 3600.0
 
-# How a provider is: an outcome and how long it asked to be left alone; (None, None) where it cannot be told without a real request.
+# How a provider is: an outcome and how long it asked to be left alone; (None, None) where it cannot
+# be told without a real request.
 ProbeProvider = Callable[["Provider"], Awaitable[tuple[Outcome | None, float | None]]]
 
 
@@ -65,7 +68,12 @@ class Prober:
         for rule in all_rules(engine.snapshot):
             for service in services_of(rule):
                 key = (service.provider.name, service.model)
-                if key not in due or key in self._running or not rule.health.probe_enabled or service.provider.kind.probe is None:
+                if (
+                    key not in due
+                    or key in self._running
+                    or not rule.health.probe_enabled
+                    or service.provider.kind.probe is None
+                ):
                     continue
                 state = engine.ledger.services.get(key)
                 if state is None or state.probe_unsupported:
@@ -83,10 +91,11 @@ class Prober:
         began = time.monotonic()
         outcome, wait_s = await self._probe_provider(service.provider)
         now = time.monotonic()
-        # A list of models that is not there says nothing of a model: gateways before a vendor often serve the chats alone.
+        # A list of models that is not there says nothing of a model: gateways before a vendor often
+        # serve the chats alone.
         if outcome is None or outcome is Outcome.NOT_FOUND:
             state.probe_unsupported = True
-            state.health.unprobe()
+            state.health.abandon_probe()
         elif outcome is Outcome.SERVED:
             state.health.recover()
             for health in (*state.keys, *engine.ledger.credentials.get(service.provider.name, [])):
@@ -94,7 +103,18 @@ class Prober:
                     health.recover()
         else:
             state.health.failed(
-                outcome, wait_s=wait_s, reason=f"probe: {outcome}", began=began, now=now, health=rule.health, cooldown=rule.cooldown
+                outcome,
+                wait_s=wait_s,
+                reason=f"probe: {outcome}",
+                began=began,
+                now=now,
+                health=rule.health,
+                cooldown=rule.cooldown,
             )
-        log.info("probe", service=service.id, outcome=str(outcome) if outcome else "unsupported", state=state.health.state)
+        log.info(
+            "probe",
+            service=service.id,
+            outcome=str(outcome) if outcome else "unsupported",
+            state=state.health.state,
+        )
         self.wake()

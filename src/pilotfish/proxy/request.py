@@ -1,4 +1,6 @@
-"""One request from the first byte to the last: obeys `core.routing.dispatch`, and is the only one who writes to the client."""
+"""One request from the first byte to the last: obeys `core.routing.dispatch`, and is the only one
+who writes to the client.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +10,36 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pilotfish.core.exchange.calls import CallBody, continuation_body, may_hedge
-from pilotfish.core.exchange.inbound import Inbound, returned
-from pilotfish.core.exchange.response_stream import Channel, InArray, PassThrough, Translated, renamer
-from pilotfish.core.exchange.stream_resume import Continuation, Record, added
+from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
+from pilotfish.core.exchange.response_stream import (
+    InArray,
+    PassThrough,
+    ResponseStream,
+    Translated,
+    renamer,
+)
+from pilotfish.core.exchange.stream_resume import Continuation, Transcript, added
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.header_text import header_text
 from pilotfish.core.formats.usage import Usage
-from pilotfish.core.routing.commands import Answer, Break, Cancel, Command, Done, Relay, Start, WakeAt
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.provider import CHAT_STYLES
+from pilotfish.core.routing.commands import (
+    BreakStream,
+    Cancel,
+    Command,
+    Done,
+    Relay,
+    ReplyFailure,
+    StartAttempt,
+    WakeAt,
+)
 from pilotfish.core.routing.dispatch import Dispatch
 from pilotfish.core.routing.plan import Plan
 from pilotfish.proxy.attempt import Attempt
 
 if TYPE_CHECKING:
-    from pilotfish.core.formats.style import StreamWriter, Style, Watcher
+    from pilotfish.core.formats.style import ResponseInspector, StreamWriter, Style
     from pilotfish.core.model.snapshot import Rule
     from pilotfish.http1.pool import Header
     from pilotfish.http1.server import Exchange
@@ -38,7 +55,9 @@ _clock = time.monotonic
 
 
 class Run:
-    """`code` is the status the client got. `busy_s` adds up the time we were at work ourselves: the overhead."""
+    """`code` is the status the client got. `busy_s` adds up the time we were at work ourselves: the
+    overhead.
+    """
 
     __slots__ = (
         "_no_prefill",
@@ -68,7 +87,15 @@ class Run:
         "trace",
     )  # fmt: skip
 
-    def __init__(self, engine: Engine, exchange: Exchange, inbound: Inbound, plan: Plan, known: bool, started: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        exchange: Exchange,
+        inbound: Inbound,
+        plan: Plan,
+        known: bool,
+        started: float,
+    ) -> None:
         self.engine, self.exchange, self.inbound, self.plan = engine, exchange, inbound, plan
         self.rule: Rule = plan.rule
         self.known = known  # the rules name its model; else it is counted as `other`
@@ -84,7 +111,7 @@ class Run:
         self.dropped_fields: tuple[str, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._writer: StreamWriter | None = None
-        self._record: Record | None = None
+        self._record: Transcript | None = None
         self._no_prefill: list[object] = []
         self._obeying = False
         self._pending: list[tuple[Iterable[Command], float]] = []
@@ -104,7 +131,9 @@ class Run:
     # ---- obeying
 
     def obey(self, commands: Iterable[Command], now: float) -> None:
-        """In order, each whole before the next: what an attempt tells at once, while it is being started, waits its turn."""
+        """In order, each whole before the next: what an attempt tells at once, while it is being
+        started, waits its turn.
+        """
         if not commands:
             return
         if self._obeying:
@@ -121,7 +150,7 @@ class Run:
 
     def _each(self, commands: Iterable[Command], now: float) -> None:
         for command in commands:
-            if isinstance(command, Start):
+            if isinstance(command, StartAttempt):
                 attempt = Attempt(self, command, now)
                 self.attempts.append(attempt)
                 attempt.start(now)
@@ -133,9 +162,9 @@ class Run:
                 self.attempts[command.n].cancel(command.outcome, now)
             elif isinstance(command, WakeAt):
                 self._wake_at(command.at, now)
-            elif isinstance(command, Answer):
+            elif isinstance(command, ReplyFailure):
                 self._answer(command.failure, command.retry_after_s, now)
-            elif isinstance(command, Break):
+            elif isinstance(command, BreakStream):
                 self._break(command.failure, now)
 
     def _wake_at(self, at: float, now: float) -> None:
@@ -147,18 +176,23 @@ class Run:
         self._timer = None
         if not self.over:
             now = _clock()
-            self.obey(self.dispatch.woke(now), now)
+            self.obey(self.dispatch.on_timer(now), now)
 
     # ---- the client's answer
 
     def _head(self, attempt: Attempt | None) -> list[Header]:
-        names = [(b"x-request-id", self.inbound.request_id.encode()), self.plan.desk.named]
+        names = [(b"x-request-id", self.inbound.request_id.encode()), self.plan.rule_state.named]
         if attempt is not None:
             names.append((b"x-pilotfish-service", attempt.service.id_header))
         count = len(self.attempts)
         names.append(FIRST_ATTEMPT if count == 1 else (b"x-pilotfish-attempts", b"%d" % count))
         if self.dropped_fields:
-            names.append((b"x-pilotfish-dropped", header_text(", ".join(self.dropped_fields[:DROPPED_SHOWN]))))
+            names.append(
+                (
+                    b"x-pilotfish-dropped",
+                    header_text(", ".join(self.dropped_fields[:DROPPED_SHOWN])),
+                )
+            )
         return names
 
     def _relay(self, attempt: Attempt, now: float) -> None:
@@ -184,12 +218,20 @@ class Run:
             return [(b"content-type", self._content_type), *head]
         unwrapped = attempt.mode == "stream" and call.op in attempt.service.provider.kind.envelopes
         if self.inbound.array or unwrapped:
-            return [(b"content-type", self._content_type), *(h for h in returned(attempt.headers) if h[0] != b"content-type"), *head]
-        return [*returned(attempt.headers), *head]
+            return [
+                (b"content-type", self._content_type),
+                *(h for h in filter_response_headers(attempt.headers) if h[0] != b"content-type"),
+                *head,
+            ]
+        return [*filter_response_headers(attempt.headers), *head]
 
     @property
     def _content_type(self) -> bytes:
-        return self.style.stream_content_type.encode() if self.inbound.stream and not self.inbound.array else b"application/json"
+        return (
+            self.style.stream_content_type.encode()
+            if self.inbound.stream and not self.inbound.array
+            else b"application/json"
+        )
 
     def write(self, data: bytes, now: float) -> None:
         self.last_write = now
@@ -211,27 +253,48 @@ class Run:
 
     def _answer(self, failure: Failure, retry_after_s: float | None, now: float) -> None:
         if self.exchange.started:
-            self._break(failure, now)  # keep-alives went out while it waited: there is no status to be told any more
+            self._break(
+                failure, now
+            )  # keep-alives went out while it waited: there is no status to be told any more
             return
         last = self.attempts[-1] if self.attempts else None
         head = self._head(last)
         head.append((b"content-type", b"application/json"))
         if retry_after_s is not None:
             head.append((b"retry-after", b"%d" % max(1, -int(-retry_after_s // 1))))
-        body = failure.body if last is not None and last.failure is failure and last.call is not None and last.call.same_style else b""
-        if body:  # the upstream's own words go with its headers: Bedrock names its exceptions only there
-            head += [h for h in returned(failure.headers) if h[0] not in _OUR_ERROR_HEADERS]
+        body = (
+            failure.body
+            if last is not None
+            and last.failure is failure
+            and last.call is not None
+            and last.call.same_style
+            else b""
+        )
+        if (
+            body
+        ):  # the upstream's own words go with its headers: Bedrock names its exceptions only there
+            head += [
+                h
+                for h in filter_response_headers(failure.headers)
+                if h[0] not in _OUR_ERROR_HEADERS
+            ]
         self.code = failure.status
-        self.exchange.respond(failure.status, head, body or self.style.write_error(failure.status, info_of(failure)))
+        self.exchange.respond(
+            failure.status, head, body or self.style.write_error(failure.status, info_of(failure))
+        )
         self._finish(now, failure)
 
     def _break(self, failure: Failure, now: float) -> None:
-        """An error event in the client's style, and the stream is closed without its style's proper end."""
+        """An error event in the client's style, and the stream is closed without its style's proper
+        end.
+        """
         error = info_of(failure)
         if self.inbound.stream and (self.relayed is None or self.relayed.mode == "stream"):
             self.exchange.end(self._error_event(error))
         else:
-            self.exchange.abort()  # bytes with no events: only a connection that breaks off tells that something is missing
+            # bytes with no events: only a connection that breaks off tells that something is
+            # missing
+            self.exchange.abort()
         self._finish(now, failure)
 
     def _error_event(self, error: ErrorInfo) -> bytes:
@@ -241,7 +304,11 @@ class Run:
             from pilotfish.styles.google.array import ArrayFraming
 
             channel = self.relayed.channel if self.relayed is not None else None
-            return channel.error_element(error) if isinstance(channel, InArray) else ArrayFraming().error(error)
+            return (
+                channel.error_element(error)
+                if isinstance(channel, InArray)
+                else ArrayFraming().error(error)
+            )
         return self.style.error_event(error)
 
     def _finish(self, now: float, failure: Failure | None = None) -> None:
@@ -263,23 +330,25 @@ class Run:
         """The client's."""
         return self.engine.styles(self.inbound.style)
 
-    def channel_for(self, attempt: Attempt, call: CallBody | None) -> Channel:
+    def channel_for(self, attempt: Attempt, call: CallBody | None) -> ResponseStream:
         """What the attempt's stream goes through on its way to the client."""
         assert call is not None
         styles = self.engine.styles
         upstream = styles(call.style)
         envelope = attempt.service.provider.kind.envelopes.get(call.op)
-        splitter = upstream.splitter() if envelope is None else envelope.splitter()
+        decoder = upstream.event_decoder() if envelope is None else envelope.event_decoder()
         shown = self._shown_model()
         continues = self.rule.on_stream_break == "continue" and self.inbound.op in CHAT_STYLES
         if call.same_style and not continues:
             if self.inbound.array:
                 from pilotfish.styles.google.array import ArrayFraming
 
-                return InArray(splitter, upstream.watcher(), renamer(shown) if shown else None, ArrayFraming())
+                return InArray(
+                    decoder, upstream.inspector(), renamer(shown) if shown else None, ArrayFraming()
+                )
             return PassThrough(
-                splitter,
-                upstream.watcher(),
+                decoder,
+                upstream.inspector(),
                 hide_usage=call.hides_usage,
                 rename=renamer(shown) if shown else None,
                 close=upstream.terminal_event,
@@ -287,25 +356,38 @@ class Run:
         if attempt.rescue and self._writer is not None and self._record is not None:
             attempt.writer = self._writer
             carry_on = Continuation(self._record.text, self.usage())
-            return Translated(splitter, upstream.stream_reader(), self._writer, record=self._record, continuation=carry_on)
+            return Translated(
+                decoder,
+                upstream.stream_reader(),
+                self._writer,
+                record=self._record,
+                continuation=carry_on,
+            )
         attempt.writer = self.style.stream_writer(
             model=shown or attempt.service.model,
             request_id=self.inbound.request_id,
             now=self.started_wall,
             options=self._stream_options(),
         )
-        return Translated(splitter, upstream.stream_reader(), attempt.writer, record=Record() if continues else None)
+        return Translated(
+            decoder,
+            upstream.stream_reader(),
+            attempt.writer,
+            record=Transcript() if continues else None,
+        )
 
     def _stream_options(self) -> dict[str, Any]:
-        """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a JSON array."""
+        """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
+        JSON array.
+        """
         return {"include_usage": self.inbound.usage_asked, "array": self.inbound.array}
 
     def _shown_model(self) -> str:
         model = self.rule.response_model
         return "" if model is None else self.inbound.model if model == "@requested" else model
 
-    def watcher_for(self, call: CallBody | None) -> Watcher | None:
-        return self.engine.styles(call.style).watcher() if call is not None else None
+    def inspector_for(self, call: CallBody | None) -> ResponseInspector | None:
+        return self.engine.styles(call.style).inspector() if call is not None else None
 
     def reply_body(self, attempt: Attempt, body: bytes) -> bytes:
         """A whole answer as the client may see it. Raises ValueError where it cannot be read."""
@@ -320,13 +402,24 @@ class Run:
             return alike_reply(self.inbound, call.op, body)
         reply = self.engine.styles(call.style).read_reply(body)
         model = shown or reply.model or attempt.service.model
-        return self.style.write_reply(reply, model=model, request_id=self.inbound.request_id, now=self.started_wall)
+        return self.style.write_reply(
+            reply, model=model, request_id=self.inbound.request_id, now=self.started_wall
+        )
 
     def call_for(self, attempt: Attempt, op: str) -> CallBody:
         """What an attempt that goes on from a broken one is asked."""
         assert self._record is not None
-        attempt.prefilled = attempt.service.quirks.prefill and attempt.candidate.state not in self._no_prefill
-        return continuation_body(self.inbound, attempt.service, op, self.engine.styles, self._record.text, prefill=attempt.prefilled)
+        attempt.prefilled = (
+            attempt.service.quirks.prefill and attempt.candidate.state not in self._no_prefill
+        )
+        return continuation_body(
+            self.inbound,
+            attempt.service,
+            op,
+            self.engine.styles,
+            self._record.text,
+            prefill=attempt.prefilled,
+        )
 
     def may_rescue(self, attempt: Attempt) -> bool:
         record = attempt.channel.record if isinstance(attempt.channel, Translated) else None
@@ -337,7 +430,12 @@ class Run:
         self._no_prefill.append(attempt.candidate.state)
 
     def dropped(self, fields: tuple[str, ...]) -> None:
-        self.dropped_fields = tuple([name if len(name) <= DROPPED_CHARS else f"{name[:DROPPED_CHARS]}..." for name in fields])
+        self.dropped_fields = tuple(
+            [
+                name if len(name) <= DROPPED_CHARS else f"{name[:DROPPED_CHARS]}..."
+                for name in fields
+            ]
+        )
 
     def trace_headers(self, attempt: Attempt) -> list[bytes]:
         """Without tracing none: the client's own go through like its other headers."""
@@ -363,18 +461,28 @@ class Run:
             return
         now = _clock()
         self.code = self.code or 499  # as access logs have it since nginx: closed by the client
-        self.obey(self.dispatch.left(), now)
-        self._finish(now, Failure(outcome=Outcome.CLIENT_GONE, status=499, message="the client left"))
+        self.obey(self.dispatch.on_client_disconnect(), now)
+        self._finish(
+            now, Failure(outcome=Outcome.CLIENT_GONE, status=499, message="the client left")
+        )
 
     def spoilt(self) -> None:
-        """An error of ours: what still runs is given up, and the client told, as far as it still can be."""
+        """An error of ours: what still runs is given up, and the client told, as far as it still
+        can be.
+        """
         if self.over:
             return
         now = _clock()
         self._pending.clear()
-        self.obey(self.dispatch.left(), now)
+        self.obey(self.dispatch.on_client_disconnect(), now)
         message = "an error inside the proxy; its log has more"
-        self._answer(Failure(outcome=Outcome.SERVER_ERROR, status=500, code="internal_error", message=message), None, now)
+        self._answer(
+            Failure(
+                outcome=Outcome.SERVER_ERROR, status=500, code="internal_error", message=message
+            ),
+            None,
+            now,
+        )
 
     def pause(self) -> None:
         if self.relayed is not None:
@@ -390,7 +498,7 @@ class Run:
         if self.over:
             return
         if now >= self.dispatch.deadline:
-            self.obey(self.dispatch.late(now), now)
+            self.obey(self.dispatch.on_deadline(now), now)
             return
         for attempt in self.attempts:
             attempt.tick(now)
@@ -407,10 +515,16 @@ class Run:
         self.write(event, now)
 
 
-# What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own for these.
-_REASON_CODES = {"context_length": "context_length_exceeded", "content_policy": "content_policy_violation"}
+# What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own
+# for these.
+_REASON_CODES = {
+    "context_length": "context_length_exceeded",
+    "content_policy": "content_policy_violation",
+}
 
 
 def info_of(failure: Failure) -> ErrorInfo:
     code = _REASON_CODES.get(failure.reason, failure.code)
-    return ErrorInfo(message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s)
+    return ErrorInfo(
+        message=failure.message, type="", code=code, status=failure.status, wait_s=failure.wait_s
+    )

@@ -1,4 +1,6 @@
-"""Ids for requests whose clients give none: unique over restarts and replicas, in the order in which requests came."""
+"""Ids for requests whose clients give none: unique over restarts and replicas, in the order in
+which requests came.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,3 @@
-"""What outlives one process or is known to several: limits and cooldowns in Redis, statistics in STATE_DIR."""
+"""What outlives one process or is known to several: limits and cooldowns in Redis, statistics in
+STATE_DIR.
+"""

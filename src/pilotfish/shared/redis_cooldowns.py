@@ -1,4 +1,6 @@
-"""Which services are to be left alone, in common with all other proxies: one hash on the server, written only when something is news."""
+"""Which services are to be left alone, in common with all other proxies: one hash on the server,
+written only when something is news.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from pilotfish.core.state.ledger import Ledger
 # A difference in `until` below this is rounding and the way there, not news.
 SAME_S = 0.05
 
-# ARGV: a proposed generation, the publisher's name, then for each change: field, ms to wait (0: it is back), told and reason as JSON.
-# A hold only grows, but for one that is taken back. Returns the generation, and field, ms left, JSON of every hold.
+# ARGV: a proposed generation, the publisher's name, then for each change: field, ms to wait (0: it
+# is back), told and reason as JSON. A hold only grows, but for one that is taken back. Returns the
+# generation, and field, ms left, JSON of every hold.
 EXCHANGE = """
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + tonumber(t[2]) / 1000
@@ -76,7 +79,11 @@ class Holds:
             if health.state == SERVING:
                 if agreed is not None and agreed > now + SAME_S:
                     found.append((field, 0.0, health))
-            elif health.state == COOLING and not health.refused and health.until > max(now, agreed or now) + SAME_S:
+            elif (
+                health.state == COOLING
+                and not health.refused
+                and health.until > max(now, agreed or now) + SAME_S
+            ):
                 found.append((field, health.until - now, health))
         return found
 
@@ -84,18 +91,25 @@ class Holds:
         return bool(self._news(now))
 
     async def exchange(self, now: float) -> bool:
-        """Tells what is news here, and obeys what is news there. True if the server is another one than before, or began anew."""
+        """Tells what is news here, and obeys what is news there. True if the server is another one
+        than before, or began anew.
+        """
         news = self._news(now)
         arguments: list[Any] = [urandom(8).hex(), self.name]
         for field, wait_s, health in news:
-            arguments += (field, wait_s * 1000, json.dumps({"told": health.told, "reason": health.reason}))
+            arguments += (
+                field,
+                wait_s * 1000,
+                json.dumps({"told": health.retry_after_given, "reason": health.reason}),
+            )
         answer = await self._script(keys=self._keys, args=arguments)
         for field, wait_s, health in news:
             self._agreed[field] = health.until if wait_s else now
         generation, theirs = answer[0], _holds(answer, now)
         is_new: bool = generation != self._generation
         if is_new:
-            # The server began anew and knows nothing: nobody has taken anything back. What is held here is told again.
+            # The server began anew and knows nothing: nobody has taken anything back. What is held
+            # here is told again.
             self._agreed.clear()
             self._generation = generation
         self._obey(theirs, now)
@@ -105,13 +119,17 @@ class Holds:
         for field, health in self._healths():
             hold, agreed = theirs.get(field), self._agreed.get(field)
             if hold is not None:
-                until, told, reason = hold
+                until, retry_after_given, reason = hold
                 if agreed is None or until > agreed + SAME_S:
-                    health.hold(until, reason, now, told=told)
+                    health.force_cooldown(until, reason, now, retry_after_given=retry_after_given)
                 self._agreed[field] = max(until, agreed or 0.0)
             elif agreed is not None:
                 del self._agreed[field]
-                if agreed > now + SAME_S and health.state == COOLING and abs(health.until - agreed) <= SAME_S:
+                if (
+                    agreed > now + SAME_S
+                    and health.state == COOLING
+                    and abs(health.until - agreed) <= SAME_S
+                ):
                     health.recover()  # another proxy found it well again, or was told so by hand
         known = {field for field, _ in self._healths()}
         for field in [f for f in self._agreed if f not in known]:
@@ -123,5 +141,9 @@ def _holds(answer: list[bytes], now: float) -> dict[str, tuple[float, bool, str]
     found = {}
     for i in range(1, len(answer), 3):
         what = json.loads(answer[i + 2])
-        found[answer[i].decode()] = (now + float(answer[i + 1]) / 1000, bool(what["told"]), str(what["reason"]))
+        found[answer[i].decode()] = (
+            now + float(answer[i + 1]) / 1000,
+            bool(what["told"]),
+            str(what["reason"]),
+        )
     return found

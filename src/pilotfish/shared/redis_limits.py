@@ -1,11 +1,12 @@
 """REDIS_URL: limits and cooldowns in common with all other proxies, through Redis or Valkey.
 
-Limits: what this proxy may use is granted out of a common sliding minute, one script call for all limits that a request may need, or
-none where enough is granted already. Cooldowns: every few milliseconds the ledger is looked through for services that went out or
-came back; what is news goes to the server, which tells the others at once.
+Limits: what this proxy may use is granted out of a common sliding minute, one script call for all
+limits that a request may need, or none where enough is granted already. Cooldowns: every few
+milliseconds the ledger is looked through for services that went out or came back; what is news goes
+to the server, which tells the others at once.
 
-Nobody waits for the server longer than `PATIENCE_S`. While it is silent each proxy decides by its own figures, and reports what it used
-when the server is back.
+Nobody waits for the server longer than `PATIENCE_S`. While it is silent each proxy decides by its
+own figures, and reports what it used when the server is back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import structlog
 
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
-from pilotfish.core.state.limits import Budgets, Meter, Pool
+from pilotfish.core.state.limits import Budgets, LimitPool, Meter
 from pilotfish.errors import StartError
 from pilotfish.shared.redis_cooldowns import Holds
 
@@ -37,8 +38,9 @@ ANSWER_S = 1.0  # a server that is silent for so long is gone
 RECONNECT_S = (0.05, 2.0)
 PREFIX = "pilotfish:"
 
-# For each key: its window in ms, limit, what was used without a grant (negative: given back), what is wanted. Slots as in
-# core.state.limits, on the server's clock. Returns for each: granted, what is used in all, ms until the oldest slot leaves.
+# For each key: its window in ms, limit, what was used without a grant (negative: given back), what
+# is wanted. Slots as in core.state.limits, on the server's clock. Returns for each: granted, what
+# is used in all, ms until the oldest slot leaves.
 GRANT = """
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + tonumber(t[2]) / 1000
@@ -73,8 +75,10 @@ return answer
 """
 
 
-class Shared:
-    """`run` keeps the connection; `reserve` is called before a request is planned; the rest follows from ledger and budgets."""
+class SharedState:
+    """`run` keeps the connection; `reserve` is called before a request is planned; the rest follows
+    from ledger and budgets.
+    """
 
     def __init__(
         self,
@@ -90,14 +94,24 @@ class Shared:
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
         except ImportError:
-            raise StartError("PILOTFISH_REDIS_URL needs the package redis: pip install pilotfish[redis]") from None
+            raise StartError(
+                "PILOTFISH_REDIS_URL needs the package redis: pip install pilotfish[redis]"
+            ) from None
         self.address = _address(url)
-        options: dict[str, Any] = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S, "retry": Retry(NoBackoff(), 0)}
+        options: dict[str, Any] = {
+            "socket_timeout": ANSWER_S,
+            "socket_connect_timeout": ANSWER_S,
+            "retry": Retry(NoBackoff(), 0),
+        }
         try:
             self._redis = client.from_url(url, **options)
         except ValueError:  # whose text may quote the password
             raise StartError(f"PILOTFISH_REDIS_URL cannot be read beyond {self.address}") from None
-        self._errors: tuple[type[BaseException], ...] = (client.RedisError, OSError, asyncio.TimeoutError)
+        self._errors: tuple[type[BaseException], ...] = (
+            client.RedisError,
+            OSError,
+            asyncio.TimeoutError,
+        )
         self._grant = self._redis.register_script(GRANT)
         self._holds = Holds(self._redis, ledger, PREFIX)
         self._ledger, self._budgets = ledger, budgets
@@ -113,8 +127,9 @@ class Shared:
     # ---- limits
 
     async def reserve(self, candidates: Sequence[Candidate], tokens: int) -> None:
-        """Before a request is planned: gets grants for the limits that these services stand under. Returns at once without limits or
-        with enough granted already, and after `patience_s` in any case."""
+        """Before a request is planned: gets grants for the limits that these services stand under.
+        Returns at once without limits or with enough granted already, and after `patience_s` in any
+        case."""
         needs = [need for c in candidates for need in self._budgets.meters_of(c, tokens)]
         if not needs or not self.connected:
             return
@@ -134,28 +149,36 @@ class Shared:
             self._late_until = now + LATE_S
             self._live(float("-inf"))
 
-    def _pool(self, meter: Meter) -> Pool:
+    def _pool(self, meter: Meter) -> LimitPool:
         if meter.pool is None:
-            meter.pool = Pool()
+            meter.pool = LimitPool()
             meter.pool.spent = meter.used(self._clock())
         return meter.pool
 
     def _live(self, until: float) -> None:
-        for meter in self._budgets.meters().values():
+        for meter in self._budgets.registry().values():
             if meter.pool is not None:
                 meter.pool.live_until = until
 
     def _exchange_soon(self) -> asyncio.Task[None]:
-        """The exchange that carries all that is wanted by now: requests of one turn of the loop share one call."""
+        """The exchange that carries all that is wanted by now: requests of one turn of the loop
+        share one call.
+        """
         if self._pending is None:
-            self._pending = asyncio.get_running_loop().create_task(self._exchange(), name="shared limits")
+            self._pending = asyncio.get_running_loop().create_task(
+                self._exchange(), name="shared limits"
+            )
             self._tasks.add(self._pending)
             self._pending.add_done_callback(self._tasks.discard)
         return self._pending
 
     async def _exchange(self) -> None:
         self._pending = None
-        asked = [(m, p) for m in self._budgets.meters().values() if (p := m.pool) is not None and (p.wanted > 0 or p.spent)]
+        asked = [
+            (m, p)
+            for m in self._budgets.registry().values()
+            if (p := m.pool) is not None and (p.wanted > 0 or p.spent)
+        ]
         if not asked:
             return
         arguments: list[float] = []
@@ -166,10 +189,13 @@ class Shared:
             pool.spent = pool.wanted = 0.0
         self.calls += 1
         try:
-            answers = await self._grant(keys=[f"{PREFIX}limit:{meter.name}" for meter, _ in asked], args=arguments)
+            answers = await self._grant(
+                keys=[f"{PREFIX}limit:{meter.name}" for meter, _ in asked], args=arguments
+            )
         except self._errors as error:
             for (_, pool), (spent, _) in zip(asked, sent, strict=True):
-                pool.spent += spent  # to be reported when it is back; in the worst case twice, which is the safe side
+                # to be reported when it is back; in the worst case twice, which is the safe side
+                pool.spent += spent
             self._failed = error
             self._live(float("-inf"))
             self._news.set()
@@ -186,7 +212,7 @@ class Shared:
             self._live(float("inf"))
 
     def _give_back(self, now: float) -> None:
-        for meter in self._budgets.meters().values():
+        for meter in self._budgets.registry().values():
             pool = meter.pool
             if pool is not None and pool.granted > 0 and now - pool.heard_at > KEEP_GRANTS_S:
                 pool.spent -= pool.granted
@@ -212,7 +238,9 @@ class Shared:
                 except self._errors as error:
                     if not silent:
                         log.warning(
-                            "no answer from redis; limits and cooldowns are this proxy's own", redis=self.address, error=_text(error)
+                            "no answer from redis; limits and cooldowns are this proxy's own",
+                            redis=self.address,
+                            error=_text(error),
                         )
                     silent = True
                 finally:
@@ -225,9 +253,11 @@ class Shared:
 
     async def _serve(self, told: Any) -> None:
         """Until the connection fails."""
-        listener = asyncio.get_running_loop().create_task(self._listen(told), name="shared cooldowns")
+        listener = asyncio.get_running_loop().create_task(
+            self._listen(told), name="shared cooldowns"
+        )
         pulled = self._clock()
-        for meter in self._budgets.meters().values():
+        for meter in self._budgets.registry().values():
             self._pool(meter).live_until = float("inf")
         try:
             while True:
@@ -246,7 +276,10 @@ class Shared:
                     await self._pull(now)
                 self._give_back(now)
                 self._share_new()
-                if any(m.pool is not None and (m.pool.spent or m.pool.wanted) for m in self._budgets.meters().values()):
+                if any(
+                    m.pool is not None and (m.pool.spent or m.pool.wanted)
+                    for m in self._budgets.registry().values()
+                ):
                     await self._exchange_soon()
         finally:
             listener.cancel()
@@ -255,13 +288,13 @@ class Shared:
     async def _pull(self, now: float) -> None:
         if await self._holds.exchange(now):
             # It knows of nothing that we used in the last minute.
-            for meter in self._budgets.meters().values():
+            for meter in self._budgets.registry().values():
                 if meter.pool is not None:
                     meter.pool.granted, meter.pool.spent = 0.0, meter.used(now)
 
     def _share_new(self) -> None:
         """Limits of rules that came into force since."""
-        for meter in self._budgets.meters().values():
+        for meter in self._budgets.registry().values():
             if meter.pool is None:
                 self._pool(meter).live_until = float("inf")
 
@@ -273,7 +306,7 @@ class Shared:
 
     async def _close(self) -> None:
         """Gives back what was granted, and leaves."""
-        for meter in self._budgets.meters().values():
+        for meter in self._budgets.registry().values():
             if meter.pool is not None:
                 meter.pool.spent -= meter.pool.granted
                 meter.pool.granted = 0.0
@@ -284,7 +317,7 @@ class Shared:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for meter in self._budgets.meters().values():
+        for meter in self._budgets.registry().values():
             meter.pool = None
         await self._redis.aclose()
 
@@ -293,7 +326,9 @@ def _address(url: str) -> str:
     """Host and port only: the URL may hold a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss", "unix", "valkey", "valkeys"):
-        raise StartError(f"PILOTFISH_REDIS_URL begins with {parts.scheme or 'nothing'!r}, expected redis://, rediss:// or unix://")
+        raise StartError(
+            f"PILOTFISH_REDIS_URL begins with {parts.scheme or 'nothing'!r}, expected redis://, rediss:// or unix://"
+        )
     try:
         return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
     except ValueError:

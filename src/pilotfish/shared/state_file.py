@@ -1,4 +1,6 @@
-"""STATE_DIR: what the ledger has learnt, kept in a file over restarts. Nothing that goes wrong here stops the proxy."""
+"""STATE_DIR: what the ledger has learnt, kept in a file over restarts. Nothing that goes wrong here
+stops the proxy.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +26,30 @@ log = structlog.get_logger(__name__)
 
 
 class StateFile:
-    """One file in STATE_DIR, replaced whole: a crash at any moment leaves the old one or the new one."""
+    """One file in STATE_DIR, replaced whole: a crash at any moment leaves the old one or the new
+    one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._lock = threading.Lock()  # the last save, in the main thread, must not be overtaken by one that began before it
+        self._lock = (
+            threading.Lock()
+        )  # the last save, in the main thread, must not be overtaken by one that began before it
 
     def read(self) -> persistence.Saved | None:
-        """None where there is nothing to go by. A damaged file is set aside, for whoever wants to know why."""
+        """None where there is nothing to go by. A damaged file is set aside, for whoever wants to
+        know why.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.warning("saved statistics cannot be read; starting without", file=str(self.path), error=str(error))
+            log.warning(
+                "saved statistics cannot be read; starting without",
+                file=str(self.path),
+                error=str(error),
+            )
             return None
         try:
             return persistence.decode(data)
@@ -51,9 +63,19 @@ class StateFile:
         try:
             self.path.replace(aside)
         except OSError as error:
-            log.warning("saved statistics are damaged and cannot be set aside", file=str(self.path), problem=why, error=str(error))
+            log.warning(
+                "saved statistics are damaged and cannot be set aside",
+                file=str(self.path),
+                problem=why,
+                error=str(error),
+            )
             return
-        log.warning("saved statistics are damaged; starting without", file=str(self.path), problem=why, kept_as=str(aside))
+        log.warning(
+            "saved statistics are damaged; starting without",
+            file=str(self.path),
+            problem=why,
+            kept_as=str(aside),
+        )
 
     def write(self, data: bytes) -> bool:
         """True if the file now holds `data`."""
@@ -103,12 +125,21 @@ class StateKeeper:
         saved = self.file.read()
         if saved is None:
             return 0
-        filled = persistence.restore(saved, self._ledger, self._history, self._clock(), self._wall())
-        log.info("statistics restored", file=str(self.file.path), services=filled, age_s=round(self._wall() - saved.saved_at, 1))
+        filled = persistence.restore(
+            saved, self._ledger, self._history, self._clock(), self._wall()
+        )
+        log.info(
+            "statistics restored",
+            file=str(self.file.path),
+            services=filled,
+            age_s=round(self._wall() - saved.saved_at, 1),
+        )
         return filled
 
     def _data(self) -> bytes:
-        return persistence.encode(persistence.dump(self._ledger, self._history, self._clock(), self._wall()))
+        return persistence.encode(
+            persistence.dump(self._ledger, self._history, self._clock(), self._wall())
+        )
 
     def save(self) -> bool:
         """At once, in this thread: for the end of the process, after the last request."""

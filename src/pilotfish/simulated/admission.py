@@ -14,12 +14,12 @@ from pilotfish.simulated.words import fault_in
 
 if TYPE_CHECKING:
     from pilotfish.simulated.behaviour import Profile, RateLimit
-    from pilotfish.simulated.http import Request
+    from pilotfish.simulated.http import VendorRequest
 
 _AWS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 
 
-def key_of(request: Request) -> str | None:
+def key_of(request: VendorRequest) -> str | None:
     """The credential, wherever one of the vendors has it; for AWS signatures the access key."""
     authorization = request.headers.get("authorization", "")
     if authorization.startswith("AWS4-HMAC-SHA256"):
@@ -33,7 +33,7 @@ def key_of(request: Request) -> str | None:
     return request.query.get("key")
 
 
-class Window:
+class RateWindow:
     """Counts requests against a RateLimit; the first request opens a window."""
 
     def __init__(self, limit: RateLimit) -> None:
@@ -55,10 +55,19 @@ class Window:
         left = self._limit.requests - self._used
         reset_s = max(0.0, self._started + self._limit.window_s - now)
         if style == "anthropic":
-            until = datetime.fromtimestamp(wall + reset_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            until = (
+                datetime.fromtimestamp(wall + reset_s, UTC)
+                .isoformat(timespec="seconds")
+                .replace("+00:00", "Z")
+            )
             start, reset = "anthropic-ratelimit-requests-", until
             names = ("limit", "remaining", "reset")
-            return [(start + name, text) for name, text in zip(names, (str(self._limit.requests), str(left), reset), strict=True)]
+            return [
+                (start + name, text)
+                for name, text in zip(
+                    names, (str(self._limit.requests), str(left), reset), strict=True
+                )
+            ]
         if style != "openai":
             return []
         return [
@@ -69,7 +78,9 @@ class Window:
 
 
 class Faults:
-    """Chooses the fault of each request: the script first, then the standing one; words in the model's name come on top."""
+    """Chooses the fault of each request: the script first, then the standing one; words in the
+    model's name come on top.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self.script: deque[Fault] = deque()
@@ -88,6 +99,8 @@ class Faults:
             return fault
         self._asked[model] += 1
         number = self._asked[model]
-        if (worded.first is not None and number > worded.first) or (worded.every is not None and number % worded.every):
+        if (worded.first is not None and number > worded.first) or (
+            worded.every is not None and number % worded.every
+        ):
             return fault
         return worded | fault

@@ -1,4 +1,6 @@
-"""The words of the simulated models: the same for the same request, whoever serves it, so that an answer can be told to be whole."""
+"""The words of the simulated models: the same for the same request, whoever serves it, so that an
+answer can be told to be whole.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.asked import Asked, Turn
+    from pilotfish.simulated.asked import Asked, AskedTurn
     from pilotfish.simulated.behaviour import Fault, Profile
 
 _WORDS = (
@@ -40,7 +42,7 @@ _SAY = re.compile(r"say:(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SimulatedCall:
     """A tool call; `arguments` is JSON text."""
 
     name: str
@@ -52,13 +54,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is said, in pieces of one token each. `number` tells answers of a server apart, for ids."""
+class SimulatedAnswer:
+    """What is said, in pieces of one token each. `number` tells answers of a server apart, for
+    ids.
+    """
 
     number: int
     thinking: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
-    calls: tuple[Call, ...] = ()
+    calls: tuple[SimulatedCall, ...] = ()
     finish: Literal["stop", "length", "tools", "filtered"] = "stop"
     input_tokens: int = 1
     cached_tokens: int = 0
@@ -73,25 +77,29 @@ class Answer:
     def said(self) -> str:
         return "".join(self.text)
 
-    def filtered(self) -> Answer:
+    def filtered(self) -> SimulatedAnswer:
         """The answer with nothing said, since the vendor's filter stepped in."""
         return replace(self, thinking=(), text=(), calls=(), finish="filtered")
 
-    def with_piece(self, piece: str) -> Answer:
+    def with_piece(self, piece: str) -> SimulatedAnswer:
         """The answer with one more piece of text in its middle."""
         middle = len(self.text) // 2
         return replace(self, text=(*self.text[:middle], piece, *self.text[middle:]))
 
 
-def answer_to(asked: Asked, profile: Profile, fault: Fault, number: int) -> Answer:
+def answer_to(asked: Asked, profile: Profile, fault: Fault, number: int) -> SimulatedAnswer:
     """What the model says to `asked`; never empty."""
     user = _last_user(asked.turns)
     calls = _calls(asked, user)
     count = fault.chunks if fault.chunks is not None else profile.chunks
     text = _text(asked, user, count, fault.overlap or 0) if not calls or _SAY.search(user) else []
-    thinking = [f"thought {i} " for i in range(1, profile.thinking_chunks + 1)] if asked.think or fault.think else []
+    thinking = (
+        [f"thought {i} " for i in range(1, profile.thinking_chunks + 1)]
+        if asked.think or fault.think
+        else []
+    )
     cached = profile.cached_ratio if fault.cached_percent is None else fault.cached_percent / 100
-    answer = Answer(
+    answer = SimulatedAnswer(
         number=number,
         thinking=tuple(thinking),
         text=tuple(text),
@@ -109,11 +117,11 @@ def words(count: int) -> list[str]:
     return [_WORDS[i % len(_WORDS)] + " " for i in range(count)]
 
 
-def _last_user(turns: list[Turn]) -> str:
+def _last_user(turns: list[AskedTurn]) -> str:
     return next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
 
 
-def _calls(asked: Asked, user: str) -> list[Call]:
+def _calls(asked: Asked, user: str) -> list[SimulatedCall]:
     if not asked.tools or asked.tools_off or (asked.turns and asked.turns[-1].role == "tool"):
         return []
     wanted = [(name, given) for name, given in _CALL.findall(user) if name in asked.tools]
@@ -121,12 +129,17 @@ def _calls(asked: Asked, user: str) -> list[Call]:
         wanted = [pair for pair in wanted if pair[0] == asked.forced] or [(asked.forced, "")]
     elif asked.forced and not wanted:
         wanted = [(next(iter(asked.tools)), "")]
-    calls = [Call(name, given[1:-1] or _json(instance_of(asked.tools.get(name)))) for name, given in wanted]
+    calls = [
+        SimulatedCall(name, given[1:-1] or _json(instance_of(asked.tools.get(name))))
+        for name, given in wanted
+    ]
     return calls if asked.parallel else calls[:1]
 
 
 def _text(asked: Asked, user: str, count: int, overlap: int) -> list[str]:
-    """All of the text, or what is left of it where the last assistant turn is its beginning (a prefill, or a request to go on)."""
+    """All of the text, or what is left of it where the last assistant turn is its beginning (a
+    prefill, or a request to go on).
+    """
     spoken = [i for i, turn in enumerate(asked.turns) if turn.role == "assistant" and turn.text]
     if spoken:
         before = asked.turns[spoken[-1]].text
@@ -140,7 +153,9 @@ def _text(asked: Asked, user: str, count: int, overlap: int) -> list[str]:
 
 
 def _after(pieces: list[str], done: int, overlap: int) -> list[str]:
-    """The pieces after the first `done` characters, and `overlap` whole pieces before them once more."""
+    """The pieces after the first `done` characters, and `overlap` whole pieces before them once
+    more.
+    """
     start = 0
     for index, piece in enumerate(pieces):
         if start + len(piece) > done:
@@ -161,17 +176,20 @@ def _pieces(asked: Asked, user: str, count: int) -> list[str]:
     return words(count)
 
 
-def _shortened(answer: Answer, limit: int | None) -> Answer:
+def _shortened(answer: SimulatedAnswer, limit: int | None) -> SimulatedAnswer:
     if limit is None or answer.output_tokens <= limit:
         return answer
     thinking = answer.thinking[:limit]
     text = answer.text[: limit - len(thinking)]
-    # Calls are left out whole: half of a call is no use to the clients under test, and vendors differ in what they send.
+    # Calls are left out whole: half of a call is no use to the clients under test, and vendors
+    # differ in what they send.
     return replace(answer, thinking=thinking, text=text, calls=(), finish="length")
 
 
 def instance_of(schema: Any) -> Any:
-    """The simplest value that satisfies a JSON schema (of either spelling of types: `string` or Gemini's `STRING`)."""
+    """The simplest value that satisfies a JSON schema (of either spelling of types: `string` or
+    Gemini's `STRING`).
+    """
     if not isinstance(schema, dict):
         return {}
     if "const" in schema:
@@ -187,7 +205,9 @@ def instance_of(schema: Any) -> Any:
         return {name: instance_of(part) for name, part in (schema.get("properties") or {}).items()}
     if kind == "array":
         return [instance_of(schema.get("items"))]
-    return {"string": "fish", "integer": 7, "number": 1.5, "boolean": True, "null": None}.get(kind, "fish")
+    return {"string": "fish", "integer": 7, "number": 1.5, "boolean": True, "null": None}.get(
+        kind, "fish"
+    )
 
 
 def _json(value: Any) -> str:

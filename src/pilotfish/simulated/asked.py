@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
-class Turn(NamedTuple):
+class AskedTurn(NamedTuple):
     """One turn; `role` is `system`, `user`, `assistant` or `tool` (a tool's result)."""
 
     role: str
@@ -19,11 +19,13 @@ class BadRequest(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Asked:
-    """`tools` maps names to their parameter schemas; `forced` is a tool's name, `*` for any, None for the model's choice."""
+    """`tools` maps names to their parameter schemas; `forced` is a tool's name, `*` for any, None
+    for the model's choice.
+    """
 
     model: str
     stream: bool = False
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[AskedTurn] = field(default_factory=list)
     tools: dict[str, Any] = field(default_factory=dict)
     forced: str | None = None
     tools_off: bool = False
@@ -37,7 +39,14 @@ class Asked:
     @property
     def input_tokens(self) -> int:
         """An estimate in the usual measure of four characters a token."""
-        return max(1, (sum(len(turn.text) for turn in self.turns) + len(repr(self.tools) if self.tools else "")) // 4)
+        return max(
+            1,
+            (
+                sum(len(turn.text) for turn in self.turns)
+                + len(repr(self.tools) if self.tools else "")
+            )
+            // 4,
+        )
 
 
 def text_of(content: Any) -> str:

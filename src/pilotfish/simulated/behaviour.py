@@ -1,4 +1,6 @@
-"""What a simulated vendor does with a request: its everyday manner (`Profile`) and its faults (`Fault`). Plain values."""
+"""What a simulated vendor does with a request: its everyday manner (`Profile`) and its faults
+(`Fault`). Plain values.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ if TYPE_CHECKING:
 Cut = Literal["end", "rst", "half", "clean"]
 ErrorWhen = Literal["before", "after"]
 BodyFault = Literal["not_json", "gzip", "bad_gzip", "short_length", "bad_chunk"]
-TroubleKind = Literal["", "context_length", "content_policy", "quota", "overloaded", "prefill", "key"]
+TroubleKind = Literal[
+    "", "context_length", "content_policy", "quota", "overloaded", "prefill", "key"
+]
 
 # Above the 2 MiB that a client should grant one event.
 HUGE_LINE_BYTES = 3 * 1024 * 1024
@@ -19,7 +23,9 @@ HUGE_LINE_BYTES = 3 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """So many requests in a tumbling window of so many seconds; more are answered with 429 and the time until the window ends."""
+    """So many requests in a tumbling window of so many seconds; more are answered with 429 and the
+    time until the window ends.
+    """
 
     requests: int
     window_s: float = 60.0
@@ -29,9 +35,11 @@ class RateLimit:
 class Profile:
     """How a vendor behaves when nothing is wrong.
 
-    `ttft_s`: request read to first content; `gap_s`: between two content events; both against the clock, so they do not drift.
-    `chunks`: content events of a plain answer, one token each. `jitter`: share of `gap_s` by which each event may be late.
-    `error_ratio`: share of requests answered with 500, drawn with `seed`. `cached_ratio`: share of the prompt reported as read from a cache.
+    `ttft_s`: request read to first content; `gap_s`: between two content events; both against the
+    clock, so they do not drift. `chunks`: content events of a plain answer, one token each.
+    `jitter`: share of `gap_s` by which each event may be late. `error_ratio`: share of requests
+    answered with 500, drawn with `seed`. `cached_ratio`: share of the prompt reported as read from
+    a cache.
     """
 
     ttft_s: float = 0.0
@@ -48,7 +56,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong with one request; made by the class methods, combined with `|` (the right one wins where both say something).
+    """What goes wrong with one request; made by the class methods, combined with `|` (the right one
+    wins where both say something).
 
     Percentages are of the answer's content events (of its bytes, where it is no stream).
     """
@@ -89,13 +98,21 @@ class Fault:
     every: int | None = None
 
     def __or__(self, other: Fault) -> Fault:
-        said = {f.name: value for f in fields(other) if (value := getattr(other, f.name)) is not None}
+        said = {
+            f.name: value for f in fields(other) if (value := getattr(other, f.name)) is not None
+        }
         return replace(self, **said)
 
     @classmethod
-    def status(cls, code: int, *, retry_after: float | str | None = None, kind: TroubleKind = "") -> Fault:
-        """An error answer in the vendor's own form; `retry_after` is written as it stands (seconds or an HTTP date)."""
-        return cls(code=code, kind=kind, retry_after=None if retry_after is None else str(retry_after))
+    def status(
+        cls, code: int, *, retry_after: float | str | None = None, kind: TroubleKind = ""
+    ) -> Fault:
+        """An error answer in the vendor's own form; `retry_after` is written as it stands (seconds
+        or an HTTP date).
+        """
+        return cls(
+            code=code, kind=kind, retry_after=None if retry_after is None else str(retry_after)
+        )
 
     @classmethod
     def delays(cls, *, ttft_s: float | None = None, gap_s: float | None = None) -> Fault:
@@ -103,7 +120,9 @@ class Fault:
 
     @classmethod
     def hold(cls, gate: asyncio.Event, *, percent: int = 0) -> Fault:
-        """Waits for `gate` after that share of the content (0: before the first content; whole answers: before the head)."""
+        """Waits for `gate` after that share of the content (0: before the first content; whole
+        answers: before the head).
+        """
         return cls(gate=gate, gate_percent=percent)
 
     @classmethod
@@ -112,7 +131,9 @@ class Fault:
         return cls(reset_early=True)
 
     @classmethod
-    def silence(cls, since: Literal["before_head", "after_head", "after_start"] = "before_head") -> Fault:
+    def silence(
+        cls, since: Literal["before_head", "after_head", "after_start"] = "before_head"
+    ) -> Fault:
         """Nothing more comes, the connection stays: `after_start` is the role-only chunk."""
         return cls(silent=since)
 
@@ -122,7 +143,9 @@ class Fault:
 
     @classmethod
     def cut_at(cls, percent: int, how: Cut = "end") -> Fault:
-        """`end`: closed without the last chunk; `rst`: reset; `half`: within an event; `clean`: a proper end of HTTP, but not of the style."""
+        """`end`: closed without the last chunk; `rst`: reset; `half`: within an event; `clean`: a
+        proper end of HTTP, but not of the style.
+        """
         return cls(cut=how, cut_percent=percent)
 
     @classmethod

@@ -9,14 +9,15 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from pilotfish.simulated.http import HttpError, Request, RequestParser, response_head
+from pilotfish.simulated.http import HttpError, RequestParser, VendorRequest, response_head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class Connection(asyncio.Protocol):
-    """Serves one request after the other in a task of its own, which is in `tasks` while it runs and is cancelled when the client leaves.
+class VendorConnection(asyncio.Protocol):
+    """Serves one request after the other in a task of its own, which is in `tasks` while it runs
+    and is cancelled when the client leaves.
 
     `read_at` is the loop's time at which the request in hand was read to its end.
     """
@@ -24,8 +25,8 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         number: int,
-        serve: Callable[[Connection, Request], Awaitable[bool]],
-        ended: Callable[[Connection], None],
+        serve: Callable[[VendorConnection, VendorRequest], Awaitable[bool]],
+        ended: Callable[[VendorConnection], None],
         tasks: set[asyncio.Task[None]],
     ) -> None:
         self.number = number
@@ -34,7 +35,7 @@ class Connection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         self._serve, self._ended, self._tasks = serve, ended, tasks
         self._parser = RequestParser()
-        self._requests: deque[tuple[float, Request]] = deque()
+        self._requests: deque[tuple[float, VendorRequest]] = deque()
         self._more = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -44,7 +45,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.task = asyncio.get_running_loop().create_task(self._run(), name=f"simulated connection {self.number}")
+        self.task = asyncio.get_running_loop().create_task(
+            self._run(), name=f"simulated connection {self.number}"
+        )
         self._tasks.add(self.task)
         self.task.add_done_callback(self._tasks.discard)
 
@@ -54,7 +57,15 @@ class Connection(asyncio.Protocol):
         except HttpError as error:
             text = str(error).encode()
             self.write(
-                response_head(400, [("content-type", "text/plain"), ("content-length", str(len(text))), ("connection", "close")]) + text
+                response_head(
+                    400,
+                    [
+                        ("content-type", "text/plain"),
+                        ("content-length", str(len(text))),
+                        ("connection", "close"),
+                    ],
+                )
+                + text
             )
             self.close()
             return

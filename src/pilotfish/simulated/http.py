@@ -1,6 +1,7 @@
 """HTTP/1.1 as bytes: requests parsed however they are cut, heads and chunks written. Pure.
 
-Written here rather than taken from a library, since a server that must also break the protocol needs its hands on every byte.
+Written here rather than taken from a library, since a server that must also break the protocol
+needs its hands on every byte.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ class HttpError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """`headers` have lower-case names; of a repeated one the last counts. `path` is decoded and without the query."""
+class VendorRequest:
+    """`headers` have lower-case names; of a repeated one the last counts. `path` is decoded and
+    without the query.
+    """
 
     method: str
     path: str
@@ -45,7 +48,7 @@ class RequestParser:
         """Whether a head with `Expect: 100-continue` was read whose body has not come."""
         return self._head is not None and self._head[2].get("expect", "").lower() == "100-continue"
 
-    def feed(self, data: bytes) -> list[Request]:
+    def feed(self, data: bytes) -> list[VendorRequest]:
         """The requests that `data` completes. Raises HttpError."""
         self._buffer += data
         found = []
@@ -53,7 +56,7 @@ class RequestParser:
             found.append(request)
         return found
 
-    def _next(self) -> Request | None:
+    def _next(self) -> VendorRequest | None:
         if self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:
@@ -68,8 +71,11 @@ class RequestParser:
             return None
         self._head = None
         parts = urlsplit(target)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        return Request(method, unquote(parts.path), query, headers, body)
+        query = {
+            name: values[-1]
+            for name, values in parse_qs(parts.query, keep_blank_values=True).items()
+        }
+        return VendorRequest(method, unquote(parts.path), query, headers, body)
 
     def _body(self, headers: dict[str, str]) -> bytes | None:
         if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -77,7 +83,9 @@ class RequestParser:
         try:
             length = int(headers.get("content-length", "0"))
         except ValueError as error:
-            raise HttpError(f"content-length: found {headers['content-length']!r}, expected a number") from error
+            raise HttpError(
+                f"content-length: found {headers['content-length']!r}, expected a number"
+            ) from error
         if len(self._buffer) < length:
             return None
         body = bytes(self._buffer[:length])

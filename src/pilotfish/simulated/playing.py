@@ -14,7 +14,7 @@ from pilotfish.simulated.wires.wire import Event, Kind
 if TYPE_CHECKING:
     import random
 
-    from pilotfish.simulated.connection import Connection
+    from pilotfish.simulated.connection import VendorConnection
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,9 +49,11 @@ class LeftOff(Exception):
 
 @dataclass(slots=True)
 class Player:
-    """One answer on its way. `sent` counts content events that were written (0 or 1 for whole answers)."""
+    """One answer on its way. `sent` counts content events that were written (0 or 1 for whole
+    answers).
+    """
 
-    connection: Connection
+    connection: VendorConnection
     fault: Fault
     tempo: Tempo
     sent: int = 0
@@ -61,7 +63,9 @@ class Player:
 
     # Whole answers.
 
-    async def whole(self, status: int, headers: list[tuple[str, str]], body: bytes, units: int) -> None:
+    async def whole(
+        self, status: int, headers: list[tuple[str, str]], body: bytes, units: int
+    ) -> None:
         """An answer in one piece, due when the last of its `units` content events would be."""
         fault = self.fault
         await self.before_head()
@@ -95,7 +99,9 @@ class Player:
         await self.head(status, [*headers, ("transfer-encoding", "chunked")])
         if self.fault.heartbeat_s is None:
             await _forever()
-        await self._beat(b"\n")  # white space before JSON, as servers send that must keep a long answer's connection open
+        await self._beat(
+            b"\n"
+        )  # white space before JSON, as servers send that must keep a long answer's connection open
 
     async def _partly(self, body: bytes) -> None:
         await self._bytes(body)
@@ -129,7 +135,11 @@ class Player:
         encoding = [("content-encoding", "gzip")] if fault.body in ("gzip", "bad_gzip") else []
         if encoding:
             self._gzip = zlib.compressobj(wbits=31)
-        framing = ("content-length", str(1 << 20)) if fault.body == "short_length" else ("transfer-encoding", "chunked")
+        framing = (
+            ("content-length", str(1 << 20))
+            if fault.body == "short_length"
+            else ("transfer-encoding", "chunked")
+        )
         await self.head(200, [*headers, *encoding, framing])
         if fault.silent == "after_head":
             await _forever()
@@ -158,13 +168,17 @@ class Player:
         self.sent += 1
 
     async def _after_content(self, event: Event, total: int, part: Part) -> None:
-        """Start-up events, and those between and after content: breaks at 100 % come before the finish."""
+        """Start-up events, and those between and after content: breaks at 100 % come before the
+        finish.
+        """
         if event.kind is not Kind.FRAME and self.sent == total:
             await self._break_here(event.data, total, part)
         await self._event(event.data)
 
     async def _break_here(self, data: bytes, total: int, part: Part) -> None:
-        """The faults that are due after `sent` content events; `data` is the event that would be next."""
+        """The faults that are due after `sent` content events; `data` is the event that would be
+        next.
+        """
         fault = self.fault
         if fault.error_when is not None and self.sent == (
             0 if fault.error_when == "before" else max(1, self._index(fault.error_percent, total))

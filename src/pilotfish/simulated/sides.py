@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotfish.simulated.behaviour import Profile
-    from pilotfish.simulated.http import Request
-    from pilotfish.simulated.surface import Surface
+    from pilotfish.simulated.endpoint import VendorEndpoint
+    from pilotfish.simulated.http import VendorRequest
 
 _VECTOR = (0.5, -0.25, 0.125, 1.0)
 # A picture of one transparent pixel.
@@ -45,17 +45,19 @@ class Missing(Exception):
     """A model that this vendor does not have; its name is the text."""
 
 
-def side_answer(surface: Surface, request: Request, body: dict[str, Any], profile: Profile) -> tuple[str, bytes]:
+def side_answer(
+    endpoint: VendorEndpoint, request: VendorRequest, body: dict[str, Any], profile: Profile
+) -> tuple[str, bytes]:
     """Content type and body. Raises BadRequest, Missing."""
-    if surface.side == "speech":
-        needed_model(body, surface.model)
+    if endpoint.side == "speech":
+        needed_model(body, endpoint.model)
         return "audio/mpeg", _SPEECH
-    if surface.side == "models":
-        return "application/json", orjson.dumps(_models(surface, request, profile))
-    return "application/json", orjson.dumps(_SIDES[surface.side](surface, body))
+    if endpoint.side == "models":
+        return "application/json", orjson.dumps(_models(endpoint, request, profile))
+    return "application/json", orjson.dumps(_SIDES[endpoint.side](endpoint, body))
 
 
-def form_of(request: Request) -> dict[str, Any]:
+def form_of(request: VendorRequest) -> dict[str, Any]:
     """The fields of a multipart body as text, files as their bytes. Raises BadRequest."""
     match = re.search(r'boundary="?([^";]+)', request.headers.get("content-type", ""))
     if match is None:
@@ -71,28 +73,45 @@ def form_of(request: Request) -> dict[str, Any]:
     return fields
 
 
-def _models(surface: Surface, request: Request, profile: Profile) -> Any:
+def _models(endpoint: VendorEndpoint, request: VendorRequest, profile: Profile) -> Any:
     wanted = request.path.rpartition("/models")[2].strip("/")
     if wanted and wanted not in profile.models:
         raise Missing(wanted)
     names = [wanted] if wanted else list(profile.models)
-    if surface.wire.style == "anthropic":
+    if endpoint.wire.style == "anthropic":
         models: list[dict[str, Any]] = [
-            {"type": "model", "id": n, "display_name": n.title(), "created_at": "2025-01-01T00:00:00Z"} for n in names
+            {
+                "type": "model",
+                "id": n,
+                "display_name": n.title(),
+                "created_at": "2025-01-01T00:00:00Z",
+            }
+            for n in names
         ]
-        return models[0] if wanted else {"data": models, "has_more": False, "first_id": names[0], "last_id": names[-1]}
-    if surface.wire.style == "google":
+        return (
+            models[0]
+            if wanted
+            else {"data": models, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+        )
+    if endpoint.wire.style == "google":
         limits = {"inputTokenLimit": 1048576, "outputTokenLimit": 65536}
         models = [
-            {"name": f"models/{n}", "displayName": n.title(), "supportedGenerationMethods": ["generateContent", "countTokens"], **limits}
+            {
+                "name": f"models/{n}",
+                "displayName": n.title(),
+                "supportedGenerationMethods": ["generateContent", "countTokens"],
+                **limits,
+            }
             for n in names
         ]
         return models[0] if wanted else {"models": models}
-    models = [{"id": n, "object": "model", "created": 1735689600, "owned_by": "simulated"} for n in names]
+    models = [
+        {"id": n, "object": "model", "created": 1735689600, "owned_by": "simulated"} for n in names
+    ]
     return models[0] if wanted else {"object": "list", "data": models}
 
 
-def _embeddings(surface: Surface, body: dict[str, Any]) -> Any:
+def _embeddings(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
     given = body.get("input")
     if not given:
         raise BadRequest("input: found none, expected a string or an array")
@@ -102,10 +121,15 @@ def _embeddings(surface: Surface, body: dict[str, Any]) -> Any:
     tokens = sum(max(1, len(text) // 4) for text in inputs)
     data = [{"object": "embedding", "index": i, "embedding": vector} for i in range(len(inputs))]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": data, "model": needed_model(body, surface.model), "usage": usage}
+    return {
+        "object": "list",
+        "data": data,
+        "model": needed_model(body, endpoint.model),
+        "usage": usage,
+    }
 
 
-def _moderations(surface: Surface, body: dict[str, Any]) -> Any:
+def _moderations(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
     given = body.get("input", "")
     inputs = given if isinstance(given, list) else [given]
     results = []
@@ -115,52 +139,81 @@ def _moderations(surface: Surface, body: dict[str, Any]) -> Any:
             {
                 "flagged": flagged,
                 "categories": {name: flagged and name == "violence" for name in _CATEGORIES},
-                "category_scores": {name: 0.9 if flagged and name == "violence" else 0.01 for name in _CATEGORIES},
+                "category_scores": {
+                    name: 0.9 if flagged and name == "violence" else 0.01 for name in _CATEGORIES
+                },
                 "category_applied_input_types": {name: ["text"] for name in _CATEGORIES},
             }
         )
-    return {"id": "modr-simulated", "model": body.get("model") or "omni-moderation-latest", "results": results}
+    return {
+        "id": "modr-simulated",
+        "model": body.get("model") or "omni-moderation-latest",
+        "results": results,
+    }
 
 
-def _images(surface: Surface, body: dict[str, Any]) -> Any:
-    needed_model(body, surface.model)
-    usage = {"input_tokens": 5, "input_tokens_details": {"image_tokens": 0, "text_tokens": 5}, "output_tokens": 100, "total_tokens": 105}
-    return {"created": 1735689600, "data": [{"b64_json": _PIXEL} for _ in range(int(body.get("n") or 1))], "usage": usage}
+def _images(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
+    needed_model(body, endpoint.model)
+    usage = {
+        "input_tokens": 5,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 5},
+        "output_tokens": 100,
+        "total_tokens": 105,
+    }
+    return {
+        "created": 1735689600,
+        "data": [{"b64_json": _PIXEL} for _ in range(int(body.get("n") or 1))],
+        "usage": usage,
+    }
 
 
-def _transcriptions(surface: Surface, body: dict[str, Any]) -> Any:
-    needed_model(body, surface.model)
+def _transcriptions(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
+    needed_model(body, endpoint.model)
     if not isinstance(body.get("file"), bytes):
         raise BadRequest("file: found none, expected an audio file")
-    return {"text": f"a recording of {len(body['file'])} bytes", "usage": {"type": "duration", "seconds": 3}}
+    return {
+        "text": f"a recording of {len(body['file'])} bytes",
+        "usage": {"type": "duration", "seconds": 3},
+    }
 
 
-def _rerank(surface: Surface, body: dict[str, Any]) -> Any:
+def _rerank(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
     documents = body.get("documents") or []
     results = [{"index": i, "relevance_score": 1 / (i + 1)} for i in range(len(documents))]
-    return {"id": "rerank-simulated", "model": needed_model(body, surface.model), "results": results, "usage": {"total_tokens": 9}}
+    return {
+        "id": "rerank-simulated",
+        "model": needed_model(body, endpoint.model),
+        "results": results,
+        "usage": {"total_tokens": 9},
+    }
 
 
-def _count_tokens(surface: Surface, body: dict[str, Any]) -> Any:
-    return {"input_tokens": AnthropicMessages().read_prompt(body, surface.model, False).input_tokens}
+def _count_tokens(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
+    return {
+        "input_tokens": AnthropicMessages().read_prompt(body, endpoint.model, False).input_tokens
+    }
 
 
-def _google_count(surface: Surface, body: dict[str, Any]) -> Any:
+def _google_count(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
     body = body.get("generateContentRequest") or body
-    return {"totalTokens": surface.wire.read(body, surface.model, False).input_tokens}
+    return {"totalTokens": endpoint.wire.read(body, endpoint.model, False).input_tokens}
 
 
-def _google_embed(surface: Surface, body: dict[str, Any]) -> Any:
+def _google_embed(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
     if "content" not in body:
         raise BadRequest("* EmbedContentRequest.content: contents is not specified")
     return {"embedding": {"values": list(_VECTOR)}}
 
 
-def _google_batch_embed(surface: Surface, body: dict[str, Any]) -> Any:
-    return {"embeddings": [_google_embed(surface, one)["embedding"] for one in body.get("requests") or []]}
+def _google_batch_embed(endpoint: VendorEndpoint, body: dict[str, Any]) -> Any:
+    return {
+        "embeddings": [
+            _google_embed(endpoint, one)["embedding"] for one in body.get("requests") or []
+        ]
+    }
 
 
-_SIDES: dict[str, Callable[[Surface, dict[str, Any]], Any]] = {
+_SIDES: dict[str, Callable[[VendorEndpoint, dict[str, Any]], Any]] = {
     "embeddings": _embeddings,
     "moderations": _moderations,
     "images": _images,

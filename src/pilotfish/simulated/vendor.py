@@ -1,4 +1,6 @@
-"""The server: takes connections, knows what came in, and answers each request as its fault and profile say."""
+"""The server: takes connections, knows what came in, and answers each request as its fault and
+profile say.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pilotfish.simulated.admission import Faults, Window, key_of
+from pilotfish.simulated.admission import Faults, RateWindow, key_of
 from pilotfish.simulated.answer import answer_to
 from pilotfish.simulated.asked import BadRequest
 from pilotfish.simulated.behaviour import HUGE_LINE_BYTES, Fault, Profile
-from pilotfish.simulated.connection import Connection
+from pilotfish.simulated.connection import VendorConnection
+from pilotfish.simulated.endpoint import VendorEndpoint, surface_of
 from pilotfish.simulated.playing import LeftOff, Part, Player, Tempo
 from pilotfish.simulated.sides import Missing, form_of, side_answer
-from pilotfish.simulated.surface import Surface, surface_of
 from pilotfish.simulated.wires.wire import Trouble
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pilotfish.simulated.http import Request
+    from pilotfish.simulated.http import VendorRequest
 
 _JSON = ("content-type", "application/json")
 
 
 @dataclass(slots=True)
 class Seen:
-    """A request that came in. `when` is the event loop's clock (monotonic seconds); `left` the same, if the client left before the
-    answer was whole; `sent` counts the content events that were written; `status` what was answered (None: nothing yet, or never)."""
+    """A request that came in. `when` is the event loop's clock (monotonic seconds); `left` the
+    same, if the client left before the answer was whole; `sent` counts the content events that were
+    written; `status` what was answered (None: nothing yet, or never)."""
 
     method: str
     path: str
@@ -55,9 +58,18 @@ class Seen:
 
 
 class SimulatedVendor:
-    """A vendor's server on 127.0.0.1, as an async context manager. Faults come by `script`, `always`, or words in the model's name."""
+    """A vendor's server on 127.0.0.1, as an async context manager. Faults come by `script`,
+    `always`, or words in the model's name.
+    """
 
-    def __init__(self, *, key: str | None = None, profile: Profile | None = None, name: str = "vendor", remember: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        key: str | None = None,
+        profile: Profile | None = None,
+        name: str = "vendor",
+        remember: int = 10_000,
+    ) -> None:
         self.key, self.name = key, name
         self.profile = profile if profile is not None else Profile()
         self.requests: deque[Seen] = deque(maxlen=remember)
@@ -66,10 +78,12 @@ class SimulatedVendor:
         self.arrived = asyncio.Event()
         self.left = asyncio.Event()
         self._faults = Faults(self.profile)
-        self._window = Window(self.profile.rate_limit) if self.profile.rate_limit is not None else None
+        self._window = (
+            RateWindow(self.profile.rate_limit) if self.profile.rate_limit is not None else None
+        )
         self._rng = random.Random(self.profile.seed)
         self._number = 0
-        self._open: set[Connection] = set()
+        self._open: set[VendorConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_gone = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -105,11 +119,18 @@ class SimulatedVendor:
             await self.left.wait()
 
     async def __aenter__(self) -> SimulatedVendor:
-        self._server = await asyncio.get_running_loop().create_server(self._accept, "127.0.0.1", self._port, backlog=1024)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._accept, "127.0.0.1", self._port, backlog=1024
+        )
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._server is not None:
             self._server.close()
         for connection in list(self._open):
@@ -124,23 +145,30 @@ class SimulatedVendor:
         if self._open:  # the loop tells of a closed connection a turn later
             await self._all_gone.wait()
 
-    def _accept(self) -> Connection:
+    def _accept(self) -> VendorConnection:
         self.connections_made += 1
-        connection = Connection(self.connections_made, self._serve, self._ended, self._tasks)
+        connection = VendorConnection(self.connections_made, self._serve, self._ended, self._tasks)
         self._open.add(connection)
         self._all_gone.clear()
         return connection
 
-    def _ended(self, connection: Connection) -> None:
+    def _ended(self, connection: VendorConnection) -> None:
         self._open.discard(connection)
         if not self._open:
             self._all_gone.set()
 
-    async def _serve(self, connection: Connection, request: Request) -> bool:
+    async def _serve(self, connection: VendorConnection, request: VendorRequest) -> bool:
         """Answers one request; whether the connection may be used again."""
         self._number += 1
         seen = Seen(
-            request.method, request.path, request.query, request.headers, request.body, connection.read_at, connection.number, self._number
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            request.body,
+            connection.read_at,
+            connection.number,
+            self._number,
         )
         self.requests.append(seen)
         self.arrived.set()
@@ -157,31 +185,46 @@ class SimulatedVendor:
             raise
         finally:
             seen.sent = player.sent
-        return request.headers.get("connection", "").lower() != "close" and player.fault.connection is None
+        return (
+            request.headers.get("connection", "").lower() != "close"
+            and player.fault.connection is None
+        )
 
-    async def _answer(self, player: Player, request: Request, seen: Seen) -> None:
-        surface = surface_of(request)
-        if surface is None:
-            await self._plain(player, seen, 404, orjson.dumps({"error": {"message": f"no such path: {request.path}"}}))
+    async def _answer(self, player: Player, request: VendorRequest, seen: Seen) -> None:
+        endpoint = surface_of(request)
+        if endpoint is None:
+            await self._plain(
+                player,
+                seen,
+                404,
+                orjson.dumps({"error": {"message": f"no such path: {request.path}"}}),
+            )
             return
         try:
-            body = _body_of(request, surface)
-            seen.model = surface.model or _model_in(body)
+            body = _body_of(request, endpoint)
+            seen.model = endpoint.model or _model_in(body)
             player.fault = self._faults.next_for(seen.model or "")
             player.tempo = self._tempo(player.fault)
-            if (trouble := self._refusal(player.fault, surface, request, seen.model or "")) is not None:
-                await self._trouble(player, surface, seen, trouble)
-            elif surface.side:
-                kind, data = side_answer(surface, request, body, self.profile)
-                await self._whole(player, surface, seen, ("content-type", kind), data, 1)
+            if (
+                trouble := self._refusal(player.fault, endpoint, request, seen.model or "")
+            ) is not None:
+                await self._trouble(player, endpoint, seen, trouble)
+            elif endpoint.side:
+                kind, data = side_answer(endpoint, request, body, self.profile)
+                await self._whole(player, endpoint, seen, ("content-type", kind), data, 1)
             else:
-                await self._chat(player, surface, body, seen)
+                await self._chat(player, endpoint, body, seen)
         except (BadRequest, ValueError, KeyError, TypeError, AttributeError) as error:
-            # A request of the wrong shape may stumble anywhere in reading; all of it is the client's fault.
-            text = str(error) if isinstance(error, (BadRequest, ValueError)) else f"malformed request: {error!r}"
-            await self._trouble(player, surface, seen, Trouble(status=400, message=text))
+            # A request of the wrong shape may stumble anywhere in reading; all of it is the
+            # client's fault.
+            text = (
+                str(error)
+                if isinstance(error, (BadRequest, ValueError))
+                else f"malformed request: {error!r}"
+            )
+            await self._trouble(player, endpoint, seen, Trouble(status=400, message=text))
         except Missing as missing:
-            await self._trouble(player, surface, seen, Trouble(status=404, model=str(missing)))
+            await self._trouble(player, endpoint, seen, Trouble(status=404, model=str(missing)))
 
     def _tempo(self, fault: Fault) -> Tempo:
         profile = self.profile
@@ -189,26 +232,37 @@ class SimulatedVendor:
         gap_s = profile.gap_s if fault.gap_s is None else fault.gap_s
         return Tempo(ttft_s=ttft_s, gap_s=gap_s, jitter=profile.jitter, rng=self._rng)
 
-    def _refusal(self, fault: Fault, surface: Surface, request: Request, model: str) -> Trouble | None:
+    def _refusal(
+        self, fault: Fault, endpoint: VendorEndpoint, request: VendorRequest, model: str
+    ) -> Trouble | None:
         """Why the request is not served, if it is not."""
         if self.key is not None and key_of(request) != self.key:
             return Trouble(status=401, kind="key", model=model)
-        if fault.kind == "content_policy" and surface.wire.blocks_inside_200 and not surface.side:
+        if fault.kind == "content_policy" and endpoint.wire.blocks_inside_200 and not endpoint.side:
             return None
         if fault.code is not None:
-            return Trouble(status=fault.code, kind=fault.kind or "", model=model, retry_s=fault.retry_hint_s)
+            return Trouble(
+                status=fault.code, kind=fault.kind or "", model=model, retry_s=fault.retry_hint_s
+            )
         return None
 
-    async def _chat(self, player: Player, surface: Surface, body: dict[str, Any], seen: Seen) -> None:
-        fault, wire = player.fault, surface.wire
-        asked = wire.read(body, surface.model, surface.stream)
+    async def _chat(
+        self, player: Player, endpoint: VendorEndpoint, body: dict[str, Any], seen: Seen
+    ) -> None:
+        fault, wire = player.fault, endpoint.wire
+        asked = wire.read(body, endpoint.model, endpoint.stream)
         seen.model = asked.model
-        if self._window is not None and (wait_s := self._window.take(asyncio.get_running_loop().time())) is not None:
+        if (
+            self._window is not None
+            and (wait_s := self._window.take(asyncio.get_running_loop().time())) is not None
+        ):
             player.fault = fault | Fault(retry_after=str(max(1, round(wait_s + 0.5))))
-            await self._trouble(player, surface, seen, Trouble(status=429, model=asked.model))
+            await self._trouble(player, endpoint, seen, Trouble(status=429, model=asked.model))
             return
         if fault.no_prefill and asked.turns and asked.turns[-1].role == "assistant":
-            await self._trouble(player, surface, seen, Trouble(status=400, kind="prefill", model=asked.model))
+            await self._trouble(
+                player, endpoint, seen, Trouble(status=400, kind="prefill", model=asked.model)
+            )
             return
         answer = answer_to(asked, self.profile, fault, seen.number)
         if fault.kind == "content_policy":
@@ -220,10 +274,10 @@ class SimulatedVendor:
             data = wire.whole(asked, answer, int(time.time()))
             if fault.error_when is not None:
                 data = wire.failure(error).body
-            await self._whole(player, surface, seen, _JSON, data, answer.output_tokens)
+            await self._whole(player, endpoint, seen, _JSON, data, answer.output_tokens)
             return
         seen.status = 200
-        headers = [("content-type", wire.content_type(asked)), *self._common(surface, seen)]
+        headers = [("content-type", wire.content_type(asked)), *self._common(endpoint, seen)]
         part = Part(
             heartbeat=wire.heartbeat(),
             malformed=wire.malformed(),
@@ -236,16 +290,31 @@ class SimulatedVendor:
             return
         await player.stream(headers, wire.events(asked, answer, int(time.time())), part)
 
-    async def _whole(self, player: Player, surface: Surface, seen: Seen, kind: tuple[str, str], data: bytes, units: int) -> None:
+    async def _whole(
+        self,
+        player: Player,
+        endpoint: VendorEndpoint,
+        seen: Seen,
+        kind: tuple[str, str],
+        data: bytes,
+        units: int,
+    ) -> None:
         seen.status = 200
         if player.fault.body == "not_json" or player.fault.malformed:
             data = _HTML
-        await player.whole(200, [kind, *self._common(surface, seen)], data, units)
+        await player.whole(200, [kind, *self._common(endpoint, seen)], data, units)
 
-    async def _trouble(self, player: Player, surface: Surface, seen: Seen, trouble: Trouble) -> None:
-        failure = surface.wire.failure(trouble)
+    async def _trouble(
+        self, player: Player, endpoint: VendorEndpoint, seen: Seen, trouble: Trouble
+    ) -> None:
+        failure = endpoint.wire.failure(trouble)
         seen.status = failure.status
-        headers = [_JSON, *failure.headers, *self._common(surface, seen), *_wait_hints(player.fault)]
+        headers = [
+            _JSON,
+            *failure.headers,
+            *self._common(endpoint, seen),
+            *_wait_hints(player.fault),
+        ]
         # Refusals are quick, whatever time answers take.
         player.tempo.ttft_s = player.fault.ttft_s or 0.0
         await player.whole(failure.status, headers, failure.body, 1)
@@ -254,11 +323,13 @@ class SimulatedVendor:
         seen.status = status
         await player.whole(status, [_JSON], data, 1)
 
-    def _common(self, surface: Surface, seen: Seen) -> list[tuple[str, str]]:
-        name = "request-id" if surface.wire.style == "anthropic" else "x-request-id"
+    def _common(self, endpoint: VendorEndpoint, seen: Seen) -> list[tuple[str, str]]:
+        name = "request-id" if endpoint.wire.style == "anthropic" else "x-request-id"
         headers = [(name, f"req_{self.name}_{seen.number:06d}"), ("x-simulated-vendor", self.name)]
-        if self._window is not None and not surface.side:
-            headers += self._window.headers(surface.wire.style, asyncio.get_running_loop().time(), time.time())
+        if self._window is not None and not endpoint.side:
+            headers += self._window.headers(
+                endpoint.wire.style, asyncio.get_running_loop().time(), time.time()
+            )
         return headers
 
 
@@ -270,16 +341,18 @@ def _wait_hints(fault: Fault) -> list[tuple[str, str]]:
     if fault.retry_after is not None:
         hints.append(("retry-after", fault.retry_after))
     if fault.retry_after_date_s is not None:
-        hints.append(("retry-after", formatdate(time.time() + fault.retry_after_date_s, usegmt=True)))
+        hints.append(
+            ("retry-after", formatdate(time.time() + fault.retry_after_date_s, usegmt=True))
+        )
     if fault.retry_after_ms is not None:
         hints.append(("retry-after-ms", str(fault.retry_after_ms)))
     return hints
 
 
-def _body_of(request: Request, surface: Surface) -> dict[str, Any]:
+def _body_of(request: VendorRequest, endpoint: VendorEndpoint) -> dict[str, Any]:
     """The JSON body; empty for GET. Raises BadRequest."""
     if request.method == "GET" or not request.body:
-        if request.method != "GET" and not surface.side:
+        if request.method != "GET" and not endpoint.side:
             raise BadRequest("the request has no body")
         return {}
     if request.headers.get("content-type", "").startswith("multipart/"):

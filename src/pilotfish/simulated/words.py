@@ -1,4 +1,6 @@
-"""Behaviour by words in a model's name: `gpt-sim-ttft-300ms-cut66`. The list of words is in the package's docstring."""
+"""Behaviour by words in a model's name: `gpt-sim-ttft-300ms-cut66`. The list of words is in the
+package's docstring.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ _PLAIN: dict[str, Fault] = {
     "before": Fault(error_when="before"),
 }
 
-# Words with a number: the number they take when none is given (None: one is needed), and what they mean.
+# Words with a number: the number they take when none is given (None: one is needed), and what they
+# mean.
 _NUMBERED: dict[str, tuple[int | None, Callable[[int], Fault]]] = {
     "n": (None, lambda n: Fault(chunks=n)),
     "cut": (50, Fault.cut_at),
@@ -70,7 +73,8 @@ _TIMED: dict[str, tuple[float | None, Callable[[float], Fault]]] = {
 def fault_in(model: str) -> Fault | None:
     """The behaviour that follows `sim-` in a model's name; None where there is none.
 
-    Raises ValueError for a word it does not know: a misspelt fault must not become a test that passes.
+    Raises ValueError for a word it does not know: a misspelt fault must not become a test that
+    passes.
     """
     _, found, tail = model.partition("sim-")
     if not found:
@@ -84,7 +88,12 @@ def fault_in(model: str) -> Fault | None:
 
 
 def _one(word: str, following: list[str], model: str) -> Fault:
-    if word in ("sim", "err", "large", "small"):  # `err-before`, `err-after`: the second word says it all; the others are plain names
+    if word in (
+        "sim",
+        "err",
+        "large",
+        "small",
+    ):  # `err-before`, `err-after`: the second word says it all; the others are plain names
         return Fault()
     if word in _PLAIN:
         return _PLAIN[word]
@@ -102,7 +111,16 @@ def _one(word: str, following: list[str], model: str) -> Fault:
                 return make(int(number) if number is not None else default or 0)
         if name in _TIMED:
             return _timed(name, number, following, model)
-    known = sorted([*_PLAIN, *(f"{name}N" for name in _NUMBERED), *(f"{name}-TIME" for name in _TIMED), "raN", "silent200", "400..599"])
+    known = sorted(
+        [
+            *_PLAIN,
+            *(f"{name}N" for name in _NUMBERED),
+            *(f"{name}-TIME" for name in _TIMED),
+            "raN",
+            "silent200",
+            "400..599",
+        ]
+    )
     raise ValueError(f"unknown word {word!r} in model {model!r}; known: {', '.join(known)}")
 
 
@@ -113,7 +131,9 @@ def _timed(name: str, joined: str | None, following: list[str], model: str) -> F
         text = following.pop(0)
     match = _TIME.fullmatch(text) if text is not None else None
     if match is None and (text is not None or default is None):
-        raise ValueError(f"{name!r} in model {model!r} needs a time such as 300ms or 2s, found {text!r}")
+        raise ValueError(
+            f"{name!r} in model {model!r} needs a time such as 300ms or 2s, found {text!r}"
+        )
     if match is None:
         return make(default or 0.0)
     return make(float(match[1]) * (0.001 if match[2] == "ms" else 1.0))

@@ -1,1 +1,3 @@
-"""Where rules come from: files and ConfigMaps. `store` compiles what they offer and keeps the last good rules."""
+"""Where rules come from: files and ConfigMaps. `store` compiles what they offer and keeps the last
+good rules.
+"""

@@ -1,4 +1,6 @@
-"""The rules from ConfigMaps: watched, put together, offered to the compiler whole; the last good ones survive all that may go wrong."""
+"""The rules from ConfigMaps: watched, put together, offered to the compiler whole; the last good
+ones survive all that may go wrong.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,25 @@ from pilotfish.core.rules.configmap_set import Collected, Offered, Wanted, name_
 from pilotfish.errors import Problem
 from pilotfish.kube.connection import Kube
 from pilotfish.kube.events import EventWriter
-from pilotfish.kube.watching import Changed, Happening, Listed, Live, Pace, Restarted, Target, watched
+from pilotfish.kube.watching import (
+    Changed,
+    Happening,
+    Listed,
+    Live,
+    Pace,
+    Restarted,
+    WatchTarget,
+    watched,
+)
 from pilotfish.sources.last_good import LastGood
 
-# `kubectl apply` of several ConfigMaps changes them one after the other: what comes within this time is offered once.
+# `kubectl apply` of several ConfigMaps changes them one after the other: what comes within this
+# time is offered once.
 SETTLE_S = 0.02
 log = structlog.get_logger()
 
-# Compiles the ConfigMaps and puts them into force: no problems. Or changes nothing, and says why not.
+# Compiles the ConfigMaps and puts them into force: no problems. Or changes nothing, and says why
+# not.
 Offer = Callable[[list[Offered]], Awaitable[list[Problem]]]
 
 
@@ -33,7 +46,9 @@ class Observer(Protocol):
 
 
 class ConfigMapSource:
-    """Watches `wanted` until cancelled. `refuse` hears of problems that are not in a document: a ConfigMap that is not there."""
+    """Watches `wanted` until cancelled. `refuse` hears of problems that are not in a document: a
+    ConfigMap that is not there.
+    """
 
     def __init__(
         self,
@@ -63,7 +78,9 @@ class ConfigMapSource:
                 tasks.create_task(self._follow(wanted, happenings), name=f"watch {wanted}")
             tasks.create_task(self._settle(happenings), name="offer rules")
 
-    async def _follow(self, wanted: Wanted, happenings: asyncio.Queue[tuple[Wanted, Happening]]) -> None:
+    async def _follow(
+        self, wanted: Wanted, happenings: asyncio.Queue[tuple[Wanted, Happening]]
+    ) -> None:
         async with aclosing(watched(self._kube, target_of(wanted), self._pace())) as seen:
             async for happening in seen:
                 happenings.put_nowait((wanted, happening))
@@ -92,7 +109,12 @@ class ConfigMapSource:
             case Restarted(reason, live, message):
                 self._observer.restarted(reason)
                 if not live:
-                    log.warning("the watch of rules broke off; the rules in force stay", watch=str(wanted), reason=reason, error=message)
+                    log.warning(
+                        "the watch of rules broke off; the rules in force stay",
+                        watch=str(wanted),
+                        reason=reason,
+                        error=message,
+                    )
                     self._set_live(wanted, False)
                     self._unreadable[wanted] = message
 
@@ -123,33 +145,58 @@ class ConfigMapSource:
             return await self._offer(offered)
         except Exception as bug:
             # Of ours, or of what compiles: the next edit must be looked at all the same.
-            log.exception("rules could not be judged; the rules in force stay", sources=[o.source for o in offered])
-            problems = [Problem(o.source, "", f"could not be judged: {type(bug).__name__}: {bug}") for o in offered]
+            log.exception(
+                "rules could not be judged; the rules in force stay",
+                sources=[o.source for o in offered],
+            )
+            problems = [
+                Problem(o.source, "", f"could not be judged: {type(bug).__name__}: {bug}")
+                for o in offered
+            ]
             self._refuse(problems)
             return problems
 
     async def _fall_back(self) -> None:
-        """The API server does not answer at start, or not for all we want: what was good before the restart is better than nothing."""
+        """The API server does not answer at start, or not for all we want: what was good before the
+        restart is better than nothing.
+        """
         if self._offered is not None or not self._unreadable:
             return
         kept = self._last_good.load() if self._last_good is not None else []
         if not kept:
-            self._refuse([Problem(str(wanted), "", f"cannot be read: {why}") for wanted, why in self._unreadable.items()])
+            self._refuse(
+                [
+                    Problem(str(wanted), "", f"cannot be read: {why}")
+                    for wanted, why in self._unreadable.items()
+                ]
+            )
             return
         self._offered = kept
         problems = await self._judged(kept)
-        log.warning("ConfigMaps cannot be read: the last good rules are in force", sources=[o.source for o in kept], problems=problems)
+        log.warning(
+            "ConfigMaps cannot be read: the last good rules are in force",
+            sources=[o.source for o in kept],
+            problems=problems,
+        )
 
     def _tell(self, offer: Offered, problems: list[Problem], *, is_new: bool) -> None:
-        """An Event on each ConfigMap that a verdict is about: those with problems in them, or those that are new in force."""
+        """An Event on each ConfigMap that a verdict is about: those with problems in them, or those
+        that are new in force.
+        """
         own = [p for p in problems if p.source.startswith(name_of(offer.configmap))]
         if self._events is None or not (own if problems else is_new):
             return
-        task = asyncio.create_task(self._events.tell(offer.configmap, own), name=f"event on {offer.source}")
+        task = asyncio.create_task(
+            self._events.tell(offer.configmap, own), name=f"event on {offer.source}"
+        )
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
 
-def target_of(wanted: Wanted) -> Target:
-    selector = ("fieldSelector", f"metadata.name={wanted.name}") if wanted.name else ("labelSelector", wanted.selector)
-    return Target(f"/api/v1/namespaces/{wanted.namespace}/configmaps", (selector,))
+def target_of(wanted: Wanted) -> WatchTarget:
+    selector = (
+        ("fieldSelector", f"metadata.name={wanted.name}")
+        if wanted.name
+        else ("labelSelector", wanted.selector)
+    )
+    return WatchTarget(f"/api/v1/namespaces/{wanted.namespace}/configmaps", (selector,))

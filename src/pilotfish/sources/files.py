@@ -7,13 +7,15 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pilotfish.core.rules.documents import Document, documents_of_text
+from pilotfish.core.rules.documents import RulesDocument, documents_of_text
 from pilotfish.errors import Problem, RuleError
 
-# A change is to be in force within a second. A look costs a few stat calls; change notices of the kernel are lost on network file
-# systems and on the symlink swaps by which Kubernetes updates mounted ConfigMaps.
+# A change is to be in force within a second. A look costs a few stat calls; change notices of the
+# kernel are lost on network file systems and on the symlink swaps by which Kubernetes updates
+# mounted ConfigMaps.
 POLL_S = 0.3
-# A file that is there and cannot be read (no descriptor left, a network file system away) may be readable without having changed.
+# A file that is there and cannot be read (no descriptor left, a network file system away) may be
+# readable without having changed.
 RETRY_LOOKS = 10
 ENDINGS = (".yaml", ".yml", ".json")
 LIMIT_BYTES = 8 * 1024 * 1024
@@ -26,20 +28,26 @@ class UnreadableError(RuleError):
 
 
 def files_of(paths: Sequence[str]) -> list[Path]:
-    """The rules files that these files and folders name, in order; hidden ones (Kubernetes' `..data`) left out. Raises OSError for a
-    folder that cannot be read."""
+    """The rules files that these files and folders name, in order; hidden ones (Kubernetes'
+    `..data`) left out. Raises OSError for a folder that cannot be read."""
     found: list[Path] = []
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix in ENDINGS and not p.name.startswith(".") and p.is_file())
+            found += sorted(
+                p
+                for p in path.iterdir()
+                if p.suffix in ENDINGS and not p.name.startswith(".") and p.is_file()
+            )
         else:
             found.append(path)
     return found
 
 
 def fingerprint(paths: Sequence[str]) -> Fingerprint:
-    """Changes when any of the files does, or the right to read it; what is missing or cannot be read is part of it."""
+    """Changes when any of the files does, or the right to read it; what is missing or cannot be
+    read is part of it.
+    """
     marks: list[tuple[str, int, int, int, int]] = []
     for name in paths:
         try:
@@ -56,10 +64,12 @@ def fingerprint(paths: Sequence[str]) -> Fingerprint:
     return tuple(marks)
 
 
-def read_files(paths: Sequence[str], *, watched: bool = False) -> list[Document]:
-    """All documents. Raises RuleError naming every file that cannot be read, or `watched`, could not be read a second time."""
+def read_files(paths: Sequence[str], *, watched: bool = False) -> list[RulesDocument]:
+    """All documents. Raises RuleError naming every file that cannot be read, or `watched`, could
+    not be read a second time.
+    """
     problems: list[Problem] = []
-    documents: list[Document] = []
+    documents: list[RulesDocument] = []
     may_help = False
     files = 0
     for name in paths:
@@ -78,7 +88,13 @@ def read_files(paths: Sequence[str], *, watched: bool = False) -> list[Document]
                 problems.append(Problem(source, "", f"cannot be read: {e.strerror or e}"))
                 may_help = may_help or not isinstance(e, FileNotFoundError)
             except UnicodeDecodeError as e:
-                problems.append(Problem(source, "", f"not UTF-8: byte {e.object[e.start]:#04x} at position {e.start}"))
+                problems.append(
+                    Problem(
+                        source,
+                        "",
+                        f"not UTF-8: byte {e.object[e.start]:#04x} at position {e.start}",
+                    )
+                )
             except ValueError as e:
                 problems.append(Problem(source, "", str(e)))
             except RuleError as e:
@@ -86,12 +102,22 @@ def read_files(paths: Sequence[str], *, watched: bool = False) -> list[Document]
     if problems:
         raise (UnreadableError if may_help else RuleError)(problems)
     if not files:
-        raise RuleError([Problem(f"file:{', '.join(paths)}", "", f"no rules file here, expected names ending in {', '.join(ENDINGS)}")])
+        raise RuleError(
+            [
+                Problem(
+                    f"file:{', '.join(paths)}",
+                    "",
+                    f"no rules file here, expected names ending in {', '.join(ENDINGS)}",
+                )
+            ]
+        )
     return documents
 
 
 def _text(path: Path, watched: bool) -> str:
-    if watched and not stat.S_ISREG(path.stat().st_mode):  # a pipe would stop the whole proxy until somebody writes
+    if watched and not stat.S_ISREG(
+        path.stat().st_mode
+    ):  # a pipe would stop the whole proxy until somebody writes
         raise ValueError("not a regular file, which is what can be read again when it changes")
     with path.open("rb") as file:
         data = file.read(LIMIT_BYTES + 1)
@@ -102,12 +128,14 @@ def _text(path: Path, watched: bool) -> str:
 
 async def watch_files(
     paths: Sequence[str],
-    offer: Callable[[list[Document]], object],
+    offer: Callable[[list[RulesDocument]], object],
     reject: Callable[[list[Problem]], None],
     connected: Callable[[bool], None],
     seen: Fingerprint | None = None,
 ) -> None:
-    """For ever: reads the files at the start (unless `seen` says that they were) and whenever they change."""
+    """For ever: reads the files at the start (unless `seen` says that they were) and whenever they
+    change.
+    """
     looks_left = RETRY_LOOKS  # until files that could not be read are read once more
     is_read = True
     while True:
@@ -121,7 +149,7 @@ async def watch_files(
 
 def load_files(
     paths: Sequence[str],
-    offer: Callable[[list[Document]], object],
+    offer: Callable[[list[RulesDocument]], object],
     reject: Callable[[list[Problem]], None],
     connected: Callable[[bool], None],
 ) -> bool:

@@ -1,4 +1,6 @@
-"""From the proxy's settings to a running source of rules: what `App` starts where rules come from ConfigMaps."""
+"""From the proxy's settings to a running source of rules: what `App` starts where rules come from
+ConfigMaps.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,16 @@ from pilotfish.kube.events import EventWriter
 from pilotfish.kube.watching import RESTART_REASONS
 from pilotfish.sources.configmaps import ConfigMapSource, Offer
 from pilotfish.sources.last_good import LastGood
-from pilotfish.sources.store import RulesKeeper
+from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class RulesFromCluster:
-    """What the settings say. `namespace` and `kubeconfig` empty: the Pod's own; `state_dir` empty: nothing outlives a restart."""
+    """What the settings say. `namespace` and `kubeconfig` empty: the Pod's own; `state_dir` empty:
+    nothing outlives a restart.
+    """
 
     configmaps: Sequence[str]
     selector: str
@@ -34,16 +38,16 @@ class RulesFromCluster:
     state_dir: str = ""
 
 
-async def watch_rules(asked: RulesFromCluster, keeper: RulesKeeper, meters: Meters) -> None:
-    """Keeps the keeper's rules as the ConfigMaps are, until cancelled."""
+async def watch_rules(asked: RulesFromCluster, store: RulesStore, registry: Registry) -> None:
+    """Keeps the store's rules as the ConfigMaps are, until cancelled."""
     where = Where(kubeconfig=asked.kubeconfig or os.environ.get("KUBECONFIG", ""))
     kube = Kube.at(where)
     source = ConfigMapSource(
         kube,
         wanted_from(asked.configmaps, asked.selector, asked.namespace or own_namespace(where)),
-        offer=_offer_to(keeper),
-        refuse=keeper.reject,
-        observer=_Meter(keeper, meters),
+        offer=_offer_to(store),
+        refuse=store.reject,
+        observer=_Meter(store, registry),
         events=EventWriter(kube, socket.gethostname(), random=random.random),
         last_good=LastGood(Path(asked.state_dir)) if asked.state_dir else None,
     )
@@ -53,8 +57,8 @@ async def watch_rules(asked: RulesFromCluster, keeper: RulesKeeper, meters: Mete
         await kube.close()
 
 
-def _offer_to(keeper: RulesKeeper) -> Offer:
-    async def offer(offered: list[Offered]) -> list[Problem]:
+def _offer_to(store: RulesStore) -> Offer:
+    async def apply(offered: list[Offered]) -> list[Problem]:
         documents, problems = [], []
         for configmap in offered:
             try:
@@ -62,23 +66,23 @@ def _offer_to(keeper: RulesKeeper) -> Offer:
             except RuleError as wrong:
                 problems += wrong.problems
         if problems:
-            keeper.reject(problems)
+            store.reject(problems)
             return problems
-        return [] if keeper.offer(documents) else list(keeper.problems)
+        return [] if store.apply(documents) else list(store.problems)
 
-    return offer
+    return apply
 
 
 class _Meter:
     """The watches' metrics."""
 
-    def __init__(self, keeper: RulesKeeper, meters: Meters) -> None:
-        self._keeper, self._meters = keeper, meters
+    def __init__(self, store: RulesStore, registry: Registry) -> None:
+        self._store, self._meters = store, registry
         for reason in RESTART_REASONS:
-            meters[series.WATCH_RESTARTS].number(reason)
+            registry[series.WATCH_RESTARTS].number(reason)
 
     def restarted(self, reason: str) -> None:
         self._meters[series.WATCH_RESTARTS].number(reason).inc()
 
     def connected(self, is_connected: bool) -> None:
-        self._keeper.connected(is_connected)
+        self._store.connected(is_connected)

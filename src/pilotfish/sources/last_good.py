@@ -22,16 +22,23 @@ class LastGood:
         self._path = state_dir / "last-good-rules.json"
 
     def save(self, offered: list[Offered]) -> None:
-        content = {"format": _FORMAT, "configmaps": [{"source": o.source, "configmap": o.configmap} for o in offered]}
+        content = {
+            "format": _FORMAT,
+            "configmaps": [{"source": o.source, "configmap": o.configmap} for o in offered],
+        }
         fresh = self._path.with_suffix(".new")
         try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            with os.fdopen(
+                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+            ) as file:
                 json.dump(content, file)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._path)
         except OSError as wrong:
-            log.warning("the rules could not be kept for a restart", path=str(self._path), error=str(wrong))
+            log.warning(
+                "the rules could not be kept for a restart", path=str(self._path), error=str(wrong)
+            )
 
     def load(self) -> list[Offered]:
         """What was saved; empty where there is nothing or nothing readable."""
@@ -39,11 +46,16 @@ class LastGood:
             content: Any = json.loads(self._path.read_text())
             if content["format"] != _FORMAT:
                 raise ValueError(f"format {content['format']!r}, expected {_FORMAT}")
-            return [Offered(str(entry["source"]), dict(entry["configmap"])) for entry in content["configmaps"]]
+            return [
+                Offered(str(entry["source"]), dict(entry["configmap"]))
+                for entry in content["configmaps"]
+            ]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as wrong:
-            log.warning("kept rules are damaged and set aside", path=str(self._path), error=str(wrong))
+            log.warning(
+                "kept rules are damaged and set aside", path=str(self._path), error=str(wrong)
+            )
             self._set_aside()
             return []
 

@@ -1,4 +1,6 @@
-"""Keeps the rules in force: compiles what sources bring, adopts what is good, and remembers what was wrong with the rest."""
+"""Keeps the rules in force: compiles what sources bring, adopts what is good, and remembers what
+was wrong with the rest.
+"""
 
 from __future__ import annotations
 
@@ -12,53 +14,76 @@ import structlog
 from pilotfish import providers, tactics
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.rules.compile import compile_documents
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.errors import Problem, RuleError
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 log = structlog.get_logger(__name__)
 
 
-def compiled(documents: Sequence[Document], allow_inline_secrets: bool) -> Snapshot:
+def compiled(documents: Sequence[RulesDocument], allow_inline_secrets: bool) -> Snapshot:
     """Raises RuleError."""
     return compile_documents(
-        documents, kinds=providers.all_kinds(), tactics=tactics.all_tactics(), allow_inline_secrets=allow_inline_secrets
+        documents,
+        kinds=providers.all_kinds(),
+        tactics=tactics.all_tactics(),
+        allow_inline_secrets=allow_inline_secrets,
     )
 
 
-class RulesKeeper:
-    """`adopt` is called with each new snapshot. `problems` are those of the documents read last; empty: they are in force."""
+class RulesStore:
+    """`adopt` is called with each new snapshot. `problems` are those of the documents read last;
+    empty: they are in force.
+    """
 
-    def __init__(self, adopt: Callable[[Snapshot], None], meters: Meters, *, allow_inline_secrets: bool) -> None:
+    def __init__(
+        self, adopt: Callable[[Snapshot], None], registry: Registry, *, allow_inline_secrets: bool
+    ) -> None:
         self.snapshot: Snapshot | None = None
         self.problems: list[Problem] = []
         self.applied_at: float | None = None
-        self.unmet: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
+        self.unmet_requirements: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
         self.warnings: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
-        self._adopt, self._meters = adopt, meters
+        self._adopt, self._meters = adopt, registry
         self._inline = allow_inline_secrets
         for result in ("applied", "rejected"):
-            meters[s.RELOADS].number(result)
-        meters[s.SOURCE_CONNECTED].number()
+            registry[s.RELOADS].number(result)
+        registry[s.SOURCE_CONNECTED].number()
 
-    def offer(self, documents: Sequence[Document]) -> bool:
-        """True if these documents are in force now. A document that does not validate changes nothing."""
+    def apply(self, documents: Sequence[RulesDocument]) -> bool:
+        """True if these documents are in force now. A document that does not validate changes
+        nothing.
+        """
         try:
             snapshot = compiled(documents, self._inline)
         except RuleError as e:
             self.reject(e.problems)
             return False
-        except Exception:  # ours: whoever watches the source must go on, or no change would ever be read again
+        except (
+            Exception
+        ):  # ours: whoever watches the source must go on, or no change would ever be read again
             log.exception("bug", where="rules")
             places = ", ".join(d.source for d in documents)
-            self.reject([Problem(places, "", "cannot be compiled for a fault of the proxy's own, which its log tells")])
+            self.reject(
+                [
+                    Problem(
+                        places,
+                        "",
+                        "cannot be compiled for a fault of the proxy's own, which its log tells",
+                    )
+                ]
+            )
             return False
-        unmet = self.unmet(snapshot)
-        if unmet:
-            self.reject(unmet)
+        unmet_requirements = self.unmet_requirements(snapshot)
+        if unmet_requirements:
+            self.reject(unmet_requirements)
             return False
-        changed = self.snapshot is None or snapshot.version != self.snapshot.version or snapshot.sources != self.snapshot.sources
+        changed = (
+            self.snapshot is None
+            or snapshot.version != self.snapshot.version
+            or snapshot.sources != self.snapshot.sources
+        )
         self.problems = self.warnings(snapshot)
         self._meters[s.PROBLEMS].number().set(len(self.problems))
         self._meters[s.RELOAD_OK].number().set(1)
@@ -71,7 +96,12 @@ class RulesKeeper:
         self._meters[s.RELOADS].number("applied").inc()
         self._meters[s.RELOAD_AT].number().set(self.applied_at)
         self._meters[s.CONFIG_INFO].number(snapshot.version).set(1)
-        log.info("rules_applied", version=snapshot.version, sources=list(snapshot.sources), rules=[r.name for r in snapshot.rules])
+        log.info(
+            "rules_applied",
+            version=snapshot.version,
+            sources=list(snapshot.sources),
+            rules=[r.name for r in snapshot.rules],
+        )
         for note in snapshot.notes:
             log.warning("rules_note", note=note)
         for problem in self.problems:
@@ -82,7 +112,11 @@ class RulesKeeper:
         """What was read last is not good; the rules in force stay."""
         if problems != self.problems:
             for problem in problems:
-                log.error("rules_rejected", **problem.as_dict(), in_force=self.snapshot.version if self.snapshot else None)
+                log.error(
+                    "rules_rejected",
+                    **problem.as_dict(),
+                    in_force=self.snapshot.version if self.snapshot else None,
+                )
             self._meters[s.RELOADS].number("rejected").inc()
         self.problems = problems
         self._meters[s.PROBLEMS].number().set(len(problems))
@@ -95,7 +129,9 @@ class RulesKeeper:
         """The `rules` of `/status`."""
         snapshot = self.snapshot
         applied = (
-            datetime.fromtimestamp(self.applied_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            datetime.fromtimestamp(self.applied_at, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
             if self.applied_at
             else None
         )

@@ -1,7 +1,9 @@
-"""Wire formats, one module or folder each, exporting `STYLE` (see `core.formats.style`). Pure: bytes and values in, bytes and values out.
+"""Wire formats, one module or folder each, exporting `STYLE` (see `core.formats.style`). Pure:
+bytes and values in, bytes and values out.
 
-Styles are found, not listed: what lies here without an underscore is one. Each is imported when it is first asked for, and inside a
-style the translations are imported when a request first needs them, since most sidecars only pass bytes through.
+Styles are found, not listed: what lies here without an underscore is one. Each is imported when it
+is first asked for, and inside a style the translations are imported when a request first needs
+them, since most sidecars only pass bytes through.
 """
 
 from __future__ import annotations
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all styles, in alphabetical order; imports none of them. Raises OSError where they cannot be looked up now."""
+    """The names of all styles, in alphabetical order; imports none of them. Raises OSError where
+    they cannot be looked up now.
+    """
     found = names_in(__path__)
-    if not found:  # no descriptor is left to read the folder with, and an empty answer would be remembered for ever
+    # no descriptor is left to read the folder with, and an empty answer would be remembered for
+    # ever
+    if not found:
         raise OSError("the folder of styles cannot be read")
     return found
 

@@ -1,4 +1,6 @@
-"""What the error bodies of all vendors have in common: a message somewhere, perhaps a type, a code and a hint when to come back."""
+"""What the error bodies of all vendors have in common: a message somewhere, perhaps a type, a code
+and a hint when to come back.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ PREVIEW_CHARS = 500
 
 # "Please try again in 1m2.5s", "retry after 20 seconds", "in 345ms"
 _WAIT = re.compile(
-    r"(?:try again|retry)\s+(?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|h|hours?|m|minutes?|s|seconds?)\s*)+)", re.IGNORECASE
+    r"(?:try again|retry)\s+(?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|h|hours?|m|minutes?|s|seconds?)\s*)+)",
+    re.IGNORECASE,
 )
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -25,7 +28,9 @@ def wait_in(message: str) -> float | None:
     found = _WAIT.search(message)
     if not found:
         return None
-    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _DURATION.findall(found.group(1)))
+    return sum(
+        float(number) * _SECONDS[unit.lower()] for number, unit in _DURATION.findall(found.group(1))
+    )
 
 
 def text_of(value: Any) -> str:
@@ -46,9 +51,11 @@ def json_or_none(body: bytes) -> Any:
 
 
 def error_from(value: Any, status: int | None = None) -> ErrorInfo:
-    """An error from the object that vendors of the OpenAI and Anthropic families send, or from what others put in its place.
+    """An error from the object that vendors of the OpenAI and Anthropic families send, or from what
+    others put in its place.
 
-    `{"error": {...}}`, `{"error": "text"}`, `{"message": ...}`, `{"detail": ...}` (FastAPI: vLLM and its kin), a list of such (Google).
+    `{"error": {...}}`, `{"error": "text"}`, `{"message": ...}`, `{"detail": ...}` (FastAPI: vLLM
+    and its kin), a list of such (Google).
     """
     if isinstance(value, list) and value:
         value = value[0]
@@ -77,9 +84,14 @@ def _http_status(value: Any) -> int | None:
 
 
 def error_from_body(status: int, body: bytes) -> ErrorInfo:
-    """The error in the body of an answer with `status`; text that is not JSON is given as it is, cut short."""
+    """The error in the body of an answer with `status`; text that is not JSON is given as it is,
+    cut short.
+    """
     value = json_or_none(body)
     if isinstance(value, dict | list) and value:
         return error_from(value, status)
-    message = body[: 4 * PREVIEW_CHARS].decode(errors="replace").strip()[:PREVIEW_CHARS] or f"upstream answered {status} without a body"
+    message = (
+        body[: 4 * PREVIEW_CHARS].decode(errors="replace").strip()[:PREVIEW_CHARS]
+        or f"upstream answered {status} without a body"
+    )
     return ErrorInfo(message=message, status=status, wait_s=wait_in(message))

@@ -1,4 +1,6 @@
-"""Taking a JSON object apart with an eye on its shape: what is wrong is said with its place, and what nobody took is known at the end."""
+"""Taking a JSON object apart with an eye on its shape: what is wrong is said with its place, and
+what nobody took is known at the end.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from pilotfish.styles._loose import BAD_JSON
 
 
 class Fields:
-    """One object of a client's request. Every `take` removes a field; null counts as absent. Wrong types raise `ClientError` 400."""
+    """One object of a client's request. Every `take` removes a field; null counts as absent. Wrong
+    types raise `ClientError` 400.
+    """
 
     __slots__ = ("_values", "path")
 
@@ -93,7 +97,9 @@ class Fields:
         return None if value is None else type(self)(value, self.at(key))
 
     def inner(self, key: str) -> Self:
-        """An object that ought to be there: an absent one is empty, so the first field demanded of it says what is missing."""
+        """An object that ought to be there: an absent one is empty, so the first field demanded of
+        it says what is missing.
+        """
         value = self.take(key)
         return type(self)({} if value is None else value, self.at(key))
 

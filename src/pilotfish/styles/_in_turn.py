@@ -1,16 +1,29 @@
 """Tool calls one after the other, for styles whose blocks must not overlap.
 
-Some upstreams write the arguments of parallel calls in alternation. What comes while a call is not complete waits until it is.
+Some upstreams write the arguments of parallel calls in alternation. What comes while a call is not
+complete waits until it is.
 """
 
 from __future__ import annotations
 
-from pilotfish.core.formats.deltas import BlockEnd, Delta, Finish, LogprobsDelta, Ping, StreamError, ToolArgs, ToolStart, UsageDelta
+from pilotfish.core.formats.deltas import (
+    BlockEnd,
+    Delta,
+    Finish,
+    LogprobsDelta,
+    Ping,
+    StreamError,
+    ToolArgs,
+    ToolStart,
+    UsageDelta,
+)
 from pilotfish.styles._errors import json_or_none
 
 
 class InTurn:
-    """Gives deltas in an order in which no tool call begins, and nothing else is written, while another is open."""
+    """Gives deltas in an order in which no tool call begins, and nothing else is written, while
+    another is open.
+    """
 
     __slots__ = ("_arguments", "_ended", "_open", "_waiting")
 
@@ -22,7 +35,8 @@ class InTurn:
 
     def feed(self, delta: Delta) -> list[Delta]:
         if self._open is None and not isinstance(delta, ToolStart):
-            # No call is open: nearly every delta. Arguments then come too late: their call is closed.
+            # No call is open: nearly every delta. Arguments then come too late: their call is
+            # closed.
             return [] if isinstance(delta, ToolArgs) else [delta]
         if isinstance(delta, Ping | UsageDelta | LogprobsDelta):
             return [delta]
@@ -52,18 +66,32 @@ class InTurn:
         return out
 
     def _is_complete(self) -> bool:
-        return self._open is None or self._ended or isinstance(json_or_none("".join(self._arguments).encode()), dict)
+        return (
+            self._open is None
+            or self._ended
+            or isinstance(json_or_none("".join(self._arguments).encode()), dict)
+        )
 
     def _advance(self) -> list[Delta]:
-        """The first that waits, and for a call all of its arguments that came so far. Arguments of a closed call come too late."""
+        """The first that waits, and for a call all of its arguments that came so far. Arguments of
+        a closed call come too late.
+        """
         delta = self._waiting.pop(0)
         self._open, self._ended, self._arguments = None, False, []
         if isinstance(delta, ToolArgs):
             return []
         if not isinstance(delta, ToolStart):
             return [delta]
-        own = [later for later in self._waiting if isinstance(later, ToolArgs) and later.index == delta.index]
-        self._waiting = [later for later in self._waiting if not (isinstance(later, ToolArgs) and later.index == delta.index)]
+        own = [
+            later
+            for later in self._waiting
+            if isinstance(later, ToolArgs) and later.index == delta.index
+        ]
+        self._waiting = [
+            later
+            for later in self._waiting
+            if not (isinstance(later, ToolArgs) and later.index == delta.index)
+        ]
         self._open = delta.index
         self._arguments = [args.text for args in own]
         return [delta, *own]

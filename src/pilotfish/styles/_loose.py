@@ -1,7 +1,8 @@
 """Reading JSON that may not have the shape its vendor documents.
 
-Typed decoding is fast and refuses a whole event for one odd field. Events that it refuses are read again here, field by field, so that
-a vendor's new form for something we do not need costs time and nothing else.
+Typed decoding is fast and refuses a whole event for one odd field. Events that it refuses are read
+again here, field by field, so that a vendor's new form for something we do not need costs time and
+nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ BAD_JSON = (ValueError, RecursionError)
 
 
 def decode_as(decoder: msgspec.json.Decoder[S], data: bytes | str) -> S:
-    """The value of `data` as the decoder's struct, whatever its fields hold. Raises one of `BAD_JSON` only if it is not JSON."""
+    """The value of `data` as the decoder's struct, whatever its fields hold. Raises one of
+    `BAD_JSON` only if it is not JSON.
+    """
     try:
         return decoder.decode(data)
     except msgspec.ValidationError:
@@ -28,7 +31,9 @@ def decode_as(decoder: msgspec.json.Decoder[S], data: bytes | str) -> S:
 
 
 def loosely(value: Any, kind: type[S]) -> S:
-    """A struct of what fits in `value`; fields that do not fit keep their defaults, which every field must have."""
+    """A struct of what fits in `value`; fields that do not fit keep their defaults, which every
+    field must have.
+    """
     if not isinstance(value, dict):
         return kind()
     fields = {name: _fitting(value[key], hint) for name, key, hint in _fields(kind) if key in value}
@@ -39,7 +44,9 @@ def loosely(value: Any, kind: type[S]) -> S:
 def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, Any], ...]:
     """Each field's name here, its name in JSON and its type."""
     hints = typing.get_type_hints(kind)
-    return tuple((field.name, field.encode_name, hints[field.name]) for field in msgspec.structs.fields(kind))
+    return tuple(
+        (field.name, field.encode_name, hints[field.name]) for field in msgspec.structs.fields(kind)
+    )
 
 
 def _fitting(value: Any, hint: Any) -> Any:

@@ -36,7 +36,10 @@ TYPES = {
 }
 """MIME types by the short names that OpenAI's audio formats, Bedrock's formats and file names use."""
 
-_SHORT = {media_type: short for short, media_type in reversed(TYPES.items())} | {"audio/x-wav": "wav", "audio/mp3": "mp3"}
+_SHORT = {media_type: short for short, media_type in reversed(TYPES.items())} | {
+    "audio/x-wav": "wav",
+    "audio/mp3": "mp3",
+}
 
 
 def short_type(media_type: str) -> str:
@@ -82,10 +85,13 @@ def _digest(text: str, length: int) -> str:
 def tool_id(given: str, quirks: Quirks, *, plain: bool = False) -> str:
     """A tool-call id as its reader takes it; calls and results given the same id get the same.
 
-    `plain`: only letters, digits, `_` and `-` (Anthropic, Bedrock). An id that is too long keeps its head, ends in a digest.
+    `plain`: only letters, digits, `_` and `-` (Anthropic, Bedrock). An id that is too long keeps
+    its head, ends in a digest.
     """
     if quirks.tool_id == "mistral9":
-        return given if len(given) == 9 and given.isascii() and given.isalnum() else _digest(given, 9)
+        return (
+            given if len(given) == 9 and given.isascii() and given.isalnum() else _digest(given, 9)
+        )
     if plain and not _PLAIN_ID.fullmatch(given):
         given = "toolu_" + _digest(given, 24)
     limit = quirks.tool_id_max

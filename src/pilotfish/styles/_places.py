@@ -1,4 +1,6 @@
-"""Fields that only one style knows, with the places they stood at: `generationConfig.speechConfig`."""
+"""Fields that only one style knows, with the places they stood at:
+`generationConfig.speechConfig`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ def placed(parent: str, fields: Json) -> Json:
 
 
 def put_back(body: Json, place: str, value: Any, parents: tuple[str, ...]) -> None:
-    """Sets a field at its place, where nothing stands yet. `parents` are the objects that have such fields, inner ones first.
+    """Sets a field at its place, where nothing stands yet. `parents` are the objects that have such
+    fields, inner ones first.
 
     Only these divide a place, since any other name may hold dots itself.
     """

@@ -1,7 +1,8 @@
-"""How a rule chooses among usable services: one small class per file, each exporting `TACTIC`, found here and named nowhere else.
+"""How a rule chooses among usable services: one small class per file, each exporting `TACTIC`,
+found here and named nowhere else.
 
-A tactic asks the candidates' states, its own memory, `now` and a random source, and nothing else. No IO, no clock, no health: it sees
-only services that may be used.
+A tactic asks the candidates' states, its own memory, `now` and a random source, and nothing else.
+No IO, no clock, no health: it sees only services that may be used.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def names() -> tuple[str, ...]:
 
 @cache
 def get(name: str) -> type[Tactic[Any]]:
-    """The tactic of this name; only its own module is imported. Raises KeyError with the known ones."""
+    """The tactic of this name; only its own module is imported. Raises KeyError with the known
+    ones.
+    """
     if name not in names():
         raise KeyError(f"unknown tactic {name!r}; known: {', '.join(names())}")
     return cast("type[Tactic[Any]]", exported(__name__, name, "TACTIC"))

@@ -1,4 +1,6 @@
-"""The default: all that is known of a service in one score, compared between two drawn by weight."""
+"""The default: all that is known of a service in one score, compared between two drawn by
+weight.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pydantic import Field, model_validator
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import first, to_measure, two_by
+from pilotfish.core.routing.sampling import first, power_of_two, to_measure
 from pilotfish.core.state.candidate import Candidate
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -18,7 +20,9 @@ Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TERMS = ("latency", "ttft", "cache", "speed", "token", "health")
 UNKNOWN = 0.5  # a term of which nothing is known: neither good nor bad
 NEAR = 0.05  # scores that differ by less than this part are a tie
-OUT_OF_STEP = 3.0  # so many times slower than the fastest, and beyond the bound: only measured now and then
+OUT_OF_STEP = (
+    3.0  # so many times slower than the fastest, and beyond the bound: only measured now and then
+)
 WARM_UP_S = 30.0  # a service that was out gets its full share back over this time after it tripped
 LEAST_SHARE = 0.02
 Terms = tuple[float, float, float, float, float, float]
@@ -47,10 +51,11 @@ class AdaptiveParams(tactic.Params):
 
 
 class Adaptive:
-    """Score x free capacity decides between two candidates drawn by weight: one alone never gets everything, since its capacity fills.
+    """Score x free capacity decides between two candidates drawn by weight: one alone never gets
+    everything, since its capacity fills.
 
-    Each term lies in 0..1 and is 0.5 at its bound (`max_latency_ms`, ...), falling or rising smoothly on both sides: services that are
-    all beyond a bound still differ.
+    Each term lies in 0..1 and is 0.5 at its bound (`max_latency_ms`, ...), falling or rising
+    smoothly on both sides: services that are all beyond a bound still differ.
     """
 
     name: ClassVar[str] = "adaptive"
@@ -64,7 +69,14 @@ class Adaptive:
         self._min_hit_rate = params.min_cache_hit_rate
         self._explore = params.explore
         p = params
-        given = (p.latency_weight, p.ttft_weight, p.cache_weight, p.speed_weight, p.token_weight, p.health_weight)
+        given = (
+            p.latency_weight,
+            p.ttft_weight,
+            p.cache_weight,
+            p.speed_weight,
+            p.token_weight,
+            p.health_weight,
+        )
         total = sum(given)
         self._weights: Terms = tuple(w / total for w in given)  # type: ignore[assignment]  # six of six
         self._mode = params.scoring_mode
@@ -90,7 +102,9 @@ class Adaptive:
         a, b = self._terms(one, now), self._terms(two, now)
         if self._mode == "rank_based":
             return self._ranked(a, b), self._ranked(b, a)
-        combine: Callable[[Terms], float] = self._sum if self._mode == "weighted_sum" else self._product
+        combine: Callable[[Terms], float] = (
+            self._sum if self._mode == "weighted_sum" else self._product
+        )
         return combine(a), combine(b)
 
     def _sum(self, t: Terms) -> float:
@@ -100,18 +114,26 @@ class Adaptive:
     def _product(self, t: Terms) -> float:
         """Geometric mean: one bad term cannot be bought off by the others."""
         w = self._weights
-        product: float = t[0] ** w[0] * t[1] ** w[1] * t[2] ** w[2] * t[3] ** w[3] * t[4] ** w[4] * t[5] ** w[5]
+        product: float = (
+            t[0] ** w[0] * t[1] ** w[1] * t[2] ** w[2] * t[3] ** w[3] * t[4] ** w[4] * t[5] ** w[5]
+        )
         return product
 
     def _ranked(self, mine: Terms, other: Terms) -> float:
-        """Ranks among the two drawn: a term's whole weight for the better one, half of it for the worse; how much better is no matter."""
-        return sum(w if m >= o * (1 - NEAR) else w / 2 for w, m, o in zip(self._weights, mine, other, strict=True))
+        """Ranks among the two drawn: a term's whole weight for the better one, half of it for the
+        worse; how much better is no matter.
+        """
+        return sum(
+            w if m >= o * (1 - NEAR) else w / 2
+            for w, m, o in zip(self._weights, mine, other, strict=True)
+        )
 
     def _free(self, c: Candidate, now: float) -> float:
-        """How free a service is: 1 when idle, about a half when as many requests as its capacity are in flight, never quite 0.
+        """How free a service is: 1 when idle, about a half when as many requests as its capacity
+        are in flight, never quite 0.
 
-        What can be in flight at once without a queue is throughput x time: one that speaks n times later than `max_ttft_ms` is full
-        with a n-th of the requests.
+        What can be in flight at once without a queue is throughput x time: one that speaks n times
+        later than `max_ttft_ms` is full with a n-th of the requests.
         """
         capacity, ttft = c.capacity, ttft_now(c, now)
         idle = (capacity + 1) / capacity  # makes it 1 for every idle service, large or small
@@ -122,7 +144,9 @@ class Adaptive:
     # ---- the choice
 
     def _in_step(self, usable: Sequence[Candidate], now: float) -> Sequence[Candidate]:
-        """Without those that are so much slower than the fastest that being drawn with one of their kind must not make them win."""
+        """Without those that are so much slower than the fastest that being drawn with one of their
+        kind must not make them win.
+        """
         paces = [ttft_now(c, now) for c in usable]
         bound = self._max_ttft_s
         known = [p for p in paces if p is not None]
@@ -136,13 +160,15 @@ class Adaptive:
             return usable
         return [c for c, pace in zip(usable, paces, strict=True) if pace is None or pace <= bound]
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         if len(usable) == 1:
             return usable
         measure = to_measure(usable, attrgetter("state.latency"), self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
-        one, two = two_by(lambda c: drawn_weight(c, now), self._in_step(usable, now), rng)
+        one, two = power_of_two(lambda c: drawn_weight(c, now), self._in_step(usable, now), rng)
         if two is None:
             return first(usable, one)
         score_one, score_two = self._scores(one, two, now)
@@ -150,10 +176,12 @@ class Adaptive:
             one = two
         return first(usable, one)
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         terms = self._terms(candidate, now)
         score = self._product(terms) if self._mode == "multiplicative" else self._sum(terms)
         parts = ", ".join(f"{name} {term:.2f}" for name, term in zip(TERMS, terms, strict=True))
@@ -161,7 +189,9 @@ class Adaptive:
 
 
 def drawn_weight(c: Candidate, now: float) -> float:
-    """One that has just been at its limit or down gets its share back bit by bit: many proxies come back to it at once."""
+    """One that has just been at its limit or down gets its share back bit by bit: many proxies come
+    back to it at once.
+    """
     since = now - c.state.health.tripped_at
     return c.weight if since >= WARM_UP_S else c.weight * max(LEAST_SHARE, since / WARM_UP_S)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import first, two_by
+from pilotfish.core.routing.sampling import first, power_of_two
 from pilotfish.core.state.candidate import Candidate
 
 
@@ -17,25 +17,34 @@ class NoParams(tactic.Params):
 
 
 class CapacityBased:
-    """Two equally used ones (both idle, mostly): the one drawn first, so that requests go by capacity in the long run too."""
+    """Two equally used ones (both idle, mostly): the one drawn first, so that requests go by
+    capacity in the long run too.
+    """
 
     name: ClassVar[str] = "capacity_based"
     Params: ClassVar[type[tactic.Params]] = NoParams
 
     def __init__(self, params: Any) -> None: ...
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         if len(usable) == 1:
             return usable
-        one, two = two_by(attrgetter("capacity"), usable, rng)
-        if two is not None and two.state.in_flight * one.capacity < one.state.in_flight * two.capacity:
+        one, two = power_of_two(attrgetter("capacity"), usable, rng)
+        if (
+            two is not None
+            and two.state.in_flight * one.capacity < one.state.in_flight * two.capacity
+        ):
             one = two
         return first(usable, one)
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         in_use = candidate.state.in_flight / candidate.capacity
         return f"{candidate.state.in_flight} of {candidate.capacity:g} in flight ({in_use:.0%})"
 

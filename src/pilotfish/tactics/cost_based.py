@@ -22,14 +22,20 @@ LATE, UNTRIED = 1e18, 1e15
 
 
 class CostBasedParams(tactic.Params):
-    max_ttft_ms: float = Field(500.0, gt=0, description="services whose p95 time to first token is above this come last")
-    explore: float = Field(0.05, ge=0, le=1, description="share of requests for untried or stale services")
+    max_ttft_ms: float = Field(
+        500.0, gt=0, description="services whose p95 time to first token is above this come last"
+    )
+    explore: float = Field(
+        0.05, ge=0, le=1, description="share of requests for untried or stale services"
+    )
 
 
 class CostBased:
-    """Prices are compared at the mix of input and output that these services have had in their windows.
+    """Prices are compared at the mix of input and output that these services have had in their
+    windows.
 
-    In time before untried before late; equally cheap ones by weight. A service without a price comes after those with one.
+    In time before untried before late; equally cheap ones by weight. A service without a price
+    comes after those with one.
     """
 
     name: ClassVar[str] = "cost_based"
@@ -39,7 +45,9 @@ class CostBased:
         self._max_ttft_s = params.max_ttft_ms / 1000
         self._explore = params.explore
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         if len(usable) == 1:
             return usable
         measure = to_measure(usable, attrgetter("state.ttft"), self._explore, now, rng)
@@ -55,19 +63,31 @@ class CostBased:
             return UNTRIED + cost
         return cost if ttft < self._max_ttft_s else LATE + cost
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         ttft = candidate.state.ttft.percentile(0.95, now)
-        speaks = "no time to first token measured yet" if ttft is None else f"p95 time to first token {ttft * 1000:.0f} ms"
+        speaks = (
+            "no time to first token measured yet"
+            if ttft is None
+            else f"p95 time to first token {ttft * 1000:.0f} ms"
+        )
         price = candidate.service.price
-        costs = "no price" if price is None else f"${price.input:g} input, ${price.output:g} output per million tokens"
+        costs = (
+            "no price"
+            if price is None
+            else f"${price.input:g} input, ${price.output:g} output per million tokens"
+        )
         return f"{costs}, {speaks} (limit {self._max_ttft_s * 1000:g})"
 
 
 def input_share(usable: Sequence[Candidate], now: float) -> float:
-    """Input tokens among all tokens of these services' windows: one mix for all, so that they are compared at the same work."""
+    """Input tokens among all tokens of these services' windows: one mix for all, so that they are
+    compared at the same work.
+    """
     into = out = 0
     for c in usable:
         window = c.state.window(c.service.time_window_s, now)

@@ -1,4 +1,6 @@
-"""One service until it has had its requests or its tokens, then the one that has had least of both."""
+"""One service until it has had its requests or its tokens, then the one that has had least of
+both.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,18 @@ TOKENS_PER_REQUEST = 10  # what one request weighs among tokens (seeds A4)
 
 
 class HybridParams(tactic.Params):
-    request_threshold: int = Field(10, ge=1, description="requests of a service's window after which another one follows")
-    token_threshold: int = Field(10000, ge=1, description="tokens of a service's window after which another one follows")
+    request_threshold: int = Field(
+        10, ge=1, description="requests of a service's window after which another one follows"
+    )
+    token_threshold: int = Field(
+        10000, ge=1, description="tokens of a service's window after which another one follows"
+    )
 
 
 class Hybrid:
-    """Requests in flight count, and their tokens as estimated. Memory: `turn`, the id of the service it stays with."""
+    """Requests in flight count, and their tokens as estimated. Memory: `turn`, the id of the
+    service it stays with.
+    """
 
     name: ClassVar[str] = "hybrid"
     Params: ClassVar[type[tactic.Params]] = HybridParams
@@ -29,19 +37,26 @@ class Hybrid:
     def __init__(self, params: HybridParams) -> None:
         self._requests, self._tokens = params.request_threshold, params.token_threshold
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         turn = memory.get("turn")
         for c in usable:
             if c.service.id == turn and self._stays(c, now):
                 return first(usable, c)
-        figures = [requests * TOKENS_PER_REQUEST + tokens for requests, tokens in (so_far(c, now) for c in usable)]
+        figures = [
+            requests * TOKENS_PER_REQUEST + tokens
+            for requests, tokens in (so_far(c, now) for c in usable)
+        ]
         return by_figure(usable, figures, rng)
 
     def _stays(self, c: Candidate, now: float) -> bool:
         requests, tokens = so_far(c, now)
         return requests < self._requests and tokens < self._tokens
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         turn = memory.get("turn")
         if candidate.service.id == turn:
             return
@@ -49,7 +64,7 @@ class Hybrid:
             return  # another reason (affinity) took this one; the turn is where it was
         memory["turn"] = candidate.service.id
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         requests, tokens = so_far(candidate, now)
         turn = "has its turn, " if memory.get("turn") == candidate.service.id else ""
         return f"{turn}{requests} requests x {TOKENS_PER_REQUEST} + {tokens:.0f} tokens = {requests * TOKENS_PER_REQUEST + tokens:.0f}"

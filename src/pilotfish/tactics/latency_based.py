@@ -9,7 +9,14 @@ from pydantic import Field
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import by_figure, by_weight, first, is_near, near_ties, to_measure
+from pilotfish.core.routing.sampling import (
+    by_figure,
+    by_weight,
+    first,
+    is_near,
+    near_ties,
+    to_measure,
+)
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.statistics import SAMPLES, Samples
 
@@ -17,17 +24,33 @@ QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 class LatencyBasedParams(tactic.Params):
-    latency_threshold_ms: float = Field(2000.0, gt=0, description="a service stays chosen while its figure is below this")
-    sample_window_size: int = Field(SAMPLES, ge=1, le=SAMPLES, description="how many of the last samples the figure is of")
-    comparison_mode: Literal["avg", "p50", "p95", "p99"] = Field("avg", description="which figure of the samples is compared")
-    percentile: float = Field(0.95, gt=0, le=1, description="the percentile to compare (0.95 = p95) where no comparison_mode is given")
-    measure: Literal["latency", "ttft"] = Field("latency", description="the whole answer's time, or the time to its first token")
-    explore: float = Field(0.05, ge=0, le=1, description="share of requests for untried or stale services")
+    latency_threshold_ms: float = Field(
+        2000.0, gt=0, description="a service stays chosen while its figure is below this"
+    )
+    sample_window_size: int = Field(
+        SAMPLES, ge=1, le=SAMPLES, description="how many of the last samples the figure is of"
+    )
+    comparison_mode: Literal["avg", "p50", "p95", "p99"] = Field(
+        "avg", description="which figure of the samples is compared"
+    )
+    percentile: float = Field(
+        0.95,
+        gt=0,
+        le=1,
+        description="the percentile to compare (0.95 = p95) where no comparison_mode is given",
+    )
+    measure: Literal["latency", "ttft"] = Field(
+        "latency", description="the whole answer's time, or the time to its first token"
+    )
+    explore: float = Field(
+        0.05, ge=0, le=1, description="share of requests for untried or stale services"
+    )
 
 
 class LatencyBased:
-    """Services without a figure get the share `explore`, and are drawn by weight where nobody has one. Those that are as fast as the
-    one it stays with share its requests: many proxies with the same figures must not all stay with the same one.
+    """Services without a figure get the share `explore`, and are drawn by weight where nobody has
+    one. Those that are as fast as the one it stays with share its requests: many proxies with the
+    same figures must not all stay with the same one.
 
     Memory: `turn`, the id of the service it stays with.
     """
@@ -39,7 +62,10 @@ class LatencyBased:
         self._threshold_s = params.latency_threshold_ms / 1000
         self._last = params.sample_window_size
         self._quantile = QUANTILES.get(params.comparison_mode)
-        if "percentile" in params.model_fields_set and "comparison_mode" not in params.model_fields_set:
+        if (
+            "percentile" in params.model_fields_set
+            and "comparison_mode" not in params.model_fields_set
+        ):
             self._quantile = params.percentile
         self._measure = params.measure
         self._explore = params.explore
@@ -53,7 +79,9 @@ class LatencyBased:
             return samples.average(now, self._last)
         return samples.percentile(self._quantile, now, self._last)
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         measure = to_measure(usable, self._samples, self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
@@ -62,7 +90,15 @@ class LatencyBased:
         for c, stays in zip(usable, figures, strict=True):
             if c.service.id == turn and stays is not None and stays < self._threshold_s:
                 return first(
-                    usable, by_weight([o for o, f in zip(usable, figures, strict=True) if f is not None and is_near(f, stays)], rng)
+                    usable,
+                    by_weight(
+                        [
+                            o
+                            for o, f in zip(usable, figures, strict=True)
+                            if f is not None and is_near(f, stays)
+                        ],
+                        rng,
+                    ),
                 )
         known = [f for f in figures if f is not None]
         if not known:
@@ -73,7 +109,9 @@ class LatencyBased:
         figure = self._figure(c, now)
         return figure is not None and figure < self._threshold_s
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         turn = memory.get("turn")
         if candidate.service.id == turn or self._figure(candidate, now) is None:
             return
@@ -81,7 +119,7 @@ class LatencyBased:
             return  # taken to be measured, or by affinity; the turn is where it was
         memory["turn"] = candidate.service.id
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         of = "average" if self._quantile is None else f"p{self._quantile * 100:g}"
         found = self._figure(candidate, now)
         if found is None:

@@ -16,20 +16,26 @@ class NoParams(tactic.Params):
 
 
 class LeastBusy:
-    """Equally busy ones are drawn by weight. A weight of 0 beside others: only where the others have failed."""
+    """Equally busy ones are drawn by weight. A weight of 0 beside others: only where the others
+    have failed.
+    """
 
     name: ClassVar[str] = "least_busy"
     Params: ClassVar[type[tactic.Params]] = NoParams
 
     def __init__(self, params: Any) -> None: ...
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         return by_figure(usable, [busy(c) for c in usable], rng)
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         return f"{candidate.state.in_flight} in flight, weight {candidate.weight:g}"
 
 

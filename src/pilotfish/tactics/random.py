@@ -23,13 +23,17 @@ class RandomTactic:
 
     def __init__(self, params: Any) -> None: ...
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         return shuffled(usable, rng)
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         return f"weight {candidate.weight:g}"
 
 

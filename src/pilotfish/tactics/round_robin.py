@@ -14,13 +14,17 @@ from pilotfish.core.state.candidate import Candidate
 
 
 class RoundRobinParams(tactic.Params):
-    request_threshold: int = Field(10, ge=1, description="how many requests in a row go to one service")
+    request_threshold: int = Field(
+        10, ge=1, description="how many requests in a row go to one service"
+    )
 
 
 class RoundRobin:
-    """Whose turn comes next is whose last turn was longest ago, so a service that goes or returns shifts nobody else's place.
+    """Whose turn comes next is whose last turn was longest ago, so a service that goes or returns
+    shifts nobody else's place.
 
-    Memory: `turn` the id of the service whose turn it is, `served` its requests so far, `turns` ids in the order of their last turns.
+    Memory: `turn` the id of the service whose turn it is, `served` its requests so far, `turns` ids
+    in the order of their last turns.
     """
 
     name: ClassVar[str] = "round_robin"
@@ -29,7 +33,9 @@ class RoundRobin:
     def __init__(self, params: RoundRobinParams) -> None:
         self._threshold = params.request_threshold
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         if "turns" not in memory:  # new, or left by another tactic that the rule had before
             return usable
         if memory["served"] < self._threshold:
@@ -43,7 +49,9 @@ class RoundRobin:
         places = {service: i for i, service in enumerate(turns)}
         return sorted(usable, key=lambda c: places.get(c.service.id, -1))
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         taken = candidate.service.id
         if "turns" not in memory:
             memory.update(turn=taken, served=1, turns={taken: None})
@@ -51,7 +59,9 @@ class RoundRobin:
         if taken == memory["turn"] and memory["served"] < self._threshold:
             memory["served"] += 1
             return
-        if memory["served"] < self._threshold and any(c.service.id == memory["turn"] for c in usable):
+        if memory["served"] < self._threshold and any(
+            c.service.id == memory["turn"] for c in usable
+        ):
             return  # another reason (affinity) took this one; the turn is where it was
         turns: dict[str, None] = memory["turns"]
         turns.pop(taken, None)
@@ -60,7 +70,7 @@ class RoundRobin:
         while len(turns) > 4 * len(usable) + 16:  # services of rules long gone
             del turns[next(iter(turns))]
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         if "turns" not in memory:
             return "had no turn yet"
         if memory["turn"] == candidate.service.id:

@@ -18,14 +18,24 @@ WHILE_SLOW = 4.0  # how many times `explore` is looked around while no known ser
 
 
 class SpeedBasedParams(tactic.Params):
-    min_samples_required: int = Field(5, ge=1, le=SAMPLES, description="with fewer samples a service's speed is not known")
-    speed_threshold_tps: float = Field(50.0, ge=0, description="while no service is above this, untried ones are tried more often")
-    sample_window_size: int = Field(SAMPLES, ge=1, le=SAMPLES, description="how many of the last samples the speed is of")
-    explore: float = Field(0.05, ge=0, le=1, description="share of requests for untried or stale services")
+    min_samples_required: int = Field(
+        5, ge=1, le=SAMPLES, description="with fewer samples a service's speed is not known"
+    )
+    speed_threshold_tps: float = Field(
+        50.0, ge=0, description="while no service is above this, untried ones are tried more often"
+    )
+    sample_window_size: int = Field(
+        SAMPLES, ge=1, le=SAMPLES, description="how many of the last samples the speed is of"
+    )
+    explore: float = Field(
+        0.05, ge=0, le=1, description="share of requests for untried or stale services"
+    )
 
 
 class SpeedBased:
-    """A service whose speed is not known gets the share `explore`; a larger one while nobody is above the threshold."""
+    """A service whose speed is not known gets the share `explore`; a larger one while nobody is
+    above the threshold.
+    """
 
     name: ClassVar[str] = "speed_based"
     Params: ClassVar[type[tactic.Params]] = SpeedBasedParams
@@ -40,7 +50,9 @@ class SpeedBased:
         samples = c.state.speed
         return samples.average(now, self._last) if samples.count(now) >= self._required else None
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         speeds = [self._speed(c, now) for c in usable]
         best = max((s for s in speeds if s is not None), default=None)
         if best is None:
@@ -50,15 +62,25 @@ class SpeedBased:
         if measure is not None:
             return first(usable, measure)
         # Seconds per token: as with every other figure the lowest is the best.
-        return by_figure(usable, near_ties([None if s is None else 1.0 / max(s, 1e-9) for s in speeds], 1.0 / max(best, 1e-9)), rng)
+        return by_figure(
+            usable,
+            near_ties(
+                [None if s is None else 1.0 / max(s, 1e-9) for s in speeds], 1.0 / max(best, 1e-9)
+            ),
+            rng,
+        )
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         return
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         speed = self._speed(candidate, now)
         if speed is None:
-            return f"speed not known: {candidate.state.speed.count(now)} of {self._required} samples"
+            return (
+                f"speed not known: {candidate.state.speed.count(now)} of {self._required} samples"
+            )
         return f"{speed:.1f} tokens/s ({'above' if speed >= self._threshold else 'below'} {self._threshold:g})"
 
 

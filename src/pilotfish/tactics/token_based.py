@@ -14,11 +14,15 @@ from pilotfish.core.state.candidate import Candidate
 
 
 class TokenBasedParams(tactic.Params):
-    token_threshold: int = Field(10000, ge=1, description="tokens of a service's window after which another one follows")
+    token_threshold: int = Field(
+        10000, ge=1, description="tokens of a service's window after which another one follows"
+    )
 
 
 class TokenBased:
-    """Tokens of requests in flight count as estimated, so that a burst does not overshoot. Memory: `turn`, the id it stays with."""
+    """Tokens of requests in flight count as estimated, so that a burst does not overshoot. Memory:
+    `turn`, the id it stays with.
+    """
 
     name: ClassVar[str] = "token_based"
     Params: ClassVar[type[tactic.Params]] = TokenBasedParams
@@ -26,14 +30,18 @@ class TokenBased:
     def __init__(self, params: TokenBasedParams) -> None:
         self._threshold = params.token_threshold
 
-    def order(self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random) -> Sequence[Candidate]:
+    def order(
+        self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
+    ) -> Sequence[Candidate]:
         turn = memory.get("turn")
         for c in usable:
             if c.service.id == turn and tokens(c, now) < self._threshold:
                 return first(usable, c)
         return by_figure(usable, [tokens(c, now) for c in usable], rng)
 
-    def taken(self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float) -> None:
+    def on_picked(
+        self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
+    ) -> None:
         turn = memory.get("turn")
         if candidate.service.id == turn:
             return
@@ -41,7 +49,7 @@ class TokenBased:
             return  # another reason (affinity) took this one; the turn is where it was
         memory["turn"] = candidate.service.id
 
-    def figure(self, candidate: Candidate, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         turn = "has its turn, " if memory.get("turn") == candidate.service.id else ""
         return f"{turn}{tokens(candidate, now):.0f} tokens in its window (turns end at {self._threshold})"
 

@@ -1,1 +1,3 @@
-"""What is told of requests that are over: metrics, access log, traces. Reads plain records and holds no object of a request."""
+"""What is told of requests that are over: metrics, access log, traces. Reads plain records and
+holds no object of a request.
+"""

@@ -1,5 +1,5 @@
-"""The access log: one JSON object a line on stdout, no bodies, no keys. Written in batches, since a write a request would cost more
-than the line."""
+"""The access log: one JSON object a line on stdout, no bodies, no keys. Written in batches, since a
+write a request would cost more than the line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from pilotfish.core.exchange.inbound import shown
-from pilotfish.core.routing.decision_trace import decided
+from pilotfish.core.routing.decision_trace import decision_trace
 from pilotfish.core.routing.plan import Plan
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 FLUSH_S = 0.1
 FLUSH_LINES = 512
 RECENT = 50
-# Of a request that a rule took: its plan, its scenario, and what added to the plan's clock gives epoch seconds.
+# Of a request that a rule took: its plan, its scenario, and what added to the plan's clock gives
+# epoch seconds.
 Kept: TypeAlias = tuple[Plan, str, float]
 Recent: TypeAlias = tuple[bytes, Kept | None]
 
@@ -39,10 +40,17 @@ def _to_stdout(data: bytes) -> None:
 class AccessLog:
     """`write` gets whole lines. The last of them are kept for the status page.
 
-    `sample`: which share of the requests that went well at the first attempt is logged; all others always are.
+    `sample`: which share of the requests that went well at the first attempt is logged; all others
+    always are.
     """
 
-    def __init__(self, write: Callable[[bytes], None] = _to_stdout, *, enabled: bool = True, sample: float = 1.0) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None] = _to_stdout,
+        *,
+        enabled: bool = True,
+        sample: float = 1.0,
+    ) -> None:
         self._write, self.enabled, self.sample = write, enabled, sample
         self._owed = 0.0
         self._lines: list[bytes] = []
@@ -55,10 +63,16 @@ class AccessLog:
         if not self.enabled:
             return
         # What somebody may ask about later.
-        unusual = failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced
+        unusual = (
+            failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced
+        )
         if unusual or self.sample >= 1.0 or self._is_due():
             # The plan knows why, and holds nothing of what was asked; the run would hold its body.
-            self._add(record_of(run, failure), (run.plan, run.inbound.scenario, run.started_wall - run.started), unusual)
+            self._add(
+                record_of(run, failure),
+                (run.plan, run.inbound.scenario, run.started_wall - run.started),
+                unusual,
+            )
 
     def _is_due(self) -> bool:
         """So many of the rest: evenly, so that counts times 1/sample are right."""
@@ -72,7 +86,14 @@ class AccessLog:
         """A request that no rule ever saw."""
         if self.enabled:
             self._add(
-                {"event": "request", "time": _time(datetime.now(UTC).timestamp()), **what, "rule": None, "service": None, "attempts": []},
+                {
+                    "event": "request",
+                    "time": _time(datetime.now(UTC).timestamp()),
+                    **what,
+                    "rule": None,
+                    "service": None,
+                    "attempts": [],
+                },
                 None,
             )
 
@@ -92,9 +113,13 @@ class AccessLog:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
 
     def recent_records(self, snapshot: Snapshot, *, unusual: bool = False) -> list[Any]:
-        """The newest first, each with why it went where it went (`core.routing.decision_trace`). `snapshot`: the rules in force. `unusual`: only those
-        that were not served at the first attempt, which many others would soon push out."""
-        return [explained(recent, snapshot) for recent in reversed(self._unusual if unusual else self._recent)]
+        """The newest first, each with why it went where it went (`core.routing.decision_trace`).
+        `snapshot`: the rules in force. `unusual`: only those that were not served at the first
+        attempt, which many others would soon push out."""
+        return [
+            explained(recent, snapshot)
+            for recent in reversed(self._unusual if unusual else self._recent)
+        ]
 
     def flush(self) -> None:
         if self._timer is not None:
@@ -113,7 +138,9 @@ def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
     record: dict[str, Any] = orjson.loads(line)
     if kept is not None:
         plan, scenario, wall = kept
-        record["why"] = decided(plan, record["attempts"], snapshot, model=record["model"], scenario=scenario, wall=wall)
+        record["why"] = decision_trace(
+            plan, record["attempts"], snapshot, model=record["model"], scenario=scenario, wall=wall
+        )
     return record
 
 
@@ -129,7 +156,10 @@ class _Clock:
     def __call__(self, wall: float) -> str:
         second = int(wall)
         if second != self._second:
-            self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second, self._text = (
+                second,
+                datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+            )
         return self._text + _MILLIS[int((wall - second) * 1000)]
 
 
@@ -161,7 +191,9 @@ def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
         "service": served.service.id if served is not None else None,
         "attempts": [_attempt(a, run) for a in attempts],
         "duration_ms": _ms(run.finished_at - run.started),
-        "ttft_ms": _ms(served.first_at - served.sent_at) if served is not None and served.first_at else None,
+        "ttft_ms": _ms(served.first_at - served.sent_at)
+        if served is not None and served.first_at
+        else None,
         "overhead_ms": _ms(run.busy_s),
         "input_tokens": usage.input if usage else None,
         "output_tokens": usage.output if usage else None,
@@ -202,6 +234,6 @@ def _attempt(attempt: Attempt, run: Run) -> dict[str, Any]:
 def _finish_reason(served: Any) -> str | None:
     if served is None:
         return None
-    source = served.channel or served.watcher
+    source = served.channel or served.inspector
     reason: str | None = source.finish_reason if source is not None else None
     return reason

@@ -1,4 +1,6 @@
-"""Which cells a rule, a service or an attempt counts in: looked up when rules come into force, so that a request only adds."""
+"""Which cells a rule, a service or an attempt counts in: looked up when rules come into force, so
+that a request only adds.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pilotfish.core.routing.match import DIRECT
 from pilotfish.core.state.health import COOLING, PROBING, SERVING
 from pilotfish.core.state.ledger import Ledger, all_rules, all_services, services_of
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.registry import Meters
+from pilotfish.telemetry.registry import Registry
 
 if TYPE_CHECKING:
     from pilotfish.core.state.candidate import Candidate
@@ -28,7 +30,12 @@ _OPERATIONS = {
     "completions": "text_completion",
     "google_embeddings": "embeddings",
 }
-_LIKELY_STYLES = {"openai": ("openai",), "anthropic": ("anthropic",), "claude_code": ("anthropic",), "google": ("google",)}
+_LIKELY_STYLES = {
+    "openai": ("openai",),
+    "anthropic": ("anthropic",),
+    "claude_code": ("anthropic",),
+    "google": ("google",),
+}
 _COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
 STATES = (SERVING, COOLING, PROBING)
 
@@ -44,23 +51,28 @@ class ServiceCells:
 
     __slots__ = ("cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
 
-    def __init__(self, meters: Meters, rule: str, provider: str, model: str) -> None:
+    def __init__(self, registry: Registry, rule: str, provider: str, model: str) -> None:
         at = self.labels = (rule, provider, model)
-        self.outcomes: dict[Outcome, Number] = {o: meters[s.ATTEMPTS].number(*at, str(o)) for o in Outcome}
-        self.speed: Histogram = meters[s.OUTPUT_SPEED].histogram(*at)
-        self.first_byte: Histogram = meters[s.FIRST_BYTE].histogram(*at)
-        self.tokens: dict[str, Number] = {
-            k: meters[s.TOKENS_TOTAL].number(*at, k) for k in ("input", "cached_input", "cache_write", "output", "reasoning")
+        self.outcomes: dict[Outcome, Number] = {
+            o: registry[s.ATTEMPTS].number(*at, str(o)) for o in Outcome
         }
-        self.estimated: Number = meters[s.ESTIMATED].number(*at)
-        self.cost: Number = meters[s.COST].number(*at)
+        self.speed: Histogram = registry[s.OUTPUT_SPEED].histogram(*at)
+        self.first_byte: Histogram = registry[s.FIRST_BYTE].histogram(*at)
+        self.tokens: dict[str, Number] = {
+            k: registry[s.TOKENS_TOTAL].number(*at, k)
+            for k in ("input", "cached_input", "cache_write", "output", "reasoning")
+        }
+        self.estimated: Number = registry[s.ESTIMATED].number(*at)
+        self.cost: Number = registry[s.COST].number(*at)
 
     def counted(self) -> dict[str, int]:
         """Attempts so far by outcome, those that there were."""
-        return {str(outcome): int(cell.value) for outcome, cell in self.outcomes.items() if cell.value}
+        return {
+            str(outcome): int(cell.value) for outcome, cell in self.outcomes.items() if cell.value
+        }
 
-    def is_in(self, meters: Meters) -> bool:
-        return meters[s.COST].cells.get(self.labels) is self.cost
+    def is_in(self, registry: Registry) -> bool:
+        return registry[s.COST].cells.get(self.labels) is self.cost
 
     def usage(self, usage: Usage, cost_usd: float) -> None:
         tokens = self.tokens
@@ -82,16 +94,25 @@ class GenAiCells:
 
     __slots__ = ("_at", "_meters", "duration", "first_token", "per_token", "tokens")
 
-    def __init__(self, meters: Meters, operation: str, provider: str, request_model: str, response_model: str) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        operation: str,
+        provider: str,
+        request_model: str,
+        response_model: str,
+    ) -> None:
         at = self._at = (operation, provider, request_model, response_model)
-        self._meters = meters
-        self.first_token: Histogram = meters[s.GEN_AI_FIRST_TOKEN].histogram(*at)
-        self.per_token: Histogram = meters[s.GEN_AI_PER_TOKEN].histogram(*at)
-        self.duration: Histogram = meters[s.GEN_AI_DURATION].histogram(*at, "")
-        self.tokens: dict[str, Histogram] = {t: meters[s.GEN_AI_TOKENS].histogram(*at, t) for t in ("input", "output")}
+        self._meters = registry
+        self.first_token: Histogram = registry[s.GEN_AI_FIRST_TOKEN].histogram(*at)
+        self.per_token: Histogram = registry[s.GEN_AI_PER_TOKEN].histogram(*at)
+        self.duration: Histogram = registry[s.GEN_AI_DURATION].histogram(*at, "")
+        self.tokens: dict[str, Histogram] = {
+            t: registry[s.GEN_AI_TOKENS].histogram(*at, t) for t in ("input", "output")
+        }
 
-    def is_in(self, meters: Meters) -> bool:
-        return meters[s.GEN_AI_FIRST_TOKEN].cells.get(self._at) is self.first_token
+    def is_in(self, registry: Registry) -> bool:
+        return registry[s.GEN_AI_FIRST_TOKEN].cells.get(self._at) is self.first_token
 
     def failed(self, error_type: str) -> Histogram:
         return self._meters[s.GEN_AI_DURATION].histogram(*self._at, error_type)
@@ -109,33 +130,50 @@ class GenAiCells:
             if count:
                 cell = self.tokens.get(kind)
                 if cell is None:
-                    cell = self.tokens[kind] = self._meters[s.GEN_AI_TOKENS].histogram(*self._at, kind)
+                    cell = self.tokens[kind] = self._meters[s.GEN_AI_TOKENS].histogram(
+                        *self._at, kind
+                    )
                 cell.observe(count)
 
 
 class Counting:
-    """All cells in use, by what they count. A new snapshot makes what is missing and drops what went."""
+    """All cells in use, by what they count. A new snapshot makes what is missing and drops what
+    went.
+    """
 
-    def __init__(self, meters: Meters, ledger: Ledger) -> None:
-        self.meters, self.ledger = meters, ledger
-        # What requests count in that are still on their way when their rule or service is removed: no series comes back for them.
-        self._gone = Meters()
+    def __init__(self, registry: Registry, ledger: Ledger) -> None:
+        self.registry, self.ledger = registry, ledger
+        # What requests count in that are still on their way when their rule or service is removed:
+        # no series comes back for them.
+        self._gone = Registry()
         self._rules: set[str] = {""}
         self._pairs: set[tuple[str, str]] = set()
         self._triples: set[tuple[str, str, str]] = set()
-        self.generation = object()  # another one after each reload, since cells of removed services are dropped
+        self.generation = (
+            object()
+        )  # another one after each reload, since cells of removed services are dropped
         self._services: dict[tuple[str, str, str], ServiceCells] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
         self._codes: dict[tuple[str, str, int], Number] = {}
         self._durations: dict[tuple[str, str, bool], Histogram] = {}
-        self.overhead = {flag: meters[s.OVERHEADS].histogram("true" if flag else "false") for flag in (False, True)}
-        meters.before_scrape.append(self.refresh)
+        self.overhead = {
+            flag: registry[s.OVERHEADS].histogram("true" if flag else "false")
+            for flag in (False, True)
+        }
+        registry.before_scrape.append(self.refresh)
 
-    def of(self, candidate: Candidate, rule: Rule, op: str, known: bool) -> tuple[ServiceCells, GenAiCells]:
-        """What an attempt at this candidate counts in; looked up once per candidate and operation."""
+    def of(
+        self, candidate: Candidate, rule: Rule, op: str, known: bool
+    ) -> tuple[ServiceCells, GenAiCells]:
+        """What an attempt at this candidate counts in; looked up once per candidate and
+        operation.
+        """
         found = candidate.kept.get(op)
         if found is None or found[0] is not self.generation:
-            cells = self.service(rule.name, candidate.service, known), self.gen_ai(op, rule, candidate.service, known)
+            cells = (
+                self.service(rule.name, candidate.service, known),
+                self.gen_ai(op, rule, candidate.service, known),
+            )
             found = candidate.kept[op] = (self.generation, cells)
         pair: tuple[ServiceCells, GenAiCells] = found[1]
         return pair
@@ -145,7 +183,9 @@ class Counting:
         key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
         found = self._services.get(key)
         if found is None:
-            found = self._services[key] = ServiceCells(self.meters if key in self._triples else self._gone, *key)
+            found = self._services[key] = ServiceCells(
+                self.registry if key in self._triples else self._gone, *key
+            )
         return found
 
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
@@ -157,15 +197,17 @@ class Counting:
         )
         found = self._gen_ai.get(key)
         if found is None:
-            found = self._gen_ai[key] = GenAiCells(self.meters if (key[1], key[3]) in self._pairs else self._gone, *key)
+            found = self._gen_ai[key] = GenAiCells(
+                self.registry if (key[1], key[3]) in self._pairs else self._gone, *key
+            )
         return found
 
-    def of_rule(self, rule: str) -> Meters:
+    def of_rule(self, rule: str) -> Registry:
         """Where what is labelled with a rule is counted."""
-        return self.meters if rule in self._rules else self._gone
+        return self.registry if rule in self._rules else self._gone
 
-    def of_service(self, provider: str, model: str) -> Meters:
-        return self.meters if (provider, model) in self._pairs else self._gone
+    def of_service(self, provider: str, model: str) -> Registry:
+        return self.registry if (provider, model) in self._pairs else self._gone
 
     def code(self, rule: str, style: str, code: int) -> Number:
         key = (rule, style, code)
@@ -184,22 +226,24 @@ class Counting:
         key = (rule, style, stream)
         found = self._durations.get(key)
         if found is None:
-            found = self._durations[key] = self.of_rule(rule)[s.DURATIONS].histogram(rule, style, "true" if stream else "false")
+            found = self._durations[key] = self.of_rule(rule)[s.DURATIONS].histogram(
+                rule, style, "true" if stream else "false"
+            )
         return found
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
         self.generation = object()
-        self._gone = Meters()
+        self._gone = Registry()
         rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
         pairs = self._pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {
             (p, s.OTHER_MODEL) for p in snapshot.providers
         }
-        triples = self._triples = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot)} | {
-            (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
-        }
+        triples = self._triples = {
+            (x.rule, x.provider.name, x.model) for x in all_services(snapshot)
+        } | {(r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers}
         models = {r.request_model for r in all_rules(snapshot)} | {s.OTHER_MODEL}
-        for family in self.meters.families.values():
+        for family in self.registry.families.values():
             names = family.series.labels
             if names[:3] == ("rule", "provider", "model"):
                 family.keep(lambda at: at[:3] in triples)
@@ -209,8 +253,14 @@ class Counting:
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):
                 family.keep(lambda at: (at[1], at[3]) in pairs and at[2] in models)
-        self._services = {k: v for k, v in self._services.items() if k in triples and v.is_in(self.meters)}
-        self._gen_ai = {k: v for k, v in self._gen_ai.items() if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.meters)}
+        self._services = {
+            k: v for k, v in self._services.items() if k in triples and v.is_in(self.registry)
+        }
+        self._gen_ai = {
+            k: v
+            for k, v in self._gen_ai.items()
+            if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.registry)
+        }
         # Looked up again: a cell may stand for a rule that was gone and is back.
         self._codes.clear()
         self._durations.clear()
@@ -219,47 +269,53 @@ class Counting:
         self.refresh()
 
     def _begin(self, rule: Rule) -> None:
-        """All that a rule and its services may count in exists before the first request: an increase from nothing is none to Prometheus."""
-        meters, name = self.meters, rule.name
+        """All that a rule and its services may count in exists before the first request: an
+        increase from nothing is none to Prometheus.
+        """
+        registry, name = self.registry, rule.name
         for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
-            meters[series].number(name)
+            registry[series].number(name)
         for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
             self._common_codes(name, style)
             for stream in (False, True):
                 self.duration(name, style, stream)
         if rule.hedge is not None:
-            meters[s.WASTED_TOKENS].number(name, "hedge")
+            registry[s.WASTED_TOKENS].number(name, "hedge")
             for result in ("won", "lost"):
-                meters[s.HEDGES].number(name, result)
+                registry[s.HEDGES].number(name, result)
         elif rule.race is not None:
-            meters[s.WASTED_TOKENS].number(name, "race")
+            registry[s.WASTED_TOKENS].number(name, "race")
         if rule.buffer:
-            meters[s.WASTED_TOKENS].number(name, "rescue")
+            registry[s.WASTED_TOKENS].number(name, "rescue")
         for mode in {rule.on_stream_break, "restart" if rule.buffer else "error"} - {"error"}:
             for result in ("rescued", "failed"):
-                meters[s.STREAM_RESCUES].number(name, mode, result)
+                registry[s.STREAM_RESCUES].number(name, mode, result)
         for service in services_of(rule):
             cells = self.service(name, service, True)
             self.gen_ai("chat", rule, service, True)
-            meters[s.MALFORMED].number(*cells.labels[1:])
+            registry[s.MALFORMED].number(*cells.labels[1:])
             for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):
-                meters[s.STREAM_BREAKS].number(*cells.labels[1:], cause)
+                registry[s.STREAM_BREAKS].number(*cells.labels[1:], cause)
             if rule.race is not None:
                 for result in ("won", "lost", "failed"):
-                    meters[s.RACES].number(*cells.labels, result)
+                    registry[s.RACES].number(*cells.labels, result)
 
     def refresh(self) -> None:
-        """Gauges that follow the ledger. Services that a client made up (`provider/model`) have none."""
+        """Gauges that follow the ledger. Services that a client made up (`provider/model`) have
+        none.
+        """
         now = monotonic()
-        state_family, cooldown = self.meters[s.SERVICE_STATE], self.meters[s.SERVICE_COOLDOWN]
+        state_family, cooldown = self.registry[s.SERVICE_STATE], self.registry[s.SERVICE_COOLDOWN]
         for (provider, model), state in self.ledger.services.items():
             if (provider, model) not in self._pairs:
                 continue
             for name in STATES:
-                state_family.number(provider, model, name).value = 1.0 if state.health.state == name else 0.0
+                state_family.number(provider, model, name).value = (
+                    1.0 if state.health.state == name else 0.0
+                )
             left = state.health.until - now if state.health.state != SERVING else 0.0
             cooldown.number(provider, model).value = max(0.0, left)
             for kind, remaining in state.headroom.remaining.items():
-                self.meters[s.LIMIT_REMAINING].number(provider, model, kind).value = remaining
+                self.registry[s.LIMIT_REMAINING].number(provider, model, kind).value = remaining
             for kind, limit in state.headroom.limit.items():
-                self.meters[s.LIMIT].number(provider, model, kind).value = limit
+                self.registry[s.LIMIT].number(provider, model, kind).value = limit

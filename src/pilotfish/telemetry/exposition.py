@@ -1,14 +1,15 @@
 """Metrics as text for Prometheus, in its own format or as OpenMetrics (with exemplars).
 
-Written out by hand rather than by the client library: a proxy with 50 services has thousands of samples, and serves requests on the
-same thread. The text comes in pieces, so that who writes it can let requests pass in between.
+Written out by hand rather than by the client library: a proxy with 50 services has thousands of
+samples, and serves requests on the same thread. The text comes in pieces, so that who writes it can
+let requests pass in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pilotfish.telemetry.registry import Family, Histogram, Meters
+from pilotfish.telemetry.registry import Family, Histogram, Registry
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -16,13 +17,13 @@ OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 CELLS_A_PIECE = 24
 
 
-def exposition(meters: Meters, *, openmetrics: bool = False) -> Iterator[str]:
+def exposition(registry: Registry, *, openmetrics: bool = False) -> Iterator[str]:
     """Every family with its samples, in pieces."""
-    for prepare in meters.before_scrape:
+    for prepare in registry.before_scrape:
         prepare()
-    for family in meters.families.values():
+    for family in registry.families.values():
         yield from _family(family, openmetrics)
-    for figure in meters.figures():
+    for figure in registry.figures():
         yield f"{_head(figure.name, figure.kind, figure.text, openmetrics)}{figure.name} {figure.value!r}\n"
     if openmetrics:
         yield "# EOF\n"
@@ -44,7 +45,9 @@ def _family(family: Family, openmetrics: bool) -> Iterator[str]:
     lines = [_head(name, kind, text, openmetrics)]
     les = [*map(repr, bounds), "+Inf"]
     for n, (values, cell) in enumerate(list(family.cells.items())):
-        at = ",".join([f'{label}="{escaped(value)}"' for label, value in zip(labels, values, strict=True)])
+        at = ",".join(
+            [f'{label}="{escaped(value)}"' for label, value in zip(labels, values, strict=True)]
+        )
         if kind == "histogram":
             _histogram(name, at, les, cell, openmetrics, lines)
         else:
@@ -55,7 +58,9 @@ def _family(family: Family, openmetrics: bool) -> Iterator[str]:
     yield "".join(lines)
 
 
-def _histogram(name: str, at: str, les: list[str], cell: Histogram, openmetrics: bool, lines: list[str]) -> None:
+def _histogram(
+    name: str, at: str, les: list[str], cell: Histogram, openmetrics: bool, lines: list[str]
+) -> None:
     start = f'{name}_bucket{{{at},le="' if at else f'{name}_bucket{{le="'
     total = 0
     exemplars = cell.exemplars if openmetrics else None
@@ -63,7 +68,9 @@ def _histogram(name: str, at: str, les: list[str], cell: Histogram, openmetrics:
         total += cell.counts[i]
         if exemplars and i in exemplars:
             trace_id, value, wall = exemplars[i]
-            lines.append(f'{start}{le}"}} {total} # {{trace_id="{trace_id}"}} {value!r} {wall:.3f}\n')
+            lines.append(
+                f'{start}{le}"}} {total} # {{trace_id="{trace_id}"}} {value!r} {wall:.3f}\n'
+            )
         else:
             lines.append(f'{start}{le}"}} {total}\n')
     braced = f"{{{at}}}" if at else ""

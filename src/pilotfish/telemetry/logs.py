@@ -11,7 +11,9 @@ import structlog
 
 
 class _Stderr:
-    """Standard error as long as somebody takes it: a full disk behind it must not end the proxy, nor what a line told of."""
+    """Standard error as long as somebody takes it: a full disk behind it must not end the proxy,
+    nor what a line told of.
+    """
 
     def write(self, text: str) -> int:
         try:
@@ -34,11 +36,17 @@ def set_up(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if form == "json":
-        shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
+        shared += [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ]
     else:
-        # Rich, where it is installed, would show the local variables of each frame: keys among them.
+        # Rich, where it is installed, would show the local variables of each frame: keys among
+        # them.
         plain = structlog.dev.plain_traceback
-        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain))
+        shared.append(
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        )
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

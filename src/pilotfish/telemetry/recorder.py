@@ -1,4 +1,6 @@
-"""Counts what has happened: each attempt once it is over, each request once its client has its answer or has left."""
+"""Counts what has happened: each attempt once it is over, each request once its client has its
+answer or has left.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ if TYPE_CHECKING:
     from pilotfish.proxy.attempt import Attempt
     from pilotfish.proxy.request import Run
     from pilotfish.telemetry.children import Counting
-    from pilotfish.telemetry.registry import Histogram, Meters
+    from pilotfish.telemetry.registry import Histogram, Registry
 
 
 class Accounting:
-    def __init__(self, meters: Meters, counting: Counting) -> None:
-        self._meters, self._counting = meters, counting
+    def __init__(self, registry: Registry, counting: Counting) -> None:
+        self._meters, self._counting = registry, counting
 
     def attempt_over(self, run: Run, attempt: Attempt) -> None:
         counting, rule = self._counting, run.rule.name
@@ -27,17 +29,25 @@ class Accounting:
         if attempt.usage is not None:
             cells.usage(attempt.usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
-                self._wasted(rule, "race" if run.rule.race else "hedge", attempt.usage.input + attempt.usage.output)
+                self._wasted(
+                    rule,
+                    "race" if run.rule.race else "hedge",
+                    attempt.usage.input + attempt.usage.output,
+                )
         if outcome is Outcome.SERVED:
             cells.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()
             if speed is not None:
                 cells.speed.observe(speed)
         if attempt.channel is not None and attempt.channel.malformed:
-            counting.of_service(*cells.labels[1:])[s.MALFORMED].number(*cells.labels[1:]).value += attempt.channel.malformed
+            counting.of_service(*cells.labels[1:])[s.MALFORMED].number(
+                *cells.labels[1:]
+            ).value += attempt.channel.malformed
         if outcome is Outcome.BROKEN_STREAM and attempt.failure is not None:
             cause = s.BREAK_CAUSES.get(attempt.failure.code, s.ERROR_EVENT)
-            counting.of_service(*cells.labels[1:])[s.STREAM_BREAKS].number(*cells.labels[1:], cause).value += 1
+            counting.of_service(*cells.labels[1:])[s.STREAM_BREAKS].number(
+                *cells.labels[1:], cause
+            ).value += 1
 
     def run_over(self, run: Run, failure: Failure | None) -> None:
         now = run.finished_at
@@ -51,7 +61,11 @@ class Accounting:
         observe(counting.duration(rule, inbound.style, inbound.stream), duration, trace, run)
         counting.overhead[inbound.stream].observe(run.busy_s if run.busy_s < duration else duration)
         if dispatch.retries or dispatch.fallbacks or dispatch.forced:
-            for series, number in ((s.RETRIES, dispatch.retries), (s.FALLBACKS, dispatch.fallbacks), (s.FORCED, dispatch.forced)):
+            for series, number in (
+                (s.RETRIES, dispatch.retries),
+                (s.FALLBACKS, dispatch.fallbacks),
+                (s.FORCED, dispatch.forced),
+            ):
                 counting.of_rule(rule)[series].number(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
             counting.of_rule(rule)[s.CLIENT_GONE].number(rule).value += 1
@@ -66,15 +80,27 @@ class Accounting:
 
     def _races(self, run: Run) -> None:
         rule = run.rule.name
-        beside = [a.usage for a in run.attempts if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None]
+        beside = [
+            a.usage
+            for a in run.attempts
+            if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None
+        ]
         if beside:
-            self._wasted(rule, "race" if run.rule.race else "hedge", sum(u.input + u.output for u in beside))
+            self._wasted(
+                rule, "race" if run.rule.race else "hedge", sum(u.input + u.output for u in beside)
+            )
         if run.rule.race is not None:
             for attempt in run.attempts:
                 if attempt.outcome is Outcome.CLIENT_GONE and not attempt.relayed:
                     continue  # nobody waited for who would win
                 # One that was complete, but not the one that was chosen, lost as well.
-                result = "won" if attempt.relayed else "lost" if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED) else "failed"
+                result = (
+                    "won"
+                    if attempt.relayed
+                    else "lost"
+                    if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED)
+                    else "failed"
+                )
                 cells = self._counting.service(rule, attempt.service, run.known)
                 self._counting.of_rule(rule)[s.RACES].number(*cells.labels, result).value += 1
         elif run.dispatch.hedges:
@@ -89,14 +115,25 @@ class Accounting:
         result = "rescued" if failure is None else "failed"
         self._counting.of_rule(rule)[s.STREAM_RESCUES].number(rule, mode, result).value += 1
         if mode == "restart":
-            self._wasted(rule, "rescue", sum(a.usage.input + a.usage.output for a in broke if a.usage is not None))
+            self._wasted(
+                rule,
+                "rescue",
+                sum(a.usage.input + a.usage.output for a in broke if a.usage is not None),
+            )
 
     def _wasted(self, rule: str, reason: str, tokens: int) -> None:
         self._counting.of_rule(rule)[s.WASTED_TOKENS].number(rule, reason).value += tokens
 
-    def _gen_ai(self, run: Run, serving: Attempt, failure: Failure | None, duration: float, trace: str) -> None:
+    def _gen_ai(
+        self, run: Run, serving: Attempt, failure: Failure | None, duration: float, trace: str
+    ) -> None:
         _, cells = self._counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
-        observe(cells.duration if failure is None else cells.failed(str(failure.outcome)), duration, trace, run)
+        observe(
+            cells.duration if failure is None else cells.failed(str(failure.outcome)),
+            duration,
+            trace,
+            run,
+        )
         usage = run.usage()
         if usage is not None:
             cells.usage(usage)

@@ -1,4 +1,5 @@
-"""Metrics as plain numbers: one thread writes them, no lock, and a scrape writes them out (`telemetry.exposition`).
+"""Metrics as plain numbers: one thread writes them, no lock, and a scrape writes them out
+(`telemetry.exposition`).
 
 Who counts something often keeps the cell; a look-up by labels is for what is rare.
 """
@@ -31,7 +32,9 @@ class Number:
 
 
 class Histogram:
-    """Counts per bucket, not summed up until scraped. `exemplars` holds the last trace id seen in each bucket."""
+    """Counts per bucket, not summed up until scraped. `exemplars` holds the last trace id seen in
+    each bucket.
+    """
 
     __slots__ = ("_bounds", "counts", "exemplars", "total")
 
@@ -82,10 +85,12 @@ class Family:
 PROXY = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)
 
 
-class Meters:
-    """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by itself, such as time left.
+class Registry:
+    """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by
+    itself, such as time left.
 
-    `exemplars`: somebody reads them, so histograms remember trace ids. `figures` are read at a scrape: the process's own.
+    `exemplars`: somebody reads them, so histograms remember trace ids. `figures` are read at a
+    scrape: the process's own.
     """
 
     def __init__(self, series: Iterable[Series] = PROXY) -> None:

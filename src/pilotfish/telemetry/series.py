@@ -1,4 +1,5 @@
-"""The catalogue of metrics: names, types, labels, buckets and what they mean (contract.md 7). Records nothing.
+"""The catalogue of metrics: names, types, labels, buckets and what they mean (contract.md 7).
+Records nothing.
 
 `docs/metrics.md` is generated from here.
 """
@@ -7,15 +8,73 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36)
-FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0)
+DURATION = (
+    0.01,
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+    0.64,
+    1.28,
+    2.56,
+    5.12,
+    10.24,
+    20.48,
+    40.96,
+    81.92,
+    163.84,
+    327.68,
+    655.36,
+)
+FIRST_TOKEN = (
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    20.0,
+    30.0,
+    60.0,
+)
 PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-TOKENS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0)
+TOKENS = (
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1024.0,
+    4096.0,
+    16384.0,
+    65536.0,
+    262144.0,
+    1048576.0,
+    4194304.0,
+    16777216.0,
+    67108864.0,
+)
 SPEED = (1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0)
 OVERHEAD = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
-_GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
+_GEN_AI = (
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+    "gen_ai_response_model",
+)
 _SERVICE = ("rule", "provider", "model")
 
 
@@ -27,7 +86,13 @@ class Series(NamedTuple):
     buckets: tuple[float, ...] = ()
 
 
-GEN_AI_TOKENS = Series("gen_ai_client_token_usage", "histogram", (*_GEN_AI, "gen_ai_token_type"), "Tokens of a request, by type.", TOKENS)
+GEN_AI_TOKENS = Series(
+    "gen_ai_client_token_usage",
+    "histogram",
+    (*_GEN_AI, "gen_ai_token_type"),
+    "Tokens of a request, by type.",
+    TOKENS,
+)
 GEN_AI_DURATION = Series(
     "gen_ai_server_request_duration_seconds",
     "histogram",
@@ -50,7 +115,11 @@ GEN_AI_PER_TOKEN = Series(
     PER_TOKEN,
 )
 OUTPUT_SPEED = Series(
-    "pilotfish_output_tokens_per_second", "histogram", _SERVICE, "Output tokens / (last content - first content), streams.", SPEED
+    "pilotfish_output_tokens_per_second",
+    "histogram",
+    _SERVICE,
+    "Output tokens / (last content - first content), streams.",
+    SPEED,
 )
 FIRST_BYTE = Series(
     "pilotfish_time_to_first_byte_seconds",
@@ -59,7 +128,12 @@ FIRST_BYTE = Series(
     "From the serving attempt's request sent to the head of its answer.",
     FIRST_TOKEN,
 )
-REQUESTS = Series("pilotfish_requests_total", "counter", ("rule", "style", "code"), "Requests answered, by the status the client got.")
+REQUESTS = Series(
+    "pilotfish_requests_total",
+    "counter",
+    ("rule", "style", "code"),
+    "Requests answered, by the status the client got.",
+)
 DURATIONS = Series(
     "pilotfish_request_duration_seconds",
     "histogram",
@@ -68,10 +142,31 @@ DURATIONS = Series(
     DURATION,
 )
 IN_FLIGHT = Series("pilotfish_requests_in_flight", "gauge", ("rule",), "Requests being served now.")
-OVERHEADS = Series("pilotfish_overhead_seconds", "histogram", ("stream",), "Duration less all time spent waiting for upstreams.", OVERHEAD)
-ATTEMPTS = Series("pilotfish_attempts_total", "counter", (*_SERVICE, "outcome"), "Attempts, by what became of them.")
-RETRIES = Series("pilotfish_retries_total", "counter", ("rule",), "Attempts at a service that had been asked before for the same request.")
-FALLBACKS = Series("pilotfish_fallbacks_total", "counter", ("rule",), "Attempts at another service after one had failed.")
+OVERHEADS = Series(
+    "pilotfish_overhead_seconds",
+    "histogram",
+    ("stream",),
+    "Duration less all time spent waiting for upstreams.",
+    OVERHEAD,
+)
+ATTEMPTS = Series(
+    "pilotfish_attempts_total",
+    "counter",
+    (*_SERVICE, "outcome"),
+    "Attempts, by what became of them.",
+)
+RETRIES = Series(
+    "pilotfish_retries_total",
+    "counter",
+    ("rule",),
+    "Attempts at a service that had been asked before for the same request.",
+)
+FALLBACKS = Series(
+    "pilotfish_fallbacks_total",
+    "counter",
+    ("rule",),
+    "Attempts at another service after one had failed.",
+)
 STREAM_BREAKS = Series(
     "pilotfish_stream_breaks_total",
     "counter",
@@ -79,19 +174,53 @@ STREAM_BREAKS = Series(
     "Streams that broke after their first content: broken, stalled, timeout or error_event.",
 )
 STREAM_RESCUES = Series(
-    "pilotfish_stream_rescues_total", "counter", ("rule", "mode", "result"), "Broken streams that another service went on with."
+    "pilotfish_stream_rescues_total",
+    "counter",
+    ("rule", "mode", "result"),
+    "Broken streams that another service went on with.",
 )
-RACES = Series("pilotfish_races_total", "counter", (*_SERVICE, "result"), "Race participants: won, lost or failed.")
-HEDGES = Series("pilotfish_hedges_total", "counter", ("rule", "result"), "Second attempts because the first was late: won or lost.")
-WASTED_TOKENS = Series("pilotfish_wasted_tokens_total", "counter", ("rule", "reason"), "Tokens of attempts whose answer nobody got.")
-SERVICE_STATE = Series("pilotfish_service_state", "gauge", ("provider", "model", "state"), "1 for the state that the service is in.")
+RACES = Series(
+    "pilotfish_races_total",
+    "counter",
+    (*_SERVICE, "result"),
+    "Race participants: won, lost or failed.",
+)
+HEDGES = Series(
+    "pilotfish_hedges_total",
+    "counter",
+    ("rule", "result"),
+    "Second attempts because the first was late: won or lost.",
+)
+WASTED_TOKENS = Series(
+    "pilotfish_wasted_tokens_total",
+    "counter",
+    ("rule", "reason"),
+    "Tokens of attempts whose answer nobody got.",
+)
+SERVICE_STATE = Series(
+    "pilotfish_service_state",
+    "gauge",
+    ("provider", "model", "state"),
+    "1 for the state that the service is in.",
+)
 SERVICE_COOLDOWN = Series(
-    "pilotfish_service_cooldown_seconds", "gauge", ("provider", "model"), "Seconds until a cooling service is due; 0 if it serves."
+    "pilotfish_service_cooldown_seconds",
+    "gauge",
+    ("provider", "model"),
+    "Seconds until a cooling service is due; 0 if it serves.",
 )
 LIMIT_REMAINING = Series(
-    "pilotfish_ratelimit_remaining", "gauge", ("provider", "model", "kind"), "What the vendor's headers say is left of a rate limit."
+    "pilotfish_ratelimit_remaining",
+    "gauge",
+    ("provider", "model", "kind"),
+    "What the vendor's headers say is left of a rate limit.",
 )
-LIMIT = Series("pilotfish_ratelimit_limit", "gauge", ("provider", "model", "kind"), "What the vendor's headers say the rate limit is.")
+LIMIT = Series(
+    "pilotfish_ratelimit_limit",
+    "gauge",
+    ("provider", "model", "kind"),
+    "What the vendor's headers say the rate limit is.",
+)
 TOKENS_TOTAL = Series(
     "pilotfish_tokens_total",
     "counter",
@@ -99,43 +228,110 @@ TOKENS_TOTAL = Series(
     "input: all input tokens; cached_input, cache_write: parts of it; output: all output tokens; reasoning: part of it.",
 )
 ESTIMATED = Series(
-    "pilotfish_usage_estimated_total", "counter", _SERVICE, "Attempts whose tokens were estimated, since the upstream gave none."
+    "pilotfish_usage_estimated_total",
+    "counter",
+    _SERVICE,
+    "Attempts whose tokens were estimated, since the upstream gave none.",
 )
-COST = Series("pilotfish_cost_usd_total", "counter", _SERVICE, "US dollars by the prices in the rules file.")
-DROPPED = Series("pilotfish_dropped_fields_total", "counter", ("style", "field"), "Fields that the service's style could not carry.")
-CLIENT_GONE = Series("pilotfish_client_gone_total", "counter", ("rule",), "Clients that left before their answer was complete.")
+COST = Series(
+    "pilotfish_cost_usd_total", "counter", _SERVICE, "US dollars by the prices in the rules file."
+)
+DROPPED = Series(
+    "pilotfish_dropped_fields_total",
+    "counter",
+    ("style", "field"),
+    "Fields that the service's style could not carry.",
+)
+CLIENT_GONE = Series(
+    "pilotfish_client_gone_total",
+    "counter",
+    ("rule",),
+    "Clients that left before their answer was complete.",
+)
 MALFORMED = Series(
-    "pilotfish_malformed_events_total", "counter", ("provider", "model"), "Upstream events left out because they were not readable."
+    "pilotfish_malformed_events_total",
+    "counter",
+    ("provider", "model"),
+    "Upstream events left out because they were not readable.",
 )
-FORCED = Series("pilotfish_forced_total", "counter", ("rule",), "Requests sent to a cooling service because all were out.")
-RELOADS = Series("pilotfish_config_reloads_total", "counter", ("result",), "Rules read: applied or rejected.")
-RELOAD_OK = Series("pilotfish_config_last_reload_successful", "gauge", (), "1 if the rules read last are in force.")
-RELOAD_AT = Series("pilotfish_config_last_applied_timestamp_seconds", "gauge", (), "When rules last came into force, Unix time.")
+FORCED = Series(
+    "pilotfish_forced_total",
+    "counter",
+    ("rule",),
+    "Requests sent to a cooling service because all were out.",
+)
+RELOADS = Series(
+    "pilotfish_config_reloads_total", "counter", ("result",), "Rules read: applied or rejected."
+)
+RELOAD_OK = Series(
+    "pilotfish_config_last_reload_successful", "gauge", (), "1 if the rules read last are in force."
+)
+RELOAD_AT = Series(
+    "pilotfish_config_last_applied_timestamp_seconds",
+    "gauge",
+    (),
+    "When rules last came into force, Unix time.",
+)
 PROBLEMS = Series("pilotfish_config_problems", "gauge", (), "Problems in the rules read last.")
-SOURCE_CONNECTED = Series("pilotfish_config_source_connected", "gauge", (), "1 while the source of the rules can be read or watched.")
-CONFIG_INFO = Series("pilotfish_config_info", "gauge", ("version",), "1 for the version (hash) of the rules in force.")
-WATCH_RESTARTS = Series("pilotfish_watch_restarts_total", "counter", ("reason",), "Watches of ConfigMaps that had to begin anew.")
-LOOP_LAG = Series("pilotfish_event_loop_lag_seconds", "histogram", (), "How late timers of the event loop run.", LAG)
-BUILD_INFO = Series("pilotfish_build_info", "gauge", ("version",), "1 for the running version.")
-INJECTIONS = Series("pilotfish_injections_total", "counter", ("result", "reason"), "Admission reviews, by what was done.")
-CERTIFICATE_EXPIRY = Series(
-    "pilotfish_webhook_certificate_expiry_timestamp_seconds", "gauge", (), "When the webhook's certificate expires, Unix time."
+SOURCE_CONNECTED = Series(
+    "pilotfish_config_source_connected",
+    "gauge",
+    (),
+    "1 while the source of the rules can be read or watched.",
 )
-UNINJECTED = Series("pilotfish_uninjected_pods", "gauge", (), "Pods that should have the sidecar and have not.")
+CONFIG_INFO = Series(
+    "pilotfish_config_info",
+    "gauge",
+    ("version",),
+    "1 for the version (hash) of the rules in force.",
+)
+WATCH_RESTARTS = Series(
+    "pilotfish_watch_restarts_total",
+    "counter",
+    ("reason",),
+    "Watches of ConfigMaps that had to begin anew.",
+)
+LOOP_LAG = Series(
+    "pilotfish_event_loop_lag_seconds",
+    "histogram",
+    (),
+    "How late timers of the event loop run.",
+    LAG,
+)
+BUILD_INFO = Series("pilotfish_build_info", "gauge", ("version",), "1 for the running version.")
+INJECTIONS = Series(
+    "pilotfish_injections_total",
+    "counter",
+    ("result", "reason"),
+    "Admission reviews, by what was done.",
+)
+CERTIFICATE_EXPIRY = Series(
+    "pilotfish_webhook_certificate_expiry_timestamp_seconds",
+    "gauge",
+    (),
+    "When the webhook's certificate expires, Unix time.",
+)
+UNINJECTED = Series(
+    "pilotfish_uninjected_pods", "gauge", (), "Pods that should have the sidecar and have not."
+)
 
 # What the injector exports; everything else is the proxy's.
 INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED)
 
-CATALOGUE: tuple[Series, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Series))
+CATALOGUE: tuple[Series, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Series)
+)
 
 # A model, or a field, that nobody has named beforehand: whoever makes up names makes no series.
 OTHER = OTHER_MODEL = "other"
 
-# Why a stream broke, by the code of its failure; any other code came with an error event, in the vendor's words.
+# Why a stream broke, by the code of its failure; any other code came with an error event, in the
+# vendor's words.
 BREAK_CAUSES = {"stream_broken": "broken", "stream_stalled": "stalled", "timeout": "timeout"}
 ERROR_EVENT = "error_event"
 
-# The fields of the five styles' requests that some style cannot carry. A name that is not here is counted as `other`.
+# The fields of the five styles' requests that some style cannot carry. A name that is not here is
+# counted as `other`.
 DROPPABLE = frozenset(
     [
         "additionalModelRequestFields",

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from pilotfish.core.exchange.inbound import Inbound
 
 # A later version may have more behind the flags; its beginning reads the same.
-_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.DOTALL)
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?",
+    re.DOTALL,
+)
 
 
 class TraceContext(NamedTuple):

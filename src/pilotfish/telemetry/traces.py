@@ -1,8 +1,11 @@
-"""Traces by OpenTelemetry's GenAI conventions: a span for each request and one for each of its attempts, sent by OTLP over HTTP.
+"""Traces by OpenTelemetry's GenAI conventions: a span for each request and one for each of its
+attempts, sent by OTLP over HTTP.
 
-Imported only where PILOTFISH_OTLP_ENDPOINT is set (`pip install 'pilotfish[otlp]'`). Spans hold names, numbers and outcomes; what
-clients and models say is in them only where OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. OTEL_SERVICE_NAME,
-OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and OTEL_EXPORTER_OTLP_HEADERS have their usual meaning.
+Imported only where PILOTFISH_OTLP_ENDPOINT is set (`pip install 'pilotfish[otlp]'`). Spans hold
+names, numbers and outcomes; what clients and models say is in them only where
+OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. OTEL_SERVICE_NAME,
+OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and OTEL_EXPORTER_OTLP_HEADERS have their usual
+meaning.
 """
 
 from __future__ import annotations
@@ -14,7 +17,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
 
 from pilotfish import __version__
 from pilotfish.core.exchange.inbound import shown
@@ -44,16 +55,25 @@ _NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
 
 
 class Tracer:
-    """Makes the trace of a run. `close` sends what is left and blocks meanwhile: call it in a thread."""
+    """Makes the trace of a run. `close` sends what is left and blocks meanwhile: call it in a
+    thread.
+    """
 
     def __init__(self, endpoint: str, *, content: bool | None = None) -> None:
         base = endpoint.rstrip("/")
-        named = {"service.name": os.environ.get("OTEL_SERVICE_NAME", "pilotfish"), "service.version": __version__}
+        named = {
+            "service.name": os.environ.get("OTEL_SERVICE_NAME", "pilotfish"),
+            "service.version": __version__,
+        }
         self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
-        exporter = OTLPSpanExporter(endpoint=base if base.endswith(PATH) else base + PATH, timeout=5)
+        exporter = OTLPSpanExporter(
+            endpoint=base if base.endswith(PATH) else base + PATH, timeout=5
+        )
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self.spans = self._provider.get_tracer("pilotfish", __version__)
-        self.content = os.environ.get(CONTENT_SWITCH, "").lower() == "true" if content is None else content
+        self.content = (
+            os.environ.get(CONTENT_SWITCH, "").lower() == "true" if content is None else content
+        )
 
     def begin(self, run: Run) -> RunTrace:
         return RunTrace(self, run)
@@ -63,7 +83,9 @@ class Tracer:
 
 
 class RunTrace:
-    """The span of a request and those of its attempts. The client's trace is continued; without one a new one begins."""
+    """The span of a request and those of its attempts. The client's trace is continued; without one
+    a new one begins.
+    """
 
     __slots__ = ("_attempts", "_run", "_span", "_tracer", "_within", "trace_id")
 
@@ -92,14 +114,18 @@ class RunTrace:
             },
         )
         if tracer.content:
-            self._span.set_attribute("pilotfish.request.body", inbound.body[:CONTENT_BYTES].decode("utf-8", "replace"))
+            self._span.set_attribute(
+                "pilotfish.request.body", inbound.body[:CONTENT_BYTES].decode("utf-8", "replace")
+            )
         self._within = set_span_in_context(self._span)
         self.trace_id = f"{self._span.get_span_context().trace_id:032x}"
 
     def headers(self, attempt: Attempt) -> list[bytes]:
         """What the attempt's request carries."""
         context = self._of(attempt).get_span_context()
-        traceparent = TraceContext(f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags))
+        traceparent = TraceContext(
+            f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags)
+        )
         return [b"traceparent: %b\r\n" % written(traceparent)]
 
     def _of(self, attempt: Attempt) -> Any:
@@ -140,7 +166,7 @@ class RunTrace:
         if attempt.status:
             span.set_attribute("http.response.status_code", attempt.status)
         _tell_usage(span, attempt.usage)
-        source = attempt.channel or attempt.watcher
+        source = attempt.channel or attempt.inspector
         reason = source.finish_reason if source is not None else None
         if reason:
             span.set_attribute("gen_ai.response.finish_reasons", [reason])
@@ -176,7 +202,12 @@ def _ns(wall: float) -> int:
 
 
 def _remote(came: TraceContext) -> Any:
-    context = SpanContext(int(came.trace_id, 16), int(came.span_id, 16), is_remote=True, trace_flags=TraceFlags(came.flags))
+    context = SpanContext(
+        int(came.trace_id, 16),
+        int(came.span_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(came.flags),
+    )
     return set_span_in_context(NonRecordingSpan(context))
 
 

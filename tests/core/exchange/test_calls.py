@@ -1,4 +1,6 @@
-"""From a client's request to an upstream's: what is changed, what is asked for besides, what is lost."""
+"""From a client's request to an upstream's: what is changed, what is asked for besides, what is
+lost.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import pytest
 from core.routing.playbook import House
 from pilotfish import styles
 from pilotfish.core.exchange import endpoints
-from pilotfish.core.exchange.calls import JOIN_BYTES, CallBody, call_body, chat_of, continuation_body, may_hedge, request_parts
+from pilotfish.core.exchange.calls import (
+    JOIN_BYTES,
+    CallBody,
+    call_body,
+    chat_of,
+    continuation_body,
+    may_hedge,
+    request_parts,
+)
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.service import Service
 from pilotfish.core.routing.plan import op_for
@@ -21,14 +31,23 @@ HELLO = {"role": "user", "content": "Hello"}
 
 def service(kind: str = "openai", model: str = "m", options: str = "") -> Service:
     more = f"  p: {{kind: {kind}, token: {{env: KEY}} {options}}}"
-    return House("", f"services: [{{provider: p, model: {json.dumps(model)}}}]", more=more).snapshot.rules[0].services[0]
+    return (
+        House("", f"services: [{{provider: p, model: {json.dumps(model)}}}]", more=more)
+        .snapshot.rules[0]
+        .services[0]
+    )
 
 
-def inbound(path: str, body: dict[str, Any] | bytes, content_type: bytes = b"application/json", *headers: tuple[bytes, bytes]) -> Inbound:
-    surface = endpoints.find(path)
-    assert surface is not None
+def inbound(
+    path: str,
+    body: dict[str, Any] | bytes,
+    content_type: bytes = b"application/json",
+    *headers: tuple[bytes, bytes],
+) -> Inbound:
+    endpoint = endpoints.find(path)
+    assert endpoint is not None
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Inbound(surface, path, "", [(b"content-type", content_type), *headers], text, "r", "")
+    return Inbound(endpoint, path, "", [(b"content-type", content_type), *headers], text, "r", "")
 
 
 def call(request: Inbound, to: Service) -> CallBody:
@@ -44,8 +63,17 @@ def sent(made: CallBody) -> Any:
 # ---- what cannot be written
 
 
-@pytest.mark.parametrize("body", [{"model": "x"}, {"model": "x", "messages": 7}, {"model": "x", "messages": [{"role": "nobody"}]}])
-def test_a_request_that_its_own_style_cannot_read_is_the_clients_error(body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "x"},
+        {"model": "x", "messages": 7},
+        {"model": "x", "messages": [{"role": "nobody"}]},
+    ],
+)
+def test_a_request_that_its_own_style_cannot_read_is_the_clients_error(
+    body: dict[str, Any],
+) -> None:
     with pytest.raises(ClientError) as e:
         call(inbound("/v1/chat/completions", body), service("anthropic"))
     assert e.value.status == 400
@@ -58,7 +86,13 @@ def test_in_the_same_style_only_the_models_name_changes() -> None:
     body = b'{ "messages":[], "model": "gpt-4o", "vendor_field_of_last_week": 1.50 }'
     made = call(inbound("/v1/chat/completions", body), service(model="m"))
     assert b"".join(made.parts) == body.replace(b'"gpt-4o"', b'"m"')
-    assert (made.op, made.style, made.same_style, made.hides_usage, made.dropped) == ("chat", "openai", True, False, ())
+    assert (made.op, made.style, made.same_style, made.hides_usage, made.dropped) == (
+        "chat",
+        "openai",
+        True,
+        False,
+        (),
+    )
 
 
 def test_a_body_that_needs_no_change_is_the_very_same_bytes() -> None:
@@ -74,7 +108,9 @@ def test_a_request_is_built_afresh_for_every_attempt() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"model": "another"}])
-def test_a_model_in_the_path_comes_into_the_body_whatever_the_body_says(body: dict[str, Any]) -> None:
+def test_a_model_in_the_path_comes_into_the_body_whatever_the_body_says(
+    body: dict[str, Any],
+) -> None:
     request = inbound("/openai/deployments/m/chat/completions", {"messages": [HELLO], **body})
     assert sent(call(request, service(model="m")))["model"] == "m"
 
@@ -86,7 +122,10 @@ def test_styles_that_keep_the_model_in_the_path_get_none_into_the_body() -> None
 
 def test_a_forms_model_is_replaced_and_its_boundary_kept() -> None:
     body = b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--B--\r\n'
-    made = call(inbound("/v1/audio/transcriptions", body, b"multipart/form-data; boundary=B"), service(model="m"))
+    made = call(
+        inbound("/v1/audio/transcriptions", body, b"multipart/form-data; boundary=B"),
+        service(model="m"),
+    )
     assert made.parts == (body.replace(b"whisper-1", b"m"),)
     assert made.content_type == b"multipart/form-data; boundary=B"
 
@@ -99,18 +138,30 @@ def test_a_forms_model_is_replaced_and_its_boundary_kept() -> None:
     [
         ({}, {"include_usage": True}, True),
         ({"stream_options": None}, {"include_usage": True}, True),
-        ({"stream_options": {"include_usage": False, "x": 1}}, {"include_usage": True, "x": 1}, True),
+        (
+            {"stream_options": {"include_usage": False, "x": 1}},
+            {"include_usage": True, "x": 1},
+            True,
+        ),
         ({"stream_options": {"include_usage": True}}, {"include_usage": True}, False),
     ],
 )
-def test_usage_is_asked_for_and_hidden_where_the_client_did_not(given: dict[str, Any], asked: dict[str, Any], hides: bool) -> None:
-    made = call(inbound("/v1/chat/completions", {"model": "m", "stream": True, "messages": [], **given}), service())
+def test_usage_is_asked_for_and_hidden_where_the_client_did_not(
+    given: dict[str, Any], asked: dict[str, Any], hides: bool
+) -> None:
+    made = call(
+        inbound("/v1/chat/completions", {"model": "m", "stream": True, "messages": [], **given}),
+        service(),
+    )
     assert sent(made)["stream_options"] == asked
     assert made.hides_usage is hides
 
 
 def test_stream_options_that_are_wrong_are_the_upstreams_to_refuse() -> None:
-    made = call(inbound("/v1/chat/completions", {"model": "m", "stream": True, "stream_options": [1]}), service())
+    made = call(
+        inbound("/v1/chat/completions", {"model": "m", "stream": True, "stream_options": [1]}),
+        service(),
+    )
     assert sent(made)["stream_options"] == [1]
 
 
@@ -122,7 +173,9 @@ def test_stream_options_that_are_wrong_are_the_upstreams_to_refuse() -> None:
         ("/v1/embeddings", {"model": "m", "stream": True}, "openai"),
     ],
 )
-def test_without_an_openai_stream_nothing_is_asked_for(path: str, body: dict[str, Any], kind: str) -> None:
+def test_without_an_openai_stream_nothing_is_asked_for(
+    path: str, body: dict[str, Any], kind: str
+) -> None:
     made = call(inbound(path, body), service(kind))
     assert (sent(made), made.hides_usage) == (body, False)
 
@@ -131,11 +184,23 @@ def test_without_an_openai_stream_nothing_is_asked_for(path: str, body: dict[str
 
 
 def test_another_style_is_written_whole_and_says_what_it_lost() -> None:
-    request = inbound("/v1/chat/completions", {"model": "x", "messages": [HELLO], "stream": True, "logit_bias": {"1": 2}})
+    request = inbound(
+        "/v1/chat/completions",
+        {"model": "x", "messages": [HELLO], "stream": True, "logit_bias": {"1": 2}},
+    )
     made = call(request, service("anthropic", "claude"))
-    assert (made.op, made.style, made.same_style, made.dropped) == ("messages", "anthropic", False, ("logit_bias",))
+    assert (made.op, made.style, made.same_style, made.dropped) == (
+        "messages",
+        "anthropic",
+        False,
+        ("logit_bias",),
+    )
     body = sent(made)
-    assert (body["model"], body["stream"], body["messages"][0]["content"]) == ("claude", True, "Hello")
+    assert (body["model"], body["stream"], body["messages"][0]["content"]) == (
+        "claude",
+        True,
+        "Hello",
+    )
 
 
 def test_a_request_is_read_into_the_neutral_form_once() -> None:
@@ -157,9 +222,13 @@ def test_a_platforms_own_wishes_are_obeyed_in_both_ways(path: str) -> None:
 
 
 @pytest.mark.parametrize(("prefill", "last"), [(True, "assistant"), (False, "user")])
-def test_a_continuation_holds_what_the_client_has_seen_and_streams(prefill: bool, last: str) -> None:
+def test_a_continuation_holds_what_the_client_has_seen_and_streams(
+    prefill: bool, last: str
+) -> None:
     request = inbound("/v1/chat/completions", {"model": "x", "messages": [HELLO], "stream": True})
-    made = continuation_body(request, service("anthropic", "claude"), "messages", styles.get, "The fox ", prefill=prefill)
+    made = continuation_body(
+        request, service("anthropic", "claude"), "messages", styles.get, "The fox ", prefill=prefill
+    )
     body = sent(made)
     assert (body["model"], body["stream"], body["messages"][-1]["role"]) == ("claude", True, last)
     assert "The fox" in json.dumps(body["messages"])
@@ -167,7 +236,9 @@ def test_a_continuation_holds_what_the_client_has_seen_and_streams(prefill: bool
 
 
 def test_a_continuation_obeys_a_platforms_own_wishes_too() -> None:
-    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True})
+    request = inbound(
+        "/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True}
+    )
     to = service("vertex", "claude-sonnet-4-5", ", options: {project: p, location: global}")
     made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
     assert "model" not in sent(made)
@@ -176,12 +247,26 @@ def test_a_continuation_obeys_a_platforms_own_wishes_too() -> None:
 
 # ---- flags that a platform wants in the body
 
-KNOWN, OTHER_KNOWN, FOREIGN = "interleaved-thinking-2025-05-14", "context-1m-2025-08-07", "oauth-2025-04-20"
+KNOWN, OTHER_KNOWN, FOREIGN = (
+    "interleaved-thinking-2025-05-14",
+    "context-1m-2025-08-07",
+    "oauth-2025-04-20",
+)
 
 
-def on_bedrock(body: dict[str, Any], *flags: str, options: str = "", model: str = "anthropic.claude-sonnet-4-5-v1:0") -> CallBody:
+def on_bedrock(
+    body: dict[str, Any],
+    *flags: str,
+    options: str = "",
+    model: str = "anthropic.claude-sonnet-4-5-v1:0",
+) -> CallBody:
     headers = [(b"anthropic-beta", line.encode()) for line in flags]
-    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, **body}, b"application/json", *headers)
+    request = inbound(
+        "/v1/messages",
+        {"model": "x", "messages": [HELLO], "max_tokens": 5, **body},
+        b"application/json",
+        *headers,
+    )
     return call(request, service("bedrock", model, options))
 
 
@@ -206,7 +291,16 @@ def test_fields_that_the_platform_refuses_are_left_out_and_named_too() -> None:
 
 
 def test_a_continuation_leaves_them_out_as_well() -> None:
-    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True, "service_tier": "auto"})
+    request = inbound(
+        "/v1/messages",
+        {
+            "model": "x",
+            "messages": [HELLO],
+            "max_tokens": 5,
+            "stream": True,
+            "service_tier": "auto",
+        },
+    )
     to = service("bedrock", "anthropic.claude-sonnet-4-5-v1:0")
     made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
     assert "service_tier" not in sent(made)
@@ -219,12 +313,21 @@ def test_flags_in_a_field_of_another_kind_are_the_upstreams_to_refuse() -> None:
 def test_each_flag_is_sent_once_however_often_it_was_said() -> None:
     made = on_bedrock({"anthropic_beta": [KNOWN, FOREIGN]}, KNOWN, f"{OTHER_KNOWN},,{OTHER_KNOWN}")
     assert sent(made)["anthropic_beta"] == [KNOWN, FOREIGN, OTHER_KNOWN]
-    assert made.dropped == (), "what the client wrote into the platform's own field is its own affair"
+    assert made.dropped == (), (
+        "what the client wrote into the platform's own field is its own affair"
+    )
 
 
 def test_a_rules_file_may_know_more_flags() -> None:
-    made = on_bedrock({}, "new-2027-01-01,newer-2027-02-01", options=", options: {anthropic_beta: 'newer-2027-02-01, new-2027-01-01'}")
-    assert (sent(made)["anthropic_beta"], made.dropped) == (["new-2027-01-01", "newer-2027-02-01"], ())
+    made = on_bedrock(
+        {},
+        "new-2027-01-01,newer-2027-02-01",
+        options=", options: {anthropic_beta: 'newer-2027-02-01, new-2027-01-01'}",
+    )
+    assert (sent(made)["anthropic_beta"], made.dropped) == (
+        ["new-2027-01-01", "newer-2027-02-01"],
+        (),
+    )
 
 
 def test_without_flags_there_is_no_field() -> None:
@@ -232,10 +335,14 @@ def test_without_flags_there_is_no_field() -> None:
 
 
 def test_a_body_is_otherwise_the_very_bytes_that_the_client_sent() -> None:
-    """Signatures, cache marks and fields of last week stand in it: nothing is read and written anew."""
+    """Signatures, cache marks and fields of last week stand in it: nothing is read and written
+    anew.
+    """
     thought = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
     body = {
-        "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        "system": [
+            {"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+        ],
         "messages": [HELLO, {"role": "assistant", "content": [thought]}, HELLO],
         "stream": True,
         "vendor_field_of_last_week": 1.50,
@@ -249,10 +356,19 @@ def test_a_body_is_otherwise_the_very_bytes_that_the_client_sent() -> None:
 
 def test_a_continuation_keeps_the_clients_flags() -> None:
     headers = [(b"anthropic-beta", f"{KNOWN},{FOREIGN}".encode())]
-    request = inbound("/v1/messages", {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True}, b"application/json", *headers)
+    request = inbound(
+        "/v1/messages",
+        {"model": "x", "messages": [HELLO], "max_tokens": 5, "stream": True},
+        b"application/json",
+        *headers,
+    )
     to = service("bedrock", "anthropic.claude-sonnet-4-5-v1:0")
     made = continuation_body(request, to, "messages", styles.get, "The fox", prefill=True)
-    assert (sent(made)["anthropic_beta"], made.dropped, made.headers) == ([KNOWN], (f"anthropic-beta.{FOREIGN}",), ())
+    assert (sent(made)["anthropic_beta"], made.dropped, made.headers) == (
+        [KNOWN],
+        (f"anthropic-beta.{FOREIGN}",),
+        (),
+    )
     assert not {"model", "stream"} & set(sent(made))
 
 
@@ -263,8 +379,17 @@ HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n"
 
 
 def test_a_requests_head_and_body_go_out_in_one_write() -> None:
-    made = CallBody("chat", "openai", (b'{"a"', b":1}"), True, headers=(("anthropic-beta", "x"),), content_type=b"application/json")
-    assert request_parts(HEAD, [(b"authorization", b"Bearer k")], made, [b"traceparent: t\r\n"]) == (
+    made = CallBody(
+        "chat",
+        "openai",
+        (b'{"a"', b":1}"),
+        True,
+        headers=(("anthropic-beta", "x"),),
+        content_type=b"application/json",
+    )
+    assert request_parts(
+        HEAD, [(b"authorization", b"Bearer k")], made, [b"traceparent: t\r\n"]
+    ) == (
         HEAD + b"authorization: Bearer k\r\nanthropic-beta: x\r\ntraceparent: t\r\n"
         b'content-type: application/json\r\ncontent-length: 7\r\n\r\n{"a":1}',
     )
@@ -282,11 +407,19 @@ def test_a_large_body_is_not_copied() -> None:
 
 @pytest.mark.parametrize(
     ("body", "may"),
-    [({"model": "m"}, True), ({"store": False}, True), ({"store": True}, False), ({"background": True}, False), ({"store": "yes"}, True)],
+    [
+        ({"model": "m"}, True),
+        ({"store": False}, True),
+        ({"store": True}, False),
+        ({"background": True}, False),
+        ({"store": "yes"}, True),
+    ],
 )
 def test_what_stores_or_runs_on_is_never_sent_twice(body: dict[str, Any], may: bool) -> None:
     assert may_hedge(inbound("/v1/responses", body)) is may
 
 
 def test_a_form_is_never_sent_twice() -> None:
-    assert not may_hedge(inbound("/v1/audio/transcriptions", b"--B--", b"multipart/form-data; boundary=B"))
+    assert not may_hedge(
+        inbound("/v1/audio/transcriptions", b"--B--", b"multipart/form-data; boundary=B")
+    )

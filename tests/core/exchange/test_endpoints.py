@@ -1,4 +1,6 @@
-"""Which paths clients may call: all of the contract's, with and without a scenario, and no others."""
+"""Which paths clients may call: all of the contract's, with and without a scenario, and no
+others.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +8,80 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.exchange.endpoints import Surface, find, models_path, scenario_of_style, style_of_path
+from pilotfish.core.exchange.endpoints import (
+    Endpoint,
+    find,
+    models_path,
+    scenario_of_style,
+    style_of_path,
+)
 
-PATHS: dict[str, Surface] = {
-    "/v1/chat/completions": Surface("chat", "openai"),
-    "/v1/responses": Surface("responses", "openai_responses"),
-    "/v1/completions": Surface("completions", "openai"),
-    "/v1/embeddings": Surface("embeddings", "openai"),
-    "/v1/moderations": Surface("moderations", "openai"),
-    "/v1/images/generations": Surface("images", "openai", tail="generations"),
-    "/v1/images/edits": Surface("images", "openai", tail="edits"),
-    "/v1/audio/transcriptions": Surface("audio", "openai", tail="transcriptions"),
-    "/v1/audio/speech": Surface("audio", "openai", tail="speech"),
-    "/v1/rerank": Surface("rerank", "openai"),
-    "/v1/messages": Surface("messages", "anthropic"),
-    "/v1/messages/count_tokens": Surface("count_tokens", "anthropic"),
-    "/v1beta/models/gemini-2.5-pro:generateContent": Surface("generate", "google", None, "gemini-2.5-pro", False),
-    "/v1beta/models/gemini-2.5-pro:streamGenerateContent": Surface("generate", "google", None, "gemini-2.5-pro", True),
-    "/v1beta/models/gemini-2.5-pro:countTokens": Surface("google_count_tokens", "google", None, "gemini-2.5-pro", False),
-    "/v1beta/models/embedding-001:embedContent": Surface("google_embeddings", "google", None, "embedding-001", False),
-    "/v1beta/models/embedding-001:batchEmbedContents": Surface("google_batch_embeddings", "google", None, "embedding-001", False),
-    "/v1/publishers/google/models/gemini-2.5-pro:generateContent": Surface("generate", "google", None, "gemini-2.5-pro", False),
-    "/model/anthropic.claude-v2%3A1/converse": Surface("converse", "bedrock", None, "anthropic.claude-v2:1", False),
-    "/model/amazon.nova-pro-v1:0/converse-stream": Surface("converse", "bedrock", None, "amazon.nova-pro-v1:0", True),
-    "/openai/deployments/my-gpt/chat/completions": Surface("chat", "openai", None, "my-gpt"),
-    "/openai/deployments/my%20gpt/embeddings": Surface("embeddings", "openai", None, "my gpt"),
-    "/openai/v1/chat/completions": Surface("chat", "openai"),
-    "/openai/v1/responses": Surface("responses", "openai_responses"),
+PATHS: dict[str, Endpoint] = {
+    "/v1/chat/completions": Endpoint("chat", "openai"),
+    "/v1/responses": Endpoint("responses", "openai_responses"),
+    "/v1/completions": Endpoint("completions", "openai"),
+    "/v1/embeddings": Endpoint("embeddings", "openai"),
+    "/v1/moderations": Endpoint("moderations", "openai"),
+    "/v1/images/generations": Endpoint("images", "openai", subpath="generations"),
+    "/v1/images/edits": Endpoint("images", "openai", subpath="edits"),
+    "/v1/audio/transcriptions": Endpoint("audio", "openai", subpath="transcriptions"),
+    "/v1/audio/speech": Endpoint("audio", "openai", subpath="speech"),
+    "/v1/rerank": Endpoint("rerank", "openai"),
+    "/v1/messages": Endpoint("messages", "anthropic"),
+    "/v1/messages/count_tokens": Endpoint("count_tokens", "anthropic"),
+    "/v1beta/models/gemini-2.5-pro:generateContent": Endpoint(
+        "generate", "google", None, "gemini-2.5-pro", False
+    ),
+    "/v1beta/models/gemini-2.5-pro:streamGenerateContent": Endpoint(
+        "generate", "google", None, "gemini-2.5-pro", True
+    ),
+    "/v1beta/models/gemini-2.5-pro:countTokens": Endpoint(
+        "google_count_tokens", "google", None, "gemini-2.5-pro", False
+    ),
+    "/v1beta/models/embedding-001:embedContent": Endpoint(
+        "google_embeddings", "google", None, "embedding-001", False
+    ),
+    "/v1beta/models/embedding-001:batchEmbedContents": Endpoint(
+        "google_batch_embeddings", "google", None, "embedding-001", False
+    ),
+    "/v1/publishers/google/models/gemini-2.5-pro:generateContent": Endpoint(
+        "generate", "google", None, "gemini-2.5-pro", False
+    ),
+    "/model/anthropic.claude-v2%3A1/converse": Endpoint(
+        "converse", "bedrock", None, "anthropic.claude-v2:1", False
+    ),
+    "/model/amazon.nova-pro-v1:0/converse-stream": Endpoint(
+        "converse", "bedrock", None, "amazon.nova-pro-v1:0", True
+    ),
+    "/openai/deployments/my-gpt/chat/completions": Endpoint("chat", "openai", None, "my-gpt"),
+    "/openai/deployments/my%20gpt/embeddings": Endpoint("embeddings", "openai", None, "my gpt"),
+    "/openai/v1/chat/completions": Endpoint("chat", "openai"),
+    "/openai/v1/responses": Endpoint("responses", "openai_responses"),
 }
 SCENARIOS = ["openai", "anthropic", "claude_code", "opencode", "google", "my-own.team_2"]
 
 
-@pytest.mark.parametrize(("path", "surface"), PATHS.items())
-def test_every_path_of_the_contract_is_known(path: str, surface: Surface) -> None:
-    assert find(path) == surface
+@pytest.mark.parametrize(("path", "endpoint"), PATHS.items())
+def test_every_path_of_the_contract_is_known(path: str, endpoint: Endpoint) -> None:
+    assert find(path) == endpoint
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize(("path", "surface"), PATHS.items())
-def test_every_path_may_stand_below_a_scenario(path: str, surface: Surface, scenario: str) -> None:
+@pytest.mark.parametrize(("path", "endpoint"), PATHS.items())
+def test_every_path_may_stand_below_a_scenario(
+    path: str, endpoint: Endpoint, scenario: str
+) -> None:
     found = find(f"/{scenario}{path}")
-    if scenario == "openai" and path.startswith("/v1/") and surface.style.startswith(("openai", "anthropic")):
-        assert found == surface  # the Azure form of the same; its scenario follows from the style
+    if (
+        scenario == "openai"
+        and path.startswith("/v1/")
+        and endpoint.style.startswith(("openai", "anthropic"))
+    ):
+        assert found == endpoint  # the Azure form of the same; its scenario follows from the style
     else:
-        assert found == Surface(surface.op, surface.style, scenario, surface.model, surface.stream, surface.tail)
+        assert found == Endpoint(
+            endpoint.op, endpoint.style, scenario, endpoint.model, endpoint.stream, endpoint.subpath
+        )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +114,7 @@ def test_nobody_climbs_out_of_a_path(path: str) -> None:
 
 def test_google_clients_may_address_provider_and_model_too() -> None:
     found = find("/v1beta/models/claude/claude-sonnet-4-5:streamGenerateContent")
-    assert found == Surface("generate", "google", None, "claude/claude-sonnet-4-5", True)
+    assert found == Endpoint("generate", "google", None, "claude/claude-sonnet-4-5", True)
 
 
 def test_a_slash_inside_a_models_name_stays_in_the_name() -> None:
@@ -94,7 +126,12 @@ def test_a_slash_inside_a_models_name_stays_in_the_name() -> None:
 
 @given(
     st.text(max_size=40)
-    | st.lists(st.sampled_from(["/", "v1", "..", "model", "models", ":", "converse", "%2f", "openai", "x"]), max_size=8).map("".join)
+    | st.lists(
+        st.sampled_from(
+            ["/", "v1", "..", "model", "models", ":", "converse", "%2f", "openai", "x"]
+        ),
+        max_size=8,
+    ).map("".join)
 )
 def test_no_path_is_too_odd_to_be_answered(path: str) -> None:
     for odd in (path, f"/v1/{path}", f"/x{path}"):
@@ -120,20 +157,29 @@ def test_no_path_is_too_odd_to_be_answered(path: str) -> None:
         ("/a/b/v1/models", None),
     ],
 )
-def test_models_are_listed_where_clients_look_for_them(path: str, asked: tuple[str, str | None] | None) -> None:
+def test_models_are_listed_where_clients_look_for_them(
+    path: str, asked: tuple[str, str | None] | None
+) -> None:
     assert models_path(path) == asked
 
 
 @pytest.mark.parametrize(
     ("path", "style"),
-    [("/v1/nothing", "openai"), ("/x/v1/messages/batches", "anthropic"), ("/v1beta/nothing", "google"), ("/model/x/invoke", "bedrock")],
+    [
+        ("/v1/nothing", "openai"),
+        ("/x/v1/messages/batches", "anthropic"),
+        ("/v1beta/nothing", "google"),
+        ("/model/x/invoke", "bedrock"),
+    ],
 )
 def test_an_unknown_path_is_told_so_in_the_form_its_caller_expects(path: str, style: str) -> None:
     assert style_of_path(path) == style
 
 
 def test_without_a_prefix_the_scenario_follows_from_the_style() -> None:
-    assert [scenario_of_style(s) for s in ("openai", "openai_responses", "anthropic", "google")] == [
+    assert [
+        scenario_of_style(s) for s in ("openai", "openai_responses", "anthropic", "google")
+    ] == [
         "openai",
         "openai",
         "anthropic",

@@ -11,20 +11,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish.core.exchange import endpoints
-from pilotfish.core.exchange.inbound import Headers, Inbound, forwarded, multipart_with_model, returned, shown
+from pilotfish.core.exchange.inbound import (
+    Headers,
+    Inbound,
+    filter_request_headers,
+    filter_response_headers,
+    multipart_with_model,
+    shown,
+)
 from pilotfish.core.formats.header_text import header_text
 from pilotfish.errors import ClientError
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
-GENERATE, STREAM = "/v1beta/models/gemini-pro:generateContent", "/v1beta/models/gemini-pro:streamGenerateContent"
+GENERATE, STREAM = (
+    "/v1beta/models/gemini-pro:generateContent",
+    "/v1beta/models/gemini-pro:streamGenerateContent",
+)
 CONVERSE = "/model/nova/converse"
 
 
-def inbound(path: str, body: bytes | dict[str, Any], *, query: str = "", headers: Headers | None = None) -> Inbound:
-    surface = endpoints.find(path)
-    assert surface is not None
+def inbound(
+    path: str, body: bytes | dict[str, Any], *, query: str = "", headers: Headers | None = None
+) -> Inbound:
+    endpoint = endpoints.find(path)
+    assert endpoint is not None
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Inbound(surface, path, query, headers or [], body, "req-1", "10.0.0.1")
+    return Inbound(endpoint, path, query, headers or [], body, "req-1", "10.0.0.1")
 
 
 # ---- what cannot be read
@@ -39,8 +51,10 @@ def test_a_compressed_body_is_refused_by_its_encoding() -> None:
 
 
 def test_a_model_of_megabytes_is_refused_by_its_length_and_not_repeated() -> None:
-    """What is remembered of a model (a desk, a service's state) would be as large."""
-    with pytest.raises(ClientError, match=r"^'model' has 1000000 characters, expected at most 2048$"):
+    """What is remembered of a model (a rule_state, a service's state) would be as large."""
+    with pytest.raises(
+        ClientError, match=r"^'model' has 1000000 characters, expected at most 2048$"
+    ):
         inbound(CHAT, {"model": "m" * 1_000_000})
 
 
@@ -57,7 +71,9 @@ def test_a_body_that_is_no_json_object_is_the_clients_error() -> None:
 def test_a_model_that_is_no_text_is_named_as_found(model: Any) -> None:
     body = json.dumps({"model": model}, ensure_ascii=False).encode()
     found = json.dumps(model, ensure_ascii=False)[:10]
-    with pytest.raises(ClientError, match=f"'model' must be a string, found {re.escape(found)}") as e:
+    with pytest.raises(
+        ClientError, match=f"'model' must be a string, found {re.escape(found)}"
+    ) as e:
         inbound(CHAT, body)
     assert (e.value.status, e.value.code) == (400, "invalid_model")
 
@@ -71,7 +87,13 @@ def test_a_request_without_a_model_has_an_empty_one() -> None:
 
 def test_model_and_stream_come_from_the_body_or_from_the_path() -> None:
     chat = inbound(CHAT, {"model": "gpt-4o", "stream": True})
-    assert (chat.op, chat.style, chat.scenario, chat.model, chat.stream) == ("chat", "openai", "openai", "gpt-4o", True)
+    assert (chat.op, chat.style, chat.scenario, chat.model, chat.stream) == (
+        "chat",
+        "openai",
+        "openai",
+        "gpt-4o",
+        True,
+    )
     google = inbound(STREAM, {"model": "ignored"})
     assert (google.model, google.stream, google.scenario) == ("gemini-pro", True, "google")
     converse = inbound(CONVERSE, {"stream": True})
@@ -81,7 +103,9 @@ def test_model_and_stream_come_from_the_body_or_from_the_path() -> None:
 
 
 def test_only_a_stream_that_is_true_is_a_stream() -> None:
-    assert [inbound(CHAT, {"stream": value}).stream for value in (False, None, "true", 1)] == [False] * 4
+    assert [inbound(CHAT, {"stream": value}).stream for value in (False, None, "true", 1)] == [
+        False
+    ] * 4
 
 
 def test_a_google_stream_is_an_array_unless_it_asks_for_events() -> None:
@@ -114,7 +138,9 @@ def test_tokens_are_estimated_from_the_bodys_size() -> None:
     ],
 )
 def test_usage_is_asked_for_by_include_usage_alone(options: str, asked: bool) -> None:
-    assert inbound(CHAT, f'{{"stream":true,"stream_options":{options}}}'.encode()).usage_asked is asked
+    assert (
+        inbound(CHAT, f'{{"stream":true,"stream_options":{options}}}'.encode()).usage_asked is asked
+    )
 
 
 def test_without_a_stream_nobody_asks_for_its_usage() -> None:
@@ -146,8 +172,16 @@ def test_without_a_stream_nobody_asks_for_its_usage() -> None:
         (GENERATE, {"generationConfig": {"temperature": 1}}, False),
         (GENERATE, {"generationConfig": None}, False),
         (CONVERSE, {"additionalModelRequestFields": {"thinking": {"type": "enabled"}}}, True),
-        (CONVERSE, {"additionalModelRequestFields": {"reasoningConfig": {"type": "enabled"}}}, True),
-        (CONVERSE, {"additionalModelRequestFields": {"reasoningConfig": {"type": "disabled"}}}, False),
+        (
+            CONVERSE,
+            {"additionalModelRequestFields": {"reasoningConfig": {"type": "enabled"}}},
+            True,
+        ),
+        (
+            CONVERSE,
+            {"additionalModelRequestFields": {"reasoningConfig": {"type": "disabled"}}},
+            False,
+        ),
         (CONVERSE, {"additionalModelRequestFields": {"reasoning_effort": "high"}}, True),
         (CONVERSE, {"additionalModelRequestFields": {"top_k": 3}}, False),
     ],
@@ -161,7 +195,14 @@ def test_thinking_is_noticed_in_every_style(path: str, body: dict[str, Any], thi
     st.none() | st.booleans() | st.text(max_size=4), lambda x: st.lists(x, max_size=2) | st.dictionaries(
         st.sampled_from(["type", "effort", "thinkingConfig", "thinking", "reasoningConfig"]), x, max_size=2), max_leaves=5))  # fmt: skip
 def test_no_form_of_a_field_is_too_odd(path: str, value: Any) -> None:
-    fields = ["thinking", "reasoning", "reasoning_effort", "generationConfig", "additionalModelRequestFields", "stream_options"]
+    fields = [
+        "thinking",
+        "reasoning",
+        "reasoning_effort",
+        "generationConfig",
+        "additionalModelRequestFields",
+        "stream_options",
+    ]
     for field in fields:
         assert inbound(path, {field: value, "stream": True}).thinking in (True, False)
 
@@ -171,7 +212,10 @@ def test_no_form_of_a_field_is_too_odd(path: str, value: Any) -> None:
 
 def form(*parts: tuple[str, bytes], boundary: str = "XX") -> bytes:
     """Each part: its Content-Disposition after `form-data`, and its bytes."""
-    lines = b"".join(f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n" for head, data in parts)
+    lines = b"".join(
+        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"
+        for head, data in parts
+    )
     return lines + f"--{boundary}--\r\n".encode()
 
 
@@ -181,10 +225,17 @@ def upload(body: bytes, content_type: bytes = b"multipart/form-data; boundary=XX
 
 def test_the_model_of_a_form_is_found_and_replaced_and_nothing_else() -> None:
     body = form(
-        ('name="file"; filename="a.wav"', b"\x00\xff\r\n\r\nbytes"), ('name="model"', b"whisper-1"), ('name="prompt"', b"whisper-1")
+        ('name="file"; filename="a.wav"', b"\x00\xff\r\n\r\nbytes"),
+        ('name="model"', b"whisper-1"),
+        ('name="prompt"', b"whisper-1"),
     )
     request = upload(body)
-    assert (request.model, request.tail, request.members, request.stream) == ("whisper-1", "transcriptions", None, False)
+    assert (request.model, request.subpath, request.members, request.stream) == (
+        "whisper-1",
+        "transcriptions",
+        None,
+        False,
+    )
     assert multipart_with_model(body, "large-v3") == body.replace(b"whisper-1", b"large-v3", 1)
 
 
@@ -192,7 +243,13 @@ def test_the_model_of_a_form_is_found_and_replaced_and_nothing_else() -> None:
     "parts",
     [
         [('name="file"; filename="model"', b"not-a-model"), ('name="model"', b"right")],
-        [('name="file"; filename="x"', b'Content-Disposition: form-data; name="model"\r\n\r\nwrong'), ('name="model"', b"right")],
+        [
+            (
+                'name="file"; filename="x"',
+                b'Content-Disposition: form-data; name="model"\r\n\r\nwrong',
+            ),
+            ('name="model"', b"right"),
+        ],
         [('name="prompt"', b'name="model"'), ('name="model"', b"right")],
         [('name="xmodel"', b"wrong"), ("name=model", b"right")],
         [('name="model"\r\nContent-Type: text/plain', b"right")],
@@ -204,7 +261,17 @@ def test_what_only_looks_like_the_model_of_a_form_is_not(parts: list[tuple[str, 
     assert multipart_with_model(body, "new") == b"new".join(body.rsplit(b"right", 1))
 
 
-@pytest.mark.parametrize("body", [b"", b"--", b"--XX", b"nothing", form(('name="file"', b"x")), form(('name="model"', b"m"))[:-12]])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--",
+        b"--XX",
+        b"nothing",
+        form(('name="file"', b"x")),
+        form(('name="model"', b"m"))[:-12],
+    ],
+)
 def test_a_form_without_a_model_is_passed_on_as_it_is(body: bytes) -> None:
     assert upload(body).model == ""
     assert multipart_with_model(body, "m") == body
@@ -231,15 +298,17 @@ SECRETS = [
 ]  # fmt: skip
 HOPS = [
     "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "content-length", "proxy-connection",
-    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "x-envoy-attempt-count", "x-request-id",
+    "filter_request_headers", "via", "x-filter_request_headers-for", "x-filter_request_headers-host", "x-real-ip", "x-envoy-attempt-count", "x-request-id",
     "x-pilotfish-service", "accept-encoding",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("same_style", [True, False])
 @pytest.mark.parametrize("name", SECRETS + HOPS)
-def test_no_credential_and_no_matter_of_the_connection_goes_upstream(name: str, same_style: bool) -> None:
-    assert forwarded([(name.encode(), b"x")], same_style) == []
+def test_no_credential_and_no_matter_of_the_connection_goes_upstream(
+    name: str, same_style: bool
+) -> None:
+    assert filter_request_headers([(name.encode(), b"x")], same_style) == []
 
 
 def test_in_the_same_style_a_vendors_own_headers_pass_in_their_order() -> None:
@@ -250,33 +319,46 @@ def test_in_the_same_style_a_vendors_own_headers_pass_in_their_order() -> None:
         (b"anthropic-beta", b"b"),
         (b"traceparent", b"t"),
     ]
-    assert forwarded([*headers, (b"x-api-key", b"k")], True) == headers
+    assert filter_request_headers([*headers, (b"x-api-key", b"k")], True) == headers
 
 
 def test_what_the_connection_header_names_stays_behind_too() -> None:
     headers = [(b"x-hop", b"1"), (b"connection", b"Keep-Alive, X-Hop"), (b"x-custom", b"2")]
-    assert forwarded(headers, True) == [(b"x-custom", b"2")]
+    assert filter_request_headers(headers, True) == [(b"x-custom", b"2")]
 
 
 def test_in_another_style_only_what_every_vendor_understands_passes() -> None:
-    headers = [(b"anthropic-beta", b"a"), (b"user-agent", b"sdk"), (b"x-stainless-os", b"Linux"), (b"traceparent", b"t")]
-    assert forwarded(headers, False) == [(b"user-agent", b"sdk"), (b"traceparent", b"t")]
+    headers = [
+        (b"anthropic-beta", b"a"),
+        (b"user-agent", b"sdk"),
+        (b"x-stainless-os", b"Linux"),
+        (b"traceparent", b"t"),
+    ]
+    assert filter_request_headers(headers, False) == [
+        (b"user-agent", b"sdk"),
+        (b"traceparent", b"t"),
+    ]
 
 
 def test_a_flood_of_made_up_names_is_not_remembered_and_still_sorted() -> None:
     from pilotfish.core.exchange.inbound import _GOES, REMEMBERED_NAMES
 
     for i in range(REMEMBERED_NAMES + 50):
-        assert forwarded([(f"x-made-up-{i}".encode(), b"1")], True)
-        assert forwarded([(f"x-made-up-{i}-token".encode(), b"1")], True) == []
+        assert filter_request_headers([(f"x-made-up-{i}".encode(), b"1")], True)
+        assert filter_request_headers([(f"x-made-up-{i}-token".encode(), b"1")], True) == []
     assert len(_GOES) <= REMEMBERED_NAMES
 
 
 def test_of_the_upstreams_answer_its_own_matters_stay_behind() -> None:
-    kept = [(b"content-type", b"x"), (b"retry-after", b"7"), (b"x-ratelimit-remaining-requests", b"1"), (b"openai-processing-ms", b"5")]
+    kept = [
+        (b"content-type", b"x"),
+        (b"retry-after", b"7"),
+        (b"x-ratelimit-remaining-requests", b"1"),
+        (b"openai-processing-ms", b"5"),
+    ]
     names = ["set-cookie", "content-encoding", "transfer-encoding", "connection", "server", "date", "cf-ray", "x-pilotfish-rule",
              "access-control-allow-origin", "content-length", "x-request-id", "www-authenticate"]  # fmt: skip
-    assert returned([*kept, *((name.encode(), b"x") for name in names)]) == kept
+    assert filter_response_headers([*kept, *((name.encode(), b"x") for name in names)]) == kept
 
 
 def test_the_first_header_of_a_name_is_the_one_that_counts() -> None:
@@ -293,7 +375,9 @@ def test_the_first_header_of_a_name_is_the_one_that_counts() -> None:
         (b"application/vnd.api+JSON", b"application/vnd.api+JSON"),
     ],
 )
-def test_json_goes_upstream_as_json_whatever_the_client_called_it(sent: bytes, passed: bytes) -> None:
+def test_json_goes_upstream_as_json_whatever_the_client_called_it(
+    sent: bytes, passed: bytes
+) -> None:
     assert inbound(CHAT, {"model": "m"}, headers=[(b"content-type", sent)]).content_type == passed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.exchange.redact import carries_secret, error_without, secrets_in, without
+from pilotfish.core.exchange.redact import carries_secret, redact, redact_error, secrets_in
 from pilotfish.core.formats.error_info import ErrorInfo
 from planted import planted
 
@@ -17,32 +17,55 @@ KEY = planted().encode()
         ((b"authorization", b"Bearer " + KEY), b"no such key: " + KEY),
         ((b"x-api-key", KEY), b'{"error": "' + KEY + b" and again " + KEY + b'"}'),
         ((b"authorization", b"Basic " + KEY), KEY),
-        ((b"x-amz-security-token", b"hush+a/b=="), rb'{"message": "hush+a\/b== has expired, hush+a/b== too"}'),
-        ((b"authorization", b"AWS4-HMAC-SHA256 Credential=AKIDhush/2026/x, SignedHeaders=host, Signature=0123"), b"AKIDhush may not"),
+        (
+            (b"x-amz-security-token", b"hush+a/b=="),
+            rb'{"message": "hush+a\/b== has expired, hush+a/b== too"}',
+        ),
+        (
+            (
+                b"authorization",
+                b"AWS4-HMAC-SHA256 Credential=AKIDhush/2026/x, SignedHeaders=host, Signature=0123",
+            ),
+            b"AKIDhush may not",
+        ),
     ],
 )
 def test_a_quoted_key_is_left_out_however_it_is_written(header, said):
-    told = without(said, secrets_in([header]))
+    told = redact(said, secrets_in([header]))
     assert b"hush" not in told
     assert b"[key]" in told
 
 
 def test_what_is_too_short_to_be_a_key_may_be_any_word():
-    assert without(b"what a word", secrets_in([(b"x-api-key", b"word"), (b"authorization", b"Bearer a")])) == b"what a word"
+    assert (
+        redact(
+            b"what a word", secrets_in([(b"x-api-key", b"word"), (b"authorization", b"Bearer a")])
+        )
+        == b"what a word"
+    )
 
 
 def test_a_key_that_is_the_beginning_of_another_does_not_leave_its_end_behind():
     secrets = secrets_in([(b"x-api-key", KEY), (b"authorization", b"Bearer " + KEY + b"-and-more")])
-    assert without(KEY + b"-and-more", secrets) == b"[key]"
+    assert redact(KEY + b"-and-more", secrets) == b"[key]"
 
 
 def test_an_error_that_was_read_is_told_without_it_and_else_as_it_was():
-    error = ErrorInfo(message=f"{KEY.decode()} caf\u00e9 \ud800", type=KEY.decode(), code=KEY.decode(), status=400, wait_s=2.0)
-    assert error_without(error, secrets_in([(b"x-api-key", KEY)])) == ErrorInfo(
+    error = ErrorInfo(
+        message=f"{KEY.decode()} caf\u00e9 \ud800",
+        type=KEY.decode(),
+        code=KEY.decode(),
+        status=400,
+        wait_s=2.0,
+    )
+    assert redact_error(error, secrets_in([(b"x-api-key", KEY)])) == ErrorInfo(
         message="[key] caf\u00e9 \ud800", type="[key]", code="[key]", status=400, wait_s=2.0
     )
 
 
-@pytest.mark.parametrize(("name", "secret"), [(b"authorization", True), (b"x-team-token", True), (b"cookie", True), (b"x-team", False)])
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [(b"authorization", True), (b"x-team-token", True), (b"cookie", True), (b"x-team", False)],
+)
 def test_headers_of_the_rules_that_carry_a_secret_by_their_name(name, secret):
     assert carries_secret(name) is secret

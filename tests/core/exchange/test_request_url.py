@@ -26,7 +26,9 @@ KIND = ProviderKind(
 )
 
 
-def provider(base: str = "https://api.example/v1", kind: ProviderKind = KIND, **more: object) -> Provider:
+def provider(
+    base: str = "https://api.example/v1", kind: ProviderKind = KIND, **more: object
+) -> Provider:
     return Provider(name="p", kind=kind, base=base, style=kind.style, paths=kind.paths, **more)  # type: ignore[arg-type]
 
 
@@ -57,17 +59,30 @@ MODELS = ProviderKind(
 
 
 def test_a_models_name_cannot_leave_its_place_in_the_path():
-    """Ids hold colons, ARNs hold slashes, and a name such as '../x?y' must not become another call."""
+    """Ids hold colons, ARNs hold slashes, and a name such as '../x?y' must not become another
+    call.
+    """
     asked = provider("https://h", MODELS)
-    assert target_of(asked, "converse", "anthropic.claude-v2:0") == "/model/anthropic.claude-v2%3A0/converse"
-    assert target_of(asked, "converse", "arn:aws:bedrock:us-east-1:1:inference-profile/x").endswith("inference-profile%2Fx/converse")
+    assert (
+        target_of(asked, "converse", "anthropic.claude-v2:0")
+        == "/model/anthropic.claude-v2%3A0/converse"
+    )
+    assert target_of(asked, "converse", "arn:aws:bedrock:us-east-1:1:inference-profile/x").endswith(
+        "inference-profile%2Fx/converse"
+    )
     assert target_of(asked, "converse", "../x?y#z") == "/model/..%2Fx%3Fy%23z/converse"
 
 
 def test_streams_have_their_own_path_where_the_vendor_has_one():
     asked = provider("https://h/v1beta", MODELS)
-    assert target_of(asked, "generate", "gemini", stream=True) == "/v1beta/models/gemini:streamGenerateContent?alt=sse"
-    assert target_of(asked, "generate", "models/gemini", stream=False) == "/v1beta/models/gemini:generateContent"
+    assert (
+        target_of(asked, "generate", "gemini", stream=True)
+        == "/v1beta/models/gemini:streamGenerateContent?alt=sse"
+    )
+    assert (
+        target_of(asked, "generate", "models/gemini", stream=False)
+        == "/v1beta/models/gemini:generateContent"
+    )
     assert target_of(asked, "converse", "m", stream=True) == "/v1beta/model/m/converse"
 
 
@@ -84,7 +99,10 @@ def test_a_clients_own_operation_is_kept_where_the_provider_has_it():
 
 def test_other_chats_are_translated_to_the_preferred_style():
     assert native_op(provider(), "m", "messages") == "chat"
-    assert native_op(Provider("p", KIND, "https://h", "openai_responses", KIND.paths), "m", "messages") == "responses"
+    assert (
+        native_op(Provider("p", KIND, "https://h", "openai_responses", KIND.paths), "m", "messages")
+        == "responses"
+    )
 
 
 def test_what_is_no_chat_cannot_be_translated():
@@ -119,31 +137,52 @@ def test_the_paths_that_a_vendor_names_for_a_model_decide():
 
 
 def test_headers_of_the_rules_win_over_the_kinds():
-    asked = provider(headers=(("X-Version", "2"), ("X-Team", "a")), options={"headers": {"X-More": "b"}})
+    asked = provider(
+        headers=(("X-Version", "2"), ("X-Team", "a")), options={"headers": {"X-More": "b"}}
+    )
     assert dict(fixed_headers(asked)) == {b"x-version": b"2", b"x-team": b"a", b"x-more": b"b"}
 
 
 def test_a_client_of_the_same_style_may_set_the_vendors_version_but_not_what_the_rules_set():
-    kind = ProviderKind(name="k", style="openai", paths={}, headers=(("x-version", "1"),), yields=frozenset({"x-version"}))
+    kind = ProviderKind(
+        name="k",
+        style="openai",
+        paths={},
+        headers=(("x-version", "1"),),
+        yields=frozenset({"x-version"}),
+    )
     assert yielding_headers(provider(kind=kind)) == {b"x-version"}
     assert yielding_headers(provider(kind=kind, headers=(("X-Version", "2"),))) == frozenset()
-    assert yielding_headers(provider(kind=kind, options={"headers": {"X-Version": "2"}})) == frozenset()
+    assert (
+        yielding_headers(provider(kind=kind, options={"headers": {"X-Version": "2"}}))
+        == frozenset()
+    )
 
 
 def test_headers_of_the_rules_may_carry_the_authentication():
     assert own_auth(provider(headers=(("Authorization", "Basic x"),)))
     assert not own_auth(provider(headers=(("X-Team", "a"),)))
-    keyed = ProviderKind(name="k", style="openai", paths={}, auth=Auth(header="x-api-key", prefix=""), headers=(("x-api-key", ""),))
+    keyed = ProviderKind(
+        name="k",
+        style="openai",
+        paths={},
+        auth=Auth(header="x-api-key", prefix=""),
+        headers=(("x-api-key", ""),),
+    )
     assert not own_auth(provider(kind=keyed))
 
 
 def test_options_may_decide_how_to_authenticate():
-    kind = ProviderKind(name="k", style="openai", paths={}, auth_from=lambda options: Auth(scheme=options["mode"]))
+    kind = ProviderKind(
+        name="k", style="openai", paths={}, auth_from=lambda options: Auth(scheme=options["mode"])
+    )
     assert auth_of(provider(kind=kind, options={"mode": "entra"})).scheme == "entra"
 
 
 def test_what_the_vendors_paths_hold_is_cut_from_the_base():
-    kind = ProviderKind(name="k", style="openai", paths={}, clean_base=lambda base: base.removesuffix("/v1"))
+    kind = ProviderKind(
+        name="k", style="openai", paths={}, clean_base=lambda base: base.removesuffix("/v1")
+    )
     assert base_path(provider("https://h/x/v1", kind)) == "/x"
 
 

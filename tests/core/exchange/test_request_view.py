@@ -17,19 +17,30 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import Affinity
 from pilotfish.core.state.ledger import Ledger
 
-CHAT, MESSAGES, GENERATE = "/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent"
+CHAT, MESSAGES, GENERATE = (
+    "/v1/chat/completions",
+    "/v1/messages",
+    "/v1beta/models/m:generateContent",
+)
 PIXELS = "iVBOR" + "A" * 400_000
 
 
 def inbound(path: str, body: dict[str, Any] | bytes, headers: Headers | None = None) -> Inbound:
-    surface = endpoints.find(path)
-    assert surface is not None
+    endpoint = endpoints.find(path)
+    assert endpoint is not None
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Inbound(surface, path, "", headers or [], text, "r", "10.0.0.7")
+    return Inbound(endpoint, path, "", headers or [], text, "r", "10.0.0.7")
 
 
-def view(path: str, body: dict[str, Any] | bytes, headers: Headers | None = None, ledger: Ledger | None = None) -> RequestView:
-    return RequestView(inbound(path, body, headers), lambda i: chat_of(i, styles.get), ledger or Ledger(), 0.0)
+def view(
+    path: str,
+    body: dict[str, Any] | bytes,
+    headers: Headers | None = None,
+    ledger: Ledger | None = None,
+) -> RequestView:
+    return RequestView(
+        inbound(path, body, headers), lambda i: chat_of(i, styles.get), ledger or Ledger(), 0.0
+    )
 
 
 CONVERSATIONS = [
@@ -89,11 +100,27 @@ def test_every_style_says_the_same_to_smart_routing(path: str, body: dict[str, A
 # ---- what is not there
 
 
-@pytest.mark.parametrize("body", [{"model": "m"}, {"model": "m", "messages": "x"}, {"model": "m", "messages": [{"role": "odd"}]}])
-def test_a_body_that_its_style_cannot_read_has_no_content_and_is_no_error(body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "m"},
+        {"model": "m", "messages": "x"},
+        {"model": "m", "messages": [{"role": "odd"}]},
+    ],
+)
+def test_a_body_that_its_style_cannot_read_has_no_content_and_is_no_error(
+    body: dict[str, Any],
+) -> None:
     """The upstream will say what is wrong with it, in its own words."""
     seen = view(CHAT, body)
-    assert (seen.system, seen.user, seen.latest_user, set(seen.media), set(seen.tools), seen.agent) == ("", "", "", set(), set(), "")
+    assert (
+        seen.system,
+        seen.user,
+        seen.latest_user,
+        set(seen.media),
+        set(seen.tools),
+        seen.agent,
+    ) == ("", "", "", set(), set(), "")
     assert seen.tokens == inbound(CHAT, body).tokens
     assert seen.beginning() == (b"", b"", b"")
 
@@ -103,7 +130,10 @@ def test_requests_that_are_no_chats_are_never_read_as_one() -> None:
 
 
 def test_after_an_assistants_last_word_there_is_no_latest_user() -> None:
-    body = {"model": "m", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+    }
     assert view(CHAT, body).latest_user == ""
 
 
@@ -125,8 +155,15 @@ def test_what_a_tool_said_is_not_what_the_user_said() -> None:
 
 
 def test_a_picture_counts_as_a_flat_thousand_tokens_and_text_by_its_length() -> None:
-    parts = [{"type": "text", "text": "x" * 4000}, {"type": "image_url", "image_url": {"url": "data:image/png;base64," + PIXELS}}]
-    assert 1950 < view(CHAT, {"model": "m", "messages": [{"role": "user", "content": parts}]}).tokens < 2200
+    parts = [
+        {"type": "text", "text": "x" * 4000},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + PIXELS}},
+    ]
+    assert (
+        1950
+        < view(CHAT, {"model": "m", "messages": [{"role": "user", "content": parts}]}).tokens
+        < 2200
+    )
 
 
 def test_headers_are_found_by_their_name() -> None:
@@ -161,20 +198,34 @@ def test_figures_are_those_of_the_service_and_its_capacity() -> None:
         ("user", {}, ""),
     ],
 )
-def test_a_session_is_known_by_what_the_rule_says(by: str, body: dict[str, Any], session: str) -> None:
-    assert session_of(inbound(CHAT, body, [(b"x-session-id", b"s-1")]), Affinity(by, "X-Session-Id")) == session
+def test_a_session_is_known_by_what_the_rule_says(
+    by: str, body: dict[str, Any], session: str
+) -> None:
+    assert (
+        session_of(inbound(CHAT, body, [(b"x-session-id", b"s-1")]), Affinity(by, "X-Session-Id"))
+        == session
+    )
 
 
 def test_a_form_or_a_request_without_the_header_has_no_session() -> None:
-    upload = inbound("/v1/audio/transcriptions", b"--B--", [(b"content-type", b"multipart/form-data; boundary=B")])
+    upload = inbound(
+        "/v1/audio/transcriptions",
+        b"--B--",
+        [(b"content-type", b"multipart/form-data; boundary=B")],
+    )
     assert session_of(upload, Affinity("user")) == ""
     assert session_of(inbound(CHAT, {}), Affinity("header", "x-session-id")) == ""
 
 
 def test_the_beginning_is_the_same_for_every_turn_of_a_conversation_and_for_no_other() -> None:
     def begun(*words: str, system: str = "S") -> tuple[bytes, bytes, bytes]:
-        turns = [{"role": "user" if i % 2 == 0 else "assistant", "content": word} for i, word in enumerate(words)]
-        return view(CHAT, {"model": "m", "messages": [{"role": "system", "content": system}, *turns]}).beginning()
+        turns = [
+            {"role": "user" if i % 2 == 0 else "assistant", "content": word}
+            for i, word in enumerate(words)
+        ]
+        return view(
+            CHAT, {"model": "m", "messages": [{"role": "system", "content": system}, *turns]}
+        ).beginning()
 
     assert begun("a") == begun("a", "b", "c")
     assert begun("a") != begun("x", "b", "c")

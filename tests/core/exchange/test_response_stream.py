@@ -1,4 +1,6 @@
-"""From an upstream's bytes to the client's: nothing lost, nothing added, nothing of a failure seen."""
+"""From an upstream's bytes to the client's: nothing lost, nothing added, nothing of a failure
+seen.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish import styles
-from pilotfish.core.exchange.response_stream import INFLATE_STEP, InArray, Inflate, PassThrough, Raw, Translated, renamer
-from pilotfish.core.exchange.stream_resume import Continuation, Record
+from pilotfish.core.exchange.response_stream import (
+    INFLATE_STEP,
+    InArray,
+    Inflate,
+    PassThrough,
+    Raw,
+    Translated,
+    renamer,
+)
+from pilotfish.core.exchange.stream_resume import Continuation, Transcript
 from pilotfish.core.formats.sse import LIMIT_BYTES
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google.array import ArrayFraming
@@ -23,29 +33,58 @@ from style_wire import payloads, sse
 
 def chunk(delta: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     choices = [{"index": 0, "delta": delta, "finish_reason": None}] if delta is not None else []
-    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "upstream-m", "choices": choices, **more}
+    return {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "upstream-m",
+        "choices": choices,
+        **more,
+    }
 
 
 ROLE = chunk({"role": "assistant", "content": ""})
 STOP = {**chunk({}), "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 USAGE = chunk(usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9})
 DONE = b"data: [DONE]\n\n"
-CHAT = b"".join(sse(ROLE, b": ping\n\n", chunk({"content": "Grüße, "}), chunk({"content": "Welt"}), STOP, USAGE, DONE))
+CHAT = b"".join(
+    sse(
+        ROLE,
+        b": ping\n\n",
+        chunk({"content": "Grüße, "}),
+        chunk({"content": "Welt"}),
+        STOP,
+        USAGE,
+        DONE,
+    )
+)
 CUTS = st.lists(st.integers(0, len(CHAT)), max_size=8).map(sorted)
 
 
-def passing(*, hide_usage: bool = False, rename: Callable[[bytes], bytes] | None = None) -> PassThrough:
+def passing(
+    *, hide_usage: bool = False, rename: Callable[[bytes], bytes] | None = None
+) -> PassThrough:
     style = styles.get("openai")
-    return PassThrough(style.splitter(), style.watcher(), hide_usage=hide_usage, rename=rename, close=style.terminal_event)
+    return PassThrough(
+        style.event_decoder(),
+        style.inspector(),
+        hide_usage=hide_usage,
+        rename=rename,
+        close=style.terminal_event,
+    )
 
 
 def translated(upstream: str, client: str, **more: Any) -> Translated:
     writer = more.pop("writer", None) or writer_of(client)
-    return Translated(styles.get(upstream).splitter(), styles.get(upstream).stream_reader(), writer, **more)
+    return Translated(
+        styles.get(upstream).event_decoder(), styles.get(upstream).stream_reader(), writer, **more
+    )
 
 
 def writer_of(client: str) -> Any:
-    return styles.get(client).stream_writer(model="shown", request_id="r1", now=0.0, options={"include_usage": True})
+    return styles.get(client).stream_writer(
+        model="shown", request_id="r1", now=0.0, options={"include_usage": True}
+    )
 
 
 def cut(stream: bytes, at: list[int]) -> list[bytes]:
@@ -59,7 +98,12 @@ def cut(stream: bytes, at: list[int]) -> list[bytes]:
 def test_the_same_style_passes_byte_for_byte_however_it_is_cut(at: list[int]) -> None:
     channel = passing()
     assert b"".join(channel.feed(piece) for piece in cut(CHAT, at)) == CHAT
-    assert (channel.contents, channel.malformed, channel.finished, channel.terminal) == (2, 0, True, True)
+    assert (channel.contents, channel.malformed, channel.finished, channel.terminal) == (
+        2,
+        0,
+        True,
+        True,
+    )
     assert channel.usage == Usage(input=7, output=2)
     assert (channel.finish_reason, channel.chars) == ("stop", len("Grüße, Welt"))
     assert channel.close() == b""
@@ -67,7 +111,14 @@ def test_the_same_style_passes_byte_for_byte_however_it_is_cut(at: list[int]) ->
 
 def test_events_that_are_no_events_of_the_style_are_left_out_and_counted() -> None:
     channel = passing()
-    stream = sse(ROLE, b"data: {broken\n\n", chunk({"content": "a"}), b'data: {"choices": [}\n\n', b"data: \xff\xfe\n\n", DONE)
+    stream = sse(
+        ROLE,
+        b"data: {broken\n\n",
+        chunk({"content": "a"}),
+        b'data: {"choices": [}\n\n',
+        b"data: \xff\xfe\n\n",
+        DONE,
+    )
     out = b"".join(channel.feed(event) for event in stream)
     assert out == b"".join(sse(ROLE, chunk({"content": "a"}), DONE))
     assert channel.malformed == 3
@@ -76,7 +127,13 @@ def test_events_that_are_no_events_of_the_style_are_left_out_and_counted() -> No
 def test_an_error_event_stops_the_stream_and_neither_it_nor_anything_after_it_passes() -> None:
     channel = passing()
     out = channel.feed(
-        b"".join(sse(chunk({"content": "a"}), {"error": {"message": "overloaded", "type": "server_error"}}, chunk({"content": "b"})))
+        b"".join(
+            sse(
+                chunk({"content": "a"}),
+                {"error": {"message": "overloaded", "type": "server_error"}},
+                chunk({"content": "b"}),
+            )
+        )
     )
     assert out == b"".join(sse(chunk({"content": "a"})))
     assert channel.error is not None
@@ -91,7 +148,9 @@ def test_an_event_beyond_all_measure_stops_the_stream_after_what_came_before_it(
 
 
 def test_pings_and_start_up_events_are_no_content_and_pings_are_not_even_events() -> None:
-    """What is held back until the first content is counted in events; keep-alives could else push it out."""
+    """What is held back until the first content is counted in events; keep-alives could else push
+    it out.
+    """
     channel = passing()
     for event in sse(ROLE, *[b": ping\n\n"] * 100):
         channel.feed(event)
@@ -142,7 +201,10 @@ def test_the_clients_name_of_the_model_stands_in_every_event() -> None:
             b'data: {"response":{"tools":[{"model":"x"}],"model":"up"}}\n\n',
             b'data: {"response":{"tools":[{"model":"x"}],"model":"new"}}\n\n',
         ),
-        (b'{"model":"up \\"quoted\\"","x":"\\"model\\":\\"y\\""}', b'{"model":"new","x":"\\"model\\":\\"y\\""}'),
+        (
+            b'{"model":"up \\"quoted\\"","x":"\\"model\\":\\"y\\""}',
+            b'{"model":"new","x":"\\"model\\":\\"y\\""}',
+        ),
     ],
 )
 def test_the_model_is_renamed_where_the_answer_names_it(answer: bytes, renamed: bytes) -> None:
@@ -169,18 +231,30 @@ def test_what_only_looks_like_the_answers_model_stays(answer: bytes) -> None:
 
 
 def google(text: str, **more: Any) -> bytes:
-    return b"".join(sse({"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, **more}], "modelVersion": "up"}))
+    return b"".join(
+        sse(
+            {
+                "candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, **more}],
+                "modelVersion": "up",
+            }
+        )
+    )
 
 
 def in_array(rename: Callable[[bytes], bytes] | None = None) -> InArray:
     style = styles.get("google")
-    return InArray(style.splitter(), style.watcher(), rename, ArrayFraming())
+    return InArray(style.event_decoder(), style.inspector(), rename, ArrayFraming())
 
 
 def test_events_become_the_elements_of_one_array() -> None:
     channel = in_array()
-    out = channel.feed(google("a")) + channel.feed(google("b", finishReason="STOP")) + channel.close()
-    assert [e["candidates"][0]["content"]["parts"][0]["text"] for e in json.loads(out)] == ["a", "b"]
+    out = (
+        channel.feed(google("a")) + channel.feed(google("b", finishReason="STOP")) + channel.close()
+    )
+    assert [e["candidates"][0]["content"]["parts"][0]["text"] for e in json.loads(out)] == [
+        "a",
+        "b",
+    ]
     assert channel.contents == 2
 
 
@@ -228,13 +302,28 @@ def test_another_style_says_the_same_however_it_is_cut(at: list[int]) -> None:
     out = b"".join(channel.feed(piece) for piece in cut(ANTHROPIC, at)) + channel.close()
     assert payloads(out)[-1] == "[DONE]"
     assert text_in(out) == text_in(expected) == "Grüße, Welt"
-    assert (channel.contents, channel.chars, channel.terminal, channel.finished, channel.finish_reason) == (2, 11, True, True, "stop")
+    assert (
+        channel.contents,
+        channel.chars,
+        channel.terminal,
+        channel.finished,
+        channel.finish_reason,
+    ) == (2, 11, True, True, "stop")
     assert channel.usage == Usage(input=7, output=2)
 
 
 def test_translated_streams_leave_out_and_count_what_is_malformed_and_stop_at_an_error() -> None:
     channel = translated("openai", "anthropic")
-    out = channel.feed(b"".join(sse(chunk({"content": "a"}), b"data: {x\n\n", {"error": {"message": "m"}}, chunk({"content": "b"}))))
+    out = channel.feed(
+        b"".join(
+            sse(
+                chunk({"content": "a"}),
+                b"data: {x\n\n",
+                {"error": {"message": "m"}},
+                chunk({"content": "b"}),
+            )
+        )
+    )
     assert channel.malformed == 1
     assert channel.error is not None
     assert b"error" not in out
@@ -263,15 +352,23 @@ def test_a_role_alone_is_no_content_but_reasoning_and_tools_are() -> None:
 
 def joined(first: bytes, second: bytes, client: str = "anthropic") -> tuple[bytes, Translated]:
     """The client's whole stream: `first` breaks at its end, `second` goes on (both OpenAI's)."""
-    writer, record = writer_of(client), Record()
+    writer, record = writer_of(client), Transcript()
     broken = translated("openai", client, writer=writer, record=record)
     out = broken.feed(first)
     assert record.is_rescuable
-    rescuer = translated("openai", client, writer=writer, record=record, continuation=Continuation(record.text, broken.usage))
+    rescuer = translated(
+        "openai",
+        client,
+        writer=writer,
+        record=record,
+        continuation=Continuation(record.text, broken.usage),
+    )
     return out + rescuer.feed(second) + rescuer.close(), rescuer
 
 
-FIRST = b"".join(sse(ROLE, chunk({"content": "The quick brown fox "}), chunk({"content": "jumps over"})))
+FIRST = b"".join(
+    sse(ROLE, chunk({"content": "The quick brown fox "}), chunk({"content": "jumps over"}))
+)
 
 
 def test_a_continued_stream_has_no_seam() -> None:
@@ -279,7 +376,11 @@ def test_a_continued_stream_has_no_seam() -> None:
     events = payloads(out)
     assert [e["type"] for e in events].count("message_start") == 1
     assert [e["type"] for e in events].count("content_block_start") == 1
-    assert [e["type"] for e in events][-3:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert [e["type"] for e in events][-3:] == [
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
     assert (
         "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta")
         == "The quick brown fox jumps over the lazy dog."
@@ -287,7 +388,15 @@ def test_a_continued_stream_has_no_seam() -> None:
 
 
 def test_what_the_second_answer_repeats_is_left_out() -> None:
-    second = b"".join(sse(ROLE, chunk({"content": "brown fox"}), chunk({"content": " jumps over the lazy dog."}), STOP, DONE))
+    second = b"".join(
+        sse(
+            ROLE,
+            chunk({"content": "brown fox"}),
+            chunk({"content": " jumps over the lazy dog."}),
+            STOP,
+            DONE,
+        )
+    )
     out, rescuer = joined(FIRST, second, "openai")
     assert text_in(out) == "The quick brown fox jumps over the lazy dog."
     assert rescuer.record is not None
@@ -295,15 +404,27 @@ def test_what_the_second_answer_repeats_is_left_out() -> None:
 
 
 def test_a_last_word_is_not_lost_where_the_second_answer_ends_without_saying_so() -> None:
-    """`The` could be the beginning of a repetition, so it is held back; the upstream's bare `[DONE]` lets it go."""
+    """`The` could be the beginning of a repetition, so it is held back; the upstream's bare
+    `[DONE]` lets it go.
+    """
     out, _ = joined(FIRST, b"".join(sse(chunk({"content": "The"}), DONE)), "openai")
     assert text_in(out) == "The quick brown fox jumps overThe"
 
 
 def test_the_client_sees_one_usage_and_each_attempt_keeps_its_own() -> None:
-    first = FIRST + b"".join(sse(chunk(usage={"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13})))
+    first = FIRST + b"".join(
+        sse(chunk(usage={"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13}))
+    )
     out, rescuer = joined(
-        first, b"".join(sse(chunk({"content": " x"}), STOP, chunk(usage={"prompt_tokens": 20, "completion_tokens": 3}), DONE))
+        first,
+        b"".join(
+            sse(
+                chunk({"content": " x"}),
+                STOP,
+                chunk(usage={"prompt_tokens": 20, "completion_tokens": 3}),
+                DONE,
+            )
+        ),
     )
     assert rescuer.usage == Usage(input=20, output=3)
     [usage] = [e["usage"] for e in payloads(out) if e["type"] == "message_delta"]
@@ -322,8 +443,13 @@ def test_raw_bytes_pass_and_their_end_is_the_end() -> None:
 # ---- compressed answers
 
 
-@pytest.mark.parametrize(("encoding", "compress"), [(b"gzip", gzip.compress), (b"x-gzip", gzip.compress), (b"deflate", zlib.compress)])
-def test_a_compressed_answer_is_unpacked_however_it_is_cut(encoding: bytes, compress: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [(b"gzip", gzip.compress), (b"x-gzip", gzip.compress), (b"deflate", zlib.compress)],
+)
+def test_a_compressed_answer_is_unpacked_however_it_is_cut(
+    encoding: bytes, compress: Callable[[bytes], bytes]
+) -> None:
     packed = compress(CHAT)
     inflate = Inflate(encoding)
     out = b"".join(piece for i in range(len(packed)) for piece in inflate.feed(packed[i : i + 1]))

@@ -1,4 +1,6 @@
-"""Signatures against AWS's published test suite ("aws-sig-v4-test-suite", General Reference) and against its own library."""
+"""Signatures against AWS's published test suite ("aws-sig-v4-test-suite", General Reference) and
+against its own library.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,34 @@ AT = datetime(2015, 8, 30, 12, 36, 0, tzinfo=UTC).timestamp()
 DATE = ("x-amz-date", "20150830T123600Z")
 
 
-def signature(method: str, target: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> str:
-    signed = sign(method, "example.amazonaws.com", target, headers, body, KEYS, region="us-east-1", service="service", now_wall=AT)
+def signature(
+    method: str, target: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b""
+) -> str:
+    signed = sign(
+        method,
+        "example.amazonaws.com",
+        target,
+        headers,
+        body,
+        KEYS,
+        region="us-east-1",
+        service="service",
+        now_wall=AT,
+    )
     return dict(signed)["authorization"].rpartition("Signature=")[2]
 
 
 @pytest.mark.parametrize(
     ("case", "method", "target", "headers", "body", "expected"),
     [
-        ("get-vanilla", "GET", "/", (), b"", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+        (
+            "get-vanilla",
+            "GET",
+            "/",
+            (),
+            b"",
+            "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+        ),
         (
             "get-vanilla-query-order-key-case",
             "GET",
@@ -35,7 +56,14 @@ def signature(method: str, target: str, headers: tuple[tuple[str, str], ...] = (
             b"",
             "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
         ),
-        ("post-vanilla", "POST", "/", (), b"", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        (
+            "post-vanilla",
+            "POST",
+            "/",
+            (),
+            b"",
+            "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+        ),
         (
             "post-x-www-form-urlencoded",
             "POST",
@@ -51,7 +79,19 @@ def test_published_vectors(case, method, target, headers, body, expected):
 
 
 def test_the_header_names_credential_scope_and_signed_headers():
-    signed = dict(sign("GET", "example.amazonaws.com", "/", (), b"", KEYS, region="us-east-1", service="service", now_wall=AT))
+    signed = dict(
+        sign(
+            "GET",
+            "example.amazonaws.com",
+            "/",
+            (),
+            b"",
+            KEYS,
+            region="us-east-1",
+            service="service",
+            now_wall=AT,
+        )
+    )
     assert signed["authorization"] == (
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, "
         "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
@@ -59,9 +99,17 @@ def test_the_header_names_credential_scope_and_signed_headers():
     assert signed["x-amz-date"] == DATE[1]
 
 
-def botocore_authorization(method: str, target: str, body: bytes, keys: AwsKeys) -> tuple[str, float]:
-    request = AWSRequest(method, "https://bedrock-runtime.us-east-1.amazonaws.com" + target, data=body)
-    SigV4Auth(Credentials(keys.access_key, keys.secret_key, keys.session_token or None), "bedrock", "us-east-1").add_auth(request)
+def botocore_authorization(
+    method: str, target: str, body: bytes, keys: AwsKeys
+) -> tuple[str, float]:
+    request = AWSRequest(
+        method, "https://bedrock-runtime.us-east-1.amazonaws.com" + target, data=body
+    )
+    SigV4Auth(
+        Credentials(keys.access_key, keys.secret_key, keys.session_token or None),
+        "bedrock",
+        "us-east-1",
+    ).add_auth(request)
     stamp = datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return request.headers["Authorization"], stamp.timestamp()
 
@@ -81,14 +129,25 @@ def test_signatures_are_those_of_awss_own_library(target, token):
     keys = AwsKeys("AKID", "SECRET", token)
     theirs, at = botocore_authorization("POST", target, b'{"a": 1}', keys)
     ours = sign(
-        "POST", "bedrock-runtime.us-east-1.amazonaws.com", target, (), b'{"a": 1}', keys, region="us-east-1", service="bedrock", now_wall=at
+        "POST",
+        "bedrock-runtime.us-east-1.amazonaws.com",
+        target,
+        (),
+        b'{"a": 1}',
+        keys,
+        region="us-east-1",
+        service="bedrock",
+        now_wall=at,
     )
     assert dict(ours)["authorization"] == theirs
     assert dict(ours).get("x-amz-security-token", "") == token
 
 
 @settings(max_examples=40)
-@given(st.lists(st.text("abcXYZ019-._~% &=:", max_size=8), min_size=1, max_size=4), st.binary(max_size=40))
+@given(
+    st.lists(st.text("abcXYZ019-._~% &=:", max_size=8), min_size=1, max_size=4),
+    st.binary(max_size=40),
+)
 def test_any_path_and_body_are_signed_as_awss_library_does(segments, body):
     from urllib.parse import quote
 
@@ -96,13 +155,23 @@ def test_any_path_and_body_are_signed_as_awss_library_does(segments, body):
     keys = AwsKeys("AKID", "SECRET")
     theirs, at = botocore_authorization("POST", target, body, keys)
     ours = sign(
-        "POST", "bedrock-runtime.us-east-1.amazonaws.com", target, (), body, keys, region="us-east-1", service="bedrock", now_wall=at
+        "POST",
+        "bedrock-runtime.us-east-1.amazonaws.com",
+        target,
+        (),
+        body,
+        keys,
+        region="us-east-1",
+        service="bedrock",
+        now_wall=at,
     )
     assert dict(ours)["authorization"] == theirs
 
 
 def test_spaces_in_header_values_are_folded_and_doubled_headers_joined():
-    canonical, signed = canonical_request("GET", "/", [("My-Header", "  a   b "), ("my-header", "c"), DATE], b"")
+    canonical, signed = canonical_request(
+        "GET", "/", [("My-Header", "  a   b "), ("my-header", "c"), DATE], b""
+    )
     assert "my-header:a b,c\n" in canonical
     assert signed == "my-header;x-amz-date"
 

@@ -6,14 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.exchange.stream_resume import INSTRUCTION, MAX_OVERLAP, MIN_OVERLAP, Continuation, Record, Seam, added, continuation
+from pilotfish.core.exchange.stream_resume import (
+    INSTRUCTION,
+    MAX_OVERLAP,
+    MIN_OVERLAP,
+    Continuation,
+    OverlapTrimmer,
+    Transcript,
+    added,
+    continuation,
+)
 from pilotfish.core.formats.deltas import (
     BlockEnd,
     Delta,
     End,
     Finish,
+    MessageStart,
     RefusalDelta,
-    Start,
     TextDelta,
     ThinkingDelta,
     ThinkingEnd,
@@ -26,18 +35,20 @@ from pilotfish.core.formats.usage import Usage
 
 SIGNED = Signature("anthropic", "c2ln")
 STOP = Finish(FinishReason.STOP)
-CHAT = Chat(model="m", turns=(Turn("user", (Text("Tell me."),)),), thinking=ThinkingConfig(enabled=True))
+CHAT = Chat(
+    model="m", turns=(Turn("user", (Text("Tell me."),)),), thinking=ThinkingConfig(enabled=True)
+)
 
 
-def noted(*deltas: Delta) -> Record:
-    record = Record()
+def noted(*deltas: Delta) -> Transcript:
+    record = Transcript()
     for delta in deltas:
         record.note(delta)
     return record
 
 
 def joined(so_far: str, *texts: str) -> str:
-    seam = Seam(so_far)
+    seam = OverlapTrimmer(so_far)
     return "".join(seam.feed(text) for text in texts) + seam.flush()
 
 
@@ -48,7 +59,7 @@ def joined(so_far: str, *texts: str) -> str:
     "deltas",
     [
         [],
-        [Start("id", "m")],
+        [MessageStart("id", "m")],
         [TextDelta("")],
         [ThinkingDelta("only thoughts")],
         [TextDelta("a"), ToolStart(index=0, id="t", name="f")],
@@ -57,12 +68,16 @@ def joined(so_far: str, *texts: str) -> str:
         [TextDelta("a", SIGNED)],
     ],
 )
-def test_without_text_after_a_tool_call_or_with_signed_thinking_nobody_can_go_on(deltas: list[Delta]) -> None:
+def test_without_text_after_a_tool_call_or_with_signed_thinking_nobody_can_go_on(
+    deltas: list[Delta],
+) -> None:
     assert not noted(*deltas).is_rescuable
 
 
 def test_text_and_unsigned_thoughts_can_be_gone_on_from() -> None:
-    record = noted(Start(), ThinkingDelta("hm"), ThinkingEnd(), TextDelta("The "), TextDelta("fox"))
+    record = noted(
+        MessageStart(), ThinkingDelta("hm"), ThinkingEnd(), TextDelta("The "), TextDelta("fox")
+    )
     assert record.is_rescuable
     assert record.text == "The fox"
 
@@ -78,7 +93,10 @@ def test_a_prefill_is_a_last_assistant_turn_without_trailing_blanks() -> None:
 
 def test_a_model_without_prefill_is_told_what_to_do() -> None:
     asked = continuation(CHAT, "The fox \n", prefill=False)
-    assert asked.turns[1:] == (Turn("assistant", (Text("The fox \n"),)), Turn("user", (Text(INSTRUCTION),)))
+    assert asked.turns[1:] == (
+        Turn("assistant", (Text("The fox \n"),)),
+        Turn("user", (Text(INSTRUCTION),)),
+    )
 
 
 def test_it_is_not_asked_to_think_again_and_the_request_itself_stays_as_it_was() -> None:
@@ -132,7 +150,9 @@ def test_a_repetition_longer_than_all_that_is_remembered_is_still_found_from_the
     st.integers(0, 60),
     st.lists(st.integers(0, 90), max_size=5),
 )
-def test_only_what_was_said_before_can_be_left_out_however_it_is_cut(so_far: str, new: str, repeated: int, cuts: list[int]) -> None:
+def test_only_what_was_said_before_can_be_left_out_however_it_is_cut(
+    so_far: str, new: str, repeated: int, cuts: list[int]
+) -> None:
     said = so_far[len(so_far) - min(repeated, len(so_far)) :] + new
     at = sorted({min(c, len(said)) for c in cuts})
     out = joined(so_far, *(said[a:b] for a, b in zip([0, *at], [*at, len(said)], strict=True)))
@@ -148,10 +168,22 @@ def test_only_what_was_said_before_can_be_left_out_however_it_is_cut(so_far: str
 
 def test_it_has_no_second_start_and_no_second_thoughts() -> None:
     rest = Continuation("text", None)
-    assert [rest.fit(d) for d in (Start("2", "m"), ThinkingDelta("hm"), ThinkingEnd(SIGNED))] == [[], [], []]
+    assert [
+        rest.fit(d) for d in (MessageStart("2", "m"), ThinkingDelta("hm"), ThinkingEnd(SIGNED))
+    ] == [[], [], []]
 
 
-@pytest.mark.parametrize("delta", [STOP, End(), BlockEnd(), RefusalDelta("no"), ToolStart(index=0, id="t", name="f"), ToolArgs(0, "{}")])
+@pytest.mark.parametrize(
+    "delta",
+    [
+        STOP,
+        End(),
+        BlockEnd(),
+        RefusalDelta("no"),
+        ToolStart(index=0, id="t", name="f"),
+        ToolArgs(0, "{}"),
+    ],
+)
 def test_what_is_held_back_comes_before_whatever_follows_it(delta: Delta) -> None:
     rest = Continuation(SO_FAR, None)
     assert rest.fit(TextDelta("there")) == []
@@ -174,12 +206,18 @@ def test_what_is_held_back_to_the_end_is_let_go() -> None:
 
 def test_usage_is_that_of_all_attempts_and_counted_up_only_once() -> None:
     rest = Continuation("text", Usage(input=10, output=5, cached_input=2, estimated=True))
-    assert rest.fit(UsageDelta(Usage(input=20, output=1))) == [UsageDelta(Usage(input=30, output=6, cached_input=2, estimated=True))]
-    assert rest.fit(UsageDelta(Usage(input=20, output=4))) == [UsageDelta(Usage(input=30, output=9, cached_input=2, estimated=True))]
+    assert rest.fit(UsageDelta(Usage(input=20, output=1))) == [
+        UsageDelta(Usage(input=30, output=6, cached_input=2, estimated=True))
+    ]
+    assert rest.fit(UsageDelta(Usage(input=20, output=4))) == [
+        UsageDelta(Usage(input=30, output=9, cached_input=2, estimated=True))
+    ]
 
 
 def test_usages_add_up_field_by_field() -> None:
     one = Usage(input=1, output=2, cached_input=3, cache_write=4, reasoning=5)
     two = Usage(input=10, output=20, cached_input=30, cache_write=40, reasoning=50, estimated=True)
     assert added(None, one) is one
-    assert added(one, two) == Usage(input=11, output=22, cached_input=33, cache_write=44, reasoning=55, estimated=True)
+    assert added(one, two) == Usage(
+        input=11, output=22, cached_input=33, cache_write=44, reasoning=55, estimated=True
+    )

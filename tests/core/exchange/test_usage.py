@@ -1,4 +1,6 @@
-"""Tokens and their cost: what is charged for which part, and what is estimated where nobody counted."""
+"""Tokens and their cost: what is charged for which part, and what is estimated where nobody
+counted.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,16 @@ def test_an_attempt_that_never_spoke_took_nothing_that_we_know_of():
 
 
 def test_a_client_that_leaves_in_the_middle_is_charged_for_what_was_said():
-    assert final_usage(None, 41, 50, complete=False, is_text=True) == Usage(input=50, output=11, estimated=True)
+    assert final_usage(None, 41, 50, complete=False, is_text=True) == Usage(
+        input=50, output=11, estimated=True
+    )
 
 
 def test_a_count_that_came_before_the_end_is_no_less_than_what_was_said():
     known = Usage(input=70, output=1, cached_input=30)
-    assert final_usage(known, 400, 50, complete=False, is_text=True) == Usage(input=70, output=100, cached_input=30, estimated=True)
+    assert final_usage(known, 400, 50, complete=False, is_text=True) == Usage(
+        input=70, output=100, cached_input=30, estimated=True
+    )
 
 
 def test_the_upstreams_own_count_stands_once_its_answer_is_complete():
@@ -48,7 +54,9 @@ def test_the_upstreams_own_count_stands_once_its_answer_is_complete():
 
 
 def test_a_complete_answer_without_a_count_is_estimated():
-    assert final_usage(None, 8, 50, complete=True, is_text=True) == Usage(input=50, output=2, estimated=True)
+    assert final_usage(None, 8, 50, complete=True, is_text=True) == Usage(
+        input=50, output=2, estimated=True
+    )
 
 
 def test_what_is_no_text_is_not_estimated():

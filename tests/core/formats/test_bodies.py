@@ -18,10 +18,11 @@ from pilotfish.errors import ClientError
 
 
 def changed(body: bytes, **values: bytes | None) -> bytes:
-    """The new body, which must not hang on whether names are searched for (short bodies) or walked over (long ones).
+    """The new body, which must not hang on whether names are searched for (short bodies) or walked
+    over (long ones).
 
-    Only repeated names and escapes that do not change may do so: a search for other names leaves them as they are, a walk that comes
-    upon them writes the top level anew.
+    Only repeated names and escapes that do not change may do so: a search for other names leaves
+    them as they are, a walk that comes upon them writes the top level anew.
     """
     out = b"".join(replaced(body, members_of(body), values))
     with patch.object(core_body, "SEARCH_BYTES", 0):
@@ -79,7 +80,10 @@ def test_members_that_are_no_strings_are_none_and_only_true_is_true() -> None:
 
 def test_only_the_value_changes_and_every_other_byte_stays() -> None:
     body = b'{ "model" : "a",\n\t"n": 1.0e5, "stream":true, "x": {"model":"a"} }\r\n'
-    assert changed(body, model=b'"b"') == b'{ "model" : "b",\n\t"n": 1.0e5, "stream":true, "x": {"model":"a"} }\r\n'
+    assert (
+        changed(body, model=b'"b"')
+        == b'{ "model" : "b",\n\t"n": 1.0e5, "stream":true, "x": {"model":"a"} }\r\n'
+    )
 
 
 def test_a_value_that_is_already_so_leaves_the_very_same_bytes() -> None:
@@ -101,37 +105,61 @@ def test_a_member_that_is_new_is_put_at_the_end() -> None:
 
 
 def test_a_member_that_goes_takes_nothing_with_it() -> None:
-    assert json.loads(changed(b'{"model":"a","store":true,"n":1.50}', store=None)) == {"model": "a", "n": 1.5}
+    assert json.loads(changed(b'{"model":"a","store":true,"n":1.50}', store=None)) == {
+        "model": "a",
+        "n": 1.5,
+    }
     assert b'"n":1.50' in changed(b'{"model":"a","store":true,"n":1.50}', store=None)
 
 
 def test_of_a_repeated_member_the_last_one_counts_and_no_trace_of_the_others_stays() -> None:
-    for body in (b'{"model":"a","x":1,"model":"a"}', b'{"model":"ab","x":1,"model":"a"}', b'{"model":"a","model":"zz"}'):
+    for body in (
+        b'{"model":"a","x":1,"model":"a"}',
+        b'{"model":"ab","x":1,"model":"a"}',
+        b'{"model":"a","model":"zz"}',
+    ):
         out = changed(body, model=b'"b"')
         assert json.loads(out, object_pairs_hook=list)[0] == ("model", "b")
         assert out.count(b'"model"') == 1
 
 
 def test_a_repeated_member_beside_the_one_that_changes_keeps_its_last_value() -> None:
-    assert json.loads(changed(b'{"model":null,"stream":true,"stream":null}', model=b'"b"')) == {"model": "b", "stream": None}
+    assert json.loads(changed(b'{"model":null,"stream":true,"stream":null}', model=b'"b"')) == {
+        "model": "b",
+        "stream": None,
+    }
 
 
 def test_a_member_with_an_escaped_name_is_found_by_its_name() -> None:
-    assert json.loads(changed(b'{"mod\\u0065l":"a","x":[1, 2]}', model=b'"b"')) == {"model": "b", "x": [1, 2]}
+    assert json.loads(changed(b'{"mod\\u0065l":"a","x":[1, 2]}', model=b'"b"')) == {
+        "model": "b",
+        "x": [1, 2],
+    }
 
 
 def test_a_nested_member_of_the_same_name_disturbs_nothing() -> None:
-    """Schemas of tools often have a property named `model`; the client's blanks must survive all the same."""
+    """Schemas of tools often have a property named `model`; the client's blanks must survive all
+    the same.
+    """
     body = b'{ "model": "a", "tools": [ {"properties": {"model": {"type": "string"}}} ] }'
     assert changed(body, model=b'"b"') == body.replace(b'"a"', b'"b"')
 
 
 BLANKS = st.text(alphabet=" \t\r\n", max_size=2)
-SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=6) | st.sampled_from(["model", '"model":', "}", "{"])
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.text(max_size=6)
+    | st.sampled_from(["model", '"model":', "}", "{"])
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["model", "a", '"', "}"]) | st.text(max_size=3), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["model", "a", '"', "}"]) | st.text(max_size=3), inner, max_size=3
+        )
     ),
     max_leaves=6,
 )
@@ -145,12 +173,25 @@ def written(draw: st.DrawFn, *, unique: bool) -> tuple[str, list[tuple[str, Any,
     members, text = [], "{" + draw(BLANKS)
     for i, name in enumerate(names):
         value = draw(VALUES)
-        raw = json.dumps(value, ensure_ascii=draw(st.booleans()), separators=draw(st.sampled_from([(",", ":"), (" , ", " : ")])))
+        raw = json.dumps(
+            value,
+            ensure_ascii=draw(st.booleans()),
+            separators=draw(st.sampled_from([(",", ":"), (" , ", " : ")])),
+        )
         key = json.dumps(name, ensure_ascii=False)
         if not unique and draw(st.booleans()):
             key = '"' + "".join(f"\\u{ord(c):04x}" for c in name) + '"'
         members.append((name, value, raw))
-        text += ("," if i else "") + draw(BLANKS) + key + draw(BLANKS) + ":" + draw(BLANKS) + raw + draw(BLANKS)
+        text += (
+            ("," if i else "")
+            + draw(BLANKS)
+            + key
+            + draw(BLANKS)
+            + ":"
+            + draw(BLANKS)
+            + raw
+            + draw(BLANKS)
+        )
     return draw(BLANKS) + text + "}" + draw(BLANKS), members
 
 
@@ -158,7 +199,9 @@ NEW = st.dictionaries(NAMES, st.sampled_from([None, b'"new"', b"{}", b"7"]), min
 
 
 @given(written(unique=False), NEW)
-def test_whatever_the_object_it_equals_the_original_but_for_the_change(body: tuple[str, Any], values: dict[str, bytes | None]) -> None:
+def test_whatever_the_object_it_equals_the_original_but_for_the_change(
+    body: tuple[str, Any], values: dict[str, bytes | None]
+) -> None:
     text, _ = body
     expected = json.loads(text)
     for name, value in values.items():
@@ -171,7 +214,9 @@ def test_whatever_the_object_it_equals_the_original_but_for_the_change(body: tup
 
 
 @given(written(unique=True), st.sampled_from([b'"new"', b"{}", b'{"include_usage":true}']))
-def test_with_plain_and_unique_names_every_byte_outside_the_value_is_kept(body: tuple[str, list[Any]], value: bytes) -> None:
+def test_with_plain_and_unique_names_every_byte_outside_the_value_is_kept(
+    body: tuple[str, list[Any]], value: bytes
+) -> None:
     text, members = body
     plain = [(name, raw) for name, _, raw in members if '"' not in name]
     assume(plain and len(plain) == len(members))
@@ -179,10 +224,15 @@ def test_with_plain_and_unique_names_every_byte_outside_the_value_is_kept(body: 
         # The members before this one, which may hold the same bytes, are walked by their lengths.
         at = 0
         for other, other_raw in plain:
-            at = text.index(json.dumps(other, ensure_ascii=False), at) + len(json.dumps(other, ensure_ascii=False))
+            at = text.index(json.dumps(other, ensure_ascii=False), at) + len(
+                json.dumps(other, ensure_ascii=False)
+            )
             at = text.index(other_raw, text.index(":", at) + 1)
             if other == name:
                 break
             at += len(other_raw)
         expected = text[:at].encode() + value + text[at + len(raw) :].encode()
-        assert changed(text.encode(), **{name: value}) in (expected, text.encode() if raw.encode() == value else expected)
+        assert changed(text.encode(), **{name: value}) in (
+            expected,
+            text.encode() if raw.encode() == value else expected,
+        )

@@ -1,4 +1,6 @@
-"""Frames as Bedrock sends them: any cutting, every header type, and no damage passes for a frame."""
+"""Frames as Bedrock sends them: any cutting, every header type, and no damage passes for a
+frame.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.formats.eventstream import FrameError, Splitter, read, write
+from pilotfish.core.formats.eventstream import EventStreamDecoder, FrameError, read, write
 from pilotfish.core.formats.sse import EventTooLong
 
 FRAME = write({":event-type": "messageStart", ":message-type": "event"}, b'{"role":"assistant"}')
@@ -66,12 +68,12 @@ class TestADamagedFrame:
 
     def test_loses_the_stream_and_nothing_before_it(self):
         """Without a length that can be trusted nobody knows where the next frame begins."""
-        splitter = Splitter()
+        decoder = EventStreamDecoder()
         damaged = b"\x00\x00\x00\x10\x00\x00\x00\x00oops"
-        events = splitter.feed(FRAME + damaged + FRAME)
+        events = decoder.feed(FRAME + damaged + FRAME)
         assert events == [FRAME, damaged]
-        assert splitter.lost
-        assert splitter.feed(FRAME) == []
+        assert decoder.lost
+        assert decoder.feed(FRAME) == []
         with pytest.raises(FrameError):
             read(events[1])
 
@@ -80,20 +82,20 @@ class TestADamagedFrame:
         from zlib import crc32
 
         prelude = pack("!II", 20, 100)
-        splitter = Splitter()
-        assert len(splitter.feed(prelude + pack("!I", crc32(prelude)) + b"x" * 50)) == 1
-        assert splitter.lost
+        decoder = EventStreamDecoder()
+        assert len(decoder.feed(prelude + pack("!I", crc32(prelude)) + b"x" * 50)) == 1
+        assert decoder.lost
 
 
 class TestAFrameOverTheLimit:
     def test_is_refused_from_its_length_alone(self):
         with pytest.raises(EventTooLong, match=f"at least {len(FRAME)} bytes, expected at most 20"):
-            Splitter(20).feed(FRAME[:12])
+            EventStreamDecoder(20).feed(FRAME[:12])
 
     def test_does_not_take_the_frames_before_it_along(self):
         large = write({}, b"x" * 200)
         with pytest.raises(EventTooLong) as caught:
-            Splitter(100).feed(FRAME + large)
+            EventStreamDecoder(100).feed(FRAME + large)
         assert caught.value.events == [FRAME]
 
 
@@ -101,21 +103,21 @@ class TestAFrameOverTheLimit:
 def test_every_cutting_gives_the_same_frames_and_loses_no_byte(payloads, places):
     frames = [write({":event-type": "x"}, payload) for payload in payloads]
     stream = b"".join(frames) + FRAME[:7]
-    splitter = Splitter()
-    found = [frame for piece in cut(stream, places) for frame in splitter.feed(piece)]
+    decoder = EventStreamDecoder()
+    found = [frame for piece in cut(stream, places) for frame in decoder.feed(piece)]
     assert found == frames
-    assert splitter.rest == FRAME[:7]
+    assert decoder.rest == FRAME[:7]
 
 
 def test_byte_by_byte_gives_the_same_frames():
-    splitter = Splitter()
-    assert [frame for byte in FRAME * 2 for frame in splitter.feed(bytes([byte]))] == [FRAME, FRAME]
+    decoder = EventStreamDecoder()
+    assert [frame for byte in FRAME * 2 for frame in decoder.feed(bytes([byte]))] == [FRAME, FRAME]
 
 
 @given(st.binary(max_size=80))
 def test_no_bytes_make_the_splitter_or_the_reader_raise_anything_unforeseen(data):
     try:
-        frames = Splitter(1000).feed(data)
+        frames = EventStreamDecoder(1000).feed(data)
     except EventTooLong:
         return
     for frame in [*frames, data]:
@@ -128,7 +130,11 @@ def test_no_bytes_make_the_splitter_or_the_reader_raise_anything_unforeseen(data
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=20),
-        st.text(max_size=30) | st.binary(max_size=30) | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.uuids(),
+        st.text(max_size=30)
+        | st.binary(max_size=30)
+        | st.booleans()
+        | st.integers(-(2**63), 2**63 - 1)
+        | st.uuids(),
         max_size=4,
     ),
     st.binary(max_size=50),
@@ -144,11 +150,27 @@ def test_headers_of_all_types_are_read():
     block = b"".join(
         (
             b"\x01a\x00\x01b\x01",
-            b"\x01c\x02\x2a\x01d\x03" + number[-2:] + b"\x01e\x04" + number[-4:] + b"\x01f\x05" + number,
+            b"\x01c\x02\x2a\x01d\x03"
+            + number[-2:]
+            + b"\x01e\x04"
+            + number[-4:]
+            + b"\x01f\x05"
+            + number,
             b"\x01g\x06\x00\x02hi\x01h\x07\x00\x02hi\x01i\x08" + number + b"\x01j\x09" + bytes(16),
         )
     )
-    expected = {"a": True, "b": False, "c": 42, "d": 42, "e": 42, "f": 42, "g": b"hi", "h": "hi", "i": 42, "j": UUID(int=0)}
+    expected = {
+        "a": True,
+        "b": False,
+        "c": 42,
+        "d": 42,
+        "e": 42,
+        "f": 42,
+        "g": b"hi",
+        "h": "hi",
+        "i": 42,
+        "j": UUID(int=0),
+    }
     assert dict(read(raw(block)).headers) == expected
 
 
@@ -158,7 +180,8 @@ def test_headers_shared_by_frames_cannot_be_changed_by_who_reads_one():
 
 
 @pytest.mark.parametrize(
-    ("headers", "problem"), [({"": "x"}, "header name"), ({"n" * 256: "x"}, "header name"), ({"n": "x" * 65536}, "65536")]
+    ("headers", "problem"),
+    [({"": "x"}, "header name"), ({"n" * 256: "x"}, "header name"), ({"n": "x" * 65536}, "65536")],
 )
 def test_a_header_that_fits_into_no_frame_is_refused(headers, problem):
     with pytest.raises(ValueError, match=problem):

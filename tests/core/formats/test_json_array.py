@@ -9,25 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.formats.json_array import Splitter, value_of
+from pilotfish.core.formats.json_array import JsonArrayDecoder, value_of
 from pilotfish.core.formats.sse import EventTooLong
 
 
 def events_of(pieces: list[bytes], limit: int = 1000) -> tuple[list[bytes], bytes]:
-    splitter = Splitter(limit)
-    return [event for piece in pieces for event in splitter.feed(piece)], splitter.rest
+    decoder = JsonArrayDecoder(limit)
+    return [event for piece in pieces for event in decoder.feed(piece)], decoder.rest
 
 
 class TestAnElementOverTheLimit:
     def test_is_refused_while_it_still_grows(self):
-        splitter = Splitter(10)
-        assert splitter.feed(b'[{"a":"12') == []
+        decoder = JsonArrayDecoder(10)
+        assert decoder.feed(b'[{"a":"12') == []
         with pytest.raises(EventTooLong):
-            splitter.feed(b"345")
+            decoder.feed(b"345")
 
     def test_is_refused_when_it_comes_whole_and_leaves_those_before_it(self):
         with pytest.raises(EventTooLong) as caught:
-            Splitter(12).feed(b'[{"a":1},{"a":"12345678"}]')
+            JsonArrayDecoder(12).feed(b'[{"a":1},{"a":"12345678"}]')
         assert caught.value.events == [b'[{"a":1}']
 
 
@@ -62,7 +62,9 @@ def test_brackets_and_quotes_inside_strings_are_text():
 
 VALUES = st.recursive(
     st.text('a"\\{}[],é', max_size=6) | st.integers(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('"}', max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text('"}', max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

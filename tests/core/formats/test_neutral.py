@@ -6,13 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.formats.neutral import EFFORTS, Signature, Text, Turn, arguments_object, budget_for, effort_for, merged, seal, unseal
+from pilotfish.core.formats.neutral import (
+    EFFORTS,
+    Signature,
+    Text,
+    Turn,
+    arguments_object,
+    budget_for,
+    effort_for,
+    merged,
+    seal,
+    unseal,
+)
 
 
 class TestArgumentsAsAnObject:
-    @pytest.mark.parametrize("bad", ['{"a": 1', "[1]", "1", "null", "not json", '"\\ud800', "[" * 5000])
+    @pytest.mark.parametrize(
+        "bad", ['{"a": 1', "[1]", "1", "null", "not json", '"\\ud800', "[" * 5000]
+    )
     def test_what_is_no_object_is_kept_as_it_is(self, bad):
-        """A model's broken arguments must reach the next model, so that it can say what was wrong with them."""
+        """A model's broken arguments must reach the next model, so that it can say what was wrong
+        with them.
+        """
         assert arguments_object(bad) == {"_raw": bad}
 
     @pytest.mark.parametrize("none", ["", "  ", "\n"])
@@ -30,7 +45,15 @@ class TestEffortAndBudget:
 
     @pytest.mark.parametrize(
         ("budget", "effort"),
-        [(0, "none"), (-1, "medium"), (1, "minimal"), (1024, "minimal"), (1025, "low"), (31999, "max"), (200_000, "max")],
+        [
+            (0, "none"),
+            (-1, "medium"),
+            (1, "minimal"),
+            (1024, "minimal"),
+            (1025, "low"),
+            (31999, "max"),
+            (200_000, "max"),
+        ],
     )
     def test_a_budget_is_the_least_effort_that_covers_it(self, budget, effort):
         assert effort_for(budget) == effort
@@ -54,5 +77,14 @@ class TestSealedSignatures:
 
 def test_neighbours_of_one_role_are_one_turn_and_names_keep_them_apart():
     a, b, c = Text("a"), Text("b"), Text("c")
-    turns = (Turn("user", (a,)), Turn("user", (b,)), Turn("user", (c,), "ann"), Turn("assistant", (a,)))
-    assert merged(turns) == (Turn("user", (a, b)), Turn("user", (c,), "ann"), Turn("assistant", (a,)))
+    turns = (
+        Turn("user", (a,)),
+        Turn("user", (b,)),
+        Turn("user", (c,), "ann"),
+        Turn("assistant", (a,)),
+    )
+    assert merged(turns) == (
+        Turn("user", (a, b)),
+        Turn("user", (c,), "ann"),
+        Turn("assistant", (a,)),
+    )

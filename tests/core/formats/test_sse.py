@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.formats.sse import EventTooLong, Splitter, data_of, event_from, name_of
+from pilotfish.core.formats.sse import EventTooLong, SseDecoder, data_of, event_from, name_of
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
@@ -17,25 +17,25 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 def events_of(pieces: list[bytes], limit: int = 1000) -> tuple[list[bytes], bytes]:
-    splitter = Splitter(limit)
-    events = [event for piece in pieces for event in splitter.feed(piece)]
-    return events, splitter.rest
+    decoder = SseDecoder(limit)
+    events = [event for piece in pieces for event in decoder.feed(piece)]
+    return events, decoder.rest
 
 
 class TestAnEventOverTheLimit:
     def test_is_refused_while_it_still_grows(self):
-        splitter = Splitter(10)
-        assert splitter.feed(b"data: 1234") == []
+        decoder = SseDecoder(10)
+        assert decoder.feed(b"data: 1234") == []
         with pytest.raises(EventTooLong, match="at least 11 bytes, expected at most 10"):
-            splitter.feed(b"5")
+            decoder.feed(b"5")
 
     def test_is_refused_when_it_comes_whole(self):
         with pytest.raises(EventTooLong):
-            Splitter(10).feed(b"data: 12345678\n\n")
+            SseDecoder(10).feed(b"data: 12345678\n\n")
 
     def test_does_not_take_the_events_before_it_along(self):
         with pytest.raises(EventTooLong) as caught:
-            Splitter(10).feed(b"data: 1\n\ndata: 12345678\n\n")
+            SseDecoder(10).feed(b"data: 1\n\ndata: 12345678\n\n")
         assert caught.value.events == [b"data: 1\n\n"]
 
     def test_a_long_read_of_short_events_is_not_an_event_too_long(self):
@@ -60,25 +60,25 @@ def test_every_line_end_in_every_cutting_gives_the_two_events(stream, size):
 
 
 def test_a_carriage_return_at_the_end_of_a_read_waits_for_its_newline():
-    splitter = Splitter()
-    assert splitter.feed(b"data: a\r\n\r") == []
-    assert splitter.feed(b"\ndata: b") == [b"data: a\r\n\r\n"]
-    assert splitter.rest == b"data: b"
+    decoder = SseDecoder()
+    assert decoder.feed(b"data: a\r\n\r") == []
+    assert decoder.feed(b"\ndata: b") == [b"data: a\r\n\r\n"]
+    assert decoder.rest == b"data: b"
 
 
 def test_mixed_line_feed_then_carriage_return_is_a_blank_line_once_the_next_byte_is_known():
-    splitter = Splitter()
-    assert splitter.feed(b"data: a\n\r") == []
-    assert splitter.feed(b"d") == [b"data: a\n\r"]
+    decoder = SseDecoder()
+    assert decoder.feed(b"data: a\n\r") == []
+    assert decoder.feed(b"d") == [b"data: a\n\r"]
 
 
 def test_comments_come_out_so_that_they_can_be_passed_on():
-    assert Splitter().feed(b": ping\n\n") == [b": ping\n\n"]
+    assert SseDecoder().feed(b": ping\n\n") == [b": ping\n\n"]
     assert data_of(b": ping\n\n") == b""
 
 
 def test_a_byte_order_mark_stays_in_the_event_and_out_of_its_data():
-    (event,) = Splitter().feed(b"\xef\xbb\xbfdata: a\n\n")
+    (event,) = SseDecoder().feed(b"\xef\xbb\xbfdata: a\n\n")
     assert event == b"\xef\xbb\xbfdata: a\n\n"
     assert data_of(event) == b"a"
 
@@ -111,7 +111,11 @@ def test_what_is_written_is_read_back():
     assert (name_of(named), data_of(named)) == (b"ping", b"{}")
 
 
-STREAMS = st.lists(st.sampled_from([b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"event: ", b"a", "ü€".encode(), b": x"])).map(b"".join)
+STREAMS = st.lists(
+    st.sampled_from(
+        [b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"event: ", b"a", "ü€".encode(), b": x"]
+    )
+).map(b"".join)
 
 
 @given(STREAMS, st.lists(st.integers(0, 200)))

@@ -111,7 +111,9 @@ def name_of(case: tuple[Any, ...]) -> str:
 
 def test_every_operation_has_a_case() -> None:
     assert {(c[0], c[1]) for c in CASES} == {
-        (position, operation) for position, operations in POSITIONS.items() for operation in operations
+        (position, operation)
+        for position, operations in POSITIONS.items()
+        for operation in operations
     }
 
 
@@ -183,6 +185,8 @@ def test_long_texts_are_cut_in_the_reason() -> None:
         ("stream", "equals", "yes", "true, false"),
     ],
 )
-def test_a_bad_value_says_what_was_expected(position: str, operation: str, value: str, why: str) -> None:
+def test_a_bad_value_says_what_was_expected(
+    position: str, operation: str, value: str, why: str
+) -> None:
     with pytest.raises(ValueError, match=why):
         compile_op(position, operation, value, False, ())

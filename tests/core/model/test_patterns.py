@@ -35,7 +35,13 @@ def test_globs(glob: str, matching: list[str], other: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("glob", "why"),
-    [("", "empty"), ("a*[b", "never closed"), ("*[]", "never closed"), ("*[z-a]", "range"), ("*" + "a" * MAX_PATTERN, "characters")],
+    [
+        ("", "empty"),
+        ("a*[b", "never closed"),
+        ("*[]", "never closed"),
+        ("*[z-a]", "range"),
+        ("*" + "a" * MAX_PATTERN, "characters"),
+    ],
 )
 def test_bad_globs_say_why(glob: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
@@ -66,7 +72,9 @@ def test_a_regular_expression_is_found_anywhere() -> None:
     assert not finds("othello")
 
 
-@pytest.mark.parametrize("pattern", ["(a", "(?=a)", r"(a)\1", "", "a{5000}", "x" * (MAX_PATTERN + 1)])
+@pytest.mark.parametrize(
+    "pattern", ["(a", "(?=a)", r"(a)\1", "", "a{5000}", "x" * (MAX_PATTERN + 1)]
+)
 def test_bad_regular_expressions_are_refused(pattern: str) -> None:
     """Among them all that would need backtracking: lookaheads and back references."""
     with pytest.raises(ValueError, match=r"."):

@@ -7,8 +7,16 @@ from typing import Any
 from pilotfish.core.model.smart_rules import Block, Op, first_match
 from small_world import rule
 
-LONG = Op("token ge '60000'", lambda view, now: view.tokens >= 60000, lambda view, now: f"about {view.tokens} tokens")
-STREAM = Op("stream equals 'true'", lambda view, now: view.stream, lambda view, now: f"stream is {str(view.stream).lower()}")
+LONG = Op(
+    "token ge '60000'",
+    lambda view, now: view.tokens >= 60000,
+    lambda view, now: f"about {view.tokens} tokens",
+)
+STREAM = Op(
+    "stream equals 'true'",
+    lambda view, now: view.stream,
+    lambda view, now: f"stream is {str(view.stream).lower()}",
+)
 
 
 class Seen:
@@ -28,13 +36,19 @@ def test_all_operations_must_hold() -> None:
 
 
 def test_the_check_names_the_first_operation_that_does_not_hold() -> None:
-    assert Block(0, (LONG, STREAM), ()).check(seen(tokens=70000), 0) == (False, "stream equals 'true' does not hold: stream is false")
+    assert Block(0, (LONG, STREAM), ()).check(seen(tokens=70000), 0) == (
+        False,
+        "stream equals 'true' does not hold: stream is false",
+    )
 
 
 def test_the_check_names_all_operations_where_they_hold() -> None:
     matched, why = Block(0, (LONG, STREAM), ()).check(seen(tokens=70000, stream=True), 0)
     assert matched
-    assert why == "token ge '60000' holds: about 70000 tokens; stream equals 'true' holds: stream is true"
+    assert (
+        why
+        == "token ge '60000' holds: about 70000 tokens; stream equals 'true' holds: stream is true"
+    )
 
 
 def test_the_first_block_that_matches_decides() -> None:
@@ -56,5 +70,9 @@ def test_an_operation_that_does_not_hold_spares_the_later_ones() -> None:
 def test_blocks_come_compiled_with_their_rule() -> None:
     text = "services: [{provider: openai, model: a}], smart_routing: [{description: long, ops: [{position: token, operation: ge, value: '9'}], services: [{provider: claude, model: b}]}]"
     (block,) = rule(text).smart
-    assert (block.index, block.description, [s.id for s in block.services]) == (0, "long", ["claude/b"])
+    assert (block.index, block.description, [s.id for s in block.services]) == (
+        0,
+        "long",
+        ["claude/b"],
+    )
     assert block.matches(seen(tokens=9), 0)

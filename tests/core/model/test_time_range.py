@@ -17,17 +17,30 @@ def at(clock: str, zone: str = "Europe/Berlin", day: str = "2026-06-15") -> floa
 
 def test_a_range_holds_its_start_and_not_its_end() -> None:
     inside, local = time_range('{"start": "09:00", "end": "17:00", "timezone": "Europe/Berlin"}')
-    assert [inside(at(t)) for t in ("08:59:59", "09:00", "16:59:59", "17:00")] == [False, True, True, False]
+    assert [inside(at(t)) for t in ("08:59:59", "09:00", "16:59:59", "17:00")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
     assert local(at("16:59")) == "16:59 in Europe/Berlin"
 
 
 def test_a_range_may_go_over_midnight() -> None:
     inside, _ = time_range('{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin"}')
-    assert [inside(at(t)) for t in ("21:59", "22:00", "00:00", "05:59", "06:00")] == [False, True, True, True, False]
+    assert [inside(at(t)) for t in ("21:59", "22:00", "00:00", "05:59", "06:00")] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_outside_turns_it_round() -> None:
-    inside, _ = time_range('{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin", "outside": true}')
+    inside, _ = time_range(
+        '{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin", "outside": true}'
+    )
     assert [inside(at(t)) for t in ("23:00", "12:00")] == [False, True]
 
 

@@ -1,12 +1,13 @@
-"""Playbooks of one request: events with `now` in, commands out as short words, and the ledger told as the shell tells it.
+"""Playbooks of one request: events with `now` in, commands out as short words, and the ledger told
+as the shell tells it.
 
-    house = House("a b", "retries: {max_retries: 0}")      rules in force over services of the providers a and b
-    story = house.request()
-    assert story.begins(0) == "start 0 a"
-    assert story.fails(0, Outcome.SERVER_ERROR, 1) == "start 1 b"
+    house = House("a b", "retries: {max_retries: 0}")      rules in force over services of the
+    providers a and b story = house.request() assert story.begins(0) == "start 0 a" assert
+    story.fails(0, Outcome.SERVER_ERROR, 1) == "start 1 b"
 
-Whatever the story, a `Story` checks at every step what must always hold: commands name only attempts that run, a request ends once and
-nothing follows its end, no more attempts than the rule allows.
+Whatever the story, a `Story` checks at every step what must always hold: commands name only
+attempts that run, a request ends once and nothing follows its end, no more attempts than the rule
+allows.
 """
 
 from __future__ import annotations
@@ -15,11 +16,20 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from pilotfish.core.routing.commands import Answer, Break, Cancel, Command, Done, Relay, Start, WakeAt
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.service import Service
+from pilotfish.core.routing.commands import (
+    BreakStream,
+    Cancel,
+    Command,
+    Done,
+    Relay,
+    ReplyFailure,
+    StartAttempt,
+    WakeAt,
+)
 from pilotfish.core.routing.dispatch import Dispatch
-from pilotfish.core.routing.plan import Desk, Plan
+from pilotfish.core.routing.plan import Plan, RuleState
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
 from pilotfish.core.state.candidate import Candidate, ServiceState
@@ -41,7 +51,8 @@ STATUS = {
     Outcome.BROKEN_STREAM: 502,
 }
 _PROVIDER = "kind: openai_compatible, api_base: 'http://127.0.0.1:9/v1'"
-# Services in the order in which they are written, until a test says otherwise; no jitter, so that backoffs are round numbers.
+# Services in the order in which they are written, until a test says otherwise; no jitter, so that
+# backoffs are round numbers.
 _IN_ORDER = "{type: round_robin, params: {request_threshold: 1000000}}"
 
 
@@ -51,17 +62,32 @@ def short(service: Service) -> str:
 
 
 class House:
-    """Rules in force and all that requests share. `services`: words such as `a`, `a/large`, `b@1` (tier 1). `rule`: more of the rule,
-    in YAML's flow style. `others`: names of providers that only this speaks of; `more`: what stands beside the rules.
-    `providers`: more of a provider, by its name."""
+    """Rules in force and all that requests share. `services`: words such as `a`, `a/large`, `b@1`
+    (tier 1). `rule`: more of the rule, in YAML's flow style. `others`: names of providers that only
+    this speaks of; `more`: what stands beside the rules. `providers`: more of a provider, by its
+    name."""
 
-    def __init__(self, services: str, rule: str = "", *, seed: int = 1, others: str = "", more: str = "", **providers: str) -> None:
-        lines = [f"  {name}: {{{_PROVIDER}, {providers.get(name, 'no_key_required: true')}}}" for name in others.split()]
+    def __init__(
+        self,
+        services: str,
+        rule: str = "",
+        *,
+        seed: int = 1,
+        others: str = "",
+        more: str = "",
+        **providers: str,
+    ) -> None:
+        lines = [
+            f"  {name}: {{{_PROVIDER}, {providers.get(name, 'no_key_required: true')}}}"
+            for name in others.split()
+        ]
         served = []
         for word in services.split():
             address, _, tier = word.partition("@")
             provider, _, model = address.partition("/")
-            lines.append(f"  {provider}: {{{_PROVIDER}, {providers.get(provider, 'no_key_required: true')}}}")
+            lines.append(
+                f"  {provider}: {{{_PROVIDER}, {providers.get(provider, 'no_key_required: true')}}}"
+            )
             served.append(f"{{provider: {provider}, model: {model or 'm'}, tier: {tier or 0}}}")
         services_key = f"services: [{', '.join(served)}]," if served else ""
         text = "\n".join(
@@ -74,13 +100,15 @@ class House:
                 f"- {{name: chat, lb_tactic: {_IN_ORDER}, {services_key} {rule}}}",
             ]
         )
-        self.snapshot = compile_documents(documents_of_text("rules.yaml", text), kinds=all_kinds(), tactics=all_tactics())
+        self.snapshot = compile_documents(
+            documents_of_text("rules.yaml", text), kinds=all_kinds(), tactics=all_tactics()
+        )
         self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
         self.ledger.adopt(self.snapshot)
         self.budgets.adopt(self.snapshot, self.ledger)
         self.rng = random.Random(seed)
         rules = [*self.snapshot.rules, *self.snapshot.virtual_models.values()]
-        self.desks = {rule.name: Desk(rule, self.ledger) for rule in rules}
+        self.rule_states = {rule.name: RuleState(rule, self.ledger) for rule in rules}
 
     def request(
         self,
@@ -95,23 +123,53 @@ class House:
         """A request that comes at `now`; its deadline follows from the rule's `total_s`."""
         plan = self.plan(rule, tokens=tokens, block=block)
         deadline = now + plan.rule.timeouts.total_s
-        return Story(self, plan, Dispatch(plan, deadline=deadline, streams=streams, may_hedge=may_hedge), deadline)
+        return Story(
+            self,
+            plan,
+            Dispatch(plan, deadline=deadline, streams=streams, may_hedge=may_hedge),
+            deadline,
+        )
 
-    def plan(self, rule: str = "chat", *, tokens: int = 100, block: int | None = None, op: str = "chat") -> Plan:
-        desk = self.desks[rule]
-        return Plan(desk, self.ledger, op=op, tokens=tokens, rng=self.rng, limiter=self.budgets, block=block, history=self.history)
+    def plan(
+        self, rule: str = "chat", *, tokens: int = 100, block: int | None = None, op: str = "chat"
+    ) -> Plan:
+        rule_state = self.rule_states[rule]
+        return Plan(
+            rule_state,
+            self.ledger,
+            op=op,
+            tokens=tokens,
+            rng=self.rng,
+            limiter=self.budgets,
+            block=block,
+            history=self.history,
+        )
 
     def candidate(self, word: str) -> Candidate:
         provider, _, model = word.partition("/")
-        [found] = [s for r in self.desks.values() for s in r.rule.services if (s.provider.name, s.model) == (provider, model or "m")][:1]
+        [found] = [
+            s
+            for r in self.rule_states.values()
+            for s in r.rule.services
+            if (s.provider.name, s.model) == (provider, model or "m")
+        ][:1]
         return self.ledger.candidate(found)
 
     def state(self, word: str) -> ServiceState:
         return self.candidate(word).state
 
-    def happened(self, word: str, outcome: Outcome, now: float, *, wait_s: float | None = None, times: int = 1, ttft: float = 0.2) -> None:
+    def happened(
+        self,
+        word: str,
+        outcome: Outcome,
+        now: float,
+        *,
+        wait_s: float | None = None,
+        times: int = 1,
+        ttft: float = 0.2,
+    ) -> None:
         """Another request met this outcome at this service."""
-        c, rule = self.candidate(word), self.desks["chat"].rule
+        c, rule = self.candidate(word), self.rule_states["chat"].rule
         for _ in range(times):
             key = self.ledger.key_for(c, now) or 0
             self.ledger.begin(c, 0, now)
@@ -122,8 +180,16 @@ class House:
             )  # fmt: skip
 
 
-def failure(outcome: Outcome, *, wait_s: float | None = None, reason: str = "", status: int | None = None) -> Failure:
-    return Failure(outcome=outcome, status=status or STATUS[outcome], message=f"{outcome}, made for a test", reason=reason, wait_s=wait_s)
+def failure(
+    outcome: Outcome, *, wait_s: float | None = None, reason: str = "", status: int | None = None
+) -> Failure:
+    return Failure(
+        outcome=outcome,
+        status=status or STATUS[outcome],
+        message=f"{outcome}, made for a test",
+        reason=reason,
+        wait_s=wait_s,
+    )
 
 
 class _Played:
@@ -136,7 +202,9 @@ class _Played:
 
 
 class Story:
-    """One request. Every event answers with the commands as words; `starts` are the names of the services asked, in order."""
+    """One request. Every event answers with the commands as words; `starts` are the names of the
+    services asked, in order.
+    """
 
     def __init__(self, house: House, plan: Plan, dispatch: Dispatch, deadline: float) -> None:
         self.house, self.plan, self.dispatch, self.deadline = house, plan, dispatch, deadline
@@ -147,7 +215,9 @@ class Story:
         self.wake: float | None = None
         self.later: list[Command] = []
         self.failing_at_start: dict[str, Outcome] = {}  # by the service's name
-        self.other_ways = 0  # how often a refusal was followed by the same request, worded otherwise
+        self.other_ways = (
+            0  # how often a refusal was followed by the same request, worded otherwise
+        )
 
     # ---- events
 
@@ -158,34 +228,45 @@ class Story:
         """The first content of this attempt."""
         if self.runs(n) and self.attempts[n].ttft is None:
             self.attempts[n].ttft = now - self.attempts[n].began
-        return self._obey(self.dispatch.spoke(n, now), now)
+        return self._obey(self.dispatch.on_first_token(n, now), now)
 
     def completes(self, n: int, now: float) -> str:
         """The whole of this attempt's answer, and it is good."""
         self._finish(n, Outcome.SERVED, None, now)
-        return self._obey(self.dispatch.completed(n, now), now)
+        return self._obey(self.dispatch.on_complete(n, now), now)
 
-    def fails(self, n: int, outcome: Outcome, now: float, *, rescuable: bool = False, other_way: bool = False, **told: Any) -> str:
-        """`told` as for `failure`."""
+    def fails(
+        self,
+        n: int,
+        outcome: Outcome,
+        now: float,
+        *,
+        rescuable: bool = False,
+        other_way: bool = False,
+        **told: Any,
+    ) -> str:
+        """`retry_after_given` as for `failure`."""
         failed = failure(outcome, **told)
         self.other_ways += other_way
         self._finish(n, outcome, failed, now)
-        return self._obey(self.dispatch.failed(n, failed, now, rescuable=rescuable, other_way=other_way), now)
+        return self._obey(
+            self.dispatch.on_failure(n, failed, now, rescuable=rescuable, other_way=other_way), now
+        )
 
     def wakes(self, now: float | None = None) -> str:
         """At the time asked for, or at another."""
         assert now is not None or self.wake is not None, "nobody asked to be woken"
         at = self.wake if now is None else now
         self.wake = None
-        return self._obey(self.dispatch.woke(at), at)
+        return self._obey(self.dispatch.on_timer(at), at)
 
     def is_late(self, now: float) -> str:
         """The request's own time is over."""
-        return self._obey(self.dispatch.late(now), now)
+        return self._obey(self.dispatch.on_deadline(now), now)
 
     def leaves(self, now: float) -> str:
         """The client is gone."""
-        words = self._obey(self.dispatch.left(), now)
+        words = self._obey(self.dispatch.on_client_disconnect(), now)
         self.ended = self.ended or "left"
         return words
 
@@ -218,38 +299,48 @@ class Story:
     def _word(self, command: Command, now: float) -> str:
         assert not self.ended, f"{command} after the request's end: {self.ended}"
         match command:
-            case Start():
+            case StartAttempt():
                 return self._start(command, now)
             case WakeAt(at):
                 self.wake = at
                 return f"wake {at:.6g}"
             case Cancel(n, outcome):
                 assert self.runs(n), f"{command}, but it does not run"
-                self._finish(n, outcome, failure(outcome) if outcome is Outcome.TIMEOUT else None, now)
+                self._finish(
+                    n, outcome, failure(outcome) if outcome is Outcome.TIMEOUT else None, now
+                )
                 return f"cancel {n} {outcome}"
             case Relay(n):
-                assert self.relayed is None or self.dispatch.rescues, f"{command}, but {self.relayed} is the client's"
+                assert self.relayed is None or self.dispatch.rescues, (
+                    f"{command}, but {self.relayed} is the client's"
+                )
                 self.relayed = n
                 return f"relay {n}"
             case Done(n):
                 assert self.relayed == n, f"{command}, but the client reads {self.relayed}"
                 assert self.attempts[n].over, f"{command}, but it is not complete"
                 self.ended = f"done {n}"
-            case Break(failed):
+            case BreakStream(failed):
                 self.ended = f"break {failed.status} {failed.outcome}"
-            case Answer(failed, wait_s):
+            case ReplyFailure(failed, wait_s):
                 assert self.relayed is None, f"{command}, but the client reads {self.relayed}"
-                self.ended = f"answer {failed.status} {failed.outcome}" + (f" retry-after {wait_s:.6g}" if wait_s is not None else "")
+                self.ended = f"answer {failed.status} {failed.outcome}" + (
+                    f" retry-after {wait_s:.6g}" if wait_s is not None else ""
+                )
         assert not self.running(), f"{self.ended}, but {self.running()} still run"
         return self.ended
 
-    def _start(self, command: Start, now: float) -> str:
+    def _start(self, command: StartAttempt, now: float) -> str:
         assert command.n == len(self.attempts), f"{command}, expected number {len(self.attempts)}"
         assert command.n < self.plan.rule.retries.max_attempts, f"{command}, more than max_attempts"
         c = command.candidate
         health = c.state.health  # who is due is asked to find out how it is, whatever sent it out
-        assert health.is_due(now) or not health.is_out(now), f"{command}, but {c} told us to stay away, or refused our key"
-        assert self.house.ledger.key_for(c, now) is not None, f"{command}, but {c} has no usable key"
+        assert health.is_due(now) or not health.is_out(now), (
+            f"{command}, but {c} told us to stay away, or refused our key"
+        )
+        assert self.house.ledger.key_for(c, now) is not None, (
+            f"{command}, but {c} has no usable key"
+        )
         blocked = self.house.budgets.blocked(c, self.plan.tokens, now)
         assert blocked is None, f"{command}, but {blocked}"
         self.house.ledger.begin(c, self.plan.tokens, now)
@@ -258,9 +349,15 @@ class Story:
         self.attempts.append(_Played(c, key, now))
         self.starts.append(short(c.service))
         broken = self.failing_at_start.get(self.starts[-1])
-        if broken is not None:  # it tells so before the next command is obeyed; what follows waits its turn, as in the shell
+        if (
+            broken is not None
+            # it tells so before the next command is obeyed; what follows waits its turn, as in the
+            # shell
+        ):
             failed = failure(broken)
             self._finish(command.n, broken, failed, now)
-            self.later += self.dispatch.failed(command.n, failed, now)
+            self.later += self.dispatch.on_failure(command.n, failed, now)
         flags = [word for word in ("forced", "rescue", "hedge") if getattr(command, word)]
-        return " ".join([f"start {command.n} {self.starts[-1]}", *([f"key {key}"] if key else []), *flags])
+        return " ".join(
+            [f"start {command.n} {self.starts[-1]}", *([f"key {key}"] if key else []), *flags]
+        )

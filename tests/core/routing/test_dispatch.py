@@ -1,4 +1,6 @@
-"""The story of one request, from its first service to its answer: who is asked next, who is not, and what the client is told."""
+"""The story of one request, from its first service to its answer: who is asked next, who is not,
+and what the client is told.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,9 @@ def test_refused_credentials_take_out_all_services_of_their_provider() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.AUTH_FAILED, Outcome.RATE_LIMITED])
-def test_a_refusal_of_one_key_is_followed_by_the_other_key_of_the_same_service(outcome: Outcome) -> None:
+def test_a_refusal_of_one_key_is_followed_by_the_other_key_of_the_same_service(
+    outcome: Outcome,
+) -> None:
     house = House("a b", a="tokens: [{env: ONE}, {env: TWO}]")
     story = house.request()
     assert story.begins() == "start 0 a"
@@ -137,7 +141,9 @@ def test_a_later_request_starts_with_the_key_that_still_serves() -> None:
 
 
 def test_each_other_key_is_taken_once_even_if_keys_are_told_to_wait_for_no_time() -> None:
-    """`Retry-After: 0` on every answer: the first key is as good as another at once, but it is not another."""
+    """`Retry-After: 0` on every answer: the first key is as good as another at once, but it is not
+    another.
+    """
     story = House("a b", a="tokens: [{env: ONE}, {env: TWO}]").request()
     story.begins()
     story.fails(0, Outcome.RATE_LIMITED, 1, wait_s=0)
@@ -151,13 +157,17 @@ def test_another_key_is_an_attempt_like_any_other_and_capped_like_one() -> None:
 
 
 def test_another_key_is_not_tried_beyond_our_own_limits() -> None:
-    story = House("a b", a="tokens: [{env: ONE}, {env: TWO}], limits: {requests_per_minute: 1}").request()
+    story = House(
+        "a b", a="tokens: [{env: ONE}, {env: TWO}], limits: {requests_per_minute: 1}"
+    ).request()
     story.begins()
     assert story.fails(0, Outcome.AUTH_FAILED, 1) == "start 1 b"
 
 
 def test_another_key_is_not_tried_on_a_service_that_told_others_to_wait() -> None:
-    house = House("a b", "health: {consecutive_error_threshold: 1}", a="tokens: [{env: ONE}, {env: TWO}]")
+    house = House(
+        "a b", "health: {consecutive_error_threshold: 1}", a="tokens: [{env: ONE}, {env: TWO}]"
+    )
     story = house.request()
     story.begins()
     house.happened("a", Outcome.OVERLOADED, 0.5, wait_s=30)
@@ -182,7 +192,9 @@ def test_a_reason_of_fallback_on_goes_to_a_service_marked_for_it(reason: str) ->
 def test_a_reason_that_the_rule_does_not_name_is_told_to_the_client() -> None:
     story = House("a b/large", "fallback_on: [context_length]").request()
     story.begins()
-    assert story.fails(0, Outcome.BAD_REQUEST, 1, reason="content_policy") == "answer 400 bad_request"
+    assert (
+        story.fails(0, Outcome.BAD_REQUEST, 1, reason="content_policy") == "answer 400 bad_request"
+    )
 
 
 def test_what_is_too_long_for_a_model_is_not_sent_to_the_same_model_elsewhere() -> None:
@@ -196,7 +208,9 @@ def test_a_refused_request_is_not_forced_upon_a_cooling_service() -> None:
     house.happened("b/large", Outcome.SERVER_ERROR, 0, times=3)
     story = house.request(now=1)
     story.begins(1)
-    assert story.fails(0, Outcome.BAD_REQUEST, 2, reason="context_length") == "answer 400 bad_request"
+    assert (
+        story.fails(0, Outcome.BAD_REQUEST, 2, reason="context_length") == "answer 400 bad_request"
+    )
 
 
 # ---- the request's own time, and a client that leaves
@@ -293,7 +307,11 @@ def test_events_of_attempts_that_are_over_or_never_were_mean_nothing() -> None:
     story.begins()
     story.fails(0, Outcome.TIMEOUT, 1)
     for n in (0, 7):
-        assert (story.speaks(n, 2), story.completes(n, 2), story.fails(n, Outcome.TIMEOUT, 2)) == ("", "", "")
+        assert (story.speaks(n, 2), story.completes(n, 2), story.fails(n, Outcome.TIMEOUT, 2)) == (
+            "",
+            "",
+            "",
+        )
     assert story.completes(1, 3) == "relay 1; done 1"
     assert (story.speaks(1, 4), story.fails(1, Outcome.TIMEOUT, 4), story.wakes(5)) == ("", "", "")
 

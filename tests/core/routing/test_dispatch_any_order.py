@@ -1,4 +1,6 @@
-"""Whatever happens in whatever order: what must hold of every request. `Story` checks the rest at every step."""
+"""Whatever happens in whatever order: what must hold of every request. `Story` checks the rest at
+every step.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ waits = st.sampled_from([None, None, 0.0, 0.5, 2.0, 20.0])
 # (which story, what, which attempt, seconds since the event before, outcome, asked to wait)
 events = st.tuples(
     st.integers(0, 2),
-    st.sampled_from(["speaks", "completes", "fails", "fails", "wakes", "wakes", "wakes early", "late", "leaves"]),
+    st.sampled_from(
+        ["speaks", "completes", "fails", "fails", "wakes", "wakes", "wakes early", "late", "leaves"]
+    ),
     st.integers(0, 6),
     st.sampled_from([0.0, 0.01, 0.3, 1.0, 4.0]),
     outcomes,
@@ -42,8 +46,12 @@ events = st.tuples(
 )
 
 
-def tell(story: Story, what: str, n: int, now: float, outcome: Outcome, wait_s: float | None) -> str:
-    """One event. Most are of an attempt that runs, some of one that is over or never was, which must change nothing."""
+def tell(
+    story: Story, what: str, n: int, now: float, outcome: Outcome, wait_s: float | None
+) -> str:
+    """One event. Most are of an attempt that runs, some of one that is over or never was, which
+    must change nothing.
+    """
     running = story.running()
     if running and n < 5:
         n = running[n % len(running)]
@@ -55,8 +63,21 @@ def tell(story: Story, what: str, n: int, now: float, outcome: Outcome, wait_s: 
         relayed = story.relayed == n and outcome is not Outcome.BAD_REQUEST
         outcome = Outcome.BROKEN_STREAM if relayed else outcome
         reason = "context_length" if outcome is Outcome.BAD_REQUEST and n % 2 else ""
-        other_way = outcome is Outcome.BAD_REQUEST and story.dispatch.rescues > 0 and n % 2 == 0 and story.runs(n)
-        return story.fails(n, outcome, now, wait_s=wait_s, reason=reason, rescuable=relayed and n % 3 > 0, other_way=other_way)
+        other_way = (
+            outcome is Outcome.BAD_REQUEST
+            and story.dispatch.rescues > 0
+            and n % 2 == 0
+            and story.runs(n)
+        )
+        return story.fails(
+            n,
+            outcome,
+            now,
+            wait_s=wait_s,
+            reason=reason,
+            rescuable=relayed and n % 3 > 0,
+            other_way=other_way,
+        )
     if what == "wakes" and story.wake is not None:
         return story.wakes(max(now, story.wake))
     if what == "late":
@@ -69,9 +90,13 @@ def check(story: Story) -> None:
     assert len(story.starts) <= retries.max_attempts
     for name, times in Counter(story.starts).items():
         keys = len(story.house.candidate(name).service.provider.tokens)
-        assert times <= 1 + retries.max_retries + max(0, keys - 1) + story.other_ways, f"{name} was asked {times} times"
+        assert times <= 1 + retries.max_retries + max(0, keys - 1) + story.other_ways, (
+            f"{name} was asked {times} times"
+        )
     if not story.ended:
-        assert story.running() or story.wake is not None, "nothing runs, nobody wakes it, and the client waits"
+        assert story.running() or story.wake is not None, (
+            "nothing runs, nobody wakes it, and the client waits"
+        )
 
 
 @settings(max_examples=250)
@@ -82,10 +107,17 @@ def check(story: Story) -> None:
     story=st.lists(events, max_size=25),
 )
 def test_any_order_of_events_leads_to_one_end(
-    limits: str, rule: str, services: str, story: list[tuple[int, str, int, float, Outcome, float | None]]
+    limits: str,
+    rule: str,
+    services: str,
+    story: list[tuple[int, str, int, float, Outcome, float | None]],
 ) -> None:
-    """Three requests at once over the same services: no event raises, nothing runs on after the end, every request can end."""
-    house = House(services, rule, a=f"{TWO_KEYS}{limits}", b="no_key_required: true, limits: {concurrency: 2}")
+    """Three requests at once over the same services: no event raises, nothing runs on after the
+    end, every request can end.
+    """
+    house = House(
+        services, rule, a=f"{TWO_KEYS}{limits}", b="no_key_required: true, limits: {concurrency: 2}"
+    )
     stories = [house.request(now=i * 0.1, streams=i != 2) for i in range(3)]
     now = 0.0
     for i, one in enumerate(stories):

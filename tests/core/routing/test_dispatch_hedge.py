@@ -1,4 +1,6 @@
-"""Hedges: a second attempt, only when the first is late, and only for a small share of requests (seeds A7)."""
+"""Hedges: a second attempt, only when the first is late, and only for a small share of requests
+(seeds A7).
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,10 @@ def test_never_before_min_ms() -> None:
     house = House("a b", "hedge: {after: p95, min_ms: 500, budget_percent: 100}")
     house.happened("a", Outcome.SERVED, 0, times=10, ttft=0.01)
     assert house.request().begins(0) == "start 0 a; wake 0.5"
-    assert House("a b", "hedge: {after: 100, min_ms: 500}").request().begins(0) == "start 0 a; wake 0.5"
+    assert (
+        House("a b", "hedge: {after: 100, min_ms: 500}").request().begins(0)
+        == "start 0 a; wake 0.5"
+    )
 
 
 # ---- how it ends

@@ -37,9 +37,13 @@ def test_one_provider_may_take_part_with_several_models() -> None:
 
 def test_participants_do_not_go_together_beyond_what_their_provider_may_take() -> None:
     alone = "no_key_required: true, limits: {concurrency: 1}"
-    assert House("a/x a/y b", FIRST, a=alone).request().begins(0) == "start 0 a/x; start 1 b; wake 5"
+    assert (
+        House("a/x a/y b", FIRST, a=alone).request().begins(0) == "start 0 a/x; start 1 b; wake 5"
+    )
     house = House("a/x a/y", FIRST, a=alone)
-    assert house.request().begins(0) == "start 0 a/x; wake 5", "a race of one is a race: another would wait for nothing"
+    assert house.request().begins(0) == "start 0 a/x; wake 5", (
+        "a race of one is a race: another would wait for nothing"
+    )
 
 
 def test_who_fails_while_it_is_started_is_replaced_when_all_are() -> None:
@@ -221,7 +225,9 @@ def test_a_grace_without_length_is_none() -> None:
 
 
 def test_the_races_end_ends_the_grace() -> None:
-    story = begun(House("a b", "race: {strategy: weighted, timeout_ms: 1000, grace_period_ms: 1000}"))
+    story = begun(
+        House("a b", "race: {strategy: weighted, timeout_ms: 1000, grace_period_ms: 1000}")
+    )
     assert story.speaks(0, 0.5) == "wake 1"
     assert story.wakes() == "cancel 1 lost_race; relay 0"
 
@@ -274,9 +280,16 @@ def test_quality_waits_no_longer_than_the_races_time() -> None:
 
 
 @pytest.mark.parametrize(("priorities", "winner"), [((0, 1), "b"), ((2, 1), "a"), ((1, 1), "a")])
-def test_quality_breaks_ties_by_priority_and_then_by_time(priorities: tuple[int, int], winner: str) -> None:
-    providers = ", ".join(f"{{name: {name}, model: m, priority: {p}}}" for name, p in zip("ab", priorities, strict=True))
-    story = House("a b", more=f"virtual_models:\n  best: {{strategy: quality, providers: [{providers}]}}").request("best")
+def test_quality_breaks_ties_by_priority_and_then_by_time(
+    priorities: tuple[int, int], winner: str
+) -> None:
+    providers = ", ".join(
+        f"{{name: {name}, model: m, priority: {p}}}"
+        for name, p in zip("ab", priorities, strict=True)
+    )
+    story = House(
+        "a b", more=f"virtual_models:\n  best: {{strategy: quality, providers: [{providers}]}}"
+    ).request("best")
     story.begins(0)
     story.speaks(story.starts.index("a"), 0.2)
     story.speaks(story.starts.index("b"), 0.4)

@@ -1,4 +1,6 @@
-"""Streams that break after their first content: told, continued by another service, or begun anew (seeds A6)."""
+"""Streams that break after their first content: told, continued by another service, or begun anew
+(seeds A6).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ def speaking(house: House) -> Story:
 
 
 def test_by_default_a_broken_stream_is_told_and_ended() -> None:
-    assert speaking(House("a b")).fails(0, Outcome.BROKEN_STREAM, 1, rescuable=True) == "break 502 broken_stream"
+    assert (
+        speaking(House("a b")).fails(0, Outcome.BROKEN_STREAM, 1, rescuable=True)
+        == "break 502 broken_stream"
+    )
 
 
 def test_a_broken_stream_is_an_error_of_its_service() -> None:
@@ -44,13 +49,19 @@ def test_the_next_service_goes_on_from_where_the_stream_broke() -> None:
 
 def test_what_cannot_be_continued_is_told() -> None:
     """A tool call has begun, or the thinking is signed: no other service can go on from there."""
-    assert speaking(House("a b", CONTINUE)).fails(0, Outcome.BROKEN_STREAM, 1, rescuable=False) == "break 502 broken_stream"
+    assert (
+        speaking(House("a b", CONTINUE)).fails(0, Outcome.BROKEN_STREAM, 1, rescuable=False)
+        == "break 502 broken_stream"
+    )
 
 
 def test_without_another_usable_service_a_broken_stream_is_told() -> None:
     house = House("a b", CONTINUE)
     house.happened("b", Outcome.SERVER_ERROR, 0, times=3)
-    assert speaking(house).fails(0, Outcome.BROKEN_STREAM, 1, rescuable=True) == "break 502 broken_stream"
+    assert (
+        speaking(house).fails(0, Outcome.BROKEN_STREAM, 1, rescuable=True)
+        == "break 502 broken_stream"
+    )
 
 
 def test_several_services_may_go_on_one_after_the_other() -> None:
@@ -98,7 +109,10 @@ def test_a_rescue_is_an_attempt_and_capped_like_one() -> None:
 
 def test_a_rescue_has_no_more_time_than_the_request() -> None:
     house = House("a b", f"{CONTINUE}, timeouts: {{total_s: 10}}")
-    assert speaking(house).fails(0, Outcome.BROKEN_STREAM, 10, rescuable=True) == "break 502 broken_stream"
+    assert (
+        speaking(house).fails(0, Outcome.BROKEN_STREAM, 10, rescuable=True)
+        == "break 502 broken_stream"
+    )
     story = speaking(house)
     story.fails(0, Outcome.BROKEN_STREAM, 9, rescuable=True)
     assert story.is_late(10) == "cancel 1 timeout; break 504 timeout"

@@ -1,4 +1,6 @@
-"""The same service once more: backoffs and their budgets, waits that a service asked for, places within our limits."""
+"""The same service once more: backoffs and their budgets, waits that a service asked for, places
+within our limits.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from pilotfish.core.model.outcome import Outcome
 
 
 @pytest.mark.parametrize("outcome", [Outcome.OVERLOADED, Outcome.SERVER_ERROR])
-def test_a_server_that_fails_is_asked_again_after_doubling_backoffs_and_then_the_next(outcome: Outcome) -> None:
+def test_a_server_that_fails_is_asked_again_after_doubling_backoffs_and_then_the_next(
+    outcome: Outcome,
+) -> None:
     story = House("a b", "health: {consecutive_error_threshold: 9}").request()
     story.begins(0)
     assert story.fails(0, outcome, 1) == "wake 1.5"
@@ -37,7 +41,9 @@ def test_no_retries_means_none() -> None:
 
 
 def test_a_backoff_is_capped() -> None:
-    story = House("a", "retries: {base_ms: 1000, max_ms: 1500}, health: {consecutive_error_threshold: 9}").request()
+    story = House(
+        "a", "retries: {base_ms: 1000, max_ms: 1500}, health: {consecutive_error_threshold: 9}"
+    ).request()
     story.begins(0)
     assert story.fails(0, Outcome.SERVER_ERROR, 0) == "wake 1"
     story.wakes()
@@ -69,7 +75,9 @@ def test_the_last_allowed_attempt_has_no_backoff_after_it() -> None:
     assert story.fails(0, Outcome.SERVER_ERROR, 1) == "answer 500 server_error"
 
 
-def test_a_service_that_tripped_is_left_for_another_but_asked_again_where_it_is_the_only_one() -> None:
+def test_a_service_that_tripped_is_left_for_another_but_asked_again_where_it_is_the_only_one() -> (
+    None
+):
     for services, expected in (("a b", "start 1 b"), ("a", "wake 1.5")):
         house = House(services)
         house.happened("a", Outcome.SERVER_ERROR, 0, times=2)
@@ -100,7 +108,10 @@ def test_a_retry_does_not_go_beyond_our_own_limits() -> None:
 
 def test_an_outage_is_not_multiplied_by_retries() -> None:
     """A hundred requests in ten seconds, all of which fail: twenty retries, not two hundred."""
-    house = House("a", "health: {consecutive_error_threshold: 1000, error_ratio: 1.0}, cooldown: {base_delay_s: 0.001, multiplier: 1}")
+    house = House(
+        "a",
+        "health: {consecutive_error_threshold: 1000, error_ratio: 1.0}, cooldown: {base_delay_s: 0.001, multiplier: 1}",
+    )
     retries = 0
     for i in range(100):
         now = i * 0.09
@@ -129,7 +140,7 @@ def test_three_retries_are_always_allowed_and_come_back_after_ten_seconds() -> N
 def test_a_budget_that_is_used_up_goes_to_the_next_service_at_once() -> None:
     house = House("a b")
     for _ in range(3):
-        house.desks["chat"].retries.take(0)
+        house.rule_states["chat"].retries.take(0)
     story = house.request()
     story.begins(0)
     assert story.fails(0, Outcome.SERVER_ERROR, 0) == "start 1 b"
@@ -176,7 +187,10 @@ def test_a_short_retry_after_is_waited_out_and_the_client_gets_its_answer() -> N
 def test_a_long_retry_after_is_the_clients_to_wait_for() -> None:
     story = House("a").request()
     story.begins(0)
-    assert story.fails(0, Outcome.RATE_LIMITED, 1, wait_s=11) == "answer 429 rate_limited retry-after 11"
+    assert (
+        story.fails(0, Outcome.RATE_LIMITED, 1, wait_s=11)
+        == "answer 429 rate_limited retry-after 11"
+    )
 
 
 def test_with_all_told_to_wait_for_long_the_client_gets_the_smaller_retry_after() -> None:
@@ -184,7 +198,10 @@ def test_with_all_told_to_wait_for_long_the_client_gets_the_smaller_retry_after(
     story = house.request()
     story.begins(0)
     story.fails(0, Outcome.RATE_LIMITED, 1, wait_s=40)
-    assert story.fails(1, Outcome.RATE_LIMITED, 2, wait_s=90) == "answer 429 rate_limited retry-after 39"
+    assert (
+        story.fails(1, Outcome.RATE_LIMITED, 2, wait_s=90)
+        == "answer 429 rate_limited retry-after 39"
+    )
     assert house.request(now=3).begins(3) == "answer 429 rate_limited retry-after 38"
 
 
@@ -201,7 +218,9 @@ def test_a_request_that_finds_all_told_to_wait_shortly_waits_for_the_first() -> 
 def test_no_wait_goes_beyond_the_deadline() -> None:
     story = House("a", "timeouts: {total_s: 6}").request()
     story.begins(0)
-    assert story.fails(0, Outcome.RATE_LIMITED, 1, wait_s=5) == "answer 429 rate_limited retry-after 5"
+    assert (
+        story.fails(0, Outcome.RATE_LIMITED, 1, wait_s=5) == "answer 429 rate_limited retry-after 5"
+    )
 
 
 def test_a_service_is_waited_for_no_more_often_than_it_is_retried() -> None:
@@ -211,7 +230,9 @@ def test_a_service_is_waited_for_no_more_often_than_it_is_retried() -> None:
     assert story.wakes() == "start 1 a"
     assert story.fails(1, Outcome.RATE_LIMITED, 1, wait_s=1) == "wake 2"
     assert story.wakes() == "start 2 a"
-    assert story.fails(2, Outcome.RATE_LIMITED, 2, wait_s=1) == "answer 429 rate_limited retry-after 1"
+    assert (
+        story.fails(2, Outcome.RATE_LIMITED, 2, wait_s=1) == "answer 429 rate_limited retry-after 1"
+    )
 
 
 def test_waits_and_backoffs_count_together() -> None:
@@ -230,7 +251,9 @@ def test_a_retry_after_of_zero_ends_all_the_same() -> None:
     said = story.begins(0)
     for n in range(3):
         assert said == f"start {n} a"
-        assert story.fails(n, Outcome.RATE_LIMITED, 0, wait_s=0) == ("wake 0" if n < 2 else "answer 429 rate_limited retry-after 0")
+        assert story.fails(n, Outcome.RATE_LIMITED, 0, wait_s=0) == (
+            "wake 0" if n < 2 else "answer 429 rate_limited retry-after 0"
+        )
         said = story.wakes() if n < 2 else ""
 
 
@@ -280,7 +303,9 @@ def test_if_the_first_is_told_to_wait_again_the_others_wait_with_it() -> None:
 
 
 def test_the_first_ones_long_answer_does_not_keep_the_others_waiting() -> None:
-    """Its word comes at its end, which may be minutes away; had it been refused, it would have been at once."""
+    """Its word comes at its end, which may be minutes away; had it been refused, it would have been
+    at once.
+    """
     house = House("a")
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=5)
     first, other = waiting(house, 2, 1)
@@ -370,7 +395,9 @@ def test_a_queue_has_an_end() -> None:
 
 
 def test_room_that_comes_after_the_queues_end_is_not_waited_for() -> None:
-    house = House("a", "queue_ms: 5000", a="no_key_required: true, limits: {requests_per_minute: 1}")
+    house = House(
+        "a", "queue_ms: 5000", a="no_key_required: true, limits: {requests_per_minute: 1}"
+    )
     house.request().begins(0)
     assert house.request(now=1).begins(1) == "answer 429 rate_limited retry-after 60"
 

@@ -12,7 +12,9 @@ from small_world import TWO_PROVIDERS, compiled
 
 def world(*rules: str, more: str = "") -> Snapshot:
     lines = [f"- {{{r}, services: [{{provider: openai, model: x}}]}}" for r in rules]
-    return compiled(TWO_PROVIDERS, "rules:\n" + "\n".join(lines) + "\n" if lines else "rules: []\n", more)
+    return compiled(
+        TWO_PROVIDERS, "rules:\n" + "\n".join(lines) + "\n" if lines else "rules: []\n", more
+    )
 
 
 def taken(snapshot: Snapshot, model: str, scenario: str = "openai") -> str | None:
@@ -33,7 +35,11 @@ def test_an_exact_name_wins_over_every_glob() -> None:
 
 
 def test_a_longer_glob_wins_over_a_shorter_one() -> None:
-    snapshot = world("name: any, request_model: '*'", "name: gpt, request_model: 'gpt-*'", "name: four, request_model: 'gpt-4*'")
+    snapshot = world(
+        "name: any, request_model: '*'",
+        "name: gpt, request_model: 'gpt-*'",
+        "name: four, request_model: 'gpt-4*'",
+    )
     assert [taken(snapshot, m) for m in ("gpt-4o", "gpt-3", "o3")] == ["four", "gpt", "any"]
     assert why(snapshot, "gpt-4o") == "request_model glob 'gpt-4*' matches"
 
@@ -46,36 +52,53 @@ def test_a_unified_scenario_gives_everything_to_its_first_rule() -> None:
     )
     unified = world(*rules, more="scenarios: {code: {flags: {unified: true}}}")
     assert taken(unified, "m", "code") == "first"
-    assert why(unified, "m", "code") == "scenario 'code' is unified: its first rule takes every model"
+    assert (
+        why(unified, "m", "code") == "scenario 'code' is unified: its first rule takes every model"
+    )
     assert taken(unified, "m", "openai") == "any"
     apart = world(*rules, more="scenarios: {code: {flags: {unified: true, separate: true}}}")
     assert taken(apart, "m", "code") == "second"
 
 
 def test_a_scenario_may_leave_smart_routing_aside() -> None:
-    snapshot = world("name: any, request_model: m", more="scenarios: {code: {flags: {smart: false}}, chat: {}}")
-    assert [routes_smartly(snapshot, scenario) for scenario in ("code", "chat", "openai")] == [False, True, True]
+    snapshot = world(
+        "name: any, request_model: m", more="scenarios: {code: {flags: {smart: false}}, chat: {}}"
+    )
+    assert [routes_smartly(snapshot, scenario) for scenario in ("code", "chat", "openai")] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_among_equals_the_one_of_this_scenario_wins() -> None:
-    snapshot = world("name: any, request_model: m", "name: code, request_model: m, scenario: claude_code")
+    snapshot = world(
+        "name: any, request_model: m", "name: code, request_model: m, scenario: claude_code"
+    )
     assert taken(snapshot, "m", "claude_code") == "code"
     assert taken(snapshot, "m", "openai") == "any"
 
 
 def test_among_equal_globs_too() -> None:
-    snapshot = world("name: any, request_model: 'm*'", "name: code, request_model: 'm*', scenario: claude_code")
+    snapshot = world(
+        "name: any, request_model: 'm*'", "name: code, request_model: 'm*', scenario: claude_code"
+    )
     assert taken(snapshot, "m", "claude_code") == "code"
     assert taken(snapshot, "m", "openai") == "any"
 
 
 def test_a_rule_of_another_scenario_takes_nothing() -> None:
-    snapshot = world("name: code, request_model: m, scenario: claude_code", "name: codes, request_model: 'm*', scenario: claude_code")
+    snapshot = world(
+        "name: code, request_model: m, scenario: claude_code",
+        "name: codes, request_model: 'm*', scenario: claude_code",
+    )
     assert match(snapshot, scenario="openai", model="m") is None
 
 
 def test_an_exact_rule_of_another_scenario_leaves_the_request_to_a_glob() -> None:
-    snapshot = world("name: code, request_model: m, scenario: claude_code", "name: any, request_model: 'm*'")
+    snapshot = world(
+        "name: code, request_model: m, scenario: claude_code", "name: any, request_model: 'm*'"
+    )
     assert taken(snapshot, "m") == "any"
 
 
@@ -92,7 +115,9 @@ def test_a_rule_without_request_model_takes_any_model() -> None:
     assert taken(world("name: all"), "whatever") == "all"
 
 
-VIRTUAL = "virtual_models: {fastest: {providers: [{name: openai, model: a}, {name: claude, model: b}]}}\n"
+VIRTUAL = (
+    "virtual_models: {fastest: {providers: [{name: openai, model: a}, {name: claude, model: b}]}}\n"
+)
 
 
 def test_virtual_models_come_after_rules() -> None:
@@ -102,7 +127,9 @@ def test_virtual_models_come_after_rules() -> None:
 
 
 def test_provider_and_model_come_after_rules_and_before_the_default() -> None:
-    snapshot = world("name: m, request_model: 'openai/gpt-4*'", more=VIRTUAL + "default_virtual_model: fastest")
+    snapshot = world(
+        "name: m, request_model: 'openai/gpt-4*'", more=VIRTUAL + "default_virtual_model: fastest"
+    )
     assert taken(snapshot, "openai/gpt-4o") == "m"
     assert match(snapshot, scenario="openai", model="openai/ft:o3/mine") == Match(
         None, "no rule matches, and 'openai' is a provider", ("openai", "ft:o3/mine")
@@ -129,12 +156,23 @@ prices: {open/a: {input: 3}}
 
 def test_a_direct_rule_has_the_one_service_and_the_defaults() -> None:
     rule = direct_rule(compiled(PROVIDERS), "open", "a")
-    assert (rule.name, [s.id for s in rule.services], rule.services[0].model_json) == (DIRECT, ["open/a"], b'"a"')
-    assert (rule.timeouts.total_s, rule.retries.max_retries, rule.tactic is not None) == (7, 0, True)
+    assert (rule.name, [s.id for s in rule.services], rule.services[0].model_json) == (
+        DIRECT,
+        ["open/a"],
+        b'"a"',
+    )
+    assert (rule.timeouts.total_s, rule.retries.max_retries, rule.tactic is not None) == (
+        7,
+        0,
+        True,
+    )
     assert rule.services[0].price is not None
 
 
-@pytest.mark.parametrize(("provider", "model", "said"), [("few", "b", "does not allow model 'b'"), ("off", "a", "is disabled")])
+@pytest.mark.parametrize(
+    ("provider", "model", "said"),
+    [("few", "b", "does not allow model 'b'"), ("off", "a", "is disabled")],
+)
 def test_a_provider_that_does_not_serve_it_says_so(provider: str, model: str, said: str) -> None:
     with pytest.raises(ClientError, match=said) as caught:
         direct_rule(compiled(PROVIDERS), provider, model)

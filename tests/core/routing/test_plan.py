@@ -14,13 +14,13 @@ from pilotfish.core.routing.plan import (
     NO_KEY,
     PROBE_POLL_S,
     PROBE_WORD_S,
-    Desk,
     Home,
     Plan,
+    RuleState,
     op_for,
 )
-from pilotfish.core.state.affinity import Homes, session_key
-from pilotfish.core.state.headroom import Told
+from pilotfish.core.state.affinity import AffinityTable, session_key
+from pilotfish.core.state.headroom import VendorLimits
 from pilotfish.core.state.health import PROBING
 
 FULL = "no_key_required: true, limits: {concurrency: 1}"
@@ -57,12 +57,21 @@ def test_a_cooling_service_awaits_its_probe_once_its_time_is_over() -> None:
     assert plan.obstacle(a, 60) == AWAITS_PROBE
 
 
-@pytest.mark.parametrize("how", ["the rule wants no probes", "the vendor has none", "this server turned out to have none"])
-def test_without_a_background_probe_one_request_finds_out_and_the_others_await_its_word(how: str) -> None:
+@pytest.mark.parametrize(
+    "how",
+    ["the rule wants no probes", "the vendor has none", "this server turned out to have none"],
+)
+def test_without_a_background_probe_one_request_finds_out_and_the_others_await_its_word(
+    how: str,
+) -> None:
     if how == "the rule wants no probes":
         house = House("a", "health: {probe_enabled: false}")
     elif how == "the vendor has none":
-        house = House("", "services: [{provider: v, model: m}]", more="  v: {kind: perplexity, token: {env: KEY}}")
+        house = House(
+            "",
+            "services: [{provider: v, model: m}]",
+            more="  v: {kind: perplexity, token: {env: KEY}}",
+        )
     else:
         house = House("a")
         house.state("a").probe_unsupported = True
@@ -83,7 +92,7 @@ def test_a_provider_whose_key_was_refused_has_none() -> None:
 def test_a_vendors_limit_that_does_not_cover_the_request_is_left_before_it_refuses() -> None:
     house = House("a")
     a = house.candidate("a")
-    a.state.headroom.observe(Told(remaining={"tokens": 500.0}, reset_s={"tokens": 30.0}), 0)
+    a.state.headroom.observe(VendorLimits(remaining={"tokens": 500.0}, reset_s={"tokens": 30.0}), 0)
     assert house.plan(tokens=501).obstacle(a, 1) == HEADROOM
     assert house.plan(tokens=500).obstacle(a, 1) is None
     assert house.plan(tokens=501).obstacle(a, 30) is None
@@ -108,7 +117,10 @@ def test_services_that_the_rules_switch_off_are_not_there() -> None:
     rule = "services: [{provider: a, model: m, active: false}, {provider: b, model: m}, {provider: c, model: m}]"
     house = House("", rule, others="a b c", b="no_key_required: true, enabled: false")
     assert taken(house.plan()) == "c"
-    assert [(short(s), why) for s, why in house.desks["chat"].own.left_out] == [("a", "inactive"), ("b", "its provider is disabled")]
+    assert [(short(s), why) for s, why in house.rule_states["chat"].own.left_out] == [
+        ("a", "inactive"),
+        ("b", "its provider is disabled"),
+    ]
 
 
 def test_a_blocks_services_come_first_and_none_of_them_twice() -> None:
@@ -136,10 +148,12 @@ def test_affinity_is_a_preference_within_what_is_usable() -> None:
     house = House("a b c")
     key = session_key("chat", "session-1")
     assert key is not None
-    home = Home(Homes(), key, 60.0)
+    home = Home(AffinityTable(), key, 60.0)
 
     def next_at(now: float) -> str:
-        found = Plan(house.desks["chat"], house.ledger, op="chat", tokens=1, rng=house.rng, home=home).next(now)
+        found = Plan(
+            house.rule_states["chat"], house.ledger, op="chat", tokens=1, rng=house.rng, home=home
+        ).next(now)
         assert found is not None
         return short(found.service)
 
@@ -180,15 +194,15 @@ def test_spare_is_the_cooling_service_that_comes_back_first() -> None:
     house.happened("c", Outcome.SERVER_ERROR, 1, times=3)
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=5)
     plan = house.plan()
-    spare = plan.spare(2)
+    spare = plan.last_resort(2)
     assert spare is not None
     assert short(spare.service) == "b"
     plan.tried += [house.state("b"), house.state("c")]
-    assert plan.spare(2) is None
+    assert plan.last_resort(2) is None
 
 
 def test_a_service_that_serves_is_no_spare() -> None:
-    assert House("a").plan().spare(0) is None
+    assert House("a").plan().last_resort(0) is None
 
 
 def test_a_told_service_is_spare_only_when_its_first_request_has_been_quiet_for_a_while() -> None:
@@ -197,8 +211,8 @@ def test_a_told_service_is_spare_only_when_its_first_request_has_been_quiet_for_
     house.ledger.begin(house.candidate("a"), 0, 5)
     assert house.state("a").health.state == PROBING
     plan = house.plan()
-    assert plan.spare(5.5) is None
-    assert plan.spare(5 + PROBE_WORD_S) is not None
+    assert plan.last_resort(5.5) is None
+    assert plan.last_resort(5 + PROBE_WORD_S) is not None
 
 
 def test_a_comeback_is_the_earliest_time_that_a_service_named() -> None:
@@ -206,7 +220,7 @@ def test_a_comeback_is_the_earliest_time_that_a_service_named() -> None:
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=9)
     house.happened("b", Outcome.RATE_LIMITED, 0, wait_s=4)
     house.happened("c", Outcome.SERVER_ERROR, 0, times=3)
-    back = house.plan().comeback(1)
+    back = house.plan().earliest_retry_after(1)
     assert back is not None
     assert (back[0], short(back[1].service)) == (4, "b")
 
@@ -215,18 +229,22 @@ def test_a_probe_under_way_is_asked_after_in_a_moment() -> None:
     house = House("a")
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=5)
     house.ledger.begin(house.candidate("a"), 0, 6)
-    back = house.plan().comeback(6)
+    back = house.plan().earliest_retry_after(6)
     assert back is not None
     assert back[0] == 6 + PROBE_POLL_S
 
 
 def test_nothing_comes_back_without_a_key_or_before_its_limit_has_room() -> None:
-    house = House("a a/other b", a="token: {env: KEY}", b="no_key_required: true, limits: {requests_per_minute: 1}")
+    house = House(
+        "a a/other b",
+        a="token: {env: KEY}",
+        b="no_key_required: true, limits: {requests_per_minute: 1}",
+    )
     for name in ("a", "a/other", "b"):
         house.happened(name, Outcome.RATE_LIMITED, 0, wait_s=5)
     house.happened("a/other", Outcome.AUTH_FAILED, 1)
     house.budgets.take(house.candidate("b"), 0, 0)
-    back = house.plan().comeback(1)
+    back = house.plan().earliest_retry_after(1)
     assert back is not None
     assert (back[0], short(back[1].service)) == (61, "b")
 
@@ -236,9 +254,11 @@ def test_room_is_when_a_limit_next_has_some() -> None:
     plan = house.plan(tokens=100)
     assert plan.room_at(0) is None
     house.budgets.take(house.candidate("a"), 0, 0)
-    house.candidate("b").state.headroom.observe(Told(remaining={"tokens": 5.0}, reset_s={"tokens": 30.0}), 0)
+    house.candidate("b").state.headroom.observe(
+        VendorLimits(remaining={"tokens": 5.0}, reset_s={"tokens": 30.0}), 0
+    )
     assert plan.room_at(1) == 30
-    house.candidate("b").state.headroom.observe(Told(remaining={"tokens": 500.0}), 2)
+    house.candidate("b").state.headroom.observe(VendorLimits(remaining={"tokens": 500.0}), 2)
     assert plan.room_at(2) == 61
 
 
@@ -255,7 +275,9 @@ def test_the_earliest_recovery_counts_every_kind_of_wait() -> None:
     assert plan.earliest(100) == 0
 
 
-def test_the_earliest_recovery_counts_room_in_our_limits_but_never_promises_less_than_a_second() -> None:
+def test_the_earliest_recovery_counts_room_in_our_limits_but_never_promises_less_than_a_second() -> (
+    None
+):
     house = House("a", a=FULL)
     house.request().begins(0)
     assert house.plan().earliest(0) == 1
@@ -270,16 +292,19 @@ def test_room_at_a_service_that_this_request_has_tried_is_no_room() -> None:
     assert plan.room_at(0) is None
 
 
-# ---- desks
+# ---- rule_states
 
 
 def test_a_reload_keeps_a_rules_budgets_and_takes_its_new_numbers() -> None:
-    old, new = House("a", "retries: {budget_percent: 20}").desks["chat"], House("a", "retries: {budget_percent: 50}")
+    old, new = (
+        House("a", "retries: {budget_percent: 20}").rule_states["chat"],
+        House("a", "retries: {budget_percent: 50}"),
+    )
     for _ in range(10):
         old.retries.request(0)
     for _ in range(3):
         old.retries.take(0)
     assert not old.retries.is_free(0)
-    desk = Desk(new.desks["chat"].rule, new.ledger, old)
-    assert desk.retries.is_free(0)
-    assert desk.retries is old.retries
+    rule_state = RuleState(new.rule_states["chat"].rule, new.ledger, old)
+    assert rule_state.retries.is_free(0)
+    assert rule_state.retries is old.retries

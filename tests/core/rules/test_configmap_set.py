@@ -4,7 +4,10 @@ from pilotfish.core.rules.configmap_set import Collected, Wanted, wanted_from
 
 
 def configmap(name, version="1", namespace="shop"):
-    return {"metadata": {"name": name, "namespace": namespace, "resourceVersion": version}, "data": {}}
+    return {
+        "metadata": {"name": name, "namespace": namespace, "resourceVersion": version},
+        "data": {},
+    }
 
 
 A, B = Wanted("shop", "a"), Wanted("common", "b")

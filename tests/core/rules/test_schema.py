@@ -1,4 +1,6 @@
-"""The models of the rules file: every key of the contract, strict types, nothing unknown, no secret in a repr."""
+"""The models of the rules file: every key of the contract, strict types, nothing unknown, no secret
+in a repr.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pilotfish.core.model.snapshot import CooldownRules, HealthRules, Retries, Timeouts
 from pilotfish.core.rules import schema
-from pilotfish.core.rules.schema import ProviderSpec, RulesFile, RuleSpec, Spec, document_schema
+from pilotfish.core.rules.schema import ProviderSpec, RulesFile, RuleSpec, Spec
 
 MODELS = [m for m in vars(schema).values() if isinstance(m, type) and issubclass(m, Spec)]
 
@@ -29,7 +31,9 @@ def test_all_keys_of_the_contract_are_there() -> None:
 def test_unknown_keys_are_refused_everywhere(model: type[BaseModel]) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate({"certainly_unknown": 1})
-    assert ("extra_forbidden", ("certainly_unknown",)) in [(e["type"], e["loc"]) for e in caught.value.errors()]
+    assert ("extra_forbidden", ("certainly_unknown",)) in [
+        (e["type"], e["loc"]) for e in caught.value.errors()
+    ]
 
 
 @pytest.mark.parametrize("value", ["3", True, float("inf"), float("nan"), [3]])
@@ -39,20 +43,41 @@ def test_a_number_is_a_number(value: Any) -> None:
 
 
 def test_a_whole_number_does_where_any_is_asked_for() -> None:
-    assert RulesFile.model_validate({"defaults": {"timeouts": {"connect_s": 3}}}).defaults.timeouts.connect_s == 3.0
+    assert (
+        RulesFile.model_validate(
+            {"defaults": {"timeouts": {"connect_s": 3}}}
+        ).defaults.timeouts.connect_s
+        == 3.0
+    )
 
 
 @pytest.mark.parametrize(
     ("section", "record"),
-    [("timeouts", Timeouts()), ("retries", Retries()), ("health", HealthRules()), ("cooldown", CooldownRules())],
+    [
+        ("timeouts", Timeouts()),
+        ("retries", Retries()),
+        ("health", HealthRules()),
+        ("cooldown", CooldownRules()),
+    ],
 )
 def test_descriptions_tell_the_defaults_that_the_records_have(section: str, record: object) -> None:
-    model = document_schema.DefaultsSpec().__getattribute__(section)
+    model = schema.DefaultsSpec().__getattribute__(section)
     for key, field in type(model).model_fields.items():
-        value = getattr(record, {"base_ms": "base_s", "max_ms": "max_s", "recovery_timeout_seconds": "recovery_timeout_s"}.get(key, key))
+        value = getattr(
+            record,
+            {
+                "base_ms": "base_s",
+                "max_ms": "max_s",
+                "recovery_timeout_seconds": "recovery_timeout_s",
+            }.get(key, key),
+        )
         if value is None:
             continue
-        said = str(value).lower() if isinstance(value, bool) else f"{value * 1000 if key.endswith('_ms') else value:g}"
+        said = (
+            str(value).lower()
+            if isinstance(value, bool)
+            else f"{value * 1000 if key.endswith('_ms') else value:g}"
+        )
         assert f"({said})" in str(field.description), key
 
 

@@ -34,7 +34,10 @@ def test_words_that_yaml_1_1_takes_for_booleans_survive_as_keys() -> None:
 def test_a_key_given_twice_names_both_lines() -> None:
     with pytest.raises(TextError) as caught:
         parse("rules: []\nproviders: {}\nrules: []\n")
-    assert (caught.value.path, caught.value.message) == ("rules", "key 'rules' is given twice, in lines 1 and 3")
+    assert (caught.value.path, caught.value.message) == (
+        "rules",
+        "key 'rules' is given twice, in lines 1 and 3",
+    )
 
 
 def test_a_key_given_twice_deep_inside_names_its_path() -> None:
@@ -48,8 +51,17 @@ def test_a_key_given_twice_in_json_is_refused_too() -> None:
 
 
 def test_several_documents_and_empty_ones() -> None:
-    assert [d.data for d in parse("a: 1\n---\n---\n# only a comment\n---\nb: 2\n")] == [{"a": 1}, {"b": 2}]
-    assert parse("") == parse("\n# nothing\n") == parse("", is_json=True) == parse("null", is_json=True) == []
+    assert [d.data for d in parse("a: 1\n---\n---\n# only a comment\n---\nb: 2\n")] == [
+        {"a": 1},
+        {"b": 2},
+    ]
+    assert (
+        parse("")
+        == parse("\n# nothing\n")
+        == parse("", is_json=True)
+        == parse("null", is_json=True)
+        == []
+    )
 
 
 def test_lines_are_known_by_path() -> None:

@@ -1,4 +1,6 @@
-"""Status, headers and the vendor's words -> the outcome that decides what happens next (seeds A1)."""
+"""Status, headers and the vendor's words -> the outcome that decides what happens next (seeds
+A1).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ NOW = 1445412480.0
 
 
 def classified(
-    status: int, message: str = "no", kind: ProviderKind = PLAIN, headers: tuple[tuple[bytes, bytes], ...] = (), **error: object
+    status: int,
+    message: str = "no",
+    kind: ProviderKind = PLAIN,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    **error: object,
 ):
     return failure_of(kind, status, headers, ErrorInfo(message=message, **error), NOW)  # type: ignore[arg-type]
 
@@ -61,14 +67,22 @@ def test_a_code_says_more_than_the_status(status, error, outcome):
 
 
 def test_a_503_is_overload_whatever_the_type_says():
-    kind = ProviderKind(name="k", style="anthropic", paths={}, errors=ErrorCodes(outcomes={"api_error": Outcome.SERVER_ERROR}))
+    kind = ProviderKind(
+        name="k",
+        style="anthropic",
+        paths={},
+        errors=ErrorCodes(outcomes={"api_error": Outcome.SERVER_ERROR}),
+    )
     assert classified(503, kind=kind, type="api_error").outcome is Outcome.OVERLOADED
     assert classified(500, kind=kind, type="api_error").outcome is Outcome.SERVER_ERROR
 
 
 def test_digits_in_the_text_are_no_status():
     """The router seed parked a service because a request id held '429'."""
-    assert classified(400, "request 4290 with max_tokens 401 failed, see 503").outcome is Outcome.BAD_REQUEST
+    assert (
+        classified(400, "request 4290 with max_tokens 401 failed, see 503").outcome
+        is Outcome.BAD_REQUEST
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +164,10 @@ def test_a_busy_vendor_that_says_when_to_come_back_is_counting():
 
 def test_a_vendor_may_decide_by_itself():
     kind = ProviderKind(
-        name="odd", style="openai", paths={}, classify=lambda status, error: Outcome.NOT_FOUND if error.code == "x" else None
+        name="odd",
+        style="openai",
+        paths={},
+        classify=lambda status, error: Outcome.NOT_FOUND if error.code == "x" else None,
     )
     assert classified(400, code="x", kind=kind).outcome is Outcome.NOT_FOUND
     assert classified(400, code="y", kind=kind).outcome is Outcome.BAD_REQUEST
@@ -158,8 +175,16 @@ def test_a_vendor_may_decide_by_itself():
 
 def test_a_failure_carries_what_the_engine_and_the_client_need():
     headers = ((b"retry-after", b"7"), (b"x", b"y"))
-    failure = failure_of(PLAIN, 429, headers, ErrorInfo(message="slow down", type="t", code="c"), NOW, b"{}")
-    assert (failure.wait_s, failure.message, failure.code, failure.body, failure.headers) == (7.0, "slow down", "c", b"{}", headers)
+    failure = failure_of(
+        PLAIN, 429, headers, ErrorInfo(message="slow down", type="t", code="c"), NOW, b"{}"
+    )
+    assert (failure.wait_s, failure.message, failure.code, failure.body, failure.headers) == (
+        7.0,
+        "slow down",
+        "c",
+        b"{}",
+        headers,
+    )
 
 
 def test_a_failure_without_a_message_still_says_something():
@@ -175,8 +200,18 @@ def test_limits_that_come_with_every_answer_are_no_word_of_when_to_come_back_unl
 
 
 def test_a_404_on_a_path_that_a_client_made_up_is_its_own_fault_unless_it_names_the_model():
-    """Anybody could otherwise put a service out for all others by asking for `/v1/images/nonsense`."""
-    assert judged_by_path(classified(404, "no such path"), "dall-e-3").outcome is Outcome.BAD_REQUEST
-    assert judged_by_path(classified(404, "no model dall-e-3 here"), "dall-e-3").outcome is Outcome.NOT_FOUND
-    assert judged_by_path(classified(404, "no", code="model_not_found"), "dall-e-3").outcome is Outcome.NOT_FOUND
+    """Anybody could otherwise put a service out for all others by asking for
+    `/v1/images/nonsense`.
+    """
+    assert (
+        judged_by_path(classified(404, "no such path"), "dall-e-3").outcome is Outcome.BAD_REQUEST
+    )
+    assert (
+        judged_by_path(classified(404, "no model dall-e-3 here"), "dall-e-3").outcome
+        is Outcome.NOT_FOUND
+    )
+    assert (
+        judged_by_path(classified(404, "no", code="model_not_found"), "dall-e-3").outcome
+        is Outcome.NOT_FOUND
+    )
     assert judged_by_path(classified(503), "dall-e-3").outcome is Outcome.OVERLOADED

@@ -15,7 +15,16 @@ from pilotfish.core.state.health import COOLING, PROBING, SERVING, Health, coold
 ERROR, LIMITED, REFUSED = Outcome.SERVER_ERROR, Outcome.RATE_LIMITED, Outcome.AUTH_FAILED
 
 
-def fail(health: Health, outcome: Outcome, now: float, /, *, wait_s: float | None = None, began: float | None = None, **rules: Any) -> bool:
+def fail(
+    health: Health,
+    outcome: Outcome,
+    now: float,
+    /,
+    *,
+    wait_s: float | None = None,
+    began: float | None = None,
+    **rules: Any,
+) -> bool:
     return health.failed(
         outcome,
         wait_s=wait_s,
@@ -53,7 +62,9 @@ def test_a_success_between_errors_clears_the_count() -> None:
     assert health.consecutive == 0
 
 
-def test_half_of_at_least_twenty_attempts_in_thirty_seconds_is_too_many_even_if_never_in_a_row() -> None:
+def test_half_of_at_least_twenty_attempts_in_thirty_seconds_is_too_many_even_if_never_in_a_row() -> (
+    None
+):
     health = Health()
     changes = []
     for i in range(10):
@@ -90,7 +101,7 @@ def test_what_is_the_clients_doing_never_trips(outcome: Outcome) -> None:
 def test_the_service_is_left_alone_as_long_as_it_asked_but_not_longer_than_the_maximum() -> None:
     health = Health()
     fail(health, LIMITED, 10.0, wait_s=7)
-    assert (health.until, health.told) == (17.0, True)
+    assert (health.until, health.retry_after_given) == (17.0, True)
     forever = Health()
     fail(forever, LIMITED, 10.0, wait_s=1e9)
     assert forever.until == 3610.0
@@ -117,7 +128,9 @@ def test_a_fixed_recovery_time_replaces_the_growing_one() -> None:
 
 
 def test_a_burst_of_failures_sent_before_the_trip_is_one_trip() -> None:
-    """A hundred requests were on their way when it went down: it cools for a minute, not for an hour."""
+    """A hundred requests were on their way when it went down: it cools for a minute, not for an
+    hour.
+    """
     health = tripped(10.0)
     for _ in range(100):
         assert fail(health, ERROR, 11.0, began=9.0) is False
@@ -159,7 +172,7 @@ def test_it_is_due_when_its_time_is_over_and_only_one_probes() -> None:
     health.probe()
     assert health.state == PROBING
     assert not health.is_due(61.0)
-    health.unprobe()
+    health.abandon_probe()
     assert health.is_due(61.0)
 
 
@@ -183,17 +196,17 @@ def test_errors_that_follow_a_recovery_count_from_nothing() -> None:
 
 def test_what_another_replica_was_told_holds_here_too() -> None:
     health = Health()
-    assert health.hold(50.0, "told to another replica", 10.0) is True
-    assert (health.state, health.told, health.until) == (COOLING, True, 50.0)
-    assert health.hold(40.0, "shorter", 11.0) is False
-    assert health.hold(5.0, "over", 11.0) is False
+    assert health.force_cooldown(50.0, "told to another replica", 10.0) is True
+    assert (health.state, health.retry_after_given, health.until) == (COOLING, True, 50.0)
+    assert health.force_cooldown(40.0, "shorter", 11.0) is False
+    assert health.force_cooldown(5.0, "over", 11.0) is False
     assert health.until == 50.0
 
 
 def test_a_hold_does_not_interrupt_with_an_earlier_end_nor_forget_a_refusal() -> None:
     health = Health()
     fail(health, REFUSED, 0.0)
-    health.hold(1000.0, "told to another replica", 1.0)
+    health.force_cooldown(1000.0, "told to another replica", 1.0)
     assert health.refused
 
 
@@ -204,7 +217,7 @@ def test_the_delay_stays_finite_whatever_the_count() -> None:
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from([*Outcome, "probe", "unprobe", "hold", "recover"]),
+        st.sampled_from([*Outcome, "probe", "abandon_probe", "hold", "recover"]),
         st.floats(0, 100),
         st.floats(0, 50),
         st.none() | st.floats(0, 1e5),
@@ -225,7 +238,7 @@ def test_whatever_happens_it_is_in_one_of_three_states_and_a_cooling_one_comes_b
         elif isinstance(what, Outcome):
             fail(health, what, now, wait_s=wait_s, began=now - age)
         elif what == "hold":
-            health.hold(now + age, "another", now)
+            health.force_cooldown(now + age, "another", now)
         else:
             getattr(health, what)()
         assert health.state in (SERVING, COOLING, PROBING)

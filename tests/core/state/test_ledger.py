@@ -1,4 +1,6 @@
-"""The ledger: what an attempt changes, whom a failure takes out, and what new rules keep and forget."""
+"""The ledger: what an attempt changes, whom a failure takes out, and what new rules keep and
+forget.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,18 @@ def attempt(
     """One attempt from its start to its end."""
     began = now if began is None else began
     ledger.begin(c, 100, began)
-    return end(ledger, c, rule, outcome, now, began=began, wait_s=wait_s, key=key, usage=usage, timings=timings)
+    return end(
+        ledger,
+        c,
+        rule,
+        outcome,
+        now,
+        began=began,
+        wait_s=wait_s,
+        key=key,
+        usage=usage,
+        timings=timings,
+    )
 
 
 def end(
@@ -92,16 +105,40 @@ def test_only_successes_feed_latency_and_speed(outcome: Outcome) -> None:
 
 def test_a_success_is_measured_and_counted_in_the_window_of_its_service() -> None:
     ledger, [c], rule = ledger_of(service("m", time_window_s=60))
-    attempt(ledger, c, rule, Outcome.SERVED, 1.0, usage=Usage(input=1000, output=200, cached_input=800), timings=Timings(2.0, 0.5, 40.0))
-    attempt(ledger, c, rule, Outcome.SERVED, 2.0, usage=Usage(input=1000, output=200), timings=Timings(4.0))
+    attempt(
+        ledger,
+        c,
+        rule,
+        Outcome.SERVED,
+        1.0,
+        usage=Usage(input=1000, output=200, cached_input=800),
+        timings=Timings(2.0, 0.5, 40.0),
+    )
+    attempt(
+        ledger,
+        c,
+        rule,
+        Outcome.SERVED,
+        2.0,
+        usage=Usage(input=1000, output=200),
+        timings=Timings(4.0),
+    )
     assert c.state.latency.average(2.0) == 3.0
     assert c.state.ttft.summary(2.0)["samples"] == 1
     window = c.state.window(60, 2.0)
-    assert window.summary(2.0) == {"requests": 2, "input_tokens": 2000, "output_tokens": 400, "cache_hit_rate": 0.5, "cost_usd": 1.0}
+    assert window.summary(2.0) == {
+        "requests": 2,
+        "input_tokens": 2000,
+        "output_tokens": 400,
+        "cache_hit_rate": 0.5,
+        "cost_usd": 1.0,
+    }
     assert c.state.window(60, 62.0).tokens() == 0
 
 
-def test_tokens_that_a_loser_or_a_broken_stream_reports_are_counted_though_it_is_no_success() -> None:
+def test_tokens_that_a_loser_or_a_broken_stream_reports_are_counted_though_it_is_no_success() -> (
+    None
+):
     ledger, [c], rule = ledger_of(service("m"))
     attempt(ledger, c, rule, Outcome.LOST_RACE, 1.0, usage=Usage(input=50, output=5))
     attempt(ledger, c, rule, Outcome.BROKEN_STREAM, 1.0, usage=Usage(input=50, output=5))
@@ -203,7 +240,9 @@ def test_reset_brings_back_services_keys_and_credentials() -> None:
 
 def test_a_replaced_credential_brings_back_what_was_out_for_its_refusal_and_nothing_else() -> None:
     at = provider(tokens=THREE_KEYS[:1])
-    ledger, [a, b, c], rule = ledger_of(service("a", at), service("b", at), service("c", provider("other")))
+    ledger, [a, b, c], rule = ledger_of(
+        service("a", at), service("b", at), service("c", provider("other"))
+    )
     attempt(ledger, a, rule, Outcome.AUTH_FAILED, 0.0)
     attempt(ledger, b, rule, Outcome.RATE_LIMITED, 0.0, wait_s=100)
     attempt(ledger, c, rule, Outcome.AUTH_FAILED, 0.0)
@@ -228,7 +267,9 @@ def test_new_rules_keep_what_is_known_of_services_that_stay_and_forget_those_tha
 
 
 def test_services_of_smart_routing_blocks_are_known_as_well_as_the_rules_own() -> None:
-    """One that only a block names would else be forgotten, cooling and all, whenever rules are loaded."""
+    """One that only a block names would else be forgotten, cooling and all, whenever rules are
+    loaded.
+    """
     own, special = service("own"), service("special")
     rules = snapshot(own, smart=(Block(index=0, ops=(), services=(special,)),))
     assert [s.model for s in all_services(rules)] == ["own", "special"]
@@ -264,11 +305,11 @@ def test_a_stream_is_waited_for_until_it_speaks_or_ends_without_a_word() -> None
     for began in (0.0, 1.0, 2.0):
         ledger.begin(c, 100, began, streams=True)
     assert c.state.waiting.count == 3
-    ledger.spoke(c, 0.0, 2.5)
+    ledger.on_first_token(c, 0.0, 2.5)
     assert (c.state.waiting.count, c.state.waiting.recent) == (2, 2.5)
     end(ledger, c, rule, Outcome.TIMEOUT, 3.0, began=1.0, awaited=True)
     end(ledger, c, rule, Outcome.SERVED, 3.0, began=0.0)
-    ledger.spoke(c, 2.0, 3.0)
+    ledger.on_first_token(c, 2.0, 3.0)
     assert c.state.waiting.count == 0
 
 

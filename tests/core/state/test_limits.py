@@ -20,7 +20,9 @@ def budgets_of(*services: Service) -> tuple[Budgets, Ledger, list[Candidate]]:
     return budgets, ledger, candidates
 
 
-def admitted(budgets: Budgets, c: Candidate, start: float, end: float, step: float, tokens: int = 0) -> list[float]:
+def admitted(
+    budgets: Budgets, c: Candidate, start: float, end: float, step: float, tokens: int = 0
+) -> list[float]:
     """When requests were let through, with one knocking every `step` seconds."""
     times, now = [], start
     while now < end:
@@ -32,7 +34,9 @@ def admitted(budgets: Budgets, c: Candidate, start: float, end: float, step: flo
 
 
 def test_a_service_without_limits_is_never_blocked() -> None:
-    budgets, _, [free, _] = budgets_of(service("free"), service("tight", limits=Limits(requests_per_minute=1)))
+    budgets, _, [free, _] = budgets_of(
+        service("free"), service("tight", limits=Limits(requests_per_minute=1))
+    )
     assert len(admitted(budgets, free, 0, 1, 0.001)) >= 1000
 
 
@@ -120,7 +124,9 @@ def test_a_service_that_no_rule_names_falls_under_its_providers_limits() -> None
 
 def test_provider_and_service_limits_both_hold() -> None:
     at = provider(limits=Limits(requests_per_minute=3))
-    budgets, _, [a, b] = budgets_of(service("a", at, limits=Limits(requests_per_minute=2)), service("b", at))
+    budgets, _, [a, b] = budgets_of(
+        service("a", at, limits=Limits(requests_per_minute=2)), service("b", at)
+    )
     assert len(admitted(budgets, a, 0, 1, 0.1)) == 2
     assert len(admitted(budgets, b, 1, 2, 0.1)) == 1
 
@@ -142,7 +148,7 @@ def test_limits_that_are_taken_out_of_the_rules_are_gone() -> None:
     budgets.take(c, 0, 0.0)
     budgets.adopt(snapshot(service("m")), ledger)
     assert budgets.blocked(c, 0, 0.0) is None
-    assert budgets.meters() == {}
+    assert budgets.registry() == {}
 
 
 def tell(meter: Meter, amount: float, now: float) -> None:
@@ -153,7 +159,9 @@ def tell(meter: Meter, amount: float, now: float) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 40), st.floats(-50, 50)), max_size=60))
-def test_a_meter_never_counts_below_nothing_and_forgets_all_after_a_minute(steps: list[tuple[float, float]]) -> None:
+def test_a_meter_never_counts_below_nothing_and_forgets_all_after_a_minute(
+    steps: list[tuple[float, float]],
+) -> None:
     meter, now = Meter("m", 100, "full"), 0.0
     told: list[tuple[float, float]] = []
 
@@ -181,4 +189,4 @@ def test_what_a_request_needs_room_in_is_said_for_those_who_share_limits() -> No
         ("service acme/m tokens", 1000),
         ("provider acme requests", 1.0),
     ]
-    assert sorted(budgets.meters()) == ["provider acme requests", "service acme/m tokens"]
+    assert sorted(budgets.registry()) == ["provider acme requests", "service acme/m tokens"]

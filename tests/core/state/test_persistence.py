@@ -17,11 +17,14 @@ from pilotfish.core.state.ledger import Ledger, Timings
 from pilotfish.core.state.persistence import decode, dump, encode, restore
 from pilotfish.core.state.race_history import RaceHistory
 
-# The old process counted from one origin, the new one counts from another; between them lie `PAUSE` seconds of wall-clock time.
+# The old process counted from one origin, the new one counts from another; between them lie `PAUSE`
+# seconds of wall-clock time.
 OLD_NOW, NEW_NOW, WALL, PAUSE = 5000.0, 10.0, 1.7e9, 20.0
 
 
-def restarted(ledger: Ledger, *services: Service, history: RaceHistory | None = None, pause: float = PAUSE) -> tuple[Ledger, RaceHistory]:
+def restarted(
+    ledger: Ledger, *services: Service, history: RaceHistory | None = None, pause: float = PAUSE
+) -> tuple[Ledger, RaceHistory]:
     """Saved by one process, loaded by another one with these services in its rules."""
     saved = decode(encode(dump(ledger, history, OLD_NOW, WALL)))
     new, races = Ledger(), RaceHistory()
@@ -32,7 +35,15 @@ def restarted(ledger: Ledger, *services: Service, history: RaceHistory | None = 
 
 def trip(c: Candidate, outcome: Outcome, now: float, wait_s: float | None = None) -> None:
     for _ in range(3):
-        c.state.health.failed(outcome, wait_s=wait_s, reason="", began=now, now=now, health=HealthRules(), cooldown=CooldownRules())
+        c.state.health.failed(
+            outcome,
+            wait_s=wait_s,
+            reason="",
+            began=now,
+            now=now,
+            health=HealthRules(),
+            cooldown=CooldownRules(),
+        )
 
 
 def test_samples_come_back_with_their_ages() -> None:
@@ -42,7 +53,11 @@ def test_samples_come_back_with_their_ages() -> None:
     new, _ = restarted(ledger, service("m"))
     state = new.candidate(service("m")).state
     assert state.latency.summary(NEW_NOW)["samples"] == 1, "the older one is ten minutes old by now"
-    assert (state.latency.average(NEW_NOW), state.ttft.average(NEW_NOW), state.speed.average(NEW_NOW)) == (1.0, 0.1, 80.0)
+    assert (
+        state.latency.average(NEW_NOW),
+        state.ttft.average(NEW_NOW),
+        state.speed.average(NEW_NOW),
+    ) == (1.0, 0.1, 80.0)
     assert state.latency.last_at == pytest.approx(NEW_NOW - 10 - PAUSE)
 
 
@@ -62,12 +77,18 @@ def test_a_service_that_still_cools_is_not_asked_after_the_restart_either() -> N
     trip(c, Outcome.RATE_LIMITED, OLD_NOW - 10, wait_s=100)
     new, _ = restarted(ledger, service("m"))
     health = new.candidate(service("m")).state.health
-    assert (health.state, health.told, health.outcome) == (COOLING, True, Outcome.RATE_LIMITED)
+    assert (health.state, health.retry_after_given, health.outcome) == (
+        COOLING,
+        True,
+        Outcome.RATE_LIMITED,
+    )
     assert health.until == pytest.approx(NEW_NOW + 100 - 10 - PAUSE)
     assert "rate_limited" in health.reason
 
 
-def test_a_cooldown_that_ended_meanwhile_is_due_for_a_probe_and_remembers_how_often_it_tripped() -> None:
+def test_a_cooldown_that_ended_meanwhile_is_due_for_a_probe_and_remembers_how_often_it_tripped() -> (
+    None
+):
     ledger, [c], _ = ledger_of(service("m"))
     trip(c, Outcome.SERVER_ERROR, OLD_NOW)
     new, _ = restarted(ledger, service("m"), pause=1000)
@@ -87,7 +108,13 @@ def test_each_key_of_several_comes_back_as_it_was() -> None:
     at = provider(tokens=(SecretRef("env", "A"), SecretRef("env", "B")))
     ledger, [c], rule = ledger_of(service("m", at))
     c.state.keys[1].failed(
-        Outcome.RATE_LIMITED, wait_s=50, reason="", began=OLD_NOW, now=OLD_NOW, health=rule.health, cooldown=rule.cooldown
+        Outcome.RATE_LIMITED,
+        wait_s=50,
+        reason="",
+        began=OLD_NOW,
+        now=OLD_NOW,
+        health=rule.health,
+        cooldown=rule.cooldown,
     )
     new, _ = restarted(ledger, service("m", at))
     assert [h.state for h in new.candidate(service("m", at)).state.keys] == [SERVING, COOLING]
@@ -98,7 +125,9 @@ def test_each_key_of_several_comes_back_as_it_was() -> None:
 
 def test_whose_turn_it_is_and_who_won_races_is_remembered() -> None:
     ledger, _, _ = ledger_of(service("m"))
-    ledger.memory("chat", "rule").update(turn="acme/m", served=3, turns={"acme/x": None, "acme/m": None})
+    ledger.memory("chat", "rule").update(
+        turn="acme/m", served=3, turns={"acme/x": None, "acme/m": None}
+    )
     ledger.memory("chat", ("block", 2))["turn"] = "acme/y"
     ledger.memory("chat", ("block", 3))
     history = RaceHistory()
@@ -106,7 +135,11 @@ def test_whose_turn_it_is_and_who_won_races_is_remembered() -> None:
         history.record("fastest", "acme/m").add(won, OLD_NOW)
     new, races = restarted(ledger, service("m"), history=history, pause=3600)
     assert new.memories == {
-        ("chat", "rule"): {"turn": "acme/m", "served": 3, "turns": {"acme/x": None, "acme/m": None}},
+        ("chat", "rule"): {
+            "turn": "acme/m",
+            "served": 3,
+            "turns": {"acme/x": None, "acme/m": None},
+        },
         ("chat", ("block", 2)): {"turn": "acme/y"},
     }
     assert list(new.memories["chat", "rule"]["turns"]) == ["acme/x", "acme/m"]
@@ -161,7 +194,10 @@ def test_two_savings_in_a_row_say_the_same() -> None:
         (b'{"saved_at": 1.0}', "version"),
         (b'{"version": 2, "saved_at": 1.0}', "version 2, expected 1"),
         (b'{"version": 1, "saved_at": "yesterday"}', "saved_at"),
-        (b'{"version": 1, "saved_at": 1, "services": [{"provider": "p", "model": "m", "latency": [["a", 1]]}]}', r"services\[0\].latency"),
+        (
+            b'{"version": 1, "saved_at": 1, "services": [{"provider": "p", "model": "m", "latency": [["a", 1]]}]}',
+            r"services\[0\].latency",
+        ),
         (b'{"version": 1, "saved_at": 1, "memories": [["r", "rule", {"turn": [1]}]]}', "memories"),
     ],
 )
@@ -181,7 +217,11 @@ def test_every_beginning_of_a_file_is_either_whole_or_refused() -> None:
 
 def test_no_secret_is_in_what_is_saved() -> None:
     at = provider(
-        tokens=(SecretRef("literal", value="sk-secret-value"), SecretRef("literal", value="sk-other")), headers=(("x-key", "sk-third"),)
+        tokens=(
+            SecretRef("literal", value="sk-secret-value"),
+            SecretRef("literal", value="sk-other"),
+        ),
+        headers=(("x-key", "sk-third"),),
     )
     ledger, [c], rule = ledger_of(service("m", at))
     ledger.begin(c, 10, OLD_NOW)

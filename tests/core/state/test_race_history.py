@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.state.race_history import HALF_LIFE_S, RaceHistory, Record, score
+from pilotfish.core.state.race_history import HALF_LIFE_S, RaceHistory, RaceRecord, score
 
 
 def test_who_has_never_raced_wins_half_of_the_time() -> None:
-    assert Record().win_rate(0) == 0.5
+    assert RaceRecord().win_rate(0) == 0.5
 
 
 def test_one_race_does_not_decide_everything() -> None:
-    record = Record()
+    record = RaceRecord()
     record.add(True, 0)
     assert record.win_rate(0) == pytest.approx(2 / 3)
     record.add(False, 0)
@@ -20,14 +20,14 @@ def test_one_race_does_not_decide_everything() -> None:
 
 
 def test_losses_count() -> None:
-    record = Record()
+    record = RaceRecord()
     for _ in range(8):
         record.add(False, 0)
     assert record.win_rate(0) == pytest.approx(0.1)
 
 
 def test_what_was_counts_half_after_an_hour() -> None:
-    record = Record()
+    record = RaceRecord()
     for _ in range(4):
         record.add(True, 0)
     record.add(False, HALF_LIFE_S)
@@ -36,20 +36,20 @@ def test_what_was_counts_half_after_an_hour() -> None:
 
 
 def test_what_was_long_ago_is_as_good_as_unknown() -> None:
-    record = Record()
+    record = RaceRecord()
     for _ in range(20):
         record.add(True, 0)
     assert record.win_rate(30 * HALF_LIFE_S) == pytest.approx(0.5, abs=0.001)
 
 
 def test_a_clock_that_steps_back_changes_nothing() -> None:
-    record = Record()
+    record = RaceRecord()
     record.add(True, 1000)
     assert record.dump(0) == (1, 0)
 
 
 def test_a_record_outlives_a_restart() -> None:
-    kept, loaded = Record(), Record()
+    kept, loaded = RaceRecord(), RaceRecord()
     kept.add(True, 0)
     kept.add(False, 50)
     loaded.load(*kept.dump(100), now=5)
@@ -67,6 +67,8 @@ def test_records_are_kept_by_rule_and_service_and_go_with_their_rule() -> None:
 
 
 def test_scores() -> None:
-    """Weighted: win rate over one plus the latency in seconds; quality: win rate squared, however long it took."""
+    """Weighted: win rate over one plus the latency in seconds; quality: win rate squared, however
+    long it took.
+    """
     assert score("weighted", 0.6, 0.5) == pytest.approx(0.4)
     assert score("quality", 0.6, 0.5) == score("quality", 0.6, 9.0) == pytest.approx(0.36)

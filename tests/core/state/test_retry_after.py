@@ -1,4 +1,6 @@
-"""How long an upstream asks to be left alone: every form that vendors use, and everything that only looks like one."""
+"""How long an upstream asks to be left alone: every form that vendors use, and everything that only
+looks like one.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,28 @@ NOW = 1445412480.0
 
 
 def hint(*headers: tuple[str, str], **more: object) -> float | None:
-    return wait_hint([(name.encode(), value.encode("latin-1")) for name, value in headers], NOW, **more)  # type: ignore[arg-type]
+    return wait_hint(
+        [(name.encode(), value.encode("latin-1")) for name, value in headers], NOW, **more
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    "value", ["soon", "", "nan", "inf", "1e9", "1_0", "\xb2", "99999999999999999", "Mon, 99 Foo", "12 parsecs", "--5", "m", "."]
+    "value",
+    [
+        "soon",
+        "",
+        "nan",
+        "inf",
+        "1e9",
+        "1_0",
+        "\xb2",
+        "99999999999999999",
+        "Mon, 99 Foo",
+        "12 parsecs",
+        "--5",
+        "m",
+        ".",
+    ],
 )
 def test_garbage_is_passed_over_and_the_next_hint_speaks(value):
     assert hint(("retry-after", value)) is None
@@ -100,7 +119,10 @@ def test_a_hint_in_the_body_is_never_negative_nor_infinite():
 @pytest.mark.parametrize(
     ("message", "seconds"),
     [
-        ("Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Please try again in 2s.", 2.0),
+        (
+            "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Please try again in 2s.",
+            2.0,
+        ),
         ("Please try again in 1m2.5s. Visit the page", 62.5),
         ("Please try again in 6ms.", 0.006),
         ("Please retry in 35.264s.", 35.264),
@@ -126,7 +148,12 @@ def test_a_long_message_is_not_searched_without_end():
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_text_makes_a_parser_fail_or_answer_below_zero(value, message):
-    got = wait_hint([(b"retry-after", value.encode()), (b"x-ratelimit-reset-a", value.encode())], NOW, None, message)
+    got = wait_hint(
+        [(b"retry-after", value.encode()), (b"x-ratelimit-reset-a", value.encode())],
+        NOW,
+        None,
+        message,
+    )
     assert got is None or got >= 0
 
 

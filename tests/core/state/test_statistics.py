@@ -20,7 +20,12 @@ def samples(*values: float, at: float = 0.0) -> Samples:
 
 def test_nothing_measured_is_none_and_not_zero() -> None:
     empty = Samples()
-    assert (empty.average(0.0), empty.percentile(0.95, 0.0), empty.recent, empty.count(0.0)) == (None, None, None, 0)
+    assert (empty.average(0.0), empty.percentile(0.95, 0.0), empty.recent, empty.count(0.0)) == (
+        None,
+        None,
+        None,
+        0,
+    )
     assert empty.summary(0.0) == {"avg": None, "p50": None, "p95": None, "p99": None, "samples": 0}
 
 
@@ -70,7 +75,9 @@ def test_how_it_is_now_is_known_seconds_after_a_change_whatever_was_before() -> 
         found.add(5.0, 10 + i / 10)
     assert found.recent == pytest.approx(5.0, rel=0.1)
     found.add(0.2, 30.0)
-    assert found.recent == pytest.approx(0.2, abs=0.2), "one value after a long silence says nearly all"
+    assert found.recent == pytest.approx(0.2, abs=0.2), (
+        "one value after a long silence says nearly all"
+    )
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300))
@@ -146,7 +153,7 @@ def test_a_service_that_hangs_is_noticed_while_its_first_slow_answer_is_still_aw
     waiting = Waiting()
     for i in range(20):
         waiting.begin(i / 2)
-        waiting.spoke(i / 2, i / 2 + 0.3)
+        waiting.on_first_token(i / 2, i / 2 + 0.3)
     assert waiting.expected(10.0) == pytest.approx(0.3)
     for i in range(4):
         waiting.begin(10.0 + i)
@@ -156,7 +163,7 @@ def test_a_service_that_hangs_is_noticed_while_its_first_slow_answer_is_still_aw
 def test_requests_that_have_just_been_sent_do_not_make_a_service_look_fast() -> None:
     waiting = Waiting()
     waiting.begin(0.0)
-    waiting.spoke(0.0, 5.0)
+    waiting.on_first_token(0.0, 5.0)
     waiting.begin(5.0)
     assert waiting.expected(5.1) == 5.0
 

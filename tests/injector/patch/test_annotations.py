@@ -1,4 +1,6 @@
-"""What Pods and namespaces ask for; nonsense is left out, in words that a person who deploys understands."""
+"""What Pods and namespaces ask for; nonsense is left out, in words that a person who deploys
+understands.
+"""
 
 import pytest
 
@@ -18,7 +20,9 @@ def test_no_annotations_are_the_defaults(pod):
     assert choices_from(pod, {}, DEFAULTS).sidecar == DEFAULTS
 
 
-@pytest.mark.parametrize("port", ["0", "80", "1023", "65536", "-1", "1e4", "١٤٠٠٠", " ", "14000 14001"])
+@pytest.mark.parametrize(
+    "port", ["0", "80", "1023", "65536", "-1", "1e4", "١٤٠٠٠", " ", "14000 14001"]
+)
 def test_what_is_no_port_that_a_user_may_open_is_left_out(port):
     choices = choose(port=port)
     assert choices.sidecar.port == 14000
@@ -61,8 +65,13 @@ def test_a_secret_of_another_namespace_cannot_be_named():
 
 def test_a_typing_error_in_a_name_is_told_with_the_names_there_are():
     (warning,) = choose(confgmaps="a", status="{}").warnings
-    assert "pilotfish.dev/confgmaps is not known; known: admin-port, config-source, configmaps, cpu" in warning
+    assert (
+        "pilotfish.dev/confgmaps is not known; known: admin-port, config-source, configmaps, cpu"
+        in warning
+    )
 
 
 def test_the_label_written_as_an_annotation_is_told():
-    assert choose(inject="enabled").warnings == ("annotation pilotfish.dev/inject is not known; it is a label",)
+    assert choose(inject="enabled").warnings == (
+        "annotation pilotfish.dev/inject is not known; it is a label",
+    )

@@ -3,16 +3,25 @@
 import pytest
 
 from pilotfish.injector.patch.container import container_for, drain_s, hold_stop_s
-from pilotfish.injector.patch.settings import Sidecar, Surroundings
+from pilotfish.injector.patch.settings import PodContext, Sidecar
 
 SIDECAR = Sidecar(image="pilotfish:1", configmaps=("rules",))
 
 
 def container(spec=None, *, native=True, sidecar=SIDECAR, **around):
-    return container_for(spec or {"containers": [{"name": "app"}]}, sidecar, Surroundings(**around), native=native, mounts=[])
+    return container_for(
+        spec or {"containers": [{"name": "app"}]},
+        sidecar,
+        PodContext(**around),
+        native=native,
+        mounts=[],
+    )
 
 
-@pytest.mark.parametrize(("grace", "native", "classic"), [(None, 27, 22), (0, 0, 0), (1, 0, 0), (10, 7, 4), (3600, 3597, 3592)])
+@pytest.mark.parametrize(
+    ("grace", "native", "classic"),
+    [(None, 27, 22), (0, 0, 0), (1, 0, 0), (10, 7, 4), (3600, 3597, 3592)],
+)
 def test_holding_and_draining_are_over_before_the_grace_period_is(grace, native, classic):
     spec = {} if grace is None else {"terminationGracePeriodSeconds": grace}
     assert drain_s(spec, SIDECAR, native=True) == native
@@ -55,16 +64,26 @@ def test_a_burstable_pod_is_not_charged_for_more_than_the_proxy_needs():
 
 
 def test_a_pod_with_resources_of_its_own_is_not_refused_for_ours():
-    """Kubernetes 1.34: a container's limit above the Pod's, or requests that add up to more than the Pod's, are errors."""
+    """Kubernetes 1.34: a container's limit above the Pod's, or requests that add up to more than
+    the Pod's, are errors.
+    """
     app = {"name": "app", "resources": {"requests": {"cpu": "900m", "memory": "200Mi"}}}
-    pod_level = {"limits": {"cpu": "1", "memory": "256Mi"}, "requests": {"cpu": "910m", "memory": "256Mi"}}
+    pod_level = {
+        "limits": {"cpu": "1", "memory": "256Mi"},
+        "requests": {"cpu": "910m", "memory": "256Mi"},
+    }
     own = container({"containers": [app], "resources": pod_level})["resources"]
-    assert own == {"requests": {"cpu": "10m", "memory": str(56 * 2**20)}, "limits": {"cpu": "1", "memory": "256Mi"}}
+    assert own == {
+        "requests": {"cpu": "10m", "memory": str(56 * 2**20)},
+        "limits": {"cpu": "1", "memory": "256Mi"},
+    }
     full = container({"containers": [app], "resources": {"limits": {"cpu": "900m"}}})["resources"]
     assert full["requests"] == {"cpu": "0m", "memory": "96Mi"}
 
 
-@pytest.mark.parametrize(("range_", "user"), [("1000650000/10000", 1000650000), ("", 65532), ("nonsense", 65532)])
+@pytest.mark.parametrize(
+    ("range_", "user"), [("1000650000/10000", 1000650000), ("", 65532), ("nonsense", 65532)]
+)
 def test_a_user_is_named_only_where_the_pod_runs_as_root(range_, user):
     root = {"containers": [], "securityContext": {"runAsUser": 0}}
     annotations = {"openshift.io/sa.scc.uid-range": range_}
@@ -74,7 +93,10 @@ def test_a_user_is_named_only_where_the_pod_runs_as_root(range_, user):
 
 def test_a_pull_policy_is_only_there_if_the_operator_has_one():
     assert "imagePullPolicy" not in container()
-    assert container(sidecar=Sidecar(image="i", image_pull_policy="Always"))["imagePullPolicy"] == "Always"
+    assert (
+        container(sidecar=Sidecar(image="i", image_pull_policy="Always"))["imagePullPolicy"]
+        == "Always"
+    )
 
 
 def test_the_operators_own_variables_come_last_and_win():

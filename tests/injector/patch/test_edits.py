@@ -1,4 +1,6 @@
-"""The patch and the result are made together; these are the corners of RFC 6902 that the goldens do not reach."""
+"""The patch and the result are made together; these are the corners of RFC 6902 that the goldens do
+not reach.
+"""
 
 import jsonpatch
 import pytest
@@ -15,13 +17,17 @@ def test_slashes_and_tildes_in_keys_are_escaped():
 def test_a_missing_parent_comes_with_its_child_in_one_operation():
     edits = Edits({})
     edits.set(("metadata", "annotations", "a"), "1")
-    assert edits.operations == [{"op": "add", "path": "/metadata", "value": {"annotations": {"a": "1"}}}]
+    assert edits.operations == [
+        {"op": "add", "path": "/metadata", "value": {"annotations": {"a": "1"}}}
+    ]
 
 
 def test_a_null_parent_is_replaced_since_add_into_null_is_an_error():
     edits = Edits({"metadata": {"annotations": None}})
     edits.set(("metadata", "annotations", "a"), "1")
-    assert [(o["op"], o["path"]) for o in edits.operations] == [("replace", "/metadata/annotations")]
+    assert [(o["op"], o["path"]) for o in edits.operations] == [
+        ("replace", "/metadata/annotations")
+    ]
 
 
 def test_setting_what_stands_there_already_is_no_operation():
@@ -46,10 +52,16 @@ def test_what_the_caller_changes_afterwards_is_not_in_the_patch():
     assert edits.operations[0]["value"] == [{"name": "a"}]
 
 
-steps = st.lists(st.tuples(st.sampled_from(["set", "append", "first"]), st.sampled_from("abc"), st.integers()), max_size=12)
+steps = st.lists(
+    st.tuples(st.sampled_from(["set", "append", "first"]), st.sampled_from("abc"), st.integers()),
+    max_size=12,
+)
 
 
-@given(steps, st.fixed_dictionaries({}, optional={"a": st.lists(st.integers(), max_size=2), "b": st.none()}))
+@given(
+    steps,
+    st.fixed_dictionaries({}, optional={"a": st.lists(st.integers(), max_size=2), "b": st.none()}),
+)
 def test_the_patch_always_leads_to_the_document(steps, document):
     edits = Edits(document)
     for kind, key, value in steps:

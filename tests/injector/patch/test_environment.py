@@ -2,20 +2,28 @@
 
 import pytest
 
-from pilotfish.injector.patch.environment import CLIENTS, PLACEHOLDER_KEY, additions, doubts
+from pilotfish.injector.patch.environment import CLIENTS, PLACEHOLDER_KEY, additions, warnings
 
 
 def names(*env, **container):
     return [
         variable["name"]
-        for variable in additions({"name": "app", "env": [{"name": name, "value": "x"} for name in env], **container}, 14000)
+        for variable in additions(
+            {"name": "app", "env": [{"name": name, "value": "x"} for name in env], **container},
+            14000,
+        )
     ]
 
 
 def test_a_bare_container_is_led_to_the_proxy_by_every_sdk():
     added = {variable["name"]: variable["value"] for variable in additions({"name": "app"}, 15000)}
     assert added["OPENAI_BASE_URL"] == added["OPENAI_API_BASE"] == "http://127.0.0.1:15000/v1"
-    for name in ("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AZURE_OPENAI_ENDPOINT"):
+    for name in (
+        "ANTHROPIC_BASE_URL",
+        "GOOGLE_GEMINI_BASE_URL",
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        "AZURE_OPENAI_ENDPOINT",
+    ):
         assert added[name] == "http://127.0.0.1:15000"
     assert added["NO_PROXY"] == "127.0.0.1,localhost"
 
@@ -36,7 +44,11 @@ def test_a_key_of_any_kind_is_left_alone(client):
 
 
 def test_a_variable_from_a_secret_counts_as_set():
-    container = {"env": [{"name": "OPENAI_API_KEY", "valueFrom": {"secretKeyRef": {"name": "k", "key": "k"}}}]}
+    container = {
+        "env": [
+            {"name": "OPENAI_API_KEY", "valueFrom": {"secretKeyRef": {"name": "k", "key": "k"}}}
+        ]
+    }
     assert "OPENAI_API_KEY" not in [v["name"] for v in additions(container, 1)]
 
 
@@ -58,7 +70,10 @@ def test_the_placeholder_cannot_be_taken_for_a_key():
 
 
 def test_an_exempted_loopback_raises_no_doubt():
-    env = [{"name": "HTTP_PROXY", "value": "http://p"}, {"name": "NO_PROXY", "value": "10.0.0.0/8,127.0.0.1"}]
-    assert list(doubts({"name": "app", "env": env})) == []
+    env = [
+        {"name": "HTTP_PROXY", "value": "http://p"},
+        {"name": "NO_PROXY", "value": "10.0.0.0/8,127.0.0.1"},
+    ]
+    assert list(warnings({"name": "app", "env": env})) == []
     env[1]["value"] = "10.0.0.0/8"
-    assert "NO_PROXY" in next(doubts({"name": "app", "env": env}))
+    assert "NO_PROXY" in next(warnings({"name": "app", "env": env}))

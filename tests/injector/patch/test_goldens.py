@@ -1,6 +1,8 @@
-"""Pod in, Pod out: one golden file a case, one runner. `UPDATE_GOLDENS=1` writes them anew; review reads the diff.
+"""Pod in, Pod out: one golden file a case, one runner. `UPDATE_GOLDENS=1` writes them anew; review
+reads the diff.
 
-A case is `NAME.yaml` (why it exists, what surrounds the Pod, a line of dashes, the Pod) with `NAME.out.yaml` beside it.
+A case is `NAME.yaml` (why it exists, what surrounds the Pod, a line of dashes, the Pod) with
+`NAME.out.yaml` beside it.
 """
 
 from __future__ import annotations
@@ -18,24 +20,42 @@ import yaml
 
 from pilotfish.injector.patch.environment import PLACEHOLDER_KEY
 from pilotfish.injector.patch.pod import inject
-from pilotfish.injector.patch.settings import Injected, Sidecar, Skipped, Surroundings
+from pilotfish.injector.patch.settings import Injected, PodContext, Sidecar, Skipped
 
-FOLDER = Path(__file__).parents[3] / "fixtures" / "inject"
+FOLDER = Path(__file__).parents[2] / "fixtures" / "inject"
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.name.endswith(".out.yaml"))
-DEFAULTS = Sidecar(image="registry.example/pilotfish:0.1.0", version="0.1.0", configmaps=("pilotfish-rules",))
+DEFAULTS = Sidecar(
+    image="registry.example/pilotfish:0.1.0", version="0.1.0", configmaps=("pilotfish-rules",)
+)
 
 
-def read_case(name: str) -> tuple[dict[str, Any], Sidecar, Surroundings]:
+def read_case(name: str) -> tuple[dict[str, Any], Sidecar, PodContext]:
     head, pod = yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text())
-    own = {key: tuple(value) if isinstance(value, list) else value for key, value in (head.get("sidecar") or {}).items()}
-    return pod, replace(DEFAULTS, **own), Surroundings(**{"namespace": "shop", **(head.get("around") or {})})
+    own = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in (head.get("sidecar") or {}).items()
+    }
+    return (
+        pod,
+        replace(DEFAULTS, **own),
+        PodContext(**{"namespace": "shop", **(head.get("around") or {})}),
+    )
 
 
 def as_written(result: Injected | Skipped) -> dict[str, Any]:
     if isinstance(result, Skipped):
-        return {"skipped": result.reason.value, "detail": result.detail, "warnings": list(result.warnings)}
+        return {
+            "skipped": result.reason.value,
+            "detail": result.detail,
+            "warnings": list(result.warnings),
+        }
     patch = [f"{operation['op']} {operation['path']}" for operation in result.patch]
-    return {"injected": result.mode, "warnings": list(result.warnings), "patch": patch, "pod": result.pod}
+    return {
+        "injected": result.mode,
+        "warnings": list(result.warnings),
+        "patch": patch,
+        "pod": result.pod,
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -60,7 +80,9 @@ def test_the_patch_leads_to_the_pod_and_the_pod_that_came_in_is_not_touched(name
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_came_out_is_left_alone_the_second_time(name):
-    """`reinvocationPolicy: IfNeeded` shows us our own work; a manifest injected offline arrives a second time."""
+    """`reinvocationPolicy: IfNeeded` shows us our own work; a manifest injected offline arrives a
+    second time.
+    """
     pod, sidecar, around = read_case(name)
     result = inject(pod, sidecar, around)
     if isinstance(result, Injected):
@@ -71,11 +93,15 @@ def test_what_came_out_is_left_alone_the_second_time(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_that_the_pod_held_is_changed_or_lost(name):
-    """Other webhooks' work and fields of later versions survive: every operation adds, but for our own status and a dropped restartPolicy."""
+    """Other webhooks' work and fields of later versions survive: every operation adds, but for our
+    own status and a dropped restartPolicy.
+    """
     pod, sidecar, around = read_case(name)
     result = inject(pod, sidecar, around)
     if isinstance(result, Injected):
-        replaced = {op["path"] for op in result.patch if op["op"] != "add"} - {"/metadata/annotations/pilotfish.dev~1status"}
+        replaced = {op["path"] for op in result.patch if op["op"] != "add"} - {
+            "/metadata/annotations/pilotfish.dev~1status"
+        }
         for path in replaced:
             assert not jsonpatch.JsonPointer(path).resolve(pod), f"{path} held something"
 
@@ -87,8 +113,14 @@ def test_every_sidecar_has_resources_and_the_restricted_profile(name):
     if not isinstance(result, Injected) or name == "restart-policy-dropped":
         return
     spec = result.pod["spec"]
-    own = next(c for c in [*(spec.get("initContainers") or ()), *spec["containers"]] if c["name"] == "pilotfish")
-    assert all(own["resources"][kind][of] for kind in ("requests", "limits") for of in ("cpu", "memory"))
+    own = next(
+        c
+        for c in [*(spec.get("initContainers") or ()), *spec["containers"]]
+        if c["name"] == "pilotfish"
+    )
+    assert all(
+        own["resources"][kind][of] for kind in ("requests", "limits") for of in ("cpu", "memory")
+    )
     security = own["securityContext"]
     assert security["runAsNonRoot"] is True
     assert security["readOnlyRootFilesystem"] is True
@@ -99,7 +131,8 @@ def test_every_sidecar_has_resources_and_the_restricted_profile(name):
     assert PLACEHOLDER_KEY not in str(own), "the placeholders are for the application"
 
 
-# Their Pods are not what Kubernetes accepts, before or after: fields that no version knows, annotations that are no text.
+# Their Pods are not what Kubernetes accepts, before or after: fields that no version knows,
+# annotations that are no text.
 NOT_VALID = ("unknown-fields-survive", "nonsense-annotations")
 
 

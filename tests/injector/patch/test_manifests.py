@@ -1,4 +1,6 @@
-"""Manifests as people keep them: several documents, lists, comments, values that YAML would like to misread."""
+"""Manifests as people keep them: several documents, lists, comments, values that YAML would like to
+misread.
+"""
 
 import json
 
@@ -6,10 +8,10 @@ import pytest
 import yaml
 
 from pilotfish.injector.patch.manifests import UnreadableManifest, inject_manifest
-from pilotfish.injector.patch.settings import Injected, Sidecar, Skipped, Surroundings
+from pilotfish.injector.patch.settings import Injected, PodContext, Sidecar, Skipped
 
 SIDECAR = Sidecar(image="pilotfish:1", configmaps=("rules",))
-OFFLINE = Surroundings(native=True, label_needed=False)
+OFFLINE = PodContext(native=True, label_needed=False)
 
 
 def run(text, around=OFFLINE):
@@ -33,11 +35,15 @@ def test_what_is_not_yaml_says_where(text):
         run(text)
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"])
+@pytest.mark.parametrize(
+    "kind", ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"]
+)
 def test_every_kind_with_a_template_gets_it_there(kind):
     text, told = run(TEMPLATED.format(kind=kind))
     assert [(t.what, type(t.result)) for t in told] == [(f"{kind} web", Injected)]
-    assert yaml.safe_load(text)["spec"]["template"]["spec"]["initContainers"][0]["name"] == "pilotfish"
+    assert (
+        yaml.safe_load(text)["spec"]["template"]["spec"]["initContainers"][0]["name"] == "pilotfish"
+    )
 
 
 def test_a_cron_job_keeps_its_pod_deeper():
@@ -46,26 +52,37 @@ kind: CronJob
 metadata: {name: nightly, namespace: shop}
 spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app}]}}}}}
 """)
-    assert "pilotfish" in str(yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"])
+    assert "pilotfish" in str(
+        yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"]
+    )
 
 
 def test_a_job_on_a_cluster_without_native_sidecars_is_left_alone_and_that_is_said():
-    manifest = TEMPLATED.format(kind="Job").replace("spec:\n      containers", "spec:\n      restartPolicy: Never\n      containers")
-    text, told = run(manifest, Surroundings(native=False, label_needed=False))
+    manifest = TEMPLATED.format(kind="Job").replace(
+        "spec:\n      containers", "spec:\n      restartPolicy: Never\n      containers"
+    )
+    text, told = run(manifest, PodContext(native=False, label_needed=False))
     assert text == manifest
     assert isinstance(told[0].result, Skipped)
     assert "never completing" in told[0].result.detail or "completing" in told[0].result.detail
 
 
 def test_lists_are_opened():
-    text, told = run("kind: List\nitems:\n- {kind: Pod, metadata: {name: a}, spec: {containers: [{name: c}]}}\n- {kind: Service}\n")
+    text, told = run(
+        "kind: List\nitems:\n- {kind: Pod, metadata: {name: a}, spec: {containers: [{name: c}]}}\n- {kind: Service}\n"
+    )
     assert [t.what for t in told] == ["Pod a"]
     assert yaml.safe_load(text)["items"][1] == {"kind": "Service"}
 
 
 def test_documents_without_a_pod_come_out_byte_for_byte():
     service = "# the door\nkind: Service   # yes: 'on'\nspec: {type: on}\n"
-    text, told = run(service + "---\n" + TEMPLATED.format(kind="Deployment") + "--- # last\nkind: ConfigMap\ndata: {a: 012}\n")
+    text, told = run(
+        service
+        + "---\n"
+        + TEMPLATED.format(kind="Deployment")
+        + "--- # last\nkind: ConfigMap\ndata: {a: 012}\n"
+    )
     assert text.startswith(service + "---\n")
     assert text.endswith("--- # last\nkind: ConfigMap\ndata: {a: 012}\n")
     assert len(told) == 1
@@ -77,7 +94,10 @@ def test_nothing_to_inject_is_no_change_at_all():
 
 
 def test_a_line_of_dashes_inside_a_text_is_no_separator():
-    manifest = TEMPLATED.format(kind="Deployment") + "    metadata:\n      annotations:\n        a: |\n          ---\n          b\n"
+    manifest = (
+        TEMPLATED.format(kind="Deployment")
+        + "    metadata:\n      annotations:\n        a: |\n          ---\n          b\n"
+    )
     text, _ = run(manifest)
     assert yaml.safe_load(text)["spec"]["template"]["metadata"]["annotations"]["a"] == "---\nb\n"
 
@@ -98,7 +118,11 @@ def test_values_that_yaml_would_misread_are_kept():
 
 
 def test_json_stays_json():
-    text, _ = run(json.dumps({"kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}))
+    text, _ = run(
+        json.dumps(
+            {"kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}
+        )
+    )
     assert json.loads(text)["spec"]["initContainers"][0]["name"] == "pilotfish"
 
 
@@ -107,7 +131,15 @@ def test_json_with_nothing_to_do_is_untouched():
 
 
 @pytest.mark.parametrize(
-    "document", ["kind: Deployment\nspec: {}\n", "kind: Pod\n", "- 1\n", "kind: [Pod]\n", "kind: PodList\n", "kind: Deployment\nspec: 3\n"]
+    "document",
+    [
+        "kind: Deployment\nspec: {}\n",
+        "kind: Pod\n",
+        "- 1\n",
+        "kind: [Pod]\n",
+        "kind: PodList\n",
+        "kind: Deployment\nspec: 3\n",
+    ],
 )
 def test_what_holds_no_pod_is_passed_on(document):
     text, told = run(document)
@@ -124,7 +156,9 @@ def test_anchors_are_written_out_since_the_sidecar_must_not_be_shared_by_referen
 
 
 def test_the_namespace_of_the_object_counts():
-    manifest = TEMPLATED.format(kind="DaemonSet").replace("{name: web}", "{name: web, namespace: kube-system}")
+    manifest = TEMPLATED.format(kind="DaemonSet").replace(
+        "{name: web}", "{name: web, namespace: kube-system}"
+    )
     text, told = run(manifest)
     assert text == manifest
     assert told[0].result.reason.value == "protected_namespace"

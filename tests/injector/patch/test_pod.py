@@ -5,36 +5,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish.injector.patch.pod import inject, rules_needed
-from pilotfish.injector.patch.settings import Injected, Reason, Sidecar, Skipped, Surroundings
+from pilotfish.injector.patch.settings import Injected, PodContext, Reason, Sidecar, Skipped
 
 SIDECAR = Sidecar(image="pilotfish:1", configmaps=("rules",))
-HERE = Surroundings(namespace="shop", native=True)
+HERE = PodContext(namespace="shop", native=True)
 
 leaves = st.none() | st.booleans() | st.integers() | st.sampled_from(["", "name", "Always"])
 objects = st.dictionaries(
-    st.sampled_from(["name", "env", "ports", "value", "restartPolicy", "resources"]), leaves | st.lists(leaves, max_size=2), max_size=3
+    st.sampled_from(["name", "env", "ports", "value", "restartPolicy", "resources"]),
+    leaves | st.lists(leaves, max_size=2),
+    max_size=3,
 )
 anything = leaves | objects | st.lists(leaves | objects, max_size=2)
 pods = st.fixed_dictionaries(
     {},
     optional={
-        "metadata": leaves | st.fixed_dictionaries({}, optional={"labels": anything, "annotations": anything}),
+        "metadata": leaves
+        | st.fixed_dictionaries({}, optional={"labels": anything, "annotations": anything}),
         "spec": leaves
-        | st.fixed_dictionaries({}, optional=dict.fromkeys(("containers", "initContainers", "volumes", "os", "securityContext"), anything)),
+        | st.fixed_dictionaries(
+            {},
+            optional=dict.fromkeys(
+                ("containers", "initContainers", "volumes", "os", "securityContext"), anything
+            ),
+        ),
     },
 )
 
 
 @given(pods, st.booleans())
 def test_no_pod_makes_it_raise(pod, native):
-    """Admission runs before validation: anything that is JSON may arrive, and an exception would be a refusal."""
-    around = Surroundings(namespace="shop", native=native)
+    """Admission runs before validation: anything that is JSON may arrive, and an exception would be
+    a refusal.
+    """
+    around = PodContext(namespace="shop", native=native)
     assert isinstance(inject(pod, SIDECAR, around), Injected | Skipped)
     rules_needed(pod, SIDECAR, around)
 
 
 def pod(**spec):
-    return {"metadata": {"labels": {"pilotfish.dev/inject": "enabled"}}, "spec": {"containers": [{"name": "app"}], **spec}}
+    return {
+        "metadata": {"labels": {"pilotfish.dev/inject": "enabled"}},
+        "spec": {"containers": [{"name": "app"}], **spec},
+    }
 
 
 def test_by_default_the_default_account_must_be_able_to_watch_the_default_configmaps():
@@ -43,7 +56,10 @@ def test_by_default_the_default_account_must_be_able_to_watch_the_default_config
 
 def test_another_namespace_and_account_are_asked_for_by_name():
     sidecar = Sidecar(image="pilotfish:1", configmaps=("common/base", "team"))
-    assert rules_needed(pod(serviceAccountName="web"), sidecar, HERE) == ("web", (("common", "base"), ("shop", "team")))
+    assert rules_needed(pod(serviceAccountName="web"), sidecar, HERE) == (
+        "web",
+        (("common", "base"), ("shop", "team")),
+    )
 
 
 def test_a_selector_needs_every_configmap_of_the_namespace():
@@ -51,11 +67,16 @@ def test_a_selector_needs_every_configmap_of_the_namespace():
 
 
 def test_a_volume_needs_no_access():
-    assert rules_needed(pod(), Sidecar(image="pilotfish:1", configmaps=("rules",), config_source="volume"), HERE) is None
+    assert (
+        rules_needed(
+            pod(), Sidecar(image="pilotfish:1", configmaps=("rules",), config_source="volume"), HERE
+        )
+        is None
+    )
 
 
 def test_offline_no_label_is_needed_but_an_opt_out_holds():
-    offline = Surroundings(native=True, labels={}, label_needed=False)
+    offline = PodContext(native=True, labels={}, label_needed=False)
     unlabelled = {"spec": {"containers": [{"name": "app"}]}}
     assert isinstance(inject(unlabelled, SIDECAR, offline), Injected)
     opted_out = {**unlabelled, "metadata": {"labels": {"pilotfish.dev/inject": "disabled"}}}
@@ -77,7 +98,10 @@ def test_the_operator_can_fix_the_mode(mode):
 
 def test_both_ports_asked_for_as_one_is_refused():
     asks_twice = pod()
-    asks_twice["metadata"]["annotations"] = {"pilotfish.dev/port": "9000", "pilotfish.dev/admin-port": "9000"}
+    asks_twice["metadata"]["annotations"] = {
+        "pilotfish.dev/port": "9000",
+        "pilotfish.dev/admin-port": "9000",
+    }
     assert inject(asks_twice, SIDECAR, HERE).reason is Reason.PORT_TAKEN
 
 

@@ -28,9 +28,14 @@ def test_two_defaults_that_are_the_same_do_not_collide():
 def test_what_was_asked_for_is_kept_or_refused():
     assert ports(14001, port=9000, port_asked=True).port == 9000
     assert "declared by container app" in ports(9000, port=9000, port_asked=True)
-    assert "asked for by both" in ports(port=9000, admin_port=9000, port_asked=True, admin_port_asked=True)
+    assert "asked for by both" in ports(
+        port=9000, admin_port=9000, port_asked=True, admin_port_asked=True
+    )
 
 
 def test_ports_of_init_containers_count_since_native_sidecars_are_among_them():
-    spec = {"containers": [], "initContainers": [{"name": "mesh", "ports": [{"containerPort": 14001}]}]}
+    spec = {
+        "containers": [],
+        "initContainers": [{"name": "mesh", "ports": [{"containerPort": 14001}]}],
+    }
     assert ports_for(spec, Choices(Sidecar(image="i"))).admin_port == 14002

@@ -10,5 +10,10 @@ def test_reasons_are_words_for_a_metric():
 def test_the_names_of_the_contract():
     assert LABEL == "pilotfish.dev/inject"
     sidecar = Sidecar(image="i")
-    assert (sidecar.port, sidecar.admin_port, sidecar.mode, sidecar.config_source) == (14000, 14001, "auto", "api")
+    assert (sidecar.port, sidecar.admin_port, sidecar.mode, sidecar.config_source) == (
+        14000,
+        14001,
+        "auto",
+        "api",
+    )
     assert sidecar.excluded_namespaces == SYSTEM_NAMESPACES

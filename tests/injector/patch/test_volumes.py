@@ -1,4 +1,6 @@
-"""Volumes: names that Kubernetes takes, nothing that could keep a Pod from starting, a token only for the sidecar."""
+"""Volumes: names that Kubernetes takes, nothing that could keep a Pod from starting, a token only
+for the sidecar.
+"""
 
 import re
 
@@ -31,7 +33,9 @@ def test_what_may_be_missing_is_optional():
 
 
 def test_everything_but_the_state_is_read_only():
-    assert [m.mount["mountPath"] for m in mounts(secrets=("keys",)) if not m.mount.get("readOnly")] == ["/var/lib/pilotfish"]
+    assert [
+        m.mount["mountPath"] for m in mounts(secrets=("keys",)) if not m.mount.get("readOnly")
+    ] == ["/var/lib/pilotfish"]
 
 
 def test_state_is_in_memory_so_that_the_autoscaler_may_move_the_pod():
@@ -39,14 +43,20 @@ def test_state_is_in_memory_so_that_the_autoscaler_may_move_the_pod():
 
 
 def test_the_applications_token_volume_is_shared_where_it_has_one():
-    spec = {"containers": [{"volumeMounts": [{"name": "kube-api-access-abc", "mountPath": TOKEN_DIR}]}]}
+    spec = {
+        "containers": [{"volumeMounts": [{"name": "kube-api-access-abc", "mountPath": TOKEN_DIR}]}]
+    }
     assert [m.volume for m in mounts(spec)][1:] == [None]
 
 
 def test_a_token_that_is_only_a_part_of_a_volume_is_not_shared():
-    spec = {"containers": [{"volumeMounts": [{"name": "own", "mountPath": TOKEN_DIR, "subPath": "x"}]}]}
+    spec = {
+        "containers": [{"volumeMounts": [{"name": "own", "mountPath": TOKEN_DIR, "subPath": "x"}]}]
+    }
     assert mounts(spec)[1].volume["name"] == "pilotfish-token"
 
 
 def test_rules_from_a_volume_need_no_token():
-    assert TOKEN_DIR not in [m.mount["mountPath"] for m in mounts(configmaps=("rules",), config_source="volume")]
+    assert TOKEN_DIR not in [
+        m.mount["mountPath"] for m in mounts(configmaps=("rules",), config_source="volume")
+    ]

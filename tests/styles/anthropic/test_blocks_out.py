@@ -37,7 +37,10 @@ def write(*parts):
         (Audio(data="AA", media_type="audio/wav"), "messages.audio"),
         (Image(file_id="f", origin="openai"), "messages.image.file_id"),
         (Document(file_id="f", origin="openai"), "messages.document.file_id"),
-        (Document(data="AA", media_type="application/msword"), "messages.document.application/msword"),
+        (
+            Document(data="AA", media_type="application/msword"),
+            "messages.document.application/msword",
+        ),
         (Document(data="/w==", media_type="text/plain"), "messages.document.text/plain"),
         (Opaque("openai_responses", {"type": "web_search_call"}), "messages.web_search_call"),
     ],
@@ -53,15 +56,27 @@ def test_what_is_lost_of_a_part_that_stays():
 
 
 def test_empty_texts_are_left_out_since_anthropic_refuses_them():
-    assert write(Text(""), Refusal("no"), Text("", Cache())) == ([{"type": "text", "text": "no"}], ())
+    assert write(Text(""), Refusal("no"), Text("", Cache())) == (
+        [{"type": "text", "text": "no"}],
+        (),
+    )
 
 
 @pytest.mark.parametrize(
     ("document", "source"),
     [
-        (Document(data="aGk=", media_type="text/markdown"), {"type": "text", "media_type": "text/plain", "data": "hi"}),
-        (Document(data="AA", media_type="application/pdf"), {"type": "base64", "media_type": "application/pdf", "data": "AA"}),
-        (Document(parts=(Text("a"),)), {"type": "content", "content": [{"type": "text", "text": "a"}]}),
+        (
+            Document(data="aGk=", media_type="text/markdown"),
+            {"type": "text", "media_type": "text/plain", "data": "hi"},
+        ),
+        (
+            Document(data="AA", media_type="application/pdf"),
+            {"type": "base64", "media_type": "application/pdf", "data": "AA"},
+        ),
+        (
+            Document(parts=(Text("a"),)),
+            {"type": "content", "content": [{"type": "text", "text": "a"}]},
+        ),
     ],
 )
 def test_documents_take_the_form_that_claude_reads(document, source):
@@ -69,7 +84,12 @@ def test_documents_take_the_form_that_claude_reads(document, source):
 
 
 @pytest.mark.parametrize(
-    ("ttl", "mark"), [("1h", {"type": "ephemeral", "ttl": "1h"}), ("", {"type": "ephemeral"}), ("30m", {"type": "ephemeral"})]
+    ("ttl", "mark"),
+    [
+        ("1h", {"type": "ephemeral", "ttl": "1h"}),
+        ("", {"type": "ephemeral"}),
+        ("30m", {"type": "ephemeral"}),
+    ],
 )
 def test_cache_marks_keep_only_times_that_anthropic_knows(ttl, mark):
     assert write(Text("a", Cache(ttl)))[0][0]["cache_control"] == mark
@@ -77,7 +97,8 @@ def test_cache_marks_keep_only_times_that_anthropic_knows(ttl, mark):
 
 def test_calls_and_results_share_an_id_that_anthropic_takes():
     (call, result), _ = write(
-        ToolCall(id="call:1", name="f", arguments="{broken"), ToolResult(call_id="call:1", is_error=True, parts=(Text("a"), Text("b")))
+        ToolCall(id="call:1", name="f", arguments="{broken"),
+        ToolResult(call_id="call:1", is_error=True, parts=(Text("a"), Text("b"))),
     )
     assert call["id"] == result["tool_use_id"]
     assert ":" not in call["id"]
@@ -88,7 +109,11 @@ def test_calls_and_results_share_an_id_that_anthropic_takes():
 
 def test_what_claude_signed_goes_back_unchanged_empty_or_redacted():
     signed = Signature("anthropic", "S")
-    blocks, lost = write(Thinking(text="hm", signature=signed), Thinking(signature=signed), Thinking(signature=signed, redacted=True))
+    blocks, lost = write(
+        Thinking(text="hm", signature=signed),
+        Thinking(signature=signed),
+        Thinking(signature=signed, redacted=True),
+    )
     assert blocks == [
         {"type": "thinking", "thinking": "hm", "signature": "S"},
         {"type": "thinking", "thinking": "", "signature": "S"},
@@ -113,7 +138,9 @@ def test_what_a_client_is_given_comes_back_from_it_as_it_was(part):
 
 
 def test_words_of_an_answer_that_are_no_text_elsewhere():
-    assert [block["text"] for block in write_answer_blocks((Refusal("no"), Audio(transcript="t")))] == ["no", "t"]
+    assert [
+        block["text"] for block in write_answer_blocks((Refusal("no"), Audio(transcript="t")))
+    ] == ["no", "t"]
 
 
 @pytest.mark.parametrize(

@@ -29,20 +29,27 @@ def test_every_status_has_a_type(status, word):
 
 
 def test_another_vendors_type_becomes_the_statuss_own():
-    body = json.loads(get("anthropic").write_error(429, ErrorInfo(message="m", type="insufficient_quota")))
+    body = json.loads(
+        get("anthropic").write_error(429, ErrorInfo(message="m", type="insufficient_quota"))
+    )
     assert body == {"type": "error", "error": {"type": "rate_limit_error", "message": "m"}}
 
 
 @pytest.mark.parametrize("word", STATUSES)
 def test_its_own_types_are_kept(word):
     style = get("anthropic")
-    assert style.read_error(STATUSES[word], style.write_error(500, ErrorInfo(message="m", type=word))).type == word
+    assert (
+        style.read_error(
+            STATUSES[word], style.write_error(500, ErrorInfo(message="m", type=word))
+        ).type
+        == word
+    )
 
 
 def test_an_error_event_is_an_error_to_a_watcher_and_no_end():
     style = get("anthropic")
-    watcher = style.watcher()
-    bits = watcher.event(style.error_event(ErrorInfo(message="m", status=529)))
+    inspector = style.inspector()
+    bits = inspector.event(style.error_event(ErrorInfo(message="m", status=529)))
     assert bits & ERROR
     assert not bits & TERMINAL
-    assert (watcher.error.type, watcher.error.status) == ("overloaded_error", 529)
+    assert (inspector.error.type, inspector.error.status) == ("overloaded_error", 529)

@@ -8,7 +8,14 @@ import pytest
 
 from pilotfish.core.formats.neutral import FinishReason, Refusal, Reply, Text, ToolCall
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles.anthropic.reply import explanation_in, finish_from, finish_word, read_reply, write_reply, write_usage
+from pilotfish.styles.anthropic.reply import (
+    explanation_in,
+    finish_from,
+    finish_word,
+    read_reply,
+    write_reply,
+    write_usage,
+)
 from style_wire import WRITTEN
 
 
@@ -43,7 +50,12 @@ def test_a_word_that_nobody_knows_is_other():
 
 
 @pytest.mark.parametrize(
-    ("parts", "word"), [((Refusal("no"),), "refusal"), ((ToolCall(id="t", name="f"),), "tool_use"), ((Text("a"),), "end_turn")]
+    ("parts", "word"),
+    [
+        ((Refusal("no"),), "refusal"),
+        ((ToolCall(id="t", name="f"),), "tool_use"),
+        ((Text("a"),), "end_turn"),
+    ],
 )
 def test_what_the_answer_holds_decides_where_another_vendor_only_said_stop(parts, word):
     assert json.loads(write_reply(Reply(parts=parts), **WRITTEN))["stop_reason"] == word
@@ -60,12 +72,22 @@ def test_usage_is_taken_apart_the_way_anthropic_sums():
 
 def test_a_refusal_keeps_its_explanation():
     body = write_reply(Reply(finish=FinishReason.REFUSAL, finish_details="Declined."), **WRITTEN)
-    assert json.loads(body)["stop_details"] == {"type": "refusal", "category": None, "explanation": "Declined."}
+    assert json.loads(body)["stop_details"] == {
+        "type": "refusal",
+        "category": None,
+        "explanation": "Declined.",
+    }
     assert read_reply(body).finish_details == "Declined."
 
 
 @pytest.mark.parametrize(
-    ("details", "said"), [(None, ""), ({"category": "bio"}, "bio"), ({"explanation": "x", "category": "bio"}, "x"), (7, "")]
+    ("details", "said"),
+    [
+        (None, ""),
+        ({"category": "bio"}, "bio"),
+        ({"explanation": "x", "category": "bio"}, "x"),
+        (7, ""),
+    ],
 )
 def test_what_is_said_of_a_refusal(details, said):
     assert explanation_in(details) == said

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from pilotfish.core.formats.neutral import Cache, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import (
+    Cache,
+    ResponseFormat,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolChoice,
+    Turn,
+)
 from pilotfish.errors import ClientError
 from pilotfish.styles.anthropic.request_in import read_request
 
@@ -14,20 +22,31 @@ HI = {"role": "user", "content": "hi"}
 
 
 def read(**fields):
-    return read_request(json.dumps({"messages": [HI], "max_tokens": 9} | fields).encode(), model="m", stream=True)
+    return read_request(
+        json.dumps({"messages": [HI], "max_tokens": 9} | fields).encode(), model="m", stream=True
+    )
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"messages": None}, "messages: expected a list, found null"),
-        ({"messages": [{"role": "tool", "content": ""}]}, 'messages[0].role: expected user, assistant or system, found "tool"'),
+        (
+            {"messages": [{"role": "tool", "content": ""}]},
+            'messages[0].role: expected user, assistant or system, found "tool"',
+        ),
         ({"system": 7}, "system.content: expected a list, found 7"),
         ({"max_tokens": "9"}, 'max_tokens: expected a number, found "9"'),
-        ({"tool_choice": {"type": "some"}}, 'tool_choice.type: expected auto, any, none or tool, found "some"'),
+        (
+            {"tool_choice": {"type": "some"}},
+            'tool_choice.type: expected auto, any, none or tool, found "some"',
+        ),
         ({"tool_choice": {"type": "tool"}}, "tool_choice.name: expected a string, found nothing"),
         ({"tools": [{}]}, "tools[0].name: expected a string, found nothing"),
-        ({"output_config": {"format": {"type": "xml"}}}, 'output_config.format.type: expected json_schema, found "xml"'),
+        (
+            {"output_config": {"format": {"type": "xml"}}},
+            'output_config.format.type: expected json_schema, found "xml"',
+        ),
         ({"thinking": {"budget_tokens": 5}}, "thinking.type: expected a string, found nothing"),
     ],
 )
@@ -40,12 +59,17 @@ def test_a_wrong_request_is_told_where_it_is_wrong(fields, message):
 def test_system_as_a_string_or_as_blocks():
     """A list here was answered with 400 by a peer."""
     assert read(system="a").system == (Text("a"),)
-    blocks = [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "b"}]
+    blocks = [
+        {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "b"},
+    ]
     assert read(system=blocks).system == (Text("a", Cache()), Text("b"))
 
 
 def test_instructions_in_the_middle_stay_there():
-    assert read(messages=[HI, {"role": "system", "content": "s"}]).turns[1] == Turn("system", (Text("s"),))
+    assert read(messages=[HI, {"role": "system", "content": "s"}]).turns[1] == Turn(
+        "system", (Text("s"),)
+    )
 
 
 def test_tools_flat_below_custom_and_hosted():
@@ -59,7 +83,12 @@ def test_tools_flat_below_custom_and_hosted():
     assert tools == (
         Tool(name="f", schema={}, origin="anthropic", raw={"defer_loading": True}),
         Tool(name="g", origin="anthropic"),
-        Tool(name="bash", kind="hosted", origin="anthropic", raw={"type": "bash_20250124", "name": "bash"}),
+        Tool(
+            name="bash",
+            kind="hosted",
+            origin="anthropic",
+            raw={"type": "bash_20250124", "name": "bash"},
+        ),
     )
 
 
@@ -69,7 +98,11 @@ def test_tools_flat_below_custom_and_hosted():
         (None, None, None),
         ({"type": "any"}, ToolChoice("required"), None),
         ({"type": "none"}, ToolChoice("none"), None),
-        ({"type": "tool", "name": "f", "disable_parallel_tool_use": True}, ToolChoice("tool", ("f",)), False),
+        (
+            {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+            ToolChoice("tool", ("f",)),
+            False,
+        ),
         ({"type": "auto", "disable_parallel_tool_use": False}, ToolChoice("auto"), True),
     ],
 )
@@ -81,10 +114,16 @@ def test_tool_choices(choice, found, parallel):
 @pytest.mark.parametrize(
     ("fields", "found"),
     [
-        ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, ThinkingConfig(enabled=True, budget=2000)),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+            ThinkingConfig(enabled=True, budget=2000),
+        ),
         ({"thinking": {"type": "disabled"}}, ThinkingConfig(enabled=False)),
         (
-            {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "max"}},
+            {
+                "thinking": {"type": "adaptive", "display": "omitted"},
+                "output_config": {"effort": "max"},
+            },
             ThinkingConfig(enabled=True, adaptive=True, effort="max", show=False),
         ),
         ({"output_config": {"effort": "low"}}, ThinkingConfig(effort="low")),

@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from pilotfish.core.formats.neutral import Cache, Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
+from pilotfish.core.formats.neutral import (
+    Cache,
+    Chat,
+    ResponseFormat,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
 from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles.anthropic.request_out import max_tokens_for, write_request
 
@@ -28,19 +39,32 @@ def write(*turns, quirks=PLAIN, model="m", stream=False, **fields):
         ({"temperature": 0.5, "top_p": 0.5}, PLAIN, ("top_p",)),
         ({"temperature": 0.5, "top_p": 1}, PLAIN, ()),
         (
-            {"temperature": 0.5, "top_p": 0.9, "top_k": 4, "thinking": ThinkingConfig(enabled=True, budget=2000)},
+            {
+                "temperature": 0.5,
+                "top_p": 0.9,
+                "top_k": 4,
+                "thinking": ThinkingConfig(enabled=True, budget=2000),
+            },
             PLAIN,
             ("temperature", "top_k", "top_p"),
         ),
         ({"top_p": 0.97, "thinking": ThinkingConfig(enabled=True, budget=2000)}, PLAIN, ()),
         ({"temperature": 0.5}, Quirks(sampling_fields=False), ("temperature",)),
         ({"stop": ("\n", "END")}, PLAIN, ("stop",)),
-        ({"seed": 1, "presence_penalty": 0.0, "logprobs": True}, PLAIN, ("seed", "presence_penalty", "logprobs")),
+        (
+            {"seed": 1, "presence_penalty": 0.0, "logprobs": True},
+            PLAIN,
+            ("seed", "presence_penalty", "logprobs"),
+        ),
         ({"metadata": {"a": "b"}, "verbosity": "low"}, PLAIN, ("verbosity", "metadata")),
         ({"service_tier": "flex"}, PLAIN, ("service_tier",)),
         ({"tools": (Tool(name="f", strict=True),)}, PLAIN, ("tools.strict",)),
         ({"tools": (Tool(name="sh", kind="custom"),)}, PLAIN, ("tools.sh",)),
-        ({"extras": {"openai": {"logit_bias": {}}, "anthropic": {"container": "c"}}}, PLAIN, ("logit_bias",)),
+        (
+            {"extras": {"openai": {"logit_bias": {}}, "anthropic": {"container": "c"}}},
+            PLAIN,
+            ("logit_bias",),
+        ),
         ({"user": "u"}, Quirks(refuses=frozenset({"metadata"})), ("metadata",)),
         ({"lost": ("a",)}, PLAIN, ("a",)),
     ],
@@ -58,7 +82,12 @@ def test_turns_alternate_begin_with_the_user_and_hold_results_first():
         Turn("user", (Text("y"),)),
     )
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
-    assert [block["type"] for block in body["messages"][2]["content"]] == ["tool_result", "text", "text", "text"]
+    assert [block["type"] for block in body["messages"][2]["content"]] == [
+        "tool_result",
+        "text",
+        "text",
+        "text",
+    ]
     assert body["messages"][2]["content"][2]["text"] == "<system>\ns\n</system>"
     assert dropped == ("messages.name",)
 
@@ -71,13 +100,23 @@ def test_instructions_in_the_middle_stay_where_the_model_takes_them():
 class TestPrefill:
     def test_its_end_is_not_blank(self):
         assert write(HI, Turn("assistant", (Text("So \n"),)))[0]["messages"][1]["content"] == "So"
-        marked = write(HI, Turn("assistant", (Text("So \n", Cache()),)))[0]["messages"][1]["content"]
+        marked = write(HI, Turn("assistant", (Text("So \n", Cache()),)))[0]["messages"][1][
+            "content"
+        ]
         assert marked[0]["text"] == "So"
 
-    @pytest.mark.parametrize(("quirks", "thinking"), [(Quirks(prefill=False), None), (PLAIN, ThinkingConfig(enabled=True, budget=2000))])
+    @pytest.mark.parametrize(
+        ("quirks", "thinking"),
+        [(Quirks(prefill=False), None), (PLAIN, ThinkingConfig(enabled=True, budget=2000))],
+    )
     def test_a_model_that_takes_none_is_asked_to_go_on(self, quirks, thinking):
-        body, dropped = write(HI, Turn("assistant", (Text("So"),)), quirks=quirks, thinking=thinking)
-        assert body["messages"][-1] == {"role": "user", "content": "Continue exactly where you stopped."}
+        body, dropped = write(
+            HI, Turn("assistant", (Text("So"),)), quirks=quirks, thinking=thinking
+        )
+        assert body["messages"][-1] == {
+            "role": "user",
+            "content": "Continue exactly where you stopped.",
+        }
         assert dropped == ("messages.prefill",)
 
 
@@ -101,8 +140,18 @@ class TestMaxTokens:
         assert max_tokens_for("claude-opus-4-6", Quirks(default_max_tokens=7)) == 7
 
     def test_it_is_raised_over_the_budget_and_never_cut(self):
-        assert write(max_tokens=100, thinking=ThinkingConfig(enabled=True, budget=2000))[0]["max_tokens"] == 2100
-        assert write(max_tokens=9000, thinking=ThinkingConfig(enabled=True, budget=2000))[0]["max_tokens"] == 9000
+        assert (
+            write(max_tokens=100, thinking=ThinkingConfig(enabled=True, budget=2000))[0][
+                "max_tokens"
+            ]
+            == 2100
+        )
+        assert (
+            write(max_tokens=9000, thinking=ThinkingConfig(enabled=True, budget=2000))[0][
+                "max_tokens"
+            ]
+            == 9000
+        )
         assert write(thinking=ThinkingConfig(enabled=True, budget=8192))[0]["max_tokens"] == 9216
 
 
@@ -122,23 +171,43 @@ class TestTools:
             (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
             (ToolChoice("required"), None, {"type": "any"}),
             (ToolChoice("none"), False, {"type": "none"}),
-            (ToolChoice("tool", ("f",)), True, {"type": "tool", "name": "f", "disable_parallel_tool_use": False}),
+            (
+                ToolChoice("tool", ("f",)),
+                True,
+                {"type": "tool", "name": "f", "disable_parallel_tool_use": False},
+            ),
         ],
     )
     def test_choices(self, choice, parallel, written):
-        assert write(tools=self.TOOLS, tool_choice=choice, parallel_tool_calls=parallel)[0].get("tool_choice") == written
+        assert (
+            write(tools=self.TOOLS, tool_choice=choice, parallel_tool_calls=parallel)[0].get(
+                "tool_choice"
+            )
+            == written
+        )
 
     def test_only_allowed_tools_are_offered(self):
         body, _ = write(tools=self.TOOLS, tool_choice=ToolChoice("required", ("g",)))
         assert [tool["name"] for tool in body["tools"]] == ["g"]
 
     def test_tools_of_the_past_are_declared_since_anthropic_demands_it(self):
-        body, _ = write(HI, Turn("assistant", (ToolCall(id="a", name="f"),)), Turn("user", (ToolResult(call_id="a"),)))
+        body, _ = write(
+            HI,
+            Turn("assistant", (ToolCall(id="a", name="f"),)),
+            Turn("user", (ToolResult(call_id="a"),)),
+        )
         assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
 
     def test_its_own_tools_and_fields_come_back(self):
-        own = Tool(name="web_search", kind="hosted", origin="anthropic", raw={"type": "web_search_20250305", "name": "web_search"})
-        flat = Tool(name="f", origin="anthropic", raw={"defer_loading": True}, cache=Cache(), strict=True)
+        own = Tool(
+            name="web_search",
+            kind="hosted",
+            origin="anthropic",
+            raw={"type": "web_search_20250305", "name": "web_search"},
+        )
+        flat = Tool(
+            name="f", origin="anthropic", raw={"defer_loading": True}, cache=Cache(), strict=True
+        )
         body, dropped = write(tools=(own, flat), quirks=Quirks(output_format=True))
         assert body["tools"] == [
             own.raw,
@@ -175,11 +244,16 @@ class TestStructuredOutput:
 
     def test_by_the_models_own_means_where_it_has_them(self):
         body, _ = write(response_format=SCHEMA, quirks=Quirks(output_format=True))
-        assert body["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+        assert body["output_config"] == {
+            "format": {"type": "json_schema", "schema": {"type": "object"}}
+        }
         assert "tools" not in body
 
     def test_any_json_is_asked_for_in_words(self):
-        assert write(response_format=ResponseFormat(kind="json"))[0]["system"] == "Answer with a single JSON object and nothing else."
+        assert (
+            write(response_format=ResponseFormat(kind="json"))[0]["system"]
+            == "Answer with a single JSON object and nothing else."
+        )
 
 
 def test_system_identity_and_stream():
@@ -192,9 +266,17 @@ def test_system_identity_and_stream():
         stop=("END",),
         top_k=3,
     )
-    assert body["system"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
+    assert body["system"] == [
+        {"type": "text", "text": "a"},
+        {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}},
+    ]
     assert body["metadata"] == {"user_id": "u"}
-    assert (body["service_tier"], body["stream"], body["stop_sequences"], body["top_k"]) == ("standard_only", True, ["END"], 3)
+    assert (body["service_tier"], body["stream"], body["stop_sequences"], body["top_k"]) == (
+        "standard_only",
+        True,
+        ["END"],
+        3,
+    )
     assert body["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
 
 

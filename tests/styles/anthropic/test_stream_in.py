@@ -79,10 +79,15 @@ def test_blocks_that_begin_with_content():
 
 
 def test_thinking_without_text_still_has_its_proof():
-    assert deltas(begin(type="thinking", thinking="", signature=""), delta(signature="S1"), delta(signature="S2"), stop()) == [
-        ThinkingEnd(Signature("anthropic", "S1S2"))
+    assert deltas(
+        begin(type="thinking", thinking="", signature=""),
+        delta(signature="S1"),
+        delta(signature="S2"),
+        stop(),
+    ) == [ThinkingEnd(Signature("anthropic", "S1S2"))]
+    assert deltas(begin(type="redacted_thinking", data="D"), stop()) == [
+        ThinkingEnd(Signature("anthropic", "D"), redacted=True)
     ]
-    assert deltas(begin(type="redacted_thinking", data="D"), stop()) == [ThinkingEnd(Signature("anthropic", "D"), redacted=True)]
 
 
 def test_a_calls_arguments_at_its_start_where_a_server_sends_them_there():
@@ -95,13 +100,25 @@ def test_a_calls_arguments_at_its_start_where_a_server_sends_them_there():
 
 def test_a_servers_own_tools_come_whole():
     found = deltas(
-        begin(type="server_tool_use", id="s", name="web_search", input={}), delta(partial_json='{"q":'), delta(partial_json='"x"}'), stop()
+        begin(type="server_tool_use", id="s", name="web_search", input={}),
+        delta(partial_json='{"q":'),
+        delta(partial_json='"x"}'),
+        stop(),
     )
-    assert found == [PartDelta(Opaque("anthropic", {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": "x"}}))]
+    assert found == [
+        PartDelta(
+            Opaque(
+                "anthropic",
+                {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": "x"}},
+            )
+        )
+    ]
 
 
 def test_citations_belong_to_the_text():
-    (found,) = deltas(delta(type="citations_delta", citation={"type": "char_location", "cited_text": "c"}))
+    (found,) = deltas(
+        delta(type="citations_delta", citation={"type": "char_location", "cited_text": "c"})
+    )
     assert isinstance(found, CitationDelta)
     assert found.citation.cited_text == "c"
 
@@ -111,7 +128,10 @@ class TestStructuredOutput:
 
     def test_the_calls_arguments_are_the_text(self):
         found = deltas(
-            begin(type="tool_use", id="t", name="pilotfish_json_response", input={}), delta(partial_json='{"a":1}'), stop(), self.END
+            begin(type="tool_use", id="t", name="pilotfish_json_response", input={}),
+            delta(partial_json='{"a":1}'),
+            stop(),
+            self.END,
         )
         assert found == [TextDelta('{"a":1}'), BlockEnd(), Finish(FinishReason.STOP)]
 

@@ -13,10 +13,10 @@ from pilotfish.core.formats.deltas import (
     CitationDelta,
     Finish,
     LogprobsDelta,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -37,7 +37,9 @@ def stream(*deltas):
 
 
 def message(*deltas):
-    """The blocks as a client puts them together, and the last message_delta. Fails where a block is not open, or not closed in time."""
+    """The blocks as a client puts them together, and the last message_delta. Fails where a block is
+    not open, or not closed in time.
+    """
     blocks, current, last = [], None, None
     for event in stream(*deltas):
         kind = event["type"]
@@ -65,18 +67,24 @@ def message(*deltas):
 
 def test_an_error_ends_a_stream_without_any_sign_of_success():
     writer = get("anthropic").stream_writer(model="m", request_id="r", now=1.0, options={})
-    found = payloads(writer.write([TextDelta("a")]) + writer.error(ErrorInfo(message="cut", status=529)))
+    found = payloads(
+        writer.write([TextDelta("a")]) + writer.error(ErrorInfo(message="cut", status=529))
+    )
     assert found[-1] == {"type": "error", "error": {"type": "overloaded_error", "message": "cut"}}
     assert "message_stop" not in [event["type"] for event in found]
 
 
 def test_nothing_at_all_is_still_a_whole_stream():
-    assert [event["type"] for event in stream()] == ["message_start", "message_delta", "message_stop"]
+    assert [event["type"] for event in stream()] == [
+        "message_start",
+        "message_delta",
+        "message_stop",
+    ]
 
 
 def test_blocks_are_closed_before_the_next_opens():
     blocks, last = message(
-        Start("1", "m"),
+        MessageStart("1", "m"),
         ThinkingDelta("hm"),
         ThinkingEnd(Signature("anthropic", "S")),
         TextDelta("a"),
@@ -102,16 +110,26 @@ def test_parallel_calls_that_come_in_alternation_are_whole_blocks():
         ToolArgs(1, "{}"),
         ToolArgs(0, ":1}"),
     )
-    assert [(block["id"], json.loads(block["partial_json"])) for block in blocks] == [("a", {"a": 1}), ("b", {})]
+    assert [(block["id"], json.loads(block["partial_json"])) for block in blocks] == [
+        ("a", {"a": 1}),
+        ("b", {}),
+    ]
 
 
 def test_usage_after_the_finish_is_not_lost():
     """A peer ended the stream at the finish reason and reported zero tokens."""
     _, last = message(
-        UsageDelta(Usage(input=5)), TextDelta("a"), Finish(FinishReason.LENGTH), UsageDelta(Usage(input=9, output=7, cached_input=4))
+        UsageDelta(Usage(input=5)),
+        TextDelta("a"),
+        Finish(FinishReason.LENGTH),
+        UsageDelta(Usage(input=9, output=7, cached_input=4)),
     )
     assert last["delta"] == {"stop_reason": "max_tokens", "stop_sequence": None}
-    assert (last["usage"]["input_tokens"], last["usage"]["cache_read_input_tokens"], last["usage"]["output_tokens"]) == (5, 4, 7)
+    assert (
+        last["usage"]["input_tokens"],
+        last["usage"]["cache_read_input_tokens"],
+        last["usage"]["output_tokens"],
+    ) == (5, 4, 7)
 
 
 def test_usage_known_at_the_start_is_told_at_the_start():
@@ -121,12 +139,22 @@ def test_usage_known_at_the_start_is_told_at_the_start():
 @pytest.mark.parametrize(
     ("deltas", "delta"),
     [
-        ([Finish(FinishReason.STOP_SEQUENCE, "END"), Finish(FinishReason.STOP)], {"stop_reason": "stop_sequence", "stop_sequence": "END"}),
-        ([RefusalDelta("no"), Finish(FinishReason.STOP)], {"stop_reason": "refusal", "stop_sequence": None}),
+        (
+            [Finish(FinishReason.STOP_SEQUENCE, "END"), Finish(FinishReason.STOP)],
+            {"stop_reason": "stop_sequence", "stop_sequence": "END"},
+        ),
+        (
+            [RefusalDelta("no"), Finish(FinishReason.STOP)],
+            {"stop_reason": "refusal", "stop_sequence": None},
+        ),
         ([Finish(FinishReason.PAUSE)], {"stop_reason": "pause_turn", "stop_sequence": None}),
         (
             [Finish(FinishReason.REFUSAL, details="No.")],
-            {"stop_reason": "refusal", "stop_sequence": None, "stop_details": {"type": "refusal", "category": None, "explanation": "No."}},
+            {
+                "stop_reason": "refusal",
+                "stop_sequence": None,
+                "stop_details": {"type": "refusal", "category": None, "explanation": "No."},
+            },
         ),
     ],
 )
@@ -165,20 +193,33 @@ def test_citations_sound_and_blocks_of_anthropics_own():
 
 
 def test_what_has_no_place_leaves_no_trace():
-    assert message(PartDelta(Image(url="https://x")), LogprobsDelta(()), TextDelta(""), BlockEnd())[0] == []
+    assert (
+        message(PartDelta(Image(url="https://x")), LogprobsDelta(()), TextDelta(""), BlockEnd())[0]
+        == []
+    )
 
 
 def test_pings_and_an_upstreams_error_are_passed_on():
-    kinds = [event["type"] for event in stream(TextDelta("a"), Ping(), StreamError(ErrorInfo(message="m")))]
+    kinds = [
+        event["type"]
+        for event in stream(TextDelta("a"), Ping(), StreamError(ErrorInfo(message="m")))
+    ]
     assert kinds[3:5] == ["ping", "error"]
-    assert get("anthropic").ping_event() == get("anthropic").stream_writer(model="", request_id="", now=0.0, options={}).ping()
+    assert (
+        get("anthropic").ping_event()
+        == get("anthropic").stream_writer(model="", request_id="", now=0.0, options={}).ping()
+    )
 
 
 ANY = st.one_of(
     st.builds(TextDelta, st.text(max_size=3)),
     st.builds(RefusalDelta, st.text(max_size=3)),
     st.builds(ThinkingDelta, st.text(max_size=3)),
-    st.builds(ThinkingEnd, st.none() | st.builds(Signature, st.just("anthropic"), st.text(min_size=1, max_size=3)), st.booleans()),
+    st.builds(
+        ThinkingEnd,
+        st.none() | st.builds(Signature, st.just("anthropic"), st.text(min_size=1, max_size=3)),
+        st.booleans(),
+    ),
     st.builds(lambda index: ToolStart(index=index, id=f"t{index}", name="f"), st.integers(0, 3)),
     st.builds(ToolArgs, st.integers(0, 3), st.sampled_from(["{}", "{", "}"])),
     st.just(BlockEnd()),
@@ -193,7 +234,7 @@ def test_whatever_comes_the_events_are_in_order(deltas):
 
 def test_the_upstreams_model_is_shown_where_none_is_set():
     writer = get("anthropic").stream_writer(model="", request_id="r", now=1.0, options={})
-    assert payloads(writer.write([Start("1", "gpt")]))[0]["message"]["model"] == "gpt"
+    assert payloads(writer.write([MessageStart("1", "gpt")]))[0]["message"]["model"] == "gpt"
 
 
 def test_a_citation_after_text_belongs_to_it():

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pilotfish.core.formats.neutral import FinishReason, Text, Thinking, ToolCall
-from pilotfish.styles.anthropic.structured import OBJECT_TOOL, VALUE_TOOL, tool_for, unwrap, unwrapped
+from pilotfish.styles.anthropic.structured import (
+    OBJECT_TOOL,
+    VALUE_TOOL,
+    tool_for,
+    unwrap,
+    unwrapped,
+)
 
 
 @pytest.mark.parametrize("arguments", ["", '{"value": ', "[1]", "{}", '{"other": 1}'])
@@ -20,9 +26,13 @@ def test_a_value_is_taken_out():
 
 
 def test_tools_take_objects_so_other_schemas_are_put_under_a_value():
-    tool = tool_for({"type": "array", "items": {"$ref": "#/$defs/x"}, "$defs": {"x": {}}}, "A list.")
+    tool = tool_for(
+        {"type": "array", "items": {"$ref": "#/$defs/x"}, "$defs": {"x": {}}}, "A list."
+    )
     assert tool["name"] == VALUE_TOOL
-    assert tool["input_schema"]["properties"] == {"value": {"type": "array", "items": {"$ref": "#/$defs/x"}}}
+    assert tool["input_schema"]["properties"] == {
+        "value": {"type": "array", "items": {"$ref": "#/$defs/x"}}
+    }
     assert tool["input_schema"]["$defs"] == {"x": {}}
     assert tool["description"].endswith("A list.")
 
@@ -42,4 +52,7 @@ def test_the_call_becomes_the_text_and_chatter_goes():
 
 def test_calls_of_the_clients_own_tools_stay_calls():
     own, call = ToolCall(id="t", name="f"), ToolCall(id="u", name=OBJECT_TOOL)
-    assert unwrap((own, call), FinishReason.TOOL_CALLS) == ((own, Text("{}")), FinishReason.TOOL_CALLS)
+    assert unwrap((own, call), FinishReason.TOOL_CALLS) == (
+        (own, Text("{}")),
+        FinishReason.TOOL_CALLS,
+    )

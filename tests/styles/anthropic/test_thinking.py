@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.formats.neutral import Chat, Signature, Text, Thinking, ThinkingConfig, ToolCall, ToolResult, Turn
+from pilotfish.core.formats.neutral import (
+    Chat,
+    Signature,
+    Text,
+    Thinking,
+    ThinkingConfig,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles.anthropic.thinking import plan_thinking
@@ -16,7 +25,9 @@ WANTED = ThinkingConfig(enabled=True, effort="high")
 
 def plan(thinking, *turns, quirks=PLAIN, forced=False):
     losses = Losses()
-    found = plan_thinking(Chat(model="m", turns=turns, thinking=thinking), quirks, losses, forced=forced)
+    found = plan_thinking(
+        Chat(model="m", turns=turns, thinking=thinking), quirks, losses, forced=forced
+    )
     return found, losses.names()
 
 
@@ -46,7 +57,9 @@ class TestInTheMiddleOfAToolLoop:
         assert plan(WANTED, self.ANSWER)[1] == ()
 
 
-@pytest.mark.parametrize("off", [ThinkingConfig(enabled=False), ThinkingConfig(effort="none"), ThinkingConfig(budget=0)])
+@pytest.mark.parametrize(
+    "off", [ThinkingConfig(enabled=False), ThinkingConfig(effort="none"), ThinkingConfig(budget=0)]
+)
 def test_off_is_said(off):
     found, _ = plan(off)
     assert found.thinking == {"type": "disabled"}
@@ -77,7 +90,11 @@ def test_an_effort_that_nobody_knows_asks_for_nothing():
     [
         (ThinkingConfig(enabled=True, budget=5000), {"type": "adaptive"}, "medium"),
         (ThinkingConfig(enabled=True, effort="minimal"), {"type": "adaptive"}, "low"),
-        (ThinkingConfig(enabled=True, effort="max", show=False), {"type": "adaptive", "display": "omitted"}, "max"),
+        (
+            ThinkingConfig(enabled=True, effort="max", show=False),
+            {"type": "adaptive", "display": "omitted"},
+            "max",
+        ),
         (ThinkingConfig(effort="low"), None, "low"),
     ],
 )

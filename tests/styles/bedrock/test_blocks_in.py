@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from pilotfish.core.formats.neutral import Audio, Cache, Citation, Document, Image, Opaque, Signature, Text, Thinking, ToolCall, ToolResult
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Cache,
+    Citation,
+    Document,
+    Image,
+    Opaque,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.bedrock.blocks_in import mark_last, read_blocks
 
@@ -50,16 +62,27 @@ def test_every_block_finds_its_place(block, expected):
 
 
 def test_what_a_guardrail_looks_at_is_said_all_the_same():
-    assert read({"guardContent": {"text": {"text": "a"}}}) == ((Text("a"),), ("messages.content.guardContent",))
+    assert read({"guardContent": {"text": {"text": "a"}}}) == (
+        (Text("a"),),
+        ("messages.content.guardContent",),
+    )
 
 
 def test_results_hold_text_json_and_images_and_know_their_tool():
-    content = [{"json": {"a": 1}}, {"text": "b"}, {"image": {"format": "png", "source": {"bytes": "AAAA"}}}]
+    content = [
+        {"json": {"a": 1}},
+        {"text": "b"},
+        {"image": {"format": "png", "source": {"bytes": "AAAA"}}},
+    ]
     parts, _ = read(
-        {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}, {"toolResult": {"toolUseId": "t", "content": content, "status": "error"}}
+        {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}},
+        {"toolResult": {"toolUseId": "t", "content": content, "status": "error"}},
     )
     assert parts[1] == ToolResult(
-        call_id="t", name="f", is_error=True, parts=(Text('{"a":1}'), Text("b"), Image(media_type="image/png", data="AAAA"))
+        call_id="t",
+        name="f",
+        is_error=True,
+        parts=(Text('{"a":1}'), Text("b"), Image(media_type="image/png", data="AAAA")),
     )
 
 
@@ -70,13 +93,34 @@ def test_geminis_signature_belongs_to_what_follows_it():
 
 
 def test_cited_text_keeps_its_sources():
-    raw = {"title": "T", "source": "https://e.com/a", "sourceContent": [{"text": "q"}], "location": {"web": {"url": "https://e.com/b"}}}
-    parts, _ = read({"citationsContent": {"content": [{"text": "a"}, {"text": "b"}], "citations": [raw]}})
-    assert parts == (Text("ab", citations=(Citation(url="https://e.com/b", title="T", cited_text="q", origin="bedrock", raw=raw),)),)
+    raw = {
+        "title": "T",
+        "source": "https://e.com/a",
+        "sourceContent": [{"text": "q"}],
+        "location": {"web": {"url": "https://e.com/b"}},
+    }
+    parts, _ = read(
+        {"citationsContent": {"content": [{"text": "a"}, {"text": "b"}], "citations": [raw]}}
+    )
+    assert parts == (
+        Text(
+            "ab",
+            citations=(
+                Citation(
+                    url="https://e.com/b", title="T", cited_text="q", origin="bedrock", raw=raw
+                ),
+            ),
+        ),
+    )
 
 
 @pytest.mark.parametrize(
-    "raw", [{}, {"sourceContent": [7, {"text": 1}], "location": [], "title": 3}, {"location": {"web": 7}, "source": "doc 1"}]
+    "raw",
+    [
+        {},
+        {"sourceContent": [7, {"text": 1}], "location": [], "title": 3},
+        {"location": {"web": 7}, "source": "doc 1"},
+    ],
 )
 def test_an_odd_citation_is_one_without_facts(raw):
     parts, _ = read({"citationsContent": {"content": [{"text": "a"}], "citations": [raw]}})
@@ -86,7 +130,9 @@ def test_an_odd_citation_is_one_without_facts(raw):
 def test_thoughts_take_no_cache_mark():
     assert not mark_last([], Cache())
     assert not mark_last([Thinking(text="a")], Cache())
-    assert read({"reasoningContent": {"reasoningText": {"text": "a"}}}, {"cachePoint": {"type": "default"}})[1] == ("cachePoint",)
+    assert read(
+        {"reasoningContent": {"reasoningText": {"text": "a"}}}, {"cachePoint": {"type": "default"}}
+    )[1] == ("cachePoint",)
 
 
 def test_blocks_that_hold_nothing_are_nothing():

@@ -88,7 +88,13 @@ class TestDocuments:
             for name in ("Q1/report.pdf", "Q1/report.pdf", "", "  a   (b)[c]-d  ", "Größe.md")
         ]
         blocks, _ = write(Text("see"), *given)
-        assert [block["document"]["name"] for block in blocks[1:]] == ["Q1-report", "Q1-report 2", "document", "a (b)[c]-d", "Gr-e"]
+        assert [block["document"]["name"] for block in blocks[1:]] == [
+            "Q1-report",
+            "Q1-report 2",
+            "document",
+            "a (b)[c]-d",
+            "Gr-e",
+        ]
 
     def test_stand_beside_text_as_bedrock_demands(self):
         blocks, _ = write(Document(media_type="application/pdf", data="AAAA", name="a.pdf"))
@@ -97,12 +103,23 @@ class TestDocuments:
     @pytest.mark.parametrize(
         ("document", "expected"),
         [
-            (Document(media_type="application/json", data="AAAA"), {"format": "txt", "source": {"bytes": "AAAA"}}),
+            (
+                Document(media_type="application/json", data="AAAA"),
+                {"format": "txt", "source": {"bytes": "AAAA"}},
+            ),
             (
                 Document(text="words", context="c", cite=True),
-                {"format": "txt", "source": {"text": "words"}, "context": "c", "citations": {"enabled": True}},
+                {
+                    "format": "txt",
+                    "source": {"text": "words"},
+                    "context": "c",
+                    "citations": {"enabled": True},
+                },
             ),
-            (Document(parts=(Text("a"), Text("b"))), {"format": "txt", "source": {"content": [{"text": "a"}, {"text": "b"}]}}),
+            (
+                Document(parts=(Text("a"), Text("b"))),
+                {"format": "txt", "source": {"content": [{"text": "a"}, {"text": "b"}]}},
+            ),
             (
                 Document(media_type="text/csv", file_id="s3://b/k", origin="bedrock"),
                 {"format": "csv", "source": {"s3Location": {"uri": "s3://b/k"}}},
@@ -115,11 +132,15 @@ class TestDocuments:
         assert lost == ()
 
     def test_of_text_and_images_lose_the_images_and_say_so(self):
-        assert write(Text("a"), Document(parts=(Text("b"), Image(data="AAAA"))))[1] == ("messages.document.image",)
+        assert write(Text("a"), Document(parts=(Text("b"), Image(data="AAAA"))))[1] == (
+            "messages.document.image",
+        )
 
 
 def test_details_that_are_lost_are_named():
-    assert write(Image(media_type="image/png", data="AAAA", detail="low"))[1] == ("messages.image.detail",)
+    assert write(Image(media_type="image/png", data="AAAA", detail="low"))[1] == (
+        "messages.image.detail",
+    )
     assert write(Text("a", citations=(Citation(url="u"),)))[1] == ("messages.citations",)
 
 
@@ -131,9 +152,11 @@ def test_cache_marks_go_where_the_model_has_them():
 
 
 def test_claudes_signatures_go_to_claude_alone():
-    assert write(Text("a"), Thinking(text="hm", signature=Signature("anthropic", "s")), model="amazon.nova-2-lite")[1] == (
-        "messages.thinking",
-    )
+    assert write(
+        Text("a"),
+        Thinking(text="hm", signature=Signature("anthropic", "s")),
+        model="amazon.nova-2-lite",
+    )[1] == ("messages.thinking",)
 
 
 def test_blank_texts_are_left_out():
@@ -143,7 +166,14 @@ def test_blank_texts_are_left_out():
 def test_ids_of_other_vendors_become_ids_that_bedrock_takes_the_same_for_call_and_result():
     long, strange = "c" * 100, "call.ü"
     blocks, _ = write(
-        *(part for given in (long, strange) for part in (ToolCall(id=given, name="f"), ToolResult(call_id=given, parts=(Text("a"),))))
+        *(
+            part
+            for given in (long, strange)
+            for part in (
+                ToolCall(id=given, name="f"),
+                ToolResult(call_id=given, parts=(Text("a"),)),
+            )
+        )
     )
     ids = [(block.get("toolUse") or block["toolResult"])["toolUseId"] for block in blocks]
     assert ids[0] == ids[1] != ids[2] == ids[3]
@@ -173,20 +203,43 @@ def test_what_a_client_is_given_it_hands_back(part):
 def test_citations_keep_their_form_or_get_bedrocks():
     own = {"title": "T", "location": {"documentPage": {"start": 1}}}
     (block,) = write_answer_blocks(
-        (Text("a", citations=(Citation(origin="bedrock", raw=own), Citation(url="https://e.com", title="E", cited_text="q"))),)
+        (
+            Text(
+                "a",
+                citations=(
+                    Citation(origin="bedrock", raw=own),
+                    Citation(url="https://e.com", title="E", cited_text="q"),
+                ),
+            ),
+        )
     )
     assert block["citationsContent"]["citations"] == [
         own,
-        {"title": "E", "sourceContent": [{"text": "q"}], "source": "https://e.com", "location": {"web": {"url": "https://e.com"}}},
+        {
+            "title": "E",
+            "sourceContent": [{"text": "q"}],
+            "source": "https://e.com",
+            "location": {"web": {"url": "https://e.com"}},
+        },
     ]
 
 
 def test_what_an_answer_cannot_hold_is_left_out():
-    assert write_answer_blocks((Opaque("anthropic", {}), Document(text="a"), Audio(data="AAAA"), Refusal("no"), Audio(transcript="t"))) == [
+    assert write_answer_blocks(
+        (
+            Opaque("anthropic", {}),
+            Document(text="a"),
+            Audio(data="AAAA"),
+            Refusal("no"),
+            Audio(transcript="t"),
+        )
+    ) == [
         {"text": "no"},
         {"text": "t"},
     ]
 
 
 def test_a_citation_without_facts_is_empty():
-    assert write_answer_blocks((Text("a", citations=(Citation(),)),))[0]["citationsContent"]["citations"] == [{}]
+    assert write_answer_blocks((Text("a", citations=(Citation(),)),))[0]["citationsContent"][
+        "citations"
+    ] == [{}]

@@ -14,7 +14,9 @@ from pilotfish.styles.bedrock import STYLE
 from pilotfish.styles.bedrock.errors import STATUSES, bare_type, frame_error, type_for
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"[]", b'{"message":7}', b'{"message":null}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"null", b"[]", b'{"message":7}', b'{"message":null}']
+)
 def test_any_body_gives_an_error_with_its_status(body):
     error = STYLE.read_error(503, body)
     assert (error.status, error.type) == (503, "ServiceUnavailableException")
@@ -22,12 +24,22 @@ def test_any_body_gives_an_error_with_its_status(body):
 
 
 def test_the_header_names_the_exception():
-    error = STYLE.read_error(429, b'{"message":"wait"}', "ModelNotReadyException:http://internal.amazon.com/coral/")
-    assert (error.type, error.code, error.message) == ("ModelNotReadyException", "ModelNotReadyException", "wait")
+    error = STYLE.read_error(
+        429, b'{"message":"wait"}', "ModelNotReadyException:http://internal.amazon.com/coral/"
+    )
+    assert (error.type, error.code, error.message) == (
+        "ModelNotReadyException",
+        "ModelNotReadyException",
+        "wait",
+    )
 
 
 @pytest.mark.parametrize(
-    "body", [{"__type": "com.amazon.coral#AccessDeniedException", "Message": "no"}, {"code": "AccessDeniedException", "message": "no"}]
+    "body",
+    [
+        {"__type": "com.amazon.coral#AccessDeniedException", "Message": "no"},
+        {"code": "AccessDeniedException", "message": "no"},
+    ],
 )
 def test_without_the_header_the_body_may(body):
     error = STYLE.read_error(403, json.dumps(body).encode())
@@ -65,13 +77,19 @@ def test_every_status_has_an_exception(status, name):
 def test_boto_reads_the_exceptions_that_are_written(name):
     body = STYLE.write_error(STATUSES[name], ErrorInfo(message="m", type=name))
     parsed = create_parser("rest-json").parse(
-        {"status_code": STATUSES[name], "headers": {}, "body": body}, operation("Converse").output_shape
+        {"status_code": STATUSES[name], "headers": {}, "body": body},
+        operation("Converse").output_shape,
     )
     assert parsed["Error"] == {"Code": name, "Message": "m"}
 
 
 def test_another_vendors_error_gets_bedrocks_name():
-    assert json.loads(STYLE.write_error(429, ErrorInfo(message="m", type="rate_limit_error")))["__type"] == "ThrottlingException"
+    assert (
+        json.loads(STYLE.write_error(429, ErrorInfo(message="m", type="rate_limit_error")))[
+            "__type"
+        ]
+        == "ThrottlingException"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +109,10 @@ def test_boto_raises_what_a_stream_can_say(status, name):
     frame = STYLE.error_event(ErrorInfo(message="m", status=status))
     assert events(frame) == [(name, {"message": "m"})]
     (parsed,) = parsed_stream(frame)
-    assert EventStreamError(parsed, "ConverseStream").response["Error"] == {"Code": name, "Message": "m"}
+    assert EventStreamError(parsed, "ConverseStream").response["Error"] == {
+        "Code": name,
+        "Message": "m",
+    }
 
 
 def test_a_frames_exception_has_the_status_it_would_have_had():

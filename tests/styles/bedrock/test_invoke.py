@@ -1,4 +1,6 @@
-"""Claude's own stream in Bedrock's frames: whatever happens to the frames, no answer looks whole that is not."""
+"""Claude's own stream in Bedrock's frames: whatever happens to the frames, no answer looks whole
+that is not.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +18,48 @@ from pilotfish.core.formats import eventstream
 from pilotfish.core.formats.sse import LIMIT_BYTES, EventTooLong, event_from
 from pilotfish.core.formats.style import CONTENT, ERROR, MALFORMED
 from pilotfish.styles.anthropic import STYLE
-from pilotfish.styles.anthropic.watch import AnthropicWatcher
-from pilotfish.styles.bedrock.invoke import ChunkSplitter
+from pilotfish.styles.anthropic.inspector import AnthropicInspector
+from pilotfish.styles.bedrock.invoke import ChunkDecoder
 
 PAYLOADS: list[dict[str, Any]] = [
-    {"type": "message_start", "message": {"id": "msg_1", "model": "claude", "usage": {"input_tokens": 9, "output_tokens": 1}}},
+    {
+        "type": "message_start",
+        "message": {
+            "id": "msg_1",
+            "model": "claude",
+            "usage": {"input_tokens": 9, "output_tokens": 1},
+        },
+    },
     {"type": "ping"},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "c2ln"}},
+    {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": "thinking", "thinking": "", "signature": ""},
+    },
+    {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "thinking_delta", "thinking": "hm"},
+    },
+    {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "signature_delta", "signature": "c2ln"},
+    },
     {"type": "content_block_stop", "index": 0},
     {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
     {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "Grüße "}},
-    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "\N{FISH}"}},
+    {
+        "type": "content_block_delta",
+        "index": 1,
+        "delta": {"type": "text_delta", "text": "\N{FISH}"},
+    },
     {"type": "content_block_stop", "index": 1},
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}},
-    {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 9, "outputTokenCount": 4}},
+    {
+        "type": "message_stop",
+        "amazon-bedrock-invocationMetrics": {"inputTokenCount": 9, "outputTokenCount": 4},
+    },
 ]
 
 
@@ -46,17 +74,25 @@ def chunk(data: bytes, padding: str = "abcdef") -> bytes:
 EVENTS = [event_from(compact(payload), str(payload["type"]).encode()) for payload in PAYLOADS]
 FRAMES = [chunk(compact(payload), "abcdefghij"[: i % 11]) for i, payload in enumerate(PAYLOADS)]
 STREAM = b"".join(FRAMES)
-FINISHED_AT = len(b"".join(FRAMES[:-1]))  # from here on the finish reason has come: only the last event is missing
+FINISHED_AT = len(
+    b"".join(FRAMES[:-1])
+)  # from here on the finish reason has come: only the last event is missing
 
 
 def fed(*reads: bytes) -> list[bytes]:
-    splitter = ChunkSplitter()
-    return [event for data in reads for event in splitter.feed(data)]
+    decoder = ChunkDecoder()
+    return [event for data in reads for event in decoder.feed(data)]
 
 
 def channel(*reads: bytes) -> PassThrough:
     """What the proxy makes of these reads."""
-    made = PassThrough(ChunkSplitter(), AnthropicWatcher(), hide_usage=False, rename=None, close=STYLE.terminal_event)
+    made = PassThrough(
+        ChunkDecoder(),
+        AnthropicInspector(),
+        hide_usage=False,
+        rename=None,
+        close=STYLE.terminal_event,
+    )
     for data in reads:
         made.feed(data)
     return made
@@ -76,20 +112,24 @@ def test_a_stream_that_is_cut_before_its_finish_never_looks_whole():
 
 
 def test_damage_anywhere_is_an_error_or_leaves_the_stream_unfinished():
-    """A frame with a wrong checksum is not left out like an event that is no JSON: its text would be missing from a whole answer."""
+    """A frame with a wrong checksum is not left out like an event that is no JSON: its text would
+    be missing from a whole answer.
+    """
     for at in range(FINISHED_AT):
         spoilt = bytearray(STREAM)
         spoilt[at] ^= 0x10
         made = channel(bytes(spoilt))
         assert not looks_whole(made), at
-        assert made.error is None or made.error.message.startswith("the upstream's stream is damaged"), made.error
+        assert made.error is None or made.error.message.startswith(
+            "the upstream's stream is damaged"
+        ), made.error
 
 
 def test_nothing_comes_after_damage():
     spoilt = bytearray(b"".join(FRAMES[7:9]))
     spoilt[len(FRAMES[7]) - 1] ^= 1
     (event,) = fed(bytes(spoilt), STREAM)
-    assert AnthropicWatcher().event(event) == ERROR
+    assert AnthropicInspector().event(event) == ERROR
 
 
 @pytest.mark.parametrize("payload", [{"p": "abc"}, {"bytes": 7}, {"bytes": "=not base64="}, 7])
@@ -121,19 +161,30 @@ def test_what_is_no_json_is_left_out_and_the_stream_goes_on(spoilt):
 def test_an_exception_ends_the_stream_with_its_own_words_and_status(name, status):
     found = channel(*FRAMES[:8], exception(name, "slow down"), *FRAMES[8:])
     assert found.error is not None
-    assert (found.error.status, found.error.type.lower(), found.error.message) == (status, name.lower(), "slow down")
+    assert (found.error.status, found.error.type.lower(), found.error.message) == (
+        status,
+        name.lower(),
+        "slow down",
+    )
     assert not found.finished
 
 
 def test_an_error_of_the_stream_itself_ends_it_too():
-    headers = {":message-type": "error", ":error-code": "InternalFailure", ":error-message": "went wrong"}
+    headers = {
+        ":message-type": "error",
+        ":error-code": "InternalFailure",
+        ":error-message": "went wrong",
+    }
     found = channel(*FRAMES[:8], eventstream.write(headers, b""), *FRAMES[8:])
     assert found.error is not None
     assert (found.error.status, found.error.message) == (500, "went wrong")
 
 
 def test_an_error_event_of_anthropics_own_comes_through_as_one():
-    found = channel(chunk(b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'), *FRAMES)
+    found = channel(
+        chunk(b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'),
+        *FRAMES,
+    )
     assert found.error is not None
     assert (found.error.status, found.error.message) == (529, "Overloaded")
 
@@ -163,7 +214,12 @@ def test_however_the_stream_is_cut_the_events_are_the_same():
 def test_usage_finish_and_content_are_seen_in_passing():
     found = channel(STREAM)
     assert found.usage is not None
-    assert (found.usage.input, found.usage.output, found.finish_reason, found.contents) == (9, 4, "end_turn", 3)
+    assert (found.usage.input, found.usage.output, found.finish_reason, found.contents) == (
+        9,
+        4,
+        "end_turn",
+        3,
+    )
     assert (found.terminal, found.close()) == (True, b"")
 
 
@@ -176,9 +232,9 @@ def test_json_over_several_lines_is_put_on_one():
     pretty = b'{\r\n "type": "content_block_delta",\n "index": 1, "delta": {"type": "text_delta", "text": "a\\nb"}\n}'
     (event,) = fed(chunk(pretty))
     assert event.count(b"\n") == 3
-    assert AnthropicWatcher().event(event) == CONTENT
+    assert AnthropicInspector().event(event) == CONTENT
 
 
 def test_lines_that_are_no_json_stay_one_event():
     (event,) = fed(chunk(b"<html>\n\ndata: {}\n\n"))
-    assert AnthropicWatcher().event(event) == MALFORMED
+    assert AnthropicInspector().event(event) == MALFORMED

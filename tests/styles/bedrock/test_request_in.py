@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from bedrock_wire import problems_of
-from pilotfish.core.formats.neutral import Cache, Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import (
+    Cache,
+    Chat,
+    ResponseFormat,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolChoice,
+    Turn,
+)
 from pilotfish.errors import ClientError
 from pilotfish.styles.bedrock import STYLE
 
@@ -62,26 +71,55 @@ def test_cache_points_mark_what_stands_before_them():
 def test_a_cache_point_after_nothing_is_named():
     point = {"cachePoint": {"type": "default"}}
     spec = {"toolSpec": {"name": "f", "inputSchema": {"json": {}}}}
-    assert read({"messages": [{"role": "user", "content": [point, {"text": "a"}]}], "toolConfig": {"tools": [point, spec]}}).lost == (
-        "cachePoint",
-    )
+    assert read(
+        {
+            "messages": [{"role": "user", "content": [point, {"text": "a"}]}],
+            "toolConfig": {"tools": [point, spec]},
+        }
+    ).lost == ("cachePoint",)
 
 
 def test_instructions_that_are_no_text_are_named():
-    guarded = {"guardContent": {"image": {"format": "png", "source": {"bytes": b64encode(b"i").decode()}}}}
-    assert read({"system": [{"text": "s"}, guarded]}).lost == ("messages.content.guardContent", "system")
+    guarded = {
+        "guardContent": {"image": {"format": "png", "source": {"bytes": b64encode(b"i").decode()}}}
+    }
+    assert read({"system": [{"text": "s"}, guarded]}).lost == (
+        "messages.content.guardContent",
+        "system",
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [({"auto": {}}, ToolChoice("auto")), ({"any": {}}, ToolChoice("required")), ({"tool": {"name": "f"}}, ToolChoice("tool", ("f",)))],
+    [
+        ({"auto": {}}, ToolChoice("auto")),
+        ({"any": {}}, ToolChoice("required")),
+        ({"tool": {"name": "f"}}, ToolChoice("tool", ("f",))),
+    ],
 )
 def test_tools_and_their_choice(given, expected):
-    spec = {"name": "f", "description": "d", "inputSchema": {"json": {"type": "object"}}, "strict": True}
-    chat = read({"toolConfig": {"tools": [{"toolSpec": spec}, {"systemTool": {"name": "nova_grounding"}}], "toolChoice": given}})
+    spec = {
+        "name": "f",
+        "description": "d",
+        "inputSchema": {"json": {"type": "object"}},
+        "strict": True,
+    }
+    chat = read(
+        {
+            "toolConfig": {
+                "tools": [{"toolSpec": spec}, {"systemTool": {"name": "nova_grounding"}}],
+                "toolChoice": given,
+            }
+        }
+    )
     assert chat.tools == (
         Tool(name="f", description="d", schema={"type": "object"}, strict=True),
-        Tool(name="systemTool", kind="hosted", origin="bedrock", raw={"systemTool": {"name": "nova_grounding"}}),
+        Tool(
+            name="systemTool",
+            kind="hosted",
+            origin="bedrock",
+            raw={"systemTool": {"name": "nova_grounding"}},
+        ),
     )
     assert chat.tool_choice == expected
 
@@ -89,14 +127,22 @@ def test_tools_and_their_choice(given, expected):
 @pytest.mark.parametrize(
     ("more", "output", "expected"),
     [
-        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, {}, ThinkingConfig(enabled=True, budget=2048)),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+            {},
+            ThinkingConfig(enabled=True, budget=2048),
+        ),
         (
             {"thinking": {"type": "adaptive", "display": "omitted"}},
             {"effort": "high"},
             ThinkingConfig(enabled=True, adaptive=True, effort="high", show=False),
         ),
         ({"thinking": {"type": "disabled"}}, {}, ThinkingConfig(enabled=False)),
-        ({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}, {}, ThinkingConfig(enabled=True, effort="low")),
+        (
+            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}},
+            {},
+            ThinkingConfig(enabled=True, effort="low"),
+        ),
         ({"reasoningConfig": {"type": "disabled"}}, {}, ThinkingConfig(enabled=False)),
         ({"reasoning_effort": "medium"}, {}, ThinkingConfig(effort="medium")),
         ({}, {"effort": "max"}, ThinkingConfig(effort="max")),
@@ -118,20 +164,33 @@ def test_sampling_limits_and_the_rest():
     schema = {"type": "object"}
     chat = read(
         {
-            "inferenceConfig": {"maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["x"]},
+            "inferenceConfig": {
+                "maxTokens": 9,
+                "temperature": 0.5,
+                "topP": 0.9,
+                "stopSequences": ["x"],
+            },
             "requestMetadata": {"team": "a"},
             "serviceTier": {"type": "flex"},
             "outputConfig": {
                 "textFormat": {
                     "type": "json_schema",
-                    "structure": {"jsonSchema": {"schema": json.dumps(schema), "name": "n", "description": "d"}},
+                    "structure": {
+                        "jsonSchema": {
+                            "schema": json.dumps(schema),
+                            "name": "n",
+                            "description": "d",
+                        }
+                    },
                 }
             },
         }
     )
     assert (chat.max_tokens, chat.temperature, chat.top_p, chat.stop) == (9, 0.5, 0.9, ("x",))
     assert (chat.metadata, chat.service_tier) == ({"team": "a"}, "flex")
-    assert chat.response_format == ResponseFormat(kind="json_schema", name="n", schema=schema, description="d")
+    assert chat.response_format == ResponseFormat(
+        kind="json_schema", name="n", schema=schema, description="d"
+    )
     assert (chat.extras, chat.lost) == ({}, ())
 
 
@@ -140,7 +199,10 @@ def test_what_only_bedrock_knows_is_kept_with_its_place():
         {
             "guardrailConfig": {"guardrailIdentifier": "g"},
             "performanceConfig": {"latency": "optimized"},
-            "additionalModelRequestFields": {"anthropic_beta": ["b"], "inferenceConfig": {"topK": 1, "x": 2}},
+            "additionalModelRequestFields": {
+                "anthropic_beta": ["b"],
+                "inferenceConfig": {"topK": 1, "x": 2},
+            },
         }
     )
     assert chat.extras == {
@@ -154,7 +216,9 @@ def test_what_only_bedrock_knows_is_kept_with_its_place():
 
 
 def test_all_roles_are_read():
-    messages = [{"role": role, "content": [{"text": role}]} for role in ("user", "assistant", "system")]
+    messages = [
+        {"role": role, "content": [{"text": role}]} for role in ("user", "assistant", "system")
+    ]
     assert read({"messages": messages}).turns == (
         Turn("user", (Text("user"),)),
         Turn("assistant", (Text("assistant"),)),

@@ -36,7 +36,9 @@ WEATHER = Tool(name="weather", description="d", schema=SCHEMA)
 SPEC = {"toolSpec": {"name": "weather", "description": "d", "inputSchema": {"json": SCHEMA}}}
 
 
-def write(chat: Chat, model: str = CLAUDE, quirks: Quirks | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+def write(
+    chat: Chat, model: str = CLAUDE, quirks: Quirks | None = None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     written = STYLE.write_request(chat, Target(model=model, stream=True, quirks=quirks or Quirks()))
     body = json.loads(written.body)
     assert problems_of(body) == ""
@@ -57,23 +59,39 @@ class TestMessages:
         )
         body, dropped = write(chat(*turns))
         assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
-        assert [next(iter(block)) for block in body["messages"][2]["content"]] == ["toolResult", "text", "text"]
+        assert [next(iter(block)) for block in body["messages"][2]["content"]] == [
+            "toolResult",
+            "text",
+            "text",
+        ]
         assert body["messages"][2]["content"][2] == {"text": "<system>\nBe brief.\n</system>"}
         assert dropped == ("messages.name",)
 
-    def test_that_end_with_the_assistants_words_are_a_prefill_for_claude_and_a_request_for_others(self):
+    def test_that_end_with_the_assistants_words_are_a_prefill_for_claude_and_a_request_for_others(
+        self,
+    ):
         turns = (*HELLO, Turn("assistant", (Text("So far \n"),)))
-        assert write(chat(*turns))[0]["messages"][-1] == {"role": "assistant", "content": [{"text": "So far"}]}
+        assert write(chat(*turns))[0]["messages"][-1] == {
+            "role": "assistant",
+            "content": [{"text": "So far"}],
+        }
         for model, quirks in ((NOVA, Quirks()), (CLAUDE, Quirks(prefill=False))):
             body, dropped = write(chat(*turns), model, quirks)
-            assert body["messages"][-1] == {"role": "user", "content": [{"text": "Continue exactly where you stopped."}]}
+            assert body["messages"][-1] == {
+                "role": "user",
+                "content": [{"text": "Continue exactly where you stopped."}],
+            }
             assert dropped == ("messages.prefill",)
 
     def test_without_anything_to_say_are_left_out(self):
-        assert write(chat(*HELLO, Turn("assistant", (Text(" "),))))[0]["messages"] == [{"role": "user", "content": [{"text": "hi"}]}]
+        assert write(chat(*HELLO, Turn("assistant", (Text(" "),))))[0]["messages"] == [
+            {"role": "user", "content": [{"text": "hi"}]}
+        ]
 
     def test_end_with_the_cache_mark_of_the_whole_request(self):
-        assert write(chat(cache=Cache("5m")))[0]["messages"][-1]["content"][-1] == {"cachePoint": {"type": "default", "ttl": "5m"}}
+        assert write(chat(cache=Cache("5m")))[0]["messages"][-1]["content"][-1] == {
+            "cachePoint": {"type": "default", "ttl": "5m"}
+        }
 
 
 def test_instructions_stand_by_themselves_with_their_marks():
@@ -94,32 +112,53 @@ class TestTools:
     )
     def test_are_chosen_in_bedrocks_words(self, choice, expected):
         body, dropped = write(chat(tools=(WEATHER,), tool_choice=choice))
-        assert body["toolConfig"] == {"tools": [SPEC]} | ({"toolChoice": expected} if expected else {})
+        assert body["toolConfig"] == {"tools": [SPEC]} | (
+            {"toolChoice": expected} if expected else {}
+        )
         assert dropped == ()
 
     def test_that_may_not_be_called_are_not_offered(self):
         assert "toolConfig" not in write(chat(tools=(WEATHER,), tool_choice=ToolChoice("none")))[0]
 
     def test_that_may_not_be_called_but_were_are_offered_all_the_same_and_that_is_named(self):
-        turns = (*HELLO, Turn("assistant", (ToolCall(id="t", name="weather"),)), Turn("user", (ToolResult(call_id="t"),)))
+        turns = (
+            *HELLO,
+            Turn("assistant", (ToolCall(id="t", name="weather"),)),
+            Turn("user", (ToolResult(call_id="t"),)),
+        )
         body, dropped = write(chat(*turns, tools=(WEATHER,), tool_choice=ToolChoice("none")))
         assert (body["toolConfig"], dropped) == ({"tools": [SPEC]}, ("tool_choice",))
 
     def test_of_the_past_are_declared_since_bedrock_demands_it(self):
-        turns = (*HELLO, Turn("assistant", (ToolCall(id="t", name="f"),)), Turn("user", (ToolResult(call_id="t", name="g"),)))
-        assert [tool["toolSpec"]["name"] for tool in write(chat(*turns))[0]["toolConfig"]["tools"]] == ["f", "g"]
+        turns = (
+            *HELLO,
+            Turn("assistant", (ToolCall(id="t", name="f"),)),
+            Turn("user", (ToolResult(call_id="t", name="g"),)),
+        )
+        assert [
+            tool["toolSpec"]["name"] for tool in write(chat(*turns))[0]["toolConfig"]["tools"]
+        ] == ["f", "g"]
 
     def test_beyond_the_allowed_are_left_out(self):
-        body, _ = write(chat(tools=(WEATHER, Tool(name="other")), tool_choice=ToolChoice("auto", ("other",))))
+        body, _ = write(
+            chat(tools=(WEATHER, Tool(name="other")), tool_choice=ToolChoice("auto", ("other",)))
+        )
         assert [tool["toolSpec"]["name"] for tool in body["toolConfig"]["tools"]] == ["other"]
 
     def test_are_strict_where_the_model_can(self):
         strict = Tool(name="f", strict=True)
-        assert write(chat(tools=(strict,)))[0]["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
+        assert (
+            write(chat(tools=(strict,)))[0]["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
+        )
         assert write(chat(tools=(strict,)), NOVA)[1] == ("tools.strict",)
 
     def test_that_bedrock_has_not_are_named(self):
-        system = Tool(name="systemTool", kind="hosted", origin="bedrock", raw={"systemTool": {"name": "nova_grounding"}})
+        system = Tool(
+            name="systemTool",
+            kind="hosted",
+            origin="bedrock",
+            raw={"systemTool": {"name": "nova_grounding"}},
+        )
         tools = (
             Tool(name="web_search", kind="hosted", origin="openai"),
             system,
@@ -134,23 +173,46 @@ class TestTools:
 class TestThinking:
     def test_raises_claudes_limit_over_the_budget_and_rules_out_sampling(self):
         body, dropped = write(
-            chat(thinking=ThinkingConfig(enabled=True, budget=4096), max_tokens=1000, temperature=0.2, top_k=3, top_p=0.5)
+            chat(
+                thinking=ThinkingConfig(enabled=True, budget=4096),
+                max_tokens=1000,
+                temperature=0.2,
+                top_k=3,
+                top_p=0.5,
+            )
         )
-        assert body["additionalModelRequestFields"] == {"thinking": {"type": "enabled", "budget_tokens": 4096}}
+        assert body["additionalModelRequestFields"] == {
+            "thinking": {"type": "enabled", "budget_tokens": 4096}
+        }
         assert body["inferenceConfig"] == {"maxTokens": 5096}
         assert dropped == ("temperature", "top_k", "top_p")
 
     def test_adapts_where_claude_takes_effort(self):
-        body, _ = write(chat(thinking=ThinkingConfig(enabled=True, effort="high")), quirks=Quirks(adaptive_thinking=True))
+        body, _ = write(
+            chat(thinking=ThinkingConfig(enabled=True, effort="high")),
+            quirks=Quirks(adaptive_thinking=True),
+        )
         assert body["additionalModelRequestFields"] == {"thinking": {"type": "adaptive"}}
         assert body["outputConfig"] == {"effort": "high"}
 
     @pytest.mark.parametrize(
         ("model", "config", "more"),
         [
-            ("amazon.nova-2-lite-v1:0", {"effort": "max"}, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}}),
-            ("amazon.nova-2-lite-v1:0", {"budget": 8000}, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}}),
-            ("amazon.nova-2-lite-v1:0", {"enabled": False}, {"reasoningConfig": {"type": "disabled"}}),
+            (
+                "amazon.nova-2-lite-v1:0",
+                {"effort": "max"},
+                {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
+            ),
+            (
+                "amazon.nova-2-lite-v1:0",
+                {"budget": 8000},
+                {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}},
+            ),
+            (
+                "amazon.nova-2-lite-v1:0",
+                {"enabled": False},
+                {"reasoningConfig": {"type": "disabled"}},
+            ),
             ("openai.gpt-oss-20b-1:0", {"effort": "minimal"}, {"reasoning_effort": "low"}),
             ("openai.gpt-oss-20b-1:0", {"enabled": True}, {"reasoning_effort": "medium"}),
             (CLAUDE, {"enabled": False}, {"thinking": {"type": "disabled"}}),
@@ -173,7 +235,11 @@ class TestThinking:
         assert ("additionalModelRequestFields" in body, lost) == (False, dropped)
 
     def test_of_claude_is_handed_back(self):
-        turns = (*HELLO, Turn("assistant", (Thinking(signature=Signature("anthropic", "s")), Text("a"))), *HELLO)
+        turns = (
+            *HELLO,
+            Turn("assistant", (Thinking(signature=Signature("anthropic", "s")), Text("a"))),
+            *HELLO,
+        )
         assert write(chat(*turns))[0]["messages"][1]["content"][0] == {
             "reasoningContent": {"reasoningText": {"text": "", "signature": "s"}}
         }
@@ -184,8 +250,14 @@ class TestTheFormOfTheAnswer:
 
     def test_is_a_schema_where_the_model_has_them(self):
         body, dropped = write(chat(response_format=self.FORMAT, tools=(WEATHER,)))
-        schema = {"schema": json.dumps(SCHEMA, separators=(",", ":")), "name": "n", "description": "d"}
-        assert body["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+        schema = {
+            "schema": json.dumps(SCHEMA, separators=(",", ":")),
+            "name": "n",
+            "description": "d",
+        }
+        assert body["outputConfig"] == {
+            "textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}
+        }
         assert dropped == ()
 
     def test_is_a_forced_tool_elsewhere(self):
@@ -205,7 +277,12 @@ class TestTheFormOfTheAnswer:
 
 @pytest.mark.parametrize(
     ("model", "more"),
-    [(CLAUDE, {"top_k": 4}), (NOVA, {"inferenceConfig": {"topK": 4}}), ("cohere.command-r-v1:0", {"k": 4}), ("meta.llama3-70b", None)],
+    [
+        (CLAUDE, {"top_k": 4}),
+        (NOVA, {"inferenceConfig": {"topK": 4}}),
+        ("cohere.command-r-v1:0", {"k": 4}),
+        ("meta.llama3-70b", None),
+    ],
 )
 def test_top_k_goes_to_each_familys_place(model, more):
     body, dropped = write(chat(top_k=4), model)
@@ -213,7 +290,13 @@ def test_top_k_goes_to_each_familys_place(model, more):
 
 
 def test_sampling_limits_and_the_rest():
-    given = chat(max_tokens=9, temperature=0.5, stop=("x",), service_tier="flex", metadata={"team": "a", "bad!": "x"})
+    given = chat(
+        max_tokens=9,
+        temperature=0.5,
+        stop=("x",),
+        service_tier="flex",
+        metadata={"team": "a", "bad!": "x"},
+    )
     body, dropped = write(given)
     assert body["inferenceConfig"] == {"maxTokens": 9, "temperature": 0.5, "stopSequences": ["x"]}
     assert (body["serviceTier"], body["requestMetadata"]) == ({"type": "flex"}, {"team": "a"})
@@ -255,7 +338,8 @@ def test_what_has_no_place_is_named():
 
 def test_what_a_service_refuses_is_left_out():
     body, dropped = write(
-        chat(service_tier="flex", temperature=0.5), quirks=Quirks(refuses=frozenset({"serviceTier"}), sampling_fields=False)
+        chat(service_tier="flex", temperature=0.5),
+        quirks=Quirks(refuses=frozenset({"serviceTier"}), sampling_fields=False),
     )
     assert set(body) == {"messages"}
     assert dropped == ("temperature", "serviceTier")
@@ -277,7 +361,10 @@ def test_bedrocks_own_fields_come_back_to_their_places(extras):
     given = chat(extras={"bedrock": extras} if extras else {})
     body, dropped = write(given)
     assert dropped == ()
-    assert STYLE.read_request(json.dumps(body).encode(), model="m", stream=False).extras == given.extras
+    assert (
+        STYLE.read_request(json.dumps(body).encode(), model="m", stream=False).extras
+        == given.extras
+    )
 
 
 PARTS = st.one_of(
@@ -286,7 +373,12 @@ PARTS = st.one_of(
 )
 
 
-@given(st.lists(PARTS, min_size=1, max_size=4), st.none() | st.integers(1, 99), st.none() | st.floats(0, 1), st.none() | st.integers(1, 9))
+@given(
+    st.lists(PARTS, min_size=1, max_size=4),
+    st.none() | st.integers(1, 99),
+    st.none() | st.floats(0, 1),
+    st.none() | st.integers(1, 9),
+)
 def test_what_bedrock_can_say_is_read_back_as_it_was_written(parts, limit, temperature, top_k):
     turns = (
         Turn("user", tuple(parts)),

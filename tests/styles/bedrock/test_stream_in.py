@@ -17,9 +17,9 @@ from pilotfish.core.formats.deltas import (
     End,
     Finish,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -39,7 +39,10 @@ def delta(index: int, **given: Any) -> bytes:
 
 
 def tool(index: int, name: str, identity: str = "t") -> bytes:
-    return frame("contentBlockStart", {"contentBlockIndex": index, "start": {"toolUse": {"toolUseId": identity, "name": name}}})
+    return frame(
+        "contentBlockStart",
+        {"contentBlockIndex": index, "start": {"toolUse": {"toolUseId": identity, "name": name}}},
+    )
 
 
 def stop(index: int) -> bytes:
@@ -71,7 +74,10 @@ class TestWhatIsNoEvent:
     def test_but_damage_ends_it_since_something_is_missing(self, event):
         (found,) = read(event)
         assert isinstance(found, StreamError)
-        assert (found.error.status, found.error.message[:32]) == (502, "the upstream's stream is damaged")
+        assert (found.error.status, found.error.message[:32]) == (
+            502,
+            "the upstream's stream is damaged",
+        )
 
     def test_but_a_message_of_a_type_that_nobody_knows_ends_it(self):
         (found,) = read(eventstream.write({":message-type": "new"}, b"{}"))
@@ -105,7 +111,11 @@ def test_what_says_nothing_is_nothing(event):
 
 
 def test_text_needs_no_start():
-    assert read(frame("messageStart", {"role": "assistant"}), delta(0, text="a"), stop(0)) == [Start(), TextDelta("a"), BlockEnd()]
+    assert read(frame("messageStart", {"role": "assistant"}), delta(0, text="a"), stop(0)) == [
+        MessageStart(),
+        TextDelta("a"),
+        BlockEnd(),
+    ]
 
 
 def test_parallel_calls_are_told_apart_even_in_alternation():
@@ -142,7 +152,9 @@ def test_thoughts_end_with_their_signature_in_however_many_pieces():
 
 
 def test_an_empty_thought_with_a_signature_and_a_redacted_one_are_kept():
-    assert read(delta(0, reasoningContent={"signature": "s"}), stop(0)) == [ThinkingEnd(Signature("anthropic", "s"))]
+    assert read(delta(0, reasoningContent={"signature": "s"}), stop(0)) == [
+        ThinkingEnd(Signature("anthropic", "s"))
+    ]
     assert read(delta(0, reasoningContent={"redactedContent": "YWI="}), stop(0)) == [
         ThinkingEnd(Signature("anthropic", "ab"), redacted=True)
     ]
@@ -151,7 +163,10 @@ def test_an_empty_thought_with_a_signature_and_a_redacted_one_are_kept():
 
 def test_usage_comes_last_and_is_the_end():
     counts = {"inputTokens": 10, "outputTokens": 5, "cacheReadInputTokens": 20}
-    assert read(frame("metadata", {"usage": counts})) == [UsageDelta(Usage(input=30, output=5, cached_input=20)), End()]
+    assert read(frame("metadata", {"usage": counts})) == [
+        UsageDelta(Usage(input=30, output=5, cached_input=20)),
+        End(),
+    ]
     assert read(frame("metadata", {})) == [End()]
 
 
@@ -169,10 +184,18 @@ def test_citations_and_images_come_through():
 
 @pytest.mark.parametrize(
     ("name", "pieces", "text"),
-    [("pilotfish_json_response", ['{"a"', ":1}"], '{"a":1}'), ("pilotfish_json_value", ['{"value"', ":[1]}"], "[1]")],
+    [
+        ("pilotfish_json_response", ['{"a"', ":1}"], '{"a":1}'),
+        ("pilotfish_json_value", ['{"value"', ":[1]}"], "[1]"),
+    ],
 )
 def test_the_forced_tools_input_is_the_answer(name, pieces, text):
-    found = read(tool(0, name), *(delta(0, toolUse={"input": piece}) for piece in pieces), stop(0), ended("tool_use"))
+    found = read(
+        tool(0, name),
+        *(delta(0, toolUse={"input": piece}) for piece in pieces),
+        stop(0),
+        ended("tool_use"),
+    )
     assert "".join(delta.text for delta in found if isinstance(delta, TextDelta)) == text
     assert found[-2:] == [BlockEnd(), Finish(FinishReason.STOP)]
 
@@ -181,19 +204,50 @@ def test_a_keep_alive_is_a_ping():
     assert read(STYLE.ping_event()) == [Ping()]
 
 
-KEYS = ["contentBlockIndex", "delta", "start", "toolUse", "text", "reasoningContent", "stopReason", "usage", "citation", "image", "input"]
+KEYS = [
+    "contentBlockIndex",
+    "delta",
+    "start",
+    "toolUse",
+    "text",
+    "reasoningContent",
+    "stopReason",
+    "usage",
+    "citation",
+    "image",
+    "input",
+]
 JSON = st.recursive(
     st.none() | st.integers() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3)
+    ),
     max_leaves=8,
 )
-NAMES = st.sampled_from(["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata", "new"])
+NAMES = st.sampled_from(
+    [
+        "messageStart",
+        "contentBlockStart",
+        "contentBlockDelta",
+        "contentBlockStop",
+        "messageStop",
+        "metadata",
+        "new",
+    ]
+)
 
 
-@given(st.lists(st.tuples(NAMES, JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20)), max_size=5))
+@given(
+    st.lists(
+        st.tuples(
+            NAMES, JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20)
+        ),
+        max_size=5,
+    )
+)
 def test_nothing_makes_the_reader_raise(events):
-    reader, watcher = BedrockReader(), STYLE.watcher()
+    reader, inspector = BedrockReader(), STYLE.inspector()
     for name, payload in events:
         event = eventstream.write({":event-type": name, ":message-type": "event"}, payload)
         assert isinstance(reader.feed(event), list)
-        assert isinstance(watcher.event(event), int)
+        assert isinstance(inspector.event(event), int)

@@ -13,10 +13,10 @@ from pilotfish.core.formats.deltas import (
     Delta,
     Finish,
     LogprobsDelta,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -39,7 +39,12 @@ def stream(*deltas: Delta, at_once: bool = False) -> bytes:
 
 def told(*deltas: Delta) -> list[tuple[str, Any]]:
     """What boto3 tells its user, without the first and the last two events."""
-    found = [(name, value) for event in parsed_stream(stream(*deltas)) for name, value in event.items() if name != "ResponseMetadata"]
+    found = [
+        (name, value)
+        for event in parsed_stream(stream(*deltas))
+        for name, value in event.items()
+        if name != "ResponseMetadata"
+    ]
     assert found[0] == ("messageStart", {"role": "assistant"})
     assert [name for name, _ in found[-2:]] == ["messageStop", "metadata"]
     return found[1:-2]
@@ -72,7 +77,7 @@ class TestAStreamThatBreaks:
 
 
 ANSWER: tuple[Delta, ...] = (
-    Start("x", "y"), ThinkingDelta("h"), ThinkingDelta("m"), ThinkingEnd(Signature("anthropic", "s")), TextDelta("Grü"), TextDelta("ße"),
+    MessageStart("x", "y"), ThinkingDelta("h"), ThinkingDelta("m"), ThinkingEnd(Signature("anthropic", "s")), TextDelta("Grü"), TextDelta("ße"),
     ToolStart(index=0, id="a", name="f"), ToolArgs(0, '{"x"'), ToolStart(index=1, id="b", name="g"), ToolArgs(1, "{}"), ToolArgs(0, ":1}"),
     Finish(FinishReason.TOOL_CALLS), UsageDelta(Usage(input=30, output=4, cached_input=20)),
 )  # fmt: skip
@@ -83,18 +88,33 @@ def test_blocks_are_numbered_closed_and_one_at_a_time_even_if_calls_came_in_alte
     assert_blocks_do_not_overlap(raw)
     assert raw == stream(*ANSWER, at_once=True)
     assert told(*ANSWER) == [
-        ("contentBlockDelta", {"delta": {"reasoningContent": {"text": "h"}}, "contentBlockIndex": 0}),
-        ("contentBlockDelta", {"delta": {"reasoningContent": {"text": "m"}}, "contentBlockIndex": 0}),
-        ("contentBlockDelta", {"delta": {"reasoningContent": {"signature": "s"}}, "contentBlockIndex": 0}),
+        (
+            "contentBlockDelta",
+            {"delta": {"reasoningContent": {"text": "h"}}, "contentBlockIndex": 0},
+        ),
+        (
+            "contentBlockDelta",
+            {"delta": {"reasoningContent": {"text": "m"}}, "contentBlockIndex": 0},
+        ),
+        (
+            "contentBlockDelta",
+            {"delta": {"reasoningContent": {"signature": "s"}}, "contentBlockIndex": 0},
+        ),
         ("contentBlockStop", {"contentBlockIndex": 0}),
         ("contentBlockDelta", {"delta": {"text": "Grü"}, "contentBlockIndex": 1}),
         ("contentBlockDelta", {"delta": {"text": "ße"}, "contentBlockIndex": 1}),
         ("contentBlockStop", {"contentBlockIndex": 1}),
-        ("contentBlockStart", {"start": {"toolUse": {"toolUseId": "a", "name": "f"}}, "contentBlockIndex": 2}),
+        (
+            "contentBlockStart",
+            {"start": {"toolUse": {"toolUseId": "a", "name": "f"}}, "contentBlockIndex": 2},
+        ),
         ("contentBlockDelta", {"delta": {"toolUse": {"input": '{"x"'}}, "contentBlockIndex": 2}),
         ("contentBlockDelta", {"delta": {"toolUse": {"input": ":1}"}}, "contentBlockIndex": 2}),
         ("contentBlockStop", {"contentBlockIndex": 2}),
-        ("contentBlockStart", {"start": {"toolUse": {"toolUseId": "b", "name": "g"}}, "contentBlockIndex": 3}),
+        (
+            "contentBlockStart",
+            {"start": {"toolUse": {"toolUseId": "b", "name": "g"}}, "contentBlockIndex": 3},
+        ),
         ("contentBlockDelta", {"delta": {"toolUse": {"input": "{}"}}, "contentBlockIndex": 3}),
         ("contentBlockStop", {"contentBlockIndex": 3}),
     ]
@@ -128,7 +148,10 @@ def test_the_stop_reason_fits_what_was_said(deltas, reason):
 
 def test_which_stop_sequence_it_was():
     found = dict(events(stream(TextDelta("a"), Finish(FinishReason.STOP_SEQUENCE, "END"))))
-    assert found["messageStop"] == {"stopReason": "stop_sequence", "additionalModelResponseFields": {"stop_sequence": "END"}}
+    assert found["messageStop"] == {
+        "stopReason": "stop_sequence",
+        "additionalModelResponseFields": {"stop_sequence": "END"},
+    }
 
 
 def test_redacted_thoughts_and_geminis_signatures_have_blocks_of_their_own():
@@ -143,15 +166,28 @@ def test_redacted_thoughts_and_geminis_signatures_have_blocks_of_their_own():
     reader = STYLE.stream_reader()
     from pilotfish.core.formats import eventstream
 
-    found = [delta for raw in eventstream.Splitter().feed(stream(*deltas)) for delta in reader.feed(raw)]
+    found = [
+        delta
+        for raw in eventstream.EventStreamDecoder().feed(stream(*deltas))
+        for delta in reader.feed(raw)
+    ]
     ends = [delta for delta in found if isinstance(delta, ThinkingEnd)]
-    assert [(end.signature, end.redacted) for end in ends] == [(Signature("anthropic", "ab"), True), (own, True), (own, True)]
+    assert [(end.signature, end.redacted) for end in ends] == [
+        (Signature("anthropic", "ab"), True),
+        (own, True),
+        (own, True),
+    ]
 
 
 def test_a_thought_without_a_signature_is_closed_by_what_follows():
-    assert told(ThinkingDelta("hm"), ThinkingEnd())[-1] == ("contentBlockStop", {"contentBlockIndex": 0})
+    assert told(ThinkingDelta("hm"), ThinkingEnd())[-1] == (
+        "contentBlockStop",
+        {"contentBlockIndex": 0},
+    )
     assert told(ThinkingEnd()) == []
-    assert_blocks_do_not_overlap(stream(ThinkingDelta("hm"), TextDelta("a"), BlockEnd(), TextDelta("b")))
+    assert_blocks_do_not_overlap(
+        stream(ThinkingDelta("hm"), TextDelta("a"), BlockEnd(), TextDelta("b"))
+    )
 
 
 def test_citations_images_and_transcripts_have_their_places():
@@ -164,15 +200,23 @@ def test_citations_images_and_transcripts_have_their_places():
     )
     assert_blocks_do_not_overlap(stream(*deltas))
     found = told(*deltas)
-    assert ("contentBlockDelta", {"delta": {"citation": {"title": "T"}}, "contentBlockIndex": 0}) in found
-    assert ("contentBlockDelta", {"delta": {"image": {"source": {"bytes": b"\x00\x00\x00"}}}, "contentBlockIndex": 1}) in found
+    assert (
+        "contentBlockDelta",
+        {"delta": {"citation": {"title": "T"}}, "contentBlockIndex": 0},
+    ) in found
+    assert (
+        "contentBlockDelta",
+        {"delta": {"image": {"source": {"bytes": b"\x00\x00\x00"}}}, "contentBlockIndex": 1},
+    ) in found
     assert ("contentBlockDelta", {"delta": {"text": "said"}, "contentBlockIndex": 2}) in found
 
 
 def test_a_keep_alive_is_nothing_to_boto():
     writer = STYLE.stream_writer(model="m", request_id="r", now=0.0, options={})
     out = writer.ping() + writer.write([Ping(), TextDelta("a")]) + writer.ping() + writer.end()
-    assert [name for event in parsed_stream(out) for name in event if name != "ResponseMetadata"] == [
+    assert [
+        name for event in parsed_stream(out) for name in event if name != "ResponseMetadata"
+    ] == [
         "messageStart",
         "contentBlockDelta",
         "contentBlockStop",
@@ -182,7 +226,12 @@ def test_a_keep_alive_is_nothing_to_boto():
 
 
 def test_calls_that_never_became_whole_still_come_out():
-    raw = stream(ToolStart(index=0, id="a", name="f"), ToolStart(index=1, id="b", name="g"), ToolArgs(1, '{"b":'), ToolArgs(0, '{"a":'))
+    raw = stream(
+        ToolStart(index=0, id="a", name="f"),
+        ToolStart(index=1, id="b", name="g"),
+        ToolArgs(1, '{"b":'),
+        ToolArgs(0, '{"a":'),
+    )
     assert_blocks_do_not_overlap(raw)
     assert [payload["delta"] for name, payload in events(raw) if name == "contentBlockDelta"] == [
         {"toolUse": {"input": '{"a":'}},

@@ -14,7 +14,9 @@ def test_a_broken_stream_is_a_whole_array_with_the_error_last():
     framing = ArrayFraming()
     out = framing.feed(EVENTS[0]) + framing.error(ErrorInfo(message="broke", status=503))
     assert json.loads(out)[-1]["error"]["code"] == 503
-    assert framing.feed(EVENTS[0]) == framing.end() == framing.error(ErrorInfo(message="again")) == b""
+    assert (
+        framing.feed(EVENTS[0]) == framing.end() == framing.error(ErrorInfo(message="again")) == b""
+    )
 
 
 def test_payloads_stay_byte_for_byte():

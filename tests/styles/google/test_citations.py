@@ -14,17 +14,32 @@ CHUNK = {"web": {"uri": "https://e.com", "title": "E"}}
 def test_places_are_counted_in_characters():
     text = "Grüße aus 東京."
     segment = {"startIndex": len("Grüße aus ".encode()), "endIndex": len(text.encode())}
-    metadata = {"groundingChunks": [CHUNK], "groundingSupports": [{"segment": segment, "groundingChunkIndices": [0]}]}
+    metadata = {
+        "groundingChunks": [CHUNK],
+        "groundingSupports": [{"segment": segment, "groundingChunkIndices": [0]}],
+    }
     ((place, found),) = read_citations(ReplyFields({"groundingMetadata": metadata}), {2: text})
     assert place == 2
-    assert (found.url, found.title, text[found.start : found.end]) == ("https://e.com", "E", "東京.")
-    assert write_citations([(2, text, (found,))])["groundingSupports"][0]["segment"] == segment | {"partIndex": 2, "text": "東京."}
+    assert (found.url, found.title, text[found.start : found.end]) == (
+        "https://e.com",
+        "E",
+        "東京.",
+    )
+    assert write_citations([(2, text, (found,))])["groundingSupports"][0]["segment"] == segment | {
+        "partIndex": 2,
+        "text": "東京.",
+    }
 
 
 def test_a_source_without_a_place_is_still_a_source():
-    ((_, found),) = read_citations(ReplyFields({"groundingMetadata": {"groundingChunks": [CHUNK]}}), {0: "a"})
+    ((_, found),) = read_citations(
+        ReplyFields({"groundingMetadata": {"groundingChunks": [CHUNK]}}), {0: "a"}
+    )
     assert (found.url, found.start, found.end) == ("https://e.com", None, None)
-    assert write_citations([(0, "a", (found,))]) == {"groundingChunks": [CHUNK], "groundingSupports": []}
+    assert write_citations([(0, "a", (found,))]) == {
+        "groundingChunks": [CHUNK],
+        "groundingSupports": [],
+    }
 
 
 @pytest.mark.parametrize("key", ["citations", "citationSources"])

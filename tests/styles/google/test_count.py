@@ -19,7 +19,13 @@ CONTENTS = [{"role": "user", "parts": [{"text": "hi"}]}]
     "body",
     [
         {"contents": CONTENTS, "systemInstruction": {"parts": [{"text": "s"}]}},
-        {"generateContentRequest": {"model": "models/x", "contents": CONTENTS, "system_instruction": {"parts": {"text": "s"}}}},
+        {
+            "generateContentRequest": {
+                "model": "models/x",
+                "contents": CONTENTS,
+                "system_instruction": {"parts": {"text": "s"}},
+            }
+        },
     ],
 )
 def test_both_forms_of_googles_request_say_the_same(body):
@@ -34,7 +40,10 @@ def test_a_request_without_contents_is_the_clients_fault():
 
 def test_a_google_request_is_counted_by_anthropic():
     chat = count.read_google_request(
-        json.dumps({"contents": CONTENTS, "tools": [{"functionDeclarations": [{"name": "f"}]}]}).encode(), model="m"
+        json.dumps(
+            {"contents": CONTENTS, "tools": [{"functionDeclarations": [{"name": "f"}]}]}
+        ).encode(),
+        model="m",
     )
     written = styles.get("anthropic").write_request(chat, Target(model="claude-x", stream=False))
     found = json.loads(count.anthropic_request(written.body))
@@ -50,7 +59,9 @@ def test_an_anthropic_request_is_counted_by_google_with_system_and_tools():
         "tools": [{"name": "f", "input_schema": {"type": "object"}}],
     }
     chat = styles.get("anthropic").read_request(json.dumps(body).encode(), model="m", stream=False)
-    request = json.loads(count.write_google_request(chat, Target(model="gemini-x", stream=False)).body)["generateContentRequest"]
+    request = json.loads(
+        count.write_google_request(chat, Target(model="gemini-x", stream=False)).body
+    )["generateContentRequest"]
     assert request["model"] == "models/gemini-x"
     assert request["systemInstruction"] == {"parts": [{"text": "s"}]}
     assert request["tools"][0]["functionDeclarations"][0]["name"] == "f"

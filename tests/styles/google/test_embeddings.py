@@ -39,10 +39,18 @@ def test_what_google_cannot_embed_is_the_clients_fault(given, place):
 
 
 def test_every_input_becomes_a_request_of_one_batch():
-    body = {"model": "x", "input": ["a", "b"], "dimensions": 256, "encoding_format": "base64", "user": "u"}
+    body = {
+        "model": "x",
+        "input": ["a", "b"],
+        "dimensions": 256,
+        "encoding_format": "base64",
+        "user": "u",
+    }
     written = google_from_openai(json.dumps(body).encode(), model="text-embedding")
     request = {"model": "models/text-embedding", "outputDimensionality": 256}
-    assert json.loads(written.body) == {"requests": [request | {"content": {"parts": [{"text": text}]}} for text in ("a", "b")]}
+    assert json.loads(written.body) == {
+        "requests": [request | {"content": {"parts": [{"text": text}]}} for text in ("a", "b")]
+    }
     assert written.dropped == ("user",)
     assert encoding_of(json.dumps(body).encode()) == "base64"
     assert encoding_of(b"{}") == "float"
@@ -57,14 +65,21 @@ def test_what_is_no_embedding_is_a_value_error(answer):
 
 
 @pytest.mark.parametrize(
-    "answer", [{"embeddings": [{"values": [0.5, -1.0]}]}, {"embedding": {"values": [0.5, -1.0]}, "usageMetadata": {"promptTokenCount": 4}}]
+    "answer",
+    [
+        {"embeddings": [{"values": [0.5, -1.0]}]},
+        {"embedding": {"values": [0.5, -1.0]}, "usageMetadata": {"promptTokenCount": 4}},
+    ],
 )
 def test_vectors_come_as_numbers_or_packed(answer):
     body = json.dumps(answer).encode()
     plain = CreateEmbeddingResponse.model_validate_json(openai_from_google(body, model="m"))
     assert plain.data[0].embedding == [0.5, -1.0]
     assert plain.usage.prompt_tokens == (4 if "usageMetadata" in answer else 0)
-    assert json.loads(openai_from_google(body, model="m", encoding="base64"))["data"][0]["embedding"] == PACKED
+    assert (
+        json.loads(openai_from_google(body, model="m", encoding="base64"))["data"][0]["embedding"]
+        == PACKED
+    )
 
 
 def test_a_vector_that_is_not_of_numbers_cannot_be_packed():
@@ -74,20 +89,40 @@ def test_a_vector_that_is_not_of_numbers_cannot_be_packed():
 
 def test_a_google_clients_batch_becomes_a_list_of_inputs():
     requests = [
-        {"model": "models/x", "content": {"parts": [{"text": "a"}, {"text": "b"}]}, "output_dimensionality": 8},
+        {
+            "model": "models/x",
+            "content": {"parts": [{"text": "a"}, {"text": "b"}]},
+            "output_dimensionality": 8,
+        },
         {"content": {"parts": [{"text": "c"}, {"inlineData": {}}]}, "taskType": "T"},
     ]
-    written = openai_from_google_request(json.dumps({"requests": requests}).encode(), model="e", batch=True)
-    assert json.loads(written.body) == {"model": "e", "input": ["a\nb", "c"], "encoding_format": "float", "dimensions": 8}
+    written = openai_from_google_request(
+        json.dumps({"requests": requests}).encode(), model="e", batch=True
+    )
+    assert json.loads(written.body) == {
+        "model": "e",
+        "input": ["a\nb", "c"],
+        "encoding_format": "float",
+        "dimensions": 8,
+    }
     assert written.dropped == ("content.parts", "taskType", "outputDimensionality")
 
 
 def test_a_google_clients_single_text_stays_one():
-    written = openai_from_google_request(b'{"content":{"parts":[{"text":"a"}]},"outputDimensionality":8}', model="e", batch=False)
-    assert json.loads(written.body) == {"model": "e", "input": "a", "encoding_format": "float", "dimensions": 8}
+    written = openai_from_google_request(
+        b'{"content":{"parts":[{"text":"a"}]},"outputDimensionality":8}', model="e", batch=False
+    )
+    assert json.loads(written.body) == {
+        "model": "e",
+        "input": "a",
+        "encoding_format": "float",
+        "dimensions": 8,
+    }
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"content":{"parts":[]}}', b'{"content":{"parts":[{"inlineData":{}}]}}'])
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"content":{"parts":[]}}', b'{"content":{"parts":[{"inlineData":{}}]}}']
+)
 def test_a_google_request_without_text_is_the_clients_fault(body):
     with pytest.raises(ClientError):
         openai_from_google_request(body, model="e", batch=False)
@@ -118,5 +153,7 @@ def test_packed_numbers_that_are_none_are_a_value_error(packed):
 
 
 def test_no_size_asked_is_no_size_sent():
-    written = openai_from_google_request(b'{"content":{"parts":[{"text":"a"}]}}', model="e", batch=False)
+    written = openai_from_google_request(
+        b'{"content":{"parts":[{"text":"a"}]}}', model="e", batch=False
+    )
     assert "dimensions" not in json.loads(written.body)

@@ -37,7 +37,9 @@ def test_without_details_the_sentence_says_how_long():
 
 def test_an_error_in_a_list_is_the_same_error():
     """That is how it comes where an array was to be streamed."""
-    assert STYLE.read_error(429, json.dumps([QUOTA]).encode()) == STYLE.read_error(429, json.dumps(QUOTA).encode())
+    assert STYLE.read_error(429, json.dumps([QUOTA]).encode()) == STYLE.read_error(
+        429, json.dumps(QUOTA).encode()
+    )
 
 
 def test_a_wrong_key_is_told_from_other_bad_arguments_by_its_reason():
@@ -46,14 +48,27 @@ def test_a_wrong_key_is_told_from_other_bad_arguments_by_its_reason():
             "code": 400,
             "message": "API key not valid.",
             "status": "INVALID_ARGUMENT",
-            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}],
+            "details": [
+                {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+            ],
         }
     }
     error = STYLE.read_error(400, json.dumps(body).encode())
     assert (error.type, error.code) == ("INVALID_ARGUMENT", "API_KEY_INVALID")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b"null", b"[]", b"[1]", b'{"error":{"details":7}}', b'{"error":"no"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>busy</html>",
+        b"null",
+        b"[]",
+        b"[1]",
+        b'{"error":{"details":7}}',
+        b'{"error":"no"}',
+    ],
+)
 def test_any_body_gives_an_error_with_its_status(body):
     error = STYLE.read_error(503, body)
     assert error.status == 503
@@ -81,7 +96,9 @@ def test_every_status_has_a_word(status, word):
 
 
 def test_another_vendors_error_is_reworded_and_keeps_its_hint():
-    body = json.loads(STYLE.write_error(429, ErrorInfo(message="slow down", type="rate_limit_error", wait_s=20.0)))
+    body = json.loads(
+        STYLE.write_error(429, ErrorInfo(message="slow down", type="rate_limit_error", wait_s=20.0))
+    )
     assert body["error"]["status"] == "RESOURCE_EXHAUSTED"
     assert STYLE.read_error(429, json.dumps(body).encode()).wait_s == 20.0
     with pytest.raises(genai_errors.ClientError, match="slow down") as caught:
@@ -108,5 +125,9 @@ def test_an_error_closes_an_array(first):
 
 
 def test_a_status_word_nobody_knows_leaves_the_code():
-    error = STYLE.stream_reader().feed(b'data: {"error":{"code":503,"status":"NEW","message":"m","details":[7]}}\n\n')[0].error
+    error = (
+        STYLE.stream_reader()
+        .feed(b'data: {"error":{"code":503,"status":"NEW","message":"m","details":[7]}}\n\n')[0]
+        .error
+    )
     assert (error.status, error.type) == (503, "NEW")

@@ -9,7 +9,8 @@ from pilotfish.styles.google.fields import GoogleFields, camel
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [("system_instruction", "systemInstruction"), ("topK", "topK"), ("text", "text"), ("_", "_")]
+    ("given", "expected"),
+    [("system_instruction", "systemInstruction"), ("topK", "topK"), ("text", "text"), ("_", "_")],
 )
 def test_names_are_known_in_both_cases(given, expected):
     assert camel(given) == expected
@@ -22,7 +23,9 @@ def test_one_object_stands_for_a_list_of_one():
 
 
 def test_nested_objects_are_read_the_same_way_and_named_by_their_place():
-    inner = GoogleFields({"generation_config": {"max_output_tokens": "many"}}).object("generationConfig")
+    inner = GoogleFields({"generation_config": {"max_output_tokens": "many"}}).object(
+        "generationConfig"
+    )
     with pytest.raises(ClientError, match=r"generationConfig\.maxOutputTokens: expected a number"):
         inner.whole("maxOutputTokens")
 

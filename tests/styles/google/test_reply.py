@@ -28,7 +28,9 @@ from pilotfish.styles.google import STYLE
 
 
 def read(candidate: dict[str, Any] | None = None, **rest: Any) -> Reply:
-    return STYLE.read_reply(json.dumps({"candidates": [candidate] if candidate else [], **rest}).encode())
+    return STYLE.read_reply(
+        json.dumps({"candidates": [candidate] if candidate else [], **rest}).encode()
+    )
 
 
 def written(reply: Reply) -> tuple[types.GenerateContentResponse, dict[str, Any]]:
@@ -53,9 +55,15 @@ def test_what_is_no_answer_is_a_value_error(body, problem):
 
 def test_a_refused_prompt_is_an_answer_without_words():
     reply = read(
-        None, promptFeedback={"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "not this"}, usageMetadata={"promptTokenCount": 9}
+        None,
+        promptFeedback={"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "not this"},
+        usageMetadata={"promptTokenCount": 9},
     )
-    assert (reply.parts, reply.finish, reply.finish_details) == ((), FinishReason.CONTENT_FILTER, "not this")
+    assert (reply.parts, reply.finish, reply.finish_details) == (
+        (),
+        FinishReason.CONTENT_FILTER,
+        "not this",
+    )
     assert reply.usage == Usage(input=9)
     assert read(None, promptFeedback={"blockReason": "OTHER"}).finish is FinishReason.CONTENT_FILTER
 
@@ -81,7 +89,12 @@ def test_every_finish_reason_means_something(word, finish):
 
 class TestCallsWithoutIds:
     CANDIDATE = {
-        "content": {"parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}, {"functionCall": {"name": "f", "args": {"a": 1}}}]},
+        "content": {
+            "parts": [
+                {"functionCall": {"name": "f", "args": {"a": 1}}},
+                {"functionCall": {"name": "f", "args": {"a": 1}}},
+            ]
+        },
         "finishReason": "STOP",
     }
 
@@ -98,7 +111,9 @@ class TestCallsWithoutIds:
 
     def test_lose_them_again_for_a_google_client(self):
         _, body = written(read(self.CANDIDATE, responseId="r1"))
-        assert body["candidates"][0]["content"]["parts"][0] == {"functionCall": {"name": "f", "args": {"a": 1}}}
+        assert body["candidates"][0]["content"]["parts"][0] == {
+            "functionCall": {"name": "f", "args": {"a": 1}}
+        }
 
 
 def test_thoughts_signatures_images_and_code_are_read():
@@ -152,20 +167,39 @@ def test_googles_client_sees_everything_in_its_place():
     assert (call.function_call.id, call.function_call.args) == ("toolu_1", {"a": 1})
     assert seen.candidates[0].finish_reason is types.FinishReason.MAX_TOKENS
     support = seen.candidates[0].grounding_metadata.grounding_supports[0]
-    assert (support.segment.end_index, support.segment.part_index, support.segment.text) == (4, 1, "Grü")
-    assert body["usageMetadata"] == {"promptTokenCount": 3, "candidatesTokenCount": 3, "totalTokenCount": 7, "thoughtsTokenCount": 1}
+    assert (support.segment.end_index, support.segment.part_index, support.segment.text) == (
+        4,
+        1,
+        "Grü",
+    )
+    assert body["usageMetadata"] == {
+        "promptTokenCount": 3,
+        "candidatesTokenCount": 3,
+        "totalTokenCount": 7,
+        "thoughtsTokenCount": 1,
+    }
 
 
 @pytest.mark.parametrize("redacted", [True, False])
 def test_another_vendors_signature_comes_back_from_a_google_client_as_it_was(redacted):
-    thought = Thinking(text="" if redacted else "hm", signature=Signature("anthropic", "s1:ü", "rs_1"), redacted=redacted, id="rs_1")
+    thought = Thinking(
+        text="" if redacted else "hm",
+        signature=Signature("anthropic", "s1:ü", "rs_1"),
+        redacted=redacted,
+        id="rs_1",
+    )
     _, body = written(Reply(parts=(thought,)))
     history = {"contents": [{"role": "model", "parts": body["candidates"][0]["content"]["parts"]}]}
-    assert STYLE.read_request(json.dumps(history).encode(), model="m", stream=False).turns[0].parts == (thought,)
+    assert STYLE.read_request(json.dumps(history).encode(), model="m", stream=False).turns[
+        0
+    ].parts == (thought,)
 
 
 def test_logprobs_go_both_ways():
-    tokens = (TokenLogprob("a", -0.1, top=(TokenLogprob("a", -0.1), TokenLogprob("b", -2.5))), TokenLogprob("c", -0.2))
+    tokens = (
+        TokenLogprob("a", -0.1, top=(TokenLogprob("a", -0.1), TokenLogprob("b", -2.5))),
+        TokenLogprob("c", -0.2),
+    )
     seen, body = written(Reply(parts=(Text("ac"),), logprobs=tokens))
     assert seen.candidates[0].logprobs_result.chosen_candidates[1].token == "c"
     assert STYLE.read_reply(json.dumps(body).encode()).logprobs == tokens
@@ -174,11 +208,17 @@ def test_logprobs_go_both_ways():
 WORDS = st.text(max_size=8)
 PARTS = st.one_of(
     st.builds(Text, WORDS.filter(bool), signature=st.none() | st.just(Signature("google", "c2ln"))),
-    st.builds(ToolCall, id=st.text("abc_123", min_size=1, max_size=6), name=WORDS.filter(bool), arguments=st.just('{"a":"ü"}')),
+    st.builds(
+        ToolCall,
+        id=st.text("abc_123", min_size=1, max_size=6),
+        name=WORDS.filter(bool),
+        arguments=st.just('{"a":"ü"}'),
+    ),
     st.builds(
         Thinking,
         text=WORDS.filter(bool),
-        signature=st.none() | st.builds(Signature, st.sampled_from(["google", "anthropic"]), st.just("c2ln")),
+        signature=st.none()
+        | st.builds(Signature, st.sampled_from(["google", "anthropic"]), st.just("c2ln")),
     ),
     st.builds(Image, media_type=st.just("image/png"), data=st.just("AAAA")),
 )
@@ -187,12 +227,22 @@ COUNTS = st.integers(0, 1000)
 
 @given(
     st.lists(PARTS, max_size=4),
-    st.builds(lambda a, b, c, d: Usage(input=a + b, output=c + d, cached_input=b, reasoning=d), COUNTS, COUNTS, COUNTS, COUNTS),
+    st.builds(
+        lambda a, b, c, d: Usage(input=a + b, output=c + d, cached_input=b, reasoning=d),
+        COUNTS,
+        COUNTS,
+        COUNTS,
+        COUNTS,
+    ),
 )
 def test_what_google_can_say_is_read_back_as_it_was_written(parts, usage):
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     reply = Reply(
-        id="r1", model="served", parts=tuple(parts), usage=usage, finish=FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP
+        id="r1",
+        model="served",
+        parts=tuple(parts),
+        usage=usage,
+        finish=FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP,
     )
     seen, body = written(reply)
     assert len(seen.candidates[0].content.parts) == len(parts)
@@ -202,8 +252,15 @@ def test_what_google_can_say_is_read_back_as_it_was_written(parts, usage):
 def test_sources_stand_at_the_text_they_speak_of():
     chunks = {
         "groundingChunks": [{"web": {"uri": "u"}}],
-        "groundingSupports": [{"segment": {"partIndex": 1, "endIndex": 1}, "groundingChunkIndices": [0]}],
+        "groundingSupports": [
+            {"segment": {"partIndex": 1, "endIndex": 1}, "groundingChunkIndices": [0]}
+        ],
     }
-    reply = read({"content": {"parts": [{"text": "hm", "thought": True}, {"text": "a"}, {}]}, "groundingMetadata": chunks})
+    reply = read(
+        {
+            "content": {"parts": [{"text": "hm", "thought": True}, {"text": "a"}, {}]},
+            "groundingMetadata": chunks,
+        }
+    )
     assert [part.citations[0].url for part in reply.parts if isinstance(part, Text)] == ["u"]
     assert read({"content": {"parts": []}, "groundingMetadata": chunks}).parts == ()

@@ -31,7 +31,9 @@ HELLO = [{"role": "user", "parts": [{"text": "hi"}]}]
 
 
 def read(body: dict[str, Any]) -> Chat:
-    return STYLE.read_request(json.dumps({"contents": HELLO} | body).encode(), model="gemini-x", stream=True)
+    return STYLE.read_request(
+        json.dumps({"contents": HELLO} | body).encode(), model="gemini-x", stream=True
+    )
 
 
 def parts(*given: dict[str, Any]) -> tuple[Any, ...]:
@@ -45,13 +47,31 @@ def parts(*given: dict[str, Any]) -> tuple[Any, ...]:
         (b"[]", "body: expected an object"),
         (b"{}", "contents: expected a list, found null"),
         (b'{"contents":"hi"}', "contents: expected a list"),
-        (b'{"contents":[{"role":"assistant","parts":[]}]}', "contents[0].role: expected user or model"),
+        (
+            b'{"contents":[{"role":"assistant","parts":[]}]}',
+            "contents[0].role: expected user or model",
+        ),
         (b'{"contents":[{"parts":[{"text":7}]}]}', "contents[0].parts[0].text: expected a string"),
-        (b'{"contents":[{"parts":[{"functionCall":{}}]}]}', "functionCall.name: expected a string, found nothing"),
-        (b'{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png"}}]}]}', "inlineData.data: expected a string"),
-        (b'{"contents":[],"generationConfig":{"topK":1.5}}', "generationConfig.topK: expected a whole number"),
-        (b'{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"SOME"}}}', "mode: expected AUTO, ANY, NONE or VALIDATED"),
-        (b'{"contents":[],"tools":[{"functionDeclarations":[{"description":"d"}]}]}', "functionDeclarations[0].name"),
+        (
+            b'{"contents":[{"parts":[{"functionCall":{}}]}]}',
+            "functionCall.name: expected a string, found nothing",
+        ),
+        (
+            b'{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png"}}]}]}',
+            "inlineData.data: expected a string",
+        ),
+        (
+            b'{"contents":[],"generationConfig":{"topK":1.5}}',
+            "generationConfig.topK: expected a whole number",
+        ),
+        (
+            b'{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"SOME"}}}',
+            "mode: expected AUTO, ANY, NONE or VALIDATED",
+        ),
+        (
+            b'{"contents":[],"tools":[{"functionDeclarations":[{"description":"d"}]}]}',
+            "functionDeclarations[0].name",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(body, message):
@@ -70,10 +90,21 @@ def test_a_bottomless_schema_is_the_clients_fault():
 
 
 class TestParallelCallsWithoutIds:
-    CALLS = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"city": city}}} for city in ("Rom", "Wien")]}
+    CALLS = {
+        "role": "model",
+        "parts": [
+            {"functionCall": {"name": "f", "args": {"city": city}}} for city in ("Rom", "Wien")
+        ],
+    }
 
     def test_of_one_function_do_not_collide(self):
-        answers = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": text}}} for text in ("18", "9")]}
+        answers = {
+            "role": "user",
+            "parts": [
+                {"functionResponse": {"name": "f", "response": {"output": text}}}
+                for text in ("18", "9")
+            ],
+        }
         chat = read({"contents": [*HELLO, self.CALLS, answers]})
         calls, results = chat.turns[1].parts, chat.turns[2].parts
         assert len({call.id for call in calls}) == 2
@@ -85,19 +116,44 @@ class TestParallelCallsWithoutIds:
         short = read({"contents": [*HELLO, self.CALLS]})
         long = read({"contents": [*HELLO, self.CALLS, *HELLO, self.CALLS]})
         assert short.turns == long.turns[:2]
-        assert len({call.id for turn in long.turns for call in turn.parts if isinstance(call, ToolCall)}) == 4
+        assert (
+            len(
+                {
+                    call.id
+                    for turn in long.turns
+                    for call in turn.parts
+                    if isinstance(call, ToolCall)
+                }
+            )
+            == 4
+        )
 
     def test_are_answered_by_name_in_any_order(self):
-        calls = {"role": "model", "parts": [{"functionCall": {"name": "a"}}, {"functionCall": {"name": "b"}}]}
-        answers = {"role": "function", "parts": [{"functionResponse": {"name": name, "response": {}}} for name in ("b", "a")]}
+        calls = {
+            "role": "model",
+            "parts": [{"functionCall": {"name": "a"}}, {"functionCall": {"name": "b"}}],
+        }
+        answers = {
+            "role": "function",
+            "parts": [{"functionResponse": {"name": name, "response": {}}} for name in ("b", "a")],
+        }
         chat = read({"contents": [*HELLO, calls, answers]})
         first, second = chat.turns[1].parts
         assert [result.call_id for result in chat.turns[2].parts] == [second.id, first.id]
 
 
 def test_ids_that_are_given_decide_which_call_is_answered():
-    calls = {"role": "model", "parts": [{"functionCall": {"id": identity, "name": "f"}} for identity in ("x", "y")]}
-    answers = {"role": "user", "parts": [{"functionResponse": {"id": identity, "name": "f", "response": {}}} for identity in ("y", "x")]}
+    calls = {
+        "role": "model",
+        "parts": [{"functionCall": {"id": identity, "name": "f"}} for identity in ("x", "y")],
+    }
+    answers = {
+        "role": "user",
+        "parts": [
+            {"functionResponse": {"id": identity, "name": "f", "response": {}}}
+            for identity in ("y", "x")
+        ],
+    }
     chat = read({"contents": [*HELLO, calls, answers]})
     assert [call.id for call in chat.turns[1].parts] == ["x", "y"]
     assert [result.call_id for result in chat.turns[2].parts] == ["y", "x"]
@@ -124,9 +180,17 @@ def test_a_functions_answer_says_itself_what_it_is(response, text, is_error):
 
 def test_images_in_a_functions_answer_are_kept():
     (result,) = parts(
-        {"functionResponse": {"name": "f", "response": {}, "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}}
+        {
+            "functionResponse": {
+                "name": "f",
+                "response": {},
+                "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}],
+            }
+        }
     )
-    assert result == ToolResult(call_id="gcall_f", name="f", parts=(Image(media_type="image/png", data="AAAA"),))
+    assert result == ToolResult(
+        call_id="gcall_f", name="f", parts=(Image(media_type="image/png", data="AAAA"),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,22 +214,39 @@ def test_every_part_finds_its_place(given, expected):
 
 
 def test_system_instructions_in_either_spelling_and_as_one_part():
-    assert read({"system_instruction": {"parts": {"text": "Be brief."}}}).system == (Text("Be brief."),)
-    assert read({"systemInstruction": {"parts": [{"text": "a"}, {"text": "b"}]}}).system == (Text("a"), Text("b"))
-
-
-def test_what_instructions_cannot_hold_elsewhere_is_named():
-    assert read({"systemInstruction": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}}).lost == (
-        "systemInstruction.parts",
+    assert read({"system_instruction": {"parts": {"text": "Be brief."}}}).system == (
+        Text("Be brief."),
+    )
+    assert read({"systemInstruction": {"parts": [{"text": "a"}, {"text": "b"}]}}).system == (
+        Text("a"),
+        Text("b"),
     )
 
 
+def test_what_instructions_cannot_hold_elsewhere_is_named():
+    assert read(
+        {
+            "systemInstruction": {
+                "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]
+            }
+        }
+    ).lost == ("systemInstruction.parts",)
+
+
 def test_functions_are_read_with_either_kind_of_schema():
-    own = {"name": "f", "description": "d", "parameters": {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}}
+    own = {
+        "name": "f",
+        "description": "d",
+        "parameters": {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}},
+    }
     plain = {"name": "g", "parametersJsonSchema": {"type": "object"}, "behavior": "BLOCKING"}
     chat = read({"tools": [{"functionDeclarations": [own, plain]}, {"googleSearch": {}}]})
     assert chat.tools == (
-        Tool(name="f", description="d", schema={"type": "object", "properties": {"a": {"type": "string"}}}),
+        Tool(
+            name="f",
+            description="d",
+            schema={"type": "object", "properties": {"a": {"type": "string"}}},
+        ),
         Tool(name="g", schema={"type": "object"}, origin="google", raw={"behavior": "BLOCKING"}),
         Tool(name="googleSearch", kind="hosted", origin="google", raw={"googleSearch": {}}),
     )
@@ -189,7 +270,9 @@ def test_every_mode_of_calling_is_understood(config, choice):
 
 def test_validated_calls_are_strict():
     functions = [{"functionDeclarations": [{"name": "f"}]}, {"codeExecution": {}}]
-    chat = read({"tools": functions, "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}}})
+    chat = read(
+        {"tools": functions, "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}}}
+    )
     assert [tool.strict for tool in chat.tools] == [True, None]
 
 
@@ -208,8 +291,20 @@ def test_sampling_and_limits():
         "candidateCount": 1,
     }
     chat = read({"generationConfig": config})
-    assert (chat.max_tokens, chat.temperature, chat.top_p, chat.top_k, chat.stop, chat.seed) == (9, 0.5, 0.9, 40, ("x",), 7)
-    assert (chat.presence_penalty, chat.frequency_penalty, chat.logprobs, chat.top_logprobs) == (0.1, 0.2, True, 3)
+    assert (chat.max_tokens, chat.temperature, chat.top_p, chat.top_k, chat.stop, chat.seed) == (
+        9,
+        0.5,
+        0.9,
+        40,
+        ("x",),
+        7,
+    )
+    assert (chat.presence_penalty, chat.frequency_penalty, chat.logprobs, chat.top_logprobs) == (
+        0.1,
+        0.2,
+        True,
+        3,
+    )
     assert chat.extras == {}
 
 
@@ -217,7 +312,10 @@ def test_sampling_and_limits():
     ("config", "expected"),
     [
         ({"thinkingBudget": 0}, ThinkingConfig(enabled=False, budget=0)),
-        ({"thinkingBudget": -1, "includeThoughts": True}, ThinkingConfig(enabled=True, budget=-1, show=True)),
+        (
+            {"thinkingBudget": -1, "includeThoughts": True},
+            ThinkingConfig(enabled=True, budget=-1, show=True),
+        ),
         ({"thinkingLevel": "HIGH"}, ThinkingConfig(enabled=True, effort="high")),
         ({"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}, ThinkingConfig()),
     ],
@@ -246,7 +344,11 @@ def test_what_only_google_knows_is_kept_with_its_place():
             "cached_content": "cachedContents/1",
             "serviceTier": "FLEX",
             "toolConfig": {"retrievalConfig": {"languageCode": "de"}},
-            "generationConfig": {"speechConfig": {"a": 1}, "responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING"}},
+            "generationConfig": {
+                "speechConfig": {"a": 1},
+                "responseMimeType": "text/x.enum",
+                "responseSchema": {"type": "STRING"},
+            },
         }
     )
     assert chat.service_tier == "flex"
@@ -265,19 +367,29 @@ def test_what_only_google_knows_is_kept_with_its_place():
 
 def test_roles_are_the_two_that_everybody_has():
     contents = [{"parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]
-    assert read({"contents": contents}).turns == (Turn("user", (Text("a"),)), Turn("assistant", (Text("b"),)))
+    assert read({"contents": contents}).turns == (
+        Turn("user", (Text("a"),)),
+        Turn("assistant", (Text("b"),)),
+    )
 
 
 def test_details_of_parts_that_nobody_else_has_are_named():
     video = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "videoMetadata": {"fps": 1}}
-    answer = {"functionResponse": {"name": "f", "response": {}, "scheduling": "SILENT", "parts": [{}]}}
+    answer = {
+        "functionResponse": {"name": "f", "response": {}, "scheduling": "SILENT", "parts": [{}]}
+    }
     chat = read({"contents": [{"role": "user", "parts": [video, answer, {}]}]})
-    assert chat.lost == ("contents.parts.videoMetadata", "contents.parts.functionResponse.scheduling")
+    assert chat.lost == (
+        "contents.parts.videoMetadata",
+        "contents.parts.functionResponse.scheduling",
+    )
     assert len(chat.turns[0].parts) == 2
 
 
 def test_a_signature_that_is_no_base64_is_googles_own_all_the_same():
-    assert parts({"text": "a", "thoughtSignature": "%%"}) == (Text("a", signature=Signature("google", "%%")),)
+    assert parts({"text": "a", "thoughtSignature": "%%"}) == (
+        Text("a", signature=Signature("google", "%%")),
+    )
 
 
 def test_a_signature_alone_is_an_empty_text():

@@ -34,10 +34,16 @@ from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles.google import STYLE
 
 HELLO = (Turn("user", (Text("hi"),)),)
-WEATHER = Tool(name="weather", description="d", schema={"type": "object", "properties": {"city": {"type": "string"}}})
+WEATHER = Tool(
+    name="weather",
+    description="d",
+    schema={"type": "object", "properties": {"city": {"type": "string"}}},
+)
 
 
-def write(chat: Chat, model: str = "gemini-2.5-flash", quirks: Quirks | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+def write(
+    chat: Chat, model: str = "gemini-2.5-flash", quirks: Quirks | None = None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The request, which Google's own types have read without a field that they do not know."""
     written = STYLE.write_request(chat, Target(model=model, stream=True, quirks=quirks or Quirks()))
     body = json.loads(written.body)
@@ -75,7 +81,10 @@ def test_what_google_cannot_carry_is_left_out_and_named(part, lost):
 
 def test_what_loses_a_detail_says_so():
     image = Image(media_type="image/png", data="AAAA", detail="high")
-    assert said(image) == ([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}], ("messages.image.detail",))
+    assert said(image) == (
+        [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}],
+        ("messages.image.detail",),
+    )
     document = Document(text="words", name="n", cite=True, parts=())
     assert said(document) == ([{"text": "n:\nwords"}], ("messages.document.citations",))
     assert said(Text("a", Cache()))[1] == ("cache_control",)
@@ -93,7 +102,10 @@ def test_what_loses_a_detail_says_so():
             {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/c"}},
         ),
         (Document(parts=(Text("a"), Text("b"))), {"text": "a\n\nb"}),
-        (Audio(media_type="audio/wav", data="AAAA"), {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}),
+        (
+            Audio(media_type="audio/wav", data="AAAA"),
+            {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}},
+        ),
         (
             Opaque("google", {"executableCode": {"code": "1", "language": "PYTHON"}}),
             {"executableCode": {"code": "1", "language": "PYTHON"}},
@@ -105,41 +117,63 @@ def test_every_part_has_its_place(part, expected):
 
 
 def test_empty_texts_are_left_out_but_for_their_signature():
-    assert said(Text(""), Text("", signature=Signature("google", "c2ln"))) == ([{"text": "", "thoughtSignature": "c2ln"}], ())
+    assert said(Text(""), Text("", signature=Signature("google", "c2ln"))) == (
+        [{"text": "", "thoughtSignature": "c2ln"}],
+        (),
+    )
 
 
 class TestToolResults:
-    CALLS = Turn("assistant", (ToolCall(id="a", name="f", arguments='{"x":1}'), ToolCall(id="b", name="f")))
+    CALLS = Turn(
+        "assistant", (ToolCall(id="a", name="f", arguments='{"x":1}'), ToolCall(id="b", name="f"))
+    )
 
     def responses(self, *results: Any) -> list[dict[str, Any]]:
         body, _ = write(chat(*HELLO, self.CALLS, Turn("user", results)))
         return body["contents"][-1]["parts"]
 
     def test_stand_in_the_order_of_their_calls_before_what_the_user_says(self):
-        found = self.responses(Text("and?"), ToolResult(call_id="b", parts=(Text("2"),)), ToolResult(call_id="a", parts=(Text("1"),)))
+        found = self.responses(
+            Text("and?"),
+            ToolResult(call_id="b", parts=(Text("2"),)),
+            ToolResult(call_id="a", parts=(Text("1"),)),
+        )
         assert [part.get("functionResponse", {}).get("id") for part in found] == ["a", "b", None]
 
     def test_have_the_name_of_their_function_which_other_vendors_do_not_give(self):
-        assert [part["functionResponse"]["name"] for part in self.responses(ToolResult(call_id="a"))] == ["f"]
+        assert [
+            part["functionResponse"]["name"] for part in self.responses(ToolResult(call_id="a"))
+        ] == ["f"]
 
     def test_are_objects_or_become_one(self):
         found = self.responses(
             ToolResult(call_id="a", parts=(Text('{"degrees": 18}'),)),
             ToolResult(call_id="b", parts=(Text("{broken"), Text("second"))),
         )
-        assert [part["functionResponse"]["response"] for part in found] == [{"degrees": 18}, {"output": "{broken\nsecond"}]
+        assert [part["functionResponse"]["response"] for part in found] == [
+            {"degrees": 18},
+            {"output": "{broken\nsecond"},
+        ]
 
     def test_that_failed_say_so(self):
         found = self.responses(ToolResult(call_id="a", parts=(Text('{"x": 1}'),), is_error=True))
         assert found[0]["functionResponse"]["response"] == {"error": '{"x": 1}'}
 
     def test_keep_their_images(self):
-        found = self.responses(ToolResult(call_id="a", parts=(Image(media_type="image/png", data="AAAA"),)))
-        assert found[0]["functionResponse"]["parts"] == [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]
+        found = self.responses(
+            ToolResult(call_id="a", parts=(Image(media_type="image/png", data="AAAA"),))
+        )
+        assert found[0]["functionResponse"]["parts"] == [
+            {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+        ]
 
 
 def test_ids_that_we_made_up_go_back_as_none():
-    turns = (*HELLO, Turn("assistant", (ToolCall(id="gcall_r_0", name="f"),)), Turn("user", (ToolResult(call_id="gcall_r_0"),)))
+    turns = (
+        *HELLO,
+        Turn("assistant", (ToolCall(id="gcall_r_0", name="f"),)),
+        Turn("user", (ToolResult(call_id="gcall_r_0"),)),
+    )
     body, _ = write(chat(*turns))
     assert "id" not in body["contents"][1]["parts"][0]["functionCall"]
     assert "id" not in body["contents"][2]["parts"][0]["functionResponse"]
@@ -158,27 +192,57 @@ class TestThoughts:
 
     @pytest.mark.parametrize(
         "thought",
-        [Thinking(text="hm", signature=Signature("anthropic", "s")), Thinking(signature=Signature("anthropic", "s"), redacted=True)],
+        [
+            Thinking(text="hm", signature=Signature("anthropic", "s")),
+            Thinking(signature=Signature("anthropic", "s"), redacted=True),
+        ],
     )
     def test_of_another_vendor_are_left_out_and_named(self, thought):
-        assert said(thought, Text("a"), role="assistant") == ([{"text": "a"}], ("messages.thinking",))
+        assert said(thought, Text("a"), role="assistant") == (
+            [{"text": "a"}],
+            ("messages.thinking",),
+        )
 
     def test_without_a_signature_are_words_like_any(self):
-        assert said(Thinking(text="hm"), Thinking(), role="assistant")[0] == [{"text": "hm", "thought": True}]
+        assert said(Thinking(text="hm"), Thinking(), role="assistant")[0] == [
+            {"text": "hm", "thought": True}
+        ]
 
     def test_missing_from_another_vendors_calls_are_excused_to_gemini_3(self):
-        """Gemini 3 refuses a history of unsigned calls; older models never ask. Only the first call of a turn is signed."""
-        turns = (*HELLO, Turn("assistant", (ToolCall(id="a", name="f"), ToolCall(id="b", name="f"))))
+        """Gemini 3 refuses a history of unsigned calls; older models never ask. Only the first call
+        of a turn is signed.
+        """
+        turns = (
+            *HELLO,
+            Turn("assistant", (ToolCall(id="a", name="f"), ToolCall(id="b", name="f"))),
+        )
         new, _ = write(chat(*turns), "gemini-3-pro-preview")
         old, _ = write(chat(*turns), "gemini-2.5-pro")
-        assert [part.get("thoughtSignature") for part in new["contents"][1]["parts"]] == ["skip_thought_signature_validator", None]
-        assert [part.get("thoughtSignature") for part in old["contents"][1]["parts"]] == [None, None]
+        assert [part.get("thoughtSignature") for part in new["contents"][1]["parts"]] == [
+            "skip_thought_signature_validator",
+            None,
+        ]
+        assert [part.get("thoughtSignature") for part in old["contents"][1]["parts"]] == [
+            None,
+            None,
+        ]
 
 
 class TestInstructions:
     def test_in_the_middle_say_what_they_are(self):
-        body, dropped = write(chat(*HELLO, Turn("system", (Text("Be brief."),)), Turn("user", (Text("go"),), "ann")))
-        assert body["contents"] == [{"role": "user", "parts": [{"text": "hi"}, {"text": "<system>\nBe brief.\n</system>"}, {"text": "go"}]}]
+        body, dropped = write(
+            chat(*HELLO, Turn("system", (Text("Be brief."),)), Turn("user", (Text("go"),), "ann"))
+        )
+        assert body["contents"] == [
+            {
+                "role": "user",
+                "parts": [
+                    {"text": "hi"},
+                    {"text": "<system>\nBe brief.\n</system>"},
+                    {"text": "go"},
+                ],
+            }
+        ]
         assert dropped == ("messages.name",)
 
     def test_alone_are_the_question(self):
@@ -198,8 +262,16 @@ class TestInstructions:
         (ToolChoice("auto"), None, {"mode": "AUTO"}),
         (ToolChoice("none"), None, {"mode": "NONE"}),
         (ToolChoice("required"), None, {"mode": "ANY"}),
-        (ToolChoice("tool", ("weather",)), None, {"mode": "ANY", "allowedFunctionNames": ["weather"]}),
-        (ToolChoice("auto", ("weather",)), None, {"mode": "VALIDATED", "allowedFunctionNames": ["weather"]}),
+        (
+            ToolChoice("tool", ("weather",)),
+            None,
+            {"mode": "ANY", "allowedFunctionNames": ["weather"]},
+        ),
+        (
+            ToolChoice("auto", ("weather",)),
+            None,
+            {"mode": "VALIDATED", "allowedFunctionNames": ["weather"]},
+        ),
         (None, True, {"mode": "VALIDATED"}),
     ],
 )
@@ -218,7 +290,14 @@ def test_functions_keep_their_json_schema_to_the_letter():
         "additionalProperties": False,
     }
     body, _ = write(chat(tools=(Tool(name="f", schema=schema), Tool(name="g", description="d"))))
-    assert body["tools"] == [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": schema}, {"name": "g", "description": "d"}]}]
+    assert body["tools"] == [
+        {
+            "functionDeclarations": [
+                {"name": "f", "parametersJsonSchema": schema},
+                {"name": "g", "description": "d"},
+            ]
+        }
+    ]
 
 
 def test_tools_that_google_has_not_are_named():
@@ -230,8 +309,18 @@ def test_tools_that_google_has_not_are_named():
         Tool(name="g", origin="anthropic", raw={"defer_loading": True}, cache=Cache()),
     )
     body, dropped = write(chat(tools=tools, parallel_tool_calls=False))
-    assert body["tools"] == [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}, {"googleSearch": {}}]
-    assert set(dropped) == {"tools.web_search", "tools.free", "tools.strict", "tools.defer_loading", "cache_control", "parallel_tool_calls"}
+    assert body["tools"] == [
+        {"functionDeclarations": [{"name": "f"}, {"name": "g"}]},
+        {"googleSearch": {}},
+    ]
+    assert set(dropped) == {
+        "tools.web_search",
+        "tools.free",
+        "tools.strict",
+        "tools.defer_loading",
+        "cache_control",
+        "parallel_tool_calls",
+    }
 
 
 def test_sampling_limits_and_the_rest():
@@ -281,12 +370,22 @@ def test_what_has_no_place_is_named():
         extras={"openai": {"store": True}},
         lost=("messages.x",),
     )
-    assert set(write(given)[1]) == {"messages.x", "user", "metadata", "verbosity", "service_tier", "cache_control", "store"}
+    assert set(write(given)[1]) == {
+        "messages.x",
+        "user",
+        "metadata",
+        "verbosity",
+        "service_tier",
+        "cache_control",
+        "store",
+    }
 
 
 def test_what_a_service_refuses_is_left_out_wherever_it_stands():
     quirks = Quirks(refuses=frozenset({"seed", "safetySettings"}), sampling_fields=False)
-    body, dropped = write(chat(seed=1, top_k=3, extras={"google": {"safetySettings": []}}), quirks=quirks)
+    body, dropped = write(
+        chat(seed=1, top_k=3, extras={"google": {"safetySettings": []}}), quirks=quirks
+    )
     assert body == {"contents": body["contents"], "generationConfig": {}}
     assert set(dropped) == {"seed", "top_k", "safetySettings"}
 
@@ -296,7 +395,10 @@ class TestTheFormOfTheAnswer:
 
     def test_is_a_schema(self):
         body, dropped = write(chat(response_format=self.FORMAT))
-        assert body["generationConfig"] == {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}}
+        assert body["generationConfig"] == {
+            "responseMimeType": "application/json",
+            "responseJsonSchema": {"type": "object"},
+        }
         assert dropped == ()
 
     def test_is_json_alone_where_no_schema_is_known(self):
@@ -315,13 +417,17 @@ class TestTheFormOfTheAnswer:
 
 def test_thinking_is_asked_for_in_the_models_own_words():
     body, _ = write(chat(thinking=ThinkingConfig(enabled=True, effort="high")), "gemini-3-pro")
-    assert body["generationConfig"] == {"thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": True}}
+    assert body["generationConfig"] == {
+        "thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": True}
+    }
 
 
 EXTRAS = st.fixed_dictionaries(
     {},
     optional={
-        "safetySettings": st.just([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]),
+        "safetySettings": st.just(
+            [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
+        ),
         "cachedContent": st.text("abc/1", min_size=1),
         "generationConfig.mediaResolution": st.just("MEDIA_RESOLUTION_LOW"),
         "toolConfig.retrievalConfig": st.just({"languageCode": "de"}),
@@ -334,7 +440,10 @@ def test_googles_own_fields_come_back_to_their_places(extras):
     given = chat(extras={"google": extras} if extras else {})
     body, dropped = write(given)
     assert dropped == ()
-    assert STYLE.read_request(json.dumps(body).encode(), model="m", stream=False).extras == given.extras
+    assert (
+        STYLE.read_request(json.dumps(body).encode(), model="m", stream=False).extras
+        == given.extras
+    )
 
 
 def test_images_inside_a_text_document_are_named():
@@ -342,13 +451,23 @@ def test_images_inside_a_text_document_are_named():
 
 
 def test_cache_marks_on_calls_and_results_are_named():
-    turns = (*HELLO, Turn("assistant", (ToolCall(id="a", name="f", cache=Cache()),)), Turn("user", (ToolResult(call_id="a"),)))
-    marked = (*HELLO, Turn("assistant", (ToolCall(id="a", name="f"),)), Turn("user", (ToolResult(call_id="a", cache=Cache()),)))
+    turns = (
+        *HELLO,
+        Turn("assistant", (ToolCall(id="a", name="f", cache=Cache()),)),
+        Turn("user", (ToolResult(call_id="a"),)),
+    )
+    marked = (
+        *HELLO,
+        Turn("assistant", (ToolCall(id="a", name="f"),)),
+        Turn("user", (ToolResult(call_id="a", cache=Cache()),)),
+    )
     assert write(chat(*turns))[1] == write(chat(*marked))[1] == ("cache_control",)
 
 
 def test_a_turn_without_words_is_left_out():
-    assert write(chat(*HELLO, Turn("assistant", ())))[0]["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+    assert write(chat(*HELLO, Turn("assistant", ())))[0]["contents"] == [
+        {"role": "user", "parts": [{"text": "hi"}]}
+    ]
 
 
 def test_fields_of_googles_own_functions_come_back():
@@ -367,7 +486,9 @@ def test_thinking_of_which_nothing_is_said_is_nothing():
 
 
 def test_a_part_that_a_result_cannot_hold_is_named():
-    assert said(ToolResult(call_id="a", name="f", parts=(Thinking(text="hm"),)))[1] == ("messages.thinking",)
+    assert said(ToolResult(call_id="a", name="f", parts=(Thinking(text="hm"),)))[1] == (
+        "messages.thinking",
+    )
 
 
 def test_thinking_is_switched_off_for_models_of_no_known_kind():

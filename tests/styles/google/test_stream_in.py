@@ -15,9 +15,9 @@ from pilotfish.core.formats.deltas import (
     Finish,
     LogprobsDelta,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -32,14 +32,28 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google.stream_in import GoogleReader
 
 
-def chunk(*parts: dict[str, Any], finish: str | None = None, candidate: dict[str, Any] | None = None, **rest: Any) -> bytes:
-    inner = {"content": {"parts": list(parts), "role": "model"}} | ({"finishReason": finish} if finish else {}) | (candidate or {})
+def chunk(
+    *parts: dict[str, Any],
+    finish: str | None = None,
+    candidate: dict[str, Any] | None = None,
+    **rest: Any,
+) -> bytes:
+    inner = (
+        {"content": {"parts": list(parts), "role": "model"}}
+        | ({"finishReason": finish} if finish else {})
+        | (candidate or {})
+    )
     return event_from(json.dumps({"candidates": [inner], "responseId": "r1", **rest}).encode())
 
 
 def read(*events: bytes) -> list[Any]:
     reader = GoogleReader()
-    return [delta for event in events for delta in reader.feed(event) if not isinstance(delta, Start)]
+    return [
+        delta
+        for event in events
+        for delta in reader.feed(event)
+        if not isinstance(delta, MessageStart)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +76,10 @@ def test_an_error_is_told_with_its_status():
 
 
 def test_the_first_chunk_starts_the_answer():
-    assert GoogleReader().feed(chunk({"text": "a"}, modelVersion="gemini-x")) == [Start("r1", "gemini-x"), TextDelta("a")]
+    assert GoogleReader().feed(chunk({"text": "a"}, modelVersion="gemini-x")) == [
+        MessageStart("r1", "gemini-x"),
+        TextDelta("a"),
+    ]
 
 
 def test_parallel_calls_of_one_function_over_several_chunks_do_not_collide():
@@ -80,17 +97,25 @@ def test_parallel_calls_of_one_function_over_several_chunks_do_not_collide():
 
 
 def test_a_call_in_an_earlier_chunk_is_why_it_stopped():
-    assert read(chunk({"functionCall": {"id": "x", "name": "f"}}), chunk(finish="STOP"))[-1] == Finish(FinishReason.TOOL_CALLS)
+    assert read(chunk({"functionCall": {"id": "x", "name": "f"}}), chunk(finish="STOP"))[
+        -1
+    ] == Finish(FinishReason.TOOL_CALLS)
 
 
 def test_thoughts_are_told_from_text_and_end_where_it_begins():
     thought = {"text": "hm", "thought": True}
-    assert read(chunk(thought), chunk(thought, {"text": "a"})) == [ThinkingDelta("hm"), ThinkingDelta("hm"), ThinkingEnd(), TextDelta("a")]
+    assert read(chunk(thought), chunk(thought, {"text": "a"})) == [
+        ThinkingDelta("hm"),
+        ThinkingDelta("hm"),
+        ThinkingEnd(),
+        TextDelta("a"),
+    ]
 
 
 def test_a_signature_ends_the_thought_it_stands_at():
     found = read(
-        chunk({"text": "hm", "thought": True, "thoughtSignature": "c2ln"}), chunk({"text": "", "thoughtSignature": "Y2Fs"}, finish="STOP")
+        chunk({"text": "hm", "thought": True, "thoughtSignature": "c2ln"}),
+        chunk({"text": "", "thoughtSignature": "Y2Fs"}, finish="STOP"),
     )
     assert found == [
         ThinkingDelta("hm"),
@@ -104,11 +129,15 @@ def test_usage_may_come_with_the_finish_reason_or_after_it():
     usage = UsageDelta(Usage(input=3, output=4))
     counts = {"promptTokenCount": 3, "candidatesTokenCount": 4}
     assert read(chunk(finish="STOP", usageMetadata=counts)) == [Finish(FinishReason.STOP), usage]
-    assert read(chunk(finish="STOP"), event_from(json.dumps({"usageMetadata": counts}).encode())) == [Finish(FinishReason.STOP), usage]
+    assert read(
+        chunk(finish="STOP"), event_from(json.dumps({"usageMetadata": counts}).encode())
+    ) == [Finish(FinishReason.STOP), usage]
 
 
 def test_a_refused_prompt_finishes():
-    assert read(event_from(b'{"promptFeedback":{"blockReason":"SAFETY"}}')) == [Finish(FinishReason.CONTENT_FILTER, details="SAFETY")]
+    assert read(event_from(b'{"promptFeedback":{"blockReason":"SAFETY"}}')) == [
+        Finish(FinishReason.CONTENT_FILTER, details="SAFETY")
+    ]
 
 
 def test_images_logprobs_and_sources_come_through():
@@ -120,7 +149,8 @@ def test_images_logprobs_and_sources_come_through():
     }
     logprobs = {"logprobsResult": {"chosenCandidates": [{"token": "a", "logProbability": -0.5}]}}
     found = read(
-        chunk({"text": "Grüß"}, candidate=logprobs), chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, candidate=sources)
+        chunk({"text": "Grüß"}, candidate=logprobs),
+        chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, candidate=sources),
     )
     assert isinstance(found[1], LogprobsDelta)
     assert found[2] == PartDelta(Image(media_type="image/png", data="AAAA"))
@@ -129,7 +159,10 @@ def test_images_logprobs_and_sources_come_through():
 
 
 def test_an_array_is_read_like_events_and_its_bracket_is_the_end():
-    assert read(b'[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}', b",\n{}", b"]") == [TextDelta("a"), End()]
+    assert read(b'[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}', b",\n{}", b"]") == [
+        TextDelta("a"),
+        End(),
+    ]
 
 
 @pytest.mark.parametrize("event", [b": c\n\n", b"\n\n"])
@@ -165,7 +198,11 @@ JSON = st.recursive(
 )
 
 
-@given(st.lists(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20), max_size=4))
+@given(
+    st.lists(
+        JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20), max_size=4
+    )
+)
 def test_nothing_makes_the_reader_raise(payloads):
     reader = GoogleReader()
     for payload in payloads:
@@ -174,14 +211,30 @@ def test_nothing_makes_the_reader_raise(payloads):
 
 WORDS = st.fixed_dictionaries({"text": st.text(max_size=3)}, optional={"thought": st.booleans()})
 COUNTS = st.fixed_dictionaries(
-    {}, optional={"promptTokenCount": st.integers(0, 9), "thoughtsTokenCount": st.integers(0, 9), "totalTokenCount": st.integers(0, 30)}
+    {},
+    optional={
+        "promptTokenCount": st.integers(0, 9),
+        "thoughtsTokenCount": st.integers(0, 9),
+        "totalTokenCount": st.integers(0, 30),
+    },
 )
 
 
-@given(st.lists(st.tuples(st.lists(WORDS, max_size=3), st.sampled_from([None, "STOP", "SAFETY"]), st.none() | COUNTS), max_size=4))
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(WORDS, max_size=3),
+            st.sampled_from([None, "STOP", "SAFETY"]),
+            st.none() | COUNTS,
+        ),
+        max_size=4,
+    )
+)
 def test_a_chunk_of_words_is_read_the_same_with_and_without_more_in_it(chunks):
     """Plain chunks are read a faster way."""
     quick, slow = GoogleReader(), GoogleReader()
     for words, finish, counts in chunks:
         rest = {} if counts is None else {"usageMetadata": counts}
-        assert quick.feed(chunk(*words, finish=finish, **rest)) == slow.feed(chunk(*words, finish=finish, **rest, somethingNew=1))
+        assert quick.feed(chunk(*words, finish=finish, **rest)) == slow.feed(
+            chunk(*words, finish=finish, **rest, somethingNew=1)
+        )

@@ -32,7 +32,10 @@ def test_the_generation_is_in_the_name(model, expected):
 class TestSwitchingOff:
     def test_what_cannot_be_switched_off_thinks_least_and_says_so(self):
         assert written("gemini-3-pro", enabled=False) == ({"thinkingLevel": "LOW"}, ("thinking",))
-        assert written("gemini-3-flash", effort="none") == ({"thinkingLevel": "MINIMAL"}, ("thinking",))
+        assert written("gemini-3-flash", effort="none") == (
+            {"thinkingLevel": "MINIMAL"},
+            ("thinking",),
+        )
         assert written("gemini-2.5-pro", enabled=False) == ({"thinkingBudget": 128}, ("thinking",))
 
     def test_a_budget_of_nothing_does_it_elsewhere(self):
@@ -63,7 +66,10 @@ def test_effort_and_budget_find_each_models_words(model, config, expected):
 
 def test_a_budget_beyond_the_models_is_bent_and_named():
     assert written("gemini-2.5-flash", budget=31999)[1] == ("thinking.budget",)
-    assert written("gemini-2.5-flash-lite", budget=100) == ({"thinkingBudget": 512, "includeThoughts": True}, ("thinking.budget",))
+    assert written("gemini-2.5-flash-lite", budget=100) == (
+        {"thinkingBudget": 512, "includeThoughts": True},
+        ("thinking.budget",),
+    )
 
 
 @pytest.mark.parametrize("model", ["gemini-3-pro", "gemini-2.5-pro"])

@@ -32,7 +32,9 @@ def test_every_status_has_a_type(status, word):
 @pytest.mark.parametrize("style", ["openai", "openai_responses"])
 def test_another_vendors_words_are_kept_where_openai_has_no_list_of_them(style):
     body = json.loads(get(style).write_error(529, ErrorInfo(message="m", type="overloaded_error")))
-    assert body == {"error": {"message": "m", "type": "overloaded_error", "param": None, "code": None}}
+    assert body == {
+        "error": {"message": "m", "type": "overloaded_error", "param": None, "code": None}
+    }
 
 
 def test_what_is_written_is_read_back():
@@ -43,11 +45,11 @@ def test_what_is_written_is_read_back():
 
 def test_an_error_event_is_an_error_to_a_watcher_and_no_end():
     style = get("openai")
-    watcher = style.watcher()
-    bits = watcher.event(style.error_event(ErrorInfo(message="m", code="rate_limit_exceeded")))
+    inspector = style.inspector()
+    bits = inspector.event(style.error_event(ErrorInfo(message="m", code="rate_limit_exceeded")))
     assert bits & ERROR
     assert not bits & TERMINAL
-    assert watcher.error.status == 429
+    assert inspector.error.status == 429
 
 
 def test_a_status_is_known_by_code_then_by_type():

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.formats.neutral import Audio, Cache, Document, Image, Opaque, Refusal, Signature, Text, Thinking
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Cache,
+    Document,
+    Image,
+    Opaque,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+)
 from pilotfish.core.formats.style import Quirks
 from pilotfish.errors import ClientError
 from pilotfish.styles._fields import Fields, Losses
@@ -40,17 +50,32 @@ def test_a_type_that_nobody_else_has_is_named_as_lost():
 @pytest.mark.parametrize(
     ("part", "found"),
     [
-        ({"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}, Text("a", Cache("1h"))),
-        ({"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}, Text("a", Cache())),
+        (
+            {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+            Text("a", Cache("1h")),
+        ),
+        (
+            {"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}},
+            Text("a", Cache()),
+        ),
         ({"type": "refusal", "refusal": "no"}, Refusal("no")),
         ({"type": "image_url", "image_url": "https://x/y"}, Image(url="https://x/y")),
         (
-            {"type": "image_url", "image_url": {"url": "data:image/gif;base64,AA", "detail": "low"}},
+            {
+                "type": "image_url",
+                "image_url": {"url": "data:image/gif;base64,AA", "detail": "low"},
+            },
             Image(media_type="image/gif", data="AA", detail="low"),
         ),
-        ({"type": "input_audio", "input_audio": {"data": "AA", "format": "mp3"}}, Audio(media_type="audio/mpeg", data="AA")),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AA", "format": "mp3"}},
+            Audio(media_type="audio/mpeg", data="AA"),
+        ),
         ({"type": "file", "file": {"file_id": "f1"}}, Document(file_id="f1", origin="openai")),
-        ({"type": "file", "file": {"filename": "a.csv", "file_data": "AA"}}, Document(media_type="text/csv", data="AA", name="a.csv")),
+        (
+            {"type": "file", "file": {"filename": "a.csv", "file_data": "AA"}},
+            Document(media_type="text/csv", data="AA", name="a.csv"),
+        ),
         ({"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, Thinking(text="hm")),
     ],
 )
@@ -67,7 +92,10 @@ def test_parts_are_read(part, found):
         (Audio(url="gs://x"), "messages.audio.url"),
         (Opaque("anthropic", {"type": "server_tool_use"}), "messages.server_tool_use"),
         (Text("a", Cache()), "cache_control"),
-        (Document(data="AA", media_type="application/pdf", cite=True), "messages.document.citations"),
+        (
+            Document(data="AA", media_type="application/pdf", cite=True),
+            "messages.document.citations",
+        ),
     ],
 )
 def test_what_has_no_place_is_named(part, lost):
@@ -78,13 +106,17 @@ def test_what_has_no_place_is_named(part, lost):
 
 def test_one_text_is_a_plain_string_and_marks_need_parts():
     assert write_parts((Text("a"),), Quirks(), Losses()) == "a"
-    assert write_parts((Text("a", Cache("30m")),), Quirks(prompt_cache_breakpoints=True), Losses()) == [
+    assert write_parts(
+        (Text("a", Cache("30m")),), Quirks(prompt_cache_breakpoints=True), Losses()
+    ) == [
         {"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}}
     ]
 
 
 def test_a_document_of_words_is_text():
-    document = Document(text="Plain.", name="Notes", context="From a meeting.", parts=(Image(url="https://x"),))
+    document = Document(
+        text="Plain.", name="Notes", context="From a meeting.", parts=(Image(url="https://x"),)
+    )
     assert write_parts((document,), Quirks(), Losses()) == [
         {"type": "text", "text": "From a meeting."},
         {"type": "text", "text": "Notes\n\nPlain."},
@@ -103,7 +135,9 @@ def test_a_document_of_words_is_text():
     ],
 )
 def test_signed_thinking_comes_back_from_a_client_as_it_went(thinking):
-    """A client of this style hands the message back with its extra fields; the next turn at the vendor depends on them."""
+    """A client of this style hands the message back with its extra fields; the next turn at the
+    vendor depends on them.
+    """
     message = {"reasoning_content": thinking.text, "reasoning_details": write_details(thinking, 0)}
     assert read_thinking(Fields(message)) == (thinking,)
 
@@ -111,11 +145,16 @@ def test_signed_thinking_comes_back_from_a_client_as_it_went(thinking):
 def test_plain_reasoning_has_nothing_to_prove():
     assert write_details(Thinking(text="hm"), 0) == []
     assert read_thinking(Fields({"reasoning": "hm"})) == (Thinking(text="hm"),)
-    assert read_thinking(Fields({"reasoning_details": "odd", "reasoning_content": "hm"})) == (Thinking(text="hm"),)
+    assert read_thinking(Fields({"reasoning_details": "odd", "reasoning_content": "hm"})) == (
+        Thinking(text="hm"),
+    )
 
 
 def test_documents_that_openai_holds_or_that_are_only_pictures():
-    parts = (Document(file_id="f", origin="openai_responses"), Document(parts=(Image(url="https://x"),)))
+    parts = (
+        Document(file_id="f", origin="openai_responses"),
+        Document(parts=(Image(url="https://x"),)),
+    )
     assert write_parts(parts, Quirks(), Losses()) == [
         {"type": "file", "file": {"file_id": "f"}},
         {"type": "image_url", "image_url": {"url": "https://x"}},

@@ -20,12 +20,21 @@ from pilotfish.core.formats.neutral import (
     TokenLogprob,
     ToolCall,
 )
-from pilotfish.styles.openai.reply import finish_from, finish_word, read_logprobs, read_reply, write_annotation, write_reply
+from pilotfish.styles.openai.reply import (
+    finish_from,
+    finish_word,
+    read_logprobs,
+    read_reply,
+    write_annotation,
+    write_reply,
+)
 from style_wire import WRITTEN
 
 
 def answer(message, **fields):
-    return json.dumps({"choices": [{"index": 0, "message": {"role": "assistant"} | message} | fields]}).encode()
+    return json.dumps(
+        {"choices": [{"index": 0, "message": {"role": "assistant"} | message} | fields]}
+    ).encode()
 
 
 @pytest.mark.parametrize(
@@ -93,12 +102,16 @@ def test_parts_of_every_kind_are_read():
 def test_everything_that_can_be_written_is_read_again():
     parts = (
         Thinking(text="hm", signature=Signature("anthropic", "S")),
-        Text("a", citations=(Citation(url="https://x", title="X", start=0, end=1, origin="openai"),)),
+        Text(
+            "a", citations=(Citation(url="https://x", title="X", start=0, end=1, origin="openai"),)
+        ),
         Image(media_type="image/png", data="AA"),
         ToolCall(id="c", name="f", arguments="{}", signature=Signature("google", "G")),
     )
     tokens = (TokenLogprob("a", -0.5, (97,), (TokenLogprob("b", -1.0),)),)
-    body = write_reply(Reply(parts=parts, finish=FinishReason.TOOL_CALLS, logprobs=tokens), **WRITTEN)
+    body = write_reply(
+        Reply(parts=parts, finish=FinishReason.TOOL_CALLS, logprobs=tokens), **WRITTEN
+    )
     found = read_reply(body)
     assert found.parts[0] == parts[0]
     assert found.parts[1].citations[0].url == "https://x"
@@ -107,38 +120,65 @@ def test_everything_that_can_be_written_is_read_again():
 
 
 def test_a_refusal_that_explains_itself_stands_in_its_own_field():
-    body = json.loads(write_reply(Reply(finish=FinishReason.REFUSAL, finish_details="No."), **WRITTEN))
+    body = json.loads(
+        write_reply(Reply(finish=FinishReason.REFUSAL, finish_details="No."), **WRITTEN)
+    )
     assert body["choices"][0]["message"]["refusal"] == "No."
     assert body["choices"][0]["finish_reason"] == "stop"
 
 
 def test_blocks_of_another_vendors_own_tools_are_left_out():
-    body = json.loads(write_reply(Reply(parts=(Opaque("anthropic", {"type": "x"}), Text("a"))), **WRITTEN))
+    body = json.loads(
+        write_reply(Reply(parts=(Opaque("anthropic", {"type": "x"}), Text("a"))), **WRITTEN)
+    )
     assert body["choices"][0]["message"] == {"role": "assistant", "content": "a", "refusal": None}
 
 
-@pytest.mark.parametrize(("given", "shown"), [("standard", "default"), ("priority", "priority"), ("batch", None)])
+@pytest.mark.parametrize(
+    ("given", "shown"), [("standard", "default"), ("priority", "priority"), ("batch", None)]
+)
 def test_service_tiers_are_in_openais_words(given, shown):
-    assert json.loads(write_reply(Reply(service_tier=given), **WRITTEN)).get("service_tier") == shown
+    assert (
+        json.loads(write_reply(Reply(service_tier=given), **WRITTEN)).get("service_tier") == shown
+    )
 
 
 def test_an_audio_answer_is_given_back():
-    body = json.loads(write_reply(Reply(parts=(Refusal("no"), Audio(id="a", data="AA", transcript="t"))), **WRITTEN))
-    assert body["choices"][0]["message"]["audio"] == {"id": "a", "data": "AA", "transcript": "t", "expires_at": 0}
+    body = json.loads(
+        write_reply(
+            Reply(parts=(Refusal("no"), Audio(id="a", data="AA", transcript="t"))), **WRITTEN
+        )
+    )
+    assert body["choices"][0]["message"]["audio"] == {
+        "id": "a",
+        "data": "AA",
+        "transcript": "t",
+        "expires_at": 0,
+    }
 
 
 def test_a_place_in_a_document_is_a_citation_without_an_address():
     written = write_annotation(Citation(title="T", cited_text="c"), 3, 9)
     assert written == {
         "type": "url_citation",
-        "url_citation": {"start_index": 3, "end_index": 9, "title": "T", "url": "", "cited_text": "c"},
+        "url_citation": {
+            "start_index": 3,
+            "end_index": 9,
+            "title": "T",
+            "url": "",
+            "cited_text": "c",
+        },
     }
 
 
-@pytest.mark.parametrize("odd", [None, 7, {}, {"content": 7}, {"content": [7, {"token": 7}, {"token": "a"}]}])
+@pytest.mark.parametrize(
+    "odd", [None, 7, {}, {"content": 7}, {"content": [7, {"token": 7}, {"token": "a"}]}]
+)
 def test_logprobs_that_are_not_as_documented_are_left_out(odd):
     assert read_logprobs(odd) == ()
 
 
 def test_annotations_without_any_text_have_no_place():
-    assert read_reply(answer({"content": None, "annotations": [{"type": "url_citation"}]})).parts == ()
+    assert (
+        read_reply(answer({"content": None, "annotations": [{"type": "url_citation"}]})).parts == ()
+    )

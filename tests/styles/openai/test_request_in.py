@@ -26,7 +26,9 @@ HI = {"role": "user", "content": "hi"}
 
 
 def read(*messages, **fields):
-    return read_request(json.dumps({"messages": list(messages) or [HI]} | fields).encode(), model="m", stream=False)
+    return read_request(
+        json.dumps({"messages": list(messages) or [HI]} | fields).encode(), model="m", stream=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,17 +37,32 @@ def read(*messages, **fields):
         ({"messages": None}, "messages: expected a list, found null"),
         ({"messages": "hi"}, 'messages: expected a list, found "hi"'),
         ({"messages": [7]}, "messages[0]: expected an object, found 7"),
-        ({"messages": [{"role": "robot"}]}, 'messages[0].role: expected system, developer, user, assistant or tool, found "robot"'),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id: expected the id of a tool call, found null"),
-        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text: expected a string, found nothing"),
+        (
+            {"messages": [{"role": "robot"}]},
+            'messages[0].role: expected system, developer, user, assistant or tool, found "robot"',
+        ),
+        (
+            {"messages": [{"role": "tool", "content": "x"}]},
+            "messages[0].tool_call_id: expected the id of a tool call, found null",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content[0].text: expected a string, found nothing",
+        ),
         (
             {"messages": [{"role": "assistant", "tool_calls": [{"id": "c"}]}]},
             "messages[0].tool_calls[0].function.name: expected a string, found nothing",
         ),
         ({"temperature": "hot"}, 'temperature: expected a number, found "hot"'),
-        ({"tool_choice": "some"}, 'tool_choice: expected auto, none, required or an object, found "some"'),
+        (
+            {"tool_choice": "some"},
+            'tool_choice: expected auto, none, required or an object, found "some"',
+        ),
         ({"tools": [{"type": "function"}]}, "tools[0].function: expected an object, found null"),
-        ({"response_format": {"type": "xml"}}, 'response_format.type: expected text, json_object or json_schema, found "xml"'),
+        (
+            {"response_format": {"type": "xml"}},
+            'response_format.type: expected text, json_object or json_schema, found "xml"',
+        ),
         ({"stop": [1]}, "stop[0]: expected a string, found 1"),
     ],
 )
@@ -73,7 +90,10 @@ def test_neighbouring_tool_messages_are_one_turn_and_know_their_tools():
         *({"role": "tool", "tool_call_id": name, "content": "r"} for name in "ab"),
         HI,
     )
-    assert chat.turns[1] == Turn("user", tuple(ToolResult(call_id=name, name=f"f{name}", parts=(Text("r"),)) for name in "ab"))
+    assert chat.turns[1] == Turn(
+        "user",
+        tuple(ToolResult(call_id=name, name=f"f{name}", parts=(Text("r"),)) for name in "ab"),
+    )
     assert chat.turns[2] == Turn("user", (Text("hi"),))
 
 
@@ -93,9 +113,15 @@ def test_the_older_form_of_function_calls_still_works():
 def test_calls_of_every_kind():
     calls = [
         {"id": "a", "type": "custom", "custom": {"name": "sh", "input": "ls"}},
-        {"id": "b", "function": {"name": "f", "arguments": {"x": 1}}, "extra_content": {"google": {"thought_signature": "G"}}},
+        {
+            "id": "b",
+            "function": {"name": "f", "arguments": {"x": 1}},
+            "extra_content": {"google": {"thought_signature": "G"}},
+        },
     ]
-    assert read({"role": "assistant", "tool_calls": calls, "audio": {"id": "au"}}).turns[0].parts == (
+    assert read({"role": "assistant", "tool_calls": calls, "audio": {"id": "au"}}).turns[
+        0
+    ].parts == (
         Audio(id="au", origin="openai"),
         ToolCall(id="a", name="sh", arguments="ls", kind="custom"),
         ToolCall(id="b", name="f", arguments='{"x":1}', signature=Signature("google", "G")),
@@ -108,7 +134,13 @@ def test_calls_of_every_kind():
         ("required", ToolChoice("required")),
         ({"type": "custom", "custom": {"name": "sh"}}, ToolChoice("tool", ("sh",))),
         (
-            {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]}},
+            {
+                "type": "allowed_tools",
+                "allowed_tools": {
+                    "mode": "required",
+                    "tools": [{"type": "function", "function": {"name": "f"}}],
+                },
+            },
             ToolChoice("required", ("f",)),
         ),
     ],
@@ -122,9 +154,15 @@ def test_tool_choices(choice, found):
     [
         ({"reasoning_effort": "low"}, ThinkingConfig(enabled=True, effort="low")),
         ({"reasoning_effort": "none"}, ThinkingConfig(enabled=False, effort="none")),
-        ({"reasoning": {"max_tokens": 2000, "exclude": True}}, ThinkingConfig(enabled=True, budget=2000, show=False)),
+        (
+            {"reasoning": {"max_tokens": 2000, "exclude": True}},
+            ThinkingConfig(enabled=True, budget=2000, show=False),
+        ),
         ({"reasoning": {"enabled": False}}, ThinkingConfig(enabled=False)),
-        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, ThinkingConfig(enabled=True, budget=2048)),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+            ThinkingConfig(enabled=True, budget=2048),
+        ),
         ({"thinking": {"type": "disabled"}}, ThinkingConfig(enabled=False)),
         ({"reasoning": {}}, None),
     ],
@@ -141,8 +179,12 @@ def test_max_tokens_in_both_fields():
 def test_formats():
     schema = {"name": "n", "schema": {"type": "object"}, "strict": True}
     assert read(response_format={"type": "text"}).response_format is None
-    assert read(response_format={"type": "json_object"}).response_format == ResponseFormat(kind="json")
-    assert read(response_format={"type": "json_schema", "json_schema": schema}).response_format == ResponseFormat(
+    assert read(response_format={"type": "json_object"}).response_format == ResponseFormat(
+        kind="json"
+    )
+    assert read(
+        response_format={"type": "json_schema", "json_schema": schema}
+    ).response_format == ResponseFormat(
         kind="json_schema", name="n", schema={"type": "object"}, strict=True
     )
 
@@ -154,11 +196,23 @@ def test_what_has_no_neutral_place_is_kept_for_its_own_family():
 
 
 def test_refusals_custom_and_hosted_tools_and_fields_that_nobody_knows():
-    custom = {"type": "custom", "custom": {"name": "sh", "description": "d", "format": {"type": "text"}}}
-    chat = read({"role": "assistant", "content": None, "refusal": "no", "mood": "good"}, tools=[custom, {"type": "web_search", "x": 1}])
+    custom = {
+        "type": "custom",
+        "custom": {"name": "sh", "description": "d", "format": {"type": "text"}},
+    }
+    chat = read(
+        {"role": "assistant", "content": None, "refusal": "no", "mood": "good"},
+        tools=[custom, {"type": "web_search", "x": 1}],
+    )
     assert chat.turns[0].parts == (Refusal("no"),)
     assert chat.lost == ("messages.mood",)
     assert chat.tools == (
-        Tool(name="sh", description="d", kind="custom", origin="openai", raw={"format": {"type": "text"}}),
+        Tool(
+            name="sh",
+            description="d",
+            kind="custom",
+            origin="openai",
+            raw={"format": {"type": "text"}},
+        ),
         Tool(name="web_search", kind="hosted", origin="openai", raw={"type": "web_search", "x": 1}),
     )

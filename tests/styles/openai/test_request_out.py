@@ -49,13 +49,33 @@ def write(*turns, quirks=PLAIN, stream=False, **fields):
         ({"system": (Text("s", Cache()),)}, Quirks(), ("cache_control",)),
         ({"service_tier": "batch"}, Quirks(), ("service_tier",)),
         ({"thinking": ThinkingConfig(enabled=False)}, Quirks(), ("thinking",)),
-        ({"thinking": ThinkingConfig(effort="low")}, Quirks(reasoning_effort=False), ("reasoning_effort",)),
+        (
+            {"thinking": ThinkingConfig(effort="low")},
+            Quirks(reasoning_effort=False),
+            ("reasoning_effort",),
+        ),
         ({"thinking": ThinkingConfig(show=True)}, Quirks(), ("thinking.show",)),
-        ({"tools": (Tool(name="web_search", kind="hosted", origin="anthropic"),)}, Quirks(), ("tools.web_search",)),
-        ({"tools": (Tool(name="f", origin="anthropic", raw={"defer_loading": True}),)}, Quirks(), ("tools.defer_loading",)),
+        (
+            {"tools": (Tool(name="web_search", kind="hosted", origin="anthropic"),)},
+            Quirks(),
+            ("tools.web_search",),
+        ),
+        (
+            {"tools": (Tool(name="f", origin="anthropic", raw={"defer_loading": True}),)},
+            Quirks(),
+            ("tools.defer_loading",),
+        ),
         ({"tools": (Tool(name="f", strict=True),)}, Quirks(strict_tools=False), ("tools.strict",)),
-        ({"tools": (Tool(name="f"),), "parallel_tool_calls": False}, Quirks(parallel_tool_calls=False), ("parallel_tool_calls",)),
-        ({"response_format": ResponseFormat(kind="json_schema", schema={})}, Quirks(json_schema=False), ("response_format.json_schema",)),
+        (
+            {"tools": (Tool(name="f"),), "parallel_tool_calls": False},
+            Quirks(parallel_tool_calls=False),
+            ("parallel_tool_calls",),
+        ),
+        (
+            {"response_format": ResponseFormat(kind="json_schema", schema={})},
+            Quirks(json_schema=False),
+            ("response_format.json_schema",),
+        ),
         ({"seed": 1}, Quirks(refuses=frozenset({"seed"})), ("seed",)),
         ({"extras": {"anthropic": {"container": "c"}}}, Quirks(), ("container",)),
         ({"extras": {"openai_responses": {"truncation": "auto"}}}, Quirks(), ("truncation",)),
@@ -73,7 +93,10 @@ def test_what_cannot_be_carried_is_named(fields, quirks, dropped):
         (Opaque("anthropic", {"type": "server_tool_use"}), "messages.server_tool_use"),
         (Image(url="https://x"), "messages.image"),
         (Document(data="A"), "messages.document"),
-        (ToolCall(id="c", name="f", signature=Signature("google", "G")), "messages.tool_calls.signature"),
+        (
+            ToolCall(id="c", name="f", signature=Signature("google", "G")),
+            "messages.tool_calls.signature",
+        ),
         (Text("a", Cache()), "cache_control"),
     ],
 )
@@ -90,7 +113,9 @@ def test_tool_results_come_before_what_the_user_says_and_their_pictures_after():
     body, dropped = write(Turn("user", results))
     assert [message["role"] for message in body["messages"]] == ["tool", "tool", "user"]
     assert [message["content"] for message in body["messages"][:2]] == ["one", "Error"]
-    assert [part.get("text") or part["image_url"]["url"] for part in body["messages"][2]["content"]] == [
+    assert [
+        part.get("text") or part["image_url"]["url"] for part in body["messages"][2]["content"]
+    ] == [
         "and?",
         "Output of tool call a:",
         "https://x",
@@ -101,7 +126,10 @@ def test_tool_results_come_before_what_the_user_says_and_their_pictures_after():
 
 
 def test_an_error_that_says_so_is_not_told_twice():
-    results = (ToolResult(call_id="a", parts=(Text("Error: no"),), is_error=True), ToolResult(call_id="b", is_error=False))
+    results = (
+        ToolResult(call_id="a", parts=(Text("Error: no"),), is_error=True),
+        ToolResult(call_id="b", is_error=False),
+    )
     body, _ = write(Turn("user", results))
     assert [message["content"] for message in body["messages"]] == ["Error: no", ""]
 
@@ -134,18 +162,33 @@ def test_an_assistant_message_with_everything():
     ("field", "thinking", "written", "dropped"),
     [
         ("reasoning_content", Thinking(text="hm"), "hm", ()),
-        ("reasoning_content", Thinking(text="hm", signature=Signature("anthropic", "S")), "hm", ("messages.thinking.signature",)),
+        (
+            "reasoning_content",
+            Thinking(text="hm", signature=Signature("anthropic", "S")),
+            "hm",
+            ("messages.thinking.signature",),
+        ),
         ("reasoning_details", Thinking(text="hm"), None, ()),
         (
             "reasoning_details",
             Thinking(text="hm", signature=Signature("anthropic", "S")),
-            [{"type": "reasoning.text", "text": "hm", "signature": "S", "format": "anthropic-claude-v1", "index": 0}],
+            [
+                {
+                    "type": "reasoning.text",
+                    "text": "hm",
+                    "signature": "S",
+                    "format": "anthropic-claude-v1",
+                    "index": 0,
+                }
+            ],
             (),
         ),
     ],
 )
 def test_earlier_reasoning_goes_back_where_the_service_wants_it(field, thinking, written, dropped):
-    body, lost = write(HI, Turn("assistant", (thinking, Text("a"))), quirks=Quirks(reasoning_field=field))
+    body, lost = write(
+        HI, Turn("assistant", (thinking, Text("a"))), quirks=Quirks(reasoning_field=field)
+    )
     assert body["messages"][1].get(field) == written
     assert lost == dropped
 
@@ -164,7 +207,12 @@ def test_effort_from_budget(thinking, effort):
 
 
 def test_reasoning_is_switched_off_where_the_service_has_a_word_for_it():
-    assert write(thinking=ThinkingConfig(enabled=False), quirks=Quirks(no_effort=True))[0]["reasoning_effort"] == "none"
+    assert (
+        write(thinking=ThinkingConfig(enabled=False), quirks=Quirks(no_effort=True))[0][
+            "reasoning_effort"
+        ]
+        == "none"
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,25 +223,42 @@ def test_reasoning_is_switched_off_where_the_service_has_a_word_for_it():
         (ToolChoice("tool", ("sh",)), {"type": "custom", "custom": {"name": "sh"}}),
         (
             ToolChoice("auto", ("f",)),
-            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}},
+            {
+                "type": "allowed_tools",
+                "allowed_tools": {
+                    "mode": "auto",
+                    "tools": [{"type": "function", "function": {"name": "f"}}],
+                },
+            },
         ),
     ],
 )
 def test_tool_choices(choice, written):
-    tools = (Tool(name="f", strict=True, schema={}), Tool(name="sh", kind="custom", description="shell", raw={"format": {"type": "text"}}))
+    tools = (
+        Tool(name="f", strict=True, schema={}),
+        Tool(name="sh", kind="custom", description="shell", raw={"format": {"type": "text"}}),
+    )
     body, _ = write(tools=tools, tool_choice=choice)
     assert body["tool_choice"] == written
-    assert body["tools"][1] == {"type": "custom", "custom": {"name": "sh", "description": "shell", "format": {"type": "text"}}}
+    assert body["tools"][1] == {
+        "type": "custom",
+        "custom": {"name": "sh", "description": "shell", "format": {"type": "text"}},
+    }
 
 
 def test_a_grammar_of_responses_is_nested():
     raw = {"format": {"type": "grammar", "syntax": "lark", "definition": "d"}}
     body, _ = write(tools=(Tool(name="sh", kind="custom", raw=raw),))
-    assert body["tools"][0]["custom"]["format"] == {"type": "grammar", "grammar": {"syntax": "lark", "definition": "d"}}
+    assert body["tools"][0]["custom"]["format"] == {
+        "type": "grammar",
+        "grammar": {"syntax": "lark", "definition": "d"},
+    }
 
 
 def test_quirks_choose_fields_roles_and_ids():
-    quirks = Quirks(max_tokens_field="max_tokens", tool_id="mistral9", stream_usage=False, system_role=False)
+    quirks = Quirks(
+        max_tokens_field="max_tokens", tool_id="mistral9", stream_usage=False, system_role=False
+    )
     turns = (
         Turn("assistant", (ToolCall(id="call_123456", name="f"),)),
         Turn("user", (ToolResult(call_id="call_123456"),)),
@@ -202,19 +267,34 @@ def test_quirks_choose_fields_roles_and_ids():
     body, _ = write(*turns, quirks=quirks, stream=True, max_tokens=9, system=(Text("a"), Text("b")))
     assert body["max_tokens"] == 9
     assert "stream_options" not in body
-    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "tool", "user"]
+    assert [message["role"] for message in body["messages"]] == [
+        "user",
+        "assistant",
+        "tool",
+        "user",
+    ]
     assert body["messages"][0]["content"] == "a\n\nb"
-    assert body["messages"][1]["tool_calls"][0]["id"] == body["messages"][2]["tool_call_id"] != "call_123456"
+    assert (
+        body["messages"][1]["tool_calls"][0]["id"]
+        == body["messages"][2]["tool_call_id"]
+        != "call_123456"
+    )
 
 
 def test_cache_marks_stay_where_the_service_knows_them():
-    body, dropped = write(system=(Text("s", Cache("1h")),), quirks=Quirks(prompt_cache_breakpoints=True))
-    assert body["messages"][0]["content"] == [{"type": "text", "text": "s", "prompt_cache_breakpoint": {"mode": "explicit"}}]
+    body, dropped = write(
+        system=(Text("s", Cache("1h")),), quirks=Quirks(prompt_cache_breakpoints=True)
+    )
+    assert body["messages"][0]["content"] == [
+        {"type": "text", "text": "s", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    ]
     assert dropped == ()
 
 
 def test_a_sister_styles_fields_come_along_where_both_know_them():
-    body, dropped = write(extras={"openai_responses": {"prompt_cache_key": "k", "truncation": "auto"}})
+    body, dropped = write(
+        extras={"openai_responses": {"prompt_cache_key": "k", "truncation": "auto"}}
+    )
     assert body["prompt_cache_key"] == "k"
     assert dropped == ("truncation",)
 
@@ -222,13 +302,20 @@ def test_a_sister_styles_fields_come_along_where_both_know_them():
 def test_the_least_and_the_most_of_a_schema():
     least, most = (
         ResponseFormat(kind="json_schema"),
-        ResponseFormat(kind="json_schema", name="n", schema={"a": 1}, strict=False, description="d"),
+        ResponseFormat(
+            kind="json_schema", name="n", schema={"a": 1}, strict=False, description="d"
+        ),
     )
-    assert write(response_format=least)[0]["response_format"]["json_schema"] == {"name": "response", "schema": {}}
+    assert write(response_format=least)[0]["response_format"]["json_schema"] == {
+        "name": "response",
+        "schema": {},
+    }
     assert write(response_format=most)[0]["response_format"]["json_schema"] == {
         "name": "n",
         "description": "d",
         "schema": {"a": 1},
         "strict": False,
     }
-    assert write(response_format=ResponseFormat(kind="json"))[0]["response_format"] == {"type": "json_object"}
+    assert write(response_format=ResponseFormat(kind="json"))[0]["response_format"] == {
+        "type": "json_object"
+    }

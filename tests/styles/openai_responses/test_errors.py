@@ -22,7 +22,7 @@ def test_its_fields_stand_where_the_reference_has_them_and_where_the_sdk_looks()
 
 def test_it_is_an_error_to_a_watcher_and_no_end():
     style = get("openai_responses")
-    bits = style.watcher().event(style.error_event(ErrorInfo(message="m")))
+    bits = style.inspector().event(style.error_event(ErrorInfo(message="m")))
     assert bits & ERROR
     assert not bits & TERMINAL
     assert style.ping_event() == b": ping\n\n"

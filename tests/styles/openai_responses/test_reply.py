@@ -19,13 +19,25 @@ from pilotfish.core.formats.neutral import (
     TokenLogprob,
     ToolCall,
 )
-from pilotfish.styles.openai_responses.reply import finish_from, incomplete_reason, read_reply, write_annotation, write_reply
+from pilotfish.styles.openai_responses.reply import (
+    finish_from,
+    incomplete_reason,
+    read_reply,
+    write_annotation,
+    write_reply,
+)
 from style_wire import WRITTEN
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"{}", b'{"output": 7}', b'{"output": [7]}', b'{"output": [], "error": {"message": "m"}}', b'{"output": [{"type": "function_call"}]}'],
+    [
+        b"{}",
+        b'{"output": 7}',
+        b'{"output": [7]}',
+        b'{"output": [], "error": {"message": "m"}}',
+        b'{"output": [{"type": "function_call"}]}',
+    ],
 )
 def test_what_is_no_answer_is_refused(body):
     with pytest.raises(ValueError, match="expected"):
@@ -49,7 +61,11 @@ def test_how_it_ended_is_read(incomplete, called, refused, finish):
 
 
 def test_only_an_answer_that_was_cut_is_incomplete():
-    assert {finish: incomplete_reason(finish, refused=False) for finish in FinishReason if incomplete_reason(finish, refused=False)} == {
+    assert {
+        finish: incomplete_reason(finish, refused=False)
+        for finish in FinishReason
+        if incomplete_reason(finish, refused=False)
+    } == {
         FinishReason.LENGTH: "max_output_tokens",
         FinishReason.CONTEXT: "max_output_tokens",
         FinishReason.PAUSE: "max_output_tokens",
@@ -69,7 +85,9 @@ def test_everything_that_can_be_written_is_read_again():
         Opaque("openai_responses", {"type": "web_search_call", "id": "ws"}),
     )
     tokens = (TokenLogprob("a", -0.5, (97,)),)
-    found = read_reply(write_reply(Reply(parts=parts, logprobs=tokens, service_tier="flex"), **WRITTEN))
+    found = read_reply(
+        write_reply(Reply(parts=parts, logprobs=tokens, service_tier="flex"), **WRITTEN)
+    )
     assert found.parts == parts
     assert found.logprobs == tokens
     assert found.service_tier == "flex"
@@ -77,9 +95,23 @@ def test_everything_that_can_be_written_is_read_again():
 
 def test_texts_next_to_one_another_are_one_message():
     body = json.loads(
-        write_reply(Reply(parts=(Text("a"), Text("b"), Audio(transcript="t"), Opaque("anthropic", {}), Text("c"))), **WRITTEN)
+        write_reply(
+            Reply(
+                parts=(
+                    Text("a"),
+                    Text("b"),
+                    Audio(transcript="t"),
+                    Opaque("anthropic", {}),
+                    Text("c"),
+                )
+            ),
+            **WRITTEN,
+        )
     )
-    assert [[part["text"] for part in item["content"]] for item in body["output"]] == [["a", "b", "t"], ["c"]]
+    assert [[part["text"] for part in item["content"]] for item in body["output"]] == [
+        ["a", "b", "t"],
+        ["c"],
+    ]
 
 
 def test_an_answer_cut_short_says_so_on_its_messages_too():
@@ -96,7 +128,10 @@ def test_an_answer_cut_short_says_so_on_its_messages_too():
     [
         (Citation(url="https://x"), "url_citation"),
         (Citation(title="T"), "file_citation"),
-        (Citation(origin="openai", raw={"type": "container_file_citation"}), "container_file_citation"),
+        (
+            Citation(origin="openai", raw={"type": "container_file_citation"}),
+            "container_file_citation",
+        ),
     ],
 )
 def test_annotations_are_flat(citation, kind):

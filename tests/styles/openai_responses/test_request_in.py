@@ -6,7 +6,17 @@ import json
 
 import pytest
 
-from pilotfish.core.formats.neutral import ResponseFormat, Text, Thinking, ThinkingConfig, Tool, ToolCall, ToolChoice, ToolResult, Turn
+from pilotfish.core.formats.neutral import (
+    ResponseFormat,
+    Text,
+    Thinking,
+    ThinkingConfig,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
 from pilotfish.errors import ClientError
 from pilotfish.styles.openai_responses.request_in import read_request
 
@@ -22,9 +32,15 @@ def read(given="hi", **fields):
         ({"input": [7]}, "input[0]: expected an object, found 7"),
         ({"instructions": 7}, "instructions: expected a string, found 7"),
         ({"tools": [{}]}, "tools[0].type: expected a string, found nothing"),
-        ({"tool_choice": "some"}, 'tool_choice: expected auto, none, required or an object, found "some"'),
+        (
+            {"tool_choice": "some"},
+            'tool_choice: expected auto, none, required or an object, found "some"',
+        ),
         ({"tool_choice": 7}, "tool_choice: expected a string or an object with a type, found 7"),
-        ({"text": {"format": {"type": "xml"}}}, 'text.format.type: expected text, json_object or json_schema, found "xml"'),
+        (
+            {"text": {"format": {"type": "xml"}}},
+            'text.format.type: expected text, json_object or json_schema, found "xml"',
+        ),
         ({"reasoning": {"effort": 7}}, "reasoning.effort: expected a string, found 7"),
         ({"include": [7]}, "include[0]: expected a string, found 7"),
     ],
@@ -42,7 +58,12 @@ def test_a_request_without_input_has_no_turns():
 
 def test_instructions_and_leading_messages_are_the_system_prompt():
     chat = read(
-        [{"role": "developer", "content": "b"}, {"role": "user", "content": "hi"}, {"role": "system", "content": "c"}], instructions="a"
+        [
+            {"role": "developer", "content": "b"},
+            {"role": "user", "content": "hi"},
+            {"role": "system", "content": "c"},
+        ],
+        instructions="a",
     )
     assert chat.system == (Text("a"), Text("b"))
     assert chat.turns == (Turn("user", (Text("hi"),)), Turn("system", (Text("c"),)))
@@ -57,7 +78,9 @@ def test_items_of_one_side_are_one_turn():
         {"type": "function_call_output", "call_id": "b", "output": ""},
     ]
     assert read(items).turns == (
-        Turn("assistant", (Thinking(id="r"), ToolCall(id="a", name="f"), ToolCall(id="b", name="g"))),
+        Turn(
+            "assistant", (Thinking(id="r"), ToolCall(id="a", name="f"), ToolCall(id="b", name="g"))
+        ),
         Turn("user", (ToolResult(call_id="a", name="f"), ToolResult(call_id="b", name="g"))),
     )
 
@@ -73,7 +96,11 @@ def test_a_bare_string_is_what_the_user_says_and_nothing_is_nothing():
         ("none", ToolChoice("none"), False),
         ({"type": "function", "name": "f"}, ToolChoice("tool", ("f",)), False),
         (
-            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]},
+            {
+                "type": "allowed_tools",
+                "mode": "auto",
+                "tools": [{"type": "function", "name": "f"}, {"type": "web_search"}],
+            },
             ToolChoice("auto", ("f", "web_search")),
             False,
         ),
@@ -97,7 +124,12 @@ def test_tools_of_every_kind():
     ).tools == (
         Tool(name="f", schema={}, origin="openai_responses"),
         Tool(name="sh", kind="custom", origin="openai_responses", raw={"format": {"type": "text"}}),
-        Tool(name="web_search", kind="hosted", origin="openai_responses", raw={"type": "web_search", "x": 1}),
+        Tool(
+            name="web_search",
+            kind="hosted",
+            origin="openai_responses",
+            raw={"type": "web_search", "x": 1},
+        ),
     )
 
 
@@ -116,7 +148,9 @@ def test_reasoning(reasoning, found):
 
 
 def test_text():
-    assert read(text={"format": {"type": "json_object"}, "verbosity": "low"}).response_format == ResponseFormat(kind="json")
+    assert read(
+        text={"format": {"type": "json_object"}, "verbosity": "low"}
+    ).response_format == ResponseFormat(kind="json")
     assert read(text={"verbosity": "low"}).verbosity == "low"
     assert read(text={"new": 1}, reasoning={"mode": "pro"}).lost == ("text.new", "reasoning.mode")
 
@@ -127,9 +161,15 @@ def test_defaults_say_nothing_and_the_rest_is_kept_for_its_own_family():
         background=False,
         truncation="disabled",
         previous_response_id="p",
-        include=["reasoning.encrypted_content", "message.output_text.logprobs", "file_search_call.results"],
+        include=[
+            "reasoning.encrypted_content",
+            "message.output_text.logprobs",
+            "file_search_call.results",
+        ],
     )
-    assert chat.extras == {"openai_responses": {"previous_response_id": "p", "include": ["file_search_call.results"]}}
+    assert chat.extras == {
+        "openai_responses": {"previous_response_id": "p", "include": ["file_search_call.results"]}
+    }
     assert chat.logprobs is True
 
 

@@ -47,8 +47,16 @@ def write(*turns, quirks=PLAIN, stream=False, **fields):
         ({"system": (Text("s", Cache()),)}, PLAIN, ("cache_control",)),
         ({"tools": (Tool(name="ws", kind="hosted", origin="anthropic"),)}, PLAIN, ("tools.ws",)),
         ({"tools": (Tool(name="f", origin="anthropic", raw={"x": 1}),)}, PLAIN, ("tools.x",)),
-        ({"response_format": ResponseFormat(kind="json_schema")}, Quirks(json_schema=False), ("response_format.json_schema",)),
-        ({"thinking": ThinkingConfig(effort="low")}, Quirks(reasoning_effort=False), ("reasoning_effort",)),
+        (
+            {"response_format": ResponseFormat(kind="json_schema")},
+            Quirks(json_schema=False),
+            ("response_format.json_schema",),
+        ),
+        (
+            {"thinking": ThinkingConfig(effort="low")},
+            Quirks(reasoning_effort=False),
+            ("reasoning_effort",),
+        ),
         ({"extras": {"openai": {"n": 2}, "anthropic": {"x": 1}}}, PLAIN, ("n", "x")),
     ],
 )
@@ -63,7 +71,11 @@ def test_what_cannot_be_carried_is_named(fields, quirks, dropped):
         ("assistant", Thinking(signature=Signature("anthropic", "S")), "messages.thinking"),
         ("assistant", Image(url="https://x"), "messages.image"),
         ("assistant", Opaque("anthropic", {"type": "server_tool_use"}), "messages.server_tool_use"),
-        ("assistant", ToolCall(id="c", name="f", signature=Signature("google", "G")), "messages.tool_calls.signature"),
+        (
+            "assistant",
+            ToolCall(id="c", name="f", signature=Signature("google", "G")),
+            "messages.tool_calls.signature",
+        ),
         ("user", Image(file_id="f", origin="anthropic"), "messages.image.file_id"),
         ("user", Document(file_id="f", origin="anthropic"), "messages.document.file_id"),
         ("user", Document(text="a", cite=True), "messages.document.citations"),
@@ -146,7 +158,10 @@ def test_its_own_reasoning_goes_back_and_more_is_asked_for():
     [
         (ThinkingConfig(enabled=True, budget=5000), {"effort": "medium", "summary": "auto"}),
         (ThinkingConfig(enabled=True, effort="low", show=False), {"effort": "low"}),
-        (ThinkingConfig(effort="low", summary="detailed", show=True), {"effort": "low", "summary": "detailed"}),
+        (
+            ThinkingConfig(effort="low", summary="detailed", show=True),
+            {"effort": "low", "summary": "detailed"},
+        ),
         (None, None),
     ],
 )
@@ -164,12 +179,18 @@ def test_thinking_of_other_styles_is_asked_to_be_shown(thinking, reasoning):
     ],
 )
 def test_nothing_is_stored_that_the_client_did_not_ask_to_store(extras, store):
-    """Storing is the default here and nowhere else; going on from a stored answer is only possible where it stays so."""
+    """Storing is the default here and nowhere else; going on from a stored answer is only possible
+    where it stays so.
+    """
     assert write(extras=extras)[0].get("store") == store
 
 
 def test_strictness_is_the_default_here_and_nowhere_else():
-    tools = (Tool(name="f"), Tool(name="g", origin="openai_responses", schema={}), Tool(name="h", strict=True))
+    tools = (
+        Tool(name="f"),
+        Tool(name="g", origin="openai_responses", schema={}),
+        Tool(name="h", strict=True),
+    )
     assert [tool["strict"] for tool in write(tools=tools)[0]["tools"]] == [False, True, True]
 
 
@@ -177,7 +198,9 @@ def test_choices_grammars_and_the_rest():
     raw = {"format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "d"}}}
     tools = (
         Tool(name="sh", kind="custom", raw=raw),
-        Tool(name="web_search", kind="hosted", origin="openai_responses", raw={"type": "web_search"}),
+        Tool(
+            name="web_search", kind="hosted", origin="openai_responses", raw={"type": "web_search"}
+        ),
     )
     body, _ = write(
         tools=tools,
@@ -194,15 +217,27 @@ def test_choices_grammars_and_the_rest():
         "mode": "auto",
         "tools": [{"type": "custom", "name": "sh"}, {"type": "web_search"}],
     }
-    assert (body["include"], body["top_logprobs"], body["stream"]) == (["message.output_text.logprobs"], 3, True)
+    assert (body["include"], body["top_logprobs"], body["stream"]) == (
+        ["message.output_text.logprobs"],
+        3,
+        True,
+    )
     assert body["text"] == {"format": {"type": "json_object"}, "verbosity": "low"}
-    assert write(tools=tools, tool_choice=ToolChoice("tool", ("sh",)))[0]["tool_choice"] == {"type": "custom", "name": "sh"}
+    assert write(tools=tools, tool_choice=ToolChoice("tool", ("sh",)))[0]["tool_choice"] == {
+        "type": "custom",
+        "name": "sh",
+    }
     assert write(tools=tools, tool_choice=ToolChoice("required"))[0]["tool_choice"] == "required"
 
 
 def test_cache_marks_stay_where_the_service_knows_them():
-    body, dropped = write(Turn("user", (Text("a", Cache("12h")),)), quirks=Quirks(prompt_cache_breakpoints=True))
-    assert body["input"][0]["content"][0]["prompt_cache_breakpoint"] == {"mode": "explicit", "ttl": "12h"}
+    body, dropped = write(
+        Turn("user", (Text("a", Cache("12h")),)), quirks=Quirks(prompt_cache_breakpoints=True)
+    )
+    assert body["input"][0]["content"][0]["prompt_cache_breakpoint"] == {
+        "mode": "explicit",
+        "ttl": "12h",
+    }
     assert dropped == ()
 
 
@@ -212,4 +247,6 @@ def test_a_custom_tool_without_a_grammar_and_a_document_of_pictures():
         tools=(Tool(name="sh", kind="custom", raw={"format": {"type": "text"}}),),
     )
     assert body["tools"] == [{"type": "custom", "name": "sh", "format": {"type": "text"}}]
-    assert body["input"][0]["content"] == [{"type": "input_image", "detail": "auto", "image_url": "https://x"}]
+    assert body["input"][0]["content"] == [
+        {"type": "input_image", "detail": "auto", "image_url": "https://x"}
+    ]

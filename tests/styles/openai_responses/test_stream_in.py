@@ -11,10 +11,10 @@ from pilotfish.core.formats.deltas import (
     Finish,
     LogprobsDelta,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -38,7 +38,10 @@ def deltas(*payloads):
 
 def test_what_is_no_json_is_malformed_and_the_stream_goes_on():
     broken = b"event: x\ndata: {broken\n\n"
-    assert deltas(broken, event("output_text.delta", delta="a")) == [Malformed(broken), TextDelta("a")]
+    assert deltas(broken, event("output_text.delta", delta="a")) == [
+        Malformed(broken),
+        TextDelta("a"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_from_start_to_end():
         event("completed", response=done),
         b"data: [DONE]\n\n",
     ) == [
-        Start("r", "m"),
+        MessageStart("r", "m"),
         Ping(),
         RefusalDelta("no"),
         Finish(FinishReason.REFUSAL),
@@ -95,7 +98,9 @@ def test_from_start_to_end():
 
 
 def test_an_incomplete_answer_ends_well():
-    assert deltas(event("incomplete", response={"incomplete_details": {"reason": "content_filter"}}))[1:] == [
+    assert deltas(
+        event("incomplete", response={"incomplete_details": {"reason": "content_filter"}})
+    )[1:] == [
         Finish(FinishReason.CONTENT_FILTER),
         End(),
     ]
@@ -104,7 +109,10 @@ def test_an_incomplete_answer_ends_well():
 def test_calls_that_come_only_when_they_are_done():
     item = {"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": "{}"}
     custom = {"type": "custom_tool_call", "call_id": "d", "name": "sh", "input": "ls"}
-    assert deltas(event("output_item.done", output_index=0, item=item), event("output_item.done", output_index=1, item=custom)) == [
+    assert deltas(
+        event("output_item.done", output_index=0, item=item),
+        event("output_item.done", output_index=1, item=custom),
+    ) == [
         ToolStart(index=0, id="c", name="f"),
         ToolArgs(0, "{}"),
         BlockEnd(),
@@ -117,15 +125,25 @@ def test_calls_that_come_only_when_they_are_done():
 def test_reasoning_of_open_models_and_odd_items():
     assert deltas(event("reasoning_text.delta", delta="hm")) == [ThinkingDelta("hm")]
     item = {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "E"}
-    assert deltas(event("output_item.done", item=item)) == [ThinkingEnd(Signature("openai_responses", "E", "rs"), id="rs")]
-    assert deltas(event("output_item.done", item={"type": "reasoning", "summary": 7})) == [ThinkingEnd()]
+    assert deltas(event("output_item.done", item=item)) == [
+        ThinkingEnd(Signature("openai_responses", "E", "rs"), id="rs")
+    ]
+    assert deltas(event("output_item.done", item={"type": "reasoning", "summary": 7})) == [
+        ThinkingEnd()
+    ]
 
 
 def test_citations_logprobs_and_openais_own_tools():
-    (found,) = deltas(event("output_text.annotation.added", annotation={"type": "url_citation", "url": "https://x"}))
+    (found,) = deltas(
+        event(
+            "output_text.annotation.added", annotation={"type": "url_citation", "url": "https://x"}
+        )
+    )
     assert isinstance(found, CitationDelta)
     assert found.citation.url == "https://x"
-    assert deltas(event("output_text.delta", delta="a", logprobs=[{"token": "a", "logprob": -1}])) == [
+    assert deltas(
+        event("output_text.delta", delta="a", logprobs=[{"token": "a", "logprob": -1}])
+    ) == [
         TextDelta("a"),
         LogprobsDelta((TokenLogprob("a", -1.0),)),
     ]

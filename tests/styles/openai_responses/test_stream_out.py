@@ -11,10 +11,10 @@ from pilotfish.core.formats.deltas import (
     CitationDelta,
     Finish,
     LogprobsDelta,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -24,7 +24,15 @@ from pilotfish.core.formats.deltas import (
     UsageDelta,
 )
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Audio, Citation, FinishReason, Image, Opaque, Signature, TokenLogprob
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Citation,
+    FinishReason,
+    Image,
+    Opaque,
+    Signature,
+    TokenLogprob,
+)
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles import get
 from style_wire import payloads, write
@@ -35,7 +43,9 @@ def stream(*deltas):
 
 
 def response(*deltas):
-    """The last event's response. Fails where events are not numbered, or an item is not opened, filled and closed in its place."""
+    """The last event's response. Fails where events are not numbered, or an item is not opened,
+    filled and closed in its place.
+    """
     events = stream(*deltas)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
@@ -57,7 +67,9 @@ def response(*deltas):
 
 def test_an_error_ends_a_stream_without_any_sign_of_success():
     writer = get("openai_responses").stream_writer(model="m", request_id="r", now=1.0, options={})
-    found = payloads(writer.write([TextDelta("a")]) + writer.error(ErrorInfo(message="cut", status=502)))
+    found = payloads(
+        writer.write([TextDelta("a")]) + writer.error(ErrorInfo(message="cut", status=502))
+    )
     assert (found[-1]["type"], found[-1]["message"]) == ("error", "cut")
     assert [event["sequence_number"] for event in found] == list(range(len(found)))
     assert "response.completed" not in [event["type"] for event in found]
@@ -69,7 +81,7 @@ def test_nothing_at_all_is_still_a_whole_stream():
 
 def test_every_kind_of_item_in_its_place():
     found = response(
-        Start("1", "m"),
+        MessageStart("1", "m"),
         ThinkingDelta("hm"),
         ThinkingEnd(Signature("anthropic", "S")),
         TextDelta("a"),
@@ -84,7 +96,10 @@ def test_every_kind_of_item_in_its_place():
         Finish(FinishReason.TOOL_CALLS),
     )
     reasoning, text, refusal, call, custom = found["output"]
-    assert (reasoning["summary"][0]["text"], reasoning["encrypted_content"]) == ("hm", "pilotfish:anthropic::S")
+    assert (reasoning["summary"][0]["text"], reasoning["encrypted_content"]) == (
+        "hm",
+        "pilotfish:anthropic::S",
+    )
     assert text["content"][0]["text"] == "ab"
     assert text["content"][0]["annotations"][0]["end_index"] == 2
     assert refusal["content"] == [{"type": "refusal", "refusal": "no"}]
@@ -98,7 +113,12 @@ def test_a_call_without_arguments_parses():
 
 
 @pytest.mark.parametrize(
-    ("finish", "status"), [(FinishReason.LENGTH, "incomplete"), (FinishReason.REFUSAL, "incomplete"), (FinishReason.STOP, "completed")]
+    ("finish", "status"),
+    [
+        (FinishReason.LENGTH, "incomplete"),
+        (FinishReason.REFUSAL, "incomplete"),
+        (FinishReason.STOP, "completed"),
+    ],
 )
 def test_how_it_ended(finish, status):
     assert response(TextDelta("a"), Finish(finish), Finish(FinishReason.STOP))["status"] == status
@@ -114,7 +134,11 @@ def test_signatures_without_text_are_items_of_their_own():
         ThinkingEnd(),
     )
     sealed = [item["encrypted_content"] for item in found["output"] if item["type"] == "reasoning"]
-    assert sealed == ["pilotfish:anthropic:redacted:D", "pilotfish:google::G", "pilotfish:google::H"]
+    assert sealed == [
+        "pilotfish:anthropic:redacted:D",
+        "pilotfish:google::G",
+        "pilotfish:google::H",
+    ]
 
 
 def test_thinking_that_nobody_ended_is_closed():
@@ -134,29 +158,45 @@ def test_logprobs_sound_and_openais_own_tools():
 
 
 def test_what_has_no_place_leaves_no_trace():
-    assert response(PartDelta(Image(url="https://x")), TextDelta(""), BlockEnd(), ToolArgs(0, "{}"))["output"] == []
+    assert (
+        response(PartDelta(Image(url="https://x")), TextDelta(""), BlockEnd(), ToolArgs(0, "{}"))[
+            "output"
+        ]
+        == []
+    )
 
 
 def test_a_citation_before_any_text_opens_one():
-    assert response(CitationDelta(Citation(title="T")))["output"][0]["content"][0]["annotations"][0]["type"] == "file_citation"
+    assert (
+        response(CitationDelta(Citation(title="T")))["output"][0]["content"][0]["annotations"][0][
+            "type"
+        ]
+        == "file_citation"
+    )
 
 
 def test_pings_and_an_upstreams_error_are_passed_on():
-    written = write("openai_responses", [TextDelta("a"), Ping(), StreamError(ErrorInfo(message="m"))])
+    written = write(
+        "openai_responses", [TextDelta("a"), Ping(), StreamError(ErrorInfo(message="m"))]
+    )
     assert b": ping\n\n" in written
     assert b'"message":"m"' in written
 
 
 def test_the_upstreams_model_is_shown_where_none_is_set():
     writer = get("openai_responses").stream_writer(model="", request_id="r", now=1.0, options={})
-    assert payloads(writer.write([Start("1", "gpt")]))[0]["response"]["model"] == "gpt"
+    assert payloads(writer.write([MessageStart("1", "gpt")]))[0]["response"]["model"] == "gpt"
 
 
 ANY = st.one_of(
     st.builds(TextDelta, st.text(max_size=3)),
     st.builds(RefusalDelta, st.text(max_size=3)),
     st.builds(ThinkingDelta, st.text(max_size=3)),
-    st.builds(ThinkingEnd, st.none() | st.builds(Signature, st.just("anthropic"), st.text(min_size=1, max_size=3)), st.booleans()),
+    st.builds(
+        ThinkingEnd,
+        st.none() | st.builds(Signature, st.just("anthropic"), st.text(min_size=1, max_size=3)),
+        st.booleans(),
+    ),
     st.builds(lambda index: ToolStart(index=index, id=f"t{index}", name="f"), st.integers(0, 3)),
     st.builds(ToolArgs, st.integers(0, 3), st.sampled_from(["{}", "{", "}"])),
     st.just(BlockEnd()),

@@ -1,4 +1,5 @@
-"""The status page: one static file, with the headers that let it load nothing from anywhere and talk to nobody but this port.
+"""The status page: one static file, with the headers that let it load nothing from anywhere and
+talk to nobody but this port.
 
 Lives here: the page. Must not live here: what it shows (`admin.status`, `telemetry.access_log`).
 """
@@ -18,7 +19,9 @@ def content() -> bytes:
 
 
 def headers(page: bytes) -> dict[str, str]:
-    """Its own script and style are allowed by their hashes, anything else is not: no text that it shows could ever run."""
+    """Its own script and style are allowed by their hashes, anything else is not: no text that it
+    shows could ever run.
+    """
 
     def hashes(tag: bytes) -> str:
         found = re.findall(rb"<%b>(.*?)</%b>" % (tag, tag), page, re.DOTALL)
@@ -35,7 +38,9 @@ def headers(page: bytes) -> dict[str, str]:
         "frame-ancestors": "'none'",
     }
     return {
-        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
+        "content-security-policy": "; ".join(
+            f"{name} {sources}" for name, sources in policy.items()
+        ),
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
         "cache-control": "no-cache",

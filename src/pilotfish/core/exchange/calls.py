@@ -1,6 +1,8 @@
-"""From a client's request to one upstream request: which operation, which body, what was lost on the way.
+"""From a client's request to one upstream request: which operation, which body, what was lost on
+the way.
 
-Each attempt is built afresh from the request as it came, so nothing of a failed one can be in the next.
+Each attempt is built afresh from the request as it came, so nothing of a failed one can be in the
+next.
 """
 
 from __future__ import annotations
@@ -26,14 +28,18 @@ if TYPE_CHECKING:
 _USAGE = b'{"include_usage":true}'
 _NONE = msgspec.Raw(b"[]")
 # Styles that keep model and stream in the path, not in the body.
-_IN_PATH = frozenset({"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"})
+_IN_PATH = frozenset(
+    {"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"}
+)
 _USAGE_OPS = frozenset({"chat", "completions"})
 
 
 class CallBody(NamedTuple):
-    """What goes upstream. `parts` are sent one after the other; `op` is the upstream's operation, `style` its wire format.
+    """What goes upstream. `parts` are sent one after the other; `op` is the upstream's operation,
+    `style` its wire format.
 
-    `hides_usage`: we asked for a usage event that the client did not ask for. `headers` are extra ones that the body needs.
+    `hides_usage`: we asked for a usage event that the client did not ask for. `headers` are extra
+    ones that the body needs.
     """
 
     op: str
@@ -46,47 +52,83 @@ class CallBody(NamedTuple):
     content_type: bytes = b"application/json"
 
 
-def call_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]) -> CallBody:
-    """For the client's own operation, or from one chat style to another. Raises ClientError where the request cannot be written so."""
+def call_body(
+    inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]
+) -> CallBody:
+    """For the client's own operation, or from one chat style to another. Raises ClientError where
+    the request cannot be written so.
+    """
     if op == inbound.op:
         return _same_style(inbound, service, op)
     style = CHAT_STYLES[op]
     written = styles(style).write_request(
-        chat_of(inbound, styles), Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+        chat_of(inbound, styles),
+        Target(model=service.model, stream=inbound.stream, quirks=service.quirks),
     )
-    return _edited(CallBody(op, style, (written.body,), False, written.dropped, False, written.headers), inbound, service)
+    return _edited(
+        CallBody(op, style, (written.body,), False, written.dropped, False, written.headers),
+        inbound,
+        service,
+    )
 
 
-def continuation_body(inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style], text: str, *, prefill: bool) -> CallBody:
-    """A request to go on from `text`, which the client has already seen. Raises ClientError as `call_body` does."""
+def continuation_body(
+    inbound: Inbound,
+    service: Service,
+    op: str,
+    styles: Callable[[str], Style],
+    text: str,
+    *,
+    prefill: bool,
+) -> CallBody:
+    """A request to go on from `text`, which the client has already seen. Raises ClientError as
+    `call_body` does.
+    """
     style = CHAT_STYLES[op]
     chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
-    written = styles(style).write_request(chat, Target(model=service.model, stream=True, quirks=service.quirks))
-    call = CallBody(op, style, (written.body,), style == inbound.style, written.dropped, False, written.headers)
+    written = styles(style).write_request(
+        chat, Target(model=service.model, stream=True, quirks=service.quirks)
+    )
+    call = CallBody(
+        op, style, (written.body,), style == inbound.style, written.dropped, False, written.headers
+    )
     return _edited(call, inbound, service)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
     """The request in the neutral form, read once however many services are tried."""
     if inbound.chat is None:
-        inbound.chat = styles(inbound.style).read_request(inbound.body, model=inbound.model, stream=inbound.stream)
+        inbound.chat = styles(inbound.style).read_request(
+            inbound.body, model=inbound.model, stream=inbound.stream
+        )
     return inbound.chat
 
 
 def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
     members = inbound.members
     if members is None:
-        body = inbound.body if inbound.model == service.model else multipart_with_model(inbound.body, service.model)
+        body = (
+            inbound.body
+            if inbound.model == service.model
+            else multipart_with_model(inbound.body, service.model)
+        )
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
     values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
     hides = False
-    if inbound.stream and op in _USAGE_OPS and service.quirks.stream_usage and not inbound.usage_asked:
+    if (
+        inbound.stream
+        and op in _USAGE_OPS
+        and service.quirks.stream_usage
+        and not inbound.usage_asked
+    ):
         values["stream_options"] = _with_usage(members.get("stream_options"))
         hides = True
     wanted, dropped = _wanted(service, op, members, inbound.headers)
     values.update(wanted)
     parts = replaced(inbound.body, members, values)
-    return CallBody(op, inbound.style, parts, True, dropped, hides, content_type=inbound.content_type)
+    return CallBody(
+        op, inbound.style, parts, True, dropped, hides, content_type=inbound.content_type
+    )
 
 
 def _with_usage(options: msgspec.Raw | None) -> bytes:
@@ -108,13 +150,23 @@ def _edited(call: CallBody, inbound: Inbound, service: Service) -> CallBody:
         return call
     members = members_of(call.parts[0])
     told = [(name.encode(), value.encode()) for name, value in call.headers]
-    wanted, dropped = _wanted(service, call.op, members, [*told, *inbound.headers] if call.same_style else told)
+    wanted, dropped = _wanted(
+        service, call.op, members, [*told, *inbound.headers] if call.same_style else told
+    )
     headers = tuple(h for h in call.headers if edit.flags is None or h[0] != edit.flags.header)
-    return call._replace(parts=replaced(call.parts[0], members, wanted), headers=headers, dropped=(*call.dropped, *dropped))
+    return call._replace(
+        parts=replaced(call.parts[0], members, wanted),
+        headers=headers,
+        dropped=(*call.dropped, *dropped),
+    )
 
 
-def _wanted(service: Service, op: str, members: Members, headers: Headers) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
-    """What the platform wants otherwise: fields and their values, None to leave one out; and the names of what it refuses."""
+def _wanted(
+    service: Service, op: str, members: Members, headers: Headers
+) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
+    """What the platform wants otherwise: fields and their values, None to leave one out; and the
+    names of what it refuses.
+    """
     edit = service.provider.kind.body_edits.get(op)
     if edit is None:
         return {}, ()
@@ -131,16 +183,25 @@ def _wanted(service: Service, op: str, members: Members, headers: Headers) -> tu
 def _asked_flags(flags: Flags, headers: Headers) -> list[str]:
     """What the header says, however often it stands there: each flag once, in the order met."""
     header = flags.header.encode()
-    found = [flag.strip() for name, value in headers if name == header for flag in value.decode("latin-1").split(",")]
+    found = [
+        flag.strip()
+        for name, value in headers
+        if name == header
+        for flag in value.decode("latin-1").split(",")
+    ]
     return list(dict.fromkeys(flag for flag in found if flag))
 
 
-def _flags(flags: Flags, asked: list[str], members: Members, service: Service) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The body's field with the flags that the platform takes, and the names of those that it does not. What the client itself wrote
-    into the field stays: it was written for the platform."""
+def _flags(
+    flags: Flags, asked: list[str], members: Members, service: Service
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The body's field with the flags that the platform takes, and the names of those that it does
+    not. What the client itself wrote into the field stays: it was written for the platform."""
     if not asked:
         return {}, ()
-    allowed = flags.known | {flag.strip() for flag in str(service.provider.options.get(flags.option) or "").split(",")}
+    allowed = flags.known | {
+        flag.strip() for flag in str(service.provider.options.get(flags.option) or "").split(",")
+    }
     try:
         own = msgspec.json.decode(members.get(flags.field, _NONE), type=list[str])
     except msgspec.DecodeError:
@@ -154,8 +215,12 @@ def _flags(flags: Flags, asked: list[str], members: Members, service: Service) -
 JOIN_BYTES = 128 * 1024
 
 
-def request_parts(start: bytes, headers: Headers, call: CallBody, more: Sequence[bytes] = ()) -> tuple[bytes, ...]:
-    """The whole request as it is sent. `start`: request line and fixed headers; `headers`: the credential's and the client's own."""
+def request_parts(
+    start: bytes, headers: Headers, call: CallBody, more: Sequence[bytes] = ()
+) -> tuple[bytes, ...]:
+    """The whole request as it is sent. `start`: request line and fixed headers; `headers`: the
+    credential's and the client's own.
+    """
     parts = call.parts
     size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
     lines = [start]
@@ -171,6 +236,10 @@ def request_parts(start: bytes, headers: Headers, call: CallBody, more: Sequence
 
 
 def may_hedge(inbound: Inbound) -> bool:
-    """Not for requests that store something or run on in the background: two of them would be two."""
+    """Not for requests that store something or run on in the background: two of them would be
+    two.
+    """
     members = inbound.members
-    return members is not None and not is_true(members, "store") and not is_true(members, "background")
+    return (
+        members is not None and not is_true(members, "store") and not is_true(members, "background")
+    )

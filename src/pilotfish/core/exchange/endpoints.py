@@ -8,16 +8,17 @@ from urllib.parse import unquote
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
-    """What a path asks for. `model` and `stream` where the path itself says so (Google, Bedrock, Azure); `tail` is what follows the
-    operation (`generations` of `/v1/images/generations`). `array`: a Google stream without `alt=sse`, sent as a JSON array."""
+class Endpoint:
+    """What a path asks for. `model` and `stream` where the path itself says so (Google, Bedrock,
+    Azure); `subpath` is what follows the operation (`generations` of `/v1/images/generations`).
+    `array`: a Google stream without `alt=sse`, sent as a JSON array."""
 
     op: str
     style: str
     scenario: str | None = None
     model: str | None = None
     stream: bool | None = None
-    tail: str = ""
+    subpath: str = ""
 
 
 _FIXED: dict[str, tuple[str, str]] = {
@@ -38,7 +39,9 @@ _GOOGLE = {
     "embedContent": ("google_embeddings", False),
     "batchEmbedContents": ("google_batch_embeddings", False),
 }
-_GOOGLE_PATH = re.compile(r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)")
+_GOOGLE_PATH = re.compile(
+    r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)"
+)
 _BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
 _AZURE_PATH = re.compile(r"/openai/deployments/([^/]+)/(.+)")
 _SCENARIO = re.compile(r"/([A-Za-z][A-Za-z0-9_.-]*)(/.+)")
@@ -46,8 +49,10 @@ _SCENARIO = re.compile(r"/([A-Za-z][A-Za-z0-9_.-]*)(/.+)")
 _RESERVED = frozenset({"v1", "v1beta", "v1alpha", "model", "openai"})
 
 
-def find(path: str) -> Surface | None:
-    """The surface of a POST path, scenario prefix included; None if there is none, or if a model's name would climb out of its path."""
+def find(path: str) -> Endpoint | None:
+    """The endpoint of a POST path, scenario prefix included; None if there is none, or if a model's
+    name would climb out of its path.
+    """
     exact = _EXACT.get(path)
     if exact is not None:
         return exact
@@ -55,7 +60,7 @@ def find(path: str) -> Surface | None:
     return None if found is not None and found.model in (".", "..") else found
 
 
-def _find(path: str) -> Surface | None:
+def _find(path: str) -> Endpoint | None:
     found = _without_scenario(path)
     if found is not None:
         return found
@@ -63,38 +68,46 @@ def _find(path: str) -> Surface | None:
     if prefixed is None:
         return None
     scenario, rest = prefixed.groups()
-    inner = _EXACT.get(rest) or _without_scenario(rest) if scenario not in _RESERVED or scenario == "openai" else None
+    inner = (
+        _EXACT.get(rest) or _without_scenario(rest)
+        if scenario not in _RESERVED or scenario == "openai"
+        else None
+    )
     if inner is None:
         return None
-    return Surface(inner.op, inner.style, scenario, inner.model, inner.stream, inner.tail)
+    return Endpoint(inner.op, inner.style, scenario, inner.model, inner.stream, inner.subpath)
 
 
-def _without_scenario(path: str) -> Surface | None:
+def _without_scenario(path: str) -> Endpoint | None:
     if m := _GOOGLE_PATH.fullmatch(path):
         known = _GOOGLE.get(m[2])
-        return Surface(known[0], "google", None, unquote(m[1]), known[1]) if known else None
+        return Endpoint(known[0], "google", None, unquote(m[1]), known[1]) if known else None
     if m := _BEDROCK_PATH.fullmatch(path):
-        return Surface("converse", "bedrock", None, unquote(m[1]), m[2] == "converse-stream")
+        return Endpoint("converse", "bedrock", None, unquote(m[1]), m[2] == "converse-stream")
     if m := _AZURE_PATH.fullmatch(path):
         inner = _openai(m[2])
-        return Surface(inner.op, inner.style, None, unquote(m[1]), None, inner.tail) if inner and inner.style == "openai" else None
+        return (
+            Endpoint(inner.op, inner.style, None, unquote(m[1]), None, inner.subpath)
+            if inner and inner.style == "openai"
+            else None
+        )
     for prefix in ("/openai/v1/", "/v1/"):
         if path.startswith(prefix):
             return _openai(path[len(prefix) :])
     return None
 
 
-def _openai(rest: str) -> Surface | None:
+def _openai(rest: str) -> Endpoint | None:
     fixed = _FIXED.get(rest)
     if fixed is not None:
-        return Surface(*fixed)
-    head, _, tail = rest.partition("/")
-    if head in _TAILED and tail and ".." not in tail:
-        return Surface(head, _TAILED[head], tail=tail)
+        return Endpoint(*fixed)
+    head, _, subpath = rest.partition("/")
+    if head in _TAILED and subpath and ".." not in subpath:
+        return Endpoint(head, _TAILED[head], subpath=subpath)
     return None
 
 
-_EXACT: dict[str, Surface] = {f"/v1/{rest}": Surface(*fixed) for rest, fixed in _FIXED.items()}
+_EXACT: dict[str, Endpoint] = {f"/v1/{rest}": Endpoint(*fixed) for rest, fixed in _FIXED.items()}
 
 
 def scenario_of_style(style: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pilotfish.core.exchange.endpoints import Surface, scenario_of_style
+from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
 from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
 from pilotfish.errors import ClientError
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
-# The longest names are Amazon's ARNs with 2048. What is remembered of a model must not grow with what a client makes up.
+# The longest names are Amazon's ARNs with 2048. What is remembered of a model must not grow with
+# what a client makes up.
 MODEL_CHARS = 2048
 # How much of a client's text is repeated in errors and logs: it may send megabytes.
 SHOWN_CHARS = 200
@@ -27,10 +28,11 @@ BYTES_PER_TOKEN = 4
 
 
 class Inbound:
-    """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body, None for multipart.
+    """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body,
+    None for multipart.
 
-    `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for reasoning, so answers may start late.
-    `array`: a Google stream that is wanted as a JSON array.
+    `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for
+    reasoning, so answers may start late. `array`: a Google stream that is wanted as a JSON array.
     """
 
     __slots__ = (
@@ -49,42 +51,59 @@ class Inbound:
         "scenario",
         "stream",
         "style",
-        "tail",
+        "subpath",
         "thinking",
         "tokens",
         "usage_asked",
     )
 
-    def __init__(self, surface: Surface, path: str, query: str, headers: Headers, body: bytes, request_id: str, client_ip: str) -> None:
-        self.op, self.style, self.tail = surface.op, surface.style, surface.tail
-        self.scenario = surface.scenario or scenario_of_style(surface.style)
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        query: str,
+        headers: Headers,
+        body: bytes,
+        request_id: str,
+        client_ip: str,
+    ) -> None:
+        self.op, self.style, self.subpath = endpoint.op, endpoint.style, endpoint.subpath
+        self.scenario = endpoint.scenario or scenario_of_style(endpoint.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
-        self.array = bool(surface.stream) and surface.style == "google" and "alt=sse" not in query
+        self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_asked = self.thinking = False
         self.chat: Chat | None = None  # the neutral form, once somebody needed it
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if self.content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
-            self.model = surface.model or _multipart_model(body)
-            self.stream = surface.stream or False
+            self.model = endpoint.model or _multipart_model(body)
+            self.stream = endpoint.stream or False
         else:
             members = self.members = self._members()
             if b"json" not in self.content_type.lower():
-                self.content_type = b"application/json"  # what it is: curl's -d, for one, calls every body a form
-            model = surface.model or text_of(members, "model")
+                self.content_type = (
+                    b"application/json"  # what it is: curl's -d, for one, calls every body a form
+                )
+            model = endpoint.model or text_of(members, "model")
             if model is None and "model" in members:
                 found = bytes(members["model"])[:40].decode("utf-8", "replace")
                 raise ClientError(400, "invalid_model", f"'model' must be a string, found {found}")
             self.model = model or ""
-            self.stream = is_true(members, "stream") if surface.stream is None else surface.stream
+            self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._look(members)
         if len(self.model) > MODEL_CHARS:
-            raise ClientError(400, "invalid_model", f"'model' has {len(self.model)} characters, expected at most {MODEL_CHARS}")
+            raise ClientError(
+                400,
+                "invalid_model",
+                f"'model' has {len(self.model)} characters, expected at most {MODEL_CHARS}",
+            )
         if self.model.rpartition("/")[2] in (".", ".."):
             # In the path of a vendor's URL it would be a step, not a name.
-            raise ClientError(400, "invalid_model", f"'model' must be a name, found {shown(self.model)!r}")
+            raise ClientError(
+                400, "invalid_model", f"'model' must be a name, found {shown(self.model)!r}"
+            )
 
     def _members(self) -> Members:
         try:
@@ -103,7 +122,10 @@ class Inbound:
                     self.thinking = asks(bytes(members[name]))
                     break
         if self.stream and "stream_options" in members:
-            self.usage_asked = bytes(_object(bytes(members["stream_options"])).get("include_usage", b"")) == b"true"
+            self.usage_asked = (
+                bytes(_object(bytes(members["stream_options"])).get("include_usage", b""))
+                == b"true"
+            )
 
     def header(self, name: bytes) -> bytes | None:
         for n, value in self.headers:
@@ -149,7 +171,8 @@ def _thinks_bedrock(raw: bytes) -> bool:
     )
 
 
-# Which member of a request asks for thinking, and whether it does. No style has more than one of them.
+# Which member of a request asks for thinking, and whether it does. No style has more than one of
+# them.
 _THINKING: dict[str, Callable[[bytes], bool]] = {
     "thinking": _is_on,
     "reasoning_effort": _is_effort,
@@ -171,11 +194,16 @@ def multipart_with_model(body: bytes, model: str) -> bytes:
     return body[:start] + model.encode() + body[end:] if start else body
 
 
-_FIELD_MODEL = re.compile(rb'^content-disposition:[^\r\n]*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r?$)', re.IGNORECASE | re.MULTILINE)
+_FIELD_MODEL = re.compile(
+    rb'^content-disposition:[^\r\n]*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r?$)',
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _multipart_span(body: bytes) -> tuple[int, int]:
-    """Where the value of the field `model` stands; (0, 0) if there is none. Only parts' own heads are looked at, never a file's bytes."""
+    """Where the value of the field `model` stands; (0, 0) if there is none. Only parts' own heads
+    are looked at, never a file's bytes.
+    """
     boundary = body[: body.find(b"\r\n")]
     if not boundary.startswith(b"--"):
         return 0, 0
@@ -190,23 +218,48 @@ def _multipart_span(body: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-# What never goes upstream: the client's credentials and its account's name, what belongs to this connection only, and what would
-# tell the vendor about the inside of the cluster.
+# What never goes upstream: the client's credentials and its account's name, what belongs to this
+# connection only, and what would tell the vendor about the inside of the cluster.
 _PRIVATE = frozenset(
     {
         b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
         b"content-length", b"content-type", b"accept-encoding", b"authorization", b"proxy-authorization", b"proxy-authenticate", b"cookie",
         b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"ocp-apim-subscription-key", b"openai-organization",
-        b"openai-project", b"forwarded", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
+        b"openai-project", b"filter_request_headers", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
     }
 )  # fmt: skip
-_PRIVATE_PREFIXES = (b"x-forwarded-", b"x-amz-", b"x-pilotfish-", b"x-envoy-", b"sec-", b"cf-")
-_SECRET_WORDS = (b"authorization", b"api-key", b"apikey", b"secret", b"password", b"token", b"cookie", b"credential")
+_PRIVATE_PREFIXES = (
+    b"x-filter_request_headers-",
+    b"x-amz-",
+    b"x-pilotfish-",
+    b"x-envoy-",
+    b"sec-",
+    b"cf-",
+)
+_SECRET_WORDS = (
+    b"authorization",
+    b"api-key",
+    b"apikey",
+    b"secret",
+    b"password",
+    b"token",
+    b"cookie",
+    b"credential",
+)
 # Across styles the vendor is another one, to which the first one's headers mean nothing.
-_ANY_VENDOR = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage", b"idempotency-key", b"accept-language"})
+_ANY_VENDOR = frozenset(
+    {
+        b"user-agent",
+        b"traceparent",
+        b"tracestate",
+        b"baggage",
+        b"idempotency-key",
+        b"accept-language",
+    }
+)
 
 
-def forwarded(headers: Headers, same_style: bool) -> Headers:
+def filter_request_headers(headers: Headers, same_style: bool) -> Headers:
     """The client's headers that may go upstream."""
     if not same_style:
         return [h for h in headers if h[0] in _ANY_VENDOR]
@@ -225,7 +278,11 @@ def forwarded(headers: Headers, same_style: bool) -> Headers:
 
 
 def _goes_upstream(name: bytes) -> bool:
-    goes = name not in _PRIVATE and not name.startswith(_PRIVATE_PREFIXES) and not any(w in name for w in _SECRET_WORDS)
+    goes = (
+        name not in _PRIVATE
+        and not name.startswith(_PRIVATE_PREFIXES)
+        and not any(w in name for w in _SECRET_WORDS)
+    )
     if len(_GOES) < REMEMBERED_NAMES:
         _GOES[name] = goes
     return goes
@@ -244,7 +301,8 @@ _NOT_BACK = frozenset(
         b"content-encoding", b"set-cookie", b"server", b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id",
         b"report-to", b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers", b"x-envoy-upstream-service-time",
         b"x-content-type-options", b"vary",
-        # A server that sends back what it was asked with must not show the client the provider's key.
+        # A server that sends back what it was asked with must not show the client the provider's
+        # key.
         b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key",
         b"x-amzn-bedrock-api-key", b"x-amz-security-token",
     }
@@ -252,7 +310,7 @@ _NOT_BACK = frozenset(
 _NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
 
 
-def returned(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def filter_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The upstream's headers that the client may see."""
     kept = []
     for h in headers:

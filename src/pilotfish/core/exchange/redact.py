@@ -1,4 +1,5 @@
-"""Vendors quote what they were sent, keys included, in whatever they refuse: what they say in an error is told without it.
+"""Vendors quote what they were sent, keys included, in whatever they refuse: what they say in an
+error is told without it.
 
 Only errors are gone over. The content of an answer is the vendor's and the client's, byte for byte.
 """
@@ -24,7 +25,9 @@ def carries_secret(name: bytes) -> bool:
 
 
 def secrets_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-    """What of these headers, which authenticate a call, must not be repeated: the longest first, each also as JSON may write it."""
+    """What of these headers, which authenticate a call, must not be repeated: the longest first,
+    each also as JSON may write it.
+    """
     found = set()
     for _, value in headers:
         found.add(value.rpartition(b" ")[2])  # without the scheme's name
@@ -35,17 +38,19 @@ def secrets_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     return sorted((secret for secret in found if len(secret) >= KEY_BYTES), key=len, reverse=True)
 
 
-def without(data: bytes, secrets: Iterable[bytes]) -> bytes:
+def redact(data: bytes, secrets: Iterable[bytes]) -> bytes:
     for secret in secrets:
         data = data.replace(secret, INSTEAD)
     return data
 
 
-def error_without(error: ErrorInfo, secrets: Iterable[bytes]) -> ErrorInfo:
+def redact_error(error: ErrorInfo, secrets: Iterable[bytes]) -> ErrorInfo:
     """The same for an error that has been read already."""
     kept = list(secrets)
 
     def told(text: str) -> str:
-        return without(text.encode("utf-8", "surrogatepass"), kept).decode("utf-8", "surrogatepass")
+        return redact(text.encode("utf-8", "surrogatepass"), kept).decode("utf-8", "surrogatepass")
 
-    return msgspec.structs.replace(error, message=told(error.message), type=told(error.type), code=told(error.code))
+    return msgspec.structs.replace(
+        error, message=told(error.message), type=told(error.type), code=told(error.code)
+    )

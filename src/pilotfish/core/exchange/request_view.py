@@ -1,4 +1,6 @@
-"""What a request says, as smart routing and affinity look at it. Each figure is worked out when it is first asked for."""
+"""What a request says, as smart routing and affinity look at it. Each figure is worked out when it
+is first asked for.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ import msgspec
 from pilotfish.core.exchange.agents import claude_code_agent
 from pilotfish.core.exchange.inbound import BYTES_PER_TOKEN, Inbound
 from pilotfish.core.formats.bodies import text_of as text_of_member
-from pilotfish.core.formats.neutral import Audio, Chat, Document, Image, Part, Text, ToolCall, ToolResult, Turn
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Chat,
+    Document,
+    Image,
+    Part,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
 from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.smart_rules import Figures
@@ -24,9 +36,13 @@ _MEDIA_TOKENS = 1000
 
 
 class RequestView:
-    """A `core.model.smart_rules.View` over an inbound request. `read` gives the neutral form; a body that its style cannot read has no content."""
+    """A `core.model.smart_rules.View` over an inbound request. `read` gives the neutral form; a
+    body that its style cannot read has no content.
+    """
 
-    def __init__(self, inbound: Inbound, read: Callable[[Inbound], Chat], ledger: Ledger, now: float) -> None:
+    def __init__(
+        self, inbound: Inbound, read: Callable[[Inbound], Chat], ledger: Ledger, now: float
+    ) -> None:
         self._inbound, self._read, self._ledger, self._now = inbound, read, ledger, now
         self.model, self.stream, self.thinking = inbound.model, inbound.stream, inbound.thinking
 
@@ -42,7 +58,9 @@ class RequestView:
     @cached_property
     def system(self) -> str:
         leading = [t.text for t in self.chat.system]
-        return "\n".join([*leading, *(text_of(t.parts) for t in self.chat.turns if t.role == "system")])
+        return "\n".join(
+            [*leading, *(text_of(t.parts) for t in self.chat.turns if t.role == "system")]
+        )
 
     @cached_property
     def user(self) -> str:
@@ -60,7 +78,11 @@ class RequestView:
     @cached_property
     def latest_media(self) -> Collection[str]:
         turns = self.chat.turns
-        return frozenset(media_of(turns[-1].parts)) if turns and turns[-1].role == "user" else frozenset()
+        return (
+            frozenset(media_of(turns[-1].parts))
+            if turns and turns[-1].role == "user"
+            else frozenset()
+        )
 
     @cached_property
     def tools(self) -> Collection[str]:
@@ -106,7 +128,13 @@ class RequestView:
     def beginning(self) -> tuple[bytes, bytes, bytes]:
         """System prompt, tools and first turn: what upstream prompt caches go by."""
         chat = self.chat
-        tools = msgspec.json.encode([[t.name, t.description, t.schema] for t in chat.tools], order="deterministic") if chat.tools else b""
+        tools = (
+            msgspec.json.encode(
+                [[t.name, t.description, t.schema] for t in chat.tools], order="deterministic"
+            )
+            if chat.tools
+            else b""
+        )
         first = msgspec.json.encode(chat.turns[0], order="deterministic") if chat.turns else b""
         return self.system.encode(), tools, first
 

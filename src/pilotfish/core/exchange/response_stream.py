@@ -1,7 +1,8 @@
 """From an upstream's bytes to the client's: what one attempt's answer goes through on its way.
 
-`PassThrough` for the same style in and out: events are looked at and passed on as they are. `Translated` for another style: every
-event is read into deltas and written anew. Both tell what they saw, and neither decides anything.
+`PassThrough` for the same style in and out: events are looked at and passed on as they are.
+`Translated` for another style: every event is read into deltas and written anew. Both tell what
+they saw, and neither decides anything.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from pilotfish.core.exchange.stream_resume import Continuation, Record
+from pilotfish.core.exchange.stream_resume import Continuation, Transcript
 from pilotfish.core.formats.bodies import members_of, replaced, text_of
 from pilotfish.core.formats.deltas import (
     CitationDelta,
@@ -41,10 +42,10 @@ from pilotfish.core.formats.style import (
     PING,
     TERMINAL,
     USAGE_ONLY,
-    Splitter,
+    EventDecoder,
+    ResponseInspector,
     StreamReader,
     StreamWriter,
-    Watcher,
 )
 from pilotfish.core.formats.usage import Usage
 from pilotfish.errors import ClientError
@@ -63,8 +64,10 @@ class Framing(Protocol):
     def error(self, error: ErrorInfo) -> bytes: ...
 
 
-class Channel(Protocol):
-    """`events` counts events that carried something, `contents` those with content; `too_long` says that the stream is of no use."""
+class ResponseStream(Protocol):
+    """`events` counts events that carried something, `contents` those with content; `too_long` says
+    that the stream is of no use.
+    """
 
     contents: int
     events: int
@@ -90,14 +93,16 @@ class Channel(Protocol):
 
 
 class PassThrough:
-    """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or None, model to show) as JSON strings."""
+    """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or
+    None, model to show) as JSON strings.
+    """
 
     __slots__ = (
         "_close",
         "_hide_usage",
+        "_inspector",
         "_rename",
         "_split",
-        "_watcher",
         "contents",
         "error",
         "events",
@@ -108,9 +113,15 @@ class PassThrough:
     )
 
     def __init__(
-        self, splitter: Splitter, watcher: Watcher, *, hide_usage: bool, rename: Callable[[bytes], bytes] | None, close: bytes
+        self,
+        decoder: EventDecoder,
+        inspector: ResponseInspector,
+        *,
+        hide_usage: bool,
+        rename: Callable[[bytes], bytes] | None,
+        close: bytes,
     ) -> None:
-        self._split, self._watcher = splitter.feed, watcher
+        self._split, self._inspector = decoder.feed, inspector
         self._hide_usage, self._rename, self._close = hide_usage, rename, close
         self.contents = self.events = self.malformed = 0
         self.finished = self.terminal = False
@@ -119,15 +130,15 @@ class PassThrough:
 
     @property
     def usage(self) -> Usage | None:
-        return self._watcher.usage
+        return self._inspector.usage
 
     @property
     def chars(self) -> int:
-        return self._watcher.chars
+        return self._inspector.chars
 
     @property
     def finish_reason(self) -> str | None:
-        return self._watcher.finish_reason
+        return self._inspector.finish_reason
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -135,7 +146,7 @@ class PassThrough:
         except EventTooLong as e:
             events, self.too_long = e.events, str(e)
         out: list[bytes] = []
-        see = self._watcher.event
+        see = self._inspector.event
         for event in events:
             flags = see(event)
             if flags == CONTENT:  # nearly all of them
@@ -145,7 +156,9 @@ class PassThrough:
                     self.malformed += 1
                     continue
                 if flags & ERROR:
-                    self.error = self._watcher.error or ErrorInfo(message="the upstream reported an error")
+                    self.error = self._inspector.error or ErrorInfo(
+                        message="the upstream reported an error"
+                    )
                     break
                 if flags & CONTENT:
                     self.contents += 1
@@ -171,12 +184,20 @@ class PassThrough:
 
 
 class InArray(PassThrough):
-    """A Google stream for a client that wants a JSON array: events come, elements go, each payload byte for byte."""
+    """A Google stream for a client that wants a JSON array: events come, elements go, each payload
+    byte for byte.
+    """
 
     __slots__ = ("_framing",)
 
-    def __init__(self, splitter: Splitter, watcher: Watcher, rename: Callable[[bytes], bytes] | None, framing: Framing) -> None:
-        super().__init__(splitter, watcher, hide_usage=False, rename=None, close=b"")
+    def __init__(
+        self,
+        decoder: EventDecoder,
+        inspector: ResponseInspector,
+        rename: Callable[[bytes], bytes] | None,
+        framing: Framing,
+    ) -> None:
+        super().__init__(decoder, inspector, hide_usage=False, rename=None, close=b"")
         self._framing = framing
         self._rename = framing.feed if rename is None else lambda event: framing.feed(rename(event))
 
@@ -194,8 +215,9 @@ _SPOKEN = (ToolStart, PartDelta, CitationDelta)
 
 
 class Translated:
-    """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is shared with the attempt that this one
-    goes on from. `record` takes note of what the client sees, where the rule would have a broken stream continued."""
+    """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is
+    shared with the attempt that this one goes on from. `record` takes note of what the client sees,
+    where the rule would have a broken stream continued."""
 
     __slots__ = (
         "_continuation",
@@ -217,14 +239,14 @@ class Translated:
 
     def __init__(
         self,
-        splitter: Splitter,
+        decoder: EventDecoder,
         reader: StreamReader,
         writer: StreamWriter,
         *,
-        record: Record | None = None,
+        record: Transcript | None = None,
         continuation: Continuation | None = None,
     ) -> None:
-        self._split, self._read, self._writer = splitter.feed, reader.feed, writer
+        self._split, self._read, self._writer = decoder.feed, reader.feed, writer
         self.record = record
         self._continuation = continuation
         self.contents = self.events = self.malformed = self.chars = 0
@@ -286,9 +308,22 @@ class Translated:
 
 
 class Raw:
-    """Bytes that are no events (audio, files): every one of them is content, and the end of the body is the end."""
+    """Bytes that are no events (audio, files): every one of them is content, and the end of the
+    body is the end.
+    """
 
-    __slots__ = ("chars", "contents", "error", "events", "finish_reason", "finished", "malformed", "terminal", "too_long", "usage")
+    __slots__ = (
+        "chars",
+        "contents",
+        "error",
+        "events",
+        "finish_reason",
+        "finished",
+        "malformed",
+        "terminal",
+        "too_long",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.contents = self.events = self.malformed = self.chars = 0
@@ -309,18 +344,24 @@ class Raw:
 
 
 class Inflate:
-    """Undoes a content-encoding that nobody asked for, bounded: what a bomb would blow up to never stands in memory at once."""
+    """Undoes a content-encoding that nobody asked for, bounded: what a bomb would blow up to never
+    stands in memory at once.
+    """
 
     __slots__ = ("_engine",)
 
     def __init__(self, encoding: bytes) -> None:
         """Raises ValueError for an encoding other than gzip and deflate."""
         if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-            raise ValueError(f"content-encoding {encoding.decode('latin-1')!r}, expected none, gzip or deflate")
+            raise ValueError(
+                f"content-encoding {encoding.decode('latin-1')!r}, expected none, gzip or deflate"
+            )
         self._engine = zlib.decompressobj(wbits=47)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The pieces, each of at most a mebibyte. Raises ValueError for what is not compressed so."""
+        """The pieces, each of at most a mebibyte. Raises ValueError for what is not compressed
+        so.
+        """
         pieces = []
         try:
             while data:
@@ -343,8 +384,9 @@ _WRAPPERS = ("response", "message")  # where an event keeps the answer whose mod
 
 
 def renamer(model: str) -> Callable[[bytes], bytes]:
-    """Puts this model's name where an event or answer names the upstream's: at its top, or at the top of what it wraps. A tool's input
-    may have a `model` of its own, which is not ours to change."""
+    """Puts this model's name where an event or answer names the upstream's: at its top, or at the
+    top of what it wraps. A tool's input may have a `model` of its own, which is not ours to
+    change."""
     shown = msgspec.json.encode(model)
 
     def rename(data: bytes) -> bytes:
@@ -352,7 +394,9 @@ def renamer(model: str) -> Callable[[bytes], bytes]:
         if found is None:
             return data
         start = data.find(b"{")
-        if not _NESTING.search(data, start + 1, found.start()):  # nearly always: it stands before all that is nested
+        if not _NESTING.search(
+            data, start + 1, found.start()
+        ):  # nearly always: it stands before all that is nested
             return b'%b"%b":%b%b' % (data[: found.start()], found[1], shown, data[found.end() :])
         end = data.rfind(b"}") + 1
         return data[:start] + rename_below(data[start:end]) + data[end:]

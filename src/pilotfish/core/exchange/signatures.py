@@ -1,6 +1,7 @@
 """AWS Signature Version 4 from a request, credentials and the time: headers out, nothing sent.
 
-Source: AWS General Reference "Create a signed AWS API request" and its test suite. S3's exceptions are left out: nothing here is S3.
+Source: AWS General Reference "Create a signed AWS API request" and its test suite. S3's exceptions
+are left out: nothing here is S3.
 """
 
 from __future__ import annotations
@@ -42,10 +43,12 @@ def sign(
     service: str,
     now_wall: float,
 ) -> tuple[tuple[str, str], ...]:
-    """The headers to add: `x-amz-date`, `authorization`, and `x-amz-security-token` where the credentials have one.
+    """The headers to add: `x-amz-date`, `authorization`, and `x-amz-security-token` where the
+    credentials have one.
 
-    `target`: path and query as they will be sent, percent-encoded. `headers`: those to be signed beside `host`; only what surely
-    arrives unchanged should be. `now_wall`: epoch seconds; AWS allows five minutes of difference.
+    `target`: path and query as they will be sent, percent-encoded. `headers`: those to be signed
+    beside `host`; only what surely arrives unchanged should be. `now_wall`: epoch seconds; AWS
+    allows five minutes of difference.
     """
     when = datetime.fromtimestamp(now_wall, UTC)
     stamp, day = when.strftime("%Y%m%dT%H%M%SZ"), when.strftime("%Y%m%d")
@@ -55,12 +58,16 @@ def sign(
     canonical, signed = canonical_request(method, target, [("host", host), *headers, *added], body)
     scope = f"{day}/{region}/{service}/aws4_request"
     to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.new(signing_key(keys.secret_key, day, region, service), to_sign.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.new(
+        signing_key(keys.secret_key, day, region, service), to_sign.encode(), hashlib.sha256
+    ).hexdigest()
     authorization = f"{ALGORITHM} Credential={keys.access_key}/{scope}, SignedHeaders={signed}, Signature={signature}"
     return (*added, ("authorization", authorization))
 
 
-def canonical_request(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> tuple[str, str]:
+def canonical_request(
+    method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
+) -> tuple[str, str]:
     """(canonical request, signed header names), as both sides compute them."""
     path, _, query = target.partition("?")
     merged: dict[str, list[str]] = {}
@@ -70,7 +77,10 @@ def canonical_request(method: str, target: str, headers: Iterable[tuple[str, str
     lines = "".join(f"{name}:{','.join(merged[name])}\n" for name in names)
     signed = ";".join(names)
     digest = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
-    return f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{signed}\n{digest}", signed
+    return (
+        f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{signed}\n{digest}",
+        signed,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -83,7 +93,9 @@ def signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
 
 
 def _canonical_path(path: str) -> str:
-    """Dot segments and doubled slashes resolved, then every segment encoded once more (all services but S3)."""
+    """Dot segments and doubled slashes resolved, then every segment encoded once more (all services
+    but S3).
+    """
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -101,5 +113,10 @@ def _canonical_query(query: str) -> str:
     pairs = []
     for part in query.split("&"):
         name, _, value = part.partition("=")
-        pairs.append((quote(unquote_to_bytes(name), safe="-._~"), quote(unquote_to_bytes(value), safe="-._~")))
+        pairs.append(
+            (
+                quote(unquote_to_bytes(name), safe="-._~"),
+                quote(unquote_to_bytes(value), safe="-._~"),
+            )
+        )
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))

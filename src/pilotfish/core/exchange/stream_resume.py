@@ -1,4 +1,6 @@
-"""Going on with a stream that broke: what the next service is asked, and how its words join those the client has (seeds A6)."""
+"""Going on with a stream that broke: what the next service is asked, and how its words join those
+the client has (seeds A6).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import msgspec
 
 from pilotfish.core.formats.deltas import (
     Delta,
-    Start,
+    MessageStart,
     TextDelta,
     ThinkingDelta,
     ThinkingEnd,
@@ -27,15 +29,17 @@ MAX_OVERLAP = 400
 
 
 def continuation(chat: Chat, text: str, *, prefill: bool) -> Chat:
-    """The client's request with what was already answered. `prefill`: as a last assistant turn, which the answer then goes on from."""
-    # Vendors refuse a prefill that ends in blanks; the seam is then sewn by `Seam`.
+    """The client's request with what was already answered. `prefill`: as a last assistant turn,
+    which the answer then goes on from.
+    """
+    # Vendors refuse a prefill that ends in blanks; the seam is then sewn by `OverlapTrimmer`.
     turns = (*chat.turns, Turn("assistant", (Text(text.rstrip() if prefill else text),)))
     if not prefill:
         turns = (*turns, Turn("user", (Text(INSTRUCTION),)))
     return msgspec.structs.replace(chat, turns=turns, thinking=None)
 
 
-class Record:
+class Transcript:
     """What a client has seen of a stream, for as long as another service could go on from it."""
 
     __slots__ = ("_parts", "has_tool", "is_signed")
@@ -59,11 +63,13 @@ class Record:
 
     @property
     def is_rescuable(self) -> bool:
-        """Some text, no tool call begun (its arguments cannot be continued), no thinking that only its own vendor can go on from."""
+        """Some text, no tool call begun (its arguments cannot be continued), no thinking that only
+        its own vendor can go on from.
+        """
         return not self.has_tool and not self.is_signed and any(self._parts)
 
 
-class Seam:
+class OverlapTrimmer:
     """Leaves out what a continuation repeats of the text so far."""
 
     __slots__ = ("_ends", "_held", "_open")
@@ -91,7 +97,9 @@ class Seam:
         return self._close(self._held)
 
     def flush(self) -> str:
-        """The stream is over: what was held is no repetition, unless it is all of one that a longer one could have begun with."""
+        """The stream is over: what was held is no repetition, unless it is all of one that a longer
+        one could have begun with.
+        """
         held = self._held
         repeated = next((end for end in self._ends if held.startswith(end)), "")
         return self._close(held[len(repeated) :])
@@ -102,16 +110,18 @@ class Seam:
 
 
 class Continuation:
-    """Turns a second answer's deltas into the rest of the first one: no second start, no thinking anew, no repetition, one usage."""
+    """Turns a second answer's deltas into the rest of the first one: no second start, no thinking
+    anew, no repetition, one usage.
+    """
 
     __slots__ = ("_before", "_seam")
 
     def __init__(self, text: str, before: Usage | None) -> None:
-        self._seam = Seam(text)
+        self._seam = OverlapTrimmer(text)
         self._before = before
 
     def fit(self, delta: Delta) -> list[Delta]:
-        if isinstance(delta, Start | ThinkingDelta | ThinkingEnd):
+        if isinstance(delta, MessageStart | ThinkingDelta | ThinkingEnd):
             return []
         if isinstance(delta, TextDelta):
             new = self._seam.feed(delta.text)
@@ -121,7 +131,9 @@ class Continuation:
         return [*self.rest(), delta]
 
     def rest(self) -> list[Delta]:
-        """What was held back as a possible repetition, now that something else follows it, or nothing any more."""
+        """What was held back as a possible repetition, now that something else follows it, or
+        nothing any more.
+        """
         held = self._seam.flush()
         return [TextDelta(held)] if held else []
 

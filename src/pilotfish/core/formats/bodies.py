@@ -1,7 +1,7 @@
 """A JSON request body, decoded one level deep and changed without being written anew.
 
-Values stay the bytes the client wrote: unknown fields, number forms and key order survive, and a prompt of 100 KB is skipped over,
-not built. Only the values that change are spliced in.
+Values stay the bytes the client wrote: unknown fields, number forms and key order survive, and a
+prompt of 100 KB is skipped over, not built. Only the values that change are spliced in.
 """
 
 from __future__ import annotations
@@ -56,10 +56,12 @@ def is_true(members: Members, name: str) -> bool:
 
 
 def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> tuple[bytes, ...]:
-    """The body with these members set to these JSON values (None: removed), as parts to be sent one after the other.
+    """The body with these members set to these JSON values (None: removed), as parts to be sent one
+    after the other.
 
-    A value that is already so leaves the bytes alone. Where the walk is not sure where a value stands (escaped or repeated keys) the
-    top level is written anew, which keeps each value's bytes and drops all but the last of repeated keys.
+    A value that is already so leaves the bytes alone. Where the walk is not sure where a value
+    stands (escaped or repeated keys) the top level is written anew, which keeps each value's bytes
+    and drops all but the last of repeated keys.
     """
     changes = {}
     for name, value in values.items():
@@ -78,7 +80,9 @@ def replaced(body: bytes, members: Members, values: dict[str, bytes | None]) -> 
     return (_encode(merged),)
 
 
-def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, bytes | None]) -> tuple[bytes, ...]:
+def _spliced(
+    body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, bytes | None]
+) -> tuple[bytes, ...]:
     parts: list[bytes] = []
     at = 0
     for name, (start, end) in spans.items():  # in the order in which they stand
@@ -86,18 +90,26 @@ def _spliced(body: bytes, spans: dict[str, tuple[int, int]], changes: dict[str, 
         at = end
     if len(spans) == len(changes):
         return (*parts, body[at:])
-    added = b"".join([b",%b:%b" % (_encode(k), v) for k, v in changes.items() if k not in spans and v is not None])
+    added = b"".join(
+        [
+            b",%b:%b" % (_encode(k), v)
+            for k, v in changes.items()
+            if k not in spans and v is not None
+        ]
+    )
     close = body.rindex(b"}")
     return (*parts, body[at:close], added, body[close:])
 
 
-def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> dict[str, tuple[int, int]] | None:
-    """Where these top-level values stand: the members' order and lengths are known, so only keys, colons and blanks are walked, as far
-    as the last one wanted. None where that is not sure.
+def _spans(
+    body: bytes, members: Members, wanted: dict[str, bytes | None]
+) -> dict[str, tuple[int, int]] | None:
+    """Where these top-level values stand: the members' order and lengths are known, so only keys,
+    colons and blanks are walked, as far as the last one wanted. None where that is not sure.
 
-    A repeated key keeps its first place and its last value. Unless a search shows that a name does not come again behind its value, inside
-    another one or with escapes, the walk goes on to the end, comparing all values: only where it arrives is every key the only one of its
-    name.
+    A repeated key keeps its first place and its last value. Unless a search shows that a name does
+    not come again behind its value, inside another one or with escapes, the walk goes on to the
+    end, comparing all values: only where it arrives is every key the only one of its name.
     """
     if not members:
         return None
@@ -123,7 +135,12 @@ def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> di
         if (key in wanted or not is_sure) and not body.startswith(bytes(raw), at):
             return None
         if key in wanted:
-            is_sure = is_sure and len(body) - end < SEARCH_BYTES and body.find(name, end) < 0 and body.find(_ESCAPED, end) < 0
+            is_sure = (
+                is_sure
+                and len(body) - end < SEARCH_BYTES
+                and body.find(name, end) < 0
+                and body.find(_ESCAPED, end) < 0
+            )
             spans[key] = (at, end)
             left -= 1
         at = end
@@ -132,7 +149,9 @@ def _spans(body: bytes, members: Members, wanted: dict[str, bytes | None]) -> di
 
 
 def _after(body: bytes, token: bytes, at: int) -> int:
-    """Behind the token, which must come next but for blanks; negative if it does not, or if an earlier one did not."""
+    """Behind the token, which must come next but for blanks; negative if it does not, or if an
+    earlier one did not.
+    """
     if at < 0:
         return at
     if not body.startswith(token, at):
@@ -149,6 +168,7 @@ def _skip(body: bytes, at: int) -> int:
     return at
 
 
-SEARCH_BYTES = 4096  # a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
+# a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
+SEARCH_BYTES = 4096
 _BLANKS = b" \t\r\n"
 _ESCAPED = b"\\u00"  # how a letter of a key that is worth changing can be escaped

@@ -1,4 +1,6 @@
-"""The neutral form of a stream: what readers give and writers take. `Delta` is the union of all of it."""
+"""The neutral form of a stream: what readers give and writers take. `Delta` is the union of all of
+it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,20 @@ from typing import Literal
 import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Audio, Citation, Document, FinishReason, Image, Opaque, Signature, TokenLogprob
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Citation,
+    Document,
+    FinishReason,
+    Image,
+    Opaque,
+    Signature,
+    TokenLogprob,
+)
 from pilotfish.core.formats.usage import Usage
 
 
-class Start(msgspec.Struct, frozen=True):
+class MessageStart(msgspec.Struct, frozen=True):
     """The answer begins. Comes at most once and first; a writer copes without it."""
 
     id: str = ""
@@ -33,7 +44,9 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingEnd(msgspec.Struct, frozen=True):
-    """The current run of thinking is complete. `signature` proves it; `redacted`: there was no text, the data is in `signature`."""
+    """The current run of thinking is complete. `signature` proves it; `redacted`: there was no
+    text, the data is in `signature`.
+    """
 
     signature: Signature | None = None
     redacted: bool = False
@@ -41,7 +54,9 @@ class ThinkingEnd(msgspec.Struct, frozen=True):
 
 
 class ToolStart(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool call begins. `index` counts the calls of this answer from 0 and is how later `ToolArgs` name it."""
+    """A tool call begins. `index` counts the calls of this answer from 0 and is how later
+    `ToolArgs` name it.
+    """
 
     index: int
     id: str
@@ -56,7 +71,9 @@ class ToolArgs(msgspec.Struct, frozen=True):
 
 
 class BlockEnd(msgspec.Struct, frozen=True):
-    """The current text or tool call is complete (Anthropic and Bedrock say so, the others do not). A hint: writers must not need it."""
+    """The current text or tool call is complete (Anthropic and Bedrock say so, the others do not).
+    A hint: writers must not need it.
+    """
 
 
 class CitationDelta(msgspec.Struct, frozen=True):
@@ -108,6 +125,6 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 Delta = (
-    Start | TextDelta | RefusalDelta | ThinkingDelta | ThinkingEnd | ToolStart | ToolArgs | BlockEnd
+    MessageStart | TextDelta | RefusalDelta | ThinkingDelta | ThinkingEnd | ToolStart | ToolArgs | BlockEnd
     | CitationDelta | LogprobsDelta | PartDelta | Finish | UsageDelta | StreamError | End | Ping | Malformed
 )  # fmt: skip

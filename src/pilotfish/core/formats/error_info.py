@@ -6,7 +6,9 @@ import msgspec
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An error as a vendor words it: `type` and `code` verbatim, `wait_s` from hints in the body (RetryInfo, "try again in 20s")."""
+    """An error as a vendor words it: `type` and `code` verbatim, `wait_s` from hints in the body
+    (RetryInfo, "try again in 20s").
+    """
 
     message: str
     type: str = ""

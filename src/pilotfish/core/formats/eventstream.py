@@ -1,10 +1,12 @@
 """AWS event-stream frames, in which Bedrock streams: cut out of a stream, read and written.
 
-A frame is, in network byte order: total length (4 bytes), length of the headers (4), CRC-32 of these eight (4), headers, payload,
-CRC-32 of all before it (4). A header is: length of its name (1), name, type (1), value. Source: Smithy specification,
-"Amazon Event Stream Specification" (smithy.io/2.0/aws/amazon-eventstream.html), read 2026-11.
+A frame is, in network byte order: total length (4 bytes), length of the headers (4), CRC-32 of
+these eight (4), headers, payload, CRC-32 of all before it (4). A header is: length of its name (1),
+name, type (1), value. Source: Smithy specification, "Amazon Event Stream Specification"
+(smithy.io/2.0/aws/amazon-eventstream.html), read 2026-11.
 
-Same shape as `core.formats.sse`: a frame stays the bytes it came as, joining what `feed` gave is the stream again.
+Same shape as `core.formats.sse`: a frame stays the bytes it came as, joining what `feed` gave is
+the stream again.
 """
 
 from __future__ import annotations
@@ -30,7 +32,13 @@ _LENGTH = struct.Struct("!H")
 _PRELUDE_BYTES = 12
 _OVERHEAD_BYTES = 16  # prelude, its checksum, the checksum at the end
 
-_INTEGERS = {2: struct.Struct("!b"), 3: struct.Struct("!h"), 4: struct.Struct("!i"), 5: struct.Struct("!q"), 8: struct.Struct("!q")}
+_INTEGERS = {
+    2: struct.Struct("!b"),
+    3: struct.Struct("!h"),
+    4: struct.Struct("!i"),
+    5: struct.Struct("!q"),
+    8: struct.Struct("!q"),
+}
 
 
 class FrameError(ValueError):
@@ -44,11 +52,12 @@ class Message(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-class Splitter:
+class EventStreamDecoder:
     """Cuts a byte stream into frames; one per stream.
 
-    Where a prelude's checksum is wrong nothing tells where the next frame begins. The twelve bytes of that prelude come out as a frame,
-    which `read` refuses, and nothing after it: the stream is `lost`.
+    Where a prelude's checksum is wrong nothing tells where the next frame begins. The twelve bytes
+    of that prelude come out as a frame, which `read` refuses, and nothing after it: the stream is
+    `lost`.
     """
 
     __slots__ = ("_buffer", "_limit", "_need", "lost")
@@ -65,7 +74,9 @@ class Splitter:
         return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that `data` completes. Raises `core.formats.sse.EventTooLong`; the stream is of no use after that."""
+        """The frames that `data` completes. Raises `core.formats.sse.EventTooLong`; the stream is
+        of no use after that.
+        """
         if self.lost:
             return []
         buffer = self._buffer
@@ -95,15 +106,21 @@ class Splitter:
 
 
 def read(frame: bytes) -> Message:
-    """A whole frame's headers and payload. Raises FrameError where a length, a checksum or a header is wrong."""
+    """A whole frame's headers and payload. Raises FrameError where a length, a checksum or a header
+    is wrong.
+    """
     size = len(frame)
     if size < _OVERHEAD_BYTES:
         raise FrameError(f"frame of {size} bytes, expected at least {_OVERHEAD_BYTES}")
     total, headers_length, checksum = _PRELUDE_AND_CRC.unpack_from(frame)
     if crc32(frame[:8]) != checksum:
-        raise FrameError(f"prelude has the checksum {crc32(frame[:8]):08x}, expected {checksum:08x}")
+        raise FrameError(
+            f"prelude has the checksum {crc32(frame[:8]):08x}, expected {checksum:08x}"
+        )
     if total != size or headers_length > size - _OVERHEAD_BYTES:
-        raise FrameError(f"frame of {size} bytes says it has {total}, {headers_length} of them headers")
+        raise FrameError(
+            f"frame of {size} bytes says it has {total}, {headers_length} of them headers"
+        )
     (checksum,) = _CRC.unpack_from(frame, size - 4)
     if crc32(frame[:-4]) != checksum:
         raise FrameError(f"frame has the checksum {crc32(frame[:-4]):08x}, expected {checksum:08x}")
@@ -131,7 +148,9 @@ def _headers(block: bytes) -> Mapping[str, Header]:
             kind = block[name_end]
             found[name], position = _value(block, name_end + 1, kind)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
-        raise FrameError(f"headers end in the middle of one, or hold no text: {block[:80]!r}") from error
+        raise FrameError(
+            f"headers end in the middle of one, or hold no text: {block[:80]!r}"
+        ) from error
     return MappingProxyType(found)  # shared by all frames with these headers
 
 

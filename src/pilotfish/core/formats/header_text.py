@@ -6,5 +6,7 @@ _BLANKED = bytes(0x20 if c < 0x20 or c == 0x7F else c for c in range(256))
 
 
 def header_text(text: str) -> bytes:
-    """A name as a header's value, be it configured or made up by a client: nothing outside what a field may hold."""
+    """A name as a header's value, be it configured or made up by a client: nothing outside what a
+    field may hold.
+    """
     return text.encode("ascii", "backslashreplace").translate(_BLANKED)

@@ -1,7 +1,9 @@
-"""A JSON array of objects that arrives in pieces, cut into its elements: the form in which Google streams where SSE was not asked for.
+"""A JSON array of objects that arrives in pieces, cut into its elements: the form in which Google
+streams where SSE was not asked for.
 
-`[{...},\\n{...}]` gives three events: `[{...}`, `,\\n{...}` and `]`. Each holds what stands before its element, so joining what `feed` gave
-is the stream again, and the closing bracket is an event of its own, since it is the proper end.
+`[{...},\\n{...}]` gives three events: `[{...}`, `,\\n{...}` and `]`. Each holds what stands before
+its element, so joining what `feed` gave is the stream again, and the closing bracket is an event of
+its own, since it is the proper end.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ _INSIDE = re.compile(rb'["\\]')
 _BETWEEN = b"[, \t\r\n"
 
 
-class Splitter:
-    """Cuts a byte stream into elements; one per stream. Whether they are JSON is for the reader to say."""
+class JsonArrayDecoder:
+    """Cuts a byte stream into elements; one per stream. Whether they are JSON is for the reader to
+    say.
+    """
 
     __slots__ = ("_buffer", "_depth", "_in_string", "_limit", "_searched", "closed")
 
@@ -26,7 +30,9 @@ class Splitter:
         self._buffer = bytearray()
         self._limit = limit_bytes
         self._searched = 0
-        self._depth = 0  # of objects and of arrays inside the outer one, which itself does not count
+        self._depth = (
+            0  # of objects and of arrays inside the outer one, which itself does not count
+        )
         self._in_string = False
         self.closed = False
 
@@ -36,7 +42,9 @@ class Splitter:
         return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The elements that `data` completes. Raises `core.formats.sse.EventTooLong`; the stream is of no use after that."""
+        """The elements that `data` completes. Raises `core.formats.sse.EventTooLong`; the stream is
+        of no use after that.
+        """
         buffer = self._buffer
         buffer += data
         events: list[bytes] = []

@@ -1,10 +1,12 @@
 """The neutral form: what every style reads into and writes from.
 
-A request is a `Chat`, an answer a `Reply`, a stream a run of deltas (`core.formats.deltas`). Binary data stays base64 text, tool arguments
-stay JSON text, JSON schemas stay plain dicts, so that nothing is decoded that nobody looks at.
+A request is a `Chat`, an answer a `Reply`, a stream a run of deltas (`core.formats.deltas`). Binary
+data stays base64 text, tool arguments stay JSON text, JSON schemas stay plain dicts, so that
+nothing is decoded that nobody looks at.
 
-What only one family of vendors understands travels beside it: `extras` holds fields by the name of the style that read them, `Opaque`
-holds whole blocks. A writer takes what its own family knows and names the rest as dropped.
+What only one family of vendors understands travels beside it: `extras` holds fields by the name of
+the style that read them, `Opaque` holds whole blocks. A writer takes what its own family knows and
+names the rest as dropped.
 """
 
 from __future__ import annotations
@@ -25,17 +27,20 @@ Json = dict[str, Any]
 class Cache(msgspec.Struct, frozen=True):
     """A prompt-cache mark: everything up to and including what carries it should be cached.
 
-    Anthropic `cache_control`, OpenAI `prompt_cache_breakpoint`, Bedrock `cachePoint`. `ttl` is the vendor's own word (`5m`, `1h`, `30m`).
+    Anthropic `cache_control`, OpenAI `prompt_cache_breakpoint`, Bedrock `cachePoint`. `ttl` is the
+    vendor's own word (`5m`, `1h`, `30m`).
     """
 
     ttl: str = ""
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """A vendor's proof over what its model thought, to be handed back unchanged on the next turn, to the same family only.
+    """A vendor's proof over what its model thought, to be handed back unchanged on the next turn,
+    to the same family only.
 
-    `origin` is `anthropic` (also for Claude on Bedrock: its signatures are valid on every platform), `google` or `openai_responses`.
-    `id` is the item it belongs to, where that must come back, too (Responses).
+    `origin` is `anthropic` (also for Claude on Bedrock: its signatures are valid on every
+    platform), `google` or `openai_responses`. `id` is the item it belongs to, where that must come
+    back, too (Responses).
     """
 
     origin: str
@@ -44,9 +49,11 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a piece of text comes from. OpenAI `annotations`, Anthropic `citations`, Google `groundingChunks`, Bedrock `citations`.
+    """Where a piece of text comes from. OpenAI `annotations`, Anthropic `citations`, Google
+    `groundingChunks`, Bedrock `citations`.
 
-    `start` and `end` are character offsets in the text that is annotated. `origin` and `raw` keep the vendor's own object.
+    `start` and `end` are character offsets in the text that is annotated. `origin` and `raw` keep
+    the vendor's own object.
     """
 
     url: str = ""
@@ -66,9 +73,11 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """What images, documents and audio share: exactly one of `data` (base64), `url` and `file_id` is set.
+    """What images, documents and audio share: exactly one of `data` (base64), `url` and `file_id`
+    is set.
 
-    `media_type` is a MIME type, empty where only an URL is known. `origin` names the family that can resolve `file_id`.
+    `media_type` is a MIME type, empty where only an URL is known. `origin` names the family that
+    can resolve `file_id`.
     """
 
     media_type: str = ""
@@ -86,8 +95,9 @@ class Image(Media, frozen=True, kw_only=True):
 
 
 class Document(Media, frozen=True, kw_only=True):
-    """A file to be read. `text` instead of `data` for plain text (Anthropic source `text`, Bedrock `text`); `parts` for Anthropic's
-    source `content`. `name` is the file name or title, `context` words about it, `cite` whether the model should cite from it."""
+    """A file to be read. `text` instead of `data` for plain text (Anthropic source `text`, Bedrock
+    `text`); `parts` for Anthropic's source `content`. `name` is the file name or title, `context`
+    words about it, `cite` whether the model should cite from it."""
 
     text: str = ""
     parts: tuple[Text | Image, ...] = ()
@@ -97,16 +107,20 @@ class Document(Media, frozen=True, kw_only=True):
 
 
 class Audio(Media, frozen=True, kw_only=True):
-    """Audio in either direction. `id` and `transcript` belong to audio that a model spoke (OpenAI `message.audio`)."""
+    """Audio in either direction. `id` and `transcript` belong to audio that a model spoke (OpenAI
+    `message.audio`).
+    """
 
     id: str = ""
     transcript: str = ""
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenAI `tool_calls`, Responses `function_call`, Anthropic `tool_use`, Google `functionCall`, Bedrock `toolUse`.
+    """OpenAI `tool_calls`, Responses `function_call`, Anthropic `tool_use`, Google `functionCall`,
+    Bedrock `toolUse`.
 
-    `arguments` is JSON text as the model wrote it (empty: no arguments); for kind `custom` (OpenAI) it is free text.
+    `arguments` is JSON text as the model wrote it (empty: no arguments); for kind `custom` (OpenAI)
+    it is free text.
     """
 
     id: str
@@ -118,9 +132,11 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenAI message of role `tool`, Responses `function_call_output`, Anthropic `tool_result`, Google `functionResponse`.
+    """OpenAI message of role `tool`, Responses `function_call_output`, Anthropic `tool_result`,
+    Google `functionResponse`.
 
-    `name` is the tool's, which Google wants and Anthropic does not give; `Chat` readers fill it from the call.
+    `name` is the tool's, which Google wants and Anthropic does not give; `Chat` readers fill it
+    from the call.
     """
 
     call_id: str
@@ -132,10 +148,12 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Thinking(msgspec.Struct, frozen=True, kw_only=True):
-    """Reasoning. Anthropic `thinking` (`redacted_thinking`: `redacted`, the data in `signature`), Google parts with `thought`,
-    Responses items `reasoning` (`encrypted_content` in `signature`, `id` the item's), OpenAI-compatible `reasoning_content`.
+    """Reasoning. Anthropic `thinking` (`redacted_thinking`: `redacted`, the data in `signature`),
+    Google parts with `thought`, Responses items `reasoning` (`encrypted_content` in `signature`,
+    `id` the item's), OpenAI-compatible `reasoning_content`.
 
-    `summary` tells OpenAI's summaries from the reasoning itself. An empty text with a signature is a real block and is replayed.
+    `summary` tells OpenAI's summaries from the reasoning itself. An empty text with a signature is
+    a real block and is replayed.
     """
 
     text: str = ""
@@ -152,7 +170,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Opaque(msgspec.Struct, frozen=True):
-    """A block that only `origin`'s family understands: server tools and their results, web searches, containers."""
+    """A block that only `origin`'s family understands: server tools and their results, web
+    searches, containers.
+    """
 
     origin: str
     raw: Json
@@ -162,8 +182,9 @@ Part = Text | Image | Document | Audio | ToolCall | ToolResult | Thinking | Refu
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message. Tool results stand in user turns. `system` turns are instructions given in the middle of a conversation;
-    leading ones are in `Chat.system`. `name` is OpenAI's participant name."""
+    """One message. Tool results stand in user turns. `system` turns are instructions given in the
+    middle of a conversation; leading ones are in `Chat.system`. `name` is OpenAI's participant
+    name."""
 
     role: Literal["user", "assistant", "system"]
     parts: tuple[Part, ...]
@@ -173,8 +194,9 @@ class Turn(msgspec.Struct, frozen=True):
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """A function the model may call; `schema` is JSON Schema of its arguments (None: none given).
 
-    `hosted` tools run at the vendor; they are kept whole in `raw` and belong to `origin`. `custom` (OpenAI) takes free text, its `format`
-    is in `raw`. `raw` of a function holds fields of `origin` beyond these (`defer_loading`, `input_examples`).
+    `hosted` tools run at the vendor; they are kept whole in `raw` and belong to `origin`. `custom`
+    (OpenAI) takes free text, its `format` is in `raw`. `raw` of a function holds fields of `origin`
+    beyond these (`defer_loading`, `input_examples`).
     """
 
     name: str
@@ -188,9 +210,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
-    """`required`: some tool (OpenAI `required`, Anthropic and Google `any`). `tool`: the one in `names`.
+    """`required`: some tool (OpenAI `required`, Anthropic and Google `any`). `tool`: the one in
+    `names`.
 
-    `names` with `auto` or `required`: only these may be called (OpenAI `allowed_tools`, Google `allowedFunctionNames`).
+    `names` with `auto` or `required`: only these may be called (OpenAI `allowed_tools`, Google
+    `allowedFunctionNames`).
     """
 
     mode: Literal["auto", "none", "required", "tool"]
@@ -208,10 +232,12 @@ class ResponseFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThinkingConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How much to think. `effort` is one of `EFFORTS`, `none` included; `budget` is in tokens, -1 meaning the model decides (Google).
+    """How much to think. `effort` is one of `EFFORTS`, `none` included; `budget` is in tokens, -1
+    meaning the model decides (Google).
 
-    `enabled` None: not said. `adaptive`: Anthropic's type `adaptive`. `show`: whether thoughts should come back
-    (Google `includeThoughts`, Anthropic `display`, Responses `summary`, whose own word is `summary`).
+    `enabled` None: not said. `adaptive`: Anthropic's type `adaptive`. `show`: whether thoughts
+    should come back (Google `includeThoughts`, Anthropic `display`, Responses `summary`, whose own
+    word is `summary`).
     """
 
     enabled: bool | None = None
@@ -222,17 +248,28 @@ class ThinkingConfig(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
 
 
-EFFORTS = {"minimal": 1024, "low": 4096, "medium": 10240, "high": 20480, "xhigh": 24576, "max": 31999}
+EFFORTS = {
+    "minimal": 1024,
+    "low": 4096,
+    "medium": 10240,
+    "high": 20480,
+    "xhigh": 24576,
+    "max": 31999,
+}
 """The ladder between words and token budgets, from least to most."""
 
 
 def budget_for(effort: str) -> int | None:
-    """The budget in tokens that stands for an effort; None for `none` and words not on the ladder."""
+    """The budget in tokens that stands for an effort; None for `none` and words not on the
+    ladder.
+    """
     return EFFORTS.get(effort)
 
 
 def effort_for(budget: int) -> str:
-    """The least effort whose budget covers `budget`; `max` above the ladder, `none` for 0, `medium` for -1 (the model decides)."""
+    """The least effort whose budget covers `budget`; `max` above the ladder, `none` for 0, `medium`
+    for -1 (the model decides).
+    """
     if budget == 0:
         return "none"
     if budget < 0:
@@ -243,8 +280,9 @@ def effort_for(budget: int) -> str:
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
     """A request. `None` and empty mean: the client did not say, and nothing is written.
 
-    `metadata` and `user` are told apart since Anthropic's `metadata.user_id` is OpenAI's `user`. `lost` names what the reader
-    could not keep at all, as dotted paths of the client's request; a writer begins its `dropped` with it.
+    `metadata` and `user` are told apart since Anthropic's `metadata.user_id` is OpenAI's `user`.
+    `lost` names what the reader could not keep at all, as dotted paths of the client's request; a
+    writer begins its `dropped` with it.
     """
 
     model: str
@@ -280,11 +318,15 @@ class FinishReason(StrEnum):
     """Why the model stopped; each style maps its own words onto these and back."""
 
     STOP = "stop"
-    STOP_SEQUENCE = "stop_sequence"  # one of the client's; `Reply.stop_sequence` says which, where known
+    STOP_SEQUENCE = (
+        "stop_sequence"  # one of the client's; `Reply.stop_sequence` says which, where known
+    )
     LENGTH = "length"  # max tokens
     CONTEXT = "context"  # the context window is full (Anthropic `model_context_window_exceeded`)
     TOOL_CALLS = "tool_calls"
-    CONTENT_FILTER = "content_filter"  # a filter stopped it (Google SAFETY and its kin, Bedrock guardrail)
+    CONTENT_FILTER = (
+        "content_filter"  # a filter stopped it (Google SAFETY and its kin, Bedrock guardrail)
+    )
     REFUSAL = "refusal"  # the model declined (Anthropic)
     PAUSE = "pause"  # send the turn back to go on (Anthropic `pause_turn`)
     MALFORMED_CALL = "malformed_call"  # Google MALFORMED_FUNCTION_CALL, Bedrock malformed_tool_use
@@ -292,7 +334,9 @@ class FinishReason(StrEnum):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """One token; `top` are the likeliest alternatives at its place. `raw` bytes are UTF-8 code units, None where not given."""
+    """One token; `top` are the likeliest alternatives at its place. `raw` bytes are UTF-8 code
+    units, None where not given.
+    """
 
     token: str
     logprob: float
@@ -318,11 +362,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     extras: Extras = {}
 
 
-# --- what more than one style needs ----------------------------------------------------------------------------------------------
+# --- what more than one style needs
+# ----------------------------------------------------------------------------------------------
 
 
 def merged(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """The same conversation with neighbours of one role made one, as styles that demand alternation want it."""
+    """The same conversation with neighbours of one role made one, as styles that demand alternation
+    want it.
+    """
     out: list[Turn] = []
     for turn in turns:
         if out and out[-1].role == turn.role and out[-1].name == turn.name:
@@ -336,8 +383,14 @@ _SEAL = "pilotfish:"
 
 
 def seal(signature: Signature, style: str) -> str:
-    """A signature as text for a client of `style`, which will hand it back: bare in its own family, else with its origin before it."""
-    return signature.value if signature.origin == style else f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
+    """A signature as text for a client of `style`, which will hand it back: bare in its own family,
+    else with its origin before it.
+    """
+    return (
+        signature.value
+        if signature.origin == style
+        else f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
+    )
 
 
 def unseal(text: str, style: str) -> Signature:
@@ -350,7 +403,9 @@ def unseal(text: str, style: str) -> Signature:
 
 
 def arguments_object(arguments: str) -> Json:
-    """Tool arguments as the object that Anthropic, Google and Bedrock demand. What is no JSON object is kept under `_raw`."""
+    """Tool arguments as the object that Anthropic, Google and Bedrock demand. What is no JSON
+    object is kept under `_raw`.
+    """
     if not arguments.strip():
         return {}
     try:

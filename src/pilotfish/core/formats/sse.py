@@ -1,7 +1,9 @@
-"""Server-Sent Events, as the WHATWG standard has them (9.2.6): cut out of a stream without losing a byte, read and written.
+"""Server-Sent Events, as the WHATWG standard has them (9.2.6): cut out of a stream without losing a
+byte, read and written.
 
-An event stays the bytes it came as, its blank line included, so that joining what `feed` gave is the stream again. Only who needs the
-data takes the event apart. Extra blank lines stand at the head of the event after them.
+An event stays the bytes it came as, its blank line included, so that joining what `feed` gave is
+the stream again. Only who needs the data takes the event apart. Extra blank lines stand at the head
+of the event after them.
 """
 
 from __future__ import annotations
@@ -10,22 +12,25 @@ import re
 
 LIMIT_BYTES = 2 * 1024 * 1024
 
-# Where an event ends: two line ends in a row. LF, CRLF and CR may be mixed. A CR after an LF is a line end of its own only if no LF
-# follows, which takes one more byte to know; all other cases are known at once, so an event is never held back.
+# Where an event ends: two line ends in a row. LF, CRLF and CR may be mixed. A CR after an LF is a
+# line end of its own only if no LF follows, which takes one more byte to know; all other cases are
+# known at once, so an event is never held back.
 _BLANK = re.compile(rb"\n\n|\r\r|\n\r\n|\n\r(?=[^\n])")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLong(ValueError):
-    """An event grew over the limit. `events` are the whole ones that came before it in the same read."""
+    """An event grew over the limit. `events` are the whole ones that came before it in the same
+    read.
+    """
 
     def __init__(self, size: int, limit: int, events: list[bytes]) -> None:
         super().__init__(f"event of at least {size} bytes, expected at most {limit}")
         self.events = events
 
 
-class Splitter:
+class SseDecoder:
     """Cuts a byte stream into events; one per stream."""
 
     __slots__ = ("_buffer", "_limit", "_searched")
@@ -41,8 +46,15 @@ class Splitter:
         return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The events that `data` completes. Raises `EventTooLong`; the stream is of no use after that."""
-        if not self._buffer and data.endswith(b"\n\n") and b"\r" not in data and len(data) <= self._limit:
+        """The events that `data` completes. Raises `EventTooLong`; the stream is of no use after
+        that.
+        """
+        if (
+            not self._buffer
+            and data.endswith(b"\n\n")
+            and b"\r" not in data
+            and len(data) <= self._limit
+        ):
             # The common case: whole events in one read.
             if data.find(b"\n\n") == len(data) - 2:
                 return [data]
@@ -65,7 +77,8 @@ class Splitter:
             start = position = end
         if start:
             del buffer[:start]
-        # The longest blank line is three bytes and one of look-ahead, so the last three bytes are looked at again.
+        # The longest blank line is three bytes and one of look-ahead, so the last three bytes are
+        # looked at again.
         self._searched = max(0, len(buffer) - 3)
         if len(buffer) > self._limit:
             raise EventTooLong(len(buffer), self._limit, events)
@@ -79,7 +92,11 @@ def data_of(event: bytes) -> bytes:
     if event.endswith(b"\n\n") and b"\r" not in event:
         if first == last and event.startswith(b"data: "):
             return event[6:-2]
-        if event.startswith(b"event: ") and event.startswith(b"\ndata: ", first) and event.find(b"\n", first + 1) == last:
+        if (
+            event.startswith(b"event: ")
+            and event.startswith(b"\ndata: ", first)
+            and event.find(b"\n", first + 1) == last
+        ):
             return event[first + 7 : -2]
     return b"\n".join(_fields(event, b"data"))
 
@@ -103,7 +120,9 @@ def _fields(event: bytes, name: bytes) -> list[bytes]:
 
 
 def event_from(data: bytes, name: bytes = b"") -> bytes:
-    """An event of one line of data, with its type if it has one. `data` must hold no line end, as compact JSON does not."""
+    """An event of one line of data, with its type if it has one. `data` must hold no line end, as
+    compact JSON does not.
+    """
     if name:
         return b"event: %b\ndata: %b\n\n" % (name, data)
     return b"data: %b\n\n" % data

@@ -1,7 +1,8 @@
 """What a style (a wire format) must offer. One module or small folder in `styles/` each.
 
-Two ways lead through a style. Same style in and out: bytes pass through and a `Watcher` only looks on. Other style: everything is
-read into the neutral form (`core.formats.neutral`) and written anew.
+Two ways lead through a style. Same style in and out: bytes pass through and a `ResponseInspector`
+only looks on. Other style: everything is read into the neutral form (`core.formats.neutral`) and
+written anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Chat, Reply
 from pilotfish.core.formats.usage import Usage
 
-# What a Watcher found in one event, as bits, since one event may be several things.
+# What a ResponseInspector found in one event, as bits, since one event may be several things.
 CONTENT = 1  # the client sees text, reasoning, a refusal or a tool call: a first token
 FINISH = 2  # a finish reason came
 TERMINAL = 4  # the style's proper end: [DONE], message_stop, response.completed, ...
@@ -26,11 +27,12 @@ MALFORMED = 32  # not what an event of this style can be; left out and counted
 PING = 64  # keep-alive or comment
 
 
-class Watcher(Protocol):
+class ResponseInspector(Protocol):
     """Looks at the answer of one attempt in passing, without changing it.
 
-    `chars` counts the characters of content (for an estimate where the upstream reports no usage), `finish_reason` is the vendor's
-    word, `model` what the upstream says it was, `usage` None until reported.
+    `chars` counts the characters of content (for an estimate where the upstream reports no usage),
+    `finish_reason` is the vendor's word, `model` what the upstream says it was, `usage` None until
+    reported.
     """
 
     usage: Usage | None
@@ -40,7 +42,9 @@ class Watcher(Protocol):
     chars: int
 
     def event(self, event: bytes) -> int:
-        """One event of a stream (for SSE with its field names and blank line; for Bedrock a whole frame); returns the bits above."""
+        """One event of a stream (for SSE with its field names and blank line; for Bedrock a whole
+        frame); returns the bits above.
+        """
         ...
 
     def reply(self, body: bytes) -> int:
@@ -49,13 +53,18 @@ class Watcher(Protocol):
 
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts of a vendor or model that matter when a request is written for it. Data, not branches; a provider record carries one.
+    """Facts of a vendor or model that matter when a request is written for it. Data, not branches;
+    a provider record carries one.
 
     `refuses`: top-level fields of its style which it answers with 400; they are dropped and named.
     """
 
-    max_tokens_field: str = ""  # openai style: "max_tokens" or "max_completion_tokens"; empty: the style's own
-    default_max_tokens: int | None = None  # where the style demands one (Anthropic) and the client gave none
+    max_tokens_field: str = (
+        ""  # openai style: "max_tokens" or "max_completion_tokens"; empty: the style's own
+    )
+    default_max_tokens: int | None = (
+        None  # where the style demands one (Anthropic) and the client gave none
+    )
     tool_id: str = ""  # "mistral9": nine alphanumerics; "": as they come, cut to tool_id_max
     tool_id_max: int = 0  # 0: no limit
     refuses: frozenset[str] = frozenset()
@@ -67,15 +76,25 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: bool = True
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
-    reasoning_field: str = ""  # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
-    google_signatures: bool = False  # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
+    reasoning_field: str = (
+        ""  # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    )
+    google_signatures: bool = (
+        False  # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
+    )
     sampling_fields: bool = True  # takes temperature, top_p, top_k
     top_k: bool = False  # openai style: takes top_k all the same (vLLM, OpenRouter)
     no_effort: bool = False  # openai styles: takes effort "none" to switch reasoning off
-    prompt_cache_breakpoints: bool = False  # openai styles: knows prompt_cache_breakpoint on content parts
-    adaptive_thinking: bool = False  # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
-    output_format: bool = False  # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
-    system_turns: bool = False  # anthropic style: takes role "system" in the middle of a conversation
+    prompt_cache_breakpoints: bool = (
+        False  # openai styles: knows prompt_cache_breakpoint on content parts
+    )
+    # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
+    adaptive_thinking: bool = False
+    # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
+    output_format: bool = False
+    system_turns: bool = (
+        False  # anthropic style: takes role "system" in the middle of a conversation
+    )
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +106,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A request in a style's own bytes. `dropped` names what it could not carry, as dotted paths of the client's request
-    (`logit_bias`, `messages.audio`), each once, in the order met. `headers` are extra ones (`anthropic-beta`)."""
+    """A request in a style's own bytes. `dropped` names what it could not carry, as dotted paths of
+    the client's request (`logit_bias`, `messages.audio`), each once, in the order met. `headers`
+    are extra ones (`anthropic-beta`)."""
 
     body: bytes
     dropped: tuple[str, ...] = ()
@@ -96,15 +116,19 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class StreamReader(Protocol):
-    """Reads the events of one upstream stream. Never raises: what is not an event of the style comes out as `Malformed`."""
+    """Reads the events of one upstream stream. Never raises: what is not an event of the style
+    comes out as `Malformed`.
+    """
 
     def feed(self, event: bytes) -> list[Delta]:
-        """One event (as for `Watcher.event`) in, neutral deltas out."""
+        """One event (as for `ResponseInspector.event`) in, neutral deltas out."""
         ...
 
 
 class StreamWriter(Protocol):
-    """Writes one client stream from neutral deltas; keeps ids, indices and sequence numbers, so a rescued stream has no seam."""
+    """Writes one client stream from neutral deltas; keeps ids, indices and sequence numbers, so a
+    rescued stream has no seam.
+    """
 
     def write(self, deltas: list[Delta]) -> bytes:
         """All events for these deltas, start-up events included before the first."""
@@ -119,12 +143,16 @@ class StreamWriter(Protocol):
         ...
 
     def end(self) -> bytes:
-        """The proper end. What is still open is closed; usage goes out here where the style has it last."""
+        """The proper end. What is still open is closed; usage goes out here where the style has it
+        last.
+        """
         ...
 
 
-class Splitter(Protocol):
-    """Cuts a stream's bytes into events; `core.formats.sse.Splitter` and its likes. One per stream."""
+class EventDecoder(Protocol):
+    """Cuts a stream's bytes into events; `core.formats.sse.SseDecoder` and its likes. One per
+    stream.
+    """
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes. Raises `core.formats.sse.EventTooLong`."""
@@ -132,26 +160,32 @@ class Splitter(Protocol):
 
 
 class Style(Protocol):
-    """A wire format. `read_*` raise `ClientError` for a client's bad request and `ValueError` for an upstream's bad answer.
+    """A wire format. `read_*` raise `ClientError` for a client's bad request and `ValueError` for
+    an upstream's bad answer.
 
-    `terminal_event` is what a pass-through stream that ended well without it is missing; empty where a style has none.
+    `terminal_event` is what a pass-through stream that ended well without it is missing; empty
+    where a style has none.
     """
 
     name: str
     stream_content_type: str
     terminal_event: bytes
 
-    def splitter(self) -> Splitter: ...
+    def event_decoder(self) -> EventDecoder: ...
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat: ...
     def write_request(self, chat: Chat, target: Target) -> Written: ...
     def read_reply(self, body: bytes) -> Reply: ...
     def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes: ...
     def stream_reader(self) -> StreamReader: ...
-    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter: ...
-    def watcher(self) -> Watcher: ...
+    def stream_writer(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> StreamWriter: ...
+    def inspector(self) -> ResponseInspector: ...
     def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
-        """`type_header`: what `x-amzn-errortype` says, the only header in which a vendor puts an error's type."""
+        """`type_header`: what `x-amzn-errortype` says, the only header in which a vendor puts an
+        error's type.
+        """
         ...
 
     def write_error(self, status: int, error: ErrorInfo) -> bytes:

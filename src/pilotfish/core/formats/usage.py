@@ -8,7 +8,8 @@ import msgspec
 class Usage(msgspec.Struct):
     """Token counts with one meaning for every vendor.
 
-    `input` holds all input tokens, cached and written ones included; `output` holds reasoning. `estimated`: the upstream gave none.
+    `input` holds all input tokens, cached and written ones included; `output` holds reasoning.
+    `estimated`: the upstream gave none.
     """
 
     input: int = 0

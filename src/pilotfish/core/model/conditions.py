@@ -1,7 +1,8 @@
-"""Every position and operation of smart routing, and what each takes as its value. Adding one is one line in `POSITIONS`.
+"""Every position and operation of smart routing, and what each takes as its value. Adding one is
+one line in `POSITIONS`.
 
-A builder gets the value's text and the block's services, and gives a test and a finder (what `explain` says was found). It raises
-`ValueError` with what was found and expected.
+A builder gets the value's text and the block's services, and gives a test and a finder (what
+`explain` says was found). It raises `ValueError` with what was found and expected.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def _text(attribute: str, judge_of: Callable[[str], Callable[[str], bool]]) -> B
 
     def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
         judge = judge_of(_needed(value))
-        return lambda view, now: judge(get(view)), lambda view, now: f"{attribute} is {_shown(get(view))}"
+        return lambda view, now: judge(
+            get(view)
+        ), lambda view, now: f"{attribute} is {_shown(get(view))}"
 
     return build
 
@@ -84,7 +87,9 @@ def _media(attribute: str) -> Builder:
         _one_of(value, MEDIA)
         return (
             lambda view, now: value in get(view),
-            lambda view, now: f"the parts besides text are: {', '.join(sorted(get(view))) or 'none'}",
+            lambda view, now: (
+                f"the parts besides text are: {', '.join(sorted(get(view))) or 'none'}"
+            ),
         )
 
     return build
@@ -95,15 +100,23 @@ def _flag(attribute: str, wanted: bool) -> Builder:
 
     def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
         if value not in ("", "true"):
-            raise ValueError(f"takes no value (or 'true'), found {value!r}; use the other operation, or negate")
-        return lambda view, now: get(view) is wanted, lambda view, now: f"{attribute} is {'enabled' if get(view) else 'disabled'}"
+            raise ValueError(
+                f"takes no value (or 'true'), found {value!r}; use the other operation, or negate"
+            )
+        return (
+            lambda view, now: get(view) is wanted,
+            lambda view, now: f"{attribute} is {'enabled' if get(view) else 'disabled'}",
+        )
 
     return build
 
 
 def _stream(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
     wanted = _one_of(value, ("true", "false")) == "true"
-    return lambda view, now: view.stream is wanted, lambda view, now: f"stream is {str(view.stream).lower()}"
+    return (
+        lambda view, now: view.stream is wanted,
+        lambda view, now: f"stream is {str(view.stream).lower()}",
+    )
 
 
 def _tool_named(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
@@ -122,7 +135,10 @@ def _tools_found(view: View, now: float) -> str:
 
 def _agent(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
     _one_of(value, AGENTS)
-    return lambda view, now: view.agent == value, lambda view, now: f"the agent is {view.agent or 'none known'}"
+    return (
+        lambda view, now: view.agent == value,
+        lambda view, now: f"the agent is {view.agent or 'none known'}",
+    )
 
 
 # Numbers.
@@ -139,13 +155,19 @@ def _tokens(compare: Compare) -> Builder:
         if not re.fullmatch(r"[0-9]{1,15}", value):
             raise ValueError(f'expected a number of tokens such as "60000", found {value!r}')
         limit = int(value)
-        return lambda view, now: compare(view.tokens, limit), lambda view, now: f"about {view.tokens} tokens"
+        return lambda view, now: compare(
+            view.tokens, limit
+        ), lambda view, now: f"about {view.tokens} tokens"
 
     return build
 
 
-def _measured(attribute: str, compare: Compare, merge: Callable[[list[float]], float], what: str) -> Builder:
-    """A figure over the block's services that have one; where none has, the operation holds, negated or not."""
+def _measured(
+    attribute: str, compare: Compare, merge: Callable[[list[float]], float], what: str
+) -> Builder:
+    """A figure over the block's services that have one; where none has, the operation holds,
+    negated or not.
+    """
     get: Callable[[Figures], float | None] = attrgetter(attribute)
 
     def figure(view: View, services: Sequence[Service]) -> float | None:
@@ -198,11 +220,15 @@ def _header_exists(value: str, services: Sequence[Service]) -> tuple[Test, Found
     name = value.strip().removesuffix(":").lower()
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"expected a header's name, found {value!r}")
-    return lambda view, now: view.header(name) is not None, lambda view, now: _header_found(view, name)
+    return lambda view, now: view.header(name) is not None, lambda view, now: _header_found(
+        view, name
+    )
 
 
 def _header_found(view: View, name: str) -> str:
-    """Whether it is there, not what it says: headers may hold keys, and `explain` is read by others."""
+    """Whether it is there, not what it says: headers may hold keys, and `explain` is read by
+    others.
+    """
     return f"header {name} is {'absent' if view.header(name) is None else 'present'}"
 
 
@@ -213,13 +239,23 @@ def _time(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
 
 _COMPARE: Mapping[str, Compare] = {"ge": ge, "gt": gt, "le": le, "lt": lt}
 _TEXTS = {"contains": _contains, "any_contains": _any_contains, "regex": regex_finder}
-_LATENCY_FIGURES = {"avg": "ttft_avg_ms", "max": "ttft_p99_ms"}  # max is p99: one slow answer must not decide for ten minutes
+_LATENCY_FIGURES = {
+    "avg": "ttft_avg_ms",
+    "max": "ttft_p99_ms",
+}  # max is p99: one slow answer must not decide for ten minutes
 
 _SYSTEM: Mapping[str, Builder] = {name: _text("system", judge) for name, judge in _TEXTS.items()}
-_USER: Mapping[str, Builder] = {**{name: _text("user", judge) for name, judge in _TEXTS.items()}, "type": _media("media")}
+_USER: Mapping[str, Builder] = {
+    **{name: _text("user", judge) for name, judge in _TEXTS.items()},
+    "type": _media("media"),
+}
 
 POSITIONS: Mapping[str, Mapping[str, Builder]] = {
-    "model": {"contains": _text("model", _contains), "glob": _text("model", glob_matcher), "equals": _text("model", _equals)},
+    "model": {
+        "contains": _text("model", _contains),
+        "glob": _text("model", glob_matcher),
+        "equals": _text("model", _equals),
+    },
     "thinking": {"enabled": _flag("thinking", True), "disabled": _flag("thinking", False)},
     "system": _SYSTEM,
     "context_system": _SYSTEM,
@@ -232,22 +268,37 @@ POSITIONS: Mapping[str, Mapping[str, Builder]] = {
     },
     "tool_use": {"equals": _tool_named, "is": _tool_named, "contains": _tool_containing},
     "token": {name: _tokens(compare) for name, compare in _COMPARE.items()},
-    # A block is quick enough if its quickest service is, and slow if its services are so on the whole.
+    # A block is quick enough if its quickest service is, and slow if its services are so on the
+    # whole.
     "service_ttft": {
-        f"{figure}_{name}": _measured(attribute, _COMPARE[name], min if name == "le" else _mean, "milliseconds")
+        f"{figure}_{name}": _measured(
+            attribute, _COMPARE[name], min if name == "le" else _mean, "milliseconds"
+        )
         for figure, attribute in _LATENCY_FIGURES.items()
         for name in ("le", "ge")
     },
-    "service_capacity": {f"util_{name}": _measured("utilisation", compare, _mean, "a percentage") for name, compare in _COMPARE.items()},
+    "service_capacity": {
+        f"util_{name}": _measured("utilisation", compare, _mean, "a percentage")
+        for name, compare in _COMPARE.items()
+    },
     "agent.claude_code": {"equals": _agent},
     "time": {"time_range": _time},
-    "header": {"equals": _header(_equals), "contains": _header(_contains), "regex": _header(regex_finder), "exists": _header_exists},
+    "header": {
+        "equals": _header(_equals),
+        "contains": _header(_contains),
+        "regex": _header(regex_finder),
+        "exists": _header_exists,
+    },
     "stream": {"equals": _stream},
 }
 
 
-def compile_op(position: str, operation: str, value: str, negate: bool, services: Sequence[Service]) -> Op:
-    """One operation of a block. `position` and `operation` are known ones; a bad value raises `ValueError`."""
+def compile_op(
+    position: str, operation: str, value: str, negate: bool, services: Sequence[Service]
+) -> Op:
+    """One operation of a block. `position` and `operation` are known ones; a bad value raises
+    `ValueError`.
+    """
     test, found = POSITIONS[position][operation](value, services)
     text = f"{'not ' if negate else ''}{position} {operation}{f' {_shown(value)}' if value else ''}"
     if negate:

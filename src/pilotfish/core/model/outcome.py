@@ -8,7 +8,9 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """The outcomes of contract.md 1; the engine's table (seeds A1) is keyed by them, never by status codes."""
+    """The outcomes of contract.md 1; the engine's table (seeds A1) is keyed by them, never by
+    status codes.
+    """
 
     SERVED = "served"
     RATE_LIMITED = "rate_limited"
@@ -27,9 +29,10 @@ class Outcome(StrEnum):
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A failed attempt.
 
-    `status` is the HTTP status to tell the client: the upstream's own where it answered. `wait_s` is how long the upstream asked
-    to be left alone, in seconds from when it was read. `reason` is `context_length` or `content_policy` where a refusal is one of
-    these (`fallback_on`), else empty. `code` is the vendor's own error code or type. `body` is the upstream's own error body.
+    `status` is the HTTP status to tell the client: the upstream's own where it answered. `wait_s`
+    is how long the upstream asked to be left alone, in seconds from when it was read. `reason` is
+    `context_length` or `content_policy` where a refusal is one of these (`fallback_on`), else
+    empty. `code` is the vendor's own error code or type. `body` is the upstream's own error body.
     `local`: this machine lacked something (descriptors, ports), which says nothing of the service.
     """
 

@@ -1,4 +1,6 @@
-"""Patterns from rules files: globs and regular expressions, both in linear time, so that no pattern can be made to hang (google-re2)."""
+"""Patterns from rules files: globs and regular expressions, both in linear time, so that no pattern
+can be made to hang (google-re2).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ MAX_PATTERN = 1000
 
 
 def is_glob(text: str) -> bool:
-    """`*` and `?` make a glob. Brackets alone do not: model names such as `claude-sonnet-4-5[1m]` have them."""
+    """`*` and `?` make a glob. Brackets alone do not: model names such as `claude-sonnet-4-5[1m]`
+    have them.
+    """
     return "*" in text or "?" in text
 
 
@@ -22,7 +26,9 @@ def literals(glob: str) -> int:
 
 
 def glob_matcher(glob: str) -> Callable[[str], bool]:
-    """`*` any text, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set. Raises `ValueError` for what is no glob."""
+    """`*` any text, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set. Raises `ValueError`
+    for what is no glob.
+    """
     if not glob:
         raise ValueError("an empty pattern matches nothing")
     head, star, rest = glob.partition("*")
@@ -33,7 +39,9 @@ def glob_matcher(glob: str) -> Callable[[str], bool]:
 
 
 def regex_finder(pattern: str) -> Callable[[str], bool]:
-    """Whether a regular expression is found anywhere in a text. Raises `ValueError`, also for what needs backtracking."""
+    """Whether a regular expression is found anywhere in a text. Raises `ValueError`, also for what
+    needs backtracking.
+    """
     if not pattern:
         raise ValueError("an empty pattern matches everything")
     search = _compiled(pattern).search
@@ -55,7 +63,9 @@ def _compiled(pattern: str) -> re2._Regexp:
         return re2.compile(pattern, options)
     except re2.error as error:
         text = error.args[0] if error.args else ""
-        raise ValueError(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)) from None
+        raise ValueError(
+            text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        ) from None
 
 
 def _translated(glob: str) -> str:
@@ -83,5 +93,7 @@ def _translated(glob: str) -> str:
 def _set(inside: str) -> str:
     negated = inside.startswith("!")
     members = inside[1:] if negated else inside
-    escaped = members.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
+    escaped = (
+        members.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
+    )
     return f"[{'^' if negated else ''}{escaped}]"

@@ -1,4 +1,6 @@
-"""Providers and services as the rules configure them: frozen, every default resolved. Times are seconds."""
+"""Providers and services as the rules configure them: frozen, every default resolved. Times are
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ TIME_WINDOW_S = 300.0  # of a service's statistics, where the rules give none or
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is: `env` NAME, `file` PATH, `secret` NAME/KEY (a mounted Secret), or `literal` VALUE. Its repr shows no value."""
+    """Where a secret is: `env` NAME, `file` PATH, `secret` NAME/KEY (a mounted Secret), or
+    `literal` VALUE. Its repr shows no value.
+    """
 
     source: str
     name: str = ""
@@ -22,9 +26,11 @@ class SecretRef:
     value: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        return {"env": f"environment variable {self.name}", "file": f"file {self.name}", "secret": f"secret {self.name}/{self.key}"}.get(
-            self.source, "a literal key"
-        )
+        return {
+            "env": f"environment variable {self.name}",
+            "file": f"file {self.name}",
+            "secret": f"secret {self.name}/{self.key}",
+        }.get(self.source, "a literal key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,9 @@ class OAuth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Provider:
-    """An account at a vendor. `base` has no trailing slash and holds the version; `paths` are appended to it."""
+    """An account at a vendor. `base` has no trailing slash and holds the version; `paths` are
+    appended to it.
+    """
 
     name: str
     kind: ProviderKind
@@ -64,7 +72,9 @@ class Provider:
     tags: tuple[str, ...] = ()
     models: frozenset[str] | None = None
     default_model: str = ""
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # lower-case names; may hold keys
+    headers: tuple[tuple[str, str], ...] = field(
+        default=(), repr=False
+    )  # lower-case names; may hold keys
     auth_type: str = "api_key"
     oauth: OAuth | None = None
     default_model_capacity: int | None = None
@@ -88,7 +98,9 @@ class Service:
     priority: int = 0  # of a virtual model's participant: larger wins
     limits: Limits = Limits()
     quirks: Quirks = Quirks()
-    fallback: frozenset[str] = frozenset()  # reasons (`context_length`, `content_policy`) for which it may take over
+    fallback: frozenset[str] = (
+        frozenset()
+    )  # reasons (`context_length`, `content_policy`) for which it may take over
     id: str = ""  # "provider/model"
     id_header: bytes = b""  # the same as a header's value
     model_json: bytes = b""  # the model's name as JSON, for the splice

@@ -1,7 +1,9 @@
-"""Smart routing (contract.md 4, `smart_routing`): blocks of operations over a request's content, compiled when rules are loaded.
+"""Smart routing (contract.md 4, `smart_routing`): blocks of operations over a request's content,
+compiled when rules are loaded.
 
-What an operation looks at is a `View`; the engine gives one that works each figure out only when it is asked for. `now` is the wall
-clock in epoch seconds, since `time_range` speaks of the time of day.
+What an operation looks at is a `View`; the engine gives one that works each figure out only when it
+is asked for. `now` is the wall clock in epoch seconds, since `time_range` speaks of the time of
+day.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from pilotfish.core.model.service import Service
 
 
 class Figures(NamedTuple):
-    """What is measured of one service: time to first token in ms (None: no samples), requests in flight in percent of its capacity
-    (None: it has no capacity)."""
+    """What is measured of one service: time to first token in ms (None: no samples), requests in
+    flight in percent of its capacity (None: it has no capacity)."""
 
     ttft_avg_ms: float | None = None
     ttft_p99_ms: float | None = None
@@ -23,7 +25,9 @@ class Figures(NamedTuple):
 
 
 class View(Protocol):
-    """A request as smart routing sees it. Texts are joined with newlines; media are `image`, `document`, `audio`."""
+    """A request as smart routing sees it. Texts are joined with newlines; media are `image`,
+    `document`, `audio`.
+    """
 
     @property
     def model(self) -> str: ...
@@ -76,7 +80,9 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
-    """One compiled operation. `found` says in a few words what was looked at, for `explain`; `test` is what the hot path calls."""
+    """One compiled operation. `found` says in a few words what was looked at, for `explain`; `test`
+    is what the hot path calls.
+    """
 
     text: str
     test: Callable[[View, float], bool]
@@ -85,7 +91,9 @@ class Op:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Operations that must all hold, and the services that then come first. `index` is its place in the rules file."""
+    """Operations that must all hold, and the services that then come first. `index` is its place in
+    the rules file.
+    """
 
     index: int
     ops: tuple[Op, ...]
@@ -104,7 +112,9 @@ class Block:
 
 
 def first_match(blocks: Sequence[Block], view: View, now: float) -> Block | None:
-    """The block whose services come first; None: no block matches, the rule's own services serve."""
+    """The block whose services come first; None: no block matches, the rule's own services
+    serve.
+    """
     for block in blocks:
         if block.matches(view, now):
             return block

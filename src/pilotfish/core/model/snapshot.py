@@ -1,4 +1,5 @@
-"""The rules in force, compiled: frozen, everything precomputed for the hot path, replaced whole and never changed.
+"""The rules in force, compiled: frozen, everything precomputed for the hot path, replaced whole and
+never changed.
 
 Times are seconds whatever the rules file's unit was.
 """
@@ -73,7 +74,9 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A rule with every default resolved. `services` are in file order, tiers mixed; `fallbacks` already among them."""
+    """A rule with every default resolved. `services` are in file order, tiers mixed; `fallbacks`
+    already among them.
+    """
 
     name: str
     request_model: str = "*"
@@ -112,8 +115,9 @@ class Scenario:
 class Snapshot:
     """All rules in force. `version` is a hash over the documents' meaning; `sources` name them.
 
-    `exact` and `globs` are what `match` looks into, inactive rules left out: rules by request_model, and glob rules with their matchers
-    from the most to the least specific. `rules` holds the inactive ones too, and no virtual models.
+    `exact` and `globs` are what `match` looks into, inactive rules left out: rules by
+    request_model, and glob rules with their matchers from the most to the least specific. `rules`
+    holds the inactive ones too, and no virtual models.
     """
 
     version: str = ""
@@ -126,5 +130,7 @@ class Snapshot:
     default_virtual_model: str = ""
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
-    defaults: Rule = Rule(name="")  # the numbers of `defaults`, for requests addressed as provider/model
+    defaults: Rule = Rule(
+        name=""
+    )  # the numbers of `defaults`, for requests addressed as provider/model
     notes: tuple[str, ...] = ()  # accepted keys that nothing obeys yet

@@ -1,4 +1,6 @@
-"""What a tactic is: a preference among services that may be used, and nothing else. One class per file in `tactics/`."""
+"""What a tactic is: a preference among services that may be used, and nothing else. One class per
+file in `tactics/`.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +14,32 @@ C = TypeVar("C")
 
 
 class Params(BaseModel):
-    """Base of every tactic's parameters: unknown ones, and a text where a number is expected, are problems at load."""
+    """Base of every tactic's parameters: unknown ones, and a text where a number is expected, are
+    problems at load.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Random(Protocol):
-    """The part of `random.Random` that decisions may use; handed in, so that a test's seed decides."""
+    """The part of `random.Random` that decisions may use; handed in, so that a test's seed
+    decides.
+    """
 
     def random(self) -> float: ...
     def uniform(self, a: float, b: float) -> float: ...
 
 
 class Memory(dict[str, Any]):
-    """What a tactic remembers for one group of candidates (whose turn it is): owned by the ledger, written by `taken` only."""
+    """What a tactic remembers for one group of candidates (whose turn it is): owned by the ledger,
+    written by `on_picked` only.
+    """
 
 
 class Tactic(Protocol[C]):
-    """`order` and `figure` are questions: they change nothing, so `explain` may ask them. `taken` tells which one the engine took."""
+    """`order` and `explain_score` are questions: they change nothing, so `explain` may ask them.
+    `on_picked` tells which one the engine took.
+    """
 
     name: ClassVar[str]
     Params: ClassVar[type[Params]]
@@ -40,10 +50,12 @@ class Tactic(Protocol[C]):
         """All of `usable` (never empty), the best first."""
         ...
 
-    def taken(self, candidate: C, usable: Sequence[C], memory: Memory, now: float) -> None:
-        """The engine sends a request to `candidate`, which it found first in `order(usable, ...)`."""
+    def on_picked(self, candidate: C, usable: Sequence[C], memory: Memory, now: float) -> None:
+        """The engine sends a request to `candidate`, which it found first in `order(usable,
+        ...)`.
+        """
         ...
 
-    def figure(self, candidate: C, memory: Memory, now: float) -> str:
+    def explain_score(self, candidate: C, memory: Memory, now: float) -> str:
         """The numbers that ordered this candidate, in words for `explain`."""
         ...

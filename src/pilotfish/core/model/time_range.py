@@ -1,4 +1,6 @@
-"""The time of day as a condition: `{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin", "outside": false}`."""
+"""The time of day as a condition: `{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin",
+"outside": false}`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ _EXAMPLE = '{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin"}'
 
 
 def time_range(text: str) -> tuple[Callable[[float], bool], Callable[[float], str]]:
-    """Whether an epoch time lies in the range (start included, end not, over midnight where end is before start), and that time as
-    words. The time zone is UTC where none is given. Raises `ValueError`."""
+    """Whether an epoch time lies in the range (start included, end not, over midnight where end is
+    before start), and that time as words. The time zone is UTC where none is given. Raises
+    `ValueError`."""
     given = _object(text)
     start, end = _minutes(given, "start"), _minutes(given, "end")
     if start == end:
@@ -60,6 +63,12 @@ def _zone(name: object) -> ZoneInfo:
     try:
         if isinstance(name, str) and name:
             return ZoneInfo(name)
-    except (ValueError, KeyError, OSError):  # a path outside the database, a name not in it, a folder of it
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+    ):  # a path outside the database, a name not in it, a folder of it
         pass
-    raise ValueError(f"unknown time zone {name!r}; expected a name such as 'Europe/Berlin' or 'UTC'")
+    raise ValueError(
+        f"unknown time zone {name!r}; expected a name such as 'Europe/Berlin' or 'UTC'"
+    )

@@ -1,6 +1,8 @@
-"""The variants of a kind of thing that are modules of one folder, by name; each is imported when it is first looked at.
+"""The variants of a kind of thing that are modules of one folder, by name; each is imported when it
+is first looked at.
 
-A proxy pays only for the providers and tactics that its rules name, and adding one edits nothing else.
+A proxy pays only for the providers and tactics that its rules name, and adding one edits nothing
+else.
 """
 
 from __future__ import annotations
@@ -14,8 +16,12 @@ T = TypeVar("T")
 
 
 def names_in(package: Iterable[str]) -> tuple[str, ...]:
-    """The modules of a package (its `__path__`) in alphabetical order, without importing any; those with an underscore are not variants."""
-    return tuple(sorted(module.name for module in iter_modules(package) if not module.name.startswith("_")))
+    """The modules of a package (its `__path__`) in alphabetical order, without importing any; those
+    with an underscore are not variants.
+    """
+    return tuple(
+        sorted(module.name for module in iter_modules(package) if not module.name.startswith("_"))
+    )
 
 
 def exported(package: str, module: str, name: str) -> object:
@@ -24,7 +30,9 @@ def exported(package: str, module: str, name: str) -> object:
 
 
 class Variants(Mapping[str, T]):
-    """`names` are known; what a name stands for is fetched by `get_one` when somebody asks, which may be asked again for the same."""
+    """`names` are known; what a name stands for is fetched by `get_one` when somebody asks, which
+    may be asked again for the same.
+    """
 
     def __init__(self, names: Iterable[str], get_one: Callable[[str], T]) -> None:
         self._names, self._get_one = tuple(names), get_one

@@ -1,4 +1,6 @@
-"""One attempt as the dispatch machine sees it, and what the machine says by itself where no attempt did."""
+"""One attempt as the dispatch machine sees it, and what the machine says by itself where no attempt
+did.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +8,50 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.state.candidate import Candidate
 
 SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
-QUEUE_POLL_S = 0.02  # how soon to look again for a free place where nobody knows when there will be one
-MIN_SAMPLES = 10  # fewer say nothing about a 95th percentile
-NO_SERVICE = Failure(outcome=Outcome.CONNECT_FAILED, status=503, message="no service of this rule can be used now", code="no_service")
-RATE_LIMITED = Failure(
-    outcome=Outcome.RATE_LIMITED, status=429, message="all services of this rule are at their rate limits", code="rate_limited"
+QUEUE_POLL_S = (
+    0.02  # how soon to look again for a free place where nobody knows when there will be one
 )
-LATE = Failure(outcome=Outcome.TIMEOUT, status=504, message="the request did not finish within its total time", code="timeout")
-RACE_LATE = Failure(outcome=Outcome.TIMEOUT, status=504, message="no service answered within the race's time", code="timeout")
+MIN_SAMPLES = 10  # fewer say nothing about a 95th percentile
+NO_SERVICE = Failure(
+    outcome=Outcome.CONNECT_FAILED,
+    status=503,
+    message="no service of this rule can be used now",
+    code="no_service",
+)
+RATE_LIMITED = Failure(
+    outcome=Outcome.RATE_LIMITED,
+    status=429,
+    message="all services of this rule are at their rate limits",
+    code="rate_limited",
+)
+LATE = Failure(
+    outcome=Outcome.TIMEOUT,
+    status=504,
+    message="the request did not finish within its total time",
+    code="timeout",
+)
+RACE_LATE = Failure(
+    outcome=Outcome.TIMEOUT,
+    status=504,
+    message="no service answered within the race's time",
+    code="timeout",
+)
 
 
-class Try:
-    """One attempt as the machine sees it. `again`: how often this service was already asked for this request."""
+class AttemptState:
+    """One attempt as the machine sees it. `again`: how often this service was already asked for
+    this request.
+    """
 
     __slots__ = ("again", "began", "candidate", "complete", "hedge", "n", "spoke_at")
 
     def __init__(self, n: int, candidate: Candidate, again: int, began: float, hedge: bool) -> None:
-        self.n, self.candidate, self.again, self.began, self.hedge = n, candidate, again, began, hedge
+        self.n, self.candidate, self.again, self.began, self.hedge = (
+            n,
+            candidate,
+            again,
+            began,
+            hedge,
+        )
         self.spoke_at: float | None = None
         self.complete = False

@@ -8,9 +8,10 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.state.candidate import Candidate
 
 
-class Start(NamedTuple):
-    """Send the request to this service. `forced`: it is cooling after errors, but nothing else is left. `rescue`: go on from what
-    the client has already seen. `hedge`: an attempt that only runs because another one is late."""
+class StartAttempt(NamedTuple):
+    """Send the request to this service. `forced`: it is cooling after errors, but nothing else is
+    left. `rescue`: go on from what the client has already seen. `hedge`: an attempt that only runs
+    because another one is late."""
 
     n: int
     candidate: Candidate
@@ -31,20 +32,24 @@ class Cancel(NamedTuple):
 
 
 class WakeAt(NamedTuple):
-    """Call `woke` at this time; replaces any earlier one."""
+    """Call `on_timer` at this time; replaces any earlier one."""
 
     at: float
 
 
-class Answer(NamedTuple):
-    """Tell the client of this failure: nothing has been sent yet. `retry_after_s`: when it may be worth another try."""
+class ReplyFailure(NamedTuple):
+    """Tell the client of this failure: nothing has been sent yet. `retry_after_s`: when it may be
+    worth another try.
+    """
 
     failure: Failure
     retry_after_s: float | None
 
 
-class Break(NamedTuple):
-    """The answer that the client is reading broke and cannot be saved: an error event, then the end."""
+class BreakStream(NamedTuple):
+    """The answer that the client is reading broke and cannot be saved: an error event, then the
+    end.
+    """
 
     failure: Failure
 
@@ -55,5 +60,5 @@ class Done(NamedTuple):
     n: int
 
 
-Command = Start | Relay | Cancel | WakeAt | Answer | Break | Done
+Command = StartAttempt | Relay | Cancel | WakeAt | ReplyFailure | BreakStream | Done
 Commands = list[Command]

@@ -1,10 +1,13 @@
-"""The state machine of one request: retry, fall back, hedge, race and rescue are one thing with different numbers.
+"""The state machine of one request: retry, fall back, hedge, race and rescue are one thing with
+different numbers.
 
-Events come in as method calls with `now`, commands go out as a list; the shell obeys and knows nothing of the reasons. What happened
-to the ledger has happened before an event is told, so that the plan sees the services as they are now.
+Events come in as method calls with `now`, commands go out as a list; the shell obeys and knows
+nothing of the reasons. What happened to the ledger has happened before an event is told, so that
+the plan sees the services as they are now.
 
-    begin -> Start... -> spoke -> Relay -> completed -> Done
-                      -> failed -> WakeAt -> woke -> Start (the same service, or the next) ... -> Answer
+    begin -> StartAttempt... -> on_first_token -> Relay -> on_complete -> Done
+                      -> on_failure -> WakeAt -> on_timer -> StartAttempt (the same service, or the
+                      next) ... -> ReplyFailure
 """
 
 from __future__ import annotations
@@ -12,17 +15,38 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotfish.core.routing.commands import Answer, Break, Cancel, Command, Commands, Done, Relay, Start, WakeAt
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.snapshot import Race
-from pilotfish.core.routing.attempt_state import LATE, MIN_SAMPLES, NO_SERVICE, QUEUE_POLL_S, RACE_LATE, RATE_LIMITED, SAME_AGAIN, Try
+from pilotfish.core.routing.attempt_state import (
+    LATE,
+    MIN_SAMPLES,
+    NO_SERVICE,
+    QUEUE_POLL_S,
+    RACE_LATE,
+    RATE_LIMITED,
+    SAME_AGAIN,
+    AttemptState,
+)
+from pilotfish.core.routing.commands import (
+    BreakStream,
+    Cancel,
+    Command,
+    Commands,
+    Done,
+    Relay,
+    ReplyFailure,
+    StartAttempt,
+    WakeAt,
+)
 from pilotfish.core.routing.plan import Plan
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.race_history import score
 
 
 class Dispatch:
-    """`streams`: the answer comes in pieces, so first content and end are two things. `may_hedge`: the request stores nothing."""
+    """`streams`: the answer comes in pieces, so first content and end are two things. `may_hedge`:
+    the request stores nothing.
+    """
 
     # How every request begins; most of it stays so.
     over = False
@@ -34,33 +58,42 @@ class Dispatch:
     forced = False
     last: Failure | None = None
     relayed: int | None = None
-    _again: Try | None = None  # who is asked again when the backoff is over
+    _again: AttemptState | None = None  # who is asked again when the backoff is over
     _awaited: Candidate | None = None  # who said when to come back
     _waiting_since: float | None = None
     _queued_until: float | None = None
-    _at_start: list[tuple[int, Failure]] | None = None  # while a race is lined up: who has failed meanwhile
+    _at_start: list[tuple[int, Failure]] | None = (
+        None  # while a race is lined up: who has failed meanwhile
+    )
 
-    def __init__(self, plan: Plan, *, deadline: float, streams: bool, may_hedge: bool = True) -> None:
+    def __init__(
+        self, plan: Plan, *, deadline: float, streams: bool, may_hedge: bool = True
+    ) -> None:
         self.plan, self.rule, self.deadline = plan, plan.rule, deadline
         self._streams = streams
         self._may_hedge = may_hedge and self.rule.hedge is not None
-        self._running: dict[int, Try] = {}
+        self._running: dict[int, AttemptState] = {}
         self._timers: dict[str, float] = {}
-        self._asked: defaultdict[int, int] = defaultdict(int)  # by service: how often, whatever the reason; another key is no retry
-        self._keys_tried: defaultdict[int, int] = defaultdict(int)  # by service: how often another of its keys was taken
+        self._asked: defaultdict[int, int] = defaultdict(
+            int
+        )  # by service: how often, whatever the reason; another key is no retry
+        self._keys_tried: defaultdict[int, int] = defaultdict(
+            int
+        )  # by service: how often another of its keys was taken
         self._racing = self.rule.race is not None
 
     # ---- events
 
     def begin(self, now: float) -> Iterable[Command]:
-        self.plan.desk.retries.request(now)
+        self.plan.rule_state.retries.request(now)
         if self.rule.hedge is not None:
-            self.plan.desk.hedges.request(now)
+            self.plan.rule_state.hedges.request(now)
         return self._advance(now) if self.rule.race is None else self._line_up(self.rule.race, now)
 
     def _line_up(self, race: Race, now: float) -> Iterator[Command]:
-        """A race's first participants. Each is started before the next is chosen: what it takes of the limits is gone for the others.
-        Who fails while it is started is looked at when all are: until then it would be taken for the only one."""
+        """A race's first participants. Each is started before the next is chosen: what it takes of
+        the limits is gone for the others. Who fails while it is started is looked at when all are:
+        until then it would be taken for the only one."""
         failed_at_start = self._at_start = []
         for _ in range(min(race.max_parallel, self.rule.retries.max_attempts)):
             candidate = self.plan.next(now)
@@ -76,7 +109,7 @@ class Dispatch:
             yield from self._failed(*failed_at_start.pop(0), now)
         self._at_start = None
 
-    def spoke(self, n: int, now: float) -> Commands:
+    def on_first_token(self, n: int, now: float) -> Commands:
         """First content of this attempt."""
         attempt = self._running.get(n)
         if attempt is None or self.over or attempt.spoke_at is not None:
@@ -84,7 +117,7 @@ class Dispatch:
         attempt.spoke_at = now
         return [] if self.relayed is not None else self._candidate_won(attempt, now)
 
-    def completed(self, n: int, now: float) -> Commands:
+    def on_complete(self, n: int, now: float) -> Commands:
         """This attempt's answer is complete and good."""
         attempt = self._running.get(n)
         if attempt is None or self.over:
@@ -98,15 +131,32 @@ class Dispatch:
             attempt.spoke_at = now
         return self._candidate_won(attempt, now)
 
-    def failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
-        """This attempt is over and was no good. `rescuable`: it broke after content from where another service could go on.
-        `other_way`: it refused the way it was asked, and can be asked another way."""
+    def on_failure(
+        self,
+        n: int,
+        failure: Failure,
+        now: float,
+        *,
+        rescuable: bool = False,
+        other_way: bool = False,
+    ) -> Commands:
+        """This attempt is over and was no good. `rescuable`: it broke after content from where
+        another service could go on. `other_way`: it refused the way it was asked, and can be asked
+        another way."""
         if self._at_start is not None:
             self._at_start.append((n, failure))
             return []
         return self._failed(n, failure, now, rescuable=rescuable, other_way=other_way)
 
-    def _failed(self, n: int, failure: Failure, now: float, *, rescuable: bool = False, other_way: bool = False) -> Commands:
+    def _failed(
+        self,
+        n: int,
+        failure: Failure,
+        now: float,
+        *,
+        rescuable: bool = False,
+        other_way: bool = False,
+    ) -> Commands:
         attempt = self._running.pop(n, None)
         if attempt is None or self.over:
             return []
@@ -119,18 +169,24 @@ class Dispatch:
             return []
         if self._running:
             return self._one_of_several(failure, now)
-        if other_way and self.attempts < self.rule.retries.max_attempts and self._may_ask(attempt.candidate, now):
+        if (
+            other_way
+            and self.attempts < self.rule.retries.max_attempts
+            and self._may_ask(attempt.candidate, now)
+        ):
             return self._start(attempt.candidate, now, same=True)
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
-        if failure.outcome is Outcome.BAD_REQUEST and not self.rescues:  # a continuation's faults are ours, not the client's
+        if (
+            failure.outcome is Outcome.BAD_REQUEST and not self.rescues
+        ):  # a continuation's faults are ours, not the client's
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
             return self._give_up(now)
         return self._advance(now)
 
-    def woke(self, now: float) -> Commands:
+    def on_timer(self, now: float) -> Commands:
         """The time asked for by `WakeAt` has come (or passed)."""
         commands: Commands = []
         for name in [k for k, at in self._timers.items() if at <= now]:
@@ -141,20 +197,28 @@ class Dispatch:
             commands.append(self._wake())
         return commands
 
-    def late(self, now: float) -> Commands:
+    def on_deadline(self, now: float) -> Commands:
         """The request's own time is over."""
         if self.over:
             return []
         if any(t.complete for t in self._running.values()):
-            return self._best(now, complete=True)  # a race that waited for a better answer than the one it has
+            return self._best(
+                now, complete=True
+            )  # a race that waited for a better answer than the one it has
         commands: Commands = [Cancel(n, Outcome.TIMEOUT) for n in self._running]
         self._running.clear()
         self.over = True
-        # What the upstream said last is worth more to the client than our impatience, as long as nothing was running just now.
+        # What the upstream said last is worth more to the client than our impatience, as long as
+        # nothing was running just now.
         failure = LATE if commands or self.last is None else self.last
-        return [*commands, Break(LATE) if self.relayed is not None or self.rescues else Answer(failure, None)]
+        return [
+            *commands,
+            BreakStream(LATE)
+            if self.relayed is not None or self.rescues
+            else ReplyFailure(failure, None),
+        ]
 
-    def left(self) -> Commands:
+    def on_client_disconnect(self) -> Commands:
         """The client is gone."""
         if self.over:
             return []
@@ -164,8 +228,18 @@ class Dispatch:
 
     # ---- starting
 
-    def _start(self, candidate: Candidate, now: float, *, same: bool = False, forced: bool = False, hedge: bool = False) -> Commands:
-        """`same`: the same try once more, with another key or worded otherwise, which is no retry."""
+    def _start(
+        self,
+        candidate: Candidate,
+        now: float,
+        *,
+        same: bool = False,
+        forced: bool = False,
+        hedge: bool = False,
+    ) -> Commands:
+        """`same`: the same try once more, with another key or worded otherwise, which is no
+        retry.
+        """
         n = self.attempts
         self.attempts += 1
         self.forced = self.forced or forced
@@ -173,8 +247,8 @@ class Dispatch:
         if state not in self.plan.tried:
             self.plan.tried.append(state)
         asked = self._asked[id(state)] = self._asked[id(state)] + (not same)
-        attempt = self._running[n] = Try(n, candidate, asked - 1, now, hedge)
-        commands: Commands = [Start(n, candidate, forced, self.rescues > 0, hedge)]
+        attempt = self._running[n] = AttemptState(n, candidate, asked - 1, now, hedge)
+        commands: Commands = [StartAttempt(n, candidate, forced, self.rescues > 0, hedge)]
         if self._may_hedge and not hedge and not self._racing and not self.rescues:
             after = self._hedge_after(attempt, now)
             if after is not None:
@@ -189,7 +263,7 @@ class Dispatch:
         candidate = self.plan.next(now, reason)
         forced = False
         if candidate is None and not reason:
-            candidate = self.plan.spare(now)
+            candidate = self.plan.last_resort(now)
             forced = candidate is not None
         if candidate is not None:
             if self.attempts:
@@ -203,16 +277,24 @@ class Dispatch:
         return self._wait(now) or self._give_up(now)
 
     def _wait(self, now: float) -> Commands:
-        """For a service that said when to come back, or for a place within the limits, if either is soon."""
+        """For a service that said when to come back, or for a place within the limits, if either is
+        soon.
+        """
         retries = self.rule.retries
-        back = self.plan.comeback(now)
+        back = self.plan.earliest_retry_after(now)
         if back is not None:
             at, candidate = back
             if self._waiting_since is None:
                 self._waiting_since = now
-            # A wait for a service that this request has already been refused by is a retry. Polls for another one's probe are not.
+            # A wait for a service that this request has already been refused by is a retry. Polls
+            # for another one's probe are not.
             patient = now - self._waiting_since <= retries.max_s * (retries.max_retries + 1)
-            if patient and at - now <= retries.max_s and at < self.deadline and self._asked[id(candidate.state)] <= retries.max_retries:
+            if (
+                patient
+                and at - now <= retries.max_s
+                and at < self.deadline
+                and self._asked[id(candidate.state)] <= retries.max_retries
+            ):
                 self._awaited = candidate
                 self._timers["comeback"] = at
                 return [self._wake()]
@@ -225,24 +307,34 @@ class Dispatch:
                 return [self._wake()]
         return []
 
-    def _same_again(self, attempt: Try, failure: Failure, now: float) -> Commands | None:
+    def _same_again(self, attempt: AttemptState, failure: Failure, now: float) -> Commands | None:
         """The same service once more, if this outcome and the budgets allow it."""
         outcome = failure.outcome
-        if outcome in (Outcome.AUTH_FAILED, Outcome.RATE_LIMITED) and self._has_other_key(attempt.candidate, now):
+        if outcome in (Outcome.AUTH_FAILED, Outcome.RATE_LIMITED) and self._has_other_key(
+            attempt.candidate, now
+        ):
             if self.attempts >= self.rule.retries.max_attempts:
                 return None
             self._keys_tried[id(attempt.candidate.state)] += 1
             return self._start(attempt.candidate, now, same=True)
         if outcome is Outcome.CONNECT_FAILED:
             allowed = min(1, self.rule.retries.max_retries)
-        elif outcome in SAME_AGAIN or (outcome is Outcome.RATE_LIMITED and failure.wait_s is None and not self.plan.others(now)):
+        elif outcome in SAME_AGAIN or (
+            outcome is Outcome.RATE_LIMITED and failure.wait_s is None and not self.plan.others(now)
+        ):
             allowed = self.rule.retries.max_retries
         else:
             return None
         retries = self.rule.retries
-        if attempt.again >= allowed or self.attempts >= retries.max_attempts or not self.plan.desk.retries.is_free(now):
+        if (
+            attempt.again >= allowed
+            or self.attempts >= retries.max_attempts
+            or not self.plan.rule_state.retries.is_free(now)
+        ):
             return None
-        if attempt.candidate.state.health.is_out(now) or (attempt.candidate.state.health.trips and self.plan.others(now)):
+        if attempt.candidate.state.health.is_out(now) or (
+            attempt.candidate.state.health.trips and self.plan.others(now)
+        ):
             return None
         delay = 0.0 if outcome is Outcome.CONNECT_FAILED else self._backoff(attempt.again)
         if failure.wait_s is not None and failure.wait_s > delay:
@@ -251,18 +343,21 @@ class Dispatch:
             delay = failure.wait_s
         if delay > retries.max_s * (1 + retries.jitter) or now + delay >= self.deadline:
             return None
-        self.plan.desk.retries.take(now)
+        self.plan.rule_state.retries.take(now)
         self._again = attempt
         self._timers["backoff"] = now + delay
-        return [self._wake()] if delay else self.woke(now)
+        return [self._wake()] if delay else self.on_timer(now)
 
     def _has_other_key(self, candidate: Candidate, now: float) -> bool:
         others = len(candidate.service.provider.tokens) - 1
-        # Counted, since a key that is told to wait for no time at all is at once as good as another.
+        # Counted, since a key that is told to wait for no time at all is at once as good as
+        # another.
         return self._keys_tried[id(candidate.state)] < others and self._may_ask(candidate, now)
 
     def _may_ask(self, candidate: Candidate, now: float) -> bool:
-        """Once more: others may have been told to stay away from it since, or have taken what our limits leave."""
+        """Once more: others may have been told to stay away from it since, or have taken what our
+        limits leave.
+        """
         return not candidate.state.health.is_out(now) and self.plan.has_room(candidate, now)
 
     def _backoff(self, again: int) -> float:
@@ -301,25 +396,31 @@ class Dispatch:
         return [] if self._running else self._advance(now)
 
     def _hedge_over(self, now: float) -> Commands:
-        if self.relayed is not None or len(self._running) != 1 or self.attempts >= self.rule.retries.max_attempts:
+        if (
+            self.relayed is not None
+            or len(self._running) != 1
+            or self.attempts >= self.rule.retries.max_attempts
+        ):
             return []
-        if not self.plan.desk.hedges.is_free(now) or not self.plan.others(now):
+        if not self.plan.rule_state.hedges.is_free(now) or not self.plan.others(now):
             return []
         candidate = self.plan.next(now)
         if candidate is None:
             return []
-        self.plan.desk.hedges.take(now)
+        self.plan.rule_state.hedges.take(now)
         self.hedges += 1
         return self._start(candidate, now, hedge=True)
 
-    def _hedge_after(self, attempt: Try, now: float) -> float | None:
+    def _hedge_after(self, attempt: AttemptState, now: float) -> float | None:
         hedge = self.rule.hedge
         if hedge is None:
             return None
         if hedge.after_s is not None:
             return max(hedge.after_s, hedge.min_s)
         samples = attempt.candidate.state.ttft if self._streams else attempt.candidate.state.latency
-        late = samples.percentile(hedge.percentile, now) if samples.count(now) >= MIN_SAMPLES else None
+        late = (
+            samples.percentile(hedge.percentile, now) if samples.count(now) >= MIN_SAMPLES else None
+        )
         return None if late is None else max(late, hedge.min_s)
 
     def _race_over(self, now: float) -> Commands:
@@ -337,8 +438,10 @@ class Dispatch:
 
     # ---- winning
 
-    def _candidate_won(self, attempt: Try, now: float) -> Commands:
-        """It has something for the client: relayed at once, unless the race's strategy waits for others."""
+    def _candidate_won(self, attempt: AttemptState, now: float) -> Commands:
+        """It has something for the client: relayed at once, unless the race's strategy waits for
+        others.
+        """
         race = self.rule.race
         if race is None or not self._racing or race.strategy == "first_wins":
             return self._relay(attempt, now)
@@ -353,48 +456,73 @@ class Dispatch:
     def _best(self, now: float, *, complete: bool = False) -> Commands:
         """The winner of those that have spoken. `complete`: of those whose answer is complete."""
         race = self.rule.race
-        ready = [t for t in self._running.values() if (t.complete if complete else t.spoke_at is not None)]
+        ready = [
+            t
+            for t in self._running.values()
+            if (t.complete if complete else t.spoke_at is not None)
+        ]
         if not ready or race is None:
             return []
 
-        def merit(t: Try) -> tuple[float, int, float]:
+        def merit(t: AttemptState) -> tuple[float, int, float]:
             rate = self._win_rate(t, now)
             spoke_at = t.spoke_at if t.spoke_at is not None else now
-            return score(race.strategy, rate, spoke_at - t.began), t.candidate.service.priority, -spoke_at
+            return (
+                score(race.strategy, rate, spoke_at - t.began),
+                t.candidate.service.priority,
+                -spoke_at,
+            )
 
         return self._relay(max(ready, key=merit), now)
 
-    def _relay(self, attempt: Try, now: float) -> Commands:
-        """It has won. Where the rule buffers, the client gets it when it is complete: until then another service can start anew."""
+    def _relay(self, attempt: AttemptState, now: float) -> Commands:
+        """It has won. Where the rule buffers, the client gets it when it is complete: until then
+        another service can start anew.
+        """
         if self._timers:
             for name in ("hedge", "grace", "race"):
                 self._timers.pop(name, None)
-        losers = [t for t in self._running.values() if t is not attempt] if len(self._running) > 1 else []
+        losers = (
+            [t for t in self._running.values() if t is not attempt]
+            if len(self._running) > 1
+            else []
+        )
         for t in losers:
             self._raced(t, now, won=False)
             del self._running[t.n]
         self._raced(attempt, now, won=True)
         self._racing = False
-        commands: Commands = [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete] if losers else []
+        commands: Commands = (
+            [Cancel(t.n, Outcome.LOST_RACE) for t in losers if not t.complete] if losers else []
+        )
         if self.rule.buffer and self._streams and not attempt.complete:
             return commands
         self.relayed = attempt.n
         commands.append(Relay(attempt.n))
         return commands + self._done(attempt.n) if attempt.complete else commands
 
-    def _raced(self, attempt: Try, now: float, *, won: bool) -> None:
+    def _raced(self, attempt: AttemptState, now: float, *, won: bool) -> None:
         if self._racing and self.plan.history is not None:
             self.plan.history.record(self.rule.name, attempt.candidate.service.id).add(won, now)
 
-    def _win_rate(self, attempt: Try, now: float) -> float:
+    def _win_rate(self, attempt: AttemptState, now: float) -> float:
         history = self.plan.history
-        return history.record(self.rule.name, attempt.candidate.service.id).win_rate(now) if history is not None else 0.5
+        return (
+            history.record(self.rule.name, attempt.candidate.service.id).win_rate(now)
+            if history is not None
+            else 0.5
+        )
 
     def _one_of_several(self, failure: Failure, now: float) -> Commands:
-        """One of a race or of a hedged pair failed while others run. In a race another service takes its place, unless the request
-        itself was refused: who runs already may see it otherwise, nobody else is asked."""
+        """One of a race or of a hedged pair failed while others run. In a race another service
+        takes its place, unless the request itself was refused: who runs already may see it
+        otherwise, nobody else is asked."""
         reason = failure.reason if failure.reason in self.rule.fallback_on else ""
-        if self._racing and self.attempts < self.rule.retries.max_attempts and (failure.outcome is not Outcome.BAD_REQUEST or reason):
+        if (
+            self._racing
+            and self.attempts < self.rule.retries.max_attempts
+            and (failure.outcome is not Outcome.BAD_REQUEST or reason)
+        ):
             candidate = self.plan.next(now, reason)
             if candidate is not None:
                 return self._start(candidate, now)
@@ -408,12 +536,15 @@ class Dispatch:
         self.relayed = None
         self._timers.clear()
         may = (
-            self.rule.on_stream_break == "continue" and rescuable and self.attempts < self.rule.retries.max_attempts and now < self.deadline
+            self.rule.on_stream_break == "continue"
+            and rescuable
+            and self.attempts < self.rule.retries.max_attempts
+            and now < self.deadline
         )
         candidate = self.plan.next(now) if may else None
         if candidate is None:
             self.over = True
-            return [Break(failure)]
+            return [BreakStream(failure)]
         self.rescues += 1
         return self._start(candidate, now)
 
@@ -421,7 +552,7 @@ class Dispatch:
         self.over = True
         self._timers.clear()
         if self.rescues:
-            return [Break(self.last or NO_SERVICE)]
+            return [BreakStream(self.last or NO_SERVICE)]
         failure = self.last
         wait = None
         if failure is None or failure.outcome in (Outcome.RATE_LIMITED, Outcome.OVERLOADED):
@@ -429,9 +560,12 @@ class Dispatch:
             if wait is None and failure is not None:
                 wait = failure.wait_s
         if failure is None:
-            told = self.plan.comeback(now) is not None or self.plan.room_at(now) is not None
+            told = (
+                self.plan.earliest_retry_after(now) is not None
+                or self.plan.room_at(now) is not None
+            )
             failure = RATE_LIMITED if told else NO_SERVICE
-        return [Answer(failure, wait)]
+        return [ReplyFailure(failure, wait)]
 
     def _done(self, n: int) -> Commands:
         self.over = True

@@ -1,4 +1,6 @@
-"""Which rule a request takes and why, the candidates in order, and why each other service is left out (contract.md 6)."""
+"""Which rule a request takes and why, the candidates in order, and why each other service is left
+out (contract.md 6).
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,19 @@ from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, Passed, Plan
 from pilotfish.core.state.candidate import Candidate
 
 
-def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | None, now: float, wall: float) -> dict[str, Any]:
-    """The shape of `/explain`. Changes nothing. `now` is the ledger's clock, `wall` the same moment in epoch seconds."""
+def explained(
+    plan: Plan, why: str, checked: list[dict[str, Any]], block: int | None, now: float, wall: float
+) -> dict[str, Any]:
+    """The shape of `/explain`. Changes nothing. `now` is the ledger's clock, `wall` the same moment
+    in epoch seconds.
+    """
     candidates: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
     seen: set[int] = set()
     tactic = plan.rule.tactic
-    for roster in plan.rosters:
-        left_out += [{"service": s.id, "why": reason} for s, reason in roster.left_out]
-        for tier in roster.tiers:
+    for candidate_set in plan.candidate_sets:
+        left_out += [{"service": s.id, "why": reason} for s, reason in candidate_set.left_out]
+        for tier in candidate_set.tiers:
             usable = []
             for c in tier:
                 if id(c.state) in seen:
@@ -30,11 +36,18 @@ def explained(plan: Plan, why: str, checked: list[dict[str, Any]], block: int | 
                     usable.append(c)
                 else:
                     seen.add(id(c.state))
-                    left_out.append({"service": c.service.id, "why": out_because(plan.passed(c, obstacle, now), plan.tokens, now, wall)})
-            memory = plan.ledger.memory(plan.rule.name, roster.key)
-            for c in plan.ordered(roster, usable, now) if usable else ():
+                    left_out.append(
+                        {
+                            "service": c.service.id,
+                            "why": out_because(
+                                plan.passed(c, obstacle, now), plan.tokens, now, wall
+                            ),
+                        }
+                    )
+            memory = plan.ledger.memory(plan.rule.name, candidate_set.key)
+            for c in plan.ordered(candidate_set, usable, now) if usable else ():
                 seen.add(id(c.state))
-                figure = tactic.figure(c, memory, now) if tactic is not None else ""
+                figure = tactic.explain_score(c, memory, now) if tactic is not None else ""
                 candidates.append({"service": c.service.id, "tier": c.service.tier, "why": figure})
     return {
         "rule": plan.rule.name,

@@ -8,13 +8,15 @@ from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.rules.compile.services import make_service
 from pilotfish.errors import ClientError
 
-# The name of every rule made by `direct_rule`: in metrics one name for all of them, and none that stands in a rules file by chance.
+# The name of every rule made by `direct_rule`: in metrics one name for all of them, and none that
+# stands in a rules file by chance.
 DIRECT = "(direct)"
 
 
 class Match(NamedTuple):
-    """`rule` and why, as a sentence. `rule` is None where the model is addressed as provider/model: `direct_rule` makes one of `direct`,
-    which the caller keeps, for as long as the snapshot is in force."""
+    """`rule` and why, as a sentence. `rule` is None where the model is addressed as provider/model:
+    `direct_rule` makes one of `direct`, which the caller keeps, for as long as the snapshot is in
+    force."""
 
     rule: Rule | None
     why: str
@@ -22,8 +24,9 @@ class Match(NamedTuple):
 
 
 def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
-    """Rules by exact name, then by glob from the most to the least specific, then virtual models, then provider/model, then the default
-    virtual model. Among equals a rule of this scenario wins over one of any; a rule of another scenario takes nothing."""
+    """Rules by exact name, then by glob from the most to the least specific, then virtual models,
+    then provider/model, then the default virtual model. Among equals a rule of this scenario wins
+    over one of any; a rule of another scenario takes nothing."""
     unified = is_unified(snapshot, scenario)
     if unified:
         for rule in snapshot.rules:
@@ -52,7 +55,9 @@ def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
 def is_unified(snapshot: Snapshot, scenario: str) -> bool:
     """Whether this scenario's first rule takes every model."""
     known = snapshot.scenarios.get(scenario) if snapshot.scenarios else None
-    return known is not None and bool(known.flags.get("unified")) and not known.flags.get("separate")
+    return (
+        known is not None and bool(known.flags.get("unified")) and not known.flags.get("separate")
+    )
 
 
 def routes_smartly(snapshot: Snapshot, scenario: str) -> bool:
@@ -62,14 +67,18 @@ def routes_smartly(snapshot: Snapshot, scenario: str) -> bool:
 
 
 def why_taken(rule: Rule, model: str, scenario: str, *, unified: bool = False) -> str:
-    """Why `match` gave this rule to a request with this model and scenario, as a sentence. A question about the past: the rule need not
-    be in force any more."""
+    """Why `match` gave this rule to a request with this model and scenario, as a sentence. A
+    question about the past: the rule need not be in force any more."""
     if rule.name == DIRECT:
         return _why_direct(model.partition("/")[0])
     if unified and rule.scenario == scenario:
         return f"scenario '{scenario}' is unified: its first rule takes every model"
     if rule.virtual:
-        return f"'{model}' is a virtual model" if model == rule.name else f"no rule matches, and '{rule.name}' is the default virtual model"
+        return (
+            f"'{model}' is a virtual model"
+            if model == rule.name
+            else f"no rule matches, and '{rule.name}' is the default virtual model"
+        )
     if model == rule.request_model:
         return f"request_model '{model}' is equal"
     return f"request_model glob '{rule.request_model}' matches"
@@ -80,13 +89,15 @@ def _why_direct(provider: str) -> str:
 
 
 def direct_rule(snapshot: Snapshot, provider: str, model: str) -> Rule:
-    """A rule for a request addressed as provider/model, with the numbers of `defaults`. Raises `ClientError` where the provider is
-    disabled or does not allow the model."""
+    """A rule for a request addressed as provider/model, with the numbers of `defaults`. Raises
+    `ClientError` where the provider is disabled or does not allow the model."""
     found = snapshot.providers[provider]
     if not found.enabled:
         raise ClientError(404, "model_not_found", f"provider {provider!r} is disabled")
     if found.models is not None and model not in found.models:
-        raise ClientError(404, "model_not_found", f"provider {provider!r} does not allow model {model!r}")
+        raise ClientError(
+            404, "model_not_found", f"provider {provider!r} does not allow model {model!r}"
+        )
     defaults = snapshot.defaults
     service = make_service(found, model, rule=DIRECT, prices=snapshot.prices)
     return Rule(

@@ -10,14 +10,15 @@ from pilotfish.core.formats.header_text import header_text
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.model.tactic import Random
-from pilotfish.core.state.affinity import Homes
+from pilotfish.core.state.affinity import AffinityTable
 from pilotfish.core.state.candidate import Candidate, ServiceState
 from pilotfish.core.state.health import PROBING, SERVING
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory
-from pilotfish.core.state.retry_budget import Share
+from pilotfish.core.state.retry_budget import RetryBudget
 
-# Operations that one style's service answers for another's client, besides the chats (which all translate into each other).
+# Operations that one style's service answers for another's client, besides the chats (which all
+# translate into each other).
 ALIKE = {
     "embeddings": "google_batch_embeddings",
     "google_embeddings": "embeddings",
@@ -35,23 +36,26 @@ COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
     "rate limit nearly used up",
 )
 PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
-# A service that told us to wait refuses within this time if it still refuses. Longer is not waited for the word of the first request let
-# in again: its answer may take minutes.
+# A service that told us to wait refuses within this time if it still refuses. Longer is not waited
+# for the word of the first request let in again: its answer may take minutes.
 PROBE_WORD_S = 1.0
-PASSED_KEPT = 16  # of the services passed over in one choice: what a page can show, and no request holds more
+PASSED_KEPT = (
+    16  # of the services passed over in one choice: what a page can show, and no request holds more
+)
 
 
 class Home(NamedTuple):
     """The affinity of one request: its key among the homes of all."""
 
-    homes: Homes
+    homes: AffinityTable
     key: bytes
     ttl_s: float
 
 
 class Passed(NamedTuple):
-    """A service that could not be used when somebody was chosen, and what was known of it then: `until` on the ledger's clock (None:
-    nobody knew), `detail` a reason in words, or what was left of the vendor's limits by kind."""
+    """A service that could not be used when somebody was chosen, and what was known of it then:
+    `until` on the ledger's clock (None: nobody knew), `detail` a reason in words, or what was left
+    of the vendor's limits by kind."""
 
     candidate: Candidate
     obstacle: str
@@ -60,25 +64,31 @@ class Passed(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One look for a service. `chosen` is None where none was usable, `reason` what the others were asked to take over for."""
+    """One look for a service. `chosen` is None where none was usable, `reason` what the others were
+    asked to take over for.
+    """
 
     at: float
     chosen: Candidate | None
-    roster: Roster | None
+    candidate_set: CandidateSet | None
     usable: Sequence[Candidate]
     passed: Sequence[Passed]
     reason: str
 
 
 class Limiter(Protocol):
-    """Our own limits (`core.state.limits`): asked before an attempt; None where there is room, else until when there is none."""
+    """Our own limits (`core.state.limits`): asked before an attempt; None where there is room, else
+    until when there is none.
+    """
 
-    def blocked(self, candidate: Candidate, tokens: int, now: float) -> tuple[str, float | None] | None: ...
+    def blocked(
+        self, candidate: Candidate, tokens: int, now: float
+    ) -> tuple[str, float | None] | None: ...
 
 
 def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
-    """The operation to call at this service for a client's `op`; None if it cannot serve it in any way. `endpoints`: the paths that
-    its vendor says the model is served at, where it says so."""
+    """The operation to call at this service for a client's `op`; None if it cannot serve it in any
+    way. `endpoints`: the paths that its vendor says the model is served at, where it says so."""
     native = native_op(service.provider, service.model, op, endpoints)
     if native:
         return native
@@ -86,15 +96,21 @@ def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) 
     return native_op(service.provider, service.model, alike) or None if alike else None
 
 
-class Roster:
-    """The candidates of a rule, or of one of its smart-routing blocks: by tier, without those that the rules switch off."""
+class CandidateSet:
+    """The candidates of a rule, or of one of its smart-routing blocks: by tier, without those that
+    the rules switch off.
+    """
 
     __slots__ = ("_by_op", "all", "key", "left_out", "rule", "tiers")
 
-    def __init__(self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger) -> None:
+    def __init__(
+        self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger
+    ) -> None:
         self.rule, self.key = rule, key
         self.left_out = [
-            (s, "inactive" if not s.active else "its provider is disabled") for s in services if not (s.active and s.provider.enabled)
+            (s, "inactive" if not s.active else "its provider is disabled")
+            for s in services
+            if not (s.active and s.provider.enabled)
         ]
         self.all = tuple(ledger.candidate(s) for s in services if s.active and s.provider.enabled)
         tiers = sorted({c.service.tier for c in self.all})
@@ -102,7 +118,9 @@ class Roster:
         self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
 
     def tiers_for(self, op: str) -> tuple[tuple[Candidate, ...], ...]:
-        """The tiers with only those that can serve this operation; there are few operations, so they are remembered."""
+        """The tiers with only those that can serve this operation; there are few operations, so
+        they are remembered.
+        """
         found = self._by_op.get(op)
         if found is None:
             kept = (tuple(c for c in tier if op_for(c.service, op)) for tier in self.tiers)
@@ -110,31 +128,55 @@ class Roster:
         return found
 
 
-class Desk:
-    """A rule in force, bound to the ledger: its rosters, its budgets of retries and hedges."""
+class RuleState:
+    """A rule in force, bound to the ledger: its candidate_sets, its budgets of retries and
+    hedges.
+    """
 
     __slots__ = ("blocks", "hedges", "named", "own", "retries", "rule")
 
-    def __init__(self, rule: Rule, ledger: Ledger, known: Desk | None = None) -> None:
+    def __init__(self, rule: Rule, ledger: Ledger, known: RuleState | None = None) -> None:
         self.rule = rule
         self.named = (b"x-pilotfish-rule", header_text(rule.name))
-        self.own = Roster(rule, "rule", rule.services, ledger)
-        self.blocks = tuple(Roster(rule, ("block", i), block.services, ledger) for i, block in enumerate(rule.smart))
-        self.retries: Share = known.retries if known else Share(rule.retries.budget_percent, 3, 10.0)
+        self.own = CandidateSet(rule, "rule", rule.services, ledger)
+        self.blocks = tuple(
+            CandidateSet(rule, ("block", i), block.services, ledger)
+            for i, block in enumerate(rule.smart)
+        )
+        self.retries: RetryBudget = (
+            known.retries if known else RetryBudget(rule.retries.budget_percent, 3, 10.0)
+        )
         self.retries.percent = rule.retries.budget_percent
         percent = rule.hedge.budget_percent if rule.hedge else 0.0
-        self.hedges: Share = known.hedges if known else Share(percent, 1 if percent else 0, 60.0)
+        self.hedges: RetryBudget = (
+            known.hedges if known else RetryBudget(percent, 1 if percent else 0, 60.0)
+        )
         self.hedges.percent = percent
 
 
 class Plan:
-    """The services that one request may use. `rosters` in order of preference: the matching block's, then the rule's own."""
+    """The services that one request may use. `candidate_sets` in order of preference: the matching
+    block's, then the rule's own.
+    """
 
-    __slots__ = ("_home", "_limiter", "choices", "desk", "history", "ledger", "op", "rng", "rosters", "rule", "tokens", "tried")
+    __slots__ = (
+        "_home",
+        "_limiter",
+        "candidate_sets",
+        "choices",
+        "history",
+        "ledger",
+        "op",
+        "rng",
+        "rule",
+        "rule_state",
+        "tokens",
+        "tried",
+    )
 
     def __init__(
         self,
-        desk: Desk,
+        rule_state: RuleState,
         ledger: Ledger,
         *,
         op: str,
@@ -145,13 +187,25 @@ class Plan:
         home: Home | None = None,
         history: RaceHistory | None = None,
     ) -> None:
-        self.desk, self.rule, self.ledger = desk, desk.rule, ledger
+        self.rule_state, self.rule, self.ledger = rule_state, rule_state.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
-        self.rosters = (desk.own,) if block is None else (desk.blocks[block], desk.own)
+        self.candidate_sets = (
+            (rule_state.own,) if block is None else (rule_state.blocks[block], rule_state.own)
+        )
         self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history = history
-        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are ever looked at.
-        self.choices: list[tuple[float, Candidate | None, Roster | None, Sequence[Candidate], Sequence[Passed], str]] = []
+        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are
+        # ever looked at.
+        self.choices: list[
+            tuple[
+                float,
+                Candidate | None,
+                CandidateSet | None,
+                Sequence[Candidate],
+                Sequence[Passed],
+                str,
+            ]
+        ] = []
         self._limiter, self._home = limiter, home
 
     # ---- questions
@@ -169,19 +223,36 @@ class Plan:
         headroom = candidate.state.headroom
         if headroom.remaining and not headroom.covers(self.tokens, now):
             return HEADROOM
-        if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now) is not None:
+        if (
+            self._limiter is not None
+            and self._limiter.blocked(candidate, self.tokens, now) is not None
+        ):
             return LIMITED
         return None
 
     def passed(self, candidate: Candidate, obstacle: str, now: float) -> Passed:
-        """What stands in this service's way just now, with its figures: kept as they are, since they change."""
+        """What stands in this service's way just now, with its figures: kept as they are, since
+        they change.
+        """
         health, left = candidate.state.health, candidate.state.headroom
         if obstacle == HEADROOM:
-            return Passed(candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining))
+            return Passed(
+                candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining)
+            )
         if obstacle == LIMITED:
-            blocked = self._limiter.blocked(candidate, self.tokens, now) if self._limiter is not None else None
-            return Passed(candidate, obstacle, *(blocked[1], blocked[0]) if blocked is not None else (None, ""))
-        return Passed(candidate, obstacle, health.until if obstacle == COOLING else None, health.reason)
+            blocked = (
+                self._limiter.blocked(candidate, self.tokens, now)
+                if self._limiter is not None
+                else None
+            )
+            return Passed(
+                candidate,
+                obstacle,
+                *(blocked[1], blocked[0]) if blocked is not None else (None, ""),
+            )
+        return Passed(
+            candidate, obstacle, health.until if obstacle == COOLING else None, health.reason
+        )
 
     @property
     def has_home(self) -> bool:
@@ -189,33 +260,47 @@ class Plan:
         return self._home is not None
 
     def probes_live(self, candidate: Candidate) -> bool:
-        """Whether a request finds out how a service is when its time out is over, there being no background probe for it."""
-        return not self.rule.health.probe_enabled or candidate.service.provider.kind.probe is None or candidate.state.probe_unsupported
+        """Whether a request finds out how a service is when its time out is over, there being no
+        background probe for it.
+        """
+        return (
+            not self.rule.health.probe_enabled
+            or candidate.service.provider.kind.probe is None
+            or candidate.state.probe_unsupported
+        )
 
-    def usable(self, now: float, reason: str = "") -> tuple[Roster, list[Candidate]] | None:
-        """The first tier of the first roster that has usable services. `reason`: only services marked to take over for it, and none of
-        a model that has been asked, whoever offers it: it would say the same."""
+    def usable(self, now: float, reason: str = "") -> tuple[CandidateSet, list[Candidate]] | None:
+        """The first tier of the first candidate_set that has usable services. `reason`: only
+        services marked to take over for it, and none of a model that has been asked, whoever offers
+        it: it would say the same."""
         tried = self.tried
         models = {s.model for s in tried} if reason else ()
-        for roster in self.rosters:
-            for tier in roster.tiers_for(self.op):
+        for candidate_set in self.candidate_sets:
+            for tier in candidate_set.tiers_for(self.op):
                 found = [
                     c
                     for c in tier
                     if (not tried or c.state not in tried)
-                    and (not reason or (reason in c.service.fallback and c.service.model not in models))
+                    and (
+                        not reason
+                        or (reason in c.service.fallback and c.service.model not in models)
+                    )
                     and self.obstacle(c, now) is None
                 ]
                 if found:
-                    return roster, found
+                    return candidate_set, found
         return None
 
-    def ordered(self, roster: Roster, usable: list[Candidate], now: float) -> Sequence[Candidate]:
+    def ordered(
+        self, candidate_set: CandidateSet, usable: list[Candidate], now: float
+    ) -> Sequence[Candidate]:
         """As the rule's tactic and affinity would have them; changes nothing."""
         tactic = self.rule.tactic
         ordered: Sequence[Candidate] = usable
         if tactic is not None and len(usable) > 1:
-            ordered = tactic.order(usable, self.ledger.memory(self.rule.name, roster.key), now, self.rng)
+            ordered = tactic.order(
+                usable, self.ledger.memory(self.rule.name, candidate_set.key), now, self.rng
+            )
         if self._home is not None and len(usable) > 1:
             home = self._home.homes.prefer(self._home.key, usable, now)
             if home is not ordered[0]:
@@ -229,19 +314,31 @@ class Plan:
     def candidates(self) -> list[Candidate]:
         """All services that could ever serve this request, each once."""
         seen: dict[int, Candidate] = {}
-        for roster in self.rosters:
-            for tier in roster.tiers_for(self.op):
+        for candidate_set in self.candidate_sets:
+            for tier in candidate_set.tiers_for(self.op):
                 for c in tier:
                     seen.setdefault(id(c.state), c)
         return list(seen.values())
 
-    def spare(self, now: float) -> Candidate | None:
-        """With all out: of those that cool after errors, not told to wait and not refused, the one that comes back first."""
+    def last_resort(self, now: float) -> Candidate | None:
+        """With all out: of those that cool after errors, not told to wait and not refused, the one
+        that comes back first.
+        """
         out = []
         for c in self.candidates():
             health = c.state.health
-            awaited = health.told and health.state == PROBING and now < health.until + PROBE_WORD_S
-            if c.state not in self.tried and health.state != SERVING and not awaited and not health.is_out(now) and self.has_room(c, now):
+            awaited = (
+                health.retry_after_given
+                and health.state == PROBING
+                and now < health.until + PROBE_WORD_S
+            )
+            if (
+                c.state not in self.tried
+                and health.state != SERVING
+                and not awaited
+                and not health.is_out(now)
+                and self.has_room(c, now)
+            ):
                 out.append(c)
         return min(out, key=lambda c: c.state.health.until, default=None)
 
@@ -251,15 +348,17 @@ class Plan:
             self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
         )
 
-    def comeback(self, now: float) -> tuple[float, Candidate] | None:
+    def earliest_retry_after(self, now: float) -> tuple[float, Candidate] | None:
         """Of those that said when to come back, the first to do so and when, tried or not."""
         told: list[tuple[float, Candidate]] = []
         for c in self.candidates():
             health = c.state.health
-            if not health.told or health.state == SERVING or health.refused:
+            if not health.retry_after_given or health.state == SERVING or health.refused:
                 continue
             at = max(health.until, now + PROBE_POLL_S if health.state == PROBING else now)
-            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            blocked = (
+                self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            )
             if blocked is not None:
                 at = max(at, now + PROBE_POLL_S if blocked[1] is None else blocked[1])
             if self.ledger.key_for(c, at) is not None:
@@ -267,12 +366,16 @@ class Plan:
         return min(told, key=lambda t: t[0], default=None)
 
     def room_at(self, now: float) -> float | None:
-        """When our own limits or the vendor's next have room; None if they are not what stands in the way. `now` if nobody knows."""
+        """When our own limits or the vendor's next have room; None if they are not what stands in
+        the way. `now` if nobody knows.
+        """
         times: list[float] = []
         for c in self.candidates():
             if c.state.health.state != SERVING or c.state in self.tried:
                 continue
-            blocked = self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            blocked = (
+                self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
+            )
             if blocked is not None:
                 times.append(blocked[1] if blocked[1] is not None else now)
             elif not c.state.headroom.covers(self.tokens, now):
@@ -281,7 +384,11 @@ class Plan:
 
     def earliest(self, now: float) -> float | None:
         """Seconds until the first of the services that are out now is to be back."""
-        times = [c.state.health.until for c in self.candidates() if c.state.health.state != SERVING and not c.state.health.refused]
+        times = [
+            c.state.health.until
+            for c in self.candidates()
+            if c.state.health.state != SERVING and not c.state.health.refused
+        ]
         for c in self.candidates():
             times += [h.until for h in c.state.keys if h.state != SERVING]
         room = self.room_at(now)
@@ -295,33 +402,53 @@ class Plan:
         """The service to try next, which the tactic's memory then counts as taken."""
         found = self.usable(now, reason)
         if found is None:
-            if not self.choices or self.choices[-1][1] is not None:  # who waits looks again and again
+            if (
+                not self.choices or self.choices[-1][1] is not None
+            ):  # who waits looks again and again
                 self.choices.append((now, None, None, (), self._passed_over(None, (), now), reason))
             return None
-        roster, usable = found
-        chosen = self.ordered(roster, usable, now)[0] if len(usable) > 1 else usable[0]
+        candidate_set, usable = found
+        chosen = self.ordered(candidate_set, usable, now)[0] if len(usable) > 1 else usable[0]
         if self.rule.tactic is not None:
-            self.rule.tactic.taken(chosen, usable, self.ledger.memory(self.rule.name, roster.key), now)
+            self.rule.tactic.on_picked(
+                chosen, usable, self.ledger.memory(self.rule.name, candidate_set.key), now
+            )
         if self._home is not None:
-            self._home.homes.taken(self._home.key, chosen, usable, now, self._home.ttl_s)
-        # Candidates are a roster's own, so who begins with the same one and is as many is the first tier, whole.
-        first = self.rosters[0].tiers_for(self.op)
+            self._home.homes.on_picked(self._home.key, chosen, usable, now, self._home.ttl_s)
+        # Candidates are a candidate_set's own, so who begins with the same one and is as many is
+        # the first tier, whole.
+        first = self.candidate_sets[0].tiers_for(self.op)
         all_usable = bool(first) and len(usable) == len(first[0]) and usable[0] is first[0][0]
-        self.choices.append((now, chosen, roster, usable, () if all_usable else self._passed_over(roster, usable, now), reason))
+        self.choices.append(
+            (
+                now,
+                chosen,
+                candidate_set,
+                usable,
+                () if all_usable else self._passed_over(candidate_set, usable, now),
+                reason,
+            )
+        )
         return chosen
 
-    def _passed_over(self, roster: Roster | None, usable: Sequence[Candidate], now: float) -> list[Passed]:
-        """Those that would have come before, or beside, who is usable (nobody: all), but for what stands in their way."""
+    def _passed_over(
+        self, candidate_set: CandidateSet | None, usable: Sequence[Candidate], now: float
+    ) -> list[Passed]:
+        """Those that would have come before, or beside, who is usable (nobody: all), but for what
+        stands in their way.
+        """
         passed: list[Passed] = []
-        for one in self.rosters:
+        for one in self.candidate_sets:
             for tier in one.tiers_for(self.op):
                 for c in tier:
-                    obstacle = None if c in usable or c.state in self.tried else self.obstacle(c, now)
+                    obstacle = (
+                        None if c in usable or c.state in self.tried else self.obstacle(c, now)
+                    )
                     if obstacle is not None:
                         passed.append(self.passed(c, obstacle, now))
                         if len(passed) == PASSED_KEPT:
                             return passed
-                if one is roster and usable[0] in tier:
+                if one is candidate_set and usable[0] in tier:
                     return passed
         return passed
 

@@ -1,4 +1,6 @@
-"""Chance among candidates: drawn by weight, two drawn to be compared, and the small share that measures what nobody knows."""
+"""Chance among candidates: drawn by weight, two drawn to be compared, and the small share that
+measures what nobody knows.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from pilotfish.core.model.tactic import Random
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.statistics import Samples
 
-# A service not measured for this long is stale. One request per service and this many seconds keeps figures true, and costs next to
-# nothing where a service has become slow.
+# A service not measured for this long is stale. One request per service and this many seconds keeps
+# figures true, and costs next to nothing where a service has become slow.
 STALE_S = 10.0
-STALE_MOST = 6.0  # one that was n times slower than the best is left alone n times as long, but no more than this
+# one that was n times slower than the best is left alone n times as long, but no more than this
+STALE_MOST = 6.0
 NEAR = 0.1  # measurements closer than this part of each other are the same
 
 
@@ -24,7 +27,9 @@ def first(order: Sequence[Candidate], best: Candidate) -> Sequence[Candidate]:
 
 
 def by_weight(usable: Sequence[Candidate], rng: Random) -> Candidate:
-    """One of them, drawn by weight. Those of weight 0 are drawn only where all are, and then evenly."""
+    """One of them, drawn by weight. Those of weight 0 are drawn only where all are, and then
+    evenly.
+    """
     total = 0.0
     for c in usable:
         total += c.weight
@@ -41,11 +46,14 @@ def by_weight(usable: Sequence[Candidate], rng: Random) -> Candidate:
     return last  # rounding
 
 
-def two_by(weight: Callable[[Candidate], float], usable: Sequence[Candidate], rng: Random) -> tuple[Candidate, Candidate | None]:
-    """Two different ones drawn by weight, in the order drawn; the second is None where only one has a weight.
+def power_of_two(
+    weight: Callable[[Candidate], float], usable: Sequence[Candidate], rng: Random
+) -> tuple[Candidate, Candidate | None]:
+    """Two different ones drawn by weight, in the order drawn; the second is None where only one has
+    a weight.
 
-    Different ones, so that of two services the worse is not drawn twice. The first drawn is the one to take on a tie: among equals
-    weights are kept.
+    Different ones, so that of two services the worse is not drawn twice. The first drawn is the one
+    to take on a tie: among equals weights are kept.
     """
     weights = [weight(c) for c in usable]
     total = sum(weights)
@@ -72,15 +80,25 @@ def _at(weights: list[float], at: float) -> int:
 
 
 def shuffled(usable: Sequence[Candidate], rng: Random) -> list[Candidate]:
-    """All of them in an order drawn by weight: each place goes to one of those left, by their weights. Weight 0 comes last."""
-    # The first of independent exponential waiting times comes from each with a probability in proportion to its rate.
-    keyed = [(-log(1.0 - rng.random()) / c.weight if c.weight > 0.0 else 1e300 * (1.0 + rng.random()), i) for i, c in enumerate(usable)]
+    """All of them in an order drawn by weight: each place goes to one of those left, by their
+    weights. Weight 0 comes last.
+    """
+    # The first of independent exponential waiting times comes from each with a probability in
+    # proportion to its rate.
+    keyed = [
+        (-log(1.0 - rng.random()) / c.weight if c.weight > 0.0 else 1e300 * (1.0 + rng.random()), i)
+        for i, c in enumerate(usable)
+    ]
     keyed.sort()
     return [usable[i] for _, i in keyed]
 
 
-def by_figure(usable: Sequence[Candidate], figures: Sequence[float], rng: Random) -> list[Candidate]:
-    """The lowest figure first. Of several equally low ones the first place is drawn by weight, so that many proxies do not agree."""
+def by_figure(
+    usable: Sequence[Candidate], figures: Sequence[float], rng: Random
+) -> list[Candidate]:
+    """The lowest figure first. Of several equally low ones the first place is drawn by weight, so
+    that many proxies do not agree.
+    """
     order = sorted(range(len(figures)), key=figures.__getitem__)
     best = figures[order[0]]
     if len(order) > 1 and figures[order[1]] == best:
@@ -90,7 +108,9 @@ def by_figure(usable: Sequence[Candidate], figures: Sequence[float], rng: Random
 
 
 def near_ties(figures: Sequence[float | None], best: float) -> list[float]:
-    """Figures that differ from the best by less than a tenth become equal to it; unknown ones come last."""
+    """Figures that differ from the best by less than a tenth become equal to it; unknown ones come
+    last.
+    """
     bound = best * (1.0 + NEAR)
     return [inf if f is None else best if f <= bound else f for f in figures]
 
@@ -100,12 +120,16 @@ def is_near(one: float, other: float) -> bool:
 
 
 def to_measure(
-    usable: Sequence[Candidate], figures: Callable[[Candidate], Samples], share: float, now: float, rng: Random
+    usable: Sequence[Candidate],
+    figures: Callable[[Candidate], Samples],
+    share: float,
+    now: float,
+    rng: Random,
 ) -> Candidate | None:
     """In `share` of the calls: one of the untried or stale services, drawn evenly; else None.
 
-    Only one that nothing is on its way to, and the slower it was the more rarely: a service that hangs costs few requests, however
-    small its share of the traffic.
+    Only one that nothing is on its way to, and the slower it was the more rarely: a service that
+    hangs costs few requests, however small its share of the traffic.
     """
     if share <= 0.0 or rng.random() >= share:
         return None

@@ -1,4 +1,6 @@
-"""Text -> the documents in it: rules files, and Kubernetes manifests whose ConfigMaps hold rules."""
+"""Text -> the documents in it: rules files, and Kubernetes manifests whose ConfigMaps hold
+rules.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ LABEL = "pilotfish.dev/config"
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One rules document. `source` names it in problems (`file:rules.yaml`, `configmap:ns/name@12: rules.yaml`), `origin` the file or
-    ConfigMap it came from (`configmap:ns/name@12`); `lines` maps paths to lines."""
+class RulesDocument:
+    """One rules document. `source` names it in problems (`file:rules.yaml`, `configmap:ns/name@12:
+    rules.yaml`), `origin` the file or ConfigMap it came from (`configmap:ns/name@12`); `lines` maps
+    paths to lines."""
 
     source: str
     data: dict[str, Any]
@@ -28,36 +31,42 @@ class Document:
 class Reading:
     """What a text held: the documents that could be read, and what was wrong with the others."""
 
-    documents: list[Document] = field(default_factory=list)
+    documents: list[RulesDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def whole(self) -> list[Document]:
+    def whole(self) -> list[RulesDocument]:
         """All documents. Raises `RuleError` if one could not be read."""
         if self.problems:
             raise RuleError(self.problems)
         return self.documents
 
 
-def read_documents(source: str, text: str) -> list[Document]:
+def read_documents(source: str, text: str) -> list[RulesDocument]:
     """The documents of a text that holds rules; an empty one is nothing. Raises `RuleError`."""
     return _rules(source, source, _parsed(source, text)).whole()
 
 
-def documents_of_manifest(source: str, text: str) -> list[Document]:
-    """The rules in the ConfigMaps of a Kubernetes manifest, inside a `List` too. Raises `RuleError` with the problems of all of them.
+def documents_of_manifest(source: str, text: str) -> list[RulesDocument]:
+    """The rules in the ConfigMaps of a Kubernetes manifest, inside a `List` too. Raises `RuleError`
+    with the problems of all of them.
 
-    Where some ConfigMap carries the label `pilotfish.dev/config: "true"`, those without it are somebody else's and are left alone.
+    Where some ConfigMap carries the label `pilotfish.dev/config: "true"`, those without it are
+    somebody else's and are left alone.
     """
     return _manifest(source, _parsed(source, text)).whole()
 
 
-def documents_of_config_map(source: str, config_map: Mapping[str, Any]) -> list[Document]:
-    """The rules in one ConfigMap (as the Kubernetes API gives it): every data key ending in .yaml, .yml or .json. Raises `RuleError`."""
+def documents_of_config_map(source: str, config_map: Mapping[str, Any]) -> list[RulesDocument]:
+    """The rules in one ConfigMap (as the Kubernetes API gives it): every data key ending in .yaml,
+    .yml or .json. Raises `RuleError`.
+    """
     return _config_map(source, source, config_map).whole()
 
 
-def documents_of_text(source: str, text: str) -> list[Document]:
-    """The documents of a text that may be either: one with `apiVersion` and `kind` is a manifest. Raises `RuleError`."""
+def documents_of_text(source: str, text: str) -> list[RulesDocument]:
+    """The documents of a text that may be either: one with `apiVersion` and `kind` is a manifest.
+    Raises `RuleError`.
+    """
     return read_text(source, text).whole()
 
 
@@ -67,7 +76,9 @@ def read_text(source: str, text: str) -> Reading:
         parsed = _parsed(source, text)
     except RuleError as error:
         return Reading(problems=error.problems)
-    if any(isinstance(p.data, dict) and "apiVersion" in p.data and "kind" in p.data for p in parsed):
+    if any(
+        isinstance(p.data, dict) and "apiVersion" in p.data and "kind" in p.data for p in parsed
+    ):
         return _manifest(source, parsed)
     return _rules(source, source, parsed)
 
@@ -76,7 +87,7 @@ def _rules(source: str, origin: str, parsed: Iterable[Parsed]) -> Reading:
     reading = Reading()
     for one in parsed:
         if isinstance(one.data, dict):
-            reading.documents.append(Document(source, one.data, one.lines, origin))
+            reading.documents.append(RulesDocument(source, one.data, one.lines, origin))
         else:
             expected = "expected an object with keys such as 'rules' and 'providers'"
             reading.problems.append(Problem(source, "", f"{expected}, found {_kind(one.data)}"))
@@ -86,14 +97,22 @@ def _rules(source: str, origin: str, parsed: Iterable[Parsed]) -> Reading:
 def _manifest(source: str, parsed: Iterable[Parsed]) -> Reading:
     maps = [m for one in parsed for m in _config_maps(one.data)]
     labelled = [m for m in maps if _metadata(m, "labels").get(LABEL) == "true"]
-    return _together(_config_map(f"{source}: configmap {_name(m)}", source, m) for m in labelled or maps)
+    return _together(
+        _config_map(f"{source}: configmap {_name(m)}", source, m) for m in labelled or maps
+    )
 
 
 def _config_map(source: str, origin: str, config_map: Mapping[str, Any]) -> Reading:
     data = config_map.get("data") or {}
     if not isinstance(data, Mapping):
-        return Reading(problems=[Problem(source, "data", f"expected an object, found {_kind(data)}")])
-    return _together(_key(f"{source}: {key}", origin, text) for key, text in sorted(data.items()) if str(key).endswith(SUFFIXES))
+        return Reading(
+            problems=[Problem(source, "data", f"expected an object, found {_kind(data)}")]
+        )
+    return _together(
+        _key(f"{source}: {key}", origin, text)
+        for key, text in sorted(data.items())
+        if str(key).endswith(SUFFIXES)
+    )
 
 
 def _key(source: str, origin: str, text: object) -> Reading:
@@ -128,7 +147,11 @@ def _config_maps(data: object) -> Iterable[dict[str, Any]]:
     elif str(data.get("kind", "")).endswith("List") and isinstance(data.get("items"), list):
         for item in data["items"]:
             # Items of a ConfigMapList need not say their kind.
-            yield from _config_maps({"kind": str(data["kind"]).removesuffix("List"), **item} if isinstance(item, dict) else item)
+            yield from _config_maps(
+                {"kind": str(data["kind"]).removesuffix("List"), **item}
+                if isinstance(item, dict)
+                else item
+            )
 
 
 def _metadata(config_map: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -144,6 +167,11 @@ def _name(config_map: Mapping[str, Any]) -> str:
 
 
 def _kind(value: object) -> str:
-    return {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}.get(
-        type(value), "nothing"
-    )
+    return {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+    }.get(type(value), "nothing")

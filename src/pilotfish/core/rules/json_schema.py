@@ -1,4 +1,6 @@
-"""The JSON Schema of the rules file, for editors and CI, and the same as a table for people (docs/rules.md)."""
+"""The JSON Schema of the rules file, for editors and CI, and the same as a table for people
+(docs/rules.md).
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,28 @@ from pilotfish.core.model.provider import OP_OF_STYLE, Option, ProviderKind
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.schema import RulesFile
 
-_JSON_TYPES: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object", list: "array"}
+_JSON_TYPES: Mapping[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    dict: "object",
+    list: "array",
+}
 
 
-def json_schema(kinds: Mapping[str, ProviderKind] | None = None, tactics: Mapping[str, type[Tactic[Any]]] | None = None) -> dict[str, Any]:
-    """Draft 2020-12. With kinds and tactics it knows their names, and each one's options and parameters."""
+def json_schema(
+    kinds: Mapping[str, ProviderKind] | None = None,
+    tactics: Mapping[str, type[Tactic[Any]]] | None = None,
+) -> dict[str, Any]:
+    """Draft 2020-12. With kinds and tactics it knows their names, and each one's options and
+    parameters.
+    """
     schema = _plain(RulesFile.model_json_schema())
     definitions = schema["$defs"]
-    definitions["OpSpec"]["oneOf"] = [_op(position, list(operations)) for position, operations in POSITIONS.items()]
+    definitions["OpSpec"]["oneOf"] = [
+        _op(position, list(operations)) for position, operations in POSITIONS.items()
+    ]
     definitions["ProviderSpec"]["properties"]["api_style"]["enum"] = [*OP_OF_STYLE, None]
     if kinds:
         provider = definitions["ProviderSpec"]
@@ -31,7 +47,11 @@ def json_schema(kinds: Mapping[str, ProviderKind] | None = None, tactics: Mappin
             for arm in _arms(definitions["RuleSpec"]["properties"][field]):
                 if arm.get("type") == "string":
                     arm["enum"] = sorted(tactics)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Pilotfish rules"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Pilotfish rules",
+    }
 
 
 def _plain(node: Any) -> Any:
@@ -41,7 +61,9 @@ def _plain(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     return {
-        key: _names(value) if key in ("properties", "$defs") else _plain(value) for key, value in node.items() if not _noise(key, value)
+        key: _names(value) if key in ("properties", "$defs") else _plain(value)
+        for key, value in node.items()
+        if not _noise(key, value)
     }
 
 
@@ -51,7 +73,9 @@ def _names(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _noise(key: str, value: Any) -> bool:
-    return (key == "title" and isinstance(value, str)) or (key == "default" and value in (None, {}, []) and value is not False)
+    return (key == "title" and isinstance(value, str)) or (
+        key == "default" and value in (None, {}, []) and value is not False
+    )
 
 
 def _arms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -71,7 +95,9 @@ def _options(name: str, kind: ProviderKind) -> dict[str, Any]:
         "additionalProperties": False,
     }
     required = [key for key, option in kind.options.items() if option.required]
-    then: dict[str, Any] = {"properties": {"options": {**options, **({"required": required} if required else {})}}}
+    then: dict[str, Any] = {
+        "properties": {"options": {**options, **({"required": required} if required else {})}}
+    }
     if required:
         then["required"] = ["options"]
     return {"if": {"properties": {"kind": {"const": name}}, "required": ["kind"]}, "then": then}
@@ -90,7 +116,10 @@ def _option(option: Option) -> dict[str, Any]:
 def _params(name: str, tactic: type[Tactic[Any]]) -> dict[str, Any]:
     params = _plain(tactic.Params.model_json_schema())
     params["additionalProperties"] = False
-    return {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": {"properties": {"params": params}}}
+    return {
+        "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+        "then": {"properties": {"params": params}},
+    }
 
 
 # The reference for people.
@@ -106,7 +135,9 @@ _SECTIONS = (
 
 
 def reference() -> str:
-    """Every key as Markdown tables, generated from the models. Options of kinds and parameters of tactics have pages of their own."""
+    """Every key as Markdown tables, generated from the models. Options of kinds and parameters of
+    tactics have pages of their own.
+    """
     schema = json_schema()
     out: list[str] = []
     for definition, title in _SECTIONS:
@@ -119,7 +150,10 @@ def reference() -> str:
         out += [_row(key, value, key in required) for key, value in node["properties"].items()]
         out.append("")
     out += ["### Positions and operations", "", "| position | operations |", "| --- | --- |"]
-    out += [f"| `{position}` | {', '.join(f'`{o}`' for o in operations)} |" for position, operations in POSITIONS.items()]
+    out += [
+        f"| `{position}` | {', '.join(f'`{o}`' for o in operations)} |"
+        for position, operations in POSITIONS.items()
+    ]
     out.append("")
     return "\n".join(out)
 
@@ -141,7 +175,13 @@ def _type(node: dict[str, Any]) -> str:
         return f"list of {_type(node['items'])}"
     if isinstance(node.get("additionalProperties"), dict):
         return f"object of {_type(node['additionalProperties'])}"
-    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "object": "object"}
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+        "object": "object",
+    }
     return words.get(str(node.get("type")), "any") + _bounds(node)
 
 

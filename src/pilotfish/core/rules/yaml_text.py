@@ -1,7 +1,9 @@
-"""YAML and JSON text -> plain data, with a reading that surprises nobody: JSON's types and nothing more.
+"""YAML and JSON text -> plain data, with a reading that surprises nobody: JSON's types and nothing
+more.
 
-YAML 1.1 would make a number of `12:30`, a date of `2024-10-21` and a boolean of `no`; here all three are text. Values are built from
-libyaml's node graph rather than by PyYAML's constructors, since the nodes know their lines and show a key that is given twice.
+YAML 1.1 would make a number of `12:30`, a date of `2024-10-21` and a boolean of `no`; here all
+three are text. Values are built from libyaml's node graph rather than by PyYAML's constructors,
+since the nodes know their lines and show a key that is given twice.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ from typing import Any
 
 import yaml
 
-# A ConfigMap holds 1 MiB at most; a file may hold a few. What aliases unfold to is bounded too, or ten lines could fill the memory.
+# A ConfigMap holds 1 MiB at most; a file may hold a few. What aliases unfold to is bounded too, or
+# ten lines could fill the memory.
 MAX_CHARACTERS = 8 * 1024 * 1024
 MAX_VALUES = 200_000
 MAX_DEPTH = 64
 
 _PREFIX = "tag:yaml.org,2002:"
-_INT, _FLOAT, _BOOL, _NULL, _STR, _MERGE = (_PREFIX + t for t in ("int", "float", "bool", "null", "str", "merge"))
+_INT, _FLOAT, _BOOL, _NULL, _STR, _MERGE = (
+    _PREFIX + t for t in ("int", "float", "bool", "null", "str", "merge")
+)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -29,10 +34,16 @@ class _Loader(yaml.CSafeLoader):
 
 
 _Loader.add_implicit_resolver(_NULL, re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver(_INT, re.compile(r"^[-+]?(?:0|[1-9][0-9]{0,300})$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
-    _FLOAT, re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"), list("-+.0123456789")
+    _BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    _INT, re.compile(r"^[-+]?(?:0|[1-9][0-9]{0,300})$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
 )
 _Loader.add_implicit_resolver(_MERGE, re.compile(r"^<<$"), ["<"])
 
@@ -47,7 +58,9 @@ class TextError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One document of a text. `lines` tells the line (from 1) on which the value at a path begins; empty for JSON."""
+    """One document of a text. `lines` tells the line (from 1) on which the value at a path begins;
+    empty for JSON.
+    """
 
     data: Any
     lines: dict[str, int]
@@ -66,7 +79,9 @@ def parse(text: str, *, is_json: bool = False) -> list[Parsed]:
             return [] if data is None else [Parsed(data, {})]
         except json.JSONDecodeError as error:
             if is_json:
-                raise TextError("", f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+                raise TextError(
+                    "", f"not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+                ) from None
         except RecursionError:
             raise TextError("", f"nested deeper than {MAX_DEPTH} levels") from None
     return _yaml(text)
@@ -136,7 +151,9 @@ def _yaml(text: str) -> list[Parsed]:
 
 
 def _bound_depth(text: str) -> None:
-    """Looks at the events first: the composer of nodes recurses in C, and a deep document would end the process, not raise."""
+    """Looks at the events first: the composer of nodes recurses in C, and a deep document would end
+    the process, not raise.
+    """
     loader, depth = _Loader(text), 0
     try:
         while loader.check_event():
@@ -159,7 +176,9 @@ def join(path: str, key: str | int) -> str:
 
 
 class _Reader:
-    """Builds the value of one node graph; an alias is built anew at each place, up to `MAX_VALUES` in all."""
+    """Builds the value of one node graph; an alias is built anew at each place, up to `MAX_VALUES`
+    in all.
+    """
 
     def __init__(self) -> None:
         self.lines: dict[str, int] = {}
@@ -191,7 +210,9 @@ class _Reader:
                 raise TextError(path, f"a key in line {line} is a list or an object; expected text")
             key = key_node.value
             if key in seen:
-                raise TextError(join(path, key), f"key {key!r} is given twice, in lines {seen[key]} and {line}")
+                raise TextError(
+                    join(path, key), f"key {key!r} is given twice, in lines {seen[key]} and {line}"
+                )
             seen[key] = line
             data[key] = self.value(value_node, join(path, key), depth + 1)
             self.lines[join(path, key)] = line
@@ -203,7 +224,9 @@ class _Reader:
         for source in sources:
             found = self.value(source, path, depth + 1)
             if not isinstance(found, dict):
-                raise TextError(path, f"'<<' in line {node.start_mark.line + 1} needs an object to merge")
+                raise TextError(
+                    path, f"'<<' in line {node.start_mark.line + 1} needs an object to merge"
+                )
             for key, value in found.items():
                 into.setdefault(key, value)
 
@@ -220,4 +243,7 @@ class _Reader:
                 return int(text)
             case "tag:yaml.org,2002:float":
                 return float(text)
-        raise TextError(path, f"tag {node.tag.replace(_PREFIX, '!!')!r} in line {node.start_mark.line + 1}; only plain values are read")
+        raise TextError(
+            path,
+            f"tag {node.tag.replace(_PREFIX, '!!')!r} in line {node.start_mark.line + 1}; only plain values are read",
+        )

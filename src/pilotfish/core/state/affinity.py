@@ -1,7 +1,9 @@
-"""Which service a session, or requests with the same beginning, should come back to, so that the upstream's prompt cache stays warm.
+"""Which service a session, or requests with the same beginning, should come back to, so that the
+upstream's prompt cache stays warm.
 
-Weighted rendezvous hashing with a bound on load: every proxy finds the same home for a key without asking the others, a service that
-goes moves only its own keys, and no home gets more than 1.25 x its share. It is a preference: it only ever names one of the usable.
+Weighted rendezvous hashing with a bound on load: every proxy finds the same home for a key without
+asking the others, a service that goes moves only its own keys, and no home gets more than 1.25 x
+its share. It is a preference: it only ever names one of the usable.
 """
 
 from __future__ import annotations
@@ -13,17 +15,23 @@ from math import ceil, log
 from pilotfish.core.state.candidate import Candidate
 
 LOAD_BOUND = 1.25
-HOMES = 10_000  # keys remembered; beyond that the one not seen for longest is forgotten, and hashing finds it again mostly
+# keys remembered; beyond that the one not seen for longest is forgotten, and hashing finds it again
+# mostly
+HOMES = 10_000
 HOMES_OF_A_KEY = 4  # a session that content routing sends here and there has a home in each group
 
 
 def session_key(rule: str, value: str) -> bytes | None:
-    """For `by: header | user | client_ip`: the key of a session; None without a value, then there is no preference."""
+    """For `by: header | user | client_ip`: the key of a session; None without a value, then there
+    is no preference.
+    """
     return _digest(rule, value.encode()) if value else None
 
 
 def prefix_key(rule: str, system: bytes, tools: bytes, first_turn: bytes) -> bytes | None:
-    """For `by: prefix`: what upstream prompt caches go by, the text as the client sent it. None for a request without any."""
+    """For `by: prefix`: what upstream prompt caches go by, the text as the client sent it. None for
+    a request without any.
+    """
     return _digest(rule, system, tools, first_turn) if system or tools or first_turn else None
 
 
@@ -36,11 +44,12 @@ def _digest(rule: str, *parts: bytes) -> bytes:
     return hashed.digest()
 
 
-class Homes:
-    """Where each key was served last: bounded in number, and forgotten `ttl_s` after its last request.
+class AffinityTable:
+    """Where each key was served last: bounded in number, and forgotten `ttl_s` after its last
+    request.
 
-    A key's home is remembered beside its hash because a service that was out and returns must not pull back all its sessions at once,
-    away from the caches that they have warmed meanwhile.
+    A key's home is remembered beside its hash because a service that was out and returns must not
+    pull back all its sessions at once, away from the caches that they have warmed meanwhile.
     """
 
     def __init__(self, size: int = HOMES) -> None:
@@ -52,7 +61,9 @@ class Homes:
         return len(self._homes)
 
     def prefer(self, key: bytes, usable: Sequence[Candidate], now: float) -> Candidate:
-        """Its home where that is usable and not above its bound of load, else the next by hash that is. A question."""
+        """Its home where that is usable and not above its bound of load, else the next by hash that
+        is. A question.
+        """
         home = self._home(key, usable, now)
         if home is not None and not is_full(home, usable):
             return home
@@ -72,8 +83,17 @@ class Homes:
                     return c
         return None
 
-    def taken(self, key: bytes, candidate: Candidate, usable: Sequence[Candidate], now: float, ttl_s: float) -> None:
-        """A request of this key goes to `candidate`: its home from now on, unless its home was usable and only too busy."""
+    def on_picked(
+        self,
+        key: bytes,
+        candidate: Candidate,
+        usable: Sequence[Candidate],
+        now: float,
+        ttl_s: float,
+    ) -> None:
+        """A request of this key goes to `candidate`: its home from now on, unless its home was
+        usable and only too busy.
+        """
         home = self._home(key, usable, now)
         services, until = self._homes.pop(key, ((), 0.0))
         if until <= now:
@@ -87,7 +107,9 @@ class Homes:
 
 
 def rank(key: bytes, c: Candidate) -> float:
-    """The highest is the key's home. Each service is the highest for a share of the keys in proportion to its weight."""
+    """The highest is the key's home. Each service is the highest for a share of the keys in
+    proportion to its weight.
+    """
     if c.weight <= 0.0:
         return -1.0 / (1 + _number(key, c))  # after all others
     return -c.weight / log((_number(key, c) + 0.5) / 2**64)

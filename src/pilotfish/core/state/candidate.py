@@ -13,8 +13,8 @@ from pilotfish.core.state.statistics import Samples, Waiting, Window
 class ServiceState:
     """One (provider, model), over all rules. Times in seconds, speed in tokens per second.
 
-    `keys` has a Health for each of the provider's several keys: a 429 on one of them takes out that key for this model, not the
-    service. With one key it is empty, and the service itself cools.
+    `keys` has a Health for each of the provider's several keys: a 429 on one of them takes out that
+    key for this model, not the service. With one key it is empty, and the service itself cools.
     """
 
     __slots__ = (
@@ -37,7 +37,9 @@ class ServiceState:
         self.provider, self.model = provider, model
         self.health = Health()
         self.keys = [Health() for _ in range(keys)] if keys > 1 else []
-        self.probe_unsupported = False  # the provider has no such thing: a live request must find out
+        self.probe_unsupported = (
+            False  # the provider has no such thing: a live request must find out
+        )
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
@@ -53,9 +55,11 @@ class ServiceState:
 
 
 class Candidate:
-    """A service of a rule, bound to what the ledger knows of it. Made once per snapshot, never per request.
+    """A service of a rule, bound to what the ledger knows of it. Made once per snapshot, never per
+    request.
 
-    `kept` is for what the shell works out once per candidate and wants at hand for each request; decisions never look at it.
+    `kept` is for what the shell works out once per candidate and wants at hand for each request;
+    decisions never look at it.
     """
 
     __slots__ = ("capacity", "kept", "service", "state", "weight")
@@ -64,7 +68,12 @@ class Candidate:
         self.service, self.state = service, state
         self.kept: dict[str, Any] = {}
         self.weight = service.weight
-        capacity = service.model_capacity or service.provider.default_model_capacity or service.weight or 100
+        capacity = (
+            service.model_capacity
+            or service.provider.default_model_capacity
+            or service.weight
+            or 100
+        )
         self.capacity = float(capacity)
 
     def __repr__(self) -> str:

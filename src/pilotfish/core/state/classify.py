@@ -1,6 +1,8 @@
-"""What became of an attempt that failed: status, headers and the vendor's words -> a `Failure` (seeds A1's table of outcomes).
+"""What became of an attempt that failed: status, headers and the vendor's words -> a `Failure`
+(seeds A1's table of outcomes).
 
-First the vendor's own record, then wording common to all, then the status. Everything after works with outcomes only.
+First the vendor's own record, then wording common to all, then the status. Everything after works
+with outcomes only.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.provider import ErrorCodes, ProviderKind
 from pilotfish.core.state.retry_after import wait_hint
 
-# Codes and types that mean one thing at every vendor that uses them: OpenAI's, Anthropic's, Google's and those of their imitators.
+# Codes and types that mean one thing at every vendor that uses them: OpenAI's, Anthropic's,
+# Google's and those of their imitators.
 COMMON = ErrorCodes(
     outcomes={
         "insufficient_quota": Outcome.RATE_LIMITED,
@@ -55,7 +58,8 @@ COMMON = ErrorCodes(
     ),
 )
 
-# What only a stream's error event, which has no status of its own, or a status that says too little, leaves to the type.
+# What only a stream's error event, which has no status of its own, or a status that says too
+# little, leaves to the type.
 BY_TYPE = {
     "invalid_request_error": Outcome.BAD_REQUEST,
     "not_found_error": Outcome.NOT_FOUND,
@@ -88,9 +92,11 @@ def failure_of(
     now_wall: float,
     body: bytes = b"",
 ) -> Failure:
-    """The failure behind an error answer, or behind an error event of a stream (`status` is then the stream's 200).
+    """The failure behind an error answer, or behind an error event of a stream (`status` is then
+    the stream's 200).
 
-    `headers`: (lower-case name, value). `now_wall`: epoch seconds, for hints that are dates. `body`: the upstream's own error body.
+    `headers`: (lower-case name, value). `now_wall`: epoch seconds, for hints that are dates.
+    `body`: the upstream's own error body.
     """
     kept = tuple(headers)
     real = status if status >= 300 else error.status or 0
@@ -112,14 +118,20 @@ def failure_of(
 
 
 def judged_by_path(failure: Failure, model: str) -> Failure:
-    """The failure of a call whose path the client made up (`/v1/images/*`): a 404 that does not name the model is the client's fault,
-    and must not put the service out for everybody else."""
-    if failure.outcome is not Outcome.NOT_FOUND or model in failure.message or failure.code == "model_not_found":
+    """The failure of a call whose path the client made up (`/v1/images/*`): a 404 that does not
+    name the model is the client's fault, and must not put the service out for everybody else."""
+    if (
+        failure.outcome is not Outcome.NOT_FOUND
+        or model in failure.message
+        or failure.code == "model_not_found"
+    ):
         return failure
     return msgspec.structs.replace(failure, outcome=Outcome.BAD_REQUEST)
 
 
-def _outcome(kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None) -> Outcome:
+def _outcome(
+    kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None
+) -> Outcome:
     if kind.classify is not None:
         told = kind.classify(status, error)
         if told is not None:
@@ -141,7 +153,8 @@ def _outcome(kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wai
 def _named(codes: ErrorCodes, error: ErrorInfo) -> Outcome | None:
     outcomes = codes.outcomes
     if outcomes:
-        # The code is the more exact of the two: OpenAI's 429 for an empty account has type and code insufficient_quota.
+        # The code is the more exact of the two: OpenAI's 429 for an empty account has type and code
+        # insufficient_quota.
         found = outcomes.get(error.code.lower()) or outcomes.get(error.type.lower())
         if found is not None:
             return found
@@ -166,7 +179,11 @@ def _reason(codes: ErrorCodes, error: ErrorInfo) -> str:
 
 def _by_status(status: int) -> Outcome:
     match status:
-        case 429 | 402:  # 402 means an empty account at every vendor that uses it: a quota, and no fault of the client's
+        case (
+            429 | 402
+            # 402 means an empty account at every vendor that uses it: a quota, and no fault of the
+            # client's
+        ):
             return Outcome.RATE_LIMITED
         case 503 | 529:
             return Outcome.OVERLOADED

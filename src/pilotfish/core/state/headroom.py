@@ -1,4 +1,6 @@
-"""What is left of a vendor's rate limits: read from every answer's headers, kept per service, asked before each attempt (seeds A9)."""
+"""What is left of a vendor's rate limits: read from every answer's headers, kept per service, asked
+before each attempt (seeds A9).
+"""
 
 from __future__ import annotations
 
@@ -7,30 +9,41 @@ import msgspec
 from pilotfish.core.model.provider import LimitHeaders
 from pilotfish.core.state.retry_after import Headers, when
 
-# A limit that is used up and does not say until when: the vendors that keep silent refill by the minute, a little all the time.
+# A limit that is used up and does not say until when: the vendors that keep silent refill by the
+# minute, a little all the time.
 RESET_UNKNOWN_S = 10.0
 
 
-class Told(msgspec.Struct):
-    """What one answer's headers told, by kind (`requests`, `tokens`, `input_tokens`, `output_tokens`). `reset_s`: seconds from now."""
+class VendorLimits(msgspec.Struct):
+    """What one answer's headers told, by kind (`requests`, `tokens`, `input_tokens`,
+    `output_tokens`). `reset_s`: seconds from now.
+    """
 
     remaining: dict[str, float] = {}
     limit: dict[str, float] = {}
     reset_s: dict[str, float] = {}
 
 
-def read_limits(limits: LimitHeaders, headers: Headers, now_wall: float) -> Told | None:
-    """One pass over an answer's headers (lower-case names); None if they tell nothing, the common case. `now_wall`: epoch seconds."""
+def read_limits(limits: LimitHeaders, headers: Headers, now_wall: float) -> VendorLimits | None:
+    """One pass over an answer's headers (lower-case names); None if they tell nothing, the common
+    case. `now_wall`: epoch seconds.
+    """
     index = limits.index
-    told: Told | None = None
+    told: VendorLimits | None = None
     for name, value in headers:
         if name in index:
             what, kind = index[name]
             number = when(value.decode("latin-1"), now_wall) if what == "reset" else _count(value)
             if number is not None:
                 if told is None:
-                    told = Told()
-                (told.reset_s if what == "reset" else told.remaining if what == "remaining" else told.limit)[kind] = number
+                    told = VendorLimits()
+                (
+                    told.reset_s
+                    if what == "reset"
+                    else told.remaining
+                    if what == "remaining"
+                    else told.limit
+                )[kind] = number
     return told
 
 
@@ -45,7 +58,9 @@ def _count(value: bytes) -> float | None:
 
 
 class Headroom:
-    """What is left for one service. Times are seconds on the caller's clock, counts as the vendor last told, less what was sent since."""
+    """What is left for one service. Times are seconds on the caller's clock, counts as the vendor
+    last told, less what was sent since.
+    """
 
     __slots__ = ("limit", "remaining", "resets_at")
 
@@ -54,7 +69,7 @@ class Headroom:
         self.limit: dict[str, float] = {}
         self.resets_at: dict[str, float] = {}
 
-    def observe(self, told: Told, now: float) -> None:
+    def observe(self, told: VendorLimits, now: float) -> None:
         """An answer came and told this."""
         self.limit.update(told.limit)
         for kind, left in told.remaining.items():
@@ -62,12 +77,16 @@ class Headroom:
             self.resets_at[kind] = now + told.reset_s.get(kind, RESET_UNKNOWN_S)
 
     def take(self, tokens: float) -> None:
-        """A request of about so many input tokens was sent: it is counted until the next answer tells better."""
+        """A request of about so many input tokens was sent: it is counted until the next answer
+        tells better.
+        """
         for kind, left in self.remaining.items():
             self.remaining[kind] = max(0.0, left - _need(kind, tokens))
 
     def usable_at(self, tokens: float, now: float) -> float:
-        """When a request of about so many input tokens is covered: `now`, or the reset of the last limit that it exceeds."""
+        """When a request of about so many input tokens is covered: `now`, or the reset of the last
+        limit that it exceeds.
+        """
         at = now
         for kind, left in self.remaining.items():
             if left < _need(kind, tokens):
@@ -75,7 +94,9 @@ class Headroom:
         return at
 
     def covers(self, tokens: float, now: float) -> bool:
-        """Whether a request of about so many input tokens may be sent now. A limit past its reset is taken for full."""
+        """Whether a request of about so many input tokens may be sent now. A limit past its reset
+        is taken for full.
+        """
         return self.usable_at(tokens, now) <= now
 
 

@@ -1,6 +1,7 @@
 """What is known of every service: the only long-lived mutable state of the core.
 
-It changes in three places only: `begin` and `finish` of an attempt, and the word of a probe. Everything else asks.
+It changes in three places only: `begin` and `finish` of an attempt, and the word of a probe.
+Everything else asks.
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ from pilotfish.core.state.health import PROBING, SERVING, Health
 
 
 class Timings:
-    """How long one attempt took, seconds; None where it never came so far. `speed` in output tokens per second, streams only."""
+    """How long one attempt took, seconds; None where it never came so far. `speed` in output tokens
+    per second, streams only.
+    """
 
     __slots__ = ("latency_s", "speed", "ttft_s")
 
-    def __init__(self, latency_s: float, ttft_s: float | None = None, speed: float | None = None) -> None:
+    def __init__(
+        self, latency_s: float, ttft_s: float | None = None, speed: float | None = None
+    ) -> None:
         self.latency_s, self.ttft_s, self.speed = latency_s, ttft_s, speed
 
 
 class Ledger:
-    """All services, all credentials, all tactics' memories. Entries live as long as a snapshot names them."""
+    """All services, all credentials, all tactics' memories. Entries live as long as a snapshot
+    names them.
+    """
 
     def __init__(self) -> None:
         self.services: dict[tuple[str, str], ServiceState] = {}
@@ -34,7 +41,9 @@ class Ledger:
         self.memories: dict[tuple[str, object], Memory] = {}
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """A new snapshot is in force: keep what is known of services that stay, forget those that went."""
+        """A new snapshot is in force: keep what is known of services that stay, forget those that
+        went.
+        """
         wanted = {(s.provider.name, s.model): s for s in all_services(snapshot)}
         for key in [k for k in self.services if k not in wanted]:
             del self.services[key]
@@ -68,7 +77,9 @@ class Ledger:
         return found
 
     def key_for(self, candidate: Candidate, now: float) -> int | None:
-        """Which of the provider's credentials to use: the first that serves, None if all are out."""
+        """Which of the provider's credentials to use: the first that serves, None if all are
+        out.
+        """
         credentials = self.credentials.get(candidate.service.provider.name)
         if credentials is None:
             return 0
@@ -76,15 +87,20 @@ class Ledger:
         if not keys and credentials[0].state == SERVING:  # nearly always
             return 0
         for i, health in enumerate(credentials):
-            if (health.state == SERVING or health.is_due(now)) and (not keys or keys[i].state == SERVING or keys[i].is_due(now)):
+            if (health.state == SERVING or health.is_due(now)) and (
+                not keys or keys[i].state == SERVING or keys[i].is_due(now)
+            ):
                 return i
         return None
 
     # ---- one attempt
 
-    def begin(self, candidate: Candidate, tokens: int, now: float, *, streams: bool = False) -> None:
-        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed by it. One that `streams` is told
-        again when it has `spoke`, or else ends `awaited`."""
+    def begin(
+        self, candidate: Candidate, tokens: int, now: float, *, streams: bool = False
+    ) -> None:
+        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed
+        by it. One that `streams` is told again when it has `on_first_token`, or else ends
+        `awaited`."""
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
@@ -93,9 +109,9 @@ class Ledger:
         if state.health.state != SERVING and state.health.is_due(now):
             state.health.probe()
 
-    def spoke(self, candidate: Candidate, began: float, now: float) -> None:
+    def on_first_token(self, candidate: Candidate, began: float, now: float) -> None:
         """The first content of a stream that began then."""
-        candidate.state.waiting.spoke(began, now)
+        candidate.state.waiting.on_first_token(began, now)
 
     def finish(
         self,
@@ -113,7 +129,9 @@ class Ledger:
         now: float,
         awaited: bool = False,
     ) -> bool:
-        """The attempt is over (`awaited`: a stream that never spoke); true if the service's state changed (a gauge, a probe to plan)."""
+        """The attempt is over (`awaited`: a stream that never spoke); true if the service's state
+        changed (a gauge, a probe to plan).
+        """
         state = candidate.state
         state.in_flight -= 1
         state.tokens_in_flight -= tokens
@@ -133,14 +151,20 @@ class Ledger:
                 window.cache_misses += 1
         if served:
             return self._served(candidate, key, timings, began, now)
-        if failure is None or failure.local or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST):
+        if (
+            failure is None
+            or failure.local
+            or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST)
+        ):
             # Nobody's fault, or the client's: if this was the probe, the question is still open.
             if state.health.state == PROBING and began >= state.health.until:
-                state.health.unprobe()
+                state.health.abandon_probe()
             return False
         return self._failed(candidate, rule, key, outcome, failure, began, now)
 
-    def _served(self, candidate: Candidate, key: int, timings: Timings, began: float, now: float) -> bool:
+    def _served(
+        self, candidate: Candidate, key: int, timings: Timings, began: float, now: float
+    ) -> bool:
         state = candidate.state
         state.latency.add(timings.latency_s, now)
         if timings.ttft_s is not None:
@@ -154,12 +178,27 @@ class Ledger:
             state.keys[key].succeeded(began, now)
         return state.health.succeeded(began, now)
 
-    def _failed(self, candidate: Candidate, rule: Rule, key: int, outcome: Outcome, failure: Failure, began: float, now: float) -> bool:
+    def _failed(
+        self,
+        candidate: Candidate,
+        rule: Rule,
+        key: int,
+        outcome: Outcome,
+        failure: Failure,
+        began: float,
+        now: float,
+    ) -> bool:
         state = candidate.state
 
         def tell(health: Health, wait_s: float | None) -> bool:
             return health.failed(
-                outcome, wait_s=wait_s, reason=reason_of(failure), began=began, now=now, health=rule.health, cooldown=rule.cooldown
+                outcome,
+                wait_s=wait_s,
+                reason=reason_of(failure),
+                began=began,
+                now=now,
+                health=rule.health,
+                cooldown=rule.cooldown,
             )
 
         if outcome is Outcome.AUTH_FAILED:
@@ -175,12 +214,14 @@ class Ledger:
             # All keys are out: the service is until the first of them is back.
             first = min(state.keys, key=lambda h: h.until)
             changed = tell(state.health, max(0.0, first.until - now))
-            state.health.told = first.told
+            state.health.retry_after_given = first.retry_after_given
             return changed
         return tell(state.health, failure.wait_s)
 
     def renewed(self, provider: str, key: int) -> None:
-        """A credential was replaced: it serves again, and so do the services that were out because the old one was refused."""
+        """A credential was replaced: it serves again, and so do the services that were out because
+        the old one was refused.
+        """
         credentials = self.credentials.get(provider, [])
         if key < len(credentials):
             credentials[key].recover()
@@ -189,8 +230,14 @@ class Ledger:
                 state.health.recover()
 
     def reset(self, provider: str, model: str | None = None) -> int:
-        """By hand: these services (and the provider's credentials) serve again. Returns how many services that were."""
-        hit = [s for (p, m), s in self.services.items() if p == provider and (model is None or m == model)]
+        """By hand: these services (and the provider's credentials) serve again. Returns how many
+        services that were.
+        """
+        hit = [
+            s
+            for (p, m), s in self.services.items()
+            if p == provider and (model is None or m == model)
+        ]
         for state in hit:
             state.health.recover()
             for health in state.keys:
@@ -206,7 +253,9 @@ def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
 
 
 def all_services(snapshot: Snapshot) -> Iterator[Service]:
-    """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice comes twice."""
+    """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice
+    comes twice.
+    """
     for rule in all_rules(snapshot):
         yield from services_of(rule)
 
@@ -219,6 +268,12 @@ def services_of(rule: Rule) -> Iterator[Service]:
 
 
 def reason_of(failure: Failure) -> str:
-    """A short word for `/status` and explain; never the upstream's own text, which may quote the request."""
+    """A short word for `/status` and explain; never the upstream's own text, which may quote the
+    request.
+    """
     asked = f", asked to wait {failure.wait_s:.0f} s" if failure.wait_s is not None else ""
-    return f"{failure.outcome} (status {failure.status}{asked})" if failure.status else f"{failure.outcome}{asked}"
+    return (
+        f"{failure.outcome} (status {failure.status}{asked})"
+        if failure.status
+        else f"{failure.outcome}{asked}"
+    )

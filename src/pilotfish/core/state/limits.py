@@ -1,7 +1,9 @@
-"""Our own limits: requests a minute, tokens a minute, requests at once; per provider and per service (seeds A9).
+"""Our own limits: requests a minute, tokens a minute, requests at once; per provider and per
+service (seeds A9).
 
-A minute is a sliding one, in 60 slots: no minute anywhere, full or not, sees more than the limit, so there is no double burst where
-one window ends and the next begins. It costs 60 numbers per limit, whatever the traffic.
+A minute is a sliding one, in 60 slots: no minute anywhere, full or not, sees more than the limit,
+so there is no double burst where one window ends and the next begins. It costs 60 numbers per
+limit, whatever the traffic.
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ REQUESTS, TOKENS = "requests", "tokens"
 
 
 class Blocked(NamedTuple):
-    """A limit in the way: which, in words for `explain`, and when it next has room (None: when a request ends, nobody knows when)."""
+    """A limit in the way: which, in words for `explain`, and when it next has room (None: when a
+    request ends, nobody knows when).
+    """
 
     reason: str
     until: float | None
 
 
-class Pool:
-    """The same limit over all proxies, as last heard from the server they share. Written by `shared.redis_limits`, asked by its meter.
+class LimitPool:
+    """The same limit over all proxies, as last heard from the server they share. Written by
+    `shared.redis_limits`, asked by its meter.
 
-    `granted` was taken out of the common window for this proxy and is not used yet. `spent` was used without a grant, while nobody
-    answered, and is still to be reported. `wanted` is what could not be had: the next exchange asks for it.
+    `granted` was taken out of the common window for this proxy and is not used yet. `spent` was
+    used without a grant, while nobody answered, and is still to be reported. `wanted` is what could
+    not be had: the next exchange asks for it.
     """
 
     __slots__ = ("granted", "heard_at", "live_until", "others", "room_at", "spent", "wanted")
@@ -45,13 +51,25 @@ class Pool:
 
 
 class Meter:
-    """What was used in the last minute, against a limit. Amounts are requests or tokens, times seconds."""
+    """What was used in the last minute, against a limit. Amounts are requests or tokens, times
+    seconds.
+    """
 
-    __slots__ = ("_slot", "_slot_s", "_total", "_used", "limit", "name", "pool", "reason", "window_s")
+    __slots__ = (
+        "_slot",
+        "_slot_s",
+        "_total",
+        "_used",
+        "limit",
+        "name",
+        "pool",
+        "reason",
+        "window_s",
+    )
 
     def __init__(self, name: str, limit: float, reason: str, window_s: float = WINDOW_S) -> None:
         self.name, self.limit, self.reason, self.window_s = name, limit, reason, window_s
-        self.pool: Pool | None = None
+        self.pool: LimitPool | None = None
         self._slot_s = window_s / SLOTS
         # One slot more than the window has: the oldest counts until all of it has left.
         self._used = [0.0] * (SLOTS + 1)
@@ -76,14 +94,18 @@ class Meter:
         return self._total
 
     def room_at(self, need: float, now: float) -> float:
-        """When `need` fits: `now`, or the end of the slot whose leaving makes room. More than the whole limit fits an empty window."""
+        """When `need` fits: `now`, or the end of the slot whose leaving makes room. More than the
+        whole limit fits an empty window.
+        """
         need = min(need, self.limit)
         pool = self.pool
         if pool is not None:
             if pool.granted >= need:
                 return now
             if now < pool.live_until:
-                pool.wanted = max(pool.wanted, need)  # a hint for the next exchange; it decides nothing here
+                pool.wanted = max(
+                    pool.wanted, need
+                )  # a hint for the next exchange; it decides nothing here
                 return max(pool.room_at, now + POLL_S)
         self._advance(now)
         total = self._total
@@ -108,7 +130,9 @@ class Meter:
             self.pool.spent += amount - granted
 
     def correct(self, amount: float, now: float) -> None:
-        """It was more than was taken, or less: then it is given back out of the newest slots, never below nothing."""
+        """It was more than was taken, or less: then it is given back out of the newest slots, never
+        below nothing.
+        """
         if self.pool is not None:
             self.pool.spent += amount
         self._advance(now)
@@ -131,14 +155,21 @@ class Budget:
     __slots__ = ("concurrency", "reason", "requests", "states", "tokens")
 
     def __init__(self, owner: str, limits: Limits, known: Budget | None, window_s: float) -> None:
-        self.requests: Meter | None = _meter(owner, REQUESTS, limits.requests_per_minute, known.requests if known else None, window_s)
-        self.tokens: Meter | None = _meter(owner, TOKENS, limits.tokens_per_minute, known.tokens if known else None, window_s)
+        self.requests: Meter | None = _meter(
+            owner, REQUESTS, limits.requests_per_minute, known.requests if known else None, window_s
+        )
+        self.tokens: Meter | None = _meter(
+            owner, TOKENS, limits.tokens_per_minute, known.tokens if known else None, window_s
+        )
         self.concurrency = limits.concurrency
         self.reason = f"{limits.concurrency} requests at once are the limit of {owner}"
         self.states: list[ServiceState] = []
 
     def blocked(self, tokens: int, now: float) -> Blocked | None:
-        if self.concurrency is not None and sum(s.in_flight for s in self.states) >= self.concurrency:
+        if (
+            self.concurrency is not None
+            and sum(s.in_flight for s in self.states) >= self.concurrency
+        ):
             return Blocked(self.reason, None)
         for meter, need in ((self.requests, 1.0), (self.tokens, tokens)):
             if meter is not None:
@@ -148,7 +179,9 @@ class Budget:
         return None
 
 
-def _meter(owner: str, kind: str, limit: float | None, known: Meter | None, window_s: float) -> Meter | None:
+def _meter(
+    owner: str, kind: str, limit: float | None, known: Meter | None, window_s: float
+) -> Meter | None:
     if limit is None:
         return None
     reason = f"{limit:g} {kind} a minute are the limit of {owner}"
@@ -158,7 +191,9 @@ def _meter(owner: str, kind: str, limit: float | None, known: Meter | None, wind
 
 
 class Budgets:
-    """All limits of the rules in force. Services that several rules name have one budget: the strictest numbers given anywhere."""
+    """All limits of the rules in force. Services that several rules name have one budget: the
+    strictest numbers given anywhere.
+    """
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
         self.is_empty = True  # no limit anywhere
@@ -170,14 +205,20 @@ class Budgets:
 
     def adopt(self, snapshot: Snapshot, ledger: Ledger) -> None:
         """New rules are in force, and the ledger has adopted them already."""
-        providers = {name: p.limits for name, p in snapshot.providers.items() if p.limits != Limits()}
+        providers = {
+            name: p.limits for name, p in snapshot.providers.items() if p.limits != Limits()
+        }
         services: dict[tuple[str, str], Limits] = {}
         for service in (s for s in all_services(snapshot) if s.limits != Limits()):
             key = (service.provider.name, service.model)
             services[key] = strictest(services.get(key, Limits()), service.limits)
-        self._providers = {n: Budget(f"provider {n}", limits, self._providers.get(n), self._window_s) for n, limits in providers.items()}
+        self._providers = {
+            n: Budget(f"provider {n}", limits, self._providers.get(n), self._window_s)
+            for n, limits in providers.items()
+        }
         self._services = {
-            k: Budget(f"service {'/'.join(k)}", limits, self._services.get(k), self._window_s) for k, limits in services.items()
+            k: Budget(f"service {'/'.join(k)}", limits, self._services.get(k), self._window_s)
+            for k, limits in services.items()
         }
         self.is_empty = not self._providers and not self._services
         self._ledger = ledger
@@ -209,7 +250,9 @@ class Budgets:
         return found
 
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> Blocked | None:
-        """Why a request of about so many tokens may not go there now; None if it may. A question."""
+        """Why a request of about so many tokens may not go there now; None if it may. A
+        question.
+        """
         if self.is_empty:
             return None
         for budget in self._budgets(candidate):
@@ -228,23 +271,36 @@ class Budgets:
             if budget.tokens is not None:
                 budget.tokens.take(tokens, now)
 
-    def settle(self, candidate: Candidate, estimated: int, used: int, now: float, began: float | None = None) -> None:
-        """The attempt is over and took `used` tokens, input and output. `began`: an estimate that has left the window is not given back."""
+    def settle(
+        self,
+        candidate: Candidate,
+        estimated: int,
+        used: int,
+        now: float,
+        began: float | None = None,
+    ) -> None:
+        """The attempt is over and took `used` tokens, input and output. `began`: an estimate that
+        has left the window is not given back.
+        """
         if used == estimated or self.is_empty:
             return
         for budget in self._budgets(candidate):
             meter = budget.tokens
-            if meter is not None and (used > estimated or began is None or now - began < meter.window_s):
+            if meter is not None and (
+                used > estimated or began is None or now - began < meter.window_s
+            ):
                 meter.correct(used - estimated, now)
 
-    def meters(self) -> Mapping[str, Meter]:
+    def registry(self) -> Mapping[str, Meter]:
         """Every limit per minute, by a name that is the same in every proxy with the same rules."""
         return {meter.name: meter for meter in self._all()}
 
     def meters_of(self, candidate: Candidate, tokens: int) -> list[tuple[Meter, float]]:
         """The limits that a request there needs room in, and how much."""
         needs = (
-            (b.requests, 1.0) if kind is REQUESTS else (b.tokens, tokens) for b in self._budgets(candidate) for kind in (REQUESTS, TOKENS)
+            (b.requests, 1.0) if kind is REQUESTS else (b.tokens, tokens)
+            for b in self._budgets(candidate)
+            for kind in (REQUESTS, TOKENS)
         )
         return [(meter, min(need, meter.limit)) for meter, need in needs if meter is not None]
 

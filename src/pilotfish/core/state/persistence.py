@@ -1,11 +1,13 @@
 """The ledger as plain data and back, so that what was learnt survives a restart (seeds A3).
 
-Times inside the process count from an origin that another process does not share; in the saved form they are wall-clock seconds.
+Times inside the process count from an origin that another process does not share; in the saved form
+they are wall-clock seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 import msgspec
 
@@ -26,7 +28,7 @@ class SavedHealth(msgspec.Struct, array_like=True):
     """Of a service, or one of its keys, that was out when this was saved."""
 
     until: float
-    told: bool
+    retry_after_given: bool
     trips: int
     consecutive: int
     reason: str
@@ -63,7 +65,7 @@ class SavedRace(msgspec.Struct, array_like=True):
 
 
 class SavedMemory(msgspec.Struct, array_like=True):
-    """`group` as the roster names it: "rule", or ("block", its number)."""
+    """`group` as the candidate_set names it: "rule", or ("block", its number)."""
 
     rule: str
     group: str | tuple[str, int]
@@ -82,7 +84,9 @@ class Saved(msgspec.Struct):
 
 
 def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> Saved:
-    """All that is worth keeping at `now` (the process's clock), which is `wall` in seconds since the epoch."""
+    """All that is worth keeping at `now` (the process's clock), which is `wall` in seconds since
+    the epoch.
+    """
     shift = wall - now
     races = history.records.items() if history is not None else ()
     return Saved(
@@ -90,11 +94,15 @@ def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -
         saved_at=wall,
         services=[_service(s, now, shift) for s in ledger.services.values()],
         races=[SavedRace(rule, service, *record.dump(now)) for (rule, service), record in races],
-        memories=[SavedMemory(rule, group, dict(m)) for (rule, group), m in ledger.memories.items() if m and _is_plain(group)],  # type: ignore[arg-type]  # _is_plain
+        memories=[
+            SavedMemory(rule, group, dict(m))
+            for (rule, group), m in ledger.memories.items()
+            if m and _is_plain(group)
+        ],
     )
 
 
-def _is_plain(group: object) -> bool:
+def _is_plain(group: object) -> TypeGuard[str | tuple[str, int]]:
     return isinstance(group, (str, tuple))
 
 
@@ -107,13 +115,22 @@ def _service(state: ServiceState, now: float, shift: float) -> SavedService:
         speed=_pairs(state.speed, shift),
         windows=[
             SavedWindow(
-                w.length_s, w.started_at + shift, w.requests, w.input_tokens, w.output_tokens, w.cache_hits, w.cache_misses, w.cost_usd
+                w.length_s,
+                w.started_at + shift,
+                w.requests,
+                w.input_tokens,
+                w.output_tokens,
+                w.cache_hits,
+                w.cache_misses,
+                w.cost_usd,
             )
             for w in state.windows.values()
             if now - w.started_at < w.length_s
         ],
         health=_health(state.health, shift),
-        keys={i: saved for i, h in enumerate(state.keys) if (saved := _health(h, shift)) is not None},
+        keys={
+            i: saved for i, h in enumerate(state.keys) if (saved := _health(h, shift)) is not None
+        },
     )
 
 
@@ -122,18 +139,29 @@ def _pairs(samples: Samples, shift: float) -> Pairs:
 
 
 def _health(health: Health, shift: float) -> SavedHealth | None:
-    """None for a service that serves; and for refused credentials, which whoever restarts the proxy may just have replaced."""
+    """None for a service that serves; and for refused credentials, which whoever restarts the proxy
+    may just have replaced.
+    """
     if health.state == SERVING or health.refused:
         return None
-    return SavedHealth(health.until + shift, health.told, health.trips, health.consecutive, health.reason, health.outcome or "")
+    return SavedHealth(
+        health.until + shift,
+        health.retry_after_given,
+        health.trips,
+        health.consecutive,
+        health.reason,
+        health.outcome or "",
+    )
 
 
 # ---- in
 
 
-def restore(saved: Saved, ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> int:
-    """Into a ledger that has adopted its rules; how many services were filled. What the rules no longer name is left out, and so is
-    what is too old, or has been measured anew already."""
+def restore(
+    saved: Saved, ledger: Ledger, history: RaceHistory | None, now: float, wall: float
+) -> int:
+    """Into a ledger that has adopted its rules; how many services were filled. What the rules no
+    longer name is left out, and so is what is too old, or has been measured anew already."""
     shift = now - wall
     filled = 0
     for service in saved.services:
@@ -143,26 +171,50 @@ def restore(saved: Saved, ledger: Ledger, history: RaceHistory | None, now: floa
             filled += 1
     if history is not None:
         for race in saved.races:
-            history.record(race.rule, race.service).load(race.wins, race.losses, min(now, saved.saved_at + shift))
+            history.record(race.rule, race.service).load(
+                race.wins, race.losses, min(now, saved.saved_at + shift)
+            )
     for m in saved.memories:
         ledger.memories.setdefault((m.rule, m.group), Memory(m.memory))
     return filled
 
 
 def _fill(state: ServiceState, service: SavedService, shift: float, now: float) -> None:
-    for samples, pairs in ((state.latency, service.latency), (state.ttft, service.ttft), (state.speed, service.speed)):
+    for samples, pairs in (
+        (state.latency, service.latency),
+        (state.ttft, service.ttft),
+        (state.speed, service.speed),
+    ):
         if not samples.dump():
             # A clock that was set back must not make samples that stay for ever.
-            samples.load([(at, value) for at, value in ((min(at + shift, now), value) for at, value in pairs) if at > now - SAMPLE_AGE_S])
+            samples.load(
+                [
+                    (at, value)
+                    for at, value in ((min(at + shift, now), value) for at, value in pairs)
+                    if at > now - SAMPLE_AGE_S
+                ]
+            )
     for w in service.windows:
         started_at = min(w.started_at + shift, now)
         if w.length_s not in state.windows and now - started_at < w.length_s:
             window = state.windows[w.length_s] = Window(w.length_s, started_at)
-            window.requests, window.input_tokens, window.output_tokens = w.requests, w.input_tokens, w.output_tokens
-            window.cache_hits, window.cache_misses, window.cost_usd = w.cache_hits, w.cache_misses, w.cost_usd
+            window.requests, window.input_tokens, window.output_tokens = (
+                w.requests,
+                w.input_tokens,
+                w.output_tokens,
+            )
+            window.cache_hits, window.cache_misses, window.cost_usd = (
+                w.cache_hits,
+                w.cache_misses,
+                w.cost_usd,
+            )
     for health, was in _healths(state, service):
         if health.state == SERVING and not health.trips:
-            health.state, health.until, health.told = COOLING, was.until + shift, was.told
+            health.state, health.until, health.retry_after_given = (
+                COOLING,
+                was.until + shift,
+                was.retry_after_given,
+            )
             health.trips, health.consecutive, health.reason = was.trips, was.consecutive, was.reason
             health.outcome = Outcome(was.outcome) if was.outcome in set(Outcome) else None
 

@@ -6,7 +6,7 @@ HALF_LIFE_S = 3600.0
 UNKNOWN = 0.5
 
 
-class Record:
+class RaceRecord:
     """Wins and losses of one service, each worth half after an hour."""
 
     __slots__ = ("_at", "losses", "wins")
@@ -30,10 +30,14 @@ class Record:
             self.losses += 1
 
     def win_rate(self, now: float) -> float:
-        """0.5 for a service that nobody has seen race, and near it again when all that was seen is long ago."""
+        """0.5 for a service that nobody has seen race, and near it again when all that was seen is
+        long ago.
+        """
         self._decay(now)
         # Two imagined races, one won: the first real one does not decide everything.
-        return (self.wins + 1) / (self.wins + self.losses + 2) if self.wins + self.losses else UNKNOWN
+        return (
+            (self.wins + 1) / (self.wins + self.losses + 2) if self.wins + self.losses else UNKNOWN
+        )
 
     def dump(self, now: float) -> tuple[float, float]:
         self._decay(now)
@@ -47,13 +51,13 @@ class RaceHistory:
     """Records by (rule or virtual model, service id)."""
 
     def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Record] = {}
+        self.records: dict[tuple[str, str], RaceRecord] = {}
 
-    def record(self, rule: str, service: str) -> Record:
+    def record(self, rule: str, service: str) -> RaceRecord:
         key = (rule, service)
         found = self.records.get(key)
         if found is None:
-            found = self.records[key] = Record()
+            found = self.records[key] = RaceRecord()
         return found
 
     def keep(self, rules: set[str]) -> None:

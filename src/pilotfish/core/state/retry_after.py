@@ -1,6 +1,8 @@
-"""How long an upstream asks to be left alone, in every form that vendors use (seeds A1). Pure parsers: the wall clock is an argument.
+"""How long an upstream asks to be left alone, in every form that vendors use (seeds A1). Pure
+parsers: the wall clock is an argument.
 
-Durations are seconds. What cannot be read is passed over, so that the next hint in the order may speak; what has passed already is 0.
+Durations are seconds. What cannot be read is passed over, so that the next hint in the order may
+speak; what has passed already is 0.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from datetime import UTC, datetime
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# A bare number this large is no duration: three years in seconds; 2001-09-09 as an epoch. Above the second it is milliseconds.
+# A bare number this large is no duration: three years in seconds; 2001-09-09 as an epoch. Above the
+# second it is milliseconds.
 EPOCH_S = 1e8
 EPOCH_MS = 1e11
 
@@ -23,7 +26,8 @@ _DURATION = re.compile(
     r"(?:(?P<s>[0-9]{1,9}(?:\.[0-9]{1,9})?)s)?(?:(?P<ms>[0-9]{1,9}(?:\.[0-9]{1,9})?)ms)?"
 )
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-# "try again in 20s", "retry after 14 seconds", "Please retry in 1m2.5s", "wait 6ms", "within 3 minutes".
+# "try again in 20s", "retry after 14 seconds", "Please retry in 1m2.5s", "wait 6ms", "within 3
+# minutes".
 _IN_TEXT = re.compile(
     r"\b(?:(?:again|retry|retrying|wait|available|resets?)\b[a-z ,]{0,24}?\b(?:in|after|for|within)|wait)\s+(?:at least |about |another )?"
     r"(?:(?P<compact>(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|[dhms])){1,5})(?![a-z0-9])"
@@ -42,12 +46,20 @@ def value_of(headers: Headers, name: bytes) -> str | None:
     return None
 
 
-def wait_hint(headers: Headers, now_wall: float, in_body: float | None = None, message: str = "", *, resets: bool = True) -> float | None:
+def wait_hint(
+    headers: Headers,
+    now_wall: float,
+    in_body: float | None = None,
+    message: str = "",
+    *,
+    resets: bool = True,
+) -> float | None:
     """Seconds to wait, from the first hint that can be read; None if there is none.
 
-    Order: `retry-after-ms`, `retry-after`, `x-ratelimit-reset*`, `anthropic-ratelimit-*-reset`, `in_body` (what the style found in
-    the error body), the message's own words. `now_wall`: epoch seconds. Without `resets` the headers that say when a limit is full
-    again are left out: vendors send them with every answer, and only where a limit was hit do they say when to come back.
+    Order: `retry-after-ms`, `retry-after`, `x-ratelimit-reset*`, `anthropic-ratelimit-*-reset`,
+    `in_body` (what the style found in the error body), the message's own words. `now_wall`: epoch
+    seconds. Without `resets` the headers that say when a limit is full again are left out: vendors
+    send them with every answer, and only where a limit was hit do they say when to come back.
     """
     found: dict[bytes, str] = {}
     for name, value in headers:
@@ -69,8 +81,8 @@ def wait_hint(headers: Headers, now_wall: float, in_body: float | None = None, m
 
 
 def when(text: str, now_wall: float) -> float | None:
-    """Seconds from `now_wall` until what the text says: a number of seconds, an epoch in seconds or milliseconds, a duration such as
-    `1m2.5s`, an RFC 3339 time or an HTTP date."""
+    """Seconds from `now_wall` until what the text says: a number of seconds, an epoch in seconds or
+    milliseconds, a duration such as `1m2.5s`, an RFC 3339 time or an HTTP date."""
     text = text.strip()
     if not text:
         return None
@@ -98,7 +110,11 @@ def wait_in_text(message: str) -> float | None:
     m = _IN_TEXT.search(message[:_LONGEST_TEXT])
     if m is None:
         return None
-    return duration(m["compact"].lower()) if m["compact"] else float(m["number"]) * _WORDS_S[m["unit"].lower()]
+    return (
+        duration(m["compact"].lower())
+        if m["compact"]
+        else float(m["number"]) * _WORDS_S[m["unit"].lower()]
+    )
 
 
 def _milliseconds(text: str | None) -> float | None:
@@ -106,7 +122,9 @@ def _milliseconds(text: str | None) -> float | None:
 
 
 def _until_date(text: str, now_wall: float) -> float | None:
-    from email.utils import parsedate_to_datetime  # here: few vendors write dates, and mail's modules are many
+    from email.utils import (
+        parsedate_to_datetime,
+    )  # here: few vendors write dates, and mail's modules are many
 
     try:
         date = datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)
@@ -118,7 +136,9 @@ def _until_date(text: str, now_wall: float) -> float | None:
 
 
 def _reset(found: dict[bytes, str], prefix: bytes, suffix: bytes, now_wall: float) -> float | None:
-    """The longest of the resets; but where the same headers say which limits are used up, only these count."""
+    """The longest of the resets; but where the same headers say which limits are used up, only
+    these count.
+    """
     waits = {}
     for name, text in found.items():
         if name.startswith(prefix) and name.endswith(suffix):
@@ -127,5 +147,9 @@ def _reset(found: dict[bytes, str], prefix: bytes, suffix: bytes, now_wall: floa
                 waits[name] = wait
     if not waits:
         return None
-    used_up = [wait for name, wait in waits.items() if found.get(name.replace(b"reset", b"remaining")) in ("0", "0.0")]
+    used_up = [
+        wait
+        for name, wait in waits.items()
+        if found.get(name.replace(b"reset", b"remaining")) in ("0", "0.0")
+    ]
     return max(used_up or waits.values())

@@ -5,8 +5,10 @@ from __future__ import annotations
 SLOTS = 10
 
 
-class Share:
-    """At most `percent` of the requests of the last `window_s` seconds, but always at least `minimum`. Constant memory."""
+class RetryBudget:
+    """At most `percent` of the requests of the last `window_s` seconds, but always at least
+    `minimum`. Constant memory.
+    """
 
     __slots__ = ("_requests", "_slot", "_slot_s", "_taken", "minimum", "percent")
 

@@ -6,10 +6,12 @@ from collections import deque
 from itertools import islice
 from math import exp
 
-# Enough for a p99 that means something, few enough to sort in microseconds; older ones say nothing of now.
+# Enough for a p99 that means something, few enough to sort in microseconds; older ones say nothing
+# of now.
 SAMPLES = 100
 SAMPLE_AGE_S = 600.0
-# How fast `recent` forgets: a value counts for 1/e after this many seconds, and every new one for a tenth at least.
+# How fast `recent` forgets: a value counts for 1/e after this many seconds, and every new one for a
+# tenth at least.
 RECENT_S = 5.0
 RECENT_SHARE = 0.1
 
@@ -17,8 +19,9 @@ RECENT_SHARE = 0.1
 class Samples:
     """The last 100 values not older than ten minutes, with average and percentiles.
 
-    Adding costs a deque append; the sorted copy is made when a percentile is asked for, and kept until the next value or expiry.
-    `recent` is a moving average that forgets within seconds: how it is now, for choosing. None before the first value.
+    Adding costs a deque append; the sorted copy is made when a percentile is asked for, and kept
+    until the next value or expiry. `recent` is a moving average that forgets within seconds: how it
+    is now, for choosing. None before the first value.
     """
 
     __slots__ = ("_last", "_sorted", "_sum", "_values", "last_at", "recent")
@@ -41,7 +44,9 @@ class Samples:
         if self.recent is None:
             self.recent = value
         else:
-            self.recent += max(RECENT_SHARE, 1.0 - exp((self.last_at - now) / RECENT_S)) * (value - self.recent)
+            self.recent += max(RECENT_SHARE, 1.0 - exp((self.last_at - now) / RECENT_S)) * (
+                value - self.recent
+            )
         self.last_at = now
 
     def _expire(self, now: float) -> None:
@@ -64,7 +69,9 @@ class Samples:
         if not values:
             return None
         if last >= len(values):
-            return max(0.0, self._sum / len(values))  # after a large value has left, rounding may leave a little less than nothing
+            return max(
+                0.0, self._sum / len(values)
+            )  # after a large value has left, rounding may leave a little less than nothing
         return sum(v for _, v in islice(reversed(values), last)) / last
 
     def percentile(self, q: float, now: float, last: int = SAMPLES) -> float | None:
@@ -107,10 +114,12 @@ class Samples:
 
 
 class Waiting:
-    """Streams that have not spoken yet, and how soon the latest ones spoke: known long before they end, so that a service that
-    becomes slow is noticed while its first slow answer is still awaited.
+    """Streams that have not spoken yet, and how soon the latest ones spoke: known long before they
+    end, so that a service that becomes slow is noticed while its first slow answer is still
+    awaited.
 
-    For choosing only: the statistics of A3 count what ended well. Only streams are told here, since other answers speak at their end.
+    For choosing only: the statistics of A3 count what ended well. Only streams are told here, since
+    other answers speak at their end.
     """
 
     __slots__ = ("_began", "_spoke_at", "count", "recent")
@@ -125,12 +134,14 @@ class Waiting:
         self.count += 1
         self._began += now
 
-    def spoke(self, began: float, now: float) -> None:
+    def on_first_token(self, began: float, now: float) -> None:
         self.gone(began)
         if self.recent is None:
             self.recent = now - began
         else:
-            self.recent += max(RECENT_SHARE, 1.0 - exp((self._spoke_at - now) / RECENT_S)) * (now - began - self.recent)
+            self.recent += max(RECENT_SHARE, 1.0 - exp((self._spoke_at - now) / RECENT_S)) * (
+                now - began - self.recent
+            )
         self._spoke_at = now
 
     def gone(self, began: float) -> None:
@@ -143,15 +154,27 @@ class Waiting:
         n = self.count
         if not n:
             return self.recent
-        # They began evenly, so the oldest is about twice as old as the mean; and it has been waiting for as long as that.
+        # They began evenly, so the oldest is about twice as old as the mean; and it has been
+        # waiting for as long as that.
         oldest = 2.0 * (now - self._began / n) * n / (n + 1)
         return oldest if self.recent is None or oldest > self.recent else self.recent
 
 
 class Window:
-    """Counts since the window began; everything is zero again once `length_s` has passed (a tumbling window)."""
+    """Counts since the window began; everything is zero again once `length_s` has passed (a
+    tumbling window).
+    """
 
-    __slots__ = ("cache_hits", "cache_misses", "cost_usd", "input_tokens", "length_s", "output_tokens", "requests", "started_at")
+    __slots__ = (
+        "cache_hits",
+        "cache_misses",
+        "cost_usd",
+        "input_tokens",
+        "length_s",
+        "output_tokens",
+        "requests",
+        "started_at",
+    )
 
     def __init__(self, length_s: float, now: float) -> None:
         self.length_s = length_s
@@ -159,7 +182,9 @@ class Window:
 
     def _reset(self, now: float) -> None:
         self.started_at = now
-        self.requests = self.input_tokens = self.output_tokens = self.cache_hits = self.cache_misses = 0
+        self.requests = self.input_tokens = self.output_tokens = self.cache_hits = (
+            self.cache_misses
+        ) = 0
         self.cost_usd = 0.0
 
     def turn(self, now: float) -> Window:
@@ -189,7 +214,9 @@ class Window:
 
 
 class Ratio:
-    """Errors among attempts of the last 30 s, in ten buckets: constant memory whatever the traffic."""
+    """Errors among attempts of the last 30 s, in ten buckets: constant memory whatever the
+    traffic.
+    """
 
     __slots__ = ("_attempts", "_errors", "_slot")
     BUCKET_S = 3.0
@@ -211,7 +238,11 @@ class Ratio:
         return self._slot % self.BUCKETS
 
     def add(self, is_error: bool, now: float) -> None:
-        at = self._slot % self.BUCKETS if int(now / self.BUCKET_S) == self._slot else self._advance(now)
+        at = (
+            self._slot % self.BUCKETS
+            if int(now / self.BUCKET_S) == self._slot
+            else self._advance(now)
+        )
         self._attempts[at] += 1
         if is_error:
             self._errors[at] += 1

@@ -1,4 +1,6 @@
-"""What a Pod's annotations (and its namespace's, as defaults) ask for. Nonsense never stops a Pod: it is left out, with a warning."""
+"""What a Pod's annotations (and its namespace's, as defaults) ask for. Nonsense never stops a Pod:
+it is left out, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The settings of one Pod's sidecar. `*_asked`: the Pod names the port itself, so it must not be moved."""
+    """The settings of one Pod's sidecar. `*_asked`: the Pod names the port itself, so it must not
+    be moved.
+    """
 
     sidecar: Sidecar
     port_asked: bool = False
@@ -25,10 +29,18 @@ class Choices:
     warnings: tuple[str, ...] = ()
 
 
-def choices_from(pod: Mapping[str, Any], namespace_annotations: Mapping[str, str], defaults: Sidecar) -> Choices:
-    """Reads every annotation of ours; the Pod's win over the namespace's, those over the operator's defaults."""
+def choices_from(
+    pod: Mapping[str, Any], namespace_annotations: Mapping[str, str], defaults: Sidecar
+) -> Choices:
+    """Reads every annotation of ours; the Pod's win over the namespace's, those over the operator's
+    defaults.
+    """
     own = (pod.get("metadata") or {}).get("annotations") or {}
-    given = {key: str(value).strip() for key, value in {**namespace_annotations, **own}.items() if key.startswith(PREFIX)}
+    given = {
+        key: str(value).strip()
+        for key, value in {**namespace_annotations, **own}.items()
+        if key.startswith(PREFIX)
+    }
     reader = _Reader(given)
     port = reader.read("port", _port, defaults.port)
     admin_port = reader.read("admin-port", _port, defaults.admin_port)
@@ -40,7 +52,9 @@ def choices_from(pod: Mapping[str, Any], namespace_annotations: Mapping[str, str
         port=port,
         admin_port=admin_port,
         configmaps=reader.names("configmaps", defaults.configmaps, may_name_namespace=True),
-        config_source=reader.read("config-source", _one_of("api", "volume"), defaults.config_source),
+        config_source=reader.read(
+            "config-source", _one_of("api", "volume"), defaults.config_source
+        ),
         secrets=reader.names("secrets", defaults.secrets),
         cpu=cpu,
         cpu_limit=cpu_limit,
@@ -53,7 +67,9 @@ def choices_from(pod: Mapping[str, Any], namespace_annotations: Mapping[str, str
     for key in sorted(own):
         name = key.removeprefix(PREFIX)
         if key.startswith(PREFIX) and name not in (*reader.known, "status"):
-            hint = "it is a label" if name == "inject" else f"known: {', '.join(sorted(reader.known))}"
+            hint = (
+                "it is a label" if name == "inject" else f"known: {', '.join(sorted(reader.known))}"
+            )
             reader.warnings.append(f"annotation {key[:80]} is not known; {hint}")
     asked = "port" in reader.taken, "admin-port" in reader.taken
     return Choices(sidecar, *asked, warnings=tuple(reader.warnings))
@@ -67,7 +83,9 @@ class _Reader:
         self.warnings: list[str] = []
 
     def read(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
-        """The annotation's value as `parse` understands it. `parse` raises ValueError saying what was expected."""
+        """The annotation's value as `parse` understands it. `parse` raises ValueError saying what
+        was expected.
+        """
         self.known.add(name)
         text = self._given.get(PREFIX + name, "")
         if not text:
@@ -75,26 +93,38 @@ class _Reader:
         try:
             value = parse(text)
         except ValueError as wrong:
-            self.warnings.append(f"annotation {PREFIX}{name}: {text[:40]!r} is not {wrong}; the default is used")
+            self.warnings.append(
+                f"annotation {PREFIX}{name}: {text[:40]!r} is not {wrong}; the default is used"
+            )
             return default
         self.taken.add(name)
         return value
 
-    def names(self, name: str, default: tuple[str, ...], *, may_name_namespace: bool = False) -> tuple[str, ...]:
+    def names(
+        self, name: str, default: tuple[str, ...], *, may_name_namespace: bool = False
+    ) -> tuple[str, ...]:
         self.known.add(name)
         text = self._given.get(PREFIX + name)
         if text is None:
             return default
         names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
-        good = tuple(n for n in names if all(map(_DNS_NAME.fullmatch, n.split("/", 1) if may_name_namespace else [n])))
+        good = tuple(
+            n
+            for n in names
+            if all(map(_DNS_NAME.fullmatch, n.split("/", 1) if may_name_namespace else [n]))
+        )
         for bad in names:
             if bad not in good:
-                self.warnings.append(f"annotation {PREFIX}{name}: {bad[:40]!r} is not a name of an object; it is left out")
+                self.warnings.append(
+                    f"annotation {PREFIX}{name}: {bad[:40]!r} is not a name of an object; it is left out"
+                )
         return good if good or not names else default
 
 
 def _bounds(reader: _Reader, name: str, request: str, limit: str) -> tuple[str, str]:
-    """`200m` asks for that much, and lifts the limit where it is below; `200m/1` gives request and limit."""
+    """`200m` asks for that much, and lifts the limit where it is below; `200m/1` gives request and
+    limit.
+    """
 
     def parse(text: str) -> tuple[str, str]:
         asked, _, most = (part.strip() for part in text.partition("/"))

@@ -6,29 +6,41 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pilotfish.injector.patch.quantity import Bounds, larger
-from pilotfish.injector.patch.settings import CONTAINER, RULES_DIR, STATE_DIR, Sidecar, Surroundings
+from pilotfish.injector.patch.settings import CONTAINER, RULES_DIR, STATE_DIR, PodContext, Sidecar
 
 # Kubernetes' default grace period.
 DEFAULT_GRACE_S = 30
-# What is left for the process to close its connections and for the runtime to reap it before SIGKILL.
+# What is left for the process to close its connections and for the runtime to reap it before
+# SIGKILL.
 _EXIT_S = 3
-# How long the application waits for the first rules before it starts without them: a sidecar with no rules must not block a Pod.
+# How long the application waits for the first rules before it starts without them: a sidecar with
+# no rules must not block a Pod.
 _RULES_WAIT_S = 10
-# An application that is pinned to CPUs by its Guaranteed class needs requests equal to limits in every container.
+# An application that is pinned to CPUs by its Guaranteed class needs requests equal to limits in
+# every container.
 _GUARANTEED_CPU = "500m"
 
 
 def container_for(
-    spec: Mapping[str, Any], sidecar: Sidecar, around: Surroundings, *, native: bool, mounts: Sequence[dict[str, Any]]
+    spec: Mapping[str, Any],
+    sidecar: Sidecar,
+    around: PodContext,
+    *,
+    native: bool,
+    mounts: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """A native sidecar (to stand first among the init containers) or a classic one (to stand first among the containers)."""
+    """A native sidecar (to stand first among the init containers) or a classic one (to stand first
+    among the containers).
+    """
     container: dict[str, Any] = {"name": CONTAINER, "image": sidecar.image}
     if sidecar.image_pull_policy:
         container["imagePullPolicy"] = sidecar.image_pull_policy
     container["args"] = ["proxy"]
     if native:
         container["restartPolicy"] = "Always"
-    container["ports"] = [{"name": "pilotfish-admin", "containerPort": sidecar.admin_port, "protocol": "TCP"}]
+    container["ports"] = [
+        {"name": "pilotfish-admin", "containerPort": sidecar.admin_port, "protocol": "TCP"}
+    ]
     container["env"] = _settings(spec, sidecar, around, native=native)
     container["resources"] = _resources(spec, sidecar, around.limit_ranges)
     container["securityContext"] = _security(spec, around.annotations)
@@ -45,16 +57,22 @@ def grace_s(spec: Mapping[str, Any]) -> int:
 
 
 def hold_stop_s(spec: Mapping[str, Any], sidecar: Sidecar) -> int:
-    """How long a classic sidecar waits before it hears SIGTERM; at most a third of the grace period, which it shares with draining."""
+    """How long a classic sidecar waits before it hears SIGTERM; at most a third of the grace
+    period, which it shares with draining.
+    """
     return min(sidecar.hold_stop_s, grace_s(spec) // 3)
 
 
 def drain_s(spec: Mapping[str, Any], sidecar: Sidecar, *, native: bool) -> int:
-    """How long requests in flight may go on after SIGTERM: all that the grace period leaves, so that SIGKILL ends none of them."""
+    """How long requests in flight may go on after SIGTERM: all that the grace period leaves, so
+    that SIGKILL ends none of them.
+    """
     return max(0, grace_s(spec) - _EXIT_S - (0 if native else hold_stop_s(spec, sidecar)))
 
 
-def _settings(spec: Mapping[str, Any], sidecar: Sidecar, around: Surroundings, *, native: bool) -> list[dict[str, Any]]:
+def _settings(
+    spec: Mapping[str, Any], sidecar: Sidecar, around: PodContext, *, native: bool
+) -> list[dict[str, Any]]:
     settings = {
         "LISTEN": f"127.0.0.1:{sidecar.port}",
         "ADMIN_LISTEN": f"0.0.0.0:{sidecar.admin_port}",
@@ -63,7 +81,9 @@ def _settings(spec: Mapping[str, Any], sidecar: Sidecar, around: Surroundings, *
         "DRAIN_SECONDS": str(drain_s(spec, sidecar, native=native)),
         "LOG_LEVEL": sidecar.log_level,
     }
-    env: list[dict[str, Any]] = [{"name": f"PILOTFISH_{name}", "value": value} for name, value in settings.items()]
+    env: list[dict[str, Any]] = [
+        {"name": f"PILOTFISH_{name}", "value": value} for name, value in settings.items()
+    ]
     own_namespace = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
     env.append({"name": "PILOTFISH_NAMESPACE", "valueFrom": own_namespace})
     return env + [{"name": name, "value": value} for name, value in sidecar.env]
@@ -77,18 +97,32 @@ def _rules_source(sidecar: Sidecar) -> dict[str, str]:
     return {"CONFIGMAP_SELECTOR": sidecar.configmap_selector}
 
 
-def _resources(spec: Mapping[str, Any], sidecar: Sidecar, limit_ranges: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    cpu, memory = Bounds(sidecar.cpu, sidecar.cpu_limit), Bounds(sidecar.memory, sidecar.memory_limit)
+def _resources(
+    spec: Mapping[str, Any], sidecar: Sidecar, limit_ranges: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    cpu, memory = (
+        Bounds(sidecar.cpu, sidecar.cpu_limit),
+        Bounds(sidecar.memory, sidecar.memory_limit),
+    )
     if pod_level := spec.get("resources"):
         # The Pod's class and share come from here; ours must fit into what is left.
         taken = [c.get("resources") or {} for c in _containers(spec)]
-        cpu, memory = cpu.within_pod("cpu", pod_level, taken), memory.within_pod("memory", pod_level, taken)
+        cpu, memory = (
+            cpu.within_pod("cpu", pod_level, taken),
+            memory.within_pod("memory", pod_level, taken),
+        )
     elif _is_guaranteed(spec):
         whole_cpu = larger(_GUARANTEED_CPU, sidecar.cpu)
-        cpu, memory = Bounds(whole_cpu, whole_cpu), Bounds(sidecar.memory_limit, sidecar.memory_limit)
+        cpu, memory = (
+            Bounds(whole_cpu, whole_cpu),
+            Bounds(sidecar.memory_limit, sidecar.memory_limit),
+        )
     limit_ranges = list(limit_ranges)
     cpu, memory = cpu.fitted("cpu", limit_ranges), memory.fitted("memory", limit_ranges)
-    return {"requests": {"cpu": cpu.request, "memory": memory.request}, "limits": {"cpu": cpu.limit, "memory": memory.limit}}
+    return {
+        "requests": {"cpu": cpu.request, "memory": memory.request},
+        "limits": {"cpu": cpu.limit, "memory": memory.limit},
+    }
 
 
 def _containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -99,7 +133,10 @@ def _is_guaranteed(spec: Mapping[str, Any]) -> bool:
     for container in _containers(spec):
         resources = container.get("resources") or {}
         limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-        if not all(limits.get(kind) and requests.get(kind, limits[kind]) == limits[kind] for kind in ("cpu", "memory")):
+        if not all(
+            limits.get(kind) and requests.get(kind, limits[kind]) == limits[kind]
+            for kind in ("cpu", "memory")
+        ):
             return False
     return True
 
@@ -107,7 +144,8 @@ def _is_guaranteed(spec: Mapping[str, Any]) -> bool:
 def _security(spec: Mapping[str, Any], namespace_annotations: Mapping[str, str]) -> dict[str, Any]:
     """No fixed user: OpenShift assigns one from the namespace's range, and the image runs as any.
 
-    Only where the Pod as a whole runs as root must the sidecar name a user of its own, or the kubelet would refuse to start it.
+    Only where the Pod as a whole runs as root must the sidecar name a user of its own, or the
+    kubelet would refuse to start it.
     """
     security: dict[str, Any] = {
         "allowPrivilegeEscalation": False,
@@ -118,8 +156,12 @@ def _security(spec: Mapping[str, Any], namespace_annotations: Mapping[str, str])
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     if (spec.get("securityContext") or {}).get("runAsUser") == 0:
-        first_of_range = str(namespace_annotations.get("openshift.io/sa.scc.uid-range", "")).split("/")[0]
-        security["runAsUser"] = int(first_of_range) if first_of_range.isascii() and first_of_range.isdigit() else 65532
+        first_of_range = str(namespace_annotations.get("openshift.io/sa.scc.uid-range", "")).split(
+            "/"
+        )[0]
+        security["runAsUser"] = (
+            int(first_of_range) if first_of_range.isascii() and first_of_range.isdigit() else 65532
+        )
     return security
 
 
@@ -128,17 +170,26 @@ def _probes(admin_port: int) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": admin_port, "scheme": "HTTP"}, **timing}
 
     return {
-        # Holds back what comes after the sidecar until it serves. It asks for the process and, for a bounded time, for its rules:
-        # waiting for these without end would keep the application down for a typing error in a ConfigMap.
-        "startupProbe": asks(f"/healthz?startup_s={_RULES_WAIT_S}", periodSeconds=1, timeoutSeconds=2, failureThreshold=60),
+        # Holds back what comes after the sidecar until it serves. It asks for the process and, for
+        # a bounded time, for its rules: waiting for these without end would keep the application
+        # down for a typing error in a ConfigMap.
+        "startupProbe": asks(
+            f"/healthz?startup_s={_RULES_WAIT_S}",
+            periodSeconds=1,
+            timeoutSeconds=2,
+            failureThreshold=60,
+        ),
         "readinessProbe": asks("/readyz", periodSeconds=5, timeoutSeconds=3, failureThreshold=3),
-        # A minute of silence: a busy event loop is late now and then, and a restart would cut every stream.
+        # A minute of silence: a busy event loop is late now and then, and a restart would cut every
+        # stream.
         "livenessProbe": asks("/healthz", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
     }
 
 
 def _holds(admin_port: int, stop_s: int) -> dict[str, Any]:
-    """The kubelet starts the next container only when postStart has returned, and sends SIGTERM only when preStop has."""
+    """The kubelet starts the next container only when postStart has returned, and sends SIGTERM
+    only when preStop has.
+    """
     hold = ["python", "-m", "pilotfish.lifecycle_hooks"]
     return {
         "postStart": {"exec": {"command": [*hold, "start", str(admin_port)]}},

@@ -1,6 +1,8 @@
-"""An RFC 6902 patch written while the document is changed, so that patch and result cannot disagree.
+"""An RFC 6902 patch written while the document is changed, so that patch and result cannot
+disagree.
 
-A diff between two Pods would have to guess what was meant; here every operation is what injection did, in the order it did it.
+A diff between two Pods would have to guess what was meant; here every operation is what injection
+did, in the order it did it.
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ Path = tuple[str | int, ...]
 
 
 def pointer(path: Path) -> str:
-    """The JSON Pointer (RFC 6901) of a path: `("metadata", "annotations", "a/b")` -> `/metadata/annotations/a~1b`."""
+    """The JSON Pointer (RFC 6901) of a path: `("metadata", "annotations", "a/b")` ->
+    `/metadata/annotations/a~1b`.
+    """
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 class Edits:
-    """A copy of `document` that is edited, and the operations that lead there. The document itself is never touched."""
+    """A copy of `document` that is edited, and the operations that lead there. The document itself
+    is never touched.
+    """
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = copy.deepcopy(document)
@@ -36,7 +42,9 @@ class Edits:
         return node
 
     def set(self, path: Path, value: Any) -> None:
-        """Puts `value` at a key of an object; objects missing on the way come into being with the same operation."""
+        """Puts `value` at a key of an object; objects missing on the way come into being with the
+        same operation.
+        """
         first_missing = next((n for n in range(1, len(path)) if self.get(path[:n]) is None), None)
         if first_missing is not None:
             for step in reversed(path[first_missing:]):
@@ -50,7 +58,9 @@ class Edits:
         self._note(operation, path, value)
 
     def insert(self, path: Path, index: int, value: Any) -> None:
-        """Puts `value` before what stands at `index` of the array at `path`; an absent, null or empty array comes into being with it."""
+        """Puts `value` before what stands at `index` of the array at `path`; an absent, null or
+        empty array comes into being with it.
+        """
         array = self.get(path)
         if not array:
             self.set(path, [value])
@@ -65,10 +75,14 @@ class Edits:
         self.insert(path, len(self.get(path) or ()), value)
 
     def _added_whole(self, path: Path) -> list[Any] | None:
-        """The array in the last operation, if that operation made the array at `path`: one operation can carry all its items."""
+        """The array in the last operation, if that operation made the array at `path`: one
+        operation can carry all its items.
+        """
         last = self.operations[-1] if self.operations else None
         value = last["value"] if last and last["path"] == pointer(path) else None
         return value if isinstance(value, list) else None
 
     def _note(self, operation: str, path: Path, value: Any) -> None:
-        self.operations.append({"op": operation, "path": pointer(path), "value": copy.deepcopy(value)})
+        self.operations.append(
+            {"op": operation, "path": pointer(path), "value": copy.deepcopy(value)}
+        )

@@ -1,4 +1,6 @@
-"""The variables that lead an application's SDKs to the proxy, set only where the application has not set them itself."""
+"""The variables that lead an application's SDKs to the proxy, set only where the application has
+not set them itself.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# SDKs refuse to start without a key. This one is never sent upstream: the proxy puts the provider's own in its place.
+# SDKs refuse to start without a key. This one is never sent upstream: the proxy puts the provider's
+# own in its place.
 PLACEHOLDER_KEY = "pilotfish-placeholder"
 LOOPBACK = "127.0.0.1,localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An SDK family: where it looks for its base URL, and for its key. With any of `keyed_by` set it needs no placeholder."""
+    """An SDK family: where it looks for its base URL, and for its key. With any of `keyed_by` set
+    it needs no placeholder.
+    """
 
     base_urls: tuple[str, ...]
     path: str
@@ -27,11 +32,17 @@ CLIENTS = (
     # GOOGLE_API_KEY is left alone: it also opens maps, search and the like.
     Client(("GOOGLE_GEMINI_BASE_URL",), "", "GEMINI_API_KEY", ("GOOGLE_API_KEY",)),
     # A bearer token is for Bedrock only; an access key of ours would break the application's S3.
-    Client(("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",), "", "AWS_BEARER_TOKEN_BEDROCK", ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")),
+    Client(
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
+        "",
+        "AWS_BEARER_TOKEN_BEDROCK",
+        ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN"),
+    ),
     Client(("AZURE_OPENAI_ENDPOINT",), "", "AZURE_OPENAI_API_KEY", ("AZURE_OPENAI_AD_TOKEN",)),
 )
 
-# Other projects' sidecars and init containers, by the names their injectors give them. None of them speaks to an LLM.
+# Other projects' sidecars and init containers, by the names their injectors give them. None of them
+# speaks to an LLM.
 FOREIGN_CONTAINERS = frozenset(
     {
         "istio-proxy", "istio-init", "istio-validation", "enable-core-dump",
@@ -44,14 +55,20 @@ FOREIGN_CONTAINERS = frozenset(
 
 def additions(container: Mapping[str, Any], port: int) -> list[dict[str, str]]:
     """The variables to append to this container's `env`, in a fixed order."""
-    present = {entry.get("name") for entry in container.get("env") or () if isinstance(entry, Mapping)}
-    return [{"name": name, "value": value} for name, value in _wanted(present, f"http://127.0.0.1:{port}")]
+    present = {
+        entry.get("name") for entry in container.get("env") or () if isinstance(entry, Mapping)
+    }
+    return [
+        {"name": name, "value": value}
+        for name, value in _wanted(present, f"http://127.0.0.1:{port}")
+    ]
 
 
 def _wanted(present: set[str | None], proxy: str) -> Iterator[tuple[str, str]]:
     led_here = False
     for client in CLIENTS:
-        # Who sets one of them leads this SDK elsewhere on purpose: neither its twin nor its key is ours to set then.
+        # Who sets one of them leads this SDK elsewhere on purpose: neither its twin nor its key is
+        # ours to set then.
         if present.intersection(client.base_urls):
             continue
         led_here = True
@@ -63,7 +80,7 @@ def _wanted(present: set[str | None], proxy: str) -> Iterator[tuple[str, str]]:
         yield "NO_PROXY", LOOPBACK
 
 
-def doubts(container: Mapping[str, Any]) -> Iterator[str]:
+def warnings(container: Mapping[str, Any]) -> Iterator[str]:
     """What may lead this container's requests elsewhere, in words for a warning."""
     name = container.get("name")
     entries = {e.get("name"): e for e in container.get("env") or () if isinstance(e, Mapping)}

@@ -1,7 +1,9 @@
-"""Injection into manifests as people write them: any file that holds Pods, in a template or by themselves.
+"""Injection into manifests as people write them: any file that holds Pods, in a template or by
+themselves.
 
-Documents that hold no Pod come out byte for byte; a document that gets the sidecar is written anew (its comments are lost, its
-values are not: they are read as Kubernetes reads them, so a date or `12:30` stays text).
+Documents that hold no Pod come out byte for byte; a document that gets the sidecar is written anew
+(its comments are lost, its values are not: they are read as Kubernetes reads them, so a date or
+`12:30` stays text).
 """
 
 from __future__ import annotations
@@ -15,20 +17,23 @@ from typing import Any
 import yaml
 
 from pilotfish.injector.patch.pod import inject
-from pilotfish.injector.patch.settings import Injected, Sidecar, Skipped, Surroundings
+from pilotfish.injector.patch.settings import Injected, PodContext, Sidecar, Skipped
 
 # Where each kind keeps its Pod.
 _POD_AT: dict[str, tuple[str, ...]] = {
     "Pod": (),
     "PodTemplate": ("template",),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"), ("spec", "template")),
+    **dict.fromkeys(
+        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"),
+        ("spec", "template"),
+    ),
 }
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class InjectionReport:
     """What became of one object: `Deployment default/web`, and what is to be said of it."""
 
     what: str
@@ -40,7 +45,9 @@ class UnreadableManifest(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: no dates, no base-60 numbers, `yes` and `on` are text, but `0644` is octal (rules files know none)."""
+    """YAML as Kubernetes reads it: no dates, no base-60 numbers, `yes` and `on` are text, but
+    `0644` is octal (rules files know none).
+    """
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -55,7 +62,9 @@ for _tag, _form, _starts in (
     ),
     ("merge", r"<<", ["<"]),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_form})\Z"), _starts)
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_form})\Z"), _starts
+    )
 
 
 class _Dumper(yaml.SafeDumper):
@@ -66,14 +75,20 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless)
 
 
-def inject_manifest(text: str, sidecar: Sidecar, around: Surroundings) -> tuple[str, list[Told]]:
-    """The manifest with the sidecar in every Pod that may have it, and what is to be said of each. Raises `UnreadableManifest`."""
+def inject_manifest(
+    text: str, sidecar: Sidecar, around: PodContext
+) -> tuple[str, list[InjectionReport]]:
+    """The manifest with the sidecar in every Pod that may have it, and what is to be said of each.
+    Raises `UnreadableManifest`.
+    """
     if text.lstrip().startswith("{"):
         document = _load(text)
         told = list(_injected(document, sidecar, around))
         changed = any(isinstance(t.result, Injected) for t in told)
-        return (json.dumps(document, indent=2, ensure_ascii=False) + "\n" if changed else text), told
-    everything: list[Told] = []
+        return (
+            json.dumps(document, indent=2, ensure_ascii=False) + "\n" if changed else text
+        ), told
+    everything: list[InjectionReport] = []
     pieces = []
     for piece in _documents(text):
         document = _load(piece.removeprefix("---"))
@@ -81,7 +96,9 @@ def inject_manifest(text: str, sidecar: Sidecar, around: Surroundings) -> tuple[
         everything += told
         if any(isinstance(t.result, Injected) for t in told):
             start = "---\n" if piece.startswith("---") else ""
-            piece = start + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
+            piece = start + yaml.dump(
+                document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20
+            )
         pieces.append(piece)
     return "".join(pieces), everything
 
@@ -100,7 +117,7 @@ def _load(text: str) -> Any:
         raise UnreadableManifest(" ".join(str(wrong).split())) from wrong
 
 
-def _injected(document: Any, sidecar: Sidecar, around: Surroundings) -> Iterator[Told]:
+def _injected(document: Any, sidecar: Sidecar, around: PodContext) -> Iterator[InjectionReport]:
     """Changes the document in place, object by object."""
     if not isinstance(document, dict):
         return
@@ -119,10 +136,14 @@ def _injected(document: Any, sidecar: Sidecar, around: Surroundings) -> Iterator
         if isinstance(result, Injected):
             put(result.pod)
         name = str((metadata or {}).get("name") or (metadata or {}).get("generateName") or "?")
-        yield Told(f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}", result)
+        yield InjectionReport(
+            f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}", result
+        )
 
 
-def _pod_in(document: dict[str, Any], path: tuple[str, ...]) -> tuple[dict[str, Any] | None, Callable[[Mapping[str, Any]], None]]:
+def _pod_in(
+    document: dict[str, Any], path: tuple[str, ...]
+) -> tuple[dict[str, Any] | None, Callable[[Mapping[str, Any]], None]]:
     """The Pod (or template), and how to put another in its place."""
     holder: Any = document
     for step in path:

@@ -1,6 +1,7 @@
 """Injection of one Pod: `inject` is a ladder of early returns, then five edits.
 
-Works on the JSON as it came (unknown fields survive) and on Pod templates alike: all it needs is `metadata` and `spec`.
+Works on the JSON as it came (unknown fields survive) and on Pod templates alike: all it needs is
+`metadata` and `spec`.
 """
 
 from __future__ import annotations
@@ -15,23 +16,38 @@ from pilotfish.injector.patch.annotations import Choices, choices_from
 from pilotfish.injector.patch.container import container_for, drain_s, grace_s
 from pilotfish.injector.patch.edits import Edits
 from pilotfish.injector.patch.ports import ports_for
-from pilotfish.injector.patch.settings import CONTAINER, LABEL, STATUS, Injected, Reason, Sidecar, Skipped, Surroundings
+from pilotfish.injector.patch.settings import (
+    CONTAINER,
+    LABEL,
+    STATUS,
+    Injected,
+    PodContext,
+    Reason,
+    Sidecar,
+    Skipped,
+)
 from pilotfish.injector.patch.volumes import mounts_for
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _STATIC_POD = "kubernetes.io/config.mirror"
 
 
-def inject(pod: dict[str, Any], defaults: Sidecar, around: Surroundings) -> Injected | Skipped:
-    """The Pod with the sidecar and the patch that leads there, or why it stays as it is. Never raises, whatever the Pod holds."""
+def inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Injected | Skipped:
+    """The Pod with the sidecar and the patch that leads there, or why it stays as it is. Never
+    raises, whatever the Pod holds.
+    """
     try:
         return _inject(pod, defaults, around)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as wrong:
-        # The API server has not validated the Pod yet at admission. It will say better than we could what is wrong with it.
-        return Skipped(Reason.MALFORMED, f"the Pod is not of the expected shape ({type(wrong).__name__}: {wrong})")
+        # The API server has not validated the Pod yet at admission. It will say better than we
+        # could what is wrong with it.
+        return Skipped(
+            Reason.MALFORMED,
+            f"the Pod is not of the expected shape ({type(wrong).__name__}: {wrong})",
+        )
 
 
-def _inject(pod: dict[str, Any], defaults: Sidecar, around: Surroundings) -> Injected | Skipped:
+def _inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Injected | Skipped:
     if (refusal := _unselected(pod, defaults, around)) is not None:
         return refusal
     if (dropped := _without_restart_policy(pod)) is not None:
@@ -42,19 +58,28 @@ def _inject(pod: dict[str, Any], defaults: Sidecar, around: Surroundings) -> Inj
     native = _native(choices.sidecar, around)
     spec = pod["spec"]
     if not native and spec.get("restartPolicy", "Always") != "Always":
-        return Skipped(Reason.JOB_NEEDS_NATIVE, "a classic sidecar would keep this Job from ever completing", choices.warnings)
+        return Skipped(
+            Reason.JOB_NEEDS_NATIVE,
+            "a classic sidecar would keep this Job from ever completing",
+            choices.warnings,
+        )
     ports = ports_for(spec, choices)
     if isinstance(ports, str):
         return Skipped(Reason.PORT_TAKEN, ports, choices.warnings)
     sidecar = replace(choices.sidecar, port=ports.port, admin_port=ports.admin_port)
-    reachable = _with_rules(replace(choices, sidecar=sidecar, warnings=choices.warnings + ports.warnings), around)
+    reachable = _with_rules(
+        replace(choices, sidecar=sidecar, warnings=choices.warnings + ports.warnings), around
+    )
     if isinstance(reachable, Skipped):
         return reachable
     return _edited(pod, reachable, around, native=native)
 
 
-def rules_needed(pod: Mapping[str, Any], defaults: Sidecar, around: Surroundings) -> tuple[str, tuple[tuple[str, str], ...]] | None:
-    """What the sidecar would have to watch: the Pod's service account, and (namespace, name) of each ConfigMap (name "": by selector).
+def rules_needed(
+    pod: Mapping[str, Any], defaults: Sidecar, around: PodContext
+) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    """What the sidecar would have to watch: the Pod's service account, and (namespace, name) of
+    each ConfigMap (name "": by selector).
 
     None where it reads rules from a volume, so nobody need ask whether it may. Never raises.
     """
@@ -65,21 +90,28 @@ def rules_needed(pod: Mapping[str, Any], defaults: Sidecar, around: Surroundings
         account = str((pod.get("spec") or {}).get("serviceAccountName") or "default")
     except (AttributeError, TypeError):
         return None
-    named = tuple((ns or around.namespace, name) for ns, _, name in (c.rpartition("/") for c in sidecar.configmaps))
+    named = tuple(
+        (ns or around.namespace, name)
+        for ns, _, name in (c.rpartition("/") for c in sidecar.configmaps)
+    )
     return account, named or ((around.namespace, ""),)
 
 
-def _unselected(pod: Mapping[str, Any], defaults: Sidecar, around: Surroundings) -> Skipped | None:
+def _unselected(pod: Mapping[str, Any], defaults: Sidecar, around: PodContext) -> Skipped | None:
     labels = (pod.get("metadata") or {}).get("labels") or {}
     own = labels.get(LABEL)
     if around.namespace in defaults.excluded_namespaces:
-        return Skipped(Reason.PROTECTED_NAMESPACE, f"nothing is injected in the namespace {around.namespace}")
+        return Skipped(
+            Reason.PROTECTED_NAMESPACE, f"nothing is injected in the namespace {around.namespace}"
+        )
     if own == "disabled":
         return Skipped(Reason.OPTED_OUT, f"the Pod's label {LABEL} is disabled")
     if own == "enabled" or not around.label_needed:
         return None
     if around.labels is not None and around.labels.get(LABEL) != "enabled":
-        return Skipped(Reason.NOT_SELECTED, f"neither the Pod nor its namespace has the label {LABEL}: enabled")
+        return Skipped(
+            Reason.NOT_SELECTED, f"neither the Pod nor its namespace has the label {LABEL}: enabled"
+        )
     return None
 
 
@@ -94,25 +126,35 @@ def _impossible(pod: Mapping[str, Any]) -> Skipped | None:
     if _STATIC_POD in annotations:
         return Skipped(Reason.STATIC_POD, "a static Pod's mirror cannot be changed")
     if spec.get("hostNetwork"):
-        return Skipped(Reason.HOST_NETWORK, "with hostNetwork the sidecar's ports would be the node's")
-    named = (spec.get("os") or {}).get("name") or (spec.get("nodeSelector") or {}).get("kubernetes.io/os")
+        return Skipped(
+            Reason.HOST_NETWORK, "with hostNetwork the sidecar's ports would be the node's"
+        )
+    named = (spec.get("os") or {}).get("name") or (spec.get("nodeSelector") or {}).get(
+        "kubernetes.io/os"
+    )
     if named == "windows":
         return Skipped(Reason.WINDOWS, "the sidecar's image is for Linux")
     return None
 
 
-def _native(sidecar: Sidecar, around: Surroundings) -> bool:
+def _native(sidecar: Sidecar, around: PodContext) -> bool:
     return around.native if sidecar.mode == "auto" else sidecar.mode == "native"
 
 
 def _without_restart_policy(pod: Mapping[str, Any]) -> int | None:
-    """The index of our native sidecar if another webhook, built against an older API, has dropped its `restartPolicy`.
+    """The index of our native sidecar if another webhook, built against an older API, has dropped
+    its `restartPolicy`.
 
-    The API server would refuse the Pod for probes on an ordinary init container, or the Pod would wait for ever for the proxy to finish.
+    The API server would refuse the Pod for probes on an ordinary init container, or the Pod would
+    wait for ever for the proxy to finish.
     """
     status = ((pod.get("metadata") or {}).get("annotations") or {}).get(STATUS, "")
     for index, container in enumerate((pod.get("spec") or {}).get("initContainers") or ()):
-        if container.get("name") == CONTAINER and not container.get("restartPolicy") and '"mode":"native"' in status:
+        if (
+            container.get("name") == CONTAINER
+            and not container.get("restartPolicy")
+            and '"mode":"native"' in status
+        ):
             return index
     return None
 
@@ -120,31 +162,47 @@ def _without_restart_policy(pod: Mapping[str, Any]) -> int | None:
 def _repaired(pod: dict[str, Any], index: int) -> Injected:
     edits = Edits(pod)
     edits.set(("spec", "initContainers", index, "restartPolicy"), "Always")
-    warning = (
-        f"another webhook dropped restartPolicy from init container {CONTAINER}; it is put back (pilotfish.dev/mode: classic avoids this)"
-    )
+    warning = f"another webhook dropped restartPolicy from init container {CONTAINER}; it is put back (pilotfish.dev/mode: classic avoids this)"
     return Injected(edits.document, edits.operations, "native", (warning,))
 
 
-def _with_rules(choices: Choices, around: Surroundings) -> Choices | Skipped:
-    """Falls back to a volume where the service account may not watch; a sidecar that can have no rules at all is better left out."""
+def _with_rules(choices: Choices, around: PodContext) -> Choices | Skipped:
+    """Falls back to a volume where the service account may not watch; a sidecar that can have no
+    rules at all is better left out.
+    """
     sidecar, warnings = choices.sidecar, list(choices.warnings)
     if sidecar.config_source == "api" and around.may_watch is not False:
         return choices
     here = tuple(name.removeprefix(f"{around.namespace}/") for name in sidecar.configmaps)
     mountable = tuple(name for name in here if "/" not in name)
     if not mountable:
-        why = "the service account may not watch the rules ConfigMaps, and " if sidecar.config_source == "api" else ""
-        return Skipped(Reason.NO_RULES, f"{why}no ConfigMap of the Pod's own namespace is named that could be mounted", tuple(warnings))
+        why = (
+            "the service account may not watch the rules ConfigMaps, and "
+            if sidecar.config_source == "api"
+            else ""
+        )
+        return Skipped(
+            Reason.NO_RULES,
+            f"{why}no ConfigMap of the Pod's own namespace is named that could be mounted",
+            tuple(warnings),
+        )
     if sidecar.config_source == "api":
-        warnings.append("the service account may not watch the rules ConfigMaps: they are mounted as volumes, edits take about a minute")
+        warnings.append(
+            "the service account may not watch the rules ConfigMaps: they are mounted as volumes, edits take about a minute"
+        )
     for name in here:
         if name not in mountable:
-            warnings.append(f"ConfigMap {name} is of another namespace and cannot be mounted; it is left out")
-    return replace(choices, sidecar=replace(sidecar, config_source="volume", configmaps=mountable), warnings=tuple(warnings))
+            warnings.append(
+                f"ConfigMap {name} is of another namespace and cannot be mounted; it is left out"
+            )
+    return replace(
+        choices,
+        sidecar=replace(sidecar, config_source="volume", configmaps=mountable),
+        warnings=tuple(warnings),
+    )
 
 
-def _edited(pod: dict[str, Any], choices: Choices, around: Surroundings, *, native: bool) -> Injected:
+def _edited(pod: dict[str, Any], choices: Choices, around: PodContext, *, native: bool) -> Injected:
     sidecar, spec, edits = choices.sidecar, pod["spec"], Edits(pod)
     warnings = [*choices.warnings, *_short_grace(spec, sidecar, native=native)]
     variables: set[str] = set()
@@ -156,7 +214,7 @@ def _edited(pod: dict[str, Any], choices: Choices, around: Surroundings, *, nati
                 for variable in environment.additions(container, sidecar.port):
                     edits.append(("spec", kind, index, "env"), variable)
                     variables.add(variable["name"])
-                warnings.extend(environment.doubts(container))
+                warnings.extend(environment.warnings(container))
         if not native and spec.get("initContainers"):
             warnings.append("init containers run before a classic sidecar and cannot use it")
     mounts = []
@@ -167,10 +225,15 @@ def _edited(pod: dict[str, Any], choices: Choices, around: Surroundings, *, nati
     container = container_for(spec, sidecar, around, native=native, mounts=mounts)
     edits.insert(("spec", "initContainers" if native else "containers"), 0, container)
     if not native and edits.get(("metadata", "annotations", _DEFAULT_CONTAINER)) is None:
-        # `kubectl logs` and `exec` take the first container; without this they would show the proxy.
+        # `kubectl logs` and `exec` take the first container; without this they would show the
+        # proxy.
         edits.set(("metadata", "annotations", _DEFAULT_CONTAINER), spec["containers"][0]["name"])
-    edits.set(("metadata", "annotations", STATUS), _status(sidecar, sorted(variables), native=native))
-    return Injected(edits.document, edits.operations, "native" if native else "classic", tuple(warnings))
+    edits.set(
+        ("metadata", "annotations", STATUS), _status(sidecar, sorted(variables), native=native)
+    )
+    return Injected(
+        edits.document, edits.operations, "native" if native else "classic", tuple(warnings)
+    )
 
 
 def _short_grace(spec: Mapping[str, Any], sidecar: Sidecar, *, native: bool) -> Iterator[str]:

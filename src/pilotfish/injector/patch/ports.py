@@ -1,4 +1,6 @@
-"""Which ports the sidecar listens on: its defaults, what the Pod asks for, or others where a container declares them for itself."""
+"""Which ports the sidecar listens on: its defaults, what the Pod asks for, or others where a
+container declares them for itself.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,19 @@ class Ports:
 
 
 def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
-    """The ports to use, or why there are none. A default may move, since only the variables we set lead to it; what the Pod asked for may not."""
+    """The ports to use, or why there are none. A default may move, since only the variables we set
+    lead to it; what the Pod asked for may not.
+    """
     declared = _declared(spec)
     wanted = {"port": choices.sidecar.port, "admin-port": choices.sidecar.admin_port}
-    asked = [name for name, is_asked in (("port", choices.port_asked), ("admin-port", choices.admin_port_asked)) if is_asked]
+    asked = [
+        name
+        for name, is_asked in (
+            ("port", choices.port_asked),
+            ("admin-port", choices.admin_port_asked),
+        )
+        if is_asked
+    ]
     for name in asked:
         if wanted[name] in declared:
             return f"port {wanted[name]}, asked for by pilotfish.dev/{name}, is declared by container {declared[wanted[name]]}"
@@ -31,8 +42,14 @@ def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
     for name, port in wanted.items():
         if name not in asked and port in used:
             wanted[name] = _next_free(port, used | set(wanted.values()))
-            by = f"declared by container {declared[port]}" if port in declared else "asked for by annotation"
-            warnings.append(f"port {port} is {by}: the sidecar uses {wanted[name]} as its {name} instead")
+            by = (
+                f"declared by container {declared[port]}"
+                if port in declared
+                else "asked for by annotation"
+            )
+            warnings.append(
+                f"port {port} is {by}: the sidecar uses {wanted[name]} as its {name} instead"
+            )
         used.add(wanted[name])
     return Ports(wanted["port"], wanted["admin-port"], tuple(warnings))
 

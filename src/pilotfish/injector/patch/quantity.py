@@ -1,6 +1,8 @@
-"""Kubernetes quantities (`250m`, `1.5`, `128Mi`, `2e3`), compared and fitted into what a namespace allows.
+"""Kubernetes quantities (`250m`, `1.5`, `128Mi`, `2e3`), compared and fitted into what a namespace
+allows.
 
-Source: the Kubernetes reference, "Quantity" and "LimitRange" (v1). The text that someone wrote is kept wherever it is the one chosen.
+Source: the Kubernetes reference, "Quantity" and "LimitRange" (v1). The text that someone wrote is
+kept wherever it is the one chosen.
 """
 
 from __future__ import annotations
@@ -11,18 +13,33 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-_SUFFIXES: dict[str, Decimal] = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
-_SUFFIXES |= {suffix: Decimal(1000) ** n for n, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)}
-_SUFFIXES |= {suffix: Decimal(1024) ** n for n, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)}
-_QUANTITY = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE]([+-]?\d{1,2})|([A-Za-z]{0,2}))")
+_SUFFIXES: dict[str, Decimal] = {
+    "": Decimal(1),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+}
+_SUFFIXES |= {
+    suffix: Decimal(1000) ** n for n, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)
+}
+_SUFFIXES |= {
+    suffix: Decimal(1024) ** n for n, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)
+}
+_QUANTITY = re.compile(
+    r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE]([+-]?\d{1,2})|([A-Za-z]{0,2}))"
+)
 
 
 def amount(text: object) -> Decimal | None:
-    """The number that a quantity means (cores, bytes), or None where it is not one. Negative quantities are none."""
+    """The number that a quantity means (cores, bytes), or None where it is not one. Negative
+    quantities are none.
+    """
     found = _QUANTITY.fullmatch(str(text).strip())
     if not found or (found[3] or "") not in _SUFFIXES:
         return None
-    return Decimal(found[1]) * (Decimal(10) ** int(found[2]) if found[2] else _SUFFIXES[found[3] or ""])
+    return Decimal(found[1]) * (
+        Decimal(10) ** int(found[2]) if found[2] else _SUFFIXES[found[3] or ""]
+    )
 
 
 def larger(left: str, right: str) -> str:
@@ -41,7 +58,9 @@ class Bounds:
     limit: str
 
     def fitted(self, resource: str, limit_ranges: Iterable[Mapping[str, Any]]) -> Bounds:
-        """These bounds within every LimitRange of the namespace: a Pod outside them would be refused for our sidecar's sake."""
+        """These bounds within every LimitRange of the namespace: a Pod outside them would be
+        refused for our sidecar's sake.
+        """
         bounds = self
         for limit_range in limit_ranges:
             for item in (limit_range.get("spec") or {}).get("limits") or ():
@@ -49,8 +68,11 @@ class Bounds:
                     bounds = bounds._within(resource, item)
         return bounds
 
-    def within_pod(self, resource: str, pod_level: Mapping[str, Any], taken: Iterable[Mapping[str, Any]]) -> Bounds:
-        """These bounds within a Pod's own resources (Kubernetes 1.34): no container's limit may be above the Pod's, nor the sum of requests.
+    def within_pod(
+        self, resource: str, pod_level: Mapping[str, Any], taken: Iterable[Mapping[str, Any]]
+    ) -> Bounds:
+        """These bounds within a Pod's own resources (Kubernetes 1.34): no container's limit may be
+        above the Pod's, nor the sum of requests.
 
         `taken`: the `resources` of the containers that are there already.
         """
@@ -61,7 +83,14 @@ class Bounds:
             limit = smaller(limit, most)
         if asked is not None:
             used = sum(
-                ((amount(_of(r, "requests", resource) or _of(r, "limits", resource) or "") or Decimal(0)) for r in taken), Decimal(0)
+                (
+                    (
+                        amount(_of(r, "requests", resource) or _of(r, "limits", resource) or "")
+                        or Decimal(0)
+                    )
+                    for r in taken
+                ),
+                Decimal(0),
             )
             left = max(Decimal(0), (amount(asked) or Decimal(0)) - used)
             if (amount(request) or Decimal(0)) > left:

@@ -16,17 +16,21 @@ SECRETS_DIR = "/var/run/pilotfish/secrets"
 RULES_DIR = "/etc/pilotfish/rules"
 TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-# Never injected, whatever the labels say: a sidecar there could keep the cluster from healing itself.
+# Never injected, whatever the labels say: a sidecar there could keep the cluster from healing
+# itself.
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
-# Native sidecars (`restartPolicy: Always` on an init container) are on by default from here on. Older kubelets run the container as
-# an ordinary init container, and wait for ever for a proxy to finish.
+# Native sidecars (`restartPolicy: Always` on an init container) are on by default from here on.
+# Older kubelets run the container as an ordinary init container, and wait for ever for a proxy to
+# finish.
 NATIVE_SINCE = (1, 29)
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """The operator's defaults for every sidecar; annotations override some of them. Times in whole seconds, as Kubernetes counts."""
+    """The operator's defaults for every sidecar; annotations override some of them. Times in whole
+    seconds, as Kubernetes counts.
+    """
 
     image: str
     version: str = ""
@@ -44,20 +48,23 @@ class Sidecar:
     log_level: str = "info"
     image_pull_policy: str = ""
     set_env: bool = True
-    # How long a stream should be able to go on when its Pod stops. A Pod whose grace period allows less gets a warning.
+    # How long a stream should be able to go on when its Pod stops. A Pod whose grace period allows
+    # less gets a warning.
     drain_s: int = 20
-    # How long a classic sidecar goes on serving after the Pod was told to stop: both get SIGTERM at once, and the application's last
-    # requests still need the proxy.
+    # How long a classic sidecar goes on serving after the Pod was told to stop: both get SIGTERM at
+    # once, and the application's last requests still need the proxy.
     hold_stop_s: int = 5
     env: tuple[tuple[str, str], ...] = ()
     excluded_namespaces: tuple[str, ...] = SYSTEM_NAMESPACES
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is known of the Pod's namespace and cluster. `labels` None: unknown, the API server's namespaceSelector has decided.
+class PodContext:
+    """What is known of the Pod's namespace and cluster. `labels` None: unknown, the API server's
+    namespaceSelector has decided.
 
-    `may_watch`: whether the Pod's service account may watch its rules ConfigMaps; None: nobody asked.
+    `may_watch`: whether the Pod's service account may watch its rules ConfigMaps; None: nobody
+    asked.
     """
 
     namespace: str = ""
@@ -70,7 +77,9 @@ class Surroundings:
 
 
 class Reason(Enum):
-    """Why a Pod did not get the sidecar. The values are label values of a metric, and words in warnings."""
+    """Why a Pod did not get the sidecar. The values are label values of a metric, and words in
+    warnings.
+    """
 
     OPTED_OUT = "opted_out"
     NOT_SELECTED = "not_selected"

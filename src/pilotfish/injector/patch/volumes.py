@@ -1,4 +1,6 @@
-"""Volumes of the sidecar: its state, the Secrets only it may see, rules as files, and a token where the Pod has none."""
+"""Volumes of the sidecar: its state, the Secrets only it may see, rules as files, and a token where
+the Pod has none.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,25 @@ class Mount:
 
 
 def mounts_for(spec: Mapping[str, Any], sidecar: Sidecar) -> Iterator[Mount]:
-    # In memory: survives a container's restart as a disk would, and does not keep the cluster autoscaler from moving the Pod.
-    yield _mount("pilotfish-state", STATE_DIR, {"emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}, read_only=False)
+    # In memory: survives a container's restart as a disk would, and does not keep the cluster
+    # autoscaler from moving the Pod.
+    yield _mount(
+        "pilotfish-state",
+        STATE_DIR,
+        {"emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+        read_only=False,
+    )
     for secret in sidecar.secrets:
-        # Optional: a Secret that is missing must not keep the application from starting; the proxy reports it.
+        # Optional: a Secret that is missing must not keep the application from starting; the proxy
+        # reports it.
         source = {"secret": {"secretName": secret, "optional": True, "defaultMode": 0o444}}
         yield _mount(_name("pilotfish-secret-", secret), f"{SECRETS_DIR}/{secret}", source)
     if sidecar.config_source == "volume":
         for configmap in sidecar.configmaps:
             yield _mount(
-                _name("pilotfish-rules-", configmap), f"{RULES_DIR}/{configmap}", {"configMap": {"name": configmap, "optional": True}}
+                _name("pilotfish-rules-", configmap),
+                f"{RULES_DIR}/{configmap}",
+                {"configMap": {"name": configmap, "optional": True}},
             )
     else:
         yield _token(spec)
@@ -44,21 +55,36 @@ def _mount(name: str, path: str, source: dict[str, Any], *, read_only: bool = Tr
 
 
 def _token(spec: Mapping[str, Any]) -> Mount:
-    """The token volume that the API server has already given to the application's containers, else one of our own.
+    """The token volume that the API server has already given to the application's containers, else
+    one of our own.
 
-    Admission of service accounts runs before ours, so a Pod without such a mount has `automountServiceAccountToken: false` on itself or
-    on its account. The application still gets no token: the volume is mounted into the sidecar only.
+    Admission of service accounts runs before ours, so a Pod without such a mount has
+    `automountServiceAccountToken: false` on itself or on its account. The application still gets no
+    token: the volume is mounted into the sidecar only.
     """
     for container in spec.get("containers") or ():
         for mount in container.get("volumeMounts") or ():
             if mount.get("mountPath") == TOKEN_DIR and not mount.get("subPath"):
-                return Mount({"name": mount.get("name"), "mountPath": TOKEN_DIR, "readOnly": True}, None)
+                return Mount(
+                    {"name": mount.get("name"), "mountPath": TOKEN_DIR, "readOnly": True}, None
+                )
     sources = [
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+        {
+            "downwardAPI": {
+                "items": [
+                    {
+                        "path": "namespace",
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                    }
+                ]
+            }
+        },
     ]
-    return _mount("pilotfish-token", TOKEN_DIR, {"projected": {"defaultMode": 0o444, "sources": sources}})
+    return _mount(
+        "pilotfish-token", TOKEN_DIR, {"projected": {"defaultMode": 0o444, "sources": sources}}
+    )
 
 
 def _name(prefix: str, name: str) -> str:

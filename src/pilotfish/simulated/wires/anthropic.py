@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pilotfish.simulated.asked import Asked, BadRequest, Turn, list_of, object_of, text_of
+from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_chat import needed_model, positive
-from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Failure, Kind, Trouble, sse
+from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure, sse
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.answer import Answer
+    from pilotfish.simulated.answer import SimulatedAnswer
 
 _FINISH = {"stop": "end_turn", "length": "max_tokens", "tools": "tool_use", "filtered": "refusal"}
 _TYPES = {
@@ -24,11 +24,22 @@ _TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-_MESSAGES = {401: "invalid x-api-key", 404: "model: {model}", 429: "This request would exceed your rate limit.", 529: "Overloaded"}
+_MESSAGES = {
+    401: "invalid x-api-key",
+    404: "model: {model}",
+    429: "This request would exceed your rate limit.",
+    529: "Overloaded",
+}
 _KINDS: dict[str, tuple[str, str]] = {
-    "context_length": ("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+    "context_length": (
+        "invalid_request_error",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+    ),
     "content_policy": ("invalid_request_error", "Output blocked by content filtering policy"),
-    "quota": ("rate_limit_error", "This request would exceed your organization's monthly spend limit."),
+    "quota": (
+        "rate_limit_error",
+        "This request would exceed your organization's monthly spend limit.",
+    ),
     "overloaded": ("overloaded_error", "Overloaded"),
     "prefill": (
         "invalid_request_error",
@@ -43,14 +54,23 @@ def error_body(trouble: Trouble) -> dict[str, Any]:
     kind, message = _KINDS.get(
         trouble.kind,
         (
-            _TYPES.get(trouble.status, "api_error" if trouble.status >= 500 else "invalid_request_error"),
-            _MESSAGES.get(trouble.status, "Internal server error" if trouble.status >= 500 else f"status {trouble.status}"),
+            _TYPES.get(
+                trouble.status, "api_error" if trouble.status >= 500 else "invalid_request_error"
+            ),
+            _MESSAGES.get(
+                trouble.status,
+                "Internal server error" if trouble.status >= 500 else f"status {trouble.status}",
+            ),
         ),
     )
     text = trouble.message or message.format(model=trouble.model)
     if trouble.retry_s is not None:
         text = f"{text} Please try again in {trouble.retry_s:g}s."
-    return {"type": "error", "error": {"type": kind, "message": text}, "request_id": "req_simulated"}
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": text},
+        "request_id": "req_simulated",
+    }
 
 
 class AnthropicMessages:
@@ -76,13 +96,17 @@ class AnthropicMessages:
         tools = [object_of(t, "tools") for t in list_of(body.get("tools"), "tools")]
         choice = object_of(body.get("tool_choice") or {}, "tool_choice")
         form = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
-        system = [Turn("system", text_of(body["system"]))] if body.get("system") else []
+        system = [AskedTurn("system", text_of(body["system"]))] if body.get("system") else []
         return Asked(
             model=needed_model(body, model),
             stream=stream or bool(body.get("stream")),
-            turns=[*system, *(Turn(_role(m), text_of(m.get("content"))) for m in messages)],
+            turns=[*system, *(AskedTurn(_role(m), text_of(m.get("content"))) for m in messages)],
             tools={t["name"]: t.get("input_schema") for t in tools if "name" in t},
-            forced=choice.get("name") if choice.get("type") == "tool" else "*" if choice.get("type") == "any" else None,
+            forced=choice.get("name")
+            if choice.get("type") == "tool"
+            else "*"
+            if choice.get("type") == "any"
+            else None,
             tools_off=choice.get("type") == "none",
             parallel=not choice.get("disable_parallel_tool_use"),
             think=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
@@ -90,26 +114,42 @@ class AnthropicMessages:
             max_tokens=positive(body.get("max_tokens"), "max_tokens"),
         )
 
-    def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
+    def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
         content: list[dict[str, Any]] = []
         if answer.thinking:
-            content.append({"type": "thinking", "thinking": "".join(answer.thinking), "signature": _SIGNATURE})
+            content.append(
+                {"type": "thinking", "thinking": "".join(answer.thinking), "signature": _SIGNATURE}
+            )
         if answer.text:
             content.append({"type": "text", "text": answer.said})
         for i, call in enumerate(answer.calls):
-            content.append({"type": "tool_use", "id": _tool_id(answer, i), "name": call.name, "input": orjson.loads(call.arguments)})
+            content.append(
+                {
+                    "type": "tool_use",
+                    "id": _tool_id(answer, i),
+                    "name": call.name,
+                    "input": orjson.loads(call.arguments),
+                }
+            )
         message = _message(asked, answer)
         return orjson.dumps(
-            {**message, "content": content, "stop_reason": _FINISH[answer.finish], "usage": _usage(answer, answer.output_tokens)}
+            {
+                **message,
+                "content": content,
+                "stop_reason": _FINISH[answer.finish],
+                "usage": _usage(answer, answer.output_tokens),
+            }
         )
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]:
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         events: list[Event] = []
 
         def add(kind: Kind, name: str, **fields: Any) -> None:
             events.append(Event(kind, sse({"type": name, **fields}, name)))
 
-        def block(start: dict[str, Any], deltas: list[dict[str, Any]], last: dict[str, Any] | None = None) -> None:
+        def block(
+            start: dict[str, Any], deltas: list[dict[str, Any]], last: dict[str, Any] | None = None
+        ) -> None:
             index = sum(b'"type":"content_block_start"' in event.data for event in events)
             add(Kind.FRAME, "content_block_start", index=index, content_block=start)
             for delta in deltas:
@@ -118,23 +158,37 @@ class AnthropicMessages:
                 add(Kind.FRAME, "content_block_delta", index=index, delta=last)
             add(Kind.FRAME, "content_block_stop", index=index)
 
-        add(Kind.FRAME, "message_start", message={**_message(asked, answer), "content": [], "usage": _usage(answer, 1)})
+        add(
+            Kind.FRAME,
+            "message_start",
+            message={**_message(asked, answer), "content": [], "usage": _usage(answer, 1)},
+        )
         add(Kind.FRAME, "ping")
         if answer.thinking:
             thoughts = [{"type": "thinking_delta", "thinking": piece} for piece in answer.thinking]
-            block({"type": "thinking", "thinking": "", "signature": ""}, thoughts, {"type": "signature_delta", "signature": _SIGNATURE})
+            block(
+                {"type": "thinking", "thinking": "", "signature": ""},
+                thoughts,
+                {"type": "signature_delta", "signature": _SIGNATURE},
+            )
         if answer.text:
-            block({"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in answer.text])
+            block(
+                {"type": "text", "text": ""},
+                [{"type": "text_delta", "text": piece} for piece in answer.text],
+            )
         for i, call in enumerate(answer.calls):
             start = {"type": "tool_use", "id": _tool_id(answer, i), "name": call.name, "input": {}}
-            block(start, [{"type": "input_json_delta", "partial_json": piece} for piece in call.pieces])
+            block(
+                start,
+                [{"type": "input_json_delta", "partial_json": piece} for piece in call.pieces],
+            )
         delta = {"stop_reason": _FINISH[answer.finish], "stop_sequence": None}
         add(Kind.FINISH, "message_delta", delta=delta, usage=_usage(answer, answer.output_tokens))
         add(Kind.DONE, "message_stop")
         return events
 
-    def failure(self, trouble: Trouble) -> Failure:
-        return Failure(trouble.status, orjson.dumps(error_body(trouble)))
+    def failure(self, trouble: Trouble) -> WireFailure:
+        return WireFailure(trouble.status, orjson.dumps(error_body(trouble)))
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
         return sse(error_body(trouble), "error")
@@ -148,12 +202,14 @@ class AnthropicMessages:
 
 def _role(message: dict[str, Any]) -> str:
     content = message.get("content")
-    if isinstance(content, list) and any(isinstance(block, dict) and block.get("type") == "tool_result" for block in content):
+    if isinstance(content, list) and any(
+        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
+    ):
         return "tool"
     return str(message.get("role", ""))
 
 
-def _message(asked: Asked, answer: Answer) -> dict[str, Any]:
+def _message(asked: Asked, answer: SimulatedAnswer) -> dict[str, Any]:
     return {
         "id": f"msg_{answer.number:08d}",
         "type": "message",
@@ -164,12 +220,14 @@ def _message(asked: Asked, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _tool_id(answer: Answer, index: int) -> str:
+def _tool_id(answer: SimulatedAnswer, index: int) -> str:
     return f"toolu_{answer.number:06d}{index}"
 
 
-def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
-    """Input excludes what was read from the cache. The vendor always sends usage; zeros stand for "none"."""
+def _usage(answer: SimulatedAnswer, output_tokens: int) -> dict[str, Any]:
+    """Input excludes what was read from the cache. The vendor always sends usage; zeros stand for
+    "none".
+    """
     if not answer.usage:
         return {"input_tokens": 0, "output_tokens": 0}
     return {

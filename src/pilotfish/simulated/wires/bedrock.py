@@ -1,4 +1,4 @@
-"""Bedrock Converse and ConverseStream."""
+"""BedrockWire Converse and ConverseStream."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pilotfish.simulated.asked import Asked, BadRequest, Turn, list_of, object_of, text_of
+from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.eventstream import frame
 from pilotfish.simulated.wires.openai_chat import positive
-from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Failure, Kind, Trouble
+from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.answer import Answer
+    from pilotfish.simulated.answer import SimulatedAnswer
 
-_FINISH = {"stop": "end_turn", "length": "max_tokens", "tools": "tool_use", "filtered": "guardrail_intervened"}
+_FINISH = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tools": "tool_use",
+    "filtered": "guardrail_intervened",
+}
 _EXCEPTIONS = {
     400: "ValidationException",
     401: "UnrecognizedClientException",
@@ -30,19 +35,19 @@ _MESSAGES = {
     401: "The security token included in the request is invalid.",
     404: "Could not resolve the foundation model from the model identifier: {model}",
     429: "Too many requests, please wait before trying again.",
-    503: "Bedrock is unable to process your request.",
+    503: "BedrockWire is unable to process your request.",
 }
 _KINDS: dict[str, str] = {
     "context_length": "Input is too long for requested model.",
     "content_policy": "Output blocked by content filtering policy",
     "quota": "Too many tokens per day, please wait before trying again.",
-    "overloaded": "Bedrock is unable to process your request.",
+    "overloaded": "BedrockWire is unable to process your request.",
     "prefill": "This model does not support assistant message prefill. The conversation must end with a user message.",
 }
 _SIGNATURE = "c2lnbmVkLWJ5LXNpbXVsYXRpb24="
 
 
-class Bedrock:
+class BedrockWire:
     """`POST /model/{model}/converse` and `/converse-stream`."""
 
     style = "bedrock"
@@ -59,20 +64,27 @@ class Bedrock:
         specs = [tool["toolSpec"] for tool in tool_config.get("tools", []) if "toolSpec" in tool]
         choice = tool_config.get("toolChoice") or {}
         more = body.get("additionalModelRequestFields") or {}
-        form = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure", {}).get("jsonSchema", {})
-        system = [Turn("system", text_of(body["system"]))] if body.get("system") else []
+        form = (
+            ((body.get("outputConfig") or {}).get("textFormat") or {})
+            .get("structure", {})
+            .get("jsonSchema", {})
+        )
+        system = [AskedTurn("system", text_of(body["system"]))] if body.get("system") else []
         return Asked(
             model=model or "",
             stream=stream,
             turns=[*system, *(_turn(message) for message in messages)],
             tools={spec["name"]: (spec.get("inputSchema") or {}).get("json") for spec in specs},
             forced=choice["tool"]["name"] if "tool" in choice else "*" if "any" in choice else None,
-            think=(more.get("thinking") or more.get("reasoning_config") or {}).get("type") in ("enabled", "adaptive"),
+            think=(more.get("thinking") or more.get("reasoning_config") or {}).get("type")
+            in ("enabled", "adaptive"),
             schema=orjson.loads(form["schema"]) if "schema" in form else None,
-            max_tokens=positive((body.get("inferenceConfig") or {}).get("maxTokens"), "inferenceConfig.maxTokens"),
+            max_tokens=positive(
+                (body.get("inferenceConfig") or {}).get("maxTokens"), "inferenceConfig.maxTokens"
+            ),
         )
 
-    def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
+    def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
         content: list[dict[str, Any]] = []
         if answer.thinking:
             text = {"text": "".join(answer.thinking), "signature": _SIGNATURE}
@@ -80,11 +92,25 @@ class Bedrock:
         if answer.text:
             content.append({"text": answer.said})
         for i, call in enumerate(answer.calls):
-            content.append({"toolUse": {"toolUseId": _tool_id(answer, i), "name": call.name, "input": orjson.loads(call.arguments)}})
+            content.append(
+                {
+                    "toolUse": {
+                        "toolUseId": _tool_id(answer, i),
+                        "name": call.name,
+                        "input": orjson.loads(call.arguments),
+                    }
+                }
+            )
         message = {"role": "assistant", "content": content}
-        return orjson.dumps({"output": {"message": message}, "stopReason": _FINISH[answer.finish], **_metadata(answer)})
+        return orjson.dumps(
+            {
+                "output": {"message": message},
+                "stopReason": _FINISH[answer.finish],
+                **_metadata(answer),
+            }
+        )
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]:
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         events = [_event(Kind.FRAME, "messageStart", role="assistant")]
         blocks: list[tuple[dict[str, Any] | None, list[dict[str, Any]], dict[str, Any] | None]] = []
         if answer.thinking:
@@ -97,38 +123,68 @@ class Bedrock:
             blocks.append((start, [{"toolUse": {"input": piece}} for piece in call.pieces], None))
         for index, (opening, deltas, last) in enumerate(blocks):
             if opening is not None:  # this vendor announces tool use only
-                events.append(_event(Kind.FRAME, "contentBlockStart", contentBlockIndex=index, start=opening))
-            events += [_event(Kind.CONTENT, "contentBlockDelta", contentBlockIndex=index, delta=delta) for delta in deltas]
+                events.append(
+                    _event(Kind.FRAME, "contentBlockStart", contentBlockIndex=index, start=opening)
+                )
+            events += [
+                _event(Kind.CONTENT, "contentBlockDelta", contentBlockIndex=index, delta=delta)
+                for delta in deltas
+            ]
             if last is not None:
-                events.append(_event(Kind.FRAME, "contentBlockDelta", contentBlockIndex=index, delta=last))
+                events.append(
+                    _event(Kind.FRAME, "contentBlockDelta", contentBlockIndex=index, delta=last)
+                )
             events.append(_event(Kind.FRAME, "contentBlockStop", contentBlockIndex=index))
         events.append(_event(Kind.FINISH, "messageStop", stopReason=_FINISH[answer.finish]))
         events.append(_event(Kind.DONE, "metadata", **_metadata(answer)))
         return events
 
-    def failure(self, trouble: Trouble) -> Failure:
+    def failure(self, trouble: Trouble) -> WireFailure:
         return failure(trouble)
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
         return exception_frame(trouble)
 
     def heartbeat(self) -> bytes:
-        # The format knows no keep-alive; an event of a type that clients do not know is the nearest thing.
-        return frame({":event-type": "keepAlive", ":content-type": "application/json", ":message-type": "event"}, b"{}")
+        # The format knows no keep-alive; an event of a type that clients do not know is the nearest
+        # thing.
+        return frame(
+            {
+                ":event-type": "keepAlive",
+                ":content-type": "application/json",
+                ":message-type": "event",
+            },
+            b"{}",
+        )
 
     def malformed(self) -> bytes:
-        return frame({":event-type": "contentBlockDelta", ":content-type": "application/json", ":message-type": "event"}, BROKEN_JSON)
+        return frame(
+            {
+                ":event-type": "contentBlockDelta",
+                ":content-type": "application/json",
+                ":message-type": "event",
+            },
+            BROKEN_JSON,
+        )
 
 
-def failure(trouble: Trouble) -> Failure:
+def failure(trouble: Trouble) -> WireFailure:
     """A refusal, whichever of Bedrock's operations was asked for; a wrong key is 403 here."""
     status = 403 if trouble.status == 401 else trouble.status
-    return Failure(status, orjson.dumps({"message": _message(trouble)}), (("x-amzn-errortype", _exception(trouble)),))
+    return WireFailure(
+        status,
+        orjson.dumps({"message": _message(trouble)}),
+        (("x-amzn-errortype", _exception(trouble)),),
+    )
 
 
 def exception_frame(trouble: Trouble) -> bytes:
     name = _exception(trouble)
-    headers = {":exception-type": name[0].lower() + name[1:], ":content-type": "application/json", ":message-type": "exception"}
+    headers = {
+        ":exception-type": name[0].lower() + name[1:],
+        ":content-type": "application/json",
+        ":message-type": "exception",
+    }
     return frame(headers, orjson.dumps({"message": _message(trouble)}))
 
 
@@ -137,18 +193,18 @@ def _event(kind: Kind, name: str, **payload: Any) -> Event:
     return Event(kind, frame(headers, orjson.dumps(payload)))
 
 
-def _turn(message: dict[str, Any]) -> Turn:
+def _turn(message: dict[str, Any]) -> AskedTurn:
     blocks = list_of(message.get("content"), "messages.content")
     if any(isinstance(block, dict) and "toolResult" in block for block in blocks):
-        return Turn("tool", repr(blocks))
-    return Turn(str(message.get("role", "")), text_of(blocks))
+        return AskedTurn("tool", repr(blocks))
+    return AskedTurn(str(message.get("role", "")), text_of(blocks))
 
 
-def _tool_id(answer: Answer, index: int) -> str:
+def _tool_id(answer: SimulatedAnswer, index: int) -> str:
     return f"tooluse_{answer.number:06d}{index}"
 
 
-def _metadata(answer: Answer) -> dict[str, Any]:
+def _metadata(answer: SimulatedAnswer) -> dict[str, Any]:
     """Usage (input without what was read from the cache) and metrics."""
     if not answer.usage:
         return {"metrics": {"latencyMs": 1}}
@@ -163,9 +219,14 @@ def _metadata(answer: Answer) -> dict[str, Any]:
 
 
 def _exception(trouble: Trouble) -> str:
-    return _EXCEPTIONS.get(trouble.status, "InternalServerException" if trouble.status >= 500 else "ValidationException")
+    return _EXCEPTIONS.get(
+        trouble.status,
+        "InternalServerException" if trouble.status >= 500 else "ValidationException",
+    )
 
 
 def _message(trouble: Trouble) -> str:
-    known = _KINDS.get(trouble.kind) or _MESSAGES.get(trouble.status, f"status {trouble.status}").format(model=trouble.model)
+    known = _KINDS.get(trouble.kind) or _MESSAGES.get(
+        trouble.status, f"status {trouble.status}"
+    ).format(model=trouble.model)
     return trouble.message or known

@@ -1,4 +1,4 @@
-"""Claude on Bedrock in Anthropic's form: InvokeModel and InvokeModelWithResponseStream."""
+"""Claude on BedrockWire in Anthropic's form: InvokeModel and InvokeModelWithResponseStream."""
 
 from __future__ import annotations
 
@@ -12,18 +12,35 @@ from pilotfish.simulated.asked import Asked, BadRequest
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.bedrock import exception_frame, failure
 from pilotfish.simulated.wires.eventstream import frame
-from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Failure, Kind, Trouble
+from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.answer import Answer
+    from pilotfish.simulated.answer import SimulatedAnswer
 
 _VERSION = "bedrock-2023-05-31"
-# Anthropic's current version, which only newer models take here ("Migrating to API version 2026-10-21").
+# Anthropic's current version, which only newer models take here ("Migrating to API version
+# 2026-10-21").
 _NEW_VERSION, _NEW_VERSION_SINCE = "2026-10-21", (4, 7)
 _HEADERS = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
-# Flags and fields that Anthropic takes and Bedrock does not: one of them, and the whole request is refused.
-_UNKNOWN_FLAGS = frozenset({"oauth-2025-04-20", "prompt-caching-scope-2026-01-05", "fast-mode-2026-02-01", "mcp-client-2025-11-20"})
-_UNKNOWN_FIELDS = ("model", "stream", "service_tier", "inference_geo", "container", "mcp_servers", "speed")
+# Flags and fields that Anthropic takes and BedrockWire does not: one of them, and the whole request
+# is refused.
+_UNKNOWN_FLAGS = frozenset(
+    {
+        "oauth-2025-04-20",
+        "prompt-caching-scope-2026-01-05",
+        "fast-mode-2026-02-01",
+        "mcp-client-2025-11-20",
+    }
+)
+_UNKNOWN_FIELDS = (
+    "model",
+    "stream",
+    "service_tier",
+    "inference_geo",
+    "container",
+    "mcp_servers",
+    "speed",
+)
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -37,7 +54,10 @@ class BedrockInvoke(AnthropicMessages):
 
     def read(self, body: dict[str, Any], model: str | None, stream: bool) -> Asked:
         version = body.get("anthropic_version")
-        is_new = version == _NEW_VERSION and (claude_version(model or "") or (0, 0)) >= _NEW_VERSION_SINCE
+        is_new = (
+            version == _NEW_VERSION
+            and (claude_version(model or "") or (0, 0)) >= _NEW_VERSION_SINCE
+        )
         if version != _VERSION and not is_new:
             raise BadRequest(f"anthropic_version: found {version!r}, expected {_VERSION!r}")
         for field in _UNKNOWN_FIELDS:
@@ -48,14 +68,16 @@ class BedrockInvoke(AnthropicMessages):
             raise BadRequest("The model returned the following errors: invalid beta flag")
         return super().read({**body, "model": model}, model, stream)
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]:
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         framed = []
         for kind, event in super().events(asked, answer, created):
             data = event.partition(b"data: ")[2].rstrip(b"\n")
-            framed.append(Event(kind, _chunk(_measured(data, answer) if kind is Kind.DONE else data)))
+            framed.append(
+                Event(kind, _chunk(_measured(data, answer) if kind is Kind.DONE else data))
+            )
         return framed
 
-    def failure(self, trouble: Trouble) -> Failure:
+    def failure(self, trouble: Trouble) -> WireFailure:
         return failure(trouble)
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
@@ -68,8 +90,8 @@ class BedrockInvoke(AnthropicMessages):
         return _chunk(BROKEN_JSON)
 
 
-def _measured(data: bytes, answer: Answer) -> bytes:
-    """The last event, to which Bedrock adds its own counts."""
+def _measured(data: bytes, answer: SimulatedAnswer) -> bytes:
+    """The last event, to which BedrockWire adds its own counts."""
     metrics = {
         "inputTokenCount": answer.input_tokens,
         "outputTokenCount": answer.output_tokens,
@@ -81,4 +103,9 @@ def _measured(data: bytes, answer: Answer) -> bytes:
 
 def _chunk(data: bytes) -> bytes:
     """The padding differs in length from one frame to the next, as it does in the vendor's."""
-    return frame(_HEADERS, orjson.dumps({"bytes": b64encode(data).decode(), "p": _PADDING[: len(data) % len(_PADDING)]}))
+    return frame(
+        _HEADERS,
+        orjson.dumps(
+            {"bytes": b64encode(data).decode(), "p": _PADDING[: len(data) % len(_PADDING)]}
+        ),
+    )

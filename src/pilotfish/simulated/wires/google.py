@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pilotfish.simulated.asked import Asked, BadRequest, Turn, list_of, object_of, text_of
+from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_chat import positive
-from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Failure, Kind, Trouble, sse
+from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure, sse
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.answer import Answer
+    from pilotfish.simulated.answer import SimulatedAnswer
 
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tools": "STOP"}
 _STATUS = {
@@ -43,20 +43,35 @@ _SIGNATURE = "c2lnbmVkLWJ5LXNpbXVsYXRpb24="
 def error_body(trouble: Trouble) -> dict[str, Any]:
     """`{error: {code, message, status, details}}`; a wrong key is told as 400 API_KEY_INVALID."""
     status = 400 if trouble.kind == "key" else trouble.status
-    message = trouble.message or _KINDS.get(trouble.kind) or _MESSAGES.get(status, f"status {status}").format(model=trouble.model)
+    message = (
+        trouble.message
+        or _KINDS.get(trouble.kind)
+        or _MESSAGES.get(status, f"status {status}").format(model=trouble.model)
+    )
     details: list[dict[str, Any]] = []
     if trouble.kind == "key":
         message = "API key not valid. Please pass a valid API key."
-        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+        info = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+        }
         details.append(info)
     if trouble.retry_s is not None:
-        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{trouble.retry_s:g}s"})
+        details.append(
+            {
+                "@type": "type.googleapis.com/google.rpc.RetryInfo",
+                "retryDelay": f"{trouble.retry_s:g}s",
+            }
+        )
     error = {"code": status, "message": message, "status": _STATUS.get(status, "UNKNOWN")}
     return {"error": {**error, "details": details} if details else error}
 
 
-class Google:
-    """`POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`; `array`: the latter without `alt=sse`."""
+class GoogleWire:
+    """`POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`; `array`: the
+    latter without `alt=sse`.
+    """
 
     style = "google"
     blocks_inside_200 = True
@@ -76,21 +91,26 @@ class Google:
         tools = [object_of(t, "tools") for t in list_of(body.get("tools"), "tools")]
         functions = [f for tool in tools for f in _field(tool, "functionDeclarations") or []]
         instruction = _field(body, "systemInstruction")
-        system = [Turn("system", text_of(instruction))] if instruction else []
+        system = [AskedTurn("system", text_of(instruction))] if instruction else []
         allowed = _field(calling, "allowedFunctionNames") or []
         return Asked(
             model=model or "",
             stream=stream,
             turns=[*system, *(_turn(content) for content in contents)],
-            tools={f["name"]: f.get("parameters") or _field(f, "parametersJsonSchema") for f in functions},
+            tools={
+                f["name"]: f.get("parameters") or _field(f, "parametersJsonSchema")
+                for f in functions
+            },
             forced=(allowed[0] if allowed else "*") if calling.get("mode") == "ANY" else None,
             tools_off=calling.get("mode") == "NONE",
             think=bool(_field(_field(config, "thinkingConfig") or {}, "includeThoughts")),
             schema=_field(config, "responseSchema") or _field(config, "responseJsonSchema"),
-            max_tokens=positive(_field(config, "maxOutputTokens"), "generationConfig.maxOutputTokens"),
+            max_tokens=positive(
+                _field(config, "maxOutputTokens"), "generationConfig.maxOutputTokens"
+            ),
         )
 
-    def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
+    def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
         if answer.finish == "filtered":
             return orjson.dumps(_blocked(asked, answer))
         parts: list[dict[str, Any]] = []
@@ -98,34 +118,47 @@ class Google:
             parts.append({"text": "".join(answer.thinking), "thought": True})
         if answer.text:
             parts.append({"text": answer.said})
-        return orjson.dumps(_reply(asked, answer, [*parts, *_calls(answer)], _FINISH[answer.finish]))
+        return orjson.dumps(
+            _reply(asked, answer, [*parts, *_calls(answer)], _FINISH[answer.finish])
+        )
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]:
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         replies: list[tuple[Kind, dict[str, Any]]] = []
         if answer.finish == "filtered":
             replies.append((Kind.FINISH, _blocked(asked, answer)))
         for piece in answer.thinking:
-            replies.append((Kind.CONTENT, _reply(asked, answer, [{"text": piece, "thought": True}])))
+            replies.append(
+                (Kind.CONTENT, _reply(asked, answer, [{"text": piece, "thought": True}]))
+            )
         for piece in answer.text:
             replies.append((Kind.CONTENT, _reply(asked, answer, [{"text": piece}])))
         for call in _calls(answer):  # this vendor sends calls whole
             replies.append((Kind.CONTENT, _reply(asked, answer, [call])))
         if answer.finish != "filtered":
-            replies.append((Kind.FINISH, _reply(asked, answer, [{"text": ""}], _FINISH[answer.finish])))
+            replies.append(
+                (Kind.FINISH, _reply(asked, answer, [{"text": ""}], _FINISH[answer.finish]))
+            )
         if not self._array:
             return [Event(kind, sse(reply)) for kind, reply in replies]
         return [
-            *(Event(kind, (b"[" if i == 0 else b",\r\n") + orjson.dumps(reply)) for i, (kind, reply) in enumerate(replies)),
+            *(
+                Event(kind, (b"[" if i == 0 else b",\r\n") + orjson.dumps(reply))
+                for i, (kind, reply) in enumerate(replies)
+            ),
             Event(Kind.DONE, b"]"),
         ]
 
-    def failure(self, trouble: Trouble) -> Failure:
+    def failure(self, trouble: Trouble) -> WireFailure:
         body = error_body(trouble)
-        return Failure(body["error"]["code"], orjson.dumps(body))
+        return WireFailure(body["error"]["code"], orjson.dumps(body))
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
         body = error_body(trouble)
-        return b"%b%b]" % (b"[" if first else b",\r\n", orjson.dumps(body)) if self._array else sse(body)
+        return (
+            b"%b%b]" % (b"[" if first else b",\r\n", orjson.dumps(body))
+            if self._array
+            else sse(body)
+        )
 
     def heartbeat(self) -> bytes:
         return b"\n" if self._array else b": keep-alive\n\n"
@@ -135,42 +168,61 @@ class Google:
 
 
 def _field(obj: dict[str, Any], name: str) -> Any:
-    """A field by its name in camel case or, as this vendor's parser takes it too and its client library sends it, in snake case."""
+    """A field by its name in camel case or, as this vendor's parser takes it too and its client
+    library sends it, in snake case.
+    """
     return obj.get(name, obj.get(re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)))
 
 
-def _turn(content: dict[str, Any]) -> Turn:
+def _turn(content: dict[str, Any]) -> AskedTurn:
     parts = list_of(content.get("parts"), "contents.parts")
-    if any(isinstance(part, dict) and _field(part, "functionResponse") is not None for part in parts):
-        return Turn("tool", repr(parts))
-    return Turn("assistant" if content.get("role") == "model" else "user", text_of(parts))
+    if any(
+        isinstance(part, dict) and _field(part, "functionResponse") is not None for part in parts
+    ):
+        return AskedTurn("tool", repr(parts))
+    return AskedTurn("assistant" if content.get("role") == "model" else "user", text_of(parts))
 
 
-def _calls(answer: Answer) -> list[dict[str, Any]]:
+def _calls(answer: SimulatedAnswer) -> list[dict[str, Any]]:
     """Calls as parts; with thinking the first carries the signature that clients must send back."""
-    parts: list[dict[str, Any]] = [{"functionCall": {"name": call.name, "args": orjson.loads(call.arguments)}} for call in answer.calls]
+    parts: list[dict[str, Any]] = [
+        {"functionCall": {"name": call.name, "args": orjson.loads(call.arguments)}}
+        for call in answer.calls
+    ]
     if parts and answer.thinking:
         parts[0]["thoughtSignature"] = _SIGNATURE
     return parts
 
 
-def _reply(asked: Asked, answer: Answer, parts: list[dict[str, Any]], finish: str | None = None) -> dict[str, Any]:
+def _reply(
+    asked: Asked, answer: SimulatedAnswer, parts: list[dict[str, Any]], finish: str | None = None
+) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if finish is not None:
         candidate["finishReason"] = finish
-    reply: dict[str, Any] = {"candidates": [candidate], "modelVersion": asked.model, "responseId": f"sim{answer.number:08d}"}
+    reply: dict[str, Any] = {
+        "candidates": [candidate],
+        "modelVersion": asked.model,
+        "responseId": f"sim{answer.number:08d}",
+    }
     if answer.usage:
-        reply["usageMetadata"] = _usage(answer) if finish is not None else {"promptTokenCount": answer.input_tokens}
+        reply["usageMetadata"] = (
+            _usage(answer) if finish is not None else {"promptTokenCount": answer.input_tokens}
+        )
     return reply
 
 
-def _blocked(asked: Asked, answer: Answer) -> dict[str, Any]:
+def _blocked(asked: Asked, answer: SimulatedAnswer) -> dict[str, Any]:
     """A prompt that the vendor refuses: no candidates."""
     usage = {"promptTokenCount": answer.input_tokens, "totalTokenCount": answer.input_tokens}
-    return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": usage, "modelVersion": asked.model}
+    return {
+        "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+        "usageMetadata": usage,
+        "modelVersion": asked.model,
+    }
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def _usage(answer: SimulatedAnswer) -> dict[str, Any]:
     """Thoughts are beside the candidates' tokens, not among them."""
     usage: dict[str, Any] = {
         "promptTokenCount": answer.input_tokens,

@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pilotfish.simulated.asked import Asked, BadRequest, Turn, list_of, object_of, text_of
+from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_errors import error_object, openai_failure
-from pilotfish.simulated.wires.wire import ABSENT, BROKEN_JSON, Event, Failure, Kind, Trouble, present, sse
+from pilotfish.simulated.wires.wire import (
+    ABSENT,
+    BROKEN_JSON,
+    Event,
+    Kind,
+    Trouble,
+    WireFailure,
+    present,
+    sse,
+)
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.answer import Answer
+    from pilotfish.simulated.answer import SimulatedAnswer
 
 _FINISH = {"stop": "stop", "length": "length", "tools": "tool_calls", "filtered": "content_filter"}
 _ROLES = {"developer": "system", "function": "tool"}
 
 
-def chat_usage(answer: Answer) -> Any:
+def chat_usage(answer: SimulatedAnswer) -> Any:
     """`usage`, or ABSENT."""
     if not answer.usage:
         return ABSENT
@@ -73,7 +82,7 @@ class _OpenAISse:
     def content_type(self, asked: Asked) -> str:
         return "text/event-stream; charset=utf-8"
 
-    def failure(self, trouble: Trouble) -> Failure:
+    def failure(self, trouble: Trouble) -> WireFailure:
         return openai_failure(trouble)
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
@@ -103,7 +112,12 @@ class OpenAIChat(_OpenAISse):
         return Asked(
             model=needed_model(body, model),
             stream=stream or bool(body.get("stream")),
-            turns=[Turn(_ROLES.get(m.get("role", ""), m.get("role", "")), text_of(m.get("content"))) for m in messages],
+            turns=[
+                AskedTurn(
+                    _ROLES.get(m.get("role", ""), m.get("role", "")), text_of(m.get("content"))
+                )
+                for m in messages
+            ],
             tools={f["name"]: f.get("parameters") for f in functions},
             forced=choice["function"]["name"]
             if isinstance(choice, dict) and "function" in choice
@@ -114,14 +128,20 @@ class OpenAIChat(_OpenAISse):
             parallel=body.get("parallel_tool_calls") is not False,
             think=body.get("reasoning_effort") not in (None, "none"),
             schema=_schema(form),
-            max_tokens=positive(body.get("max_completion_tokens") or body.get("max_tokens"), "max_completion_tokens"),
+            max_tokens=positive(
+                body.get("max_completion_tokens") or body.get("max_tokens"), "max_completion_tokens"
+            ),
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
             count=choices_asked(body.get("n")),
         )
 
-    def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
+    def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
         calls = [
-            {"id": f"call_{answer.number:06d}{i}", "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {
+                "id": f"call_{answer.number:06d}{i}",
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
             for i, call in enumerate(answer.calls)
         ]
         message = present(
@@ -132,12 +152,23 @@ class OpenAIChat(_OpenAISse):
             reasoning_content="".join(answer.thinking) if answer.thinking else ABSENT,
             tool_calls=calls or ABSENT,
         )
-        choices = [{"index": i, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.finish]} for i in range(asked.count)]
+        choices = [
+            {
+                "index": i,
+                "message": message,
+                "logprobs": None,
+                "finish_reason": _FINISH[answer.finish],
+            }
+            for i in range(asked.count)
+        ]
         return orjson.dumps(
-            {**self._envelope(asked, answer, created, "chat.completion"), **present(choices=choices, usage=chat_usage(answer))}
+            {
+                **self._envelope(asked, answer, created, "chat.completion"),
+                **present(choices=choices, usage=chat_usage(answer)),
+            }
         )
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]:
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         base = self._envelope(asked, answer, created, "chat.completion.chunk")
         if asked.include_usage and answer.usage:
             base["usage"] = None
@@ -148,7 +179,10 @@ class OpenAIChat(_OpenAISse):
                 choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
                 events.append(Event(kind, sse({**base, "choices": [choice]})))
 
-        add(Kind.FRAME, {"role": "assistant", "content": "" if not answer.calls else None, "refusal": None})
+        add(
+            Kind.FRAME,
+            {"role": "assistant", "content": "" if not answer.calls else None, "refusal": None},
+        )
         for piece in answer.thinking:
             add(Kind.CONTENT, {"reasoning_content": piece})
         for piece in answer.text:
@@ -157,17 +191,33 @@ class OpenAIChat(_OpenAISse):
             opening = {"name": call.name, "arguments": ""}
             add(
                 Kind.FRAME,
-                {"tool_calls": [{"index": index, "id": f"call_{answer.number:06d}{index}", "type": "function", "function": opening}]},
+                {
+                    "tool_calls": [
+                        {
+                            "index": index,
+                            "id": f"call_{answer.number:06d}{index}",
+                            "type": "function",
+                            "function": opening,
+                        }
+                    ]
+                },
             )
             for piece in call.pieces:
-                add(Kind.CONTENT, {"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+                add(
+                    Kind.CONTENT,
+                    {"tool_calls": [{"index": index, "function": {"arguments": piece}}]},
+                )
         add(Kind.FINISH, {}, _FINISH[answer.finish])
         if asked.include_usage and answer.usage:
-            events.append(Event(Kind.FINISH, sse({**base, "choices": [], "usage": chat_usage(answer)})))
+            events.append(
+                Event(Kind.FINISH, sse({**base, "choices": [], "usage": chat_usage(answer)}))
+            )
         events.append(Event(Kind.DONE, sse(b"[DONE]")))
         return events
 
-    def _envelope(self, asked: Asked, answer: Answer, created: int, kind: str) -> dict[str, Any]:
+    def _envelope(
+        self, asked: Asked, answer: SimulatedAnswer, created: int, kind: str
+    ) -> dict[str, Any]:
         return {
             "id": f"chatcmpl-{answer.number:08d}",
             "object": kind,
@@ -186,32 +236,50 @@ class OpenAICompletions(_OpenAISse):
         return Asked(
             model=needed_model(body, model),
             stream=stream or bool(body.get("stream")),
-            turns=[Turn("user", text_of(prompt))],
+            turns=[AskedTurn("user", text_of(prompt))],
             max_tokens=positive(body.get("max_tokens"), "max_tokens"),
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
             count=choices_asked(body.get("n")),
         )
 
-    def whole(self, asked: Asked, answer: Answer, created: int) -> bytes:
+    def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
         finish = _FINISH[answer.finish]
-        choices = [{"index": i, "text": answer.said, "logprobs": None, "finish_reason": finish} for i in range(asked.count)]
-        return orjson.dumps({**self._envelope(asked, answer, created), **present(choices=choices, usage=chat_usage(answer))})
+        choices = [
+            {"index": i, "text": answer.said, "logprobs": None, "finish_reason": finish}
+            for i in range(asked.count)
+        ]
+        return orjson.dumps(
+            {
+                **self._envelope(asked, answer, created),
+                **present(choices=choices, usage=chat_usage(answer)),
+            }
+        )
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]:
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         base = self._envelope(asked, answer, created)
         if asked.include_usage and answer.usage:
             base["usage"] = None
         events = []
-        for kind, text, finish in [*((Kind.CONTENT, piece, None) for piece in answer.text), (Kind.FINISH, "", _FINISH[answer.finish])]:
+        for kind, text, finish in [
+            *((Kind.CONTENT, piece, None) for piece in answer.text),
+            (Kind.FINISH, "", _FINISH[answer.finish]),
+        ]:
             for i in range(asked.count):
                 choice = {"index": i, "text": text, "logprobs": None, "finish_reason": finish}
                 events.append(Event(kind, sse({**base, "choices": [choice]})))
         if asked.include_usage and answer.usage:
-            events.append(Event(Kind.FINISH, sse({**base, "choices": [], "usage": chat_usage(answer)})))
+            events.append(
+                Event(Kind.FINISH, sse({**base, "choices": [], "usage": chat_usage(answer)}))
+            )
         return [*events, Event(Kind.DONE, sse(b"[DONE]"))]
 
-    def _envelope(self, asked: Asked, answer: Answer, created: int) -> dict[str, Any]:
-        return {"id": f"cmpl-{answer.number:08d}", "object": "text_completion", "created": created, "model": asked.model}
+    def _envelope(self, asked: Asked, answer: SimulatedAnswer, created: int) -> dict[str, Any]:
+        return {
+            "id": f"cmpl-{answer.number:08d}",
+            "object": "text_completion",
+            "created": created,
+            "model": asked.model,
+        }
 
 
 def _schema(form: Any) -> Any:
@@ -219,7 +287,9 @@ def _schema(form: Any) -> Any:
     if not isinstance(form, dict):
         raise BadRequest(f"response_format: found {type(form).__name__}, expected an object")
     if form.get("type") == "json_schema":
-        return object_of(form.get("json_schema"), "response_format.json_schema").get("schema") or {"type": "object"}
+        return object_of(form.get("json_schema"), "response_format.json_schema").get("schema") or {
+            "type": "object"
+        }
     if form.get("type") == "json_object":
         return {"type": "object", "properties": {"answer": {"type": "string"}}}
     return None

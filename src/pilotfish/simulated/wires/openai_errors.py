@@ -1,4 +1,6 @@
-"""OpenAI's error bodies, shared by all of its surfaces (platform.openai.com/docs/guides/error-codes)."""
+"""OpenAI's error bodies, shared by all of its surfaces
+(platform.openai.com/docs/guides/error-codes).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pilotfish.simulated.wires.wire import Failure, Trouble
+from pilotfish.simulated.wires.wire import Trouble, WireFailure
 
 _TYPES = {
     400: "invalid_request_error",
@@ -36,9 +38,21 @@ _KINDS: dict[str, tuple[str, str, str]] = {  # kind: type, code, message
         "content_policy_violation",
         "Your request was rejected as a result of our safety system.",
     ),
-    "quota": ("insufficient_quota", "insufficient_quota", "You exceeded your current quota, please check your plan and billing details."),
-    "overloaded": ("server_error", "server_is_overloaded", "The server is currently overloaded with other requests."),
-    "prefill": ("invalid_request_error", "", "The last message must not be from the assistant: this model does not accept a prefill."),
+    "quota": (
+        "insufficient_quota",
+        "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details.",
+    ),
+    "overloaded": (
+        "server_error",
+        "server_is_overloaded",
+        "The server is currently overloaded with other requests.",
+    ),
+    "prefill": (
+        "invalid_request_error",
+        "",
+        "The last message must not be from the assistant: this model does not accept a prefill.",
+    ),
 }
 
 
@@ -47,7 +61,9 @@ def error_object(trouble: Trouble) -> dict[str, Any]:
     kind, code, message = _KINDS.get(
         trouble.kind,
         (
-            _TYPES.get(trouble.status, "server_error" if trouble.status >= 500 else "invalid_request_error"),
+            _TYPES.get(
+                trouble.status, "server_error" if trouble.status >= 500 else "invalid_request_error"
+            ),
             _CODES.get(trouble.status, ""),
             _MESSAGES.get(trouble.status, f"status {trouble.status}").format(model=trouble.model),
         ),
@@ -59,5 +75,5 @@ def error_object(trouble: Trouble) -> dict[str, Any]:
     return {"message": text, "type": kind, "param": param, "code": code or None}
 
 
-def openai_failure(trouble: Trouble) -> Failure:
-    return Failure(trouble.status, orjson.dumps({"error": error_object(trouble)}))
+def openai_failure(trouble: Trouble) -> WireFailure:
+    return WireFailure(trouble.status, orjson.dumps({"error": error_object(trouble)}))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import orjson
 
 if TYPE_CHECKING:
-    from pilotfish.simulated.answer import Answer
+    from pilotfish.simulated.answer import SimulatedAnswer
     from pilotfish.simulated.asked import Asked
     from pilotfish.simulated.behaviour import TroubleKind
 
@@ -28,7 +28,9 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """An error to be told. `retry_s`: the wait named in the body, where the vendor's form has a place for it."""
+    """An error to be told. `retry_s`: the wait named in the body, where the vendor's form has a
+    place for it.
+    """
 
     status: int
     kind: TroubleKind = ""
@@ -37,8 +39,10 @@ class Trouble:
     retry_s: float | None = None
 
 
-class Failure(NamedTuple):
-    """An error answer: the status may differ from the one asked for, where the vendor tells that trouble in another way."""
+class WireFailure(NamedTuple):
+    """An error answer: the status may differ from the one asked for, where the vendor tells that
+    trouble in another way.
+    """
 
     status: int
     body: bytes
@@ -46,7 +50,9 @@ class Failure(NamedTuple):
 
 
 class Wire(Protocol):
-    """One vendor's style. `created` is Unix time, passed in. `blocks_inside_200`: refused content is told by an answer, not by an error."""
+    """One vendor's style. `created` is Unix time, passed in. `blocks_inside_200`: refused content
+    is told by an answer, not by an error.
+    """
 
     style: str
     blocks_inside_200: bool
@@ -59,14 +65,16 @@ class Wire(Protocol):
         """Raises BadRequest. `model` and `stream` are what the path says, where it says it."""
         ...
 
-    def whole(self, asked: Asked, answer: Answer, created: int) -> bytes: ...
+    def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes: ...
 
-    def events(self, asked: Asked, answer: Answer, created: int) -> list[Event]: ...
+    def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]: ...
 
-    def failure(self, trouble: Trouble) -> Failure: ...
+    def failure(self, trouble: Trouble) -> WireFailure: ...
 
     def error_event(self, trouble: Trouble, *, first: bool) -> bytes:
-        """An error as an event of a stream that began with 200; `first`: no content was sent before."""
+        """An error as an event of a stream that began with 200; `first`: no content was sent
+        before.
+        """
         ...
 
     def heartbeat(self) -> bytes: ...
@@ -84,7 +92,8 @@ def sse(data: Any, event: str = "") -> bytes:
 
 
 BROKEN_JSON = b'{"broken": [1, 2'
-# What a vendor's `usage` is left out as, and other fields with it: keys that hold this are not written.
+# What a vendor's `usage` is left out as, and other fields with it: keys that hold this are not
+# written.
 ABSENT: Any = object()
 
 

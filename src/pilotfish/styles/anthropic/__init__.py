@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotfish.core.formats.sse import Splitter
+from pilotfish.core.formats.sse import SseDecoder
 from pilotfish.styles._errors import error_from_body
 from pilotfish.styles.anthropic.errors import error_body, error_event
-from pilotfish.styles.anthropic.watch import AnthropicWatcher
+from pilotfish.styles.anthropic.inspector import AnthropicInspector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from pilotfish.core.formats.error_info import ErrorInfo
     from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.style import (
+        ResponseInspector,
+        StreamReader,
+        StreamWriter,
+        Target,
+        Written,
+    )
 
 
 class Anthropic:
@@ -28,8 +34,8 @@ class Anthropic:
     stream_content_type = "text/event-stream"
     terminal_event = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
-    def splitter(self) -> Splitter:
-        return Splitter()
+    def event_decoder(self) -> SseDecoder:
+        return SseDecoder()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.anthropic.request_in import read_request
@@ -56,13 +62,15 @@ class Anthropic:
 
         return AnthropicStreamReader()
 
-    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter:
+    def stream_writer(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> StreamWriter:
         from pilotfish.styles.anthropic.stream_out import AnthropicStreamWriter
 
         return AnthropicStreamWriter(model=model, request_id=request_id, now=now, options=options)
 
-    def watcher(self) -> Watcher:
-        return AnthropicWatcher()
+    def inspector(self) -> ResponseInspector:
+        return AnthropicInspector()
 
     def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         return error_from_body(status, body)

@@ -28,8 +28,12 @@ def read_cache(block: Fields) -> Cache | None:
     return Cache(mark.text("ttl") or "") if mark else None
 
 
-def read_content(message: Fields, losses: Losses, names: dict[str, str] | None = None) -> tuple[Part, ...]:
-    """`content`: a string or a list of blocks. `names` are those of the tool calls so far, by id, and is added to."""
+def read_content(
+    message: Fields, losses: Losses, names: dict[str, str] | None = None
+) -> tuple[Part, ...]:
+    """`content`: a string or a list of blocks. `names` are those of the tool calls so far, by id,
+    and is added to.
+    """
     content = message.peek("content")
     if isinstance(content, str):
         message.take("content")
@@ -38,7 +42,12 @@ def read_content(message: Fields, losses: Losses, names: dict[str, str] | None =
     pending: Signature | None = None
     for block in message.objects("content"):
         part = _read_block(block, losses, {} if names is None else names)
-        if isinstance(part, Thinking) and part.redacted and part.signature and part.signature.origin == "google":
+        if (
+            isinstance(part, Thinking)
+            and part.redacted
+            and part.signature
+            and part.signature.origin == "google"
+        ):
             # Gemini's signature belongs to the part after it; this style had no other place for it.
             pending = part.signature
             continue
@@ -60,7 +69,9 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part:
 
 def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str]) -> Part | None:
     if kind == "text":
-        citations = tuple(read_citation(value) for value in block.items("citations") if isinstance(value, dict))
+        citations = tuple(
+            read_citation(value) for value in block.items("citations") if isinstance(value, dict)
+        )
         return Text(block.required_text("text"), read_cache(block), citations)
     if kind == "image":
         return _read_image(block)
@@ -97,7 +108,11 @@ def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str])
     if kind == "thinking":
         proof = block.text("signature")
         signature = unseal(proof, "anthropic") if proof else None
-        return Thinking(text=block.required_text("thinking"), signature=signature, id=signature.id if signature else "")
+        return Thinking(
+            text=block.required_text("thinking"),
+            signature=signature,
+            id=signature.id if signature else "",
+        )
     if kind == "redacted_thinking":
         return Thinking(signature=unseal(block.required_text("data"), "anthropic"), redacted=True)
     return None
@@ -113,7 +128,11 @@ def _read_image(block: Fields) -> Image:
     cache = read_cache(block)
     kind = source.required_text("type")
     if kind == "base64":
-        return Image(media_type=source.required_text("media_type"), data=source.required_text("data"), cache=cache)
+        return Image(
+            media_type=source.required_text("media_type"),
+            data=source.required_text("data"),
+            cache=cache,
+        )
     if kind == "url":
         return Image(url=source.required_text("url"), cache=cache)
     if kind != "file":
@@ -133,9 +152,15 @@ def _read_document(block: Fields, losses: Losses) -> Document:
     kind = source.required_text("type")
     found: dict[str, Any]
     if kind == "base64":
-        found = {"media_type": source.text("media_type") or "application/pdf", "data": source.required_text("data")}
+        found = {
+            "media_type": source.text("media_type") or "application/pdf",
+            "data": source.required_text("data"),
+        }
     elif kind == "text":
-        found = {"media_type": source.text("media_type") or "text/plain", "text": source.required_text("data")}
+        found = {
+            "media_type": source.text("media_type") or "text/plain",
+            "text": source.required_text("data"),
+        }
     elif kind == "content":
         parts = read_content(source, losses)
         found = {"parts": tuple(part for part in parts if isinstance(part, Text | Image))}
@@ -149,9 +174,17 @@ def _read_document(block: Fields, losses: Losses) -> Document:
 
 
 def read_citation(value: dict[str, Any]) -> Citation:
-    """One of `citations`, in any of its forms; offsets are those into the cited document and stay in `raw`."""
+    """One of `citations`, in any of its forms; offsets are those into the cited document and stay
+    in `raw`.
+    """
 
     def text(*names: str) -> str:
         return next((found for name in names if isinstance(found := value.get(name), str)), "")
 
-    return Citation(url=text("url"), title=text("title", "document_title"), cited_text=text("cited_text"), origin="anthropic", raw=value)
+    return Citation(
+        url=text("url"),
+        title=text("title", "document_title"),
+        cited_text=text("cited_text"),
+        origin="anthropic",
+        raw=value,
+    )

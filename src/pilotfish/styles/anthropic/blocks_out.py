@@ -38,7 +38,9 @@ def marked(block: Block, cache: Cache | None) -> Block:
 
 
 def write_blocks(parts: tuple[Part, ...], quirks: Quirks, losses: Losses) -> list[Block]:
-    """For a request. Empty texts are left out, since Anthropic refuses them and they say nothing."""
+    """For a request. Empty texts are left out, since Anthropic refuses them and they say
+    nothing.
+    """
     blocks: list[Block] = []
     for part in parts:
         block = _write_part(part, quirks, losses)
@@ -74,7 +76,9 @@ def _write_text(part: Text | Refusal, losses: Losses) -> Block | None:
         return None
     block: Block = {"type": "text", "text": part.text}
     citations = part.citations if isinstance(part, Text) else ()
-    own = [citation.raw for citation in citations if citation.origin == "anthropic" and citation.raw]
+    own = [
+        citation.raw for citation in citations if citation.origin == "anthropic" and citation.raw
+    ]
     if len(own) < len(citations):
         losses.add("messages.citations")
     return block | ({"citations": own} if own else {})
@@ -92,12 +96,20 @@ def _write_thinking(part: Thinking, losses: Losses) -> Block | None:
 
 
 def write_tool_use(call: ToolCall, identity: str) -> Block:
-    return {"type": "tool_use", "id": identity, "name": call.name, "input": arguments_object(call.arguments)}
+    return {
+        "type": "tool_use",
+        "id": identity,
+        "name": call.name,
+        "input": arguments_object(call.arguments),
+    }
 
 
 def _write_result(result: ToolResult, quirks: Quirks, losses: Losses) -> Block:
     content = write_blocks(result.parts, quirks, losses)
-    block: Block = {"type": "tool_result", "tool_use_id": tool_id(result.call_id, quirks, plain=True)}
+    block: Block = {
+        "type": "tool_result",
+        "tool_use_id": tool_id(result.call_id, quirks, plain=True),
+    }
     if len(content) == 1 and content[0].keys() == {"type", "text"}:
         block["content"] = content[0]["text"]
     elif content:
@@ -109,7 +121,11 @@ def _write_image(image: Image, losses: Losses) -> Block | None:
     if image.detail and image.detail != "auto":
         losses.add("messages.image.detail")
     if image.data:
-        source = {"type": "base64", "media_type": image.media_type or "image/png", "data": image.data}
+        source = {
+            "type": "base64",
+            "media_type": image.media_type or "image/png",
+            "data": image.data,
+        }
     elif image.url:
         source = {"type": "url", "url": image.url}
     elif image.origin == "anthropic":
@@ -147,9 +163,16 @@ def _document_source(document: Document, quirks: Quirks, losses: Losses) -> Bloc
         return None
     if document.media_type == "application/pdf":
         return {"type": "base64", "media_type": "application/pdf", "data": document.data}
-    if document.media_type.startswith("text/") or document.media_type in ("application/json", "application/xml"):
+    if document.media_type.startswith("text/") or document.media_type in (
+        "application/json",
+        "application/xml",
+    ):
         try:
-            return {"type": "text", "media_type": "text/plain", "data": b64decode(document.data).decode()}
+            return {
+                "type": "text",
+                "media_type": "text/plain",
+                "data": b64decode(document.data).decode(),
+            }
         except ValueError:
             pass  # neither base64 nor UTF-8: no text after all
     losses.add(f"messages.document.{document.media_type or 'data'}")
@@ -157,7 +180,9 @@ def _document_source(document: Document, quirks: Quirks, losses: Losses) -> Bloc
 
 
 def write_citation(citation: Citation) -> Block:
-    """For an answer. Another vendor's citation takes the form that has the same facts: a page of the web, or a place in a document."""
+    """For an answer. Another vendor's citation takes the form that has the same facts: a page of
+    the web, or a place in a document.
+    """
     if citation.origin == "anthropic" and citation.raw:
         return citation.raw
     if citation.url:
@@ -179,7 +204,9 @@ def write_citation(citation: Citation) -> Block:
 
 
 def write_answer_blocks(parts: tuple[Part, ...]) -> list[Block]:
-    """For an answer to a client, which will hand back what it is given: foreign signatures are sealed into Anthropic's places."""
+    """For an answer to a client, which will hand back what it is given: foreign signatures are
+    sealed into Anthropic's places.
+    """
     blocks: list[Block] = []
     for part in parts:
         if isinstance(part, Text | ToolCall) and part.signature:

@@ -34,7 +34,9 @@ def type_for(status: int | None) -> str:
 
 
 def error_body(error: ErrorInfo, status: int | None) -> bytes:
-    """Another vendor's type is replaced by Anthropic's for the status, since clients know only these."""
+    """Another vendor's type is replaced by Anthropic's for the status, since clients know only
+    these.
+    """
     word = error.type if error.type in STATUSES else type_for(status)
     return msgspec.json.encode({"type": "error", "error": {"type": word, "message": error.message}})
 

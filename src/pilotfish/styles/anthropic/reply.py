@@ -12,8 +12,8 @@ from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.anthropic.blocks_in import read_content
 from pilotfish.styles.anthropic.blocks_out import write_answer_blocks
+from pilotfish.styles.anthropic.inspector import AnthropicTokenCounts
 from pilotfish.styles.anthropic.structured import unwrap
-from pilotfish.styles.anthropic.watch import TokenCounts
 
 _FINISHES = {
     "end_turn": FinishReason.STOP,
@@ -25,7 +25,9 @@ _FINISHES = {
     "model_context_window_exceeded": FinishReason.CONTEXT,
 }
 
-_WORDS = {finish: word for word, finish in _FINISHES.items()} | {FinishReason.CONTENT_FILTER: "refusal"}
+_WORDS = {finish: word for word, finish in _FINISHES.items()} | {
+    FinishReason.CONTENT_FILTER: "refusal"
+}
 
 
 def finish_from(word: str) -> FinishReason:
@@ -51,7 +53,9 @@ def write_usage(usage: Usage) -> dict[str, Any]:
         "cache_read_input_tokens": usage.cached_input,
         "output_tokens": usage.output,
     }
-    return counts | ({"output_tokens_details": {"thinking_tokens": usage.reasoning}} if usage.reasoning else {})
+    return counts | (
+        {"output_tokens_details": {"thinking_tokens": usage.reasoning}} if usage.reasoning else {}
+    )
 
 
 def read_reply(body: bytes) -> Reply:
@@ -71,7 +75,7 @@ def read_reply(body: bytes) -> Reply:
         finish=finish,
         stop_sequence=fields.text("stop_sequence") or "",
         finish_details=explanation_in(fields.take("stop_details")),
-        usage=loosely(counts, TokenCounts).usage() if counts else None,
+        usage=loosely(counts, AnthropicTokenCounts).usage() if counts else None,
         service_tier=tier if isinstance(tier, str) else "",
     )
     for known in ("type", "role"):
@@ -99,7 +103,9 @@ def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> byt
         body["stop_details"] = stop_details(reply.finish_details)
     body["usage"] = write_usage(reply.usage or Usage())
     own = reply.extras.get("anthropic", {})
-    return msgspec.json.encode(body | {name: value for name, value in own.items() if name not in body})
+    return msgspec.json.encode(
+        body | {name: value for name, value in own.items() if name not in body}
+    )
 
 
 def stop_details(explanation: str) -> dict[str, Any]:

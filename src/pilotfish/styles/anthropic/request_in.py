@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pilotfish.core.formats.neutral import Chat, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import (
+    Chat,
+    ResponseFormat,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolChoice,
+    Turn,
+)
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.anthropic.blocks_in import read_cache, read_content
 
@@ -69,11 +77,18 @@ def _read_messages(fields: Fields, losses: Losses) -> tuple[Turn, ...]:
 
 
 def _read_tool(tool: Fields) -> Tool:
-    """Without a type or with `custom` it is the client's own function, in its flat form or below `custom`; any other runs at Anthropic."""
+    """Without a type or with `custom` it is the client's own function, in its flat form or below
+    `custom`; any other runs at Anthropic.
+    """
     kind = tool.text("type") or "custom"
     if kind != "custom":
         name = tool.peek("name")
-        return Tool(name=str(name or kind), kind="hosted", origin="anthropic", raw={"type": kind} | tool.rest())
+        return Tool(
+            name=str(name or kind),
+            kind="hosted",
+            origin="anthropic",
+            raw={"type": kind} | tool.rest(),
+        )
     cache = read_cache(tool)
     body = tool.object("custom") or tool
     return Tool(
@@ -105,7 +120,9 @@ def _read_tool_choice(fields: Fields) -> tuple[ToolChoice | None, bool | None]:
     return _MODES[kind], parallel
 
 
-def _read_output(fields: Fields, losses: Losses) -> tuple[ThinkingConfig | None, ResponseFormat | None]:
+def _read_output(
+    fields: Fields, losses: Losses
+) -> tuple[ThinkingConfig | None, ResponseFormat | None]:
     """`thinking` and `output_config`, which holds the effort and the format."""
     config = fields.object("output_config")
     effort = config.text("effort") if config else None
@@ -115,7 +132,9 @@ def _read_output(fields: Fields, losses: Losses) -> tuple[ThinkingConfig | None,
         kind = wanted.required_text("type")
         if kind != "json_schema":
             wanted.wrong("type", "json_schema", kind)
-        response_format = ResponseFormat(kind="json_schema", schema=wanted.mapping("schema"), strict=True)
+        response_format = ResponseFormat(
+            kind="json_schema", schema=wanted.mapping("schema"), strict=True
+        )
     for name in config.rest() if config else ():
         losses.add(f"output_config.{name}")
     thinking = fields.object("thinking")

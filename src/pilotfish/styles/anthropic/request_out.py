@@ -12,12 +12,13 @@ from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles.anthropic.blocks_out import Block, marked, write_blocks, write_cache
 from pilotfish.styles.anthropic.structured import tool_for
-from pilotfish.styles.anthropic.thinking import Plan, plan_thinking
+from pilotfish.styles.anthropic.thinking import ThinkingPlan, plan_thinking
 
 DEFAULT_MAX_TOKENS = 8192
 
-# The most that each family may write, used where the client set no limit: Anthropic demands one, and a lower one would cap in silence.
-# Source: "Models overview" (platform.claude.com/docs/en/about-claude/models/overview), read 2026-11. First match counts.
+# The most that each family may write, used where the client set no limit: Anthropic demands one,
+# and a lower one would cap in silence. Source: "Models overview"
+# (platform.claude.com/docs/en/about-claude/models/overview), read 2026-11. First match counts.
 _MAX_TOKENS = (
     (r"claude-(opus|sonnet)-4-[6-8]", 128_000),
     (r"claude-opus-4-5|claude-sonnet-4|claude-haiku-4|claude-3-7", 64_000),
@@ -27,7 +28,15 @@ _MAX_TOKENS = (
 )
 
 # What has no place in this style, by its name in the neutral form.
-_UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "verbosity", "metadata")
+_UNKNOWN = (
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "verbosity",
+    "metadata",
+)
 
 _SERVICE_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
@@ -36,7 +45,9 @@ def max_tokens_for(model: str, quirks: Quirks) -> int:
     """The limit for a request that has none."""
     if quirks.default_max_tokens is not None:
         return quirks.default_max_tokens
-    return next((limit for pattern, limit in _MAX_TOKENS if re.search(pattern, model)), DEFAULT_MAX_TOKENS)
+    return next(
+        (limit for pattern, limit in _MAX_TOKENS if re.search(pattern, model)), DEFAULT_MAX_TOKENS
+    )
 
 
 def write_request(chat: Chat, target: Target) -> Written:
@@ -46,7 +57,10 @@ def write_request(chat: Chat, target: Target) -> Written:
     forced = choice is not None and choice["type"] in ("any", "tool")
     plan = plan_thinking(chat, quirks, losses, forced=forced)
     limit = chat.max_tokens if chat.max_tokens is not None else max_tokens_for(target.model, quirks)
-    body: dict[str, Any] = {"model": target.model, "max_tokens": plan.max_tokens(limit, given=chat.max_tokens is not None)}
+    body: dict[str, Any] = {
+        "model": target.model,
+        "max_tokens": plan.max_tokens(limit, given=chat.max_tokens is not None),
+    }
     system = _write_system(chat, quirks, losses)
     if system:
         body["system"] = system
@@ -79,8 +93,12 @@ def write_request(chat: Chat, target: Target) -> Written:
     return Written(msgspec.json.encode(body), losses.names())
 
 
-def _write_sampling(chat: Chat, quirks: Quirks, plan: Plan, losses: Losses, body: dict[str, Any]) -> None:
-    """Temperature ends at 1 here and at 2 elsewhere. With thinking only a high `top_p` may be set; newer models take one of the two."""
+def _write_sampling(
+    chat: Chat, quirks: Quirks, plan: ThinkingPlan, losses: Losses, body: dict[str, Any]
+) -> None:
+    """Temperature ends at 1 here and at 2 elsewhere. With thinking only a high `top_p` may be set;
+    newer models take one of the two.
+    """
     temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
     if temperature is not None and temperature > 1:
         losses.add("temperature")
@@ -118,10 +136,13 @@ def _write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
         body["cache_control"] = write_cache(chat.cache)
 
 
-def _write_output_config(chat: Chat, quirks: Quirks, plan: Plan) -> Block:
+def _write_output_config(chat: Chat, quirks: Quirks, plan: ThinkingPlan) -> Block:
     config: Block = {"effort": plan.effort} if plan.effort else {}
     if quirks.output_format and chat.response_format and chat.response_format.kind == "json_schema":
-        config["format"] = {"type": "json_schema", "schema": chat.response_format.schema or {"type": "object"}}
+        config["format"] = {
+            "type": "json_schema",
+            "schema": chat.response_format.schema or {"type": "object"},
+        }
     return config
 
 
@@ -136,7 +157,7 @@ def _write_system(chat: Chat, quirks: Quirks, losses: Losses) -> Any:
     return write_blocks(tuple(texts), quirks, losses)
 
 
-def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: Plan) -> list[Block]:
+def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: ThinkingPlan) -> list[Block]:
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
     turns = chat.turns if quirks.system_turns else tuple(_told(turn) for turn in chat.turns)
     messages: list[Block] = []
@@ -150,14 +171,18 @@ def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: Plan) -> l
         if blocks:
             messages.append({"role": turn.role, "content": _plain(blocks)})
     if messages and messages[0]["role"] == "assistant":
-        messages.insert(0, {"role": "user", "content": "(The conversation begins with your words.)"})
+        messages.insert(
+            0, {"role": "user", "content": "(The conversation begins with your words.)"}
+        )
     if messages and messages[-1]["role"] == "assistant":
         _end_with_assistant(messages, quirks, plan, losses)
     return messages
 
 
 def _told(turn: Turn) -> Turn:
-    """Instructions in the middle of a conversation, as a user turn that says what they are; moved to the head they would cost the cache."""
+    """Instructions in the middle of a conversation, as a user turn that says what they are; moved
+    to the head they would cost the cache.
+    """
     if turn.role != "system":
         return turn
     text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
@@ -165,11 +190,17 @@ def _told(turn: Turn) -> Turn:
 
 
 def _plain(blocks: list[Block]) -> Any:
-    return blocks[0]["text"] if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} else blocks
+    return (
+        blocks[0]["text"] if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} else blocks
+    )
 
 
-def _end_with_assistant(messages: list[Block], quirks: Quirks, plan: Plan, losses: Losses) -> None:
-    """A prefill: its end must not be blank, and models that think, or are newer, take none and are asked to go on instead."""
+def _end_with_assistant(
+    messages: list[Block], quirks: Quirks, plan: ThinkingPlan, losses: Losses
+) -> None:
+    """A prefill: its end must not be blank, and models that think, or are newer, take none and are
+    asked to go on instead.
+    """
     if not quirks.prefill or plan.thinks:
         messages.append({"role": "user", "content": "Continue exactly where you stopped."})
         losses.add("messages.prefill")
@@ -181,7 +212,8 @@ def _end_with_assistant(messages: list[Block], quirks: Quirks, plan: Plan, losse
         content[-1]["text"] = content[-1]["text"].rstrip() or content[-1]["text"]
 
 
-# --- tools ---------------------------------------------------------------------------------------------------------------------------
+# --- tools
+# ---------------------------------------------------------------------------------------------------------------------------
 
 
 def _write_tools(chat: Chat, quirks: Quirks, losses: Losses) -> tuple[list[Block], Block | None]:
@@ -195,7 +227,9 @@ def _write_tools(chat: Chat, quirks: Quirks, losses: Losses) -> tuple[list[Block
         kind = choice["type"] if choice else "auto"
         if not tools or kind == "none":
             choice = {"type": "tool", "name": answer["name"]}
-        elif kind == "auto":  # beside the client's own tools any may be called, the answer's among them
+        elif (
+            kind == "auto"
+        ):  # beside the client's own tools any may be called, the answer's among them
             choice = (choice or {}) | {"type": "any"}
         tools.append(answer)
     if not tools:
@@ -233,11 +267,17 @@ def _write_choice(chat: Chat, has_tools: bool) -> Block | None:
     elif given:
         choice = {"type": "any" if given.mode == "required" else given.mode}
     if chat.parallel_tool_calls is not None and choice.get("type") != "none":
-        choice = (choice or {"type": "auto"}) | {"disable_parallel_tool_use": not chat.parallel_tool_calls}
+        choice = (choice or {"type": "auto"}) | {
+            "disable_parallel_tool_use": not chat.parallel_tool_calls
+        }
     return choice or None
 
 
 def _tools_of_the_past(chat: Chat) -> list[Block]:
-    """Anthropic demands tools where the conversation holds calls, even if none is offered any more."""
-    names = dict.fromkeys(part.name for turn in chat.turns for part in turn.parts if isinstance(part, ToolCall))
+    """Anthropic demands tools where the conversation holds calls, even if none is offered any
+    more.
+    """
+    names = dict.fromkeys(
+        part.name for turn in chat.turns for part in turn.parts if isinstance(part, ToolCall)
+    )
     return [{"name": name, "input_schema": {"type": "object"}} for name in names]

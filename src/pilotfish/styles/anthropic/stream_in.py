@@ -13,9 +13,9 @@ from pilotfish.core.formats.deltas import (
     End,
     Finish,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -30,9 +30,9 @@ from pilotfish.styles._errors import error_from, json_or_none
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.anthropic.blocks_in import read_citation
 from pilotfish.styles.anthropic.errors import STATUSES
+from pilotfish.styles.anthropic.inspector import AnthropicTokenCounts
 from pilotfish.styles.anthropic.reply import explanation_in, finish_from
 from pilotfish.styles.anthropic.structured import OBJECT_TOOL, TOOLS, VALUE_TOOL, unwrapped
-from pilotfish.styles.anthropic.watch import TokenCounts
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -50,7 +50,7 @@ class _Delta(msgspec.Struct, gc=False):
 class _Message(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
-    usage: TokenCounts | None = None
+    usage: AnthropicTokenCounts | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -58,7 +58,7 @@ class _Event(msgspec.Struct, gc=False):
     delta: _Delta | None = None
     content_block: Any = None
     message: _Message | None = None
-    usage: TokenCounts | None = None
+    usage: AnthropicTokenCounts | None = None
     error: Any = None
 
 
@@ -76,7 +76,7 @@ class AnthropicStreamReader:
         self._signature = ""
         self._index = -1  # of the last tool call
         self._structured = False  # the tool that stands for structured output was called
-        self._counts = TokenCounts()
+        self._counts = AnthropicTokenCounts()
 
     def feed(self, event: bytes) -> list[Delta]:
         data = data_of(event)
@@ -102,7 +102,10 @@ class AnthropicStreamReader:
         """Events about the whole message."""
         if kind == "message_start" and found.message:
             message = found.message
-            return [Start(message.id or "", message.model or ""), *self._counted(message.usage)]
+            return [
+                MessageStart(message.id or "", message.model or ""),
+                *self._counted(message.usage),
+            ]
         if kind == "message_delta":
             return [*self._finished(found.delta), *self._counted(found.usage)]
         if kind == "message_stop":
@@ -111,10 +114,14 @@ class AnthropicStreamReader:
             return [Ping()]
         if kind == "error" or found.error:
             error = error_from(json_or_none(data))
-            return [StreamError(msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type)))]
+            return [
+                StreamError(
+                    msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type))
+                )
+            ]
         return []
 
-    def _counted(self, counts: TokenCounts | None) -> list[Delta]:
+    def _counted(self, counts: AnthropicTokenCounts | None) -> list[Delta]:
         if counts is None:
             return []
         self._counts = self._counts.updated(counts)
@@ -175,11 +182,18 @@ class AnthropicStreamReader:
         if kind == "tool_use" and name == VALUE_TOOL:
             return [TextDelta(unwrapped(VALUE_TOOL, arguments)), BlockEnd()]
         if kind == "tool_use" and not arguments and block.get("input"):
-            whole = msgspec.json.encode(block["input"]).decode()  # some servers of this style send it at the start
-            return [TextDelta(whole) if name == OBJECT_TOOL else ToolArgs(self._index, whole), BlockEnd()]
+            whole = msgspec.json.encode(
+                block["input"]
+            ).decode()  # some servers of this style send it at the start
+            return [
+                TextDelta(whole) if name == OBJECT_TOOL else ToolArgs(self._index, whole),
+                BlockEnd(),
+            ]
         if kind in ("text", "tool_use"):
             return [BlockEnd()]
         if kind in (None, "redacted_thinking"):
             return []
         given = json_or_none(arguments.encode("utf-8", "surrogatepass")) if arguments else None
-        return [PartDelta(Opaque("anthropic", block | ({"input": given} if given is not None else {})))]
+        return [
+            PartDelta(Opaque("anthropic", block | ({"input": given} if given is not None else {})))
+        ]

@@ -1,4 +1,6 @@
-"""Writing an Anthropic stream from neutral deltas: blocks numbered, one open at a time, each closed before the next."""
+"""Writing an Anthropic stream from neutral deltas: blocks numbered, one open at a time, each closed
+before the next.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,10 @@ from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     Finish,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -43,7 +45,9 @@ def _event(name: str, fields: dict[str, Any]) -> bytes:
 class AnthropicStreamWriter:
     """See `core.formats.style.StreamWriter`. It has no options."""
 
-    def __init__(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> None:
         self._model = model
         self._id = f"msg_{request_id}"
         self._begun = False
@@ -82,7 +86,10 @@ class AnthropicStreamWriter:
         reason = finish.reason
         if reason is FinishReason.STOP and (self._refused or self._called):
             reason = FinishReason.REFUSAL if self._refused else FinishReason.TOOL_CALLS
-        delta: dict[str, Any] = {"stop_reason": finish_word(reason), "stop_sequence": finish.stop_sequence or None}
+        delta: dict[str, Any] = {
+            "stop_reason": finish_word(reason),
+            "stop_sequence": finish.stop_sequence or None,
+        }
         if reason is FinishReason.REFUSAL and finish.details:
             delta["stop_details"] = stop_details(finish.details)
         out.append(_event("message_delta", {"delta": delta, "usage": write_usage(self._usage)}))
@@ -90,9 +97,11 @@ class AnthropicStreamWriter:
         return b"".join(out)
 
     def _begin(self, first: Delta | None, out: list[bytes]) -> None:
-        """The counts are those known by now; all of them come at the end, where the SDKs take them over."""
+        """The counts are those known by now; all of them come at the end, where the SDKs take them
+        over.
+        """
         self._begun = True
-        if isinstance(first, Start) and not self._model:
+        if isinstance(first, MessageStart) and not self._model:
             self._model = first.model
         message: dict[str, Any] = {
             "id": self._id,
@@ -110,7 +119,9 @@ class AnthropicStreamWriter:
         if isinstance(delta, TextDelta | RefusalDelta):
             self._text(delta, out)
         elif isinstance(delta, ToolArgs):
-            if delta.text and self._block == "tool_use":  # else they come for a call that was closed
+            if (
+                delta.text and self._block == "tool_use"
+            ):  # else they come for a call that was closed
                 self._put({"type": "input_json_delta", "partial_json": delta.text}, out)
         elif isinstance(delta, ThinkingDelta):
             if self._block != "thinking":
@@ -171,7 +182,9 @@ class AnthropicStreamWriter:
             self._close(out)
 
     def _sealed(self, signature: Signature | None, out: list[bytes]) -> None:
-        """Gemini's signature of the part that follows; a client hands such a block back where it stood."""
+        """Gemini's signature of the part that follows; a client hands such a block back where it
+        stood.
+        """
         if signature:
             self._open({"type": "redacted_thinking", "data": seal(signature, "anthropic")}, out)
             self._close(out)

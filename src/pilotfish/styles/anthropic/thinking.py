@@ -1,6 +1,7 @@
 """How much Claude is to think, and what that rules out.
 
-Source: "Extended thinking" and "Adaptive thinking" (platform.claude.com/docs/en/build-with-claude), read 2026-11.
+Source: "Extended thinking" and "Adaptive thinking" (platform.claude.com/docs/en/build-with-claude),
+read 2026-11.
 """
 
 from __future__ import annotations
@@ -9,14 +10,22 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import Chat, Thinking, ThinkingConfig, ToolCall, ToolResult, budget_for, effort_for
+from pilotfish.core.formats.neutral import (
+    Chat,
+    Thinking,
+    ThinkingConfig,
+    ToolCall,
+    ToolResult,
+    budget_for,
+    effort_for,
+)
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 
 MIN_BUDGET = 1024
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class ThinkingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """`thinking` and `output_config.effort` as they are sent."""
 
     thinking: dict[str, Any] | None = None
@@ -31,33 +40,41 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.thinking.get("budget_tokens", 0)) if self.thinking else 0
 
     def max_tokens(self, limit: int, *, given: bool) -> int:
-        """A limit above the budget, as Anthropic demands. The client's own counts for what comes after the thinking, if it is below."""
+        """A limit above the budget, as Anthropic demands. The client's own counts for what comes
+        after the thinking, if it is below.
+        """
         if limit > self.budget:
             return limit
         return self.budget + (limit if given else MIN_BUDGET)
 
 
-def plan_thinking(chat: Chat, quirks: Quirks, losses: Losses, *, forced: bool) -> Plan:
+def plan_thinking(chat: Chat, quirks: Quirks, losses: Losses, *, forced: bool) -> ThinkingPlan:
     """`forced`: some tool must be called, which Claude does not do while it thinks."""
     wanted = chat.thinking
     if wanted is None:
-        return Plan()
+        return ThinkingPlan()
     if wanted.enabled is False or wanted.effort == "none" or wanted.budget == 0:
-        return Plan(thinking={"type": "disabled"})
+        return ThinkingPlan(thinking={"type": "disabled"})
     effort = {"minimal": "low"}.get(wanted.effort, wanted.effort)
     if wanted.enabled is None and wanted.effort and not quirks.adaptive_thinking:
         wanted = msgspec.structs.replace(wanted, enabled=True)
-    if forced or (not quirks.adaptive_thinking and not wanted.adaptive and _loop_without_thinking(chat)):
+    if forced or (
+        not quirks.adaptive_thinking and not wanted.adaptive and _loop_without_thinking(chat)
+    ):
         losses.add("thinking")
-        return Plan(effort=effort if quirks.adaptive_thinking else "")
+        return ThinkingPlan(effort=effort if quirks.adaptive_thinking else "")
     shown = {} if wanted.show is None else {"display": "summarized" if wanted.show else "omitted"}
     if quirks.adaptive_thinking or wanted.adaptive:
         effort = effort or (effort_for(wanted.budget) if wanted.budget is not None else "")
         effort = {"minimal": "low"}.get(effort, effort)
         thinking = {"type": "adaptive"} | shown if wanted.enabled is not None else None
-        return Plan(thinking=thinking, effort=effort)
+        return ThinkingPlan(thinking=thinking, effort=effort)
     budget = _budget(wanted)
-    return Plan(thinking={"type": "enabled", "budget_tokens": budget} | shown) if budget else Plan()
+    return (
+        ThinkingPlan(thinking={"type": "enabled", "budget_tokens": budget} | shown)
+        if budget
+        else ThinkingPlan()
+    )
 
 
 def _budget(wanted: ThinkingConfig) -> int | None:
@@ -68,7 +85,8 @@ def _budget(wanted: ThinkingConfig) -> int | None:
 
 
 def _loop_without_thinking(chat: Chat) -> bool:
-    """Whether tools are being answered whose calls came without signed thinking, as from a client of a style that has none.
+    """Whether tools are being answered whose calls came without signed thinking, as from a client
+    of a style that has none.
 
     Claude refuses to go on thinking in the middle of such a turn.
     """
@@ -78,6 +96,10 @@ def _loop_without_thinking(chat: Chat) -> bool:
         if turn.role == "assistant":
             called = any(isinstance(part, ToolCall) for part in turn.parts)
             first = turn.parts[0] if turn.parts else None
-            signed = isinstance(first, Thinking) and first.signature is not None and first.signature.origin == "anthropic"
+            signed = (
+                isinstance(first, Thinking)
+                and first.signature is not None
+                and first.signature.origin == "anthropic"
+            )
             return called and not signed
     return False

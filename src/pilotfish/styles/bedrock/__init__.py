@@ -1,6 +1,8 @@
-"""Amazon Bedrock's Converse. Model and streaming are in the path, not in the body; streams are event-stream frames.
+"""Amazon Bedrock's Converse. Model and streaming are in the path, not in the body; streams are
+event-stream frames.
 
-Source: Amazon Bedrock API reference, "Converse" and "ConverseStream" (docs.aws.amazon.com/bedrock/latest/APIReference), read 2026-11.
+Source: Amazon Bedrock API reference, "Converse" and "ConverseStream"
+(docs.aws.amazon.com/bedrock/latest/APIReference), read 2026-11.
 """
 
 from __future__ import annotations
@@ -9,14 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from pilotfish.core.formats import eventstream
 from pilotfish.styles.bedrock.errors import error_body, error_frame, read_error
-from pilotfish.styles.bedrock.watch import BedrockWatcher
+from pilotfish.styles.bedrock.inspector import BedrockInspector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pilotfish.core.formats.error_info import ErrorInfo
     from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.style import (
+        ResponseInspector,
+        StreamReader,
+        StreamWriter,
+        Target,
+        Written,
+    )
 
 
 class Bedrock:
@@ -24,10 +32,12 @@ class Bedrock:
 
     name = "bedrock"
     stream_content_type = "application/vnd.amazon.eventstream"
-    terminal_event = b""  # `metadata` tells the usage, so none can be made up; without it SDKs miss the counts and nothing else
+    # `metadata` tells the usage, so none can be made up; without it SDKs miss the counts and
+    # nothing else
+    terminal_event = b""
 
-    def splitter(self) -> eventstream.Splitter:
-        return eventstream.Splitter()
+    def event_decoder(self) -> eventstream.EventStreamDecoder:
+        return eventstream.EventStreamDecoder()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.bedrock.request_in import read_request
@@ -54,13 +64,15 @@ class Bedrock:
 
         return BedrockReader()
 
-    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter:
+    def stream_writer(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> StreamWriter:
         from pilotfish.styles.bedrock.stream_out import BedrockWriter
 
         return BedrockWriter()
 
-    def watcher(self) -> Watcher:
-        return BedrockWatcher()
+    def inspector(self) -> ResponseInspector:
+        return BedrockInspector()
 
     def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         """`type_header`: what `x-amzn-errortype` says, where the caller has the headers."""
@@ -74,7 +86,10 @@ class Bedrock:
 
     def ping_event(self) -> bytes:
         """Bedrock has no keep-alive; its SDKs pass over events that they do not know."""
-        return eventstream.write({":event-type": "ping", ":content-type": "application/json", ":message-type": "event"}, b"{}")
+        return eventstream.write(
+            {":event-type": "ping", ":content-type": "application/json", ":message-type": "event"},
+            b"{}",
+        )
 
 
 STYLE = Bedrock()

@@ -31,8 +31,12 @@ SIGNER = "anthropic"
 """Whose signatures Bedrock hands out: of its models only Claude signs its thoughts, and on every platform alike."""
 
 
-def read_blocks(blocks: Fields, key: str, losses: Losses, names: dict[str, str]) -> tuple[Part, ...]:
-    """The list of blocks under `key`. `names` are those of the tool calls so far, by id, and is added to."""
+def read_blocks(
+    blocks: Fields, key: str, losses: Losses, names: dict[str, str]
+) -> tuple[Part, ...]:
+    """The list of blocks under `key`. `names` are those of the tool calls so far, by id, and is
+    added to.
+    """
     parts: list[Part] = []
     pending: Signature | None = None
     for block in blocks.objects(key):
@@ -42,8 +46,15 @@ def read_blocks(blocks: Fields, key: str, losses: Losses, names: dict[str, str])
                 losses.add("cachePoint")
             continue
         part = _read_block(block, losses, names)
-        if isinstance(part, Thinking) and part.redacted and part.signature and part.signature.origin == "google":
-            pending = part.signature  # of the part that follows; this style had no other place for it
+        if (
+            isinstance(part, Thinking)
+            and part.redacted
+            and part.signature
+            and part.signature.origin == "google"
+        ):
+            pending = (
+                part.signature
+            )  # of the part that follows; this style had no other place for it
             continue
         if pending and isinstance(part, ToolCall | Text):
             part, pending = msgspec.structs.replace(part, signature=pending), None
@@ -64,13 +75,17 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part | 
     text = block.text("text")
     if text is not None:
         return Text(text)
-    if "toolUse" in block and not (isinstance(block.peek("toolUse"), dict) and block.peek("toolUse").get("type")):
+    if "toolUse" in block and not (
+        isinstance(block.peek("toolUse"), dict) and block.peek("toolUse").get("type")
+    ):
         call = _inner(block, "toolUse")
         arguments = call.take("input")
         read = ToolCall(
             id=call.required_text("toolUseId"),
             name=call.required_text("name"),
-            arguments="" if arguments is None or arguments == {} else msgspec.json.encode(arguments).decode(),
+            arguments=""
+            if arguments is None or arguments == {}
+            else msgspec.json.encode(arguments).decode(),
         )
         names[read.id] = read.name
         return read
@@ -103,7 +118,12 @@ def _read_result(result: Fields, losses: Losses, names: dict[str, str]) -> ToolR
         part = _read_block(item, losses, names)
         if part is not None:
             parts.append(part)
-    return ToolResult(call_id=call_id, parts=tuple(parts), is_error=result.text("status") == "error", name=names.get(call_id, ""))
+    return ToolResult(
+        call_id=call_id,
+        parts=tuple(parts),
+        is_error=result.text("status") == "error",
+        name=names.get(call_id, ""),
+    )
 
 
 def _read_thinking(block: Fields) -> Thinking:
@@ -113,11 +133,15 @@ def _read_thinking(block: Fields) -> Thinking:
     inner = _inner(block, "reasoningText")
     proof = inner.text("signature")
     signature = unseal(proof, SIGNER) if proof else None
-    return Thinking(text=inner.text("text") or "", signature=signature, id=signature.id if signature else "")
+    return Thinking(
+        text=inner.text("text") or "", signature=signature, id=signature.id if signature else ""
+    )
 
 
 def redacted_signature(data: str) -> Signature:
-    """What `redactedContent` holds. Claude's is text, base64 on the wire; bytes that are no text belong to Bedrock alone."""
+    """What `redactedContent` holds. Claude's is text, base64 on the wire; bytes that are no text
+    belong to Bedrock alone.
+    """
     try:
         return unseal(b64decode(data, validate=True).decode(), SIGNER)
     except ValueError:
@@ -126,14 +150,23 @@ def redacted_signature(data: str) -> Signature:
 
 def _read_cited(block: Fields) -> Text:
     text = "".join(item.text("text") or "" for item in block.objects("content"))
-    return Text(text, citations=tuple(read_citation(value) for value in block.items("citations") if isinstance(value, dict)))
+    return Text(
+        text,
+        citations=tuple(
+            read_citation(value) for value in block.items("citations") if isinstance(value, dict)
+        ),
+    )
 
 
 def read_citation(value: Json) -> Citation:
     """A citation. Offsets are those into the cited document and stay in `raw`."""
     quoted = value.get("sourceContent")
     texts = (
-        [item["text"] for item in quoted if isinstance(item, dict) and isinstance(item.get("text"), str)]
+        [
+            item["text"]
+            for item in quoted
+            if isinstance(item, dict) and isinstance(item.get("text"), str)
+        ]
         if isinstance(quoted, list)
         else []
     )
@@ -142,7 +175,9 @@ def read_citation(value: Json) -> Citation:
     url = web.get("url") if isinstance(web, dict) else None
     source = value.get("source")
     return Citation(
-        url=next((found for found in (url, source) if isinstance(found, str) and "://" in found), ""),
+        url=next(
+            (found for found in (url, source) if isinstance(found, str) and "://" in found), ""
+        ),
         title=value["title"] if isinstance(value.get("title"), str) else "",
         cited_text="".join(texts),
         origin=ORIGIN,
@@ -151,7 +186,9 @@ def read_citation(value: Json) -> Citation:
 
 
 def _read_guarded(block: Fields, losses: Losses) -> Part | None:
-    """What a guardrail is to look at. Elsewhere there are no guardrails, but the words are the client's all the same."""
+    """What a guardrail is to look at. Elsewhere there are no guardrails, but the words are the
+    client's all the same.
+    """
     losses.add("messages.content.guardContent")
     inner = block.object("text")
     if inner is not None:
@@ -160,7 +197,9 @@ def _read_guarded(block: Fields, losses: Losses) -> Part | None:
 
 
 def read_media(block: Fields, losses: Losses) -> Part | None:
-    """An image, a document, audio or a search result; None for any other block. Only Bedrock knows video."""
+    """An image, a document, audio or a search result; None for any other block. Only Bedrock knows
+    video.
+    """
     if "image" in block:
         image = _inner(block, "image")
         return Image(**_source(image, f"image/{image.required_text('format')}"))
@@ -206,8 +245,12 @@ def _read_document(document: Fields, losses: Losses) -> Document:
         return Document(media_type="text/plain", text=text, **fields)
     if "content" in source:
         parts = read_blocks(source, "content", losses, {})
-        return Document(parts=tuple(part for part in parts if isinstance(part, Text | Image)), **fields)
+        return Document(
+            parts=tuple(part for part in parts if isinstance(part, Text | Image)), **fields
+        )
     place = source.object("s3Location")
     if place is not None:
-        return Document(media_type=media_type, file_id=place.required_text("uri"), origin=ORIGIN, **fields)
+        return Document(
+            media_type=media_type, file_id=place.required_text("uri"), origin=ORIGIN, **fields
+        )
     return Document(media_type=media_type, data=source.required_text("bytes"), **fields)

@@ -37,7 +37,9 @@ MAX_TOOL_ID = 64
 
 _IMAGES = frozenset({"png", "jpeg", "gif", "webp"})
 _DOCUMENTS = frozenset({"pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"})
-_AUDIO = frozenset({"mp3", "opus", "wav", "aac", "flac", "ogg", "mkv", "m4a", "mpeg", "pcm", "webm"})
+_AUDIO = frozenset(
+    {"mp3", "opus", "wav", "aac", "flac", "ogg", "mkv", "m4a", "mpeg", "pcm", "webm"}
+)
 
 # How base64 of each image format begins, for images whose type nobody told.
 _MAGIC = (("iVBOR", "png"), ("/9j/", "jpeg"), ("R0lGOD", "gif"), ("UklGR", "webp"))
@@ -48,12 +50,18 @@ _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
 class BlockWriter:
-    """Writes the blocks of one request: it knows the model, what was lost, and the document names that are taken."""
+    """Writes the blocks of one request: it knows the model, what was lost, and the document names
+    that are taken.
+    """
 
     def __init__(self, model: Model, quirks: Quirks, losses: Losses) -> None:
         self._model = model
         self._losses = losses
-        self._quirks = quirks if quirks.tool_id_max else msgspec.structs.replace(quirks, tool_id_max=MAX_TOOL_ID)
+        self._quirks = (
+            quirks
+            if quirks.tool_id_max
+            else msgspec.structs.replace(quirks, tool_id_max=MAX_TOOL_ID)
+        )
         self._names: set[str] = set()
 
     def blocks(self, parts: tuple[Part, ...]) -> list[Json]:
@@ -106,7 +114,9 @@ class BlockWriter:
     def _thinking(self, part: Thinking) -> Json | None:
         """Only what Claude itself signed may come back, and to Claude alone."""
         signature = part.signature
-        if signature and (signature.origin == ORIGIN or (signature.origin == SIGNER and self._model.claude)):
+        if signature and (
+            signature.origin == ORIGIN or (signature.origin == SIGNER and self._model.claude)
+        ):
             return write_thinking(part)
         self._losses.add("messages.thinking")
         return None
@@ -128,13 +138,19 @@ class BlockWriter:
 
     def _audio(self, audio: Audio) -> Json | None:
         word = short_type(audio.media_type)
-        block = self._media("audio", audio, word if word in _AUDIO else "") if audio.data or audio.file_id or audio.url else None
+        block = (
+            self._media("audio", audio, word if word in _AUDIO else "")
+            if audio.data or audio.file_id or audio.url
+            else None
+        )
         return block or ({"text": audio.transcript} if audio.transcript else None)
 
     def _media(self, kind: str, media: Media, word: str) -> Json | None:
         source = _source(media)
         if source is None or not word:
-            self._losses.add(f"messages.{kind}.{'url' if media.url else 'file_id' if media.file_id else media.media_type or 'data'}")
+            self._losses.add(
+                f"messages.{kind}.{'url' if media.url else 'file_id' if media.file_id else media.media_type or 'data'}"
+            )
             return None
         return {kind: {"format": word, "source": source}}
 
@@ -143,12 +159,19 @@ class BlockWriter:
         if (
             document.text
             or document.parts
-            or (word not in _DOCUMENTS and document.media_type.startswith(("text/", "application/json", "application/xml")))
+            or (
+                word not in _DOCUMENTS
+                and document.media_type.startswith(("text/", "application/json", "application/xml"))
+            )
         ):
             word = "txt"
         source: Json | None
         if document.parts:
-            source = {"content": [{"text": part.text} for part in document.parts if isinstance(part, Text)]}
+            source = {
+                "content": [
+                    {"text": part.text} for part in document.parts if isinstance(part, Text)
+                ]
+            }
             if any(isinstance(part, Image) for part in document.parts):
                 self._losses.add("messages.document.image")
         elif document.text:
@@ -168,8 +191,13 @@ class BlockWriter:
         return {"document": written}
 
     def _name(self, given: str) -> str:
-        """A name as Bedrock takes it, and no other document's in this request: letters, digits, space, hyphens, brackets."""
-        plain = _SPACES.sub(" ", _BAD_IN_NAME.sub("-", _EXTENSION.sub("", given))).strip(" -")[:180] or "document"
+        """A name as Bedrock takes it, and no other document's in this request: letters, digits,
+        space, hyphens, brackets.
+        """
+        plain = (
+            _SPACES.sub(" ", _BAD_IN_NAME.sub("-", _EXTENSION.sub("", given))).strip(" -")[:180]
+            or "document"
+        )
         name, number = plain, 1
         while name in self._names:
             number += 1
@@ -196,13 +224,18 @@ def _source(media: Media) -> Json | None:
 
 
 def write_tool_use(call: ToolCall, identity: str) -> Json:
-    # A tool that takes free text has no like here; its input is kept under the name that it has elsewhere.
-    arguments = {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+    # A tool that takes free text has no like here; its input is kept under the name that it has
+    # elsewhere.
+    arguments = (
+        {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+    )
     return {"toolUse": {"toolUseId": identity, "name": call.name, "input": arguments}}
 
 
 def write_thinking(part: Thinking) -> Json:
-    """A reasoning block; another vendor's signature is sealed, for a client that will hand it back."""
+    """A reasoning block; another vendor's signature is sealed, for a client that will hand it
+    back.
+    """
     if part.redacted and part.signature:
         return {"reasoningContent": {"redactedContent": redacted_data(part.signature)}}
     proof = {"signature": seal(part.signature, SIGNER)} if part.signature else {}
@@ -216,14 +249,18 @@ def redacted_data(signature: Signature) -> str:
 
 
 def write_answer_blocks(parts: tuple[Part, ...]) -> list[Json]:
-    """For an answer to a client. Gemini's signatures of calls and texts stand in a block before these."""
+    """For an answer to a client. Gemini's signatures of calls and texts stand in a block before
+    these.
+    """
     blocks: list[Json] = []
     for part in parts:
         if isinstance(part, Text | ToolCall) and part.signature:
             blocks.append({"reasoningContent": {"redactedContent": redacted_data(part.signature)}})
         if isinstance(part, Text) and part.citations:
             citations = [write_citation(citation) for citation in part.citations]
-            blocks.append({"citationsContent": {"content": [{"text": part.text}], "citations": citations}})
+            blocks.append(
+                {"citationsContent": {"content": [{"text": part.text}], "citations": citations}}
+            )
         elif isinstance(part, Text | Refusal):
             blocks.append({"text": part.text})
         elif isinstance(part, ToolCall):
@@ -231,7 +268,9 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Json]:
         elif isinstance(part, Thinking):
             blocks.append(write_thinking(part))
         elif isinstance(part, Image) and part.data and short_type(part.media_type) in _IMAGES:
-            blocks.append({"image": {"format": short_type(part.media_type), "source": {"bytes": part.data}}})
+            blocks.append(
+                {"image": {"format": short_type(part.media_type), "source": {"bytes": part.data}}}
+            )
         elif isinstance(part, Audio) and part.transcript:
             blocks.append({"text": part.transcript})
         elif isinstance(part, Opaque) and part.origin == ORIGIN:

@@ -1,7 +1,9 @@
-"""Errors as Bedrock words them: `{"message"}` beside a header `x-amzn-errortype`, or an exception frame in a stream.
+"""Errors as Bedrock words them: `{"message"}` beside a header `x-amzn-errortype`, or an exception
+frame in a stream.
 
-Source: Amazon Bedrock API reference, "ConverseStream" and "Common errors" (docs.aws.amazon.com/bedrock/latest/APIReference), and the
-service model of botocore 1.44, read 2026-11.
+Source: Amazon Bedrock API reference, "ConverseStream" and "Common errors"
+(docs.aws.amazon.com/bedrock/latest/APIReference), and the service model of botocore 1.44, read
+2026-11.
 """
 
 from __future__ import annotations
@@ -52,13 +54,23 @@ def type_for(status: int | None) -> str:
 
 
 def read_error(status: int, body: bytes, type_header: str = "") -> ErrorInfo:
-    """`type_header` is `x-amzn-errortype`, the only place where Converse names the exception; other services write `__type`."""
+    """`type_header` is `x-amzn-errortype`, the only place where Converse names the exception; other
+    services write `__type`.
+    """
     plain = error_from_body(status, body)
     value = json_or_none(body)
     fields = value if isinstance(value, dict) else {}
-    named = bare_type(type_header or text_of(fields.get("__type")) or text_of(fields.get("code")) or plain.type)
+    named = bare_type(
+        type_header or text_of(fields.get("__type")) or text_of(fields.get("code")) or plain.type
+    )
     message = text_of(fields.get("message")) or text_of(fields.get("Message")) or plain.message
-    return ErrorInfo(message=message, type=named or type_for(status), code=named or plain.code, status=status, wait_s=plain.wait_s)
+    return ErrorInfo(
+        message=message,
+        type=named or type_for(status),
+        code=named or plain.code,
+        status=status,
+        wait_s=plain.wait_s,
+    )
 
 
 def bare_type(name: str) -> str:
@@ -75,26 +87,48 @@ def frame_error(name: str, payload: bytes) -> ErrorInfo:
 
 
 def message_error(message: eventstream.Message) -> ErrorInfo:
-    """What a message that is no event tells: an exception of the service, or an error of the stream itself, with its words in the headers."""
+    """What a message that is no event tells: an exception of the service, or an error of the stream
+    itself, with its words in the headers.
+    """
     headers = message.headers
     if headers.get(":message-type") == "exception":
         return frame_error(text_of(headers.get(":exception-type")), message.payload)
     code = text_of(headers.get(":error-code"))
-    text = text_of(headers.get(":error-message")) or code or f"a message of type {headers.get(':message-type')!r}"
+    text = (
+        text_of(headers.get(":error-message"))
+        or code
+        or f"a message of type {headers.get(':message-type')!r}"
+    )
     return ErrorInfo(message=text, type=code, code=code, status=500)
 
 
 def damage_error(found: Exception) -> ErrorInfo:
-    """A frame that is damaged is no event to be left out: what it held is missing, and an answer with a hole must not look whole."""
+    """A frame that is damaged is no event to be left out: what it held is missing, and an answer
+    with a hole must not look whole.
+    """
     return ErrorInfo(message=f"the upstream's stream is damaged: {found}", status=502)
 
 
 def error_body(error: ErrorInfo, status: int) -> bytes:
-    """The exception is also named in the body, since this body may go out without Bedrock's header; SDKs look in both places."""
-    return msgspec.json.encode({"message": error.message, "__type": error.type if error.type in STATUSES else type_for(status)})
+    """The exception is also named in the body, since this body may go out without Bedrock's header;
+    SDKs look in both places.
+    """
+    return msgspec.json.encode(
+        {
+            "message": error.message,
+            "__type": error.type if error.type in STATUSES else type_for(status),
+        }
+    )
 
 
 def error_frame(error: ErrorInfo) -> bytes:
-    name = _IN_STREAM.get(error.status or 500, "validationException" if 400 <= (error.status or 500) < 500 else "internalServerException")
-    headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
+    name = _IN_STREAM.get(
+        error.status or 500,
+        "validationException" if 400 <= (error.status or 500) < 500 else "internalServerException",
+    )
+    headers = {
+        ":exception-type": name,
+        ":content-type": "application/json",
+        ":message-type": "exception",
+    }
     return eventstream.write(headers, msgspec.json.encode({"message": error.message}))

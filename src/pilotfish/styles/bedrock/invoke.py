@@ -1,6 +1,8 @@
-"""Another vendor's stream in Bedrock's frames: InvokeModelWithResponseStream. Each frame's `chunk` holds one event's data as base64.
+"""Another vendor's stream in Bedrock's frames: InvokeModelWithResponseStream. Each frame's `chunk`
+holds one event's data as base64.
 
-Source: Amazon Bedrock API reference, "InvokeModelWithResponseStream" (docs.aws.amazon.com/bedrock/latest/APIReference), read 2026-11.
+Source: Amazon Bedrock API reference, "InvokeModelWithResponseStream"
+(docs.aws.amazon.com/bedrock/latest/APIReference), read 2026-11.
 """
 
 from __future__ import annotations
@@ -29,17 +31,19 @@ class _Chunk(msgspec.Struct, gc=False):
 _chunks = msgspec.json.Decoder(_Chunk)
 
 
-class ChunkSplitter:
-    """A `core.formats.style.Splitter`: frames in, Anthropic's events out, as Anthropic itself would send them.
+class ChunkDecoder:
+    """A `core.formats.style.EventDecoder`: frames in, Anthropic's events out, as Anthropic itself
+    would send them.
 
-    An exception comes out as an error event, and so does a frame that is damaged: what it held is missing from the answer, and an
-    answer with a hole must not look whole. Nothing comes after either. What is not JSON is passed on for the watcher to judge.
+    An exception comes out as an error event, and so does a frame that is damaged: what it held is
+    missing from the answer, and an answer with a hole must not look whole. Nothing comes after
+    either. What is not JSON is passed on for the inspector to judge.
     """
 
     __slots__ = ("_frames", "over")
 
     def __init__(self) -> None:
-        self._frames = eventstream.Splitter()
+        self._frames = eventstream.EventStreamDecoder()
         self.over = False
 
     def feed(self, data: bytes) -> list[bytes]:

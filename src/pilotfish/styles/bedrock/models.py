@@ -1,7 +1,8 @@
 """What the models behind Bedrock differ in, as facts about their ids.
 
-Source: Amazon Bedrock user guide, "Prompt caching", "Structured outputs", "Supported models and features (Converse)" and the inference
-parameters of each family (docs.aws.amazon.com/bedrock/latest/userguide), read 2026-11.
+Source: Amazon Bedrock user guide, "Prompt caching", "Structured outputs", "Supported models and
+features (Converse)" and the inference parameters of each family
+(docs.aws.amazon.com/bedrock/latest/userguide), read 2026-11.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _NO_SCHEMA = re.compile(
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """`top_k`: where in `additionalModelRequestFields` it goes, as a dotted path; empty: nowhere. `reasoning`: how thinking is asked for."""
+    """`top_k`: where in `additionalModelRequestFields` it goes, as a dotted path; empty: nowhere.
+    `reasoning`: how thinking is asked for.
+    """
 
     claude: bool = False
     caches: bool = False
@@ -33,7 +36,12 @@ def model_for(model_id: str) -> Model:
     if "claude" in name:
         return Model(claude=True, caches=True, schema=schema, top_k="top_k", reasoning="claude")
     if "nova" in name:
-        return Model(caches=True, schema=False, top_k="inferenceConfig.topK", reasoning="nova" if "nova-2" in name else "")
+        return Model(
+            caches=True,
+            schema=False,
+            top_k="inferenceConfig.topK",
+            reasoning="nova" if "nova-2" in name else "",
+        )
     if "mistral" in name:
         return Model(schema=schema, top_k="top_k")
     if "cohere" in name:

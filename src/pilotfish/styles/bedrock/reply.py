@@ -13,7 +13,7 @@ from pilotfish.styles._loose import loosely
 from pilotfish.styles.anthropic.structured import unwrap
 from pilotfish.styles.bedrock.blocks_in import ORIGIN, read_blocks
 from pilotfish.styles.bedrock.blocks_out import write_answer_blocks
-from pilotfish.styles.bedrock.watch import TokenCounts
+from pilotfish.styles.bedrock.inspector import BedrockTokenCounts
 
 _FINISHES = {
     "end_turn": FinishReason.STOP,
@@ -48,7 +48,7 @@ def finish_word(finish: FinishReason) -> str:
 
 
 def read_usage(counts: Any) -> Usage | None:
-    return loosely(counts, TokenCounts).usage() if isinstance(counts, dict) else None
+    return loosely(counts, BedrockTokenCounts).usage() if isinstance(counts, dict) else None
 
 
 def write_usage(usage: Usage) -> Json:
@@ -59,7 +59,10 @@ def write_usage(usage: Usage) -> Json:
         "totalTokens": usage.input + usage.output,
     }
     if usage.cached_input or usage.cache_write:
-        counts |= {"cacheReadInputTokens": usage.cached_input, "cacheWriteInputTokens": usage.cache_write}
+        counts |= {
+            "cacheReadInputTokens": usage.cached_input,
+            "cacheWriteInputTokens": usage.cache_write,
+        }
     return counts
 
 
@@ -81,7 +84,11 @@ def read_reply(body: bytes) -> Reply:
     tier = fields.object("serviceTier")
     stop_sequence = stop_sequence_in(fields)
     usage = read_usage(fields.take("usage"))
-    extras = {name: value for name, value in fields.rest().items() if name in ("trace", "performanceConfig")}
+    extras = {
+        name: value
+        for name, value in fields.rest().items()
+        if name in ("trace", "performanceConfig")
+    }
     return Reply(
         parts=parts,
         finish=finish,

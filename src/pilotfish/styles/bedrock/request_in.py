@@ -47,7 +47,9 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
         "thinking": _read_thinking(more, output),
         "response_format": _read_response_format(output),
         "service_tier": (tier.text("type") if tier else "") or "",
-        "metadata": {key: value if isinstance(value, str) else str(value) for key, value in metadata.items()},
+        "metadata": {
+            key: value if isinstance(value, str) else str(value) for key, value in metadata.items()
+        },
     }
     extras |= fields.rest()
     for part in (config, more, output, tools):
@@ -107,7 +109,9 @@ def _read_tools(config: Fields, losses: Losses) -> tuple[Tool, ...]:
         spec = entry.object("toolSpec")
         if spec is None:
             rest = dict(entry.rest())
-            tools.append(Tool(name=next(iter(rest), "tool"), kind="hosted", origin=ORIGIN, raw=rest))
+            tools.append(
+                Tool(name=next(iter(rest), "tool"), kind="hosted", origin=ORIGIN, raw=rest)
+            )
             continue
         schema = spec.object("inputSchema")
         tools.append(
@@ -149,12 +153,16 @@ def _read_top_k(more: Fields) -> int | None:
 
 
 def _read_thinking(more: Fields, output: Fields) -> ThinkingConfig | None:
-    """Claude's `thinking`, Nova's `reasoningConfig`, gpt-oss's `reasoning_effort`, and `outputConfig.effort`."""
+    """Claude's `thinking`, Nova's `reasoningConfig`, gpt-oss's `reasoning_effort`, and
+    `outputConfig.effort`.
+    """
     effort = output.text("effort") or more.text("reasoning_effort") or ""
     nova = more.object("reasoningConfig")
     if nova is not None:
         kind = nova.text("type")
-        return ThinkingConfig(enabled=kind == "enabled", effort=nova.text("maxReasoningEffort") or effort)
+        return ThinkingConfig(
+            enabled=kind == "enabled", effort=nova.text("maxReasoningEffort") or effort
+        )
     claude = more.object("thinking")
     if claude is not None:
         kind = claude.text("type") or ""

@@ -6,19 +6,36 @@ import re
 
 import msgspec
 
-from pilotfish.core.formats.neutral import Chat, Json, Text, Tool, ToolCall, ToolResult, Turn, merged
+from pilotfish.core.formats.neutral import (
+    Chat,
+    Json,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+    merged,
+)
 from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._places import put_back
 from pilotfish.styles.anthropic.structured import tool_for
-from pilotfish.styles.anthropic.thinking import Plan, plan_thinking
+from pilotfish.styles.anthropic.thinking import ThinkingPlan, plan_thinking
 from pilotfish.styles.bedrock.blocks_in import ORIGIN
 from pilotfish.styles.bedrock.blocks_out import BlockWriter
 from pilotfish.styles.bedrock.models import Model, model_for
 from pilotfish.styles.bedrock.request_in import PARENTS
 
 # What has no place in this style, by its name in the neutral form.
-_UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "verbosity", "user")
+_UNKNOWN = (
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "verbosity",
+    "user",
+)
 
 _SERVICE_TIERS = frozenset({"priority", "default", "flex", "reserved"})
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -56,7 +73,8 @@ def write_request(chat: Chat, target: Target) -> Written:
     return Written(msgspec.json.encode(body), losses.names())
 
 
-# --- messages --------------------------------------------------------------------------------------------------------------------
+# --- messages
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def _write_system(chat: Chat, writer: BlockWriter) -> list[Json]:
@@ -69,7 +87,9 @@ def _write_system(chat: Chat, writer: BlockWriter) -> list[Json]:
     return blocks
 
 
-def _write_messages(chat: Chat, target: Target, model: Model, writer: BlockWriter, losses: Losses) -> list[Json]:
+def _write_messages(
+    chat: Chat, target: Target, model: Model, writer: BlockWriter, losses: Losses
+) -> list[Json]:
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
     for turn in chat.turns:
         losses.add_if("messages.name", turn.name)
@@ -82,7 +102,9 @@ def _write_messages(chat: Chat, target: Target, model: Model, writer: BlockWrite
         if blocks:
             messages.append({"role": turn.role, "content": blocks})
     if messages and messages[0]["role"] == "assistant":
-        messages.insert(0, {"role": "user", "content": [{"text": "(The conversation begins with your words.)"}]})
+        messages.insert(
+            0, {"role": "user", "content": [{"text": "(The conversation begins with your words.)"}]}
+        )
     if messages and messages[-1]["role"] == "assistant" and _has_text_last(messages[-1]):
         _end_with_assistant(messages, target, model, losses)
     if messages and chat.cache:
@@ -91,7 +113,9 @@ def _write_messages(chat: Chat, target: Target, model: Model, writer: BlockWrite
 
 
 def _told(turn: Turn) -> Turn:
-    """Instructions in the middle of a conversation are a user turn that says what they are; few models take role `system` there."""
+    """Instructions in the middle of a conversation are a user turn that says what they are; few
+    models take role `system` there.
+    """
     if turn.role != "system":
         return Turn(turn.role, turn.parts)
     text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
@@ -103,7 +127,9 @@ def _has_text_last(message: Json) -> bool:
 
 
 def _end_with_assistant(messages: list[Json], target: Target, model: Model, losses: Losses) -> None:
-    """A prefill, which only some Claude models take, and whose end must not be blank; others are asked to go on."""
+    """A prefill, which only some Claude models take, and whose end must not be blank; others are
+    asked to go on.
+    """
     if model.claude and target.quirks.prefill:
         block = messages[-1]["content"][-1]
         block["text"] = block["text"].rstrip()
@@ -112,10 +138,13 @@ def _end_with_assistant(messages: list[Json], target: Target, model: Model, loss
     losses.add("messages.prefill")
 
 
-# --- tools -----------------------------------------------------------------------------------------------------------------------
+# --- tools
+# -----------------------------------------------------------------------------------------------------------------------
 
 
-def _write_tools(chat: Chat, target: Target, model: Model, writer: BlockWriter, losses: Losses) -> tuple[Json, bool]:
+def _write_tools(
+    chat: Chat, target: Target, model: Model, writer: BlockWriter, losses: Losses
+) -> tuple[Json, bool]:
     """`toolConfig`, and whether some tool must be called."""
     choice = chat.tool_choice
     past = _calls_of(chat)
@@ -158,7 +187,9 @@ def _calls_of(chat: Chat) -> list[str]:
     return list(names)
 
 
-def _write_tool(tool: Tool, target: Target, model: Model, writer: BlockWriter, losses: Losses) -> list[Json]:
+def _write_tool(
+    tool: Tool, target: Target, model: Model, writer: BlockWriter, losses: Losses
+) -> list[Json]:
     if tool.kind != "function":
         if tool.kind == "hosted" and tool.origin == ORIGIN:
             return [tool.raw]
@@ -167,7 +198,9 @@ def _write_tool(tool: Tool, target: Target, model: Model, writer: BlockWriter, l
     for name in tool.raw:
         losses.add(f"tools.{name}")
     schema = tool.schema or {}
-    spec = _spec(tool.name, schema if "type" in schema else {"type": "object"} | schema, tool.description)
+    spec = _spec(
+        tool.name, schema if "type" in schema else {"type": "object"} | schema, tool.description
+    )
     if tool.strict and model.schema and target.quirks.strict_tools:
         spec["toolSpec"]["strict"] = True
     elif tool.strict:
@@ -176,26 +209,37 @@ def _write_tool(tool: Tool, target: Target, model: Model, writer: BlockWriter, l
 
 
 def _spec(name: str, schema: Json, description: str = "") -> Json:
-    return {"toolSpec": {"name": name} | ({"description": description} if description else {}) | {"inputSchema": {"json": schema}}}
+    return {
+        "toolSpec": {"name": name}
+        | ({"description": description} if description else {})
+        | {"inputSchema": {"json": schema}}
+    }
 
 
 def _answer_tool(chat: Chat, target: Target, model: Model) -> Json | None:
     """A forced tool in place of `outputConfig.textFormat`, for models that have none."""
     wanted = chat.response_format
-    if wanted is None or wanted.kind != "json_schema" or (model.schema and target.quirks.json_schema):
+    if (
+        wanted is None
+        or wanted.kind != "json_schema"
+        or (model.schema and target.quirks.json_schema)
+    ):
         return None
     tool = tool_for(wanted.schema or {"type": "object"}, wanted.description)
     return _spec(tool["name"], tool["input_schema"], tool["description"])
 
 
-# --- how to answer ---------------------------------------------------------------------------------------------------------------
+# --- how to answer
+# ---------------------------------------------------------------------------------------------------------------
 
 
-def _write_thinking(chat: Chat, target: Target, model: Model, losses: Losses, more: Json, *, forced: bool) -> Plan:
+def _write_thinking(
+    chat: Chat, target: Target, model: Model, losses: Losses, more: Json, *, forced: bool
+) -> ThinkingPlan:
     """Thinking in each family's own words."""
     wanted = chat.thinking
     if wanted is None:
-        return Plan()
+        return ThinkingPlan()
     if model.reasoning == "claude":
         plan = plan_thinking(chat, target.quirks, losses, forced=forced)
         if plan.thinking:
@@ -204,23 +248,31 @@ def _write_thinking(chat: Chat, target: Target, model: Model, losses: Losses, mo
     off = wanted.enabled is False or wanted.effort == "none" or wanted.budget == 0
     effort = "" if off else _three_words(wanted.effort, wanted.budget)
     if model.reasoning == "nova":
-        more["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": effort} if effort else {"type": "disabled"}
+        more["reasoningConfig"] = (
+            {"type": "enabled", "maxReasoningEffort": effort} if effort else {"type": "disabled"}
+        )
     elif model.reasoning == "effort" and effort:
         more["reasoning_effort"] = effort
     elif not off or model.reasoning == "effort":
         losses.add("thinking")
-    return Plan()
+    return ThinkingPlan()
 
 
 def _three_words(effort: str, budget: int | None) -> str:
     """`low`, `medium` or `high`, which is all that Nova and gpt-oss know."""
     if not effort and budget is not None and budget > 0:
         return "low" if budget <= 4096 else "medium" if budget <= 10240 else "high"
-    return {"minimal": "low", "low": "low", "high": "high", "xhigh": "high", "max": "high"}.get(effort, "medium")
+    return {"minimal": "low", "low": "low", "high": "high", "xhigh": "high", "max": "high"}.get(
+        effort, "medium"
+    )
 
 
-def _write_inference(chat: Chat, target: Target, model: Model, plan: Plan, losses: Losses, more: Json) -> Json:
-    """`inferenceConfig`; a missing limit means the model's own. Claude's temperature ends at 1, and thinking rules out the rest."""
+def _write_inference(
+    chat: Chat, target: Target, model: Model, plan: ThinkingPlan, losses: Losses, more: Json
+) -> Json:
+    """`inferenceConfig`; a missing limit means the model's own. Claude's temperature ends at 1, and
+    thinking rules out the rest.
+    """
     config: Json = {}
     if chat.max_tokens is not None:
         config["maxTokens"] = plan.max_tokens(chat.max_tokens, given=True)
@@ -236,7 +288,9 @@ def _write_inference(chat: Chat, target: Target, model: Model, plan: Plan, losse
             losses.add_if("top_p", top_p if top_p != 1 else None)
             top_p = None
     if model.claude and temperature is not None and top_p is not None:
-        losses.add_if("top_p", top_p if top_p != 1 else None)  # newer Claude models take one of the two
+        losses.add_if(
+            "top_p", top_p if top_p != 1 else None
+        )  # newer Claude models take one of the two
         top_p = None
     for name, value in (("temperature", temperature), ("topP", top_p)):
         if value is not None:
@@ -252,19 +306,26 @@ def _write_inference(chat: Chat, target: Target, model: Model, plan: Plan, losse
     return config | ({"stopSequences": stops} if stops else {})
 
 
-def _write_output(chat: Chat, target: Target, model: Model, plan: Plan) -> Json:
+def _write_output(chat: Chat, target: Target, model: Model, plan: ThinkingPlan) -> Json:
     output: Json = {"effort": plan.effort} if plan.effort else {}
     wanted = chat.response_format
     if wanted and wanted.kind == "json_schema" and model.schema and target.quirks.json_schema:
         named = {"name": wanted.name} if wanted.name else {}
         described = {"description": wanted.description} if wanted.description else {}
         schema = {"schema": msgspec.json.encode(wanted.schema or {"type": "object"}).decode()}
-        output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema | named | described}}
+        output["textFormat"] = {
+            "type": "json_schema",
+            "structure": {"jsonSchema": schema | named | described},
+        }
     return output
 
 
 def _write_identity(chat: Chat, losses: Losses, body: Json) -> None:
-    metadata = {key: value for key, value in chat.metadata.items() if key and _METADATA.fullmatch(key) and _METADATA.fullmatch(value)}
+    metadata = {
+        key: value
+        for key, value in chat.metadata.items()
+        if key and _METADATA.fullmatch(key) and _METADATA.fullmatch(value)
+    }
     if metadata:
         body["requestMetadata"] = metadata
     if len(metadata) < len(chat.metadata):

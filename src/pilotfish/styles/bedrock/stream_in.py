@@ -9,9 +9,9 @@ from pilotfish.core.formats.deltas import (
     End,
     Finish,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -39,7 +39,9 @@ class _Block:
         self.kind = kind  # text, tool, structured or thinking
         self.index = index  # of a tool call
         self.name = name
-        self.arguments: list[str] = []  # of the tool that stands for structured output, where they are kept back
+        self.arguments: list[
+            str
+        ] = []  # of the tool that stands for structured output, where they are kept back
         self.proof = ""
         self.redacted = ""
 
@@ -69,7 +71,7 @@ class BedrockReader:
 
     def _event(self, kind: str, fields: ReplyFields) -> list[Delta]:
         if kind == "messageStart":
-            return [Start()]
+            return [MessageStart()]
         if kind == "contentBlockStart":
             return self._begin(fields.whole("contentBlockIndex") or 0, fields.object("start"))
         if kind == "contentBlockDelta":

@@ -1,4 +1,6 @@
-"""Writing ConverseStream from neutral deltas: blocks numbered, one open at a time, each closed before the next."""
+"""Writing ConverseStream from neutral deltas: blocks numbered, one open at a time, each closed
+before the next.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def frame(name: str, payload: Json) -> bytes:
 
 
 class BedrockWriter:
-    """A `core.formats.style.StreamWriter`. `messageStop` and `metadata` come at the end, when usage is known."""
+    """A `core.formats.style.StreamWriter`. `messageStop` and `metadata` come at the end, when usage
+    is known.
+    """
 
     def __init__(self) -> None:
         self._begun = False
@@ -86,7 +90,12 @@ class BedrockWriter:
         if finish.stop_sequence:
             stop["additionalModelResponseFields"] = {"stop_sequence": finish.stop_sequence}
         out.append(frame("messageStop", stop))
-        out.append(frame("metadata", {"usage": write_usage(self._usage or Usage()), "metrics": {"latencyMs": 0}}))
+        out.append(
+            frame(
+                "metadata",
+                {"usage": write_usage(self._usage or Usage()), "metrics": {"latencyMs": 0}},
+            )
+        )
         self._closed = True
         return b"".join(out)
 
@@ -113,7 +122,9 @@ class BedrockWriter:
             self._sealed(delta.signature, out)
             self._switch("tool", out, again=True)
             start = {"toolUse": {"toolUseId": delta.id, "name": delta.name}}
-            out.append(frame("contentBlockStart", {"start": start, "contentBlockIndex": self._index}))
+            out.append(
+                frame("contentBlockStart", {"start": start, "contentBlockIndex": self._index})
+            )
         elif isinstance(delta, CitationDelta):
             self._switch("text", out)
             self._put({"citation": write_citation(delta.citation)}, out)
@@ -144,13 +155,19 @@ class BedrockWriter:
     def _thinking_ended(self, delta: ThinkingEnd, out: list[bytes]) -> None:
         if delta.signature:
             self._switch("thinking", out, again=delta.redacted)
-            proof = {"redactedContent": redacted_data(delta.signature)} if delta.redacted else {"signature": seal(delta.signature, SIGNER)}
+            proof = (
+                {"redactedContent": redacted_data(delta.signature)}
+                if delta.redacted
+                else {"signature": seal(delta.signature, SIGNER)}
+            )
             self._put({"reasoningContent": proof}, out)
         if self._open == "thinking":
             self._close(out)
 
     def _sealed(self, signature: Signature | None, out: list[bytes]) -> None:
-        """Gemini's signature of the part that follows; a client hands such a block back where it stood."""
+        """Gemini's signature of the part that follows; a client hands such a block back where it
+        stood.
+        """
         if signature:
             self._switch("thinking", out, again=True)
             self._put({"reasoningContent": {"redactedContent": redacted_data(signature)}}, out)
@@ -163,7 +180,9 @@ class BedrockWriter:
         elif isinstance(part, Image) and part.data:
             self._switch("image", out, again=True)
             start = {"image": {"format": short_type(part.media_type or "image/png")}}
-            out.append(frame("contentBlockStart", {"start": start, "contentBlockIndex": self._index}))
+            out.append(
+                frame("contentBlockStart", {"start": start, "contentBlockIndex": self._index})
+            )
             self._put({"image": {"source": {"bytes": part.data}}}, out)
             self._close(out)
 

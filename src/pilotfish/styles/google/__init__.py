@@ -1,34 +1,46 @@
-"""Google's generateContent, as Gemini API and Vertex AI speak it. Model and streaming are in the path, not in the body.
+"""Google's generateContent, as Gemini API and Vertex AI speak it. Model and streaming are in the
+path, not in the body.
 
-Source: Gemini API reference, "Generating content" (ai.google.dev/api/generate-content), read 2026-11.
+Source: Gemini API reference, "Generating content" (ai.google.dev/api/generate-content), read
+2026-11.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotfish.core.formats.sse import Splitter, event_from
+from pilotfish.core.formats.sse import SseDecoder, event_from
 from pilotfish.styles.google.errors import error_body, read_error
-from pilotfish.styles.google.watch import GoogleWatcher
+from pilotfish.styles.google.inspector import GoogleInspector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pilotfish.core.formats.error_info import ErrorInfo
     from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.style import (
+        ResponseInspector,
+        StreamReader,
+        StreamWriter,
+        Target,
+        Written,
+    )
 
 
 class Google:
     """See `core.formats.style.Style`. Translations are imported when a request first needs them."""
 
     name = "google"
-    stream_content_type = "text/event-stream"  # `application/json` where the client did not ask for `alt=sse`
+    stream_content_type = (
+        "text/event-stream"  # `application/json` where the client did not ask for `alt=sse`
+    )
     terminal_event = b""
 
-    def splitter(self) -> Splitter:
-        """Services are always asked for Server-Sent Events; `core.formats.json_array` cuts the other form."""
-        return Splitter()
+    def event_decoder(self) -> SseDecoder:
+        """Services are always asked for Server-Sent Events; `core.formats.json_array` cuts the
+        other form.
+        """
+        return SseDecoder()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.google.request_in import read_request
@@ -55,14 +67,18 @@ class Google:
 
         return GoogleReader()
 
-    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter:
-        """`options["array"]`: a JSON array instead of Server-Sent Events, as Google answers without `alt=sse`."""
+    def stream_writer(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> StreamWriter:
+        """`options["array"]`: a JSON array instead of Server-Sent Events, as Google answers without
+        `alt=sse`.
+        """
         from pilotfish.styles.google.stream_out import GoogleWriter
 
         return GoogleWriter(model=model, request_id=request_id, array=bool(options.get("array")))
 
-    def watcher(self) -> Watcher:
-        return GoogleWatcher()
+    def inspector(self) -> ResponseInspector:
+        return GoogleInspector()
 
     def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         return read_error(status, body)
@@ -71,14 +87,18 @@ class Google:
         return error_body(error, status)
 
     def error_event(self, error: ErrorInfo, *, array: bool = False, first: bool = False) -> bytes:
-        """`array`: the last element of a JSON array, with its bracket; `first`: nothing stands before it."""
+        """`array`: the last element of a JSON array, with its bracket; `first`: nothing stands
+        before it.
+        """
         body = error_body(error, error.status)
         if array:
             return (b"[" if first else b",") + body + b"]"
         return event_from(body)
 
     def ping_event(self) -> bytes:
-        """A blank line. Google's own SDK takes a comment for JSON and fails; white space is nothing to it, in an array as in SSE."""
+        """A blank line. Google's own SDK takes a comment for JSON and fails; white space is nothing
+        to it, in an array as in SSE.
+        """
         return b"\n\n"
 
 

@@ -1,17 +1,21 @@
-"""A stream of Server-Sent Events as the JSON array that a Google client gets without `alt=sse`, payloads byte for byte.
+"""A stream of Server-Sent Events as the JSON array that a Google client gets without `alt=sse`,
+payloads byte for byte.
 
-For pass-through: services are always asked for events, since only these tell a cut stream from a whole one.
+For pass-through: services are always asked for events, since only these tell a cut stream from a
+whole one.
 """
 
 from __future__ import annotations
 
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.styles.google.errors import error_body
-from pilotfish.styles.google.watch import payload_of
+from pilotfish.styles.google.inspector import payload_of
 
 
 class ArrayFraming:
-    """One per stream. `feed` takes events that the client may see; `end` and `error` close the array."""
+    """One per stream. `feed` takes events that the client may see; `end` and `error` close the
+    array.
+    """
 
     __slots__ = ("_begun", "_closed")
 
@@ -19,7 +23,9 @@ class ArrayFraming:
         self._begun = self._closed = False
 
     def feed(self, event: bytes) -> bytes:
-        """The event's payload as an element; white space for an event without one, which keeps the connection alive."""
+        """The event's payload as an element; white space for an event without one, which keeps the
+        connection alive.
+        """
         payload = payload_of(event)
         if self._closed:
             return b""

@@ -1,4 +1,5 @@
-"""Where an answer's words come from: Google's grounding and citation metadata, to and from neutral citations.
+"""Where an answer's words come from: Google's grounding and citation metadata, to and from neutral
+citations.
 
 Google counts in bytes of UTF-8, everybody else in characters.
 Source: ai.google.dev/api/generate-content#GroundingMetadata, read 2026-11.
@@ -15,7 +16,9 @@ ORIGIN = "google"
 
 
 def read_citations(candidate: ReplyFields, texts: dict[int, str]) -> list[tuple[int, Citation]]:
-    """Citations, each with the number of the part it annotates. `texts` are the parts that are text, by their numbers."""
+    """Citations, each with the number of the part it annotates. `texts` are the parts that are
+    text, by their numbers.
+    """
     found = _grounded(candidate.object("groundingMetadata"), texts)
     metadata = candidate.object("citationMetadata")
     if metadata:
@@ -37,21 +40,37 @@ def _grounded(metadata: ReplyFields | None, texts: dict[int, str]) -> list[tuple
         place = segment.whole("partIndex") or 0
         place = place if place in texts else first  # it is left out as often as it is right
         text = texts.get(place, "")
-        start, end = _characters(text, segment.whole("startIndex") or 0), _characters(text, segment.whole("endIndex"))
+        start, end = (
+            _characters(text, segment.whole("startIndex") or 0),
+            _characters(text, segment.whole("endIndex")),
+        )
         for index in support.items("groundingChunkIndices"):
-            if isinstance(index, int) and 0 <= index < len(chunks) and isinstance(chunks[index], dict):
+            if (
+                isinstance(index, int)
+                and 0 <= index < len(chunks)
+                and isinstance(chunks[index], dict)
+            ):
                 cited.add(index)
                 found.append((place, _from_chunk(chunks[index], start, end)))
     # Sources without a place in the text are still sources.
     found += [
-        (first, _from_chunk(chunk, None, None)) for index, chunk in enumerate(chunks) if index not in cited and isinstance(chunk, dict)
+        (first, _from_chunk(chunk, None, None))
+        for index, chunk in enumerate(chunks)
+        if index not in cited and isinstance(chunk, dict)
     ]
     return found
 
 
 def _from_chunk(chunk: Json, start: int | None, end: int | None) -> Citation:
     source = next((value for value in chunk.values() if isinstance(value, dict)), {})
-    return Citation(url=_text(source.get("uri")), title=_text(source.get("title")), start=start, end=end, origin=ORIGIN, raw=chunk)
+    return Citation(
+        url=_text(source.get("uri")),
+        title=_text(source.get("title")),
+        start=start,
+        end=end,
+        origin=ORIGIN,
+        raw=chunk,
+    )
 
 
 def _quoted(source: ReplyFields, text: str) -> Citation:
@@ -80,7 +99,8 @@ def _bytes(text: str, offset: int) -> int:
 
 
 def write_citations(texts: list[tuple[int, str, tuple[Citation, ...]]]) -> Json:
-    """`groundingMetadata` for texts with the numbers of their parts and their citations; empty if there are none.
+    """`groundingMetadata` for texts with the numbers of their parts and their citations; empty if
+    there are none.
 
     Each source is named once.
     """
@@ -88,7 +108,11 @@ def write_citations(texts: list[tuple[int, str, tuple[Citation, ...]]]) -> Json:
     supports: list[Json] = []
     for part_index, text, citations in texts:
         for citation in citations:
-            web = {key: value for key, value in (("uri", citation.url), ("title", citation.title)) if value}
+            web = {
+                key: value
+                for key, value in (("uri", citation.url), ("title", citation.title))
+                if value
+            }
             chunk = citation.raw if citation.origin == ORIGIN and citation.raw else {"web": web}
             if chunk not in chunks:
                 chunks.append(chunk)
@@ -96,7 +120,11 @@ def write_citations(texts: list[tuple[int, str, tuple[Citation, ...]]]) -> Json:
                 continue  # a source without a place in the text
             start = citation.start or 0
             end = citation.end if citation.end is not None else len(text)
-            segment = {"startIndex": _bytes(text, start), "endIndex": _bytes(text, end), "text": text[start:end]}
+            segment = {
+                "startIndex": _bytes(text, start),
+                "endIndex": _bytes(text, end),
+                "text": text[start:end],
+            }
             if part_index:
                 segment["partIndex"] = part_index
             supports.append({"segment": segment, "groundingChunkIndices": [chunks.index(chunk)]})

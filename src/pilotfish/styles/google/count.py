@@ -1,8 +1,9 @@
-"""Counting tokens: Google's `countTokens` and Anthropic's `/v1/messages/count_tokens`, read and written.
+"""Counting tokens: Google's `countTokens` and Anthropic's `/v1/messages/count_tokens`, read and
+written.
 
-A request to count is a request to answer with less around it, so what is counted goes through the neutral form: a Messages body is read by
-`styles.anthropic`, a Google one here. Source: ai.google.dev/api/tokens and platform.claude.com/docs/en/api/messages-count-tokens, read
-2026-11.
+A request to count is a request to answer with less around it, so what is counted goes through the
+neutral form: a Messages body is read by `styles.anthropic`, a Google one here. Source:
+ai.google.dev/api/tokens and platform.claude.com/docs/en/api/messages-count-tokens, read 2026-11.
 """
 
 from __future__ import annotations
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
     from pilotfish.core.formats.style import Target
 
 # What of a request counts; the rest would be refused.
-_COUNTED = ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent")
+_COUNTED = (
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "generationConfig",
+    "cachedContent",
+)
 
 
 def read_google_request(body: bytes, *, model: str) -> Chat:
-    """What a client of `countTokens` wants counted: `contents` alone, or a whole `generateContentRequest`. Raises ClientError."""
+    """What a client of `countTokens` wants counted: `contents` alone, or a whole
+    `generateContentRequest`. Raises ClientError.
+    """
     fields = GoogleFields.of(body)
     whole = fields.mapping("generateContentRequest")
     inner: dict[str, Any] = whole if whole is not None else fields.rest()
@@ -34,7 +44,9 @@ def read_google_request(body: bytes, *, model: str) -> Chat:
 
 
 def write_google_request(chat: Chat, target: Target) -> Written:
-    """A body for `countTokens`. System and tools count, too, so it is always a whole `generateContentRequest`."""
+    """A body for `countTokens`. System and tools count, too, so it is always a whole
+    `generateContentRequest`.
+    """
     written = write_request(chat, target)
     body: Json = msgspec.json.decode(written.body)
     name = target.model if "/" in target.model else f"models/{target.model}"
@@ -61,9 +73,21 @@ def write_anthropic_reply(tokens: int) -> bytes:
 
 
 def anthropic_request(written: bytes) -> bytes:
-    """A body for Anthropic's `count_tokens` from one for `messages`, without the fields that it refuses."""
+    """A body for Anthropic's `count_tokens` from one for `messages`, without the fields that it
+    refuses.
+    """
     body: Json = msgspec.json.decode(written)
-    counted = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "mcp_servers")
+    counted = (
+        "model",
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "thinking",
+        "output_config",
+        "cache_control",
+        "mcp_servers",
+    )
     return msgspec.json.encode({key: body[key] for key in counted if key in body})
 
 

@@ -1,7 +1,8 @@
-"""Embeddings: OpenAI's `/v1/embeddings` and Google's `embedContent` and `batchEmbedContents`, each in the other's words.
+"""Embeddings: OpenAI's `/v1/embeddings` and Google's `embedContent` and `batchEmbedContents`, each
+in the other's words.
 
-There is no neutral form for them: two requests and two answers, all small. Source: ai.google.dev/api/embeddings and
-platform.openai.com/docs/api-reference/embeddings, read 2026-11.
+There is no neutral form for them: two requests and two answers, all small. Source:
+ai.google.dev/api/embeddings and platform.openai.com/docs/api-reference/embeddings, read 2026-11.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ BATCH = "batchEmbedContents"
 SINGLE = "embedContent"
 
 
-# --- an OpenAI client, a Google service ------------------------------------------------------------------------------------------
+# --- an OpenAI client, a Google service
+# ------------------------------------------------------------------------------------------
 
 
 def google_from_openai(body: bytes, *, model: str) -> Written:
-    """A request for `batchEmbedContents`, however many inputs there are. Raises ClientError; tokens in place of text are one."""
+    """A request for `batchEmbedContents`, however many inputs there are. Raises ClientError; tokens
+    in place of text are one.
+    """
     fields = Fields.of(body)
     losses = Losses()
     texts = _inputs(fields)
@@ -58,14 +62,19 @@ def encoding_of(body: bytes) -> str:
 def openai_from_google(body: bytes, *, model: str, encoding: str = "float") -> bytes:
     """An OpenAI answer from that of either Google method. Raises ValueError for anything else.
 
-    Google's Gemini API reports no tokens; they are 0 then. `base64` is of little-endian 32-bit floats.
+    Google's Gemini API reports no tokens; they are 0 then. `base64` is of little-endian 32-bit
+    floats.
     """
     fields = ReplyFields.of(body)
     vectors = [vector.items("values") for vector in _vectors(fields)]
     usage = fields.object("usageMetadata")
     tokens = (usage.whole("promptTokenCount") if usage else None) or 0
     data = [
-        {"object": "embedding", "index": index, "embedding": _packed(values) if encoding == "base64" else values}
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _packed(values) if encoding == "base64" else values,
+        }
         for index, values in enumerate(vectors)
     ]
     counts = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -90,11 +99,14 @@ def _packed(values: list[Any]) -> str:
         raise ValueError(f"expected 32-bit floats in an embedding: {problem}") from problem
 
 
-# --- a Google client, an OpenAI service ------------------------------------------------------------------------------------------
+# --- a Google client, an OpenAI service
+# ------------------------------------------------------------------------------------------
 
 
 def openai_from_google_request(body: bytes, *, model: str, batch: bool) -> Written:
-    """A request for `/v1/embeddings` from one of Google's. Raises ClientError. OpenAI embeds text alone and knows no task types."""
+    """A request for `/v1/embeddings` from one of Google's. Raises ClientError. OpenAI embeds text
+    alone and knows no task types.
+    """
     fields = GoogleFields.of(body)
     losses = Losses()
     requests = list(fields.objects("requests")) if batch else [fields]
@@ -110,7 +122,11 @@ def openai_from_google_request(body: bytes, *, model: str, batch: bool) -> Writt
         request.take("model")
         for name in request.rest():
             losses.add(name)
-    given: Json = {"model": model, "input": texts if batch else texts[0], "encoding_format": "float"}
+    given: Json = {
+        "model": model,
+        "input": texts if batch else texts[0],
+        "encoding_format": "float",
+    }
     if sizes:
         given["dimensions"] = sizes[0]
         if any(size != sizes[0] for size in sizes) or len(sizes) < len(requests):
@@ -135,7 +151,9 @@ def _text_of(request: Fields, losses: Losses) -> str:
 
 
 def google_from_openai_reply(body: bytes, *, batch: bool) -> bytes:
-    """A Google answer from OpenAI's, whose vectors may be base64 and in any order. Raises ValueError for anything else."""
+    """A Google answer from OpenAI's, whose vectors may be base64 and in any order. Raises
+    ValueError for anything else.
+    """
     fields = ReplyFields.of(body)
     if "data" not in fields:
         fields.wrong("data", "a list", None)
@@ -143,8 +161,14 @@ def google_from_openai_reply(body: bytes, *, batch: bool) -> bytes:
     vectors = [{"values": values} for _, values in sorted(found, key=lambda pair: pair[0])]
     usage = fields.object("usage")
     tokens = usage.whole("prompt_tokens") if usage else None
-    answer: Json = {"embeddings": vectors} if batch else {"embedding": vectors[0] if vectors else {"values": []}}
-    return msgspec.json.encode(answer | ({"usageMetadata": {"promptTokenCount": tokens}} if tokens is not None else {}))
+    answer: Json = (
+        {"embeddings": vectors}
+        if batch
+        else {"embedding": vectors[0] if vectors else {"values": []}}
+    )
+    return msgspec.json.encode(
+        answer | ({"usageMetadata": {"promptTokenCount": tokens}} if tokens is not None else {})
+    )
 
 
 def _numbers(item: Fields) -> list[Any]:

@@ -1,6 +1,8 @@
-"""Errors as Google words them: `{"error": {"code", "message", "status", "details": [...]}}`, alone or in a list of one.
+"""Errors as Google words them: `{"error": {"code", "message", "status", "details": [...]}}`, alone
+or in a list of one.
 
-Source: google.aip.dev/193 and Gemini API docs, "Troubleshooting guide" (ai.google.dev/gemini-api/docs/troubleshooting), read 2026-11.
+Source: google.aip.dev/193 and Gemini API docs, "Troubleshooting guide"
+(ai.google.dev/gemini-api/docs/troubleshooting), read 2026-11.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ STATUSES = {
 }
 """Each status word with the HTTP status it comes with."""
 
-_WORDS = {status: word for word, status in reversed(STATUSES.items())} | {408: "DEADLINE_EXCEEDED", 529: "UNAVAILABLE"}
+_WORDS = {status: word for word, status in reversed(STATUSES.items())} | {
+    408: "DEADLINE_EXCEEDED",
+    529: "UNAVAILABLE",
+}
 
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")  # a protobuf duration in JSON
@@ -46,7 +51,9 @@ def word_for(status: int | None) -> str:
 
 
 def google_error(value: Any, status: int | None = None) -> ErrorInfo:
-    """The error in an object that holds one. `type` is the status word, `code` the reason (`API_KEY_INVALID`) where one is given."""
+    """The error in an object that holds one. `type` is the status word, `code` the reason
+    (`API_KEY_INVALID`) where one is given.
+    """
     if isinstance(value, list) and value:
         value = value[0]
     plain = error_from(value, status)
@@ -89,7 +96,9 @@ def read_error(status: int, body: bytes) -> ErrorInfo:
 
 
 def error_body(error: ErrorInfo, status: int | None) -> bytes:
-    """Another vendor's type is replaced by Google's word for the status; a hint when to come back is kept as RetryInfo."""
+    """Another vendor's type is replaced by Google's word for the status; a hint when to come back
+    is kept as RetryInfo.
+    """
     status = status or error.status or STATUSES.get(error.type) or 500
     fields: dict[str, Any] = {
         "code": status,
@@ -97,5 +106,10 @@ def error_body(error: ErrorInfo, status: int | None) -> bytes:
         "status": error.type if error.type in STATUSES else word_for(status),
     }
     if error.wait_s is not None:
-        fields["details"] = [{"@type": _RETRY_INFO, "retryDelay": f"{error.wait_s:.3f}".rstrip("0").rstrip(".") + "s"}]
+        fields["details"] = [
+            {
+                "@type": _RETRY_INFO,
+                "retryDelay": f"{error.wait_s:.3f}".rstrip("0").rstrip(".") + "s",
+            }
+        ]
     return msgspec.json.encode({"error": fields})

@@ -1,4 +1,5 @@
-"""Google's JSON as protobuf reads it: names in camel or snake case, and one value where a list of one is meant.
+"""Google's JSON as protobuf reads it: names in camel or snake case, and one value where a list of
+one is meant.
 
 Google's own examples send `system_instruction` and `"parts": {"text": ...}`, so clients may.
 """

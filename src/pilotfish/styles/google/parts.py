@@ -30,7 +30,8 @@ ORIGIN = "google"
 # Media resolutions of single parts, which are OpenAI's levels of detail.
 _DETAILS = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
 
-# --- signatures ------------------------------------------------------------------------------------------------------------------
+# --- signatures
+# ------------------------------------------------------------------------------------------------------------------
 
 _SEAL = "pilotfish:"
 _REDACTED = "redacted "
@@ -41,7 +42,9 @@ Source: Gemini API docs, "Thought signatures", FAQ (ai.google.dev/gemini-api/doc
 
 
 def seal(signature: Signature, *, redacted: bool = False) -> str:
-    """A signature for a Google client, which takes `thoughtSignature` for base64: another vendor's is wrapped as such."""
+    """A signature for a Google client, which takes `thoughtSignature` for base64: another vendor's
+    is wrapped as such.
+    """
     if signature.origin == ORIGIN:
         return signature.value
     text = neutral.seal(signature, ORIGIN)
@@ -60,11 +63,14 @@ def unseal(text: str) -> tuple[Signature, bool]:
     return Signature(ORIGIN, text), False
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------------------
+# --- reading
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None:
-    """One part of a content; calls that have no id get `call_id`. Results are not read here, since they need the calls."""
+    """One part of a content; calls that have no id get `call_id`. Results are not read here, since
+    they need the calls.
+    """
     proof = part.text("thoughtSignature")
     signature, redacted = unseal(proof) if proof else (None, False)
     thought = part.flag("thought")
@@ -79,7 +85,12 @@ def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None
         )
     text = part.text("text")
     if thought:
-        return Thinking(text=text or "", signature=signature, redacted=redacted, id=signature.id if signature else "")
+        return Thinking(
+            text=text or "",
+            signature=signature,
+            redacted=redacted,
+            id=signature.id if signature else "",
+        )
     if text is not None:
         return Text(text, signature=signature)
     for key in ("inlineData", "fileData"):
@@ -124,18 +135,26 @@ def _standard_base64(data: str) -> str:
 
 
 def _is_public(uri: str) -> bool:
-    """Whether anyone can fetch it; what was uploaded to Google and what lies in its storage only Google can."""
-    return uri.startswith(("https://", "http://")) and "generativelanguage.googleapis.com/" not in uri
+    """Whether anyone can fetch it; what was uploaded to Google and what lies in its storage only
+    Google can.
+    """
+    return (
+        uri.startswith(("https://", "http://")) and "generativelanguage.googleapis.com/" not in uri
+    )
 
 
 def read_result(result: Fields, call_id: str, losses: Losses) -> ToolResult:
-    """A `functionResponse`: `output` (or `result`) and `error` say what they are; any other object is the output as a whole."""
+    """A `functionResponse`: `output` (or `result`) and `error` say what they are; any other object
+    is the output as a whole.
+    """
     response = result.mapping("response") or {}
     parts: list[Part] = []
     is_error = set(response) == {"error"}
     value: Any = response
     if len(response) == 1:
-        value = next((response[key] for key in ("output", "result", "error") if key in response), response)
+        value = next(
+            (response[key] for key in ("output", "result", "error") if key in response), response
+        )
     if response:
         parts.append(Text(value if isinstance(value, str) else msgspec.json.encode(value).decode()))
     for part in result.objects("parts"):
@@ -148,7 +167,8 @@ def read_result(result: Fields, call_id: str, losses: Losses) -> ToolResult:
     return ToolResult(call_id=call_id, parts=tuple(parts), is_error=is_error, name=name)
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------------------
+# --- writing
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def write_part(part: Part, losses: Losses) -> dict[str, Any] | None:
@@ -185,20 +205,31 @@ def write_media(part: Media, losses: Losses) -> dict[str, Any] | None:
         losses.add("messages.image.detail")
     if isinstance(part, Document):
         if part.context or part.cite:
-            losses.add("messages.document.context" if part.context else "messages.document.citations")
+            losses.add(
+                "messages.document.context" if part.context else "messages.document.citations"
+            )
         if any(isinstance(inner, Image) for inner in part.parts):
             losses.add("messages.document.image")
         if part.text or part.parts:
             return {"text": document_text(part)}
     if part.data:
-        return {"inlineData": {"mimeType": media_type or _DEFAULT_TYPES[type(part)], "data": part.data}}
+        return {
+            "inlineData": {"mimeType": media_type or _DEFAULT_TYPES[type(part)], "data": part.data}
+        }
     if part.url or part.origin == ORIGIN:
-        return {"fileData": ({"mimeType": media_type} if media_type else {}) | {"fileUri": part.url or part.file_id}}
+        return {
+            "fileData": ({"mimeType": media_type} if media_type else {})
+            | {"fileUri": part.url or part.file_id}
+        }
     losses.add(f"messages.{kind_of_media(part)}.{'file_id' if part.file_id else 'data'}")
     return None
 
 
-_DEFAULT_TYPES: dict[type[Media], str] = {Image: "image/png", Document: "application/pdf", Audio: "audio/wav"}
+_DEFAULT_TYPES: dict[type[Media], str] = {
+    Image: "image/png",
+    Document: "application/pdf",
+    Audio: "audio/wav",
+}
 
 
 def kind_of_media(part: Media) -> str:
@@ -207,12 +238,16 @@ def kind_of_media(part: Media) -> str:
 
 def document_text(document: Document) -> str:
     """A document that is text, with its name before it, as there is no place for names."""
-    text = document.text or "\n\n".join(part.text for part in document.parts if isinstance(part, Text))
+    text = document.text or "\n\n".join(
+        part.text for part in document.parts if isinstance(part, Text)
+    )
     return f"{document.name}:\n{text}" if document.name else text
 
 
 def write_result(result: ToolResult, name: str, losses: Losses) -> dict[str, Any]:
-    """A `functionResponse` without its id. Text that is a JSON object is the response; any other stands under `output` or `error`."""
+    """A `functionResponse` without its id. Text that is a JSON object is the response; any other
+    stands under `output` or `error`.
+    """
     if result.cache:
         losses.add("cache_control")
     texts = [part.text for part in result.parts if isinstance(part, Text)]
@@ -232,6 +267,9 @@ def write_result(result: ToolResult, name: str, losses: Losses) -> dict[str, Any
 def write_call(call: ToolCall, *, with_id: bool) -> dict[str, Any]:
     """A `functionCall`."""
     identity = {"id": call.id} if with_id and call.id else {}
-    # A tool that takes free text has no like here; its input is kept under the name that it has elsewhere.
-    arguments = {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+    # A tool that takes free text has no like here; its input is kept under the name that it has
+    # elsewhere.
+    arguments = (
+        {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+    )
     return {"functionCall": identity | {"name": call.name, "args": arguments}}

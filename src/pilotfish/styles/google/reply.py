@@ -23,15 +23,21 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.google.citations import read_citations, write_citations
+from pilotfish.styles.google.inspector import GoogleTokenCounts
 from pilotfish.styles.google.parts import read_part, seal, write_call, write_part
 from pilotfish.styles.google.request_in import MADE_UP
-from pilotfish.styles.google.watch import TokenCounts
 
 _FILTERED = "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION MODEL_ARMOR JAILBREAK"
-_BAD_CALL = "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
+_BAD_CALL = (
+    "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
+)
 
 FINISH_REASONS = (
-    {"STOP": FinishReason.STOP, "MAX_TOKENS": FinishReason.LENGTH, "CONTINUATION": FinishReason.PAUSE}
+    {
+        "STOP": FinishReason.STOP,
+        "MAX_TOKENS": FinishReason.LENGTH,
+        "CONTINUATION": FinishReason.PAUSE,
+    }
     | dict.fromkeys(_FILTERED.split(), FinishReason.CONTENT_FILTER)
     | dict.fromkeys(_BAD_CALL.split(), FinishReason.MALFORMED_CALL)
 )
@@ -62,7 +68,9 @@ def word_for(reason: FinishReason) -> str:
 
 
 def made_up_id(response_id: str, call: ToolCall, index: int) -> str:
-    """The same id for the same call of the same answer; the answer's own id keeps it apart from those of other turns."""
+    """The same id for the same call of the same answer; the answer's own id keeps it apart from
+    those of other turns.
+    """
     if response_id:
         return f"{MADE_UP}{_NO_ID_LETTERS.sub('_', response_id)[:40]}_{index}"
     said = f"{index}:{call.name}:{call.arguments}".encode("utf-8", "surrogatepass")
@@ -70,10 +78,13 @@ def made_up_id(response_id: str, call: ToolCall, index: int) -> str:
 
 
 def with_id(call: ToolCall, response_id: str, index: int) -> ToolCall:
-    return call if call.id else msgspec.structs.replace(call, id=made_up_id(response_id, call, index))
+    return (
+        call if call.id else msgspec.structs.replace(call, id=made_up_id(response_id, call, index))
+    )
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------------------
+# --- reading
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def read_reply(body: bytes) -> Reply:
@@ -128,17 +139,22 @@ def read_parts(candidate: ReplyFields, response_id: str, *, first_index: int) ->
 
 def read_usage(fields: ReplyFields) -> Usage | None:
     counts = fields.take("usageMetadata")
-    return loosely(counts, TokenCounts).usage() if isinstance(counts, dict) else None
+    return loosely(counts, GoogleTokenCounts).usage() if isinstance(counts, dict) else None
 
 
 def read_logprobs(candidate: ReplyFields) -> tuple[TokenLogprob, ...]:
     result = candidate.object("logprobsResult")
     if result is None:
         return ()
-    alternatives = [tuple(_token(token) for token in place.objects("candidates")) for place in result.objects("topCandidates")]
+    alternatives = [
+        tuple(_token(token) for token in place.objects("candidates"))
+        for place in result.objects("topCandidates")
+    ]
     chosen = [_token(token) for token in result.objects("chosenCandidates")]
     return tuple(
-        TokenLogprob(token.token, token.logprob, top=alternatives[index] if index < len(alternatives) else ())
+        TokenLogprob(
+            token.token, token.logprob, top=alternatives[index] if index < len(alternatives) else ()
+        )
         for index, token in enumerate(chosen)
     )
 
@@ -153,11 +169,14 @@ def _with_citations(parts: tuple[Part, ...], found: list[tuple[int, Citation]]) 
     for index in {place for place, _ in found}:
         part = out[index] if index < len(out) else None
         if isinstance(part, Text):
-            out[index] = msgspec.structs.replace(part, citations=tuple(citation for place, citation in found if place == index))
+            out[index] = msgspec.structs.replace(
+                part, citations=tuple(citation for place, citation in found if place == index)
+            )
     return tuple(out)
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------------------
+# --- writing
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def write_reply(reply: Reply, *, model: str, request_id: str) -> bytes:
@@ -170,7 +189,11 @@ def write_reply(reply: Reply, *, model: str, request_id: str) -> bytes:
         if isinstance(part, Text):
             texts.append((len(parts), part.text, part.citations))
         parts.append(item)
-    candidate: Json = {"content": {"parts": parts, "role": "model"}, "finishReason": word_for(reply.finish), "index": 0}
+    candidate: Json = {
+        "content": {"parts": parts, "role": "model"},
+        "finishReason": word_for(reply.finish),
+        "index": 0,
+    }
     if reply.finish_details:
         candidate["finishMessage"] = reply.finish_details
     grounding = write_citations(texts)
@@ -181,11 +204,15 @@ def write_reply(reply: Reply, *, model: str, request_id: str) -> bytes:
     body: Json = {"candidates": [candidate]}
     if reply.usage:
         body["usageMetadata"] = write_usage(reply.usage)
-    return msgspec.json.encode(body | {"modelVersion": model or reply.model, "responseId": request_id})
+    return msgspec.json.encode(
+        body | {"modelVersion": model or reply.model, "responseId": request_id}
+    )
 
 
 def write_answer_part(part: Part) -> dict[str, Any] | None:
-    """A part for a client, which hands signatures of all vendors back. None for what no answer of Google can hold."""
+    """A part for a client, which hands signatures of all vendors back. None for what no answer of
+    Google can hold.
+    """
     if isinstance(part, ToolCall):
         written: dict[str, Any] = write_call(part, with_id=not part.id.startswith(MADE_UP))
     elif isinstance(part, Thinking):
@@ -202,7 +229,10 @@ def write_answer_part(part: Part) -> dict[str, Any] | None:
 
 def write_usage(usage: Usage) -> Json:
     """Thoughts are counted beside the candidates, cached tokens within the prompt."""
-    counts: Json = {"promptTokenCount": usage.input, "candidatesTokenCount": max(0, usage.output - usage.reasoning)}
+    counts: Json = {
+        "promptTokenCount": usage.input,
+        "candidatesTokenCount": max(0, usage.output - usage.reasoning),
+    }
     counts["totalTokenCount"] = usage.input + usage.output
     if usage.cached_input:
         counts["cachedContentTokenCount"] = usage.cached_input
@@ -213,8 +243,15 @@ def write_usage(usage: Usage) -> Json:
 
 def write_logprobs(tokens: tuple[TokenLogprob, ...]) -> Json:
     return {
-        "chosenCandidates": [{"token": token.token, "logProbability": token.logprob} for token in tokens],
+        "chosenCandidates": [
+            {"token": token.token, "logProbability": token.logprob} for token in tokens
+        ],
         "topCandidates": [
-            {"candidates": [{"token": other.token, "logProbability": other.logprob} for other in token.top]} for token in tokens
+            {
+                "candidates": [
+                    {"token": other.token, "logProbability": other.logprob} for other in token.top
+                ]
+            }
+            for token in tokens
         ],
     }

@@ -110,10 +110,17 @@ class _Calls:
         self._waiting.append(call)
 
     def answered(self, identity: str, name: str) -> str:
-        """The id of the call that a result answers: the one with its id, else the first still waiting with its name."""
+        """The id of the call that a result answers: the one with its id, else the first still
+        waiting with its name.
+        """
         waiting = self._waiting
         found = next((call for call in waiting if identity and call.id == identity), None) or next(
-            (call for call in waiting if call.name == name and not (identity and not call.id.startswith(MADE_UP))), None
+            (
+                call
+                for call in waiting
+                if call.name == name and not (identity and not call.id.startswith(MADE_UP))
+            ),
+            None,
         )
         if found:
             waiting.remove(found)
@@ -154,7 +161,10 @@ def _read_tools(fields: Fields) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for given in fields.objects("tools"):
         tools += [_read_function(function) for function in given.objects("functionDeclarations")]
-        tools += [Tool(name=name, kind="hosted", origin=ORIGIN, raw={name: value}) for name, value in given.rest().items()]
+        tools += [
+            Tool(name=name, kind="hosted", origin=ORIGIN, raw={name: value})
+            for name, value in given.rest().items()
+        ]
     return tuple(tools)
 
 
@@ -166,7 +176,9 @@ def _read_function(function: Fields) -> Tool:
     if schema is None and own is not None:
         schema = _converted(function, "parameters", own)
     raw = function.rest()
-    return Tool(name=name, description=description, schema=schema, origin=ORIGIN if raw else "", raw=raw)
+    return Tool(
+        name=name, description=description, schema=schema, origin=ORIGIN if raw else "", raw=raw
+    )
 
 
 def _converted(fields: Fields, key: str, schema: Json) -> Json:
@@ -180,7 +192,14 @@ def _converted(fields: Fields, key: str, schema: Json) -> Json:
 def _with_strict(tool: Tool) -> Tool:
     if tool.kind != "function":
         return tool
-    return Tool(name=tool.name, description=tool.description, schema=tool.schema, strict=True, origin=tool.origin, raw=tool.raw)
+    return Tool(
+        name=tool.name,
+        description=tool.description,
+        schema=tool.schema,
+        strict=True,
+        origin=tool.origin,
+        raw=tool.raw,
+    )
 
 
 def _read_tool_choice(fields: Fields, extras: Json) -> tuple[ToolChoice | None, bool]:
@@ -229,4 +248,6 @@ def _read_thinking(config: Fields) -> ThinkingConfig | None:
     level = (given.text("thinkingLevel") or "").lower()
     effort = "" if level == "thinking_level_unspecified" else level
     enabled = None if budget is None and not effort else budget != 0
-    return ThinkingConfig(enabled=enabled, effort=effort, budget=budget, show=given.flag("includeThoughts"))
+    return ThinkingConfig(
+        enabled=enabled, effort=effort, budget=budget, show=given.flag("includeThoughts")
+    )

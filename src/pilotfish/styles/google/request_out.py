@@ -6,11 +6,30 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import Chat, Json, Part, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult, Turn, merged
+from pilotfish.core.formats.neutral import (
+    Chat,
+    Json,
+    Part,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    merged,
+)
 from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._places import put_back
-from pilotfish.styles.google.parts import ORIGIN, SKIP_CHECK, signed, write_call, write_part, write_result
+from pilotfish.styles.google.parts import (
+    ORIGIN,
+    SKIP_CHECK,
+    signed,
+    write_call,
+    write_part,
+    write_result,
+)
 from pilotfish.styles.google.request_in import MADE_UP, PARENTS, SERVICE_TIERS
 from pilotfish.styles.google.thinking import generation, write_thinking
 
@@ -75,7 +94,8 @@ def _finished(body: Json, quirks: Quirks, losses: Losses) -> Written:
     return Written(msgspec.json.encode(body), losses.names())
 
 
-# --- contents --------------------------------------------------------------------------------------------------------------------
+# --- contents
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
@@ -95,26 +115,37 @@ def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
         else:
             parts = _write_user(turn.parts, names, order, losses)
         if parts:
-            contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
+            contents.append(
+                {"role": "model" if turn.role == "assistant" else "user", "parts": parts}
+            )
     return contents
 
 
 def _told(turn: Turn) -> Turn:
-    """Instructions in the middle of a conversation have no place here; they are a user turn that says what they are."""
+    """Instructions in the middle of a conversation have no place here; they are a user turn that
+    says what they are.
+    """
     if turn.role != "system":
         return Turn(turn.role, turn.parts)
     text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
     return Turn("user", (Text(f"<system>\n{text}\n</system>"),))
 
 
-def _write_user(parts: tuple[Part, ...], names: dict[str, str], order: dict[str, int], losses: Losses) -> list[Json]:
+def _write_user(
+    parts: tuple[Part, ...], names: dict[str, str], order: dict[str, int], losses: Losses
+) -> list[Json]:
     """Results first and in the order of their calls, since those without ids are matched by it."""
-    results = sorted((part for part in parts if isinstance(part, ToolResult)), key=lambda result: order.get(result.call_id, len(order)))
+    results = sorted(
+        (part for part in parts if isinstance(part, ToolResult)),
+        key=lambda result: order.get(result.call_id, len(order)),
+    )
     written: list[Json] = []
     for result in results:
         response = write_result(result, result.name or names.get(result.call_id, "unknown"), losses)
         written.append({"functionResponse": _identity(result.call_id) | response})
-    return written + _plain(tuple(part for part in parts if not isinstance(part, ToolResult)), losses)
+    return written + _plain(
+        tuple(part for part in parts if not isinstance(part, ToolResult)), losses
+    )
 
 
 def _identity(call_id: str) -> Json:
@@ -141,7 +172,9 @@ def _write_assistant(parts: tuple[Part, ...], check_signatures: bool, losses: Lo
 
 
 def _write_thought(thought: Thinking, losses: Losses) -> list[Json]:
-    """Another vendor's signed thoughts prove nothing here and are left out, as are those that nobody can read."""
+    """Another vendor's signed thoughts prove nothing here and are left out, as are those that
+    nobody can read.
+    """
     if thought.redacted or (thought.signature and thought.signature.origin != ORIGIN):
         losses.add("messages.thinking")
         return []
@@ -151,12 +184,15 @@ def _write_thought(thought: Thinking, losses: Losses) -> list[Json]:
 
 
 def _plain(parts: tuple[Part, ...], losses: Losses) -> list[Json]:
-    """Parts that are no calls, results or thoughts. Google refuses empty text, but for one that carries a signature."""
+    """Parts that are no calls, results or thoughts. Google refuses empty text, but for one that
+    carries a signature.
+    """
     written = (write_part(part, losses) for part in parts)
     return [item for item in written if item is not None and item != {"text": ""}]
 
 
-# --- tools and config ------------------------------------------------------------------------------------------------------------
+# --- tools and config
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _write_tools(chat: Chat, losses: Losses, body: Json) -> None:
@@ -198,7 +234,9 @@ def _write_function(tool: Tool, losses: Losses) -> Json:
 
 
 def _write_tool_choice(choice: ToolChoice | None, strict: bool) -> Json:
-    """Google takes names with `ANY` and `VALIDATED` alone; both make arguments follow their schemas."""
+    """Google takes names with `ANY` and `VALIDATED` alone; both make arguments follow their
+    schemas.
+    """
     mode = choice.mode if choice else "auto"
     names = list(choice.names) if choice else []
     if mode in ("required", "tool"):
@@ -251,7 +289,9 @@ def _write_response_format(chat: Chat, target: Target, losses: Losses) -> Json:
         return {}
     functions = any(tool.kind == "function" for tool in chat.tools)
     if functions and 0 < generation(target.model) < 3:
-        losses.add("response_format")  # before Gemini 3 JSON output and functions exclude each other
+        losses.add(
+            "response_format"
+        )  # before Gemini 3 JSON output and functions exclude each other
         return {}
     config: dict[str, Any] = {"responseMimeType": "application/json"}
     if wanted.kind == "json_schema":

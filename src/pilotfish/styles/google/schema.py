@@ -1,5 +1,5 @@
-"""Google's `Schema`, an OpenAPI 3.0 subset, as JSON Schema. The way back is not needed: Google takes JSON Schema, too
-(`parametersJsonSchema`, `responseJsonSchema`).
+"""Google's `Schema`, an OpenAPI 3.0 subset, as JSON Schema. The way back is not needed: Google
+takes JSON Schema, too (`parametersJsonSchema`, `responseJsonSchema`).
 
 Source: Gemini API reference, "Schema" (ai.google.dev/api/caching#Schema), read 2026-11.
 """
@@ -10,7 +10,9 @@ from typing import Any
 
 from pilotfish.styles.google.fields import camel
 
-_INTEGERS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
+_INTEGERS = frozenset(
+    {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
+)
 _NESTED = frozenset({"items", "additionalProperties"})
 _NESTED_BY_NAME = frozenset({"properties", "defs"})
 _RENAMED = {"ref": "$ref", "defs": "$defs", "example": "examples"}
@@ -21,7 +23,9 @@ DEPTH = 100
 
 
 def json_schema(schema: Any, depth: int = 0) -> Any:
-    """A schema in Google's words as JSON Schema. Parts of another shape stay as they are. Raises ValueError beyond `DEPTH`."""
+    """A schema in Google's words as JSON Schema. Parts of another shape stay as they are. Raises
+    ValueError beyond `DEPTH`.
+    """
     if depth > DEPTH:
         raise ValueError(f"schema is nested deeper than {DEPTH} levels")
     if not isinstance(schema, dict):
@@ -46,7 +50,11 @@ def json_schema(schema: Any, depth: int = 0) -> Any:
             out[key] = int(value)  # 64-bit integers are strings in protobuf's JSON
         else:
             out[key] = value
-    if fields.get("nullable") is True and isinstance(out.get("enum"), list) and None not in out["enum"]:
+    if (
+        fields.get("nullable") is True
+        and isinstance(out.get("enum"), list)
+        and None not in out["enum"]
+    ):
         out["enum"] = [*out["enum"], None]
     if fields.get("nullable") is True and "type" not in out and isinstance(out.get("anyOf"), list):
         out["anyOf"] = [*out["anyOf"], {"type": "null"}]
@@ -54,7 +62,9 @@ def json_schema(schema: Any, depth: int = 0) -> Any:
 
 
 def _type(value: Any, nullable: bool) -> Any:
-    """`STRING` as `string`, with `null` beside it where that may be; a list of types as it is, in small letters."""
+    """`STRING` as `string`, with `null` beside it where that may be; a list of types as it is, in
+    small letters.
+    """
     if isinstance(value, list):
         return [_type(item, False) for item in value]
     word = value.lower() if isinstance(value, str) else value

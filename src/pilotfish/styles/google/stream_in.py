@@ -13,9 +13,9 @@ from pilotfish.core.formats.deltas import (
     Finish,
     LogprobsDelta,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -24,13 +24,28 @@ from pilotfish.core.formats.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.formats.neutral import Audio, Document, Image, Opaque, Part, Text, Thinking, ToolCall
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Document,
+    Image,
+    Opaque,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+)
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._loose import BAD_JSON
 from pilotfish.styles.google.citations import read_citations
 from pilotfish.styles.google.errors import google_error
-from pilotfish.styles.google.reply import finish_for, finish_of, read_logprobs, read_parts, read_usage
-from pilotfish.styles.google.watch import TokenCounts, payload_of
+from pilotfish.styles.google.inspector import GoogleTokenCounts, payload_of
+from pilotfish.styles.google.reply import (
+    finish_for,
+    finish_of,
+    read_logprobs,
+    read_parts,
+    read_usage,
+)
 
 
 class _Words(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -51,10 +66,12 @@ class _Candidate(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename="c
 
 
 class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename="camel"):
-    """What nearly every chunk is: words and counts. With anything else in it a chunk is read field by field."""
+    """What nearly every chunk is: words and counts. With anything else in it a chunk is read field
+    by field.
+    """
 
     candidates: list[_Candidate] = []
-    usage_metadata: TokenCounts | None = None
+    usage_metadata: GoogleTokenCounts | None = None
     model_version: str = ""
     response_id: str = ""
     create_time: Any = None
@@ -64,7 +81,9 @@ _plain = msgspec.json.Decoder(_Plain)
 
 
 class GoogleReader:
-    """A `core.formats.style.StreamReader`. `End` comes with an array's closing bracket alone; see `styles.google.watch`."""
+    """A `core.formats.style.StreamReader`. `End` comes with an array's closing bracket alone; see
+    `styles.google.inspector`.
+    """
 
     def __init__(self) -> None:
         self._response_id = ""
@@ -115,7 +134,7 @@ class GoogleReader:
 
     def _start(self, model: str) -> list[Delta]:
         was, self._started = self._started, True
-        return [] if was else [Start(self._response_id, model)]
+        return [] if was else [MessageStart(self._response_id, model)]
 
     def _chunk(self, fields: ReplyFields) -> list[Delta]:
         self._response_id = fields.text("responseId") or self._response_id
@@ -124,7 +143,10 @@ class GoogleReader:
         for part in read_parts(candidate, self._response_id, first_index=self._calls):
             deltas += self._part(part)
         if "groundingMetadata" in candidate or "citationMetadata" in candidate:
-            deltas += [CitationDelta(citation) for _, citation in read_citations(candidate, {0: "".join(self._texts)})]
+            deltas += [
+                CitationDelta(citation)
+                for _, citation in read_citations(candidate, {0: "".join(self._texts)})
+            ]
         tokens = read_logprobs(candidate)
         if tokens:
             deltas.append(LogprobsDelta(tokens))
@@ -148,7 +170,9 @@ class GoogleReader:
         elif isinstance(part, ToolCall):
             index = self._calls
             self._calls += 1
-            deltas.append(ToolStart(index=index, id=part.id, name=part.name, signature=part.signature))
+            deltas.append(
+                ToolStart(index=index, id=part.id, name=part.name, signature=part.signature)
+            )
             deltas.append(ToolArgs(index, part.arguments or "{}"))
         elif isinstance(part, Image | Audio | Document | Opaque):
             deltas.append(PartDelta(part))

@@ -21,7 +21,16 @@ from pilotfish.core.formats.deltas import (
     UsageDelta,
 )
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Citation, FinishReason, Json, Part, Signature, Thinking, TokenLogprob, ToolCall
+from pilotfish.core.formats.neutral import (
+    Citation,
+    FinishReason,
+    Json,
+    Part,
+    Signature,
+    Thinking,
+    TokenLogprob,
+    ToolCall,
+)
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._in_turn import InTurn
@@ -33,10 +42,11 @@ from pilotfish.styles.google.reply import word_for, write_answer_part, write_log
 
 
 class GoogleWriter:
-    """A `core.formats.style.StreamWriter`: Server-Sent Events, or with `array` the elements of one JSON array.
+    """A `core.formats.style.StreamWriter`: Server-Sent Events, or with `array` the elements of one
+    JSON array.
 
-    Google sends a call whole, so its arguments are held back until it is complete; the finish reason goes with the usage into the last
-    chunk.
+    Google sends a call whole, so its arguments are held back until it is complete; the finish
+    reason goes with the usage into the last chunk.
     """
 
     def __init__(self, *, model: str, request_id: str, array: bool) -> None:
@@ -57,9 +67,13 @@ class GoogleWriter:
         """One chunk for all of these deltas, or nothing. An error in them ends the stream."""
         if len(deltas) == 1 and self._call is None and not self._closed:
             only = deltas[0]
-            if isinstance(only, TextDelta) and only.text and only.signature is None:  # nearly every delta
+            if (
+                isinstance(only, TextDelta) and only.text and only.signature is None
+            ):  # nearly every delta
                 self._texts.append(only.text)
-                return self._event(self._text_head + msgspec.json.encode(only.text) + self._text_tail)
+                return self._event(
+                    self._text_head + msgspec.json.encode(only.text) + self._text_tail
+                )
         parts: list[Json] = []
         tokens: tuple[TokenLogprob, ...] = ()
         for delta in deltas:
@@ -81,7 +95,9 @@ class GoogleWriter:
         if self._closed:
             return b""
         self._closed = True
-        return self._array.error(error) if self._array else event_from(error_body(error, error.status))
+        return (
+            self._array.error(error) if self._array else event_from(error_body(error, error.status))
+        )
 
     def end(self) -> bytes:
         if self._closed:
@@ -97,7 +113,9 @@ class GoogleWriter:
             candidate["finishMessage"] = finish.details
         candidate["index"] = 0
         if self._citations:
-            candidate["groundingMetadata"] = write_citations([(0, "".join(self._texts), tuple(self._citations))])
+            candidate["groundingMetadata"] = write_citations(
+                [(0, "".join(self._texts), tuple(self._citations))]
+            )
         chunk: Json = {"candidates": [candidate]}
         if self._usage:
             chunk["usageMetadata"] = write_usage(self._usage)
@@ -124,7 +142,9 @@ class GoogleWriter:
         elif isinstance(delta, ThinkingDelta):
             _append(parts, {"text": delta.text, "thought": True}, None)
         elif isinstance(delta, ToolStart):
-            self._call = ToolCall(id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature)
+            self._call = ToolCall(
+                id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature
+            )
         elif isinstance(delta, ThinkingEnd) and delta.signature:
             _put(parts, Thinking(signature=delta.signature, redacted=delta.redacted))
         elif isinstance(delta, PartDelta):
@@ -159,19 +179,28 @@ def _put(parts: list[Json], part: Part) -> None:
 
 
 def _append(parts: list[Json], part: Json, signature: Signature | None) -> None:
-    """A part at the end; text that goes on is put to the text before it. A part with a signature stands alone."""
+    """A part at the end; text that goes on is put to the text before it. A part with a signature
+    stands alone.
+    """
     if signature:
         parts.append(part | {"thoughtSignature": seal(signature)})
         return
     last = parts[-1] if parts else None
-    if last and "text" in last and "thoughtSignature" not in last and last.get("thought") == part.get("thought"):
+    if (
+        last
+        and "text" in last
+        and "thoughtSignature" not in last
+        and last.get("thought") == part.get("thought")
+    ):
         last["text"] += part["text"]
     elif part["text"]:
         parts.append(part)
 
 
 def _placed(citation: Citation, text_so_far: int) -> Citation:
-    """A citation with an end, which in a stream is often only where it stands (Anthropic's cite the block that goes before)."""
+    """A citation with an end, which in a stream is often only where it stands (Anthropic's cite the
+    block that goes before).
+    """
     if citation.end is not None or citation.origin == "google":
         return citation
     return msgspec.structs.replace(citation, start=citation.start or 0, end=text_so_far)

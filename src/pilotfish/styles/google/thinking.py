@@ -1,6 +1,7 @@
 """How much Gemini models think: levels since Gemini 3, budgets in tokens before.
 
-Source: Gemini API docs, "Thinking" (ai.google.dev/gemini-api/docs/thinking) and "Gemini 3" (.../docs/gemini-3), read 2026-11.
+Source: Gemini API docs, "Thinking" (ai.google.dev/gemini-api/docs/thinking) and "Gemini 3"
+(.../docs/gemini-3), read 2026-11.
 """
 
 from __future__ import annotations
@@ -12,14 +13,24 @@ from pilotfish.styles._fields import Losses
 
 _GENERATION = re.compile(r"gemini-(\d+)")
 
-# Least and most tokens of a budget, and whether 0 switches thinking off; the first whose word is in the model's name.
+# Least and most tokens of a budget, and whether 0 switches thinking off; the first whose word is in
+# the model's name.
 _BUDGETS = (("pro", 128, 32768, False), ("flash-lite", 512, 24576, True), ("flash", 0, 24576, True))
 
-_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH", "max": "HIGH"}
+_LEVELS = {
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
 
 
 def generation(model: str) -> int:
-    """3 for `gemini-3-pro-preview`; the newest known for aliases such as `gemini-flash-latest`; 0 for what is no Gemini."""
+    """3 for `gemini-3-pro-preview`; the newest known for aliases such as `gemini-flash-latest`; 0
+    for what is no Gemini.
+    """
     found = _GENERATION.search(model)
     if found:
         return int(found.group(1))
@@ -27,14 +38,18 @@ def generation(model: str) -> int:
 
 
 def write_thinking(thinking: ThinkingConfig, model: str, losses: Losses) -> Json:
-    """`thinkingConfig`. Who asks for thinking sees it, unless it said otherwise; it costs the same."""
+    """`thinkingConfig`. Who asks for thinking sees it, unless it said otherwise; it costs the
+    same.
+    """
     off = thinking.enabled is False or thinking.effort == "none"
     config: Json = {}
     if generation(model) >= 3:
         config |= _level(thinking, off, "pro" in model, losses)
     else:
         config |= _budget(thinking, off, model, losses)
-    asked = not off and bool(thinking.enabled or thinking.effort or thinking.adaptive or thinking.budget is not None)
+    asked = not off and bool(
+        thinking.enabled or thinking.effort or thinking.adaptive or thinking.budget is not None
+    )
     show = thinking.show if thinking.show is not None else (asked or None)
     if show is not None:
         config["includeThoughts"] = show
@@ -42,11 +57,15 @@ def write_thinking(thinking: ThinkingConfig, model: str, losses: Losses) -> Json
 
 
 def _level(thinking: ThinkingConfig, off: bool, pro: bool, losses: Losses) -> Json:
-    """Gemini 3 always thinks; what comes nearest to not thinking is the lowest level, which is `LOW` for Pro models."""
+    """Gemini 3 always thinks; what comes nearest to not thinking is the lowest level, which is
+    `LOW` for Pro models.
+    """
     if off:
         losses.add("thinking")
         return {"thinkingLevel": "LOW" if pro else "MINIMAL"}
-    effort = thinking.effort or (effort_for(thinking.budget) if thinking.budget is not None and thinking.budget > 0 else "")
+    effort = thinking.effort or (
+        effort_for(thinking.budget) if thinking.budget is not None and thinking.budget > 0 else ""
+    )
     level = _LEVELS.get(effort)
     if effort and level is None:
         losses.add("thinking.effort")
@@ -56,7 +75,9 @@ def _level(thinking: ThinkingConfig, off: bool, pro: bool, losses: Losses) -> Js
 
 
 def _budget(thinking: ThinkingConfig, off: bool, model: str, losses: Losses) -> Json:
-    """A budget that the model takes. One that the client named itself is not bent without saying so."""
+    """A budget that the model takes. One that the client named itself is not bent without saying
+    so.
+    """
     known = (facts for facts in _BUDGETS if facts[0] in model and generation(model))
     _, least, most, may_be_off = next(known, ("", 0, 0, True))
     if off:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotfish.core.formats.sse import Splitter
+from pilotfish.core.formats.sse import SseDecoder
 from pilotfish.styles._errors import error_from_body
 from pilotfish.styles.openai.errors import error_body, error_event
-from pilotfish.styles.openai.watch import OpenAIWatcher
+from pilotfish.styles.openai.inspector import OpenAIWatcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from pilotfish.core.formats.error_info import ErrorInfo
     from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.style import (
+        ResponseInspector,
+        StreamReader,
+        StreamWriter,
+        Target,
+        Written,
+    )
 
 
 class OpenAI:
@@ -28,8 +34,8 @@ class OpenAI:
     stream_content_type = "text/event-stream"
     terminal_event = b"data: [DONE]\n\n"
 
-    def splitter(self) -> Splitter:
-        return Splitter()
+    def event_decoder(self) -> SseDecoder:
+        return SseDecoder()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.openai.request_in import read_request
@@ -56,12 +62,14 @@ class OpenAI:
 
         return OpenAIStreamReader()
 
-    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter:
+    def stream_writer(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> StreamWriter:
         from pilotfish.styles.openai.stream_out import OpenAIStreamWriter
 
         return OpenAIStreamWriter(model=model, request_id=request_id, now=now, options=options)
 
-    def watcher(self) -> Watcher:
+    def inspector(self) -> ResponseInspector:
         return OpenAIWatcher()
 
     def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:

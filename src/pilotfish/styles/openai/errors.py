@@ -1,6 +1,7 @@
 """Errors as OpenAI words them: `{"error": {"message", "type", "param", "code"}}`.
 
-Source: OpenAI API reference, "Error codes" (platform.openai.com/docs/guides/error-codes), read 2026-11. Responses uses the same body.
+Source: OpenAI API reference, "Error codes" (platform.openai.com/docs/guides/error-codes), read
+2026-11. Responses uses the same body.
 """
 
 from __future__ import annotations
@@ -51,16 +52,27 @@ _STATUSES = {
 
 
 def status_for(error: ErrorInfo) -> int | None:
-    """The status that an error in a stream would have had; None if neither its code nor its type is known."""
+    """The status that an error in a stream would have had; None if neither its code nor its type is
+    known.
+    """
     return error.status or _STATUSES.get(error.code) or _STATUSES.get(error.type)
 
 
 def error_body(error: ErrorInfo, status: int | None) -> bytes:
     return msgspec.json.encode(
-        {"error": {"message": error.message, "type": error.type or type_for(status), "param": None, "code": error.code or None}}
+        {
+            "error": {
+                "message": error.message,
+                "type": error.type or type_for(status),
+                "param": None,
+                "code": error.code or None,
+            }
+        }
     )
 
 
 def error_event(error: ErrorInfo) -> bytes:
-    """OpenAI's SDKs raise on a chunk that holds an error; nothing follows it, `[DONE]` least of all."""
+    """OpenAI's SDKs raise on a chunk that holds an error; nothing follows it, `[DONE]` least of
+    all.
+    """
     return event_from(error_body(error, error.status))

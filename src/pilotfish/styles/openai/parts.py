@@ -6,7 +6,18 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import Audio, Cache, Document, Image, Opaque, Part, Refusal, Signature, Text, Thinking
+from pilotfish.core.formats.neutral import (
+    Audio,
+    Cache,
+    Document,
+    Image,
+    Opaque,
+    Part,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+)
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url, type_by_name
@@ -14,8 +25,13 @@ from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url,
 ORIGINS = ("openai", "openai_responses")
 """The families whose file ids and extras this style understands."""
 
-# The `format` words of OpenRouter's `reasoning_details` (openrouter.ai/docs, "Reasoning tokens", read 2026-11).
-_FORMATS = {"anthropic": "anthropic-claude-v1", "google": "google-gemini-v1", "openai_responses": "openai-responses-v1"}
+# The `format` words of OpenRouter's `reasoning_details` (openrouter.ai/docs, "Reasoning tokens",
+# read 2026-11).
+_FORMATS = {
+    "anthropic": "anthropic-claude-v1",
+    "google": "google-gemini-v1",
+    "openai_responses": "openai-responses-v1",
+}
 _ORIGINS_BY_FORMAT = {word: origin for origin, word in _FORMATS.items()}
 
 
@@ -53,7 +69,11 @@ def read_part(part: Fields, losses: Losses) -> Part | None:
     if kind == "input_audio":
         audio = part.inner("input_audio")
         word = audio.text("format") or "wav"
-        return Audio(media_type=TYPES.get(word, f"audio/{word}"), data=audio.required_text("data"), cache=cache)
+        return Audio(
+            media_type=TYPES.get(word, f"audio/{word}"),
+            data=audio.required_text("data"),
+            cache=cache,
+        )
     if kind == "file":
         return _read_file(part.inner("file"), cache)
     losses.add(f"messages.{kind}")
@@ -89,8 +109,12 @@ def document_from(file_data: str, name: str, cache: Cache | None) -> Document:
     return Document(media_type=media_type, data=data, name=name, cache=cache)
 
 
-def write_parts(parts: tuple[Part, ...], quirks: Quirks, losses: Losses) -> str | list[dict[str, Any]]:
-    """`content` of a user message: a plain string where one text is all there is, since every server takes that."""
+def write_parts(
+    parts: tuple[Part, ...], quirks: Quirks, losses: Losses
+) -> str | list[dict[str, Any]]:
+    """`content` of a user message: a plain string where one text is all there is, since every
+    server takes that.
+    """
     written = [item for part in parts for item in _write_part(part, quirks, losses)]
     if len(written) == 1 and written[0].keys() == {"type", "text"}:
         return str(written[0]["text"])
@@ -116,7 +140,9 @@ def _write_part(part: Part, quirks: Quirks, losses: Losses) -> list[dict[str, An
 
 
 def write_cache(cache: Cache | None, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
-    """A breakpoint where the service knows them. Times to live are the vendor's own, so another vendor's is left out."""
+    """A breakpoint where the service knows them. Times to live are the vendor's own, so another
+    vendor's is left out.
+    """
     if cache is None:
         return None
     if not quirks.prompt_cache_breakpoints:
@@ -130,14 +156,24 @@ def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
         losses.add("messages.image.file_id")
         return []
     url = data_url(image.media_type or "image/png", image.data) if image.data else image.url
-    return [{"type": "image_url", "image_url": {"url": url} | ({"detail": image.detail} if image.detail else {})}]
+    return [
+        {
+            "type": "image_url",
+            "image_url": {"url": url} | ({"detail": image.detail} if image.detail else {}),
+        }
+    ]
 
 
 def _write_audio(audio: Audio, losses: Losses) -> list[dict[str, Any]]:
     if not audio.data:
         losses.add("messages.audio.url" if audio.url else "messages.audio.file_id")
         return []
-    return [{"type": "input_audio", "input_audio": {"data": audio.data, "format": short_type(audio.media_type)}}]
+    return [
+        {
+            "type": "input_audio",
+            "input_audio": {"data": audio.data, "format": short_type(audio.media_type)},
+        }
+    ]
 
 
 def _write_document(document: Document, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
@@ -150,31 +186,52 @@ def _write_document(document: Document, quirks: Quirks, losses: Losses) -> list[
         heading = f"{document.name}\n\n" if document.name else ""
         if document.text or heading:
             items.append({"type": "text", "text": heading + document.text})
-        return items + [item for part in document.parts for item in _write_part(part, quirks, losses)]
+        return items + [
+            item for part in document.parts for item in _write_part(part, quirks, losses)
+        ]
     if document.file_id and document.origin in ORIGINS:
         return [*items, {"type": "file", "file": {"file_id": document.file_id}}]
     if not document.data:
         losses.add("messages.document.url" if document.url else "messages.document.file_id")
         return items
     name = document.name or f"document.{short_type(document.media_type)}"
-    return [*items, {"type": "file", "file": {"filename": name, "file_data": data_url(document.media_type, document.data)}}]
+    return [
+        *items,
+        {
+            "type": "file",
+            "file": {"filename": name, "file_data": data_url(document.media_type, document.data)},
+        },
+    ]
 
 
 def kind_of(part: Part) -> str:
     """How a part is named when it is dropped."""
-    return str(part.raw.get("type", "block")) if isinstance(part, Opaque) else type(part).__name__.lower()
+    return (
+        str(part.raw.get("type", "block"))
+        if isinstance(part, Opaque)
+        else type(part).__name__.lower()
+    )
 
 
-# --- reasoning, which the reference does not have and everybody sends -----------------------------------------------------------
+# --- reasoning, which the reference does not have and everybody sends
+# -----------------------------------------------------------
 
 
 def read_thinking(message: Fields) -> tuple[Thinking, ...]:
-    """`reasoning_details` (OpenRouter) where given, since signatures are there; else `reasoning_content` or `reasoning` as text."""
-    details = list(message.objects("reasoning_details")) if isinstance(message.peek("reasoning_details"), list) else []
+    """`reasoning_details` (OpenRouter) where given, since signatures are there; else
+    `reasoning_content` or `reasoning` as text.
+    """
+    details = (
+        list(message.objects("reasoning_details"))
+        if isinstance(message.peek("reasoning_details"), list)
+        else []
+    )
     found: list[Thinking] = []
     for detail in details:
         _read_detail(detail, found)
-    plain = message.text("reasoning_content") or (message.text("reasoning") if isinstance(message.peek("reasoning"), str) else None)
+    plain = message.text("reasoning_content") or (
+        message.text("reasoning") if isinstance(message.peek("reasoning"), str) else None
+    )
     message.take("reasoning")
     if not found and plain:
         found.append(Thinking(text=plain))
@@ -190,16 +247,26 @@ def _read_detail(detail: Fields, found: list[Thinking]) -> None:
     elif kind == "reasoning.encrypted":
         signature = Signature(origin, detail.text("data") or "")
         if found and found[-1].summary and found[-1].signature is None and found[-1].id == item:
-            found[-1] = msgspec.structs.replace(found[-1], signature=signature)  # OpenAI's summary and its proof are one item
+            found[-1] = msgspec.structs.replace(
+                found[-1], signature=signature
+            )  # OpenAI's summary and its proof are one item
         else:
             found.append(Thinking(signature=signature, redacted=origin == "anthropic", id=item))
     elif kind == "reasoning.text":
         proof = detail.text("signature")
-        found.append(Thinking(text=detail.text("text") or "", signature=Signature(origin, proof) if proof else None, id=item))
+        found.append(
+            Thinking(
+                text=detail.text("text") or "",
+                signature=Signature(origin, proof) if proof else None,
+                id=item,
+            )
+        )
 
 
 def write_details(thinking: Thinking, index: int) -> list[dict[str, Any]]:
-    """The `reasoning_details` of one run of thinking; none where there is no signature, as the plain text says it all."""
+    """The `reasoning_details` of one run of thinking; none where there is no signature, as the
+    plain text says it all.
+    """
     signature = thinking.signature
     if signature is None:
         return []
@@ -207,6 +274,10 @@ def write_details(thinking: Thinking, index: int) -> list[dict[str, Any]]:
     if thinking.id:
         tail = {"id": thinking.id} | tail
     if signature.origin == "openai_responses" or thinking.redacted:
-        summary = [{"type": "reasoning.summary", "summary": thinking.text} | tail] if thinking.text else []
+        summary = (
+            [{"type": "reasoning.summary", "summary": thinking.text} | tail]
+            if thinking.text
+            else []
+        )
         return [*summary, {"type": "reasoning.encrypted", "data": signature.value} | tail]
     return [{"type": "reasoning.text", "text": thinking.text, "signature": signature.value} | tail]

@@ -1,4 +1,6 @@
-"""Whole Chat Completions answers, to and from the neutral form; and what streams share with them."""
+"""Whole Chat Completions answers, to and from the neutral form; and what streams share with
+them.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,10 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url
+from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.parts import image_from, read_content, read_thinking, write_details
 from pilotfish.styles.openai.request_in import read_tool_call
 from pilotfish.styles.openai.request_out import SERVICE_TIERS, write_tool_call
-from pilotfish.styles.openai.watch import TokenCounts
 
 _FINISHES = {
     "stop": FinishReason.STOP,
@@ -50,7 +52,9 @@ _WORDS = {
 
 
 def finish_from(word: str, *, called: bool, refused: bool) -> FinishReason:
-    """What a finish reason means. Some servers say `stop` after tool calls; OpenAI says it after a refusal."""
+    """What a finish reason means. Some servers say `stop` after tool calls; OpenAI says it after a
+    refusal.
+    """
     finish = _FINISHES.get(word, FinishReason.OTHER)
     if finish is FinishReason.STOP and called:
         return FinishReason.TOOL_CALLS
@@ -67,7 +71,9 @@ def finish_word(finish: FinishReason, *, refused: bool) -> str:
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
-    prompt = {"cached_tokens": usage.cached_input} | ({"cache_write_tokens": usage.cache_write} if usage.cache_write else {})
+    prompt = {"cached_tokens": usage.cached_input} | (
+        {"cache_write_tokens": usage.cache_write} if usage.cache_write else {}
+    )
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
@@ -87,23 +93,37 @@ def read_logprobs(value: Any) -> tuple[TokenLogprob, ...]:
 def _read_token(value: Any) -> TokenLogprob | None:
     if not isinstance(value, dict):
         return None
-    token, logprob, raw, top = value.get("token"), value.get("logprob"), value.get("bytes"), value.get("top_logprobs")
+    token, logprob, raw, top = (
+        value.get("token"),
+        value.get("logprob"),
+        value.get("bytes"),
+        value.get("top_logprobs"),
+    )
     if not isinstance(token, str) or not isinstance(logprob, int | float):
         return None
     return TokenLogprob(
         token,
         float(logprob),
-        tuple(raw) if isinstance(raw, list) and all(isinstance(unit, int) for unit in raw) else None,
+        tuple(raw)
+        if isinstance(raw, list) and all(isinstance(unit, int) for unit in raw)
+        else None,
         read_logprobs(top) if isinstance(top, list) else (),
     )
 
 
 def write_logprobs(tokens: tuple[TokenLogprob, ...]) -> list[dict[str, Any]]:
-    return [_write_token(token) | {"top_logprobs": [_write_token(other) for other in token.top]} for token in tokens]
+    return [
+        _write_token(token) | {"top_logprobs": [_write_token(other) for other in token.top]}
+        for token in tokens
+    ]
 
 
 def _write_token(token: TokenLogprob) -> dict[str, Any]:
-    return {"token": token.token, "logprob": token.logprob, "bytes": list(token.raw) if token.raw is not None else None}
+    return {
+        "token": token.token,
+        "logprob": token.logprob,
+        "bytes": list(token.raw) if token.raw is not None else None,
+    }
 
 
 def read_annotation(value: Any) -> Citation | None:
@@ -125,9 +145,11 @@ def read_annotation(value: Any) -> Citation | None:
 
 
 def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
-    """`start` and `end` of the text that is annotated, for citations that do not say their own place in it.
+    """`start` and `end` of the text that is annotated, for citations that do not say their own
+    place in it.
 
-    OpenAI only knows pages of the web here. A place in the client's own document takes the same form, without an address.
+    OpenAI only knows pages of the web here. A place in the client's own document takes the same
+    form, without an address.
     """
     place: dict[str, Any] = {
         "start_index": citation.start if citation.start is not None else start,
@@ -159,7 +181,7 @@ def read_reply(body: bytes) -> Reply:
         model=fields.text("model") or "",
         parts=parts,
         finish=finish_from(choice.text("finish_reason") or "stop", called=called, refused=refused),
-        usage=loosely(counts, TokenCounts).usage() if counts else None,
+        usage=loosely(counts, OpenAITokenCounts).usage() if counts else None,
         logprobs=read_logprobs(choice.take("logprobs")),
         service_tier=fields.text("service_tier") or "",
     )
@@ -172,11 +194,15 @@ def read_reply(body: bytes) -> Reply:
 def _read_message(message: Fields) -> tuple[Part, ...]:
     parts: list[Part] = [*read_thinking(message), *read_content(message, Losses())]
     annotations = message.take("annotations")
-    citations = [read_annotation(value) for value in annotations] if isinstance(annotations, list) else []
+    citations = (
+        [read_annotation(value) for value in annotations] if isinstance(annotations, list) else []
+    )
     if citations:
         place = next((index for index, part in enumerate(parts) if isinstance(part, Text)), None)
         if place is not None:
-            parts[place] = msgspec.structs.replace(parts[place], citations=tuple(c for c in citations if c is not None))
+            parts[place] = msgspec.structs.replace(
+                parts[place], citations=tuple(c for c in citations if c is not None)
+            )
     refusal = message.text("refusal")
     if refusal:
         parts.append(Refusal(refusal))
@@ -184,17 +210,34 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
     audio = message.object("audio")
     if audio:
         spoken = audio.text("transcript") or ""
-        parts.append(Audio(id=audio.text("id") or "", data=audio.text("data") or "", transcript=spoken, origin="openai"))
+        parts.append(
+            Audio(
+                id=audio.text("id") or "",
+                data=audio.text("data") or "",
+                transcript=spoken,
+                origin="openai",
+            )
+        )
     parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
     legacy = message.object("function_call")
     if legacy:
-        parts.append(ToolCall(id="call_0", name=legacy.required_text("name"), arguments=legacy.text("arguments") or ""))
+        parts.append(
+            ToolCall(
+                id="call_0",
+                name=legacy.required_text("name"),
+                arguments=legacy.text("arguments") or "",
+            )
+        )
     return tuple(parts)
 
 
 def images_in(value: Any) -> list[Image]:
     """`images` of a message: pictures that the model made, as OpenRouter gives them."""
-    urls = [item.get("image_url") for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    urls = (
+        [item.get("image_url") for item in value if isinstance(item, dict)]
+        if isinstance(value, list)
+        else []
+    )
     texts = [url.get("url") if isinstance(url, dict) else url for url in urls]
     return [image_from(text, "", None) for text in texts if isinstance(text, str)]
 
@@ -205,7 +248,9 @@ def write_image(image: Image, index: int) -> dict[str, Any]:
 
 
 def service_tier(reply: Reply) -> str:
-    """The tier that served, in OpenAI's words; empty where it has none for it (Anthropic's `batch`)."""
+    """The tier that served, in OpenAI's words; empty where it has none for it (Anthropic's
+    `batch`).
+    """
     tier = "default" if reply.service_tier == "standard" else reply.service_tier
     return tier if tier in SERVICE_TIERS else ""
 
@@ -232,7 +277,9 @@ def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> byt
     if tier:
         body["service_tier"] = tier
     own = reply.extras.get("openai", {})
-    return msgspec.json.encode(body | {name: value for name, value in own.items() if name not in body})
+    return msgspec.json.encode(
+        body | {name: value for name, value in own.items() if name not in body}
+    )
 
 
 def _write_message(reply: Reply) -> dict[str, Any]:
@@ -246,7 +293,9 @@ def _write_message(reply: Reply) -> dict[str, Any]:
     for part in reply.parts:
         if isinstance(part, Text):
             start, text = len(text), text + part.text
-            annotations += [write_annotation(citation, start, len(text)) for citation in part.citations]
+            annotations += [
+                write_annotation(citation, start, len(text)) for citation in part.citations
+            ]
         elif isinstance(part, Refusal):
             refusal += part.text
         elif isinstance(part, Thinking):
@@ -257,7 +306,12 @@ def _write_message(reply: Reply) -> dict[str, Any]:
         elif isinstance(part, Image):
             images.append(write_image(part, len(images)))
         elif isinstance(part, Audio):
-            message["audio"] = {"id": part.id, "data": part.data, "transcript": part.transcript, "expires_at": 0}
+            message["audio"] = {
+                "id": part.id,
+                "data": part.data,
+                "transcript": part.transcript,
+                "expires_at": 0,
+            }
     if reply.finish is FinishReason.REFUSAL and not refusal:
         refusal = reply.finish_details
     message["content"] = text if text or not (calls or refusal) else None

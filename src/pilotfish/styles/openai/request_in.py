@@ -73,7 +73,9 @@ def read_metadata(fields: Fields) -> dict[str, str]:
 
 
 def _read_messages(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    """System messages at the head, then the conversation; neighbouring tool messages are one user turn."""
+    """System messages at the head, then the conversation; neighbouring tool messages are one user
+    turn.
+    """
     if not isinstance(fields.peek("messages"), list):
         fields.wrong("messages", "a list", fields.peek("messages"))
     system: list[Text] = []
@@ -107,14 +109,21 @@ def _read_messages(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tu
     return tuple(system), tuple(turns)
 
 
-def _read_result(message: Fields, losses: Losses, names: dict[str, str], legacy_calls: int) -> ToolResult:
+def _read_result(
+    message: Fields, losses: Losses, names: dict[str, str], legacy_calls: int
+) -> ToolResult:
     cache = read_cache(message)
     parts = read_content(message, losses)
     # The role `function` has no ids: its message answers the last call.
     call_id = message.text("tool_call_id") or (f"call_{legacy_calls - 1}" if legacy_calls else "")
     if not call_id:
         message.wrong("tool_call_id", "the id of a tool call", None)
-    return ToolResult(call_id=call_id, parts=parts, name=names.get(call_id) or message.text("name") or "", cache=cache)
+    return ToolResult(
+        call_id=call_id,
+        parts=parts,
+        name=names.get(call_id) or message.text("name") or "",
+        cache=cache,
+    )
 
 
 def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple[Turn, int]:
@@ -128,13 +137,21 @@ def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple
     parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
     legacy = message.object("function_call")
     if legacy:
-        parts.append(ToolCall(id=f"call_{legacy_calls}", name=legacy.required_text("name"), arguments=legacy.text("arguments") or ""))
+        parts.append(
+            ToolCall(
+                id=f"call_{legacy_calls}",
+                name=legacy.required_text("name"),
+                arguments=legacy.text("arguments") or "",
+            )
+        )
         legacy_calls += 1
     return Turn("assistant", tuple(parts), message.text("name") or ""), legacy_calls
 
 
 def read_tool_call(call: Fields) -> ToolCall:
-    """One of `tool_calls`. Gemini's signature stands where Google's own OpenAI-compatible service puts it."""
+    """One of `tool_calls`. Gemini's signature stands where Google's own OpenAI-compatible service
+    puts it.
+    """
     kind = call.text("type") or "function"
     identity = call.text("id") or ""
     extra = call.object("extra_content")
@@ -142,7 +159,12 @@ def read_tool_call(call: Fields) -> ToolCall:
     proof = google.text("thought_signature") if google else None
     if kind == "custom":
         custom = call.inner("custom")
-        return ToolCall(id=identity, name=custom.required_text("name"), arguments=custom.text("input") or "", kind="custom")
+        return ToolCall(
+            id=identity,
+            name=custom.required_text("name"),
+            arguments=custom.text("input") or "",
+            kind="custom",
+        )
     function = call.inner("function")
     arguments = function.take("arguments")
     return ToolCall(
@@ -177,7 +199,14 @@ def _read_tool(tool: Fields) -> Tool:
     if kind == "custom":
         custom = tool.inner("custom")
         name = custom.required_text("name")
-        return Tool(name=name, description=custom.text("description") or "", kind="custom", origin="openai", raw=custom.rest(), cache=cache)
+        return Tool(
+            name=name,
+            description=custom.text("description") or "",
+            kind="custom",
+            origin="openai",
+            raw=custom.rest(),
+            cache=cache,
+        )
     return Tool(name=kind, kind="hosted", origin="openai", raw={"type": kind} | tool.rest())
 
 
@@ -191,7 +220,11 @@ def _read_function(function: Fields, cache: Any = None) -> Tool:
     )
 
 
-_PLAIN_CHOICES = {"auto": ToolChoice("auto"), "none": ToolChoice("none"), "required": ToolChoice("required")}
+_PLAIN_CHOICES = {
+    "auto": ToolChoice("auto"),
+    "none": ToolChoice("none"),
+    "required": ToolChoice("required"),
+}
 
 
 def _read_tool_choice(fields: Fields) -> ToolChoice | None:
@@ -240,7 +273,9 @@ def _read_response_format(fields: Fields) -> ResponseFormat | None:
 
 
 def _read_thinking_config(fields: Fields) -> ThinkingConfig | None:
-    """`reasoning_effort`; `reasoning` as OpenRouter has it; `thinking` as DeepSeek and routers in front of Claude have it."""
+    """`reasoning_effort`; `reasoning` as OpenRouter has it; `thinking` as DeepSeek and routers in
+    front of Claude have it.
+    """
     effort = fields.text("reasoning_effort") or ""
     budget: int | None = None
     enabled: bool | None = None

@@ -27,7 +27,14 @@ from pilotfish.styles._media import tool_id
 from pilotfish.styles.openai.parts import kind_of, write_cache, write_details, write_parts
 
 SHARED_EXTRAS = frozenset(
-    {"store", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "moderation"}
+    {
+        "store",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "prompt_cache_options",
+        "safety_identifier",
+        "moderation",
+    }
 )
 """Fields that mean the same in Chat Completions and Responses and nothing elsewhere."""
 
@@ -37,7 +44,10 @@ SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast
 def write_request(chat: Chat, target: Target) -> Written:
     quirks = target.quirks
     losses = Losses(chat.lost)
-    body: dict[str, Any] = {"model": target.model, "messages": _write_messages(chat, quirks, losses)}
+    body: dict[str, Any] = {
+        "model": target.model,
+        "messages": _write_messages(chat, quirks, losses),
+    }
     if chat.tools:
         tools = [written for tool in chat.tools if (written := _write_tool(tool, quirks, losses))]
         if tools:
@@ -67,7 +77,9 @@ def write_request(chat: Chat, target: Target) -> Written:
     return finished(body, quirks, losses)
 
 
-def write_tool_options(chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, Any], write_choice: Any) -> None:
+def write_tool_options(
+    chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, Any], write_choice: Any
+) -> None:
     if chat.tool_choice:
         body["tool_choice"] = write_choice(chat.tool_choice, chat.tools)
     if chat.parallel_tool_calls is not None:
@@ -87,13 +99,16 @@ def write_sampling(chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, A
 
 
 def effort_word(chat: Chat, quirks: Quirks, losses: Losses) -> str:
-    """`reasoning_effort` for what the client asked in its own terms; empty where nothing need be said."""
+    """`reasoning_effort` for what the client asked in its own terms; empty where nothing need be
+    said.
+    """
     thinking = chat.thinking
     if thinking is None:
         return ""
     effort = thinking.effort or (effort_for(thinking.budget) if thinking.budget is not None else "")
     if thinking.enabled is False and thinking.effort != "none":
-        # Another vendor's "off". Many models know no effort "none", and those that do not reason need none.
+        # Another vendor's "off". Many models know no effort "none", and those that do not reason
+        # need none.
         effort = "none" if quirks.no_effort else ""
         if not effort:
             losses.add("thinking")
@@ -109,7 +124,9 @@ def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
     if chat.metadata:
         body["metadata"] = chat.metadata
     if chat.service_tier:
-        tier = "default" if chat.service_tier == "standard_only" else chat.service_tier  # Anthropic's word for it
+        tier = (
+            "default" if chat.service_tier == "standard_only" else chat.service_tier
+        )  # Anthropic's word for it
         if tier in SERVICE_TIERS:
             body["service_tier"] = tier
         else:
@@ -119,10 +136,14 @@ def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
 
 
 def write_extras(chat: Chat, style: str, losses: Losses, body: dict[str, Any]) -> None:
-    """Fields of the client's own style come back as they were; of its sister style, those that both know."""
+    """Fields of the client's own style come back as they were; of its sister style, those that both
+    know.
+    """
     for origin, fields in chat.extras.items():
         for name, value in fields.items():
-            if (origin == style or (origin.startswith("openai") and name in SHARED_EXTRAS)) and name not in body:
+            if (
+                origin == style or (origin.startswith("openai") and name in SHARED_EXTRAS)
+            ) and name not in body:
                 body[name] = value
             else:
                 losses.add(name)
@@ -148,20 +169,31 @@ def _write_stream(target: Target, body: dict[str, Any]) -> None:
 def _write_messages(chat: Chat, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     if chat.system:
-        messages.append({"role": "system" if quirks.system_role else "user", "content": _write_system(chat.system, quirks, losses)})
+        messages.append(
+            {
+                "role": "system" if quirks.system_role else "user",
+                "content": _write_system(chat.system, quirks, losses),
+            }
+        )
     for turn in chat.turns:
         if turn.role == "assistant":
             messages.append(_write_assistant(turn, quirks, losses))
         elif turn.role == "system":
-            content = _write_system(tuple(part for part in turn.parts if isinstance(part, Text)), quirks, losses)
-            messages.append({"role": "system" if quirks.system_role else "user", "content": content})
+            content = _write_system(
+                tuple(part for part in turn.parts if isinstance(part, Text)), quirks, losses
+            )
+            messages.append(
+                {"role": "system" if quirks.system_role else "user", "content": content}
+            )
         else:
             messages.extend(_write_user(turn, quirks, losses))
     return messages
 
 
 def _write_system(texts: tuple[Text, ...], quirks: Quirks, losses: Losses) -> Any:
-    """One string, since chat templates of open models want it; parts only where a cache mark must find its place."""
+    """One string, since chat templates of open models want it; parts only where a cache mark must
+    find its place.
+    """
     if quirks.prompt_cache_breakpoints and any(text.cache for text in texts):
         return write_parts(texts, quirks, losses)
     for text in texts:
@@ -170,7 +202,9 @@ def _write_system(texts: tuple[Text, ...], quirks: Quirks, losses: Losses) -> An
 
 
 def _write_user(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
-    """Tool messages first, in the order of the results, then what the user said, with the media that tools gave back."""
+    """Tool messages first, in the order of the results, then what the user said, with the media
+    that tools gave back.
+    """
     messages: list[dict[str, Any]] = []
     rest: list[Part] = []
     for part in turn.parts:
@@ -179,17 +213,22 @@ def _write_user(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, An
             rest.extend(media)
             write_cache(part.cache, quirks, losses)
             content = write_parts(texts, quirks, losses) or ""
-            messages.append({"role": "tool", "tool_call_id": tool_id(part.call_id, quirks), "content": content})
+            messages.append(
+                {"role": "tool", "tool_call_id": tool_id(part.call_id, quirks), "content": content}
+            )
         else:
             rest.append(part)
     if rest or not messages:
         content = write_parts(tuple(rest), quirks, losses) or ""
-        messages.append({"role": "user", "content": content} | ({"name": turn.name} if turn.name else {}))
+        messages.append(
+            {"role": "user", "content": content} | ({"name": turn.name} if turn.name else {})
+        )
     return messages
 
 
 def result_parts(result: ToolResult) -> tuple[tuple[Part, ...], list[Part]]:
-    """A result as a tool message can hold it, which is text, and the rest, which goes to the user message after it, announced.
+    """A result as a tool message can hold it, which is text, and the rest, which goes to the user
+    message after it, announced.
 
     There is no mark for errors either; the text says it.
     """
@@ -208,7 +247,11 @@ def told_as_error(texts: list[Text]) -> list[Text]:
     if not texts:
         return [Text("Error")]
     first = texts[0]
-    return texts if first.text.lower().startswith("error") else [Text(f"Error: {first.text}", first.cache), *texts[1:]]
+    return (
+        texts
+        if first.text.lower().startswith("error")
+        else [Text(f"Error: {first.text}", first.cache), *texts[1:]]
+    )
 
 
 def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:
@@ -245,7 +288,9 @@ def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, An
     return message
 
 
-def _write_thoughts(thoughts: list[Thinking], quirks: Quirks, losses: Losses, message: dict[str, Any]) -> None:
+def _write_thoughts(
+    thoughts: list[Thinking], quirks: Quirks, losses: Losses, message: dict[str, Any]
+) -> None:
     if not thoughts:
         return
     field = quirks.reasoning_field
@@ -253,7 +298,9 @@ def _write_thoughts(thoughts: list[Thinking], quirks: Quirks, losses: Losses, me
         losses.add("messages.thinking")
         return
     if field == "reasoning_details":
-        details = [item for index, thought in enumerate(thoughts) for item in write_details(thought, index)]
+        details = [
+            item for index, thought in enumerate(thoughts) for item in write_details(thought, index)
+        ]
         if details:
             message[field] = details
             return
@@ -267,7 +314,11 @@ def _write_thoughts(thoughts: list[Thinking], quirks: Quirks, losses: Losses, me
 
 def write_tool_call(call: ToolCall, identity: str) -> dict[str, Any]:
     if call.kind == "custom":
-        return {"id": identity, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        return {
+            "id": identity,
+            "type": "custom",
+            "custom": {"name": call.name, "input": call.arguments},
+        }
     written: dict[str, Any] = {
         "id": identity,
         "type": "function",
@@ -284,7 +335,11 @@ def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | 
         losses.add(f"tools.{tool.name}")
         return None
     if tool.kind == "custom":
-        custom = {"name": tool.name} | ({"description": tool.description} if tool.description else {}) | _nested_format(tool.raw)
+        custom = (
+            {"name": tool.name}
+            | ({"description": tool.description} if tool.description else {})
+            | _nested_format(tool.raw)
+        )
         return {"type": "custom", "custom": custom}
     for name in tool.raw:
         losses.add(f"tools.{name}")
@@ -302,7 +357,12 @@ def _nested_format(raw: dict[str, Any]) -> dict[str, Any]:
     given = raw.get("format")
     if not isinstance(given, dict) or given.get("type") != "grammar" or "grammar" in given:
         return raw
-    return raw | {"format": {"type": "grammar", "grammar": {key: value for key, value in given.items() if key != "type"}}}
+    return raw | {
+        "format": {
+            "type": "grammar",
+            "grammar": {key: value for key, value in given.items() if key != "type"},
+        }
+    }
 
 
 def write_strict(tool: Tool, quirks: Quirks, losses: Losses, function: dict[str, Any]) -> None:
@@ -326,7 +386,9 @@ def _write_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> Any:
     return choice.mode
 
 
-def _write_response_format(wanted: ResponseFormat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def _write_response_format(
+    wanted: ResponseFormat, quirks: Quirks, losses: Losses
+) -> dict[str, Any]:
     if wanted.kind == "json" or not quirks.json_schema:
         if wanted.kind == "json_schema":
             losses.add("response_format.json_schema")

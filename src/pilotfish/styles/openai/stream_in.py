@@ -13,10 +13,10 @@ from pilotfish.core.formats.deltas import (
     Finish,
     LogprobsDelta,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -31,9 +31,9 @@ from pilotfish.styles._errors import error_from
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.openai.errors import status_for
+from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.parts import read_content, read_thinking
 from pilotfish.styles.openai.reply import finish_from, images_in, read_annotation, read_logprobs
-from pilotfish.styles.openai.watch import TokenCounts
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -81,7 +81,7 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 class _XGroq(msgspec.Struct, gc=False):
-    usage: TokenCounts | None = None
+    usage: OpenAITokenCounts | None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -89,7 +89,7 @@ class _Chunk(msgspec.Struct, gc=False):
     model: str | None = None
     object: str | None = None
     choices: list[_Choice] | None = None
-    usage: TokenCounts | None = None
+    usage: OpenAITokenCounts | None = None
     error: Any = None
     x_groq: _XGroq | None = None
 
@@ -127,7 +127,7 @@ class OpenAIStreamReader:
         out: list[Delta] = []
         if not self._started:
             self._started = True
-            out.append(Start(chunk.id or "", chunk.model or ""))
+            out.append(MessageStart(chunk.id or "", chunk.model or ""))
         for choice in chunk.choices or ():
             if not choice.index:
                 self._choice(choice, out)
@@ -157,7 +157,13 @@ class OpenAIStreamReader:
             if tokens:
                 out.append(LogprobsDelta(tokens))
         if choice.finish_reason:
-            out.append(Finish(finish_from(choice.finish_reason, called=bool(self._calls), refused=self._refused)))
+            out.append(
+                Finish(
+                    finish_from(
+                        choice.finish_reason, called=bool(self._calls), refused=self._refused
+                    )
+                )
+            )
 
     def _content(self, content: Any, out: list[Delta]) -> None:
         if isinstance(content, str):
@@ -189,14 +195,20 @@ class OpenAIStreamReader:
                 out.append(ThinkingEnd(detail.signature, detail.redacted, detail.id))
 
     def _call(self, call: _Call, out: list[Delta]) -> None:
-        """A new call has an index not seen before, or another id than the one that had its index (servers that number all 0)."""
+        """A new call has an index not seen before, or another id than the one that had its index
+        (servers that number all 0).
+        """
         function = call.function or call.custom or _Function()
         place = call.index if call.index is not None else max(self._current, default=0)
         ours = self._current.get(place)
         if ours is None or (call.id and function.name and self._calls[ours] != call.id):
             ours = self._current[place] = len(self._calls)
             self._calls.append(call.id or f"call_{ours}")
-            proof = call.extra_content and call.extra_content.google and call.extra_content.google.thought_signature
+            proof = (
+                call.extra_content
+                and call.extra_content.google
+                and call.extra_content.google.thought_signature
+            )
             out.append(
                 ToolStart(
                     index=ours,
@@ -208,7 +220,9 @@ class OpenAIStreamReader:
             )
         arguments = function.arguments or function.input
         if arguments:
-            text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+            text = (
+                arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+            )
             out.append(ToolArgs(ours, text))
 
     def _rare(self, delta: _Delta, out: list[Delta]) -> None:
@@ -219,5 +233,10 @@ class OpenAIStreamReader:
             out.extend(PartDelta(image) for image in images_in(delta.images))
         if isinstance(delta.audio, dict):
             fields = {name: value for name, value in delta.audio.items() if isinstance(value, str)}
-            audio = Audio(id=fields.get("id", ""), data=fields.get("data", ""), transcript=fields.get("transcript", ""), origin="openai")
+            audio = Audio(
+                id=fields.get("id", ""),
+                data=fields.get("data", ""),
+                transcript=fields.get("transcript", ""),
+                origin="openai",
+            )
             out.append(PartDelta(audio))

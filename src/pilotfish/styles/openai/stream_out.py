@@ -12,10 +12,10 @@ from pilotfish.core.formats.deltas import (
     Delta,
     Finish,
     LogprobsDelta,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -30,16 +30,26 @@ from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.openai.errors import error_event
 from pilotfish.styles.openai.parts import write_details
-from pilotfish.styles.openai.reply import finish_word, write_annotation, write_image, write_logprobs, write_usage
+from pilotfish.styles.openai.reply import (
+    finish_word,
+    write_annotation,
+    write_image,
+    write_logprobs,
+    write_usage,
+)
 
 _encode = msgspec.json.encode
 _TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 class OpenAIStreamWriter:
-    """See `core.formats.style.StreamWriter`. `options["include_usage"]`: the client asked for the chunk with the token counts."""
+    """See `core.formats.style.StreamWriter`. `options["include_usage"]`: the client asked for the
+    chunk with the token counts.
+    """
 
-    def __init__(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> None:
         self._model = model
         self._id = f"chatcmpl-{request_id}"
         self._created = int(now)
@@ -48,7 +58,9 @@ class OpenAIStreamWriter:
         self._usage: Usage | None = None
         self._finish: Finish | None = None
         self._refused = False
-        self._thought: list[str] = []  # the text of the current run of thinking, which its signature proves
+        self._thought: list[
+            str
+        ] = []  # the text of the current run of thinking, which its signature proves
         self._summary = False
         self._details = 0
         self._images = 0
@@ -87,10 +99,15 @@ class OpenAIStreamWriter:
         return b"".join(out)
 
     def _chunk(self) -> dict[str, Any]:
-        return {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
+        return {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+        }
 
     def _begin(self, first: Delta | None, out: list[bytes]) -> None:
-        if isinstance(first, Start) and not self._model:
+        if isinstance(first, MessageStart) and not self._model:
             self._model = first.model
         self._head = b"data: " + _encode(self._chunk())[:-1] + b',"choices":[{"index":0,"delta":'
         self._put({"role": "assistant", "content": ""}, out)
@@ -121,7 +138,9 @@ class OpenAIStreamWriter:
             self._put({"annotations": [write_annotation(delta.citation, 0, self._chars)]}, out)
         elif isinstance(delta, LogprobsDelta):
             tokens = {"content": write_logprobs(delta.tokens), "refusal": None}
-            out.append(self._head + b'{},"logprobs":' + _encode(tokens) + b',"finish_reason":null}]}\n\n')
+            out.append(
+                self._head + b'{},"logprobs":' + _encode(tokens) + b',"finish_reason":null}]}\n\n'
+            )
         elif isinstance(delta, PartDelta):
             self._part(delta, out)
         elif isinstance(delta, StreamError):
@@ -158,11 +177,17 @@ class OpenAIStreamWriter:
     def _arguments(self, delta: ToolArgs, out: list[bytes]) -> None:
         if delta.text:
             self._empty_calls.pop(delta.index, None)
-        function = {"custom": {"input": delta.text}} if delta.index in self._custom_calls else {"function": {"arguments": delta.text}}
+        function = (
+            {"custom": {"input": delta.text}}
+            if delta.index in self._custom_calls
+            else {"function": {"arguments": delta.text}}
+        )
         self._put({"tool_calls": [{"index": delta.index} | function]}, out)
 
     def _fill_empty_calls(self, out: list[bytes]) -> None:
-        """A call without arguments is `{}`: clients parse what they have put together, and an empty text is no JSON."""
+        """A call without arguments is `{}`: clients parse what they have put together, and an empty
+        text is no JSON.
+        """
         for index in self._empty_calls:
             self._put({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]}, out)
         self._empty_calls.clear()

@@ -1,17 +1,18 @@
 """OpenAI Responses.
 
-Source: OpenAI API reference, "Responses" (platform.openai.com/docs/api-reference/responses), read 2026-11.
+Source: OpenAI API reference, "Responses" (platform.openai.com/docs/api-reference/responses), read
+2026-11.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotfish.core.formats.sse import Splitter
+from pilotfish.core.formats.sse import SseDecoder
 from pilotfish.styles._errors import error_from_body
 from pilotfish.styles.openai.errors import error_body
 from pilotfish.styles.openai_responses.errors import error_event
-from pilotfish.styles.openai_responses.watch import ResponsesWatcher
+from pilotfish.styles.openai_responses.inspector import ResponsesInspector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
     from pilotfish.core.formats.error_info import ErrorInfo
     from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import StreamReader, StreamWriter, Target, Watcher, Written
+    from pilotfish.core.formats.style import (
+        ResponseInspector,
+        StreamReader,
+        StreamWriter,
+        Target,
+        Written,
+    )
 
 
 class OpenAIResponses:
@@ -27,10 +34,12 @@ class OpenAIResponses:
 
     name = "openai_responses"
     stream_content_type = "text/event-stream"
-    terminal_event = b""  # `response.completed` holds the whole answer: what is missing cannot be made up
+    terminal_event = (
+        b""  # `response.completed` holds the whole answer: what is missing cannot be made up
+    )
 
-    def splitter(self) -> Splitter:
-        return Splitter()
+    def event_decoder(self) -> SseDecoder:
+        return SseDecoder()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
         from pilotfish.styles.openai_responses.request_in import read_request
@@ -57,13 +66,15 @@ class OpenAIResponses:
 
         return ResponsesStreamReader()
 
-    def stream_writer(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> StreamWriter:
+    def stream_writer(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> StreamWriter:
         from pilotfish.styles.openai_responses.stream_out import ResponsesStreamWriter
 
         return ResponsesStreamWriter(model=model, request_id=request_id, now=now, options=options)
 
-    def watcher(self) -> Watcher:
-        return ResponsesWatcher()
+    def inspector(self) -> ResponseInspector:
+        return ResponsesInspector()
 
     def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
         return error_from_body(status, body)

@@ -10,7 +10,9 @@ from pilotfish.styles.openai.errors import type_for
 
 
 def error_event(error: ErrorInfo, sequence_number: int) -> bytes:
-    """The fields stand flat, as the reference has them, and under `error`, as the service sends them and as OpenAI's SDKs raise on."""
+    """The fields stand flat, as the reference has them, and under `error`, as the service sends
+    them and as OpenAI's SDKs raise on.
+    """
     word = error.type or type_for(error.status)
     code = error.code or word
     body = {

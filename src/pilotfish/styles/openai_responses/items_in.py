@@ -30,11 +30,18 @@ REDACTED = "redacted"
 """Stands as the id in a sealed signature of Anthropic's redacted thinking."""
 
 Role = Literal["user", "assistant", "system"]
-_ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+_ROLES: dict[str, Role] = {
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "developer": "system",
+}
 
 
 def read_item(item: Fields, losses: Losses, names: dict[str, str]) -> tuple[Role, tuple[Part, ...]]:
-    """Whose turn an item belongs to, and its parts. `names` are those of the calls so far, by id, and is added to."""
+    """Whose turn an item belongs to, and its parts. `names` are those of the calls so far, by id,
+    and is added to.
+    """
     kind = item.text("type") or "message"
     if kind == "message":
         role = item.required_text("role")
@@ -49,7 +56,9 @@ def read_item(item: Fields, losses: Losses, names: dict[str, str]) -> tuple[Role
         call_id = item.required_text("call_id")
         parts = read_content(item, "output", losses)
         word: Literal["function", "custom"] = "custom" if kind.startswith("custom") else "function"
-        return "user", (ToolResult(call_id=call_id, parts=parts, name=names.get(call_id, ""), kind=word),)
+        return "user", (
+            ToolResult(call_id=call_id, parts=parts, name=names.get(call_id, ""), kind=word),
+        )
     if kind == "reasoning":
         return "assistant", (read_reasoning(item),)
     if kind == "item_reference":
@@ -79,7 +88,9 @@ def read_reasoning(item: Fields) -> Thinking:
         signature = unseal(proof, "openai_responses")
         if signature.origin == "openai_responses":
             signature = msgspec.structs.replace(signature, id=signature.id or identity)
-    redacted = signature is not None and signature.origin == "anthropic" and signature.id == REDACTED
+    redacted = (
+        signature is not None and signature.origin == "anthropic" and signature.id == REDACTED
+    )
     if signature and redacted:
         signature = msgspec.structs.replace(signature, id="")
     return Thinking(
@@ -92,15 +103,26 @@ def read_reasoning(item: Fields) -> Thinking:
 
 
 def _texts(values: list[Any]) -> list[str]:
-    return [value["text"] for value in values if isinstance(value, dict) and isinstance(value.get("text"), str)]
+    return [
+        value["text"]
+        for value in values
+        if isinstance(value, dict) and isinstance(value.get("text"), str)
+    ]
 
 
 def with_signatures_placed(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Gemini's signatures, which travel as empty reasoning items before the part they belong to, on that part."""
+    """Gemini's signatures, which travel as empty reasoning items before the part they belong to, on
+    that part.
+    """
     out: list[Part] = []
     pending: Signature | None = None
     for part in parts:
-        if isinstance(part, Thinking) and not part.text and part.signature and part.signature.origin == "google":
+        if (
+            isinstance(part, Thinking)
+            and not part.text
+            and part.signature
+            and part.signature.origin == "google"
+        ):
             pending = part.signature
             continue
         if pending and isinstance(part, ToolCall | Text):
@@ -123,7 +145,11 @@ def _read_part(part: Fields, losses: Losses) -> Part | None:
     cache = read_cache(part)
     if kind in ("input_text", "output_text", "text", "summary_text"):
         found = (read_annotation(value) for value in part.items("annotations"))
-        return Text(part.required_text("text"), cache, tuple(citation for citation in found if citation is not None))
+        return Text(
+            part.required_text("text"),
+            cache,
+            tuple(citation for citation in found if citation is not None),
+        )
     if kind == "refusal":
         return Refusal(part.required_text("refusal"))
     if kind == "reasoning_text":
@@ -138,7 +164,11 @@ def _read_part(part: Fields, losses: Losses) -> Part | None:
     if kind == "input_audio":
         audio = part.inner("input_audio")
         word = audio.text("format") or "wav"
-        return Audio(media_type=TYPES.get(word, f"audio/{word}"), data=audio.required_text("data"), cache=cache)
+        return Audio(
+            media_type=TYPES.get(word, f"audio/{word}"),
+            data=audio.required_text("data"),
+            cache=cache,
+        )
     losses.add(f"input.{kind}")
     return None
 

@@ -24,11 +24,14 @@ from pilotfish.core.formats.neutral import (
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
+from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_logprobs, service_tier, write_logprobs
-from pilotfish.styles.openai.watch import TokenCounts
 from pilotfish.styles.openai_responses.items_in import REDACTED, read_item, with_signatures_placed
 
-_INCOMPLETE = {"max_output_tokens": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTER}
+_INCOMPLETE = {
+    "max_output_tokens": FinishReason.LENGTH,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
 
 # Why an answer is incomplete; any other finish completes it.
 _REASONS = {
@@ -59,7 +62,10 @@ def incomplete_reason(finish: FinishReason, *, refused: bool) -> str | None:
 def write_usage(usage: Usage) -> dict[str, Any]:
     return {
         "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cached_input, "cache_write_tokens": usage.cache_write},
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_input,
+            "cache_write_tokens": usage.cache_write,
+        },
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input + usage.output,
@@ -82,7 +88,7 @@ def read_reply(body: bytes) -> Reply:
         model=fields.text("model") or "",
         parts=parts,
         finish=finish_from(fields.take("incomplete_details"), called=called, refused=refused),
-        usage=loosely(counts, TokenCounts).usage() if counts else None,
+        usage=loosely(counts, OpenAITokenCounts).usage() if counts else None,
         logprobs=logprobs,
         service_tier=fields.text("service_tier") or "",
     )
@@ -101,7 +107,9 @@ def _read_output(fields: Fields) -> tuple[tuple[Part, ...], tuple[TokenLogprob, 
 
 
 def response_object(response_id: str, model: str, now: float, *, status: str) -> dict[str, Any]:
-    """A response without output. What was asked is not repeated in it, since it was asked of another vendor in other words."""
+    """A response without output. What was asked is not repeated in it, since it was asked of
+    another vendor in other words.
+    """
     return {
         "id": response_id,
         "object": "response",
@@ -130,7 +138,9 @@ def response_object(response_id: str, model: str, now: float, *, status: str) ->
     }
 
 
-def ended(response: dict[str, Any], finish: FinishReason, usage: Usage | None, *, refused: bool) -> dict[str, Any]:
+def ended(
+    response: dict[str, Any], finish: FinishReason, usage: Usage | None, *, refused: bool
+) -> dict[str, Any]:
     """A response with how it ended."""
     reason = incomplete_reason(finish, refused=refused)
     return response | {
@@ -176,7 +186,9 @@ def _write_output(reply: Reply, request_id: str, *, status: str) -> list[dict[st
         if isinstance(part, Thinking):
             output.append(reasoning_item(item_id("rs"), part))
         elif isinstance(part, ToolCall):
-            output.append(call_item(item_id("fc"), part.id, part.name, part.arguments, kind=part.kind))
+            output.append(
+                call_item(item_id("fc"), part.id, part.name, part.arguments, kind=part.kind)
+            )
         elif isinstance(part, Opaque) and part.origin == "openai_responses":
             output.append(part.raw)
     first = next((item for item in output if item["type"] == "message"), None)
@@ -190,7 +202,9 @@ def _write_content(part: Text | Refusal | Audio) -> dict[str, Any]:
         return refusal_part(part.text)
     if isinstance(part, Audio):
         return text_part(part.transcript, [])
-    return text_part(part.text, [write_annotation(citation, 0, len(part.text)) for citation in part.citations])
+    return text_part(
+        part.text, [write_annotation(citation, 0, len(part.text)) for citation in part.citations]
+    )
 
 
 def text_part(text: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
@@ -202,18 +216,32 @@ def refusal_part(text: str) -> dict[str, Any]:
 
 
 def message_item(identity: str, content: list[dict[str, Any]], *, status: str) -> dict[str, Any]:
-    return {"type": "message", "id": identity, "status": status, "role": "assistant", "content": content}
+    return {
+        "type": "message",
+        "id": identity,
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    }
 
 
-def call_item(identity: str, call_id: str, name: str, arguments: str, *, kind: str, status: str = "completed") -> dict[str, Any]:
+def call_item(
+    identity: str, call_id: str, name: str, arguments: str, *, kind: str, status: str = "completed"
+) -> dict[str, Any]:
     item: dict[str, Any] = {"id": identity, "status": status, "call_id": call_id, "name": name}
     if kind == "custom":
         return {"type": "custom_tool_call"} | item | {"input": arguments}
-    return {"type": "function_call"} | item | {"arguments": arguments or ("{}" if status == "completed" else "")}
+    return (
+        {"type": "function_call"}
+        | item
+        | {"arguments": arguments or ("{}" if status == "completed" else "")}
+    )
 
 
 def reasoning_item(identity: str, thinking: Thinking) -> dict[str, Any]:
-    """Any vendor's thinking, as a summary, which is what clients show; its proof is sealed where OpenAI has its own."""
+    """Any vendor's thinking, as a summary, which is what clients show; its proof is sealed where
+    OpenAI has its own.
+    """
     signature = thinking.signature
     if signature and thinking.redacted:
         signature = Signature(signature.origin, signature.value, REDACTED)
@@ -225,7 +253,9 @@ def reasoning_item(identity: str, thinking: Thinking) -> dict[str, Any]:
 
 
 def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
-    """Flat, unlike in Chat Completions. A place in the client's own document is a file's citation."""
+    """Flat, unlike in Chat Completions. A place in the client's own document is a file's
+    citation.
+    """
     if citation.origin == "openai" and citation.raw.get("type") not in (None, "url_citation"):
         return citation.raw
     if citation.url:
@@ -236,4 +266,9 @@ def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]
             "title": citation.title,
             "url": citation.url,
         }
-    return {"type": "file_citation", "file_id": "", "filename": citation.title, "index": citation.start or start}
+    return {
+        "type": "file_citation",
+        "file_id": "",
+        "filename": citation.title,
+        "index": citation.start or start,
+    }

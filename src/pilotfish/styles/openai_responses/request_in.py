@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from pilotfish.core.formats.neutral import Chat, Part, ResponseFormat, Text, ThinkingConfig, Tool, ToolChoice, Turn
+from pilotfish.core.formats.neutral import (
+    Chat,
+    Part,
+    ResponseFormat,
+    Text,
+    ThinkingConfig,
+    Tool,
+    ToolChoice,
+    Turn,
+)
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.openai.parts import read_cache
 from pilotfish.styles.openai.request_in import read_metadata
 from pilotfish.styles.openai_responses.items_in import Role, read_item, with_signatures_placed
 
-# What the neutral form says in another way: `include`d encrypted reasoning always comes, and logprobs have a field.
+# What the neutral form says in another way: `include`d encrypted reasoning always comes, and
+# logprobs have a field.
 _INCLUDED = {"reasoning.encrypted_content", "message.output_text.logprobs"}
 
 # Fields whose value says nothing beyond the default.
@@ -50,7 +60,11 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
 
 
 def _extras(fields: Fields, include: tuple[str, ...]) -> dict[str, dict[str, object]]:
-    rest = {name: value for name, value in fields.rest().items() if name not in _DEFAULTS or _DEFAULTS[name] != value}
+    rest = {
+        name: value
+        for name, value in fields.rest().items()
+        if name not in _DEFAULTS or _DEFAULTS[name] != value
+    }
     other = [word for word in include if word not in _INCLUDED]
     if other:
         rest["include"] = other
@@ -58,7 +72,9 @@ def _extras(fields: Fields, include: tuple[str, ...]) -> dict[str, dict[str, obj
 
 
 def _read_input(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    """`instructions` and leading system messages, then turns: neighbouring items of one side are one turn."""
+    """`instructions` and leading system messages, then turns: neighbouring items of one side are
+    one turn.
+    """
     instructions = fields.text("instructions")
     system = [Text(instructions)] if instructions else []
     given = fields.peek("input")
@@ -77,7 +93,9 @@ def _read_input(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tuple
             turns[-1][1].extend(parts)
         elif parts:
             turns.append((role, list(parts)))
-    return tuple(system), tuple(Turn(role, with_signatures_placed(tuple(parts))) for role, parts in turns)
+    return tuple(system), tuple(
+        Turn(role, with_signatures_placed(tuple(parts))) for role, parts in turns
+    )
 
 
 def _read_tool(tool: Fields) -> Tool:
@@ -95,11 +113,23 @@ def _read_tool(tool: Fields) -> Tool:
         )
     if kind == "custom":
         name, description = tool.required_text("name"), tool.text("description") or ""
-        return Tool(name=name, description=description, kind="custom", origin="openai_responses", raw=tool.rest())
-    return Tool(name=kind, kind="hosted", origin="openai_responses", raw={"type": kind} | tool.rest())
+        return Tool(
+            name=name,
+            description=description,
+            kind="custom",
+            origin="openai_responses",
+            raw=tool.rest(),
+        )
+    return Tool(
+        name=kind, kind="hosted", origin="openai_responses", raw={"type": kind} | tool.rest()
+    )
 
 
-_PLAIN_CHOICES = {"auto": ToolChoice("auto"), "none": ToolChoice("none"), "required": ToolChoice("required")}
+_PLAIN_CHOICES = {
+    "auto": ToolChoice("auto"),
+    "none": ToolChoice("none"),
+    "required": ToolChoice("required"),
+}
 
 
 def _read_tool_choice(fields: Fields) -> ToolChoice | None:
@@ -160,4 +190,9 @@ def _read_reasoning(fields: Fields, losses: Losses) -> ThinkingConfig | None:
         losses.add(f"reasoning.{name}")
     if not effort and not summary:
         return None
-    return ThinkingConfig(enabled=effort != "none" if effort else None, effort=effort, show=True if summary else None, summary=summary)
+    return ThinkingConfig(
+        enabled=effort != "none" if effort else None,
+        effort=effort,
+        show=True if summary else None,
+        summary=summary,
+    )

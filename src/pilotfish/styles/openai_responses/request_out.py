@@ -76,19 +76,28 @@ def write_request(chat: Chat, target: Target) -> Written:
         losses.add_if(name, getattr(chat, name))
     if target.stream:
         body["stream"] = True
-    if "openai_responses" not in chat.extras or "previous_response_id" not in chat.extras["openai_responses"]:
+    if (
+        "openai_responses" not in chat.extras
+        or "previous_response_id" not in chat.extras["openai_responses"]
+    ):
         body["store"] = _stored(chat)
     write_extras(chat, "openai_responses", losses, body)
     return finished(body, quirks, losses)
 
 
 def _stored(chat: Chat) -> bool:
-    """OpenAI stores by default here and only here; a client that did not ask for it is not stored."""
-    return any(fields.get("store") is True for origin, fields in chat.extras.items() if origin in ORIGINS)
+    """OpenAI stores by default here and only here; a client that did not ask for it is not
+    stored.
+    """
+    return any(
+        fields.get("store") is True for origin, fields in chat.extras.items() if origin in ORIGINS
+    )
 
 
 def _write_include(chat: Chat, losses: Losses) -> list[str]:
-    """Encrypted reasoning is asked for where there is reasoning to come: models that do none refuse the word."""
+    """Encrypted reasoning is asked for where there is reasoning to come: models that do none refuse
+    the word.
+    """
     own = chat.extras.get("openai_responses", {}).get("include")
     include = [word for word in own if isinstance(word, str)] if isinstance(own, list) else []
     replayed = any(_is_own(part) for turn in chat.turns for part in turn.parts)
@@ -100,7 +109,11 @@ def _write_include(chat: Chat, losses: Losses) -> list[str]:
 
 
 def _is_own(part: Part) -> bool:
-    return isinstance(part, Thinking) and part.signature is not None and part.signature.origin == "openai_responses"
+    return (
+        isinstance(part, Thinking)
+        and part.signature is not None
+        and part.signature.origin == "openai_responses"
+    )
 
 
 def _write_reasoning(chat: Chat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
@@ -111,7 +124,11 @@ def _write_reasoning(chat: Chat, quirks: Quirks, losses: Losses) -> dict[str, An
         # Other styles show their thinking unless told not to; here it must be asked for.
         if thinking.summary:
             reasoning["summary"] = thinking.summary
-        elif thinking.enabled and thinking.show is not False and "openai_responses" not in chat.extras:
+        elif (
+            thinking.enabled
+            and thinking.show is not False
+            and "openai_responses" not in chat.extras
+        ):
             reasoning["summary"] = "auto"
     return reasoning
 
@@ -133,7 +150,8 @@ def _write_format(wanted: ResponseFormat, quirks: Quirks, losses: Losses) -> dic
     return {"type": "json_schema"} | schema_fields(wanted)
 
 
-# --- input -------------------------------------------------------------------------------------------------------------------------
+# --- input
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def _write_turn(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
@@ -160,15 +178,31 @@ def _write_turn(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, An
     return items
 
 
-def _write_item(part: ToolCall | ToolResult | Thinking | Opaque, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def _write_item(
+    part: ToolCall | ToolResult | Thinking | Opaque, quirks: Quirks, losses: Losses
+) -> list[dict[str, Any]]:
     if isinstance(part, ToolCall):
         write_cache(part.cache, Quirks(), losses)
         if part.signature:
             losses.add("messages.tool_calls.signature")
         identity = tool_id(part.id, quirks)
         if part.kind == "custom":
-            return [{"type": "custom_tool_call", "call_id": identity, "name": part.name, "input": part.arguments}]
-        return [{"type": "function_call", "call_id": identity, "name": part.name, "arguments": part.arguments or "{}"}]
+            return [
+                {
+                    "type": "custom_tool_call",
+                    "call_id": identity,
+                    "name": part.name,
+                    "input": part.arguments,
+                }
+            ]
+        return [
+            {
+                "type": "function_call",
+                "call_id": identity,
+                "name": part.name,
+                "arguments": part.arguments or "{}",
+            }
+        ]
     if isinstance(part, ToolResult):
         return [_write_result(part, quirks, losses)]
     if isinstance(part, Thinking):
@@ -205,7 +239,9 @@ def _write_result(result: ToolResult, quirks: Quirks, losses: Losses) -> dict[st
     return {"type": kind, "call_id": tool_id(result.call_id, quirks), "output": output}
 
 
-def write_content(parts: tuple[Part, ...], role: str, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def write_content(
+    parts: tuple[Part, ...], role: str, quirks: Quirks, losses: Losses
+) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = []
     for part in parts:
         items = _write_part(part, role, losses)
@@ -231,7 +267,12 @@ def _write_part(part: Part, role: str, losses: Losses) -> list[dict[str, Any]]:
     if isinstance(part, Document):
         return _write_document(part, losses)
     if isinstance(part, Audio) and part.data:
-        return [{"type": "input_audio", "input_audio": {"data": part.data, "format": short_type(part.media_type)}}]
+        return [
+            {
+                "type": "input_audio",
+                "input_audio": {"data": part.data, "format": short_type(part.media_type)},
+            }
+        ]
     losses.add(f"messages.{kind_of(part)}")
     return []
 
@@ -243,7 +284,14 @@ def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
             losses.add("messages.image.file_id")
             return []
         return [item | {"file_id": image.file_id}]
-    return [item | {"image_url": data_url(image.media_type or "image/png", image.data) if image.data else image.url}]
+    return [
+        item
+        | {
+            "image_url": data_url(image.media_type or "image/png", image.data)
+            if image.data
+            else image.url
+        }
+    ]
 
 
 def _write_document(document: Document, losses: Losses) -> list[dict[str, Any]]:
@@ -256,7 +304,9 @@ def _write_document(document: Document, losses: Losses) -> list[dict[str, Any]]:
         heading = f"{document.name}\n\n" if document.name else ""
         if document.text or heading:
             items.append({"type": "input_text", "text": heading + document.text})
-        return items + [item for part in document.parts for item in _write_part(part, "user", losses)]
+        return items + [
+            item for part in document.parts for item in _write_part(part, "user", losses)
+        ]
     if document.file_id:
         if document.origin not in ORIGINS:
             losses.add("messages.document.file_id")
@@ -265,10 +315,18 @@ def _write_document(document: Document, losses: Losses) -> list[dict[str, Any]]:
     if document.url:
         return [*items, {"type": "input_file", "file_url": document.url}]
     name = document.name or f"document.{short_type(document.media_type)}"
-    return [*items, {"type": "input_file", "filename": name, "file_data": data_url(document.media_type, document.data)}]
+    return [
+        *items,
+        {
+            "type": "input_file",
+            "filename": name,
+            "file_data": data_url(document.media_type, document.data),
+        },
+    ]
 
 
-# --- tools -------------------------------------------------------------------------------------------------------------------------
+# --- tools
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
@@ -288,7 +346,9 @@ def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | 
     function: dict[str, Any] = {"type": "function", "name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
+    function["parameters"] = (
+        tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
+    )
     write_strict(tool, quirks, losses, function)
     function.setdefault("strict", tool.strict is None and tool.origin == "openai_responses")
     return function | (tool.raw if own else {})

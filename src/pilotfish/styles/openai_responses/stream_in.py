@@ -14,10 +14,10 @@ from pilotfish.core.formats.deltas import (
     Finish,
     LogprobsDelta,
     Malformed,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -32,8 +32,8 @@ from pilotfish.styles._errors import error_from, json_or_none
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as, loosely
 from pilotfish.styles.openai.errors import status_for
+from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_annotation, read_logprobs
-from pilotfish.styles.openai.watch import TokenCounts
 from pilotfish.styles.openai_responses.items_in import read_reasoning
 from pilotfish.styles.openai_responses.reply import finish_from
 
@@ -62,7 +62,9 @@ class ResponsesStreamReader:
     def __init__(self) -> None:
         self._started = False
         self._refused = False
-        self._calls: dict[int, int] = {}  # output_index of a tool call -> its number among the calls
+        self._calls: dict[
+            int, int
+        ] = {}  # output_index of a tool call -> its number among the calls
         self._filled: set[int] = set()  # calls whose arguments came in pieces
 
     def feed(self, event: bytes) -> list[Delta]:
@@ -118,17 +120,33 @@ class ResponsesStreamReader:
         if kind not in ("function_call", "custom_tool_call"):
             return []
         call = self._calls[place] = len(self._calls)
-        identity, name = str(item.get("call_id") or item.get("id") or f"call_{call}"), str(item.get("name") or "")
-        return [ToolStart(index=call, id=identity, name=name, kind="custom" if kind == "custom_tool_call" else "function")]
+        identity, name = (
+            str(item.get("call_id") or item.get("id") or f"call_{call}"),
+            str(item.get("name") or ""),
+        )
+        return [
+            ToolStart(
+                index=call,
+                id=identity,
+                name=name,
+                kind="custom" if kind == "custom_tool_call" else "function",
+            )
+        ]
 
     def _item_done(self, place: int, item: dict[str, Any]) -> list[Delta]:
-        """What was not written piece by piece: whole arguments, the proof of reasoning, items of OpenAI's own tools."""
+        """What was not written piece by piece: whole arguments, the proof of reasoning, items of
+        OpenAI's own tools.
+        """
         kind = item.get("type")
         if kind in ("function_call", "custom_tool_call"):
             started = self._item_added(place, item) if place not in self._calls else []
             call = self._calls[place]
             arguments = item.get("arguments") or item.get("input")
-            whole = [ToolArgs(call, arguments)] if call not in self._filled and isinstance(arguments, str) and arguments else []
+            whole = (
+                [ToolArgs(call, arguments)]
+                if call not in self._filled and isinstance(arguments, str) and arguments
+                else []
+            )
             return [*started, *whole, BlockEnd()]
         if kind == "reasoning":
             try:
@@ -145,15 +163,30 @@ class ResponsesStreamReader:
         out: list[Delta] = []
         if not self._started:
             self._started = True
-            out.append(Start(str(response.get("id") or ""), str(response.get("model") or "")))
+            out.append(
+                MessageStart(str(response.get("id") or ""), str(response.get("model") or ""))
+            )
         if kind == "response.failed":
-            return [*out, self._error(response.get("error") or {"message": "the response failed without saying why"})]
+            return [
+                *out,
+                self._error(
+                    response.get("error") or {"message": "the response failed without saying why"}
+                ),
+            ]
         if kind not in ("response.completed", "response.incomplete"):
             return out
-        out.append(Finish(finish_from(response.get("incomplete_details"), called=bool(self._calls), refused=self._refused)))
+        out.append(
+            Finish(
+                finish_from(
+                    response.get("incomplete_details"),
+                    called=bool(self._calls),
+                    refused=self._refused,
+                )
+            )
+        )
         counts = response.get("usage")
         if isinstance(counts, dict):
-            out.append(UsageDelta(loosely(counts, TokenCounts).usage()))
+            out.append(UsageDelta(loosely(counts, OpenAITokenCounts).usage()))
         return [*out, End()]
 
     def _error(self, value: Any) -> Delta:

@@ -1,4 +1,6 @@
-"""Writing a Responses stream from neutral deltas: items one after the other, each opened, filled and closed, every event numbered."""
+"""Writing a Responses stream from neutral deltas: items one after the other, each opened, filled
+and closed, every event numbered.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,10 @@ from pilotfish.core.formats.deltas import (
     Delta,
     Finish,
     LogprobsDelta,
+    MessageStart,
     PartDelta,
     Ping,
     RefusalDelta,
-    Start,
     StreamError,
     TextDelta,
     ThinkingDelta,
@@ -49,7 +51,9 @@ _encode = msgspec.json.encode
 class ResponsesStreamWriter:
     """See `core.formats.style.StreamWriter`. It has no options."""
 
-    def __init__(self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> None:
         self._request_id = request_id
         self._response = response_object(f"resp_{request_id}", model, now, status="in_progress")
         self._sequence = 0
@@ -91,7 +95,9 @@ class ResponsesStreamWriter:
             self._write(ready, out)
         self._close(out)
         reason = self._finish.reason if self._finish else FinishReason.STOP
-        response = ended(self._response, reason, self._usage or Usage(), refused=self._refused) | {"output": self._output}
+        response = ended(self._response, reason, self._usage or Usage(), refused=self._refused) | {
+            "output": self._output
+        }
         name = "response.incomplete" if response["status"] == "incomplete" else "response.completed"
         self._emit(name, {"response": response}, out)
         return b"".join(out)
@@ -103,7 +109,7 @@ class ResponsesStreamWriter:
 
     def _begin(self, first: Delta | None, out: list[bytes]) -> None:
         self._begun = True
-        if isinstance(first, Start) and not self._response["model"]:
+        if isinstance(first, MessageStart) and not self._response["model"]:
             self._response["model"] = first.model
         self._emit("response.created", {"response": self._response}, out)
         self._emit("response.in_progress", {"response": self._response}, out)
@@ -164,11 +170,15 @@ class ResponsesStreamWriter:
             self._open_message("text", text_part("", []), out)
             self._head = (
                 b"event: response.output_text.delta\ndata: "
-                + _encode({"type": "response.output_text.delta"} | self._at("msg") | {"logprobs": []})[:-1]
+                + _encode(
+                    {"type": "response.output_text.delta"} | self._at("msg") | {"logprobs": []}
+                )[:-1]
                 + b',"delta":'
             )
         self._pieces.append(delta.text)
-        out.append(b'%b%b,"sequence_number":%d}\n\n' % (self._head, _encode(delta.text), self._sequence))
+        out.append(
+            b'%b%b,"sequence_number":%d}\n\n' % (self._head, _encode(delta.text), self._sequence)
+        )
         self._sequence += 1
 
     def _refusal(self, delta: RefusalDelta, out: list[bytes]) -> None:
@@ -198,21 +208,34 @@ class ResponsesStreamWriter:
             self._close(out)
             self._open = "reasoning"
             item = reasoning_item(self._id("rs"), Thinking())
-            self._emit("response.output_item.added", {"output_index": self._place, "item": item}, out)
+            self._emit(
+                "response.output_item.added", {"output_index": self._place, "item": item}, out
+            )
             part = {"type": "summary_text", "text": ""}
-            self._emit("response.reasoning_summary_part.added", self._at("rs", "summary_index") | {"part": part}, out)
+            self._emit(
+                "response.reasoning_summary_part.added",
+                self._at("rs", "summary_index") | {"part": part},
+                out,
+            )
         self._pieces.append(delta.text)
         fields = self._at("rs", "summary_index") | {"delta": delta.text}
         self._emit("response.reasoning_summary_text.delta", fields, out)
 
     def _thinking_ended(self, delta: ThinkingEnd, out: list[bytes]) -> None:
         if self._open == "reasoning":
-            self._close_reasoning(Thinking(text="".join(self._pieces), signature=delta.signature, redacted=delta.redacted), out)
+            self._close_reasoning(
+                Thinking(
+                    text="".join(self._pieces), signature=delta.signature, redacted=delta.redacted
+                ),
+                out,
+            )
         elif delta.signature:
             self._proof(delta.signature, out, redacted=delta.redacted)
 
     def _proof(self, signature: Signature, out: list[bytes], *, redacted: bool = False) -> None:
-        """A reasoning item without text: redacted thinking, or Gemini's signature of the part that follows."""
+        """A reasoning item without text: redacted thinking, or Gemini's signature of the part that
+        follows.
+        """
         self._close(out)
         item = reasoning_item(self._id("rs"), Thinking(signature=signature, redacted=redacted))
         self._emit("response.output_item.added", {"output_index": self._place, "item": item}, out)
@@ -223,14 +246,18 @@ class ResponsesStreamWriter:
             self._proof(delta.signature, out)
         self._close(out)
         self._open, self._call, self._called = "call", delta, True
-        item = call_item(self._id("fc"), delta.id, delta.name, "", kind=delta.kind, status="in_progress")
+        item = call_item(
+            self._id("fc"), delta.id, delta.name, "", kind=delta.kind, status="in_progress"
+        )
         self._emit("response.output_item.added", {"output_index": self._place, "item": item}, out)
 
     def _arguments(self, delta: ToolArgs, out: list[bytes]) -> None:
         if not delta.text or self._call is None:
             return
         self._pieces.append(delta.text)
-        name = "custom_tool_call_input" if self._call.kind == "custom" else "function_call_arguments"
+        name = (
+            "custom_tool_call_input" if self._call.kind == "custom" else "function_call_arguments"
+        )
         fields = {"item_id": self._id("fc"), "output_index": self._place, "delta": delta.text}
         self._emit(f"response.{name}.delta", fields, out)
 
@@ -238,7 +265,9 @@ class ResponsesStreamWriter:
         part = delta.part
         if isinstance(part, Opaque) and part.origin == "openai_responses":
             self._close(out)
-            self._emit("response.output_item.added", {"output_index": self._place, "item": part.raw}, out)
+            self._emit(
+                "response.output_item.added", {"output_index": self._place, "item": part.raw}, out
+            )
             self._done(part.raw, out)
         elif isinstance(part, Audio) and part.transcript:
             self._text(TextDelta(part.transcript), out)
@@ -270,7 +299,11 @@ class ResponsesStreamWriter:
             self._emit("response.refusal.done", self._at("msg") | {"refusal": text}, out)
         else:
             part = text_part(text, self._extra) | {"logprobs": self._tokens}
-            self._emit("response.output_text.done", self._at("msg") | {"text": text, "logprobs": self._tokens}, out)
+            self._emit(
+                "response.output_text.done",
+                self._at("msg") | {"text": text, "logprobs": self._tokens},
+                out,
+            )
         self._emit("response.content_part.done", self._at("msg") | {"part": part}, out)
         self._done(message_item(self._id("msg"), [part], status="completed"), out)
 
@@ -288,5 +321,9 @@ class ResponsesStreamWriter:
         if call.kind == "custom":
             self._emit("response.custom_tool_call_input.done", at | {"input": text}, out)
         else:
-            self._emit("response.function_call_arguments.done", at | {"name": call.name, "arguments": item["arguments"]}, out)
+            self._emit(
+                "response.function_call_arguments.done",
+                at | {"name": call.name, "arguments": item["arguments"]},
+                out,
+            )
         self._done(item, out)

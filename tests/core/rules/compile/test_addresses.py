@@ -39,7 +39,14 @@ def test_a_base_is_taken_with_or_without_its_version(base: str, version: str, wh
     ],
 )
 def test_good_bases(api_base: str, base: str) -> None:
-    assert compiled(f"providers: {{p: {{kind: openai, no_key_required: true, api_base: '{api_base}'}}}}").providers["p"].base == base
+    assert (
+        compiled(
+            f"providers: {{p: {{kind: openai, no_key_required: true, api_base: '{api_base}'}}}}"
+        )
+        .providers["p"]
+        .base
+        == base
+    )
 
 
 def test_for_servers_of_unknown_making_the_base_stays_as_it_is() -> None:
@@ -65,18 +72,28 @@ def test_for_servers_of_unknown_making_the_base_stays_as_it_is() -> None:
     ],
 )
 def test_bad_bases(api_base: str, why: str) -> None:
-    path, message = problem(f"providers: {{p: {{kind: openai, no_key_required: true, api_base: '{api_base}'}}}}")
+    path, message = problem(
+        f"providers: {{p: {{kind: openai, no_key_required: true, api_base: '{api_base}'}}}}"
+    )
     assert path == "providers.p.api_base"
     assert why in message
     assert "hush" not in message
 
 
-@pytest.mark.parametrize("url", ["http://proxy:3128", "https://u:p@proxy", "socks5://proxy:1080/", "socks5h://proxy:1080"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://proxy:3128", "https://u:p@proxy", "socks5://proxy:1080/", "socks5h://proxy:1080"],
+)
 def test_good_proxies(url: str) -> None:
-    assert compiled(f"providers: {{p: {{kind: local, proxy_url: '{url}'}}}}").providers["p"].proxy_url == url.rstrip("/")
+    assert compiled(f"providers: {{p: {{kind: local, proxy_url: '{url}'}}}}").providers[
+        "p"
+    ].proxy_url == url.rstrip("/")
 
 
-@pytest.mark.parametrize("url", ["socks4://proxy", "proxy:3128", "http://proxy/path", "http://proxy?x=hush", "http://u:hush@"])
+@pytest.mark.parametrize(
+    "url",
+    ["socks4://proxy", "proxy:3128", "http://proxy/path", "http://proxy?x=hush", "http://u:hush@"],
+)
 def test_bad_proxies(url: str) -> None:
     path, message = problem(f"providers: {{p: {{kind: local, proxy_url: '{url}'}}}}")
     assert path == "providers.p.proxy_url"
@@ -85,7 +102,10 @@ def test_bad_proxies(url: str) -> None:
 
 def test_headers_are_sent_as_they_are_under_lower_case_names() -> None:
     text = "providers: {p: {kind: local, headers: {X-Team: red, Authorization: Bearer mine}}}"
-    assert compiled(text).providers["p"].headers == (("x-team", "red"), ("authorization", "Bearer mine"))
+    assert compiled(text).providers["p"].headers == (
+        ("x-team", "red"),
+        ("authorization", "Bearer mine"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pilotfish.core.rules.compile.notes import NOT_YET_OBEYED, notes_of
 from small_world import documents
 
-PATTERNS = {"rules[].race": "racing", "rules[].mode=fast": "modes", "virtual_models.*": "races", "rules[].services[].limits": "limits"}
+PATTERNS = {
+    "rules[].race": "racing",
+    "rules[].mode=fast": "modes",
+    "virtual_models.*": "races",
+    "rules[].services[].limits": "limits",
+}
 
 
 def notes(text: str) -> list[str]:
@@ -23,7 +28,9 @@ def test_every_place_is_named_with_the_work_that_is_missing() -> None:
 
 
 def test_a_value_may_be_what_is_not_obeyed() -> None:
-    assert notes("rules: [{mode: slow}, {mode: fast}]") == ["1.yaml: rules[1].mode: accepted, but not obeyed yet (modes)"]
+    assert notes("rules: [{mode: slow}, {mode: fast}]") == [
+        "1.yaml: rules[1].mode: accepted, but not obeyed yet (modes)"
+    ]
 
 
 def test_what_would_be_so_anyway_is_no_news() -> None:

@@ -31,14 +31,29 @@ def test_a_kind_brings_base_style_and_paths() -> None:
 
 
 def test_options_decide_style_paths_base_and_query() -> None:
-    assert provider("kind: openai, token: {env: A}, options: {api: responses}").style == "openai_responses"
+    assert (
+        provider("kind: openai, token: {env: A}, options: {api: responses}").style
+        == "openai_responses"
+    )
     cloud = provider("kind: cloud, options: {region: ' eu '}")
-    assert (cloud.base, cloud.paths, cloud.query) == ("https://eu.cloud.example", {"chat": "/eu/chat"}, "region=eu")
+    assert (cloud.base, cloud.paths, cloud.query) == (
+        "https://eu.cloud.example",
+        {"chat": "/eu/chat"},
+        "region=eu",
+    )
 
 
 def test_a_base_may_come_from_the_options() -> None:
-    assert provider("kind: openai_compatible, no_key_required: true, options: {base_url: http://h/x/}").base == "http://h/x"
-    assert provider("kind: openai, no_key_required: true, options: {base_url: http://h}").base == "http://h/v1"
+    assert (
+        provider(
+            "kind: openai_compatible, no_key_required: true, options: {base_url: http://h/x/}"
+        ).base
+        == "http://h/x"
+    )
+    assert (
+        provider("kind: openai, no_key_required: true, options: {base_url: http://h}").base
+        == "http://h/v1"
+    )
 
 
 def test_api_base_wins_over_what_options_would_say() -> None:
@@ -46,7 +61,12 @@ def test_api_base_wins_over_what_options_would_say() -> None:
 
 
 def test_two_bases_are_one_too_many() -> None:
-    assert wrong("kind: openai_compatible, no_key_required: true, api_base: http://h, options: {base_url: http://g}")[0] == "api_base"
+    assert (
+        wrong(
+            "kind: openai_compatible, no_key_required: true, api_base: http://h, options: {base_url: http://g}"
+        )[0]
+        == "api_base"
+    )
 
 
 def test_a_kind_without_a_base_needs_one() -> None:
@@ -56,20 +76,31 @@ def test_a_kind_without_a_base_needs_one() -> None:
 
 
 def test_a_bad_base_in_the_options_is_named_there() -> None:
-    assert wrong("kind: openai_compatible, no_key_required: true, options: {base_url: 'http://h?key=hush'}")[0] == "options.base_url"
+    assert (
+        wrong(
+            "kind: openai_compatible, no_key_required: true, options: {base_url: 'http://h?key=hush'}"
+        )[0]
+        == "options.base_url"
+    )
     assert wrong("kind: cloud, options: {region: 'a b'}")[0] == "options"
     assert wrong("kind: cloud, options: {region: '['}")[0] == "options"
 
 
 def test_an_unknown_kind_suggests_the_near_one() -> None:
-    assert wrong("kind: opnai")[1].startswith("unknown kind 'opnai'; did you mean 'openai'? known: ")
+    assert wrong("kind: opnai")[1].startswith(
+        "unknown kind 'opnai'; did you mean 'openai'? known: "
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "path", "why"),
     [
         ("{region: 3}", "options.region", "expected text, found 3; put it in quotes"),
-        ("{regio: r, region: r}", "options.regio", "unknown option 'regio' of kind 'cloud'; did you mean 'region'?"),
+        (
+            "{regio: r, region: r}",
+            "options.regio",
+            "unknown option 'regio' of kind 'cloud'; did you mean 'region'?",
+        ),
         ("{}", "options.region", "missing; kind 'cloud' needs it (such as eu-central-1)"),
         ("{region: }", "options.region", "missing"),
         ("{region: r, use_role: 1}", "options.use_role", "expected true or false, found 1"),
@@ -86,7 +117,9 @@ def test_options_are_checked_against_their_table(options: str, path: str, why: s
 
 
 def test_options_in_their_types() -> None:
-    assert provider("kind: cloud, options: {region: r, use_role: true, seats: 3, share: 1, mode: b}").options == {
+    assert provider(
+        "kind: cloud, options: {region: r, use_role: true, seats: 3, share: 1, mode: b}"
+    ).options == {
         "region": "r",
         "use_role": True,
         "seats": 3,
@@ -96,22 +129,41 @@ def test_options_in_their_types() -> None:
 
 
 def test_headers_of_the_options_join_the_providers_own() -> None:
-    found = provider("kind: openai_compatible, no_key_required: true, api_base: http://h, headers: {a: b}, options: {headers: {X: y}}")
+    found = provider(
+        "kind: openai_compatible, no_key_required: true, api_base: http://h, headers: {a: b}, options: {headers: {X: y}}"
+    )
     assert found.headers == (("x", "y"), ("a", "b"))
     assert (
-        wrong("kind: openai_compatible, no_key_required: true, api_base: http://h, headers: {x: b}, options: {headers: {X: y}}")[0]
+        wrong(
+            "kind: openai_compatible, no_key_required: true, api_base: http://h, headers: {x: b}, options: {headers: {X: y}}"
+        )[0]
         == "headers.x"
     )
-    assert wrong("kind: openai_compatible, no_key_required: true, api_base: http://h, options: {headers: {X: 3}}")[0] == "options.headers.X"
-    assert wrong("kind: openai_compatible, no_key_required: true, api_base: http://h, options: {headers: x}")[0] == "options.headers"
+    assert (
+        wrong(
+            "kind: openai_compatible, no_key_required: true, api_base: http://h, options: {headers: {X: 3}}"
+        )[0]
+        == "options.headers.X"
+    )
+    assert (
+        wrong(
+            "kind: openai_compatible, no_key_required: true, api_base: http://h, options: {headers: x}"
+        )[0]
+        == "options.headers"
+    )
 
 
 def test_a_style_that_the_kind_does_not_speak_is_a_problem() -> None:
-    assert provider("kind: openai, token: {env: A}, api_style: openai_responses").style == "openai_responses"
+    assert (
+        provider("kind: openai, token: {env: A}, api_style: openai_responses").style
+        == "openai_responses"
+    )
     assert wrong("kind: openai, token: {env: A}, api_style: anthropic")[1].startswith(
         "kind 'openai' does not speak 'anthropic'; it speaks: openai, openai_res"
     )
-    assert wrong("kind: openai, token: {env: A}, api_style: opnai")[1].startswith("unknown style 'opnai'; did you mean 'openai'?")
+    assert wrong("kind: openai, token: {env: A}, api_style: opnai")[1].startswith(
+        "unknown style 'opnai'; did you mean 'openai'?"
+    )
 
 
 def test_a_key_is_needed_where_the_kind_needs_one() -> None:
@@ -136,7 +188,11 @@ def test_oauth_needs_something_to_go_by() -> None:
         "kind: openai, auth_type: oauth, oauth_detail: {access_token: {env: A}, expires_at: 2027-01-01T00:00:00Z, provider_type: x}"
     ).oauth
     assert oauth is not None
-    assert (oauth.access_token and oauth.access_token.name, oauth.refresh_token, oauth.expires_at) == ("A", None, "2027-01-01T00:00:00Z")
+    assert (
+        oauth.access_token and oauth.access_token.name,
+        oauth.refresh_token,
+        oauth.expires_at,
+    ) == ("A", None, "2027-01-01T00:00:00Z")
 
 
 def test_the_default_model_is_one_of_the_models() -> None:
@@ -148,12 +204,25 @@ def test_all_other_keys_arrive() -> None:
         "kind: local, enabled: false, timeout: 90, tags: [gpu], models: [a, b], default_model: b, default_model_capacity: 8,"
         " ca_file: /ca.pem, limits: {requests_per_minute: 60, tokens_per_minute: 1000, concurrency: 4}"
     )
-    assert (found.enabled, found.timeout_s, found.tags, found.models, found.default_model) == (False, 90, ("gpu",), {"a", "b"}, "b")
-    assert (found.default_model_capacity, found.ca_file, found.limits) == (8, "/ca.pem", Limits(60, 1000, 4))
+    assert (found.enabled, found.timeout_s, found.tags, found.models, found.default_model) == (
+        False,
+        90,
+        ("gpu",),
+        {"a", "b"},
+        "b",
+    )
+    assert (found.default_model_capacity, found.ca_file, found.limits) == (
+        8,
+        "/ca.pem",
+        Limits(60, 1000, 4),
+    )
 
 
 def test_nothing_that_may_be_a_secret_is_in_the_repr() -> None:
-    found = provider("kind: local, token: sk-hush, headers: {x: hush}, proxy_url: 'http://u:hush@h'", allow_inline_secrets=True)
+    found = provider(
+        "kind: local, token: sk-hush, headers: {x: hush}, proxy_url: 'http://u:hush@h'",
+        allow_inline_secrets=True,
+    )
     assert "hush" not in repr(found)
 
 

@@ -17,7 +17,10 @@ def tokens(token: str, **options: bool) -> tuple[SecretRef, ...]:
     [
         ("token: {env: NAME}", SecretRef("env", "NAME")),
         ("token: {file: /keys/a}", SecretRef("file", "/keys/a")),
-        ("token: {secret: {name: llm-keys, key: openai}}", SecretRef("secret", "llm-keys", "openai")),
+        (
+            "token: {secret: {name: llm-keys, key: openai}}",
+            SecretRef("secret", "llm-keys", "openai"),
+        ),
         ("tokens: [{env: NAME}]", SecretRef("env", "NAME")),
     ],
 )
@@ -44,19 +47,30 @@ def test_a_literal_key_where_allowed_is_kept_out_of_every_repr() -> None:
 
 @pytest.mark.parametrize("token", ["{env: A, file: b}", "{}"])
 def test_a_key_is_in_one_place(token: str) -> None:
-    assert "expected exactly one of" in problem(f"providers: {{p: {{kind: openai, token: {token}}}}}")[1]
+    assert (
+        "expected exactly one of"
+        in problem(f"providers: {{p: {{kind: openai, token: {token}}}}}")[1]
+    )
 
 
-@pytest.mark.parametrize("secret", ["{name: ../other, key: a}", "{name: a, key: ../../b}", "{name: .hidden, key: a}"])
+@pytest.mark.parametrize(
+    "secret", ["{name: ../other, key: a}", "{name: a, key: ../../b}", "{name: .hidden, key: a}"]
+)
 def test_a_mounted_secret_stays_below_its_folder(secret: str) -> None:
-    assert problem(f"providers: {{p: {{kind: openai, token: {{secret: {secret}}}}}}}")[0].startswith("providers.p.token.secret.")
+    assert problem(f"providers: {{p: {{kind: openai, token: {{secret: {secret}}}}}}}")[
+        0
+    ].startswith("providers.p.token.secret.")
 
 
 def test_options_that_are_secrets_take_the_same_forms() -> None:
-    provider = compiled("providers: {p: {kind: cloud, options: {region: r, secret_key: {env: KEY}}}}").providers["p"]
+    provider = compiled(
+        "providers: {p: {kind: cloud, options: {region: r, secret_key: {env: KEY}}}}"
+    ).providers["p"]
     assert provider.options["secret_key"] == SecretRef("env", "KEY")
     for value in ("hush", "{nowhere: hush}", "3"):
-        path, message = problem(f"providers: {{p: {{kind: cloud, options: {{region: r, secret_key: {value}}}}}}}")
+        path, message = problem(
+            f"providers: {{p: {{kind: cloud, options: {{region: r, secret_key: {value}}}}}}}"
+        )
         assert path == "providers.p.options.secret_key"
         assert "hush" not in message
 
@@ -66,4 +80,6 @@ def test_in_a_free_map_the_names_tell_what_is_a_secret() -> None:
     oauth = compiled(text).providers["p"].oauth
     assert oauth is not None
     assert oauth.extra_fields == {"token_url": "https://x", "client_secret": SecretRef("env", "S")}
-    assert [p.path for p in problems(text.replace("{env: S}", "hush"))] == ["providers.p.oauth_detail.extra_fields.client_secret"]
+    assert [p.path for p in problems(text.replace("{env: S}", "hush"))] == [
+        "providers.p.oauth_detail.extra_fields.client_secret"
+    ]

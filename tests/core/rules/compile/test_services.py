@@ -10,13 +10,31 @@ def test_a_service_as_written() -> None:
     (service,) = rule(
         "services: [{provider: openai, model: m, weight: 3, active: false, tier: 2, model_capacity: 7, time_window: 60, limits: {concurrency: 2}}]"
     ).services
-    assert (service.id, service.rule, service.weight, service.active, service.tier) == ("openai/m", "r", 3, False, 2)
-    assert (service.model_capacity, service.time_window_s, service.limits, service.model_json) == (7, 60, Limits(concurrency=2), b'"m"')
+    assert (service.id, service.rule, service.weight, service.active, service.tier) == (
+        "openai/m",
+        "r",
+        3,
+        False,
+        2,
+    )
+    assert (service.model_capacity, service.time_window_s, service.limits, service.model_json) == (
+        7,
+        60,
+        Limits(concurrency=2),
+        b'"m"',
+    )
 
 
 def test_what_is_not_written_has_its_default() -> None:
     (service,) = rule("services: [{provider: openai, model: m}]").services
-    assert (service.weight, service.active, service.tier, service.time_window_s, service.model_capacity, service.price) == (
+    assert (
+        service.weight,
+        service.active,
+        service.tier,
+        service.time_window_s,
+        service.model_capacity,
+        service.price,
+    ) == (
         1,
         True,
         0,
@@ -29,18 +47,25 @@ def test_what_is_not_written_has_its_default() -> None:
 def test_a_time_window_of_nothing_means_the_default() -> None:
     assert [
         s.time_window_s
-        for s in rule("services: [{provider: openai, model: a, time_window: 0}, {provider: openai, model: b, time_window: -5}]").services
+        for s in rule(
+            "services: [{provider: openai, model: a, time_window: 0}, {provider: openai, model: b, time_window: -5}]"
+        ).services
     ] == [300, 300]
 
 
 def test_facts_of_a_model_family_go_before_the_kinds() -> None:
-    services = rule("services: [{provider: openai, model: o1-mini}, {provider: openai, model: gpt-4o}]").services
+    services = rule(
+        "services: [{provider: openai, model: o1-mini}, {provider: openai, model: gpt-4o}]"
+    ).services
     assert [s.quirks.system_role for s in services] == [False, True]
 
 
 def test_a_service_without_model_takes_the_providers_default() -> None:
     providers = "providers: {p: {kind: local, default_model: d}, q: {kind: local}}"
-    assert compiled(providers, "rules: [{name: r, services: [{provider: p}]}]").rules[0].services[0].id == "p/d"
+    assert (
+        compiled(providers, "rules: [{name: r, services: [{provider: p}]}]").rules[0].services[0].id
+        == "p/d"
+    )
     assert problem(providers, "rules: [{name: r, services: [{provider: q}]}]") == (
         "rules[0].services[0].model",
         "missing; provider 'q' has no default_model (line 1)",
@@ -48,7 +73,10 @@ def test_a_service_without_model_takes_the_providers_default() -> None:
 
 
 def test_a_model_off_the_allow_list_is_a_problem() -> None:
-    path, message = problem("providers: {p: {kind: local, models: [a, b]}}", "rules: [{name: r, services: [{provider: p, model: c}]}]")
+    path, message = problem(
+        "providers: {p: {kind: local, models: [a, b]}}",
+        "rules: [{name: r, services: [{provider: p, model: c}]}]",
+    )
     assert path == "rules[0].services[0].model"
     assert message.startswith("provider 'p' does not allow model 'c'; its models: a, b")
 
@@ -60,13 +88,20 @@ def test_an_unknown_provider_suggests_the_near_one() -> None:
 
 
 def test_the_same_service_twice_is_a_problem() -> None:
-    path, message = rule_problem("services: [{provider: openai, model: m}, {provider: openai, model: m, tier: 1}]")
+    path, message = rule_problem(
+        "services: [{provider: openai, model: m}, {provider: openai, model: m, tier: 1}]"
+    )
     assert path == "rules[0].services[1]"
     assert "'openai/m' is given twice, also at 2.yaml: rules[0].services[0], line 2" in message
 
 
 def test_a_provider_may_take_part_with_several_models() -> None:
-    assert [s.id for s in rule("services: [{provider: openai, model: a}, {provider: openai, model: b}]").services] == [
+    assert [
+        s.id
+        for s in rule(
+            "services: [{provider: openai, model: a}, {provider: openai, model: b}]"
+        ).services
+    ] == [
         "openai/a",
         "openai/b",
     ]
@@ -83,5 +118,6 @@ def test_every_service_may_take_over_unless_it_says_for_what() -> None:
 
 def test_a_service_cannot_take_over_for_what_the_rule_does_not_name() -> None:
     assert (
-        rule_problem("services: [{provider: openai, model: a, fallback_on: [context_length]}]")[0] == "rules[0].services[0].fallback_on[0]"
+        rule_problem("services: [{provider: openai, model: a, fallback_on: [context_length]}]")[0]
+        == "rules[0].services[0].fallback_on[0]"
     )

@@ -1,6 +1,8 @@
-"""Documents in, a snapshot or all problems out. The stories are files: documents above a line of dashes, the verdict below.
+"""Documents in, a snapshot or all problems out. The stories are files: documents above a line of
+dashes, the verdict below.
 
-With PILOTFISH_UPDATE_GOLDENS=1 in the environment the verdicts are written anew; read the difference before you keep it.
+With PILOTFISH_UPDATE_GOLDENS=1 in the environment the verdicts are written anew; read the
+difference before you keep it.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from hypothesis import strategies as st
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.rules.compile import compile_documents
-from pilotfish.core.rules.documents import Document, read_text
+from pilotfish.core.rules.documents import RulesDocument, read_text
 from pilotfish.errors import Problem, RuleError
 from pilotfish.providers import all_kinds
 from small_world import KINDS, TACTICS, TWO_PROVIDERS, compiled, problems
 
-GOLDENS = sorted((Path(__file__).parents[4] / "fixtures" / "rules").glob("*.txt"))
+GOLDENS = sorted((Path(__file__).parents[3] / "fixtures" / "rules").glob("*.txt"))
 LINE = "----------\n"
 
 
@@ -39,7 +41,9 @@ def test_golden(golden: Path) -> None:
 
 def verdict(text: str) -> str:
     files = re.split(r"^# file: (.+)\n", text, flags=re.MULTILINE)[1:]
-    readings = [read_text(name, content) for name, content in zip(files[::2], files[1::2], strict=True)]
+    readings = [
+        read_text(name, content) for name, content in zip(files[::2], files[1::2], strict=True)
+    ]
     lines = [repr(p) for reading in readings for p in reading.problems]
     try:
         documents = [d for reading in readings for d in reading.documents]
@@ -53,14 +57,18 @@ def verdict(text: str) -> str:
 
 def told(snapshot: Snapshot) -> list[str]:
     lines = [f"good: {' '.join(snapshot.sources) or 'nothing'}"]
-    lines += [f"provider {p.name}: {p.kind.name} {p.style} {p.base} {', '.join(map(str, p.tokens))}" for p in snapshot.providers.values()]
+    lines += [
+        f"provider {p.name}: {p.kind.name} {p.style} {p.base} {', '.join(map(str, p.tokens))}"
+        for p in snapshot.providers.values()
+    ]
     for rule in [*snapshot.rules, *snapshot.virtual_models.values()]:
         lines += [
             f"{'virtual model' if rule.virtual else 'rule'} {rule.name}: {rule.scenario or 'any'} {rule.request_model}, {numbers(rule)}"
         ]
         lines += [f"  {service_line(s)}" for s in rule.services]
         lines += [
-            f"  block {b.index}: {' and '.join(op.text for op in b.ops)} -> {', '.join(s.id for s in b.services)}" for b in rule.smart
+            f"  block {b.index}: {' and '.join(op.text for op in b.ops)} -> {', '.join(s.id for s in b.services)}"
+            for b in rule.smart
         ]
     return lines
 
@@ -73,39 +81,66 @@ def service_line(s: Service) -> str:
     return f"tier {s.tier}: {s.id} weight {s.weight:g}{f' price {s.price.input:g}/{s.price.output:g}' if s.price else ''}"
 
 
-# Text made of the file's own words, with values of every kind in every place: what is wrong must be told, never raised.
+# Text made of the file's own words, with values of every kind in every place: what is wrong must be
+# told, never raised.
 WORDS = ["rules", "providers", "defaults", "name", "services", "provider", "model", "kind", "openai", "cloud", "token", "tokens", "env", "options", "headers",
          "timeouts", "total_s", "smart_routing", "ops", "position", "operation", "value", "virtual_models", "fallbacks", "lb_tactic", "type", "params",
          "affinity", "by", "header", "hedge", "after", "race", "prices", "scenarios", "flags", "request_model", "base_url", "api_base", "openai/x", "x*[", "", "a b"]  # fmt: skip
 KEYS = st.sampled_from(WORDS)
-LEAVES = st.one_of(KEYS, st.none(), st.booleans(), st.integers(-2, 2), st.floats(), st.text(max_size=3))
-TREES = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)), max_leaves=12)
+LEAVES = st.one_of(
+    KEYS, st.none(), st.booleans(), st.integers(-2, 2), st.floats(), st.text(max_size=3)
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=12,
+)
 RULES = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(
-        ("name", "services", "fallbacks", "smart_routing", "lb_tactic", "hedge", "affinity", "request_model", "timeouts"), TREES
+        (
+            "name",
+            "services",
+            "fallbacks",
+            "smart_routing",
+            "lb_tactic",
+            "hedge",
+            "affinity",
+            "request_model",
+            "timeouts",
+        ),
+        TREES,
     ),
 )
 PROVIDERS = st.fixed_dictionaries(
     {"kind": st.sampled_from(["openai", "cloud", "openai_compatible", "x"])},
-    optional=dict.fromkeys(("token", "options", "headers", "api_base", "oauth_detail", "models"), TREES),
+    optional=dict.fromkeys(
+        ("token", "options", "headers", "api_base", "oauth_detail", "models"), TREES
+    ),
 )
 DATA = st.fixed_dictionaries(
     {},
     optional={
         "rules": st.one_of(TREES, st.lists(RULES, max_size=3)),
         "providers": st.one_of(TREES, st.dictionaries(KEYS, PROVIDERS, max_size=3)),
-        **dict.fromkeys(("defaults", "virtual_models", "prices", "scenarios", "default_virtual_model", "rule"), TREES),
+        **dict.fromkeys(
+            ("defaults", "virtual_models", "prices", "scenarios", "default_virtual_model", "rule"),
+            TREES,
+        ),
     },
 )
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(DATA)
-def test_whatever_a_document_holds_problems_are_told_and_nothing_else_is_raised(data: dict[str, object]) -> None:
+def test_whatever_a_document_holds_problems_are_told_and_nothing_else_is_raised(
+    data: dict[str, object],
+) -> None:
     found: list[Problem] = []
     try:
-        version = compile_documents([Document("f", data)], kinds=KINDS, tactics=TACTICS).version
+        version = compile_documents(
+            [RulesDocument("f", data)], kinds=KINDS, tactics=TACTICS
+        ).version
     except RuleError as error:
         version, found = "", error.problems
     assert bool(version) is not bool(found)
@@ -116,7 +151,10 @@ def test_there_are_goldens() -> None:
     assert len(GOLDENS) > 10
 
 
-ONE = TWO_PROVIDERS + "rules: [{name: a, request_model: m, services: [{provider: openai, model: x, weight: 1}]}]"
+ONE = (
+    TWO_PROVIDERS
+    + "rules: [{name: a, request_model: m, services: [{provider: openai, model: x, weight: 1}]}]"
+)
 
 
 def test_the_version_does_not_depend_on_formatting() -> None:
@@ -137,14 +175,23 @@ def test_the_version_changes_with_the_order_of_rules_that_take_the_same_requests
 
 
 @pytest.mark.parametrize(
-    "change", [("weight: 1", "weight: 2"), ("model: x", "model: z"), ("name: a", "name: b"), ("env: OPENAI_API_KEY", "env: OTHER")]
+    "change",
+    [
+        ("weight: 1", "weight: 2"),
+        ("model: x", "model: z"),
+        ("name: a", "name: b"),
+        ("env: OPENAI_API_KEY", "env: OTHER"),
+    ],
 )
 def test_the_version_changes_with_the_meaning(change: tuple[str, str]) -> None:
     assert compiled(ONE).version != compiled(ONE.replace(*change)).version
 
 
 def test_inactive_rules_take_nothing_but_are_still_known() -> None:
-    snapshot = compiled(TWO_PROVIDERS, "rules: [{name: a, request_model: m, active: false, services: [{provider: openai, model: x}]}]")
+    snapshot = compiled(
+        TWO_PROVIDERS,
+        "rules: [{name: a, request_model: m, active: false, services: [{provider: openai, model: x}]}]",
+    )
     assert snapshot.exact == {}
     assert [r.name for r in snapshot.rules] == ["a"]
 
@@ -152,8 +199,16 @@ def test_inactive_rules_take_nothing_but_are_still_known() -> None:
 def test_globs_go_from_the_most_to_the_least_specific_and_file_order_breaks_ties() -> None:
     services = "services: [{provider: openai, model: x}]"
     names = ["*", "gpt-*", "*-4om", "gpt-4*", "?pt-*"]
-    text = "rules:\n" + "\n".join(f"- {{name: r{i}, request_model: '{g}', {services}}}" for i, g in enumerate(names))
-    assert [r.request_model for r, _ in compiled(TWO_PROVIDERS, text).globs] == ["gpt-4*", "gpt-*", "*-4om", "?pt-*", "*"]
+    text = "rules:\n" + "\n".join(
+        f"- {{name: r{i}, request_model: '{g}', {services}}}" for i, g in enumerate(names)
+    )
+    assert [r.request_model for r, _ in compiled(TWO_PROVIDERS, text).globs] == [
+        "gpt-4*",
+        "gpt-*",
+        "*-4om",
+        "?pt-*",
+        "*",
+    ]
 
 
 def test_a_price_without_a_provider_serves_all_of_them() -> None:

@@ -9,7 +9,9 @@ from small_world import TWO_PROVIDERS, documents, rule, rule_problem
 
 
 def test_a_tactic_by_type_and_parameters() -> None:
-    tactic = rule("fallbacks: [openai/x], lb_tactic: {type: round_robin, params: {request_threshold: 3}}").tactic
+    tactic = rule(
+        "fallbacks: [openai/x], lb_tactic: {type: round_robin, params: {request_threshold: 3}}"
+    ).tactic
     assert (tactic.name, tactic.params.request_threshold) == ("round_robin", 3)
 
 
@@ -23,22 +25,45 @@ def test_adaptive_is_the_default() -> None:
 
 
 def test_both_words_at_once_are_one_too_many() -> None:
-    assert rule_problem("fallbacks: [openai/x], tactic: adaptive, lb_tactic: adaptive")[0] == "rules[0].tactic"
+    assert (
+        rule_problem("fallbacks: [openai/x], tactic: adaptive, lb_tactic: adaptive")[0]
+        == "rules[0].tactic"
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "path", "why"),
     [
-        ("lb_tactic: {type: round_robn}", "lb_tactic.type", "unknown tactic 'round_robn'; did you mean 'round_robin'?"),
-        ("tactic: round_robn", "tactic", "unknown tactic 'round_robn'; did you mean 'round_robin'?"),
+        (
+            "lb_tactic: {type: round_robn}",
+            "lb_tactic.type",
+            "unknown tactic 'round_robn'; did you mean 'round_robin'?",
+        ),
+        (
+            "tactic: round_robn",
+            "tactic",
+            "unknown tactic 'round_robn'; did you mean 'round_robin'?",
+        ),
         (
             "lb_tactic: {type: adaptive, params: {explor: 1}}",
             "lb_tactic.params.explor",
             "unknown parameter 'explor' of tactic 'adaptive'; did you mean",
         ),
-        ("lb_tactic: {type: adaptive, params: {explore: 2}}", "lb_tactic.params.explore", "expected less than or equal to 1, found 2"),
-        ("lb_tactic: {type: adaptive, params: {explore: '0.5'}}", "lb_tactic.params.explore", "expected a valid number, found '0.5'"),
-        ("lb_tactic: {type: adaptive, params: {explore: true}}", "lb_tactic.params.explore", "expected a valid number, found true"),
+        (
+            "lb_tactic: {type: adaptive, params: {explore: 2}}",
+            "lb_tactic.params.explore",
+            "expected less than or equal to 1, found 2",
+        ),
+        (
+            "lb_tactic: {type: adaptive, params: {explore: '0.5'}}",
+            "lb_tactic.params.explore",
+            "expected a valid number, found '0.5'",
+        ),
+        (
+            "lb_tactic: {type: adaptive, params: {explore: true}}",
+            "lb_tactic.params.explore",
+            "expected a valid number, found true",
+        ),
     ],
 )
 def test_bad_tactics_and_parameters(given: str, path: str, why: str) -> None:

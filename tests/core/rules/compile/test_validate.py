@@ -47,12 +47,16 @@ def test_problems_say_what_was_found_and_expected(body: str, path: str, message:
 
 
 def test_names_that_no_header_can_carry_are_refused() -> None:
-    found = problems("rules: [{name: \"a\\nb\", fallbacks: [x/y]}, {name: 'grün', fallbacks: [x/y]}]")
+    found = problems(
+        "rules: [{name: \"a\\nb\", fallbacks: [x/y]}, {name: 'grün', fallbacks: [x/y]}]"
+    )
     assert [p.path for p in found if p.path.endswith("name")] == ["rules[0].name", "rules[1].name"]
 
 
 def test_a_provider_of_a_bad_name_is_a_problem_of_its_own() -> None:
-    (found,) = problems("providers: {a/b: {kind: local}}\nrules: [{name: r, fallbacks: [], services: [{provider: a/b, model: x}]}]")
+    (found,) = problems(
+        "providers: {a/b: {kind: local}}\nrules: [{name: r, fallbacks: [], services: [{provider: a/b, model: x}]}]"
+    )
     assert found.path == "providers.a/b"
 
 
@@ -78,10 +82,14 @@ def test_wrong_rules_do_not_move_the_others_numbers() -> None:
 
 
 def test_many_wrong_entries_are_left_out_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each pass validates the whole document again; a pass for each of thousands of entries would stop the proxy for seconds."""
+    """Each pass validates the whole document again; a pass for each of thousands of entries would
+    stop the proxy for seconds.
+    """
     passes = []
     validate = RulesFile.model_validate
-    monkeypatch.setattr(RulesFile, "model_validate", lambda data: (passes.append(1), validate(data))[1])
+    monkeypatch.setattr(
+        RulesFile, "model_validate", lambda data: (passes.append(1), validate(data))[1]
+    )
     text = "rules: [3, {name: a, fallbacks: [opnai/x]}, {services: [4, {provider: cloude, model: x}, 5, 6]}, 7, 8, {name: a, fallbacks: [openai/x]}]"
     assert sorted(p.path for p in problems(TWO_PROVIDERS, text)) == [
         "rules[0]",
@@ -99,13 +107,17 @@ def test_many_wrong_entries_are_left_out_in_one_go(monkeypatch: pytest.MonkeyPat
 
 def test_what_is_left_out_causes_no_further_problem() -> None:
     """A rule whose only service is wrong is not said to have none."""
-    found = problems(TWO_PROVIDERS, "rules: [{name: r, services: [{model: y}]}, {name: q, services: 3}]")
+    found = problems(
+        TWO_PROVIDERS, "rules: [{name: r, services: [{model: y}]}, {name: q, services: 3}]"
+    )
     assert [p.path for p in found] == ["rules[0].services[0].provider", "rules[1].services"]
 
 
 def test_blocks_keep_their_numbers_in_what_is_compiled() -> None:
     text = "rules: [{name: r, fallbacks: [openai/x], smart_routing: [{ops: 3}, {ops: [{position: tokn, operation: ge}], services: [{provider: openai, model: x}]}]}]"
-    assert "rules[0].smart_routing[1].ops[0].position" in [p.path for p in problems(TWO_PROVIDERS, text)]
+    assert "rules[0].smart_routing[1].ops[0].position" in [
+        p.path for p in problems(TWO_PROVIDERS, text)
+    ]
 
 
 def test_keys_with_nothing_after_them_are_as_good_as_absent() -> None:

@@ -14,7 +14,10 @@ TACTICS = {
 }
 KNOWN = Known(providers.all_kinds(), TACTICS)
 
-GPT = {"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o", "api_key": "os.environ/KEY"}}
+GPT = {
+    "model_name": "gpt",
+    "litellm_params": {"model": "openai/gpt-4o", "api_key": "os.environ/KEY"},
+}
 CLAUDE = {"model_name": "claude", "litellm_params": {"model": "anthropic/claude-sonnet-4-5"}}
 
 
@@ -23,7 +26,9 @@ def made(*entries: dict[str, object], **more: object):
 
 
 def services(result, i: int = 0):
-    return [(s["provider"], s["model"], s.get("tier", 0)) for s in result.rules["rules"][i]["services"]]
+    return [
+        (s["provider"], s["model"], s.get("tier", 0)) for s in result.rules["rules"][i]["services"]
+    ]
 
 
 def test_one_group_over_two_accounts():
@@ -72,21 +77,42 @@ def test_one_group_over_two_accounts():
 
 
 def test_the_same_account_is_one_provider():
-    other = {"model_name": "mini", "litellm_params": {"model": "openai/gpt-4o-mini", "api_key": "os.environ/KEY"}}
-    another = {"model_name": "mini", "litellm_params": {"model": "openai/gpt-4o-mini", "api_key": "os.environ/KEY2"}}
+    other = {
+        "model_name": "mini",
+        "litellm_params": {"model": "openai/gpt-4o-mini", "api_key": "os.environ/KEY"},
+    }
+    another = {
+        "model_name": "mini",
+        "litellm_params": {"model": "openai/gpt-4o-mini", "api_key": "os.environ/KEY2"},
+    }
     assert list(made(GPT, other, another).rules["providers"]) == ["openai", "openai-2"]
 
 
 def test_fallbacks_to_other_groups_become_later_tiers():
-    tiered = {"model_name": "claude", "litellm_params": {"model": "bedrock/anthropic.claude-v2:0", "order": 2}}
-    result = made(GPT, CLAUDE, tiered, router_settings={"fallbacks": [{"gpt": ["claude", "nobody"]}]})
-    assert services(result) == [("openai", "gpt-4o", 0), ("anthropic", "claude-sonnet-4-5", 1), ("bedrock", "anthropic.claude-v2:0", 2)]
-    assert services(result, 1) == [("anthropic", "claude-sonnet-4-5", 0), ("bedrock", "anthropic.claude-v2:0", 1)]
+    tiered = {
+        "model_name": "claude",
+        "litellm_params": {"model": "bedrock/anthropic.claude-v2:0", "order": 2},
+    }
+    result = made(
+        GPT, CLAUDE, tiered, router_settings={"fallbacks": [{"gpt": ["claude", "nobody"]}]}
+    )
+    assert services(result) == [
+        ("openai", "gpt-4o", 0),
+        ("anthropic", "claude-sonnet-4-5", 1),
+        ("bedrock", "anthropic.claude-v2:0", 2),
+    ]
+    assert services(result, 1) == [
+        ("anthropic", "claude-sonnet-4-5", 0),
+        ("bedrock", "anthropic.claude-v2:0", 1),
+    ]
     assert "fallbacks.gpt: unknown model group 'nobody'" in result.lost
 
 
 def test_fallbacks_for_a_reason():
-    settings = {"context_window_fallbacks": [{"gpt": ["claude"]}], "content_policy_fallbacks": [{"*": ["claude"]}]}
+    settings = {
+        "context_window_fallbacks": [{"gpt": ["claude"]}],
+        "content_policy_fallbacks": [{"*": ["claude"]}],
+    }
     result = made(GPT, CLAUDE, litellm_settings=settings)
     assert result.rules["rules"][0]["fallback_on"] == ["context_length", "content_policy"]
     assert len(services(result)) == 2
@@ -119,7 +145,10 @@ def test_aliases_are_rules_of_their_own(target):
 )
 def test_strategies(strategy, tactic):
     """Nobody keeps his turn there: each request goes where least is."""
-    assert made(GPT, router_settings={"routing_strategy": strategy}).rules["rules"][0]["lb_tactic"] == tactic
+    assert (
+        made(GPT, router_settings={"routing_strategy": strategy}).rules["rules"][0]["lb_tactic"]
+        == tactic
+    )
 
 
 def limited(model: str, **params: object):
@@ -138,13 +167,22 @@ def limited(model: str, **params: object):
 def test_without_weights_the_shuffle_goes_by_the_limits(first, second, weights):
     rules = made(limited("openai/a", **first), limited("openai/b", **second)).rules["rules"]
     assert [service.get("weight") for service in rules[0]["services"]] == weights
-    least_busy = made(limited("openai/a", rpm=60), limited("openai/b", rpm=6), router_settings={"routing_strategy": "least-busy"})
+    least_busy = made(
+        limited("openai/a", rpm=60),
+        limited("openai/b", rpm=6),
+        router_settings={"routing_strategy": "least-busy"},
+    )
     assert not any("weight" in service for service in least_busy.rules["rules"][0]["services"])
 
 
 def test_what_is_no_number_is_told():
-    result = made(limited("openai/a", rpm="os.environ/RPM", weight="2", timeout="soon"), router_settings={"num_retries": "os.environ/N"})
-    assert result.rules["rules"][0]["services"] == [{"provider": "openai", "model": "a", "weight": 2.0}]
+    result = made(
+        limited("openai/a", rpm="os.environ/RPM", weight="2", timeout="soon"),
+        router_settings={"num_retries": "os.environ/N"},
+    )
+    assert result.rules["rules"][0]["services"] == [
+        {"provider": "openai", "model": "a", "weight": 2.0}
+    ]
     assert [line.partition(":")[0] for line in result.lost] == [
         "model_list[0].litellm_params.rpm",
         "model_list[0].litellm_params.timeout",
@@ -185,19 +223,28 @@ def test_numbers_become_defaults():
 
 
 def test_costs_per_token_become_prices_per_million():
-    priced = {**GPT, "model_info": {"input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05, "id": "x"}}
+    priced = {
+        **GPT,
+        "model_info": {"input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05, "id": "x"},
+    }
     assert made(priced).rules["prices"] == {"openai/gpt-4o": {"input": 2.5, "output": 10.0}}
 
 
 def test_a_wildcard_needs_no_rule():
     result = made({"model_name": "openai/*", "litellm_params": {"model": "openai/*"}})
     assert result.rules["rules"] == []
-    assert result.lost == ["model_list[0]: any model of a vendor: ask for `openai/MODEL` instead, which needs no rule"]
+    assert result.lost == [
+        "model_list[0]: any model of a vendor: ask for `openai/MODEL` instead, which needs no rule"
+    ]
 
 
 def test_what_has_no_counterpart_is_named_without_its_value():
     result = made(
-        {**GPT, "litellm_params": {**GPT["litellm_params"], "mock_response": "hush"}, "model_info": {"access_groups": ["a"]}},
+        {
+            **GPT,
+            "litellm_params": {**GPT["litellm_params"], "mock_response": "hush"},
+            "model_info": {"access_groups": ["a"]},
+        },
         router_settings={"redis_password": "hush"},
         litellm_settings={"callbacks": ["langfuse"], "drop_params": True},
         general_settings={"master_key": "hush"},
@@ -214,7 +261,11 @@ def test_what_has_no_counterpart_is_named_without_its_value():
 
 @pytest.mark.parametrize(
     "entry",
-    [{"model_name": "x"}, {"litellm_params": {"model": "openai/x"}}, {"model_name": "x", "litellm_params": {"model": "cohere/command"}}],
+    [
+        {"model_name": "x"},
+        {"litellm_params": {"model": "openai/x"}},
+        {"model_name": "x", "litellm_params": {"model": "cohere/command"}},
+    ],
 )
 def test_an_entry_that_cannot_be_carried_over_is_left_out(entry):
     assert [line.partition(":")[0] for line in made(entry, GPT).lost] == ["model_list[0]"]

@@ -37,7 +37,12 @@ def test_every_prefix_leads_to_a_kind_that_exists():
         ("bedrock/us.anthropic.claude-v2:0", {}, "bedrock", "us.anthropic.claude-v2:0"),
         ("bedrock/converse/anthropic.claude-v2:0", {}, "bedrock", "anthropic.claude-v2:0"),
         ("openrouter/anthropic/claude-3.5-sonnet", {}, "openrouter", "anthropic/claude-3.5-sonnet"),
-        ("fireworks_ai/accounts/fireworks/models/x", {}, "fireworks", "accounts/fireworks/models/x"),
+        (
+            "fireworks_ai/accounts/fireworks/models/x",
+            {},
+            "fireworks",
+            "accounts/fireworks/models/x",
+        ),
         ("hosted_vllm/meta/llama", {"api_base": "http://v/v1"}, "vllm", "meta/llama"),
         ("openai/my-model", {"api_base": "http://v/v1"}, "openai_compatible", "my-model"),
         ("my-model", {"api_base": "http://v/v1"}, "openai_compatible", "my-model"),
@@ -52,7 +57,12 @@ def test_kind_and_model(model, more, kind, name):
 
 
 @pytest.mark.parametrize(
-    ("params", "why"), [({"model": "sagemaker/x"}, "no kind of provider is known"), ({}, "has no model"), ({"model": "openai/"}, "no kind")]
+    ("params", "why"),
+    [
+        ({"model": "sagemaker/x"}, "no kind of provider is known"),
+        ({}, "has no model"),
+        ({"model": "openai/"}, "no kind"),
+    ],
 )
 def test_what_is_not_known_is_told(params, why):
     service, account, lost = read(**params)
@@ -66,7 +76,11 @@ def test_what_is_not_known_is_told(params, why):
         ({"model": "gpt-4o", "api_key": "os.environ/MY"}, {"env": "MY"}, False),
         ({"model": "gpt-4o"}, {"env": "OPENAI_API_KEY"}, False),
         ({"model": "gpt-4o", "api_key": "sk-hush"}, {"env": "OPENAI_API_KEY"}, True),
-        ({"model": "x", "api_base": "http://v/v1", "api_key": "hush"}, {"env": "OPENAI_COMPATIBLE_API_KEY"}, True),
+        (
+            {"model": "x", "api_base": "http://v/v1", "api_key": "hush"},
+            {"env": "OPENAI_COMPATIBLE_API_KEY"},
+            True,
+        ),
     ],
 )
 def test_keys_are_references(params, token, loss):
@@ -75,13 +89,17 @@ def test_keys_are_references(params, token, loss):
     assert bool(lost) is loss
 
 
-@pytest.mark.parametrize("params", [{"model": "ollama/llama3"}, {"model": "x", "api_base": "http://v/v1"}])
+@pytest.mark.parametrize(
+    "params", [{"model": "ollama/llama3"}, {"model": "x", "api_base": "http://v/v1"}]
+)
 def test_servers_without_a_key(params):
     assert read(**params)[1]["no_key_required"] is True
 
 
 def test_ollamas_base_gets_the_path_of_its_openai_form():
-    assert read(model="ollama/llama3", api_base="http://o:11434")[1]["api_base"] == "http://o:11434/v1"
+    assert (
+        read(model="ollama/llama3", api_base="http://o:11434")[1]["api_base"] == "http://o:11434/v1"
+    )
 
 
 def test_bedrock():
@@ -101,7 +119,9 @@ def test_bedrock():
             "secret_key": {"env": "BEDROCK_SECRET_KEY"},
         },
     }
-    assert lost == ["m.litellm_params.aws_secret_access_key: a literal secret: set environment variable BEDROCK_SECRET_KEY to it"]
+    assert lost == [
+        "m.litellm_params.aws_secret_access_key: a literal secret: set environment variable BEDROCK_SECRET_KEY to it"
+    ]
 
 
 def test_vertex():
@@ -110,27 +130,48 @@ def test_vertex():
         "kind": "vertex",
         "options": {"project": "p", "location": "global", "credentials_file": "/sa.json"},
     }
-    assert read(**params, vertex_credentials='{"private_key": "hush"}')[1]["token"] == {"env": "VERTEX_CREDENTIALS"}
+    assert read(**params, vertex_credentials='{"private_key": "hush"}')[1]["token"] == {
+        "env": "VERTEX_CREDENTIALS"
+    }
     assert read(**params, vertex_credentials="os.environ/SA")[1]["token"] == {"env": "SA"}
 
 
 def test_a_service_principal_of_azure_needs_no_key():
-    _, account, _ = read(model="azure/d", api_base="https://n.openai.azure.com", tenant_id="t", client_id="c", client_secret="os.environ/S")
+    _, account, _ = read(
+        model="azure/d",
+        api_base="https://n.openai.azure.com",
+        tenant_id="t",
+        client_id="c",
+        client_secret="os.environ/S",
+    )
     assert account == {
         "kind": "azure",
-        "options": {"endpoint": "https://n.openai.azure.com", "tenant_id": "t", "client_id": "c", "client_secret": {"env": "S"}},
+        "options": {
+            "endpoint": "https://n.openai.azure.com",
+            "tenant_id": "t",
+            "client_id": "c",
+            "client_secret": {"env": "S"},
+        },
     }
 
 
 def test_values_that_must_be_written_out():
-    _, account, lost = read(model="azure/d", api_base="os.environ/BASE", api_version="os.environ/VERSION")
+    _, account, lost = read(
+        model="azure/d", api_base="os.environ/BASE", api_version="os.environ/VERSION"
+    )
     assert "options" not in account
-    assert [line.partition(":")[0] for line in lost] == ["m.litellm_params.api_base", "m.litellm_params.api_version"]
+    assert [line.partition(":")[0] for line in lost] == [
+        "m.litellm_params.api_base",
+        "m.litellm_params.api_version",
+    ]
 
 
 def test_headers_without_secrets():
     _, account, lost = read(
-        model="gpt-4o", organization="org", timeout=30, extra_headers={"X-Team": "a", "X-Api-Key": "hush", "X-Ref": "os.environ/X"}
+        model="gpt-4o",
+        organization="org",
+        timeout=30,
+        extra_headers={"X-Team": "a", "X-Api-Key": "hush", "X-Ref": "os.environ/X"},
     )
     assert account["headers"] == {"X-Team": "a", "OpenAI-Organization": "org"}
     assert account["timeout"] == 30
@@ -144,5 +185,9 @@ def test_headers_without_secrets():
 @pytest.mark.parametrize("nothing", ["none", "EMPTY", "not-needed", "dummy"])
 def test_a_server_of_ones_own_that_wants_no_key(nothing):
     _, account, lost = read(model="openai/llama", api_base="http://tgi:8080/v1", api_key=nothing)
-    assert account == {"kind": "openai_compatible", "api_base": "http://tgi:8080/v1", "no_key_required": True}
+    assert account == {
+        "kind": "openai_compatible",
+        "api_base": "http://tgi:8080/v1",
+        "no_key_required": True,
+    }
     assert lost == []

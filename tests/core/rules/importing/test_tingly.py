@@ -30,13 +30,26 @@ PROVIDERS = [
         "enabled": True,
         "timeout": 1800,
     },
-    {"uuid": "u-2", "name": "glm", "api_base": "https://open.bigmodel.cn/api/anthropic", "api_style": "anthropic", "token": "hush"},
+    {
+        "uuid": "u-2",
+        "name": "glm",
+        "api_base": "https://open.bigmodel.cn/api/anthropic",
+        "api_style": "anthropic",
+        "token": "hush",
+    },
 ]
 SERVICES = [{"provider": "u-1", "model": "gpt-4o", "weight": 1, "active": True, "time_window": 300}]
 
 
 def rule(**more: object) -> dict[str, object]:
-    return {"uuid": "r-1", "scenario": "claude_code", "request_model": "tingly/cc", "services": SERVICES, "active": True, **more}
+    return {
+        "uuid": "r-1",
+        "scenario": "claude_code",
+        "request_model": "tingly/cc",
+        "services": SERVICES,
+        "active": True,
+        **more,
+    }
 
 
 def made(*rules: dict[str, object], **more: object):
@@ -49,9 +62,16 @@ def test_providers_and_their_kinds():
     result = made()
     assert result.rules["providers"] == {
         "OpenAI": {"kind": "openai", "token": {"env": "OPENAI_API_KEY"}},
-        "glm": {"kind": "anthropic", "api_base": "https://open.bigmodel.cn/api/anthropic", "token": {"env": "GLM_API_KEY"}},
+        "glm": {
+            "kind": "anthropic",
+            "api_base": "https://open.bigmodel.cn/api/anthropic",
+            "token": {"env": "GLM_API_KEY"},
+        },
     }
-    assert "providers[0].token: a literal key: set environment variable OPENAI_API_KEY to it" in result.lost
+    assert (
+        "providers[0].token: a literal key: set environment variable OPENAI_API_KEY to it"
+        in result.lost
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +87,10 @@ def test_providers_and_their_kinds():
     ],
 )
 def test_the_kind_follows_from_host_and_style(base, style, kind):
-    result = imported({"rules": [], "providers": {"p": {"api_base": base, "api_style": style, "token": "t"}}}, KNOWN)
+    result = imported(
+        {"rules": [], "providers": {"p": {"api_base": base, "api_style": style, "token": "t"}}},
+        KNOWN,
+    )
     assert result.rules["providers"]["p"]["kind"] == kind
 
 
@@ -115,7 +138,18 @@ def test_oauth():
         "extra_fields": {"token_url": "https://t", "secret_thing": "hush"},
     }
     result = imported(
-        {"rules": [], "providers": [{"name": "c", "api_style": "anthropic", "auth_type": "oauth", "oauth_detail": detail}]}, KNOWN
+        {
+            "rules": [],
+            "providers": [
+                {
+                    "name": "c",
+                    "api_style": "anthropic",
+                    "auth_type": "oauth",
+                    "oauth_detail": detail,
+                }
+            ],
+        },
+        KNOWN,
     )
     assert result.rules["providers"]["c"] == {
         "kind": "anthropic",
@@ -135,7 +169,10 @@ def test_oauth():
 
 def test_a_refresh_token_without_its_endpoint_is_told():
     detail = {"access_token": "a", "refresh_token": "r"}
-    result = imported({"rules": [], "providers": [{"name": "c", "auth_type": "oauth", "oauth_detail": detail}]}, KNOWN)
+    result = imported(
+        {"rules": [], "providers": [{"name": "c", "auth_type": "oauth", "oauth_detail": detail}]},
+        KNOWN,
+    )
     assert any("needs the vendor's token_url" in line for line in result.lost)
 
 
@@ -163,7 +200,14 @@ def test_a_rule_with_its_services():
             "description": "d",
             "active": False,
             "services": [
-                {"provider": "OpenAI", "model": "gpt-4o", "weight": 3, "active": False, "model_capacity": 8, "tier": 1},
+                {
+                    "provider": "OpenAI",
+                    "model": "gpt-4o",
+                    "weight": 3,
+                    "active": False,
+                    "model_capacity": 8,
+                    "tier": 1,
+                },
                 {"provider": "glm", "model": "glm-4.6", "weight": 0},
             ],
             "lb_tactic": {"type": "adaptive"},
@@ -181,7 +225,10 @@ def test_a_rule_without_a_usable_service_is_left_out_and_told():
     ]
 
 
-@pytest.mark.parametrize(("scenario", "kept"), [("_global", None), ("claude_code:p1", None), ("", None), ("xcode", "xcode")])
+@pytest.mark.parametrize(
+    ("scenario", "kept"),
+    [("_global", None), ("claude_code:p1", None), ("", None), ("xcode", "xcode")],
+)
 def test_scenarios_that_exist_only_there(scenario, kept):
     assert made(rule(scenario=scenario)).rules["rules"][0].get("scenario") == kept
 
@@ -194,10 +241,22 @@ def test_two_rules_of_one_model_get_two_names():
 @pytest.mark.parametrize(
     ("given", "tactic"),
     [
-        ({"type": "Token_Based", "params": {"token_threshold": 500}}, {"type": "token_based", "params": {"token_threshold": 500}}),
-        ({"type": 0, "params": {"request_threshold": 5, "other": 1}}, {"type": "round_robin", "params": {"request_threshold": 5}}),
-        ({"type": 4, "params": {"comparison_mode": "p95"}}, {"type": "latency_based", "params": {"comparison_mode": "p95"}}),
-        ({"type": "tier", "params": {"within_tier_tactic": "round_robin"}}, {"type": "round_robin"}),
+        (
+            {"type": "Token_Based", "params": {"token_threshold": 500}},
+            {"type": "token_based", "params": {"token_threshold": 500}},
+        ),
+        (
+            {"type": 0, "params": {"request_threshold": 5, "other": 1}},
+            {"type": "round_robin", "params": {"request_threshold": 5}},
+        ),
+        (
+            {"type": 4, "params": {"comparison_mode": "p95"}},
+            {"type": "latency_based", "params": {"comparison_mode": "p95"}},
+        ),
+        (
+            {"type": "tier", "params": {"within_tier_tactic": "round_robin"}},
+            {"type": "round_robin"},
+        ),
         ({"type": "priority"}, {"type": "random"}),
         ({"type": "magic"}, {"type": "adaptive"}),
         ({"type": 99}, {"type": "adaptive"}),
@@ -210,8 +269,16 @@ def test_tactics_by_name_or_number(given, tactic):
 
 def test_smart_routing():
     blocks = [
-        {"description": "long", "ops": [{"uuid": "o", "position": "token", "operation": "ge", "value": "60000"}], "services": SERVICES},
-        {"description": "glob", "ops": [{"position": "user", "operation": "regex", "value": "*x*"}], "services": SERVICES},
+        {
+            "description": "long",
+            "ops": [{"uuid": "o", "position": "token", "operation": "ge", "value": "60000"}],
+            "services": SERVICES,
+        },
+        {
+            "description": "glob",
+            "ops": [{"position": "user", "operation": "regex", "value": "*x*"}],
+            "services": SERVICES,
+        },
         {"description": "nothing", "ops": [], "services": SERVICES},
     ]
     result = made(rule(smart_enabled=True, smart_routing=blocks))
@@ -223,23 +290,34 @@ def test_smart_routing():
         "services": [{"provider": "OpenAI", "model": "gpt-4o", "time_window": 300}],
     }
     assert [block["description"] for block in got["smart_routing"]] == ["long", "glob"]
-    assert got["smart_routing"][1]["ops"] == [{"position": "user", "operation": "regex", "value": "(?s)^.*x.*$"}]
+    assert got["smart_routing"][1]["ops"] == [
+        {"position": "user", "operation": "regex", "value": "(?s)^.*x.*$"}
+    ]
     assert any("written as the regular expression '(?s)^.*x.*$'" in line for line in result.lost)
     assert made(rule(smart_routing=blocks)).rules["rules"][0]["smart_enabled"] is False
 
 
 @pytest.mark.parametrize(("given", "ttl"), [(True, 7200), (1800, 1800)])
 def test_affinity(given, ttl):
-    assert made(rule(smart_affinity=given)).rules["rules"][0]["affinity"] == {"by": "user", "ttl_s": ttl}
+    assert made(rule(smart_affinity=given)).rules["rules"][0]["affinity"] == {
+        "by": "user",
+        "ttl_s": ttl,
+    }
 
 
 def test_scenarios_with_their_flags():
     given = [
-        {"scenario": "claude_code", "flags": {"unified": True, "smart": False, "recording": True}, "extensions": {"a": 1}},
+        {
+            "scenario": "claude_code",
+            "flags": {"unified": True, "smart": False, "recording": True},
+            "extensions": {"a": 1},
+        },
         {"scenario": "_global", "flags": {}},
     ]
     result = made(scenarios=given)
-    assert result.rules["scenarios"] == {"claude_code": {"flags": {"unified": True, "smart": False}, "extensions": {"a": 1}}}
+    assert result.rules["scenarios"] == {
+        "claude_code": {"flags": {"unified": True, "smart": False}, "extensions": {"a": 1}}
+    }
     assert any(line.startswith("scenarios[0].flags.recording") for line in result.lost)
 
 
@@ -258,11 +336,15 @@ def test_scenarios_without_anything_in_them():
 
 def test_providers_without_a_name_or_an_oauth_without_tokens():
     result = imported({"rules": [], "providers": [{"auth_type": "oauth"}]}, KNOWN)
-    assert result.rules["providers"] == {"provider-1": {"kind": "openai_compatible", "auth_type": "oauth", "oauth_detail": {}}}
+    assert result.rules["providers"] == {
+        "provider-1": {"kind": "openai_compatible", "auth_type": "oauth", "oauth_detail": {}}
+    }
 
 
 def test_unknown_flags_of_a_rule_are_told():
-    assert any(line.startswith("rules[0].flags") for line in made(rule(flags={"thinking_mode": "on"})).lost)
+    assert any(
+        line.startswith("rules[0].flags") for line in made(rule(flags={"thinking_mode": "on"})).lost
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,6 +366,12 @@ def test_what_was_called_a_regular_expression_and_is_a_glob_becomes_one(glob, ma
 
 
 def test_the_january_form_of_contains_looks_at_the_last_turn():
-    blocks = [{"description": "x", "ops": [{"position": "user", "operation": "contains", "value": "x"}], "services": SERVICES}]
+    blocks = [
+        {
+            "description": "x",
+            "ops": [{"position": "user", "operation": "contains", "value": "x"}],
+            "services": SERVICES,
+        }
+    ]
     got = made(rule(smart_enabled=True, smart_routing=blocks)).rules["rules"][0]["smart_routing"][0]
     assert got["ops"] == [{"position": "latest_user", "operation": "contains", "value": "x"}]

@@ -1,4 +1,6 @@
-"""URLs and headers of a provider. Messages name the part that is wrong and never repeat what may hold a key (user info, queries)."""
+"""URLs and headers of a provider. Messages name the part that is wrong and never repeat what may
+hold a key (user info, queries).
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,25 @@ NOT_OURS_TO_SET = frozenset(
 
 
 def base_url(text: str, place: Place, findings: Findings) -> str:
-    """An http(s) URL without user info, query and fragment, and without a slash at its end; empty if it is none."""
+    """An http(s) URL without user info, query and fragment, and without a slash at its end; empty
+    if it is none.
+    """
     parts = _split(text, ("http", "https"), place, findings)
     if parts is None:
         return ""
-    wrong = [word for word, there in (("user info", "@" in parts.netloc), ("a query", "?" in text), ("a fragment", "#" in text)) if there]
+    wrong = [
+        word
+        for word, there in (
+            ("user info", "@" in parts.netloc),
+            ("a query", "?" in text),
+            ("a fragment", "#" in text),
+        )
+        if there
+    ]
     if wrong:
-        findings.add(place, f"expected a URL of scheme, host and path; found {' and '.join(wrong)} in it")
+        findings.add(
+            place, f"expected a URL of scheme, host and path; found {' and '.join(wrong)} in it"
+        )
         return ""
     if re.search(r"[^!-~]", parts.path) or ".." in parts.path.split("/"):
         findings.add(place, f"expected a plain path in the URL, found {parts.path[:100]!r}")
@@ -38,7 +52,9 @@ def base_url(text: str, place: Place, findings: Findings) -> str:
 
 
 def with_version(base: str, version: str) -> str:
-    """The base with the version its paths are below, which it may or may not have already: of `/openai/v1` the missing part."""
+    """The base with the version its paths are below, which it may or may not have already: of
+    `/openai/v1` the missing part.
+    """
     path = urlsplit(base).path
     if not version or _VERSION.search(path):
         return base
@@ -53,23 +69,36 @@ def proxy_url(text: str, place: Place, findings: Findings) -> str:
     """User and password may stand in it."""
     parts = _split(text, PROXY_SCHEMES, place, findings)
     if parts is not None and (parts.path not in ("", "/") or "?" in text or "#" in text):
-        findings.add(place, "expected a proxy's scheme, host and port; found a path, query or fragment in it")
+        findings.add(
+            place, "expected a proxy's scheme, host and port; found a path, query or fragment in it"
+        )
     return text.rstrip("/")
 
 
-def _split(text: str, schemes: tuple[str, ...], place: Place, findings: Findings) -> SplitResult | None:
+def _split(
+    text: str, schemes: tuple[str, ...], place: Place, findings: Findings
+) -> SplitResult | None:
     wanted = f"expected a URL such as {schemes[0]}://host:port"
     try:
         parts = urlsplit(text.strip())
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        findings.add(place, f"{wanted}; {'the port is no number up to 65535' if 'ort' in str(error) else 'the host is not one'}")
+        findings.add(
+            place,
+            f"{wanted}; {'the port is no number up to 65535' if 'ort' in str(error) else 'the host is not one'}",
+        )
         return None
     if parts.scheme not in schemes or "://" not in text:
-        findings.add(place, f"expected a URL that begins with {', '.join(s + '://' for s in schemes)}; found {_scheme_of(text)}")
+        findings.add(
+            place,
+            f"expected a URL that begins with {', '.join(s + '://' for s in schemes)}; found {_scheme_of(text)}",
+        )
         return None
     if not host or not _HOST.fullmatch(host):
-        findings.add(place, f"{wanted}; found {'no host' if not host else 'a host with characters that no host has'}")
+        findings.add(
+            place,
+            f"{wanted}; found {'no host' if not host else 'a host with characters that no host has'}",
+        )
         return None
     return parts
 
@@ -88,13 +117,19 @@ def headers(given: Mapping[str, object], place: Place, findings: Findings) -> di
         if not _HEADER_NAME.fullmatch(name):
             findings.add(at, f"expected a header's name, found {name[:100]!r}")
         elif low in NOT_OURS_TO_SET:
-            findings.add(at, f"header {low!r} belongs to the connection or is worked out for every request; it cannot be set")
+            findings.add(
+                at,
+                f"header {low!r} belongs to the connection or is worked out for every request; it cannot be set",
+            )
         elif low in out:
             findings.add(at, f"header {low!r} is given twice (names differ in case only)")
         if not isinstance(value, str):
             findings.add(at, "expected text as a header's value")
             continue
         if not _HEADER_VALUE.fullmatch(value) or value != value.strip():
-            findings.add(at, "expected a header's value: visible characters, no line breaks, no spaces around it")
+            findings.add(
+                at,
+                "expected a header's value: visible characters, no line breaks, no spaces around it",
+            )
         out[low] = value
     return out

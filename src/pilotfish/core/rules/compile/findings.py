@@ -1,11 +1,13 @@
-"""Where things stand in documents, and the problems found there: collected, never raised one by one."""
+"""Where things stand in documents, and the problems found there: collected, never raised one by
+one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.yaml_text import join
 from pilotfish.errors import Problem
 
@@ -14,10 +16,10 @@ _KNOWN_SHOWN = 30
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A path in a document. `removed` are the paths that validation had to leave out to go on and find more: what is missing below one
-    of these is no problem of its own."""
+    """A path in a document. `removed` are the paths that validation had to leave out to go on and
+    find more: what is missing below one of these is no problem of its own."""
 
-    document: Document
+    document: RulesDocument
     path: str = ""
     removed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
@@ -53,20 +55,32 @@ class Findings:
         line = line_of(place.document.lines, place.path)
         source = place.document.source
         text = f"{message} (line {line})" if line else message
-        self._found.setdefault((source, place.path, message), (line, Problem(source, place.path, text)))
+        self._found.setdefault(
+            (source, place.path, message), (line, Problem(source, place.path, text))
+        )
 
     def absent(self, place: Place, message: str) -> None:
         """Something that should be there is not: said only if validation did not take it away."""
-        if not any(r == place.path or r.startswith((f"{place.path}.", f"{place.path}[")) for r in place.removed):
+        if not any(
+            r == place.path or r.startswith((f"{place.path}.", f"{place.path}["))
+            for r in place.removed
+        ):
             self.add(place, message)
 
     def problems(self) -> list[Problem]:
         """All of them, document by document, each from top to bottom."""
-        return [p for _, p in sorted(self._found.values(), key=lambda found: (self._order[found[1].source], found[0]))]
+        return [
+            p
+            for _, p in sorted(
+                self._found.values(), key=lambda found: (self._order[found[1].source], found[0])
+            )
+        ]
 
 
 def unknown(what: str, name: str, known: Iterable[str], of: str = "") -> str:
-    """`unknown provider 'opnai'; did you mean 'openai'? known: ...`; `of` says whose: `of kind 'azure'`."""
+    """`unknown provider 'opnai'; did you mean 'openai'? known: ...`; `of` says whose: `of kind
+    'azure'`.
+    """
     import difflib  # here: most rules hold no slip
 
     names = sorted(known)

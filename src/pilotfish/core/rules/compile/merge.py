@@ -13,7 +13,13 @@ from pydantic import BaseModel
 from pilotfish.core.model.patterns import is_glob, literals
 from pilotfish.core.rules.compile.findings import Findings, Place
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema import PriceSpec, ProviderSpec, RuleSpec, ScenarioSpec, VirtualModelSpec
+from pilotfish.core.rules.schema import (
+    PriceSpec,
+    ProviderSpec,
+    RuleSpec,
+    ScenarioSpec,
+    VirtualModelSpec,
+)
 
 T = TypeVar("T")
 Named = dict[str, tuple[Place, T]]
@@ -21,7 +27,9 @@ Named = dict[str, tuple[Place, T]]
 
 @dataclass(slots=True)
 class Merged:
-    """All documents together; every entry with its place. `defaults` holds only the numbers that were given: section -> key -> number."""
+    """All documents together; every entry with its place. `defaults` holds only the numbers that
+    were given: section -> key -> number.
+    """
 
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
     providers: Named[ProviderSpec] = field(default_factory=dict)
@@ -30,7 +38,9 @@ class Merged:
     virtual_models: Named[VirtualModelSpec] = field(default_factory=dict)
     default_virtual_model: tuple[Place, str] | None = None
     prices: Named[PriceSpec] = field(default_factory=dict)
-    doubles: list[tuple[str, Place, ProviderSpec]] = field(default_factory=list)  # given again: looked at, never used
+    doubles: list[tuple[str, Place, ProviderSpec]] = field(
+        default_factory=list
+    )  # given again: looked at, never used
     names_given: set[str] = field(default_factory=set)  # of providers, those with problems included
 
 
@@ -45,7 +55,11 @@ def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
         _once(merged.scenarios, "scenarios", spec.scenarios, document, findings)
         _once(merged.virtual_models, "virtual_models", spec.virtual_models, document, findings)
         _once(merged.prices, "prices", spec.prices, document, findings)
-        merged.doubles += [(n, document.at("providers", n), p) for n, p in spec.providers.items() if merged.providers[n][1] is not p]
+        merged.doubles += [
+            (n, document.at("providers", n), p)
+            for n, p in spec.providers.items()
+            if merged.providers[n][1] is not p
+        ]
         given = document.place.document.data.get("providers")
         merged.names_given.update(given if isinstance(given, dict) else ())
         rules += [(document, i, rule) for i, rule in enumerate(spec.rules)]
@@ -54,16 +68,26 @@ def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
     return merged
 
 
-def _once(into: Named[T], section: str, entries: dict[str, T], document: Checked, findings: Findings) -> None:
+def _once(
+    into: Named[T], section: str, entries: dict[str, T], document: Checked, findings: Findings
+) -> None:
     for name, entry in entries.items():
         place = document.at(section, name)
         if name in into:
-            findings.add(place, f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also at {into[name][0]}")
+            findings.add(
+                place,
+                f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also at {into[name][0]}",
+            )
         else:
             into[name] = (place, entry)
 
 
-def _defaults(into: dict[str, dict[str, Any]], document: Checked, seen: dict[tuple[str, str], Place], findings: Findings) -> None:
+def _defaults(
+    into: dict[str, dict[str, Any]],
+    document: Checked,
+    seen: dict[tuple[str, str], Place],
+    findings: Findings,
+) -> None:
     for section, numbers in document.spec.defaults.model_dump(exclude_none=True).items():
         for key, number in numbers.items():
             place = document.at("defaults", section, key)
@@ -81,33 +105,45 @@ def _default_virtual_model(merged: Merged, document: Checked, findings: Findings
     if merged.default_virtual_model is None:
         merged.default_virtual_model = (place, name)
     elif merged.default_virtual_model[1] != name:
-        findings.add(place, f"{name!r} contradicts {merged.default_virtual_model[1]!r} at {merged.default_virtual_model[0]}")
+        findings.add(
+            place,
+            f"{name!r} contradicts {merged.default_virtual_model[1]!r} at {merged.default_virtual_model[0]}",
+        )
 
 
 def _named(
     rules: list[tuple[Checked, int, RuleSpec]], virtual: Named[VirtualModelSpec], findings: Findings
 ) -> list[tuple[Checked, int, str, RuleSpec]]:
-    """Every rule with its name: its own, its uuid, or `rule-N` with N its number among all rules."""
+    """Every rule with its name: its own, its uuid, or `rule-N` with N its number among all
+    rules.
+    """
     places: dict[str, Place] = {name: place for name, (place, _) in virtual.items()}
     given = {rule.name or rule.uuid for _, _, rule in rules}
     out = []
     for number, (document, i, rule) in enumerate(rules, 1):
         name = rule.name or rule.uuid
-        place = document.at("rules", i).at("name" if rule.name else "uuid") if name else document.at("rules", i)
+        place = (
+            document.at("rules", i).at("name" if rule.name else "uuid")
+            if name
+            else document.at("rules", i)
+        )
         if name is None:
             name = f"rule-{number}"
             while name in given:
                 name += "x"
         if name in places:
-            findings.add(place, f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}")
+            findings.add(
+                place,
+                f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}",
+            )
         places.setdefault(name, place)
         out.append((document, i, name, rule))
     return out
 
 
 def version_of(merged: Merged) -> str:
-    """12 hex digits over what the documents mean: their order, their number and their formatting make no difference, nor does the order
-    of rules that cannot take the same request."""
+    """12 hex digits over what the documents mean: their order, their number and their formatting
+    make no difference, nor does the order of rules that cannot take the same request."""
     meaning = {
         "defaults": merged.defaults,
         "providers": _plain(merged.providers),
@@ -115,9 +151,13 @@ def version_of(merged: Merged) -> str:
         "virtual_models": _plain(merged.virtual_models),
         "prices": _plain(merged.prices),
         "default_virtual_model": merged.default_virtual_model and merged.default_virtual_model[1],
-        # Sorted by what decides between rules; where only the file's order decides, that order stays.
+        # Sorted by what decides between rules; where only the file's order decides, that order
+        # stays.
         "rules": sorted(
-            ({**rule.model_dump(exclude_none=True), "name": name} for _, _, name, rule in merged.rules),
+            (
+                {**rule.model_dump(exclude_none=True), "name": name}
+                for _, _, name, rule in merged.rules
+            ),
             key=lambda rule: _rank(str(rule["request_model"])),
         ),
     }

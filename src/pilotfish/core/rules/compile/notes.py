@@ -1,4 +1,6 @@
-"""Keys that are accepted and checked, but that nothing obeys yet: named by `pilotfish check`, so that nobody relies on them."""
+"""Keys that are accepted and checked, but that nothing obeys yet: named by `pilotfish check`, so
+that nobody relies on them.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.yaml_text import join
 
-# Path pattern (`[]` any entry of a list, `*` any name, `=x` only with that value) -> the work that makes it obeyed.
+# Path pattern (`[]` any entry of a list, `*` any name, `=x` only with that value) -> the work that
+# makes it obeyed.
 NOT_YET_OBEYED: Mapping[str, str] = {}
 
 
-def notes_of(document: Document, patterns: Mapping[str, str] = NOT_YET_OBEYED) -> Iterator[str]:
-    """One sentence for each such key of a document. Keys that say what would be anyway (`queue_ms: 0`, `buffer: false`) are no news."""
+def notes_of(
+    document: RulesDocument, patterns: Mapping[str, str] = NOT_YET_OBEYED
+) -> Iterator[str]:
+    """One sentence for each such key of a document. Keys that say what would be anyway (`queue_ms:
+    0`, `buffer: false`) are no news.
+    """
     for pattern, work in patterns.items():
         where, _, wanted = pattern.partition("=")
         for path, value in _found(document.data, re.findall(r"\[\]|[^.\[\]]+", where), ""):

@@ -1,4 +1,6 @@
-"""`providers` of the rules file -> `Provider` records: base URL, style, paths, credentials, options checked against their kind."""
+"""`providers` of the rules file -> `Provider` records: base URL, style, paths, credentials, options
+checked against their kind.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ _TYPE_WORDS: Mapping[type, str] = {
 
 
 class ProviderCompiler:
-    """Compiles one provider after the other; what is wrong goes to `findings`, and the best reading goes on, so that rules that
-    name the provider are looked at all the same."""
+    """Compiles one provider after the other; what is wrong goes to `findings`, and the best reading
+    goes on, so that rules that name the provider are looked at all the same."""
 
-    def __init__(self, kinds: Mapping[str, ProviderKind], allow_inline_secrets: bool, findings: Findings) -> None:
+    def __init__(
+        self, kinds: Mapping[str, ProviderKind], allow_inline_secrets: bool, findings: Findings
+    ) -> None:
         self.kinds, self.allow, self.findings = kinds, allow_inline_secrets, findings
 
     def compile(self, name: str, spec: ProviderSpec, place: Place) -> Provider:
@@ -36,15 +40,28 @@ class ProviderCompiler:
         if kind is None:
             add(place.at("kind"), unknown("kind", spec.kind, self.kinds))
             return Provider(
-                name, ProviderKind(spec.kind, "openai", {}), "", "openai", {}, models=_models(spec), default_model=spec.default_model or ""
+                name,
+                ProviderKind(spec.kind, "openai", {}),
+                "",
+                "openai",
+                {},
+                models=_models(spec),
+                default_model=spec.default_model or "",
             )
         options, sound = self._options(spec.options, kind, place.at("options"))
         option_headers = options.pop("headers", {})
         own = headers(spec.headers, place.at("headers"), self.findings)
         for header in own.keys() & option_headers.keys():
             add(place.at("headers", header), "given in options.headers too")
-        if spec.models is not None and spec.default_model is not None and spec.default_model not in spec.models:
-            add(place.at("default_model"), f"{spec.default_model!r} is not in models: {', '.join(spec.models)}")
+        if (
+            spec.models is not None
+            and spec.default_model is not None
+            and spec.default_model not in spec.models
+        ):
+            add(
+                place.at("default_model"),
+                f"{spec.default_model!r} is not in models: {', '.join(spec.models)}",
+            )
         paths = kind.paths_from(options) if kind.paths_from and sound else kind.paths
         return Provider(
             name=name,
@@ -54,11 +71,17 @@ class ProviderCompiler:
             paths=paths,
             query=kind.query(options) if kind.query and sound else "",
             tokens=self._tokens(
-                spec, kind, kind.auth_from(options) if kind.auth_from and sound else kind.auth, {**option_headers, **own}, place
+                spec,
+                kind,
+                kind.auth_from(options) if kind.auth_from and sound else kind.auth,
+                {**option_headers, **own},
+                place,
             ),
             no_key_required=spec.no_key_required,
             enabled=spec.enabled,
-            proxy_url=proxy_url(spec.proxy_url, place.at("proxy_url"), self.findings) if spec.proxy_url is not None else "",
+            proxy_url=proxy_url(spec.proxy_url, place.at("proxy_url"), self.findings)
+            if spec.proxy_url is not None
+            else "",
             timeout_s=spec.timeout,
             tags=tuple(spec.tags),
             models=_models(spec),
@@ -72,19 +95,28 @@ class ProviderCompiler:
             ca_file=spec.ca_file or "",
         )
 
-    def _options(self, given: dict[str, Any], kind: ProviderKind, place: Place) -> tuple[dict[str, Any], bool]:
-        """The options in their types, and whether they may be handed to the kind's own functions."""
+    def _options(
+        self, given: dict[str, Any], kind: ProviderKind, place: Place
+    ) -> tuple[dict[str, Any], bool]:
+        """The options in their types, and whether they may be handed to the kind's own
+        functions.
+        """
         before = len(self.findings)
         out: dict[str, Any] = {}
         for key, value in given.items():
             option = kind.options.get(key)
             if option is None:
-                self.findings.add(place.at(key), unknown("option", key, kind.options, f"of kind {kind.name!r}"))
+                self.findings.add(
+                    place.at(key), unknown("option", key, kind.options, f"of kind {kind.name!r}")
+                )
             elif value is not None:
                 out[key] = self._option(option, value, place.at(key))
         for key, option in kind.options.items():
             if option.required and key not in out:
-                self.findings.absent(place.at(key), f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}")
+                self.findings.absent(
+                    place.at(key),
+                    f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}",
+                )
         if "headers" in out:
             given_headers = out["headers"] if isinstance(out["headers"], dict) else {}
             out["headers"] = headers(given_headers, place.at("headers"), self.findings)
@@ -93,44 +125,80 @@ class ProviderCompiler:
     def _option(self, option: Option, value: Any, place: Place) -> Any:
         if option.secret:
             return raw_secret(value, place, self.allow, self.findings)
-        fits = isinstance(value, option.type) and (option.type is bool or not isinstance(value, bool))
+        fits = isinstance(value, option.type) and (
+            option.type is bool or not isinstance(value, bool)
+        )
         if option.type is float and type(value) is int:
             return float(value)
         if not fits:
-            hint = "; put it in quotes" if option.type is str and isinstance(value, (int, float)) else ""
-            self.findings.add(place, f"expected {_TYPE_WORDS.get(option.type, option.type.__name__)}, found {found(value)}{hint}")
+            hint = (
+                "; put it in quotes"
+                if option.type is str and isinstance(value, (int, float))
+                else ""
+            )
+            self.findings.add(
+                place,
+                f"expected {_TYPE_WORDS.get(option.type, option.type.__name__)}, found {found(value)}{hint}",
+            )
             return value
         if isinstance(value, str):
             value = value.strip()
         if option.choices and value not in option.choices:
-            self.findings.add(place, f"expected one of {', '.join(map(repr, option.choices))}, found {found(value)}")
+            self.findings.add(
+                place,
+                f"expected one of {', '.join(map(repr, option.choices))}, found {found(value)}",
+            )
         return value
 
-    def _base(self, spec: ProviderSpec, kind: ProviderKind, options: Mapping[str, Any], sound: bool, place: Place) -> str:
+    def _base(
+        self,
+        spec: ProviderSpec,
+        kind: ProviderKind,
+        options: Mapping[str, Any],
+        sound: bool,
+        place: Place,
+    ) -> str:
         """`api_base`, or what the options say, or the vendor's own."""
         own = options.get("base_url")
         if spec.api_base is not None and own is not None:
-            self.findings.add(place.at("api_base"), "given in options.base_url too; give one of them")
+            self.findings.add(
+                place.at("api_base"), "given in options.base_url too; give one of them"
+            )
         if spec.api_base is not None:
-            return with_version(base_url(spec.api_base, place.at("api_base"), self.findings), kind.version)
+            return with_version(
+                base_url(spec.api_base, place.at("api_base"), self.findings), kind.version
+            )
         if isinstance(own, str):
-            return with_version(base_url(own, place.at("options", "base_url"), self.findings), kind.version)
+            return with_version(
+                base_url(own, place.at("options", "base_url"), self.findings), kind.version
+            )
         if kind.base_from is not None and not sound:
             return ""
         try:
             base = kind.base_from(options) if kind.base_from else kind.base_url
         except ValueError:  # what the kind takes apart is no URL at all
-            self.findings.add(place.at("options"), "no base URL follows from them; is a URL or a host's name among them mistyped?")
+            self.findings.add(
+                place.at("options"),
+                "no base URL follows from them; is a URL or a host's name among them mistyped?",
+            )
             return ""
         if base:
             return with_version(base_url(base, place.at("options"), self.findings), kind.version)
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
         self.findings.absent(
-            place.at("api_base"), f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}"
+            place.at("api_base"),
+            f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}",
         )
         return ""
 
-    def _style(self, spec: ProviderSpec, kind: ProviderKind, options: Mapping[str, Any], paths: Mapping[str, str], place: Place) -> str:
+    def _style(
+        self,
+        spec: ProviderSpec,
+        kind: ProviderKind,
+        options: Mapping[str, Any],
+        paths: Mapping[str, str],
+        place: Place,
+    ) -> str:
         style = spec.api_style
         if style is None:
             return kind.style_from(options) if kind.style_from else kind.style
@@ -138,21 +206,41 @@ class ProviderCompiler:
         if style not in OP_OF_STYLE:
             self.findings.add(place.at("api_style"), unknown("style", style, OP_OF_STYLE))
         elif style not in speaks:
-            self.findings.add(place.at("api_style"), f"kind {kind.name!r} does not speak {style!r}; it speaks: {', '.join(speaks)}")
+            self.findings.add(
+                place.at("api_style"),
+                f"kind {kind.name!r} does not speak {style!r}; it speaks: {', '.join(speaks)}",
+            )
         return style
 
-    def _tokens(self, spec: ProviderSpec, kind: ProviderKind, auth: Auth, sent: Mapping[str, str], place: Place) -> tuple[SecretRef, ...]:
+    def _tokens(
+        self,
+        spec: ProviderSpec,
+        kind: ProviderKind,
+        auth: Auth,
+        sent: Mapping[str, str],
+        place: Place,
+    ) -> tuple[SecretRef, ...]:
         if spec.token is not None and spec.tokens is not None:
             self.findings.add(place.at("tokens"), "given beside token; give one of them")
         if spec.tokens is not None:
-            return tuple(secret_ref(t, place.at("tokens", i), self.allow, self.findings) for i, t in enumerate(spec.tokens))
+            return tuple(
+                secret_ref(t, place.at("tokens", i), self.allow, self.findings)
+                for i, t in enumerate(spec.tokens)
+            )
         if spec.token is not None:
             return (secret_ref(spec.token, place.at("token"), self.allow, self.findings),)
-        # Credentials of other schemes (signatures, expiring tokens) come from the options or from the surroundings.
-        wanted = kind.needs_key and auth.scheme == "key" and spec.auth_type == "api_key" and not spec.no_key_required
+        # Credentials of other schemes (signatures, expiring tokens) come from the options or from
+        # the surroundings.
+        wanted = (
+            kind.needs_key
+            and auth.scheme == "key"
+            and spec.auth_type == "api_key"
+            and not spec.no_key_required
+        )
         if wanted and auth.header.lower() not in sent:
             self.findings.absent(
-                place.at("token"), "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or no_key_required: true"
+                place.at("token"),
+                "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or no_key_required: true",
             )
         return ()
 
@@ -161,7 +249,9 @@ class ProviderCompiler:
         at = place.at("oauth_detail")
         if detail is None:
             if spec.auth_type == "oauth":
-                self.findings.absent(at, "missing; auth_type 'oauth' needs access_token or refresh_token in it")
+                self.findings.absent(
+                    at, "missing; auth_type 'oauth' needs access_token or refresh_token in it"
+                )
             return None
         if detail.access_token is None and detail.refresh_token is None:
             self.findings.absent(at, "expected access_token or refresh_token in it, found neither")
@@ -170,7 +260,9 @@ class ProviderCompiler:
     def _oauth_of(self, detail: OAuthSpec, at: Place) -> OAuth:
         def ref(key: str) -> SecretRef | None:
             value = getattr(detail, key)
-            return None if value is None else secret_ref(value, at.at(key), self.allow, self.findings)
+            return (
+                None if value is None else secret_ref(value, at.at(key), self.allow, self.findings)
+            )
 
         return OAuth(
             access_token=ref("access_token"),
@@ -178,7 +270,9 @@ class ProviderCompiler:
             provider_type=detail.provider_type,
             user_id=detail.user_id,
             expires_at=detail.expires_at,
-            extra_fields=free_map(detail.extra_fields, at.at("extra_fields"), self.allow, self.findings),
+            extra_fields=free_map(
+                detail.extra_fields, at.at("extra_fields"), self.allow, self.findings
+            ),
         )
 
 

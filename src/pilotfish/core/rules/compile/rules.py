@@ -17,11 +17,24 @@ from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.services import ServiceCompiler, make_service
 from pilotfish.core.rules.compile.tactics import compile_tactic, default_tactic
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema import AffinitySpec, BlockSpec, HedgeSpec, OpSpec, RaceSpec, RuleSpec, VirtualModelSpec
+from pilotfish.core.rules.schema import (
+    AffinitySpec,
+    BlockSpec,
+    HedgeSpec,
+    OpSpec,
+    RaceSpec,
+    RuleSpec,
+    VirtualModelSpec,
+)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Keys of the file whose unit is not the record's: -> field, and how many of the file's unit are one of the record's.
-_UNITS = {"base_ms": ("base_s", 1000.0), "max_ms": ("max_s", 1000.0), "recovery_timeout_seconds": ("recovery_timeout_s", 1.0)}
+# Keys of the file whose unit is not the record's: -> field, and how many of the file's unit are one
+# of the record's.
+_UNITS = {
+    "base_ms": ("base_s", 1000.0),
+    "max_ms": ("max_s", 1000.0),
+    "recovery_timeout_seconds": ("recovery_timeout_s", 1.0),
+}
 SECTIONS = ("timeouts", "retries", "health", "cooldown")
 
 
@@ -38,16 +51,30 @@ def overridden(record: Any, given: Mapping[str, Any]) -> Any:
     return replace(record, **values)
 
 
-def default_rule(given: Mapping[str, Mapping[str, Any]], tactics: Mapping[str, type[Tactic[Any]]]) -> Rule:
+def default_rule(
+    given: Mapping[str, Mapping[str, Any]], tactics: Mapping[str, type[Tactic[Any]]]
+) -> Rule:
     """The numbers of `defaults`, as a rule without a name."""
     bare = Rule(name="", tactic=default_tactic(tactics))
-    return replace(bare, **{section: overridden(getattr(bare, section), given.get(section, {})) for section in SECTIONS})
+    return replace(
+        bare,
+        **{
+            section: overridden(getattr(bare, section), given.get(section, {}))
+            for section in SECTIONS
+        },
+    )
 
 
 class RuleCompiler:
     """Compiles one rule after the other, each from the defaults."""
 
-    def __init__(self, services: ServiceCompiler, tactics: Mapping[str, type[Tactic[Any]]], defaults: Rule, findings: Findings) -> None:
+    def __init__(
+        self,
+        services: ServiceCompiler,
+        tactics: Mapping[str, type[Tactic[Any]]],
+        defaults: Rule,
+        findings: Findings,
+    ) -> None:
         self.of, self.tactics, self.defaults, self.findings = services, tactics, defaults, findings
 
     def compile(self, document: Checked, index: int, name: str, spec: RuleSpec) -> Rule:
@@ -58,12 +85,20 @@ class RuleCompiler:
                 if any(r.startswith(place.at(key).path) for r in place.removed):
                     break
             else:
-                self.findings.absent(place.at("services"), f"missing; rule {name!r} has nobody to send requests to")
+                self.findings.absent(
+                    place.at("services"), f"missing; rule {name!r} has nobody to send requests to"
+                )
         self._request_model(spec, place)
         self._together(spec, place)
-        # Blocks are compiled even where they are switched off: a switch must not bring problems to light.
-        blocks = tuple(self._block(document, index, i, name, block, spec) for i, block in enumerate(spec.smart_routing))
-        numbers = {s: overridden(getattr(self.defaults, s), _given(getattr(spec, s))) for s in SECTIONS}
+        # Blocks are compiled even where they are switched off: a switch must not bring problems to
+        # light.
+        blocks = tuple(
+            self._block(document, index, i, name, block, spec)
+            for i, block in enumerate(spec.smart_routing)
+        )
+        numbers = {
+            s: overridden(getattr(self.defaults, s), _given(getattr(spec, s))) for s in SECTIONS
+        }
         return Rule(
             name=name,
             request_model=spec.request_model,
@@ -88,8 +123,12 @@ class RuleCompiler:
         )
 
     def _services(self, document: Checked, index: int, rule: str, spec: RuleSpec) -> list[Service]:
-        """The rule's own services, then its fallbacks, each in a tier of its own; one that is a service already keeps its place."""
-        entries = [(document.at("rules", index, "services", i), s) for i, s in enumerate(spec.services)]
+        """The rule's own services, then its fallbacks, each in a tier of its own; one that is a
+        service already keeps its place.
+        """
+        entries = [
+            (document.at("rules", index, "services", i), s) for i, s in enumerate(spec.services)
+        ]
         services = self.of.services(entries, rule=rule, fallback_on=spec.fallback_on)
         known = {s.id for s in services}
         tier = max((s.tier for s in services), default=-1)
@@ -99,7 +138,15 @@ class RuleCompiler:
                 continue
             known.add(address)
             tier += 1
-            services.append(make_service(*found, rule=rule, prices=self.of.prices, tier=tier, fallback=frozenset(spec.fallback_on)))
+            services.append(
+                make_service(
+                    *found,
+                    rule=rule,
+                    prices=self.of.prices,
+                    tier=tier,
+                    fallback=frozenset(spec.fallback_on),
+                )
+            )
         return services
 
     def _request_model(self, spec: RuleSpec, place: Place) -> None:
@@ -107,7 +154,9 @@ class RuleCompiler:
             try:
                 glob_matcher(spec.request_model)
             except ValueError as error:
-                self.findings.add(place.at("request_model"), f"bad glob {spec.request_model[:100]!r}: {error}")
+                self.findings.add(
+                    place.at("request_model"), f"bad glob {spec.request_model[:100]!r}: {error}"
+                )
 
     def _together(self, spec: RuleSpec, place: Place) -> None:
         """Keys that need each other."""
@@ -120,23 +169,44 @@ class RuleCompiler:
     def _affinity(self, spec: AffinitySpec, place: Place) -> Affinity:
         if spec.by == "header":
             if spec.header is None:
-                self.findings.absent(place.at("header"), "missing; by: header needs the header's name")
+                self.findings.absent(
+                    place.at("header"), "missing; by: header needs the header's name"
+                )
             elif not _HEADER_NAME.fullmatch(spec.header):
-                self.findings.add(place.at("header"), f"expected a header's name, found {spec.header[:100]!r}")
+                self.findings.add(
+                    place.at("header"), f"expected a header's name, found {spec.header[:100]!r}"
+                )
         elif spec.header is not None:
-            self.findings.add(place.at("header"), f"means nothing with by: {spec.by}; expected by: header")
+            self.findings.add(
+                place.at("header"), f"means nothing with by: {spec.by}; expected by: header"
+            )
         return Affinity(by=spec.by, header=(spec.header or "").lower(), ttl_s=spec.ttl_s)
 
-    def _block(self, document: Checked, rule: int, index: int, name: str, spec: BlockSpec, rule_spec: RuleSpec) -> Block:
+    def _block(
+        self,
+        document: Checked,
+        rule: int,
+        index: int,
+        name: str,
+        spec: BlockSpec,
+        rule_spec: RuleSpec,
+    ) -> Block:
         place = document.at("rules", rule, "smart_routing", index)
-        entries = [(document.at("rules", rule, "smart_routing", index, "services", i), s) for i, s in enumerate(spec.services)]
+        entries = [
+            (document.at("rules", rule, "smart_routing", index, "services", i), s)
+            for i, s in enumerate(spec.services)
+        ]
         services = tuple(self.of.services(entries, rule=name, fallback_on=rule_spec.fallback_on))
         ops = []
         for i, op in enumerate(spec.ops):
-            compiled = self._op(op, document.at("rules", rule, "smart_routing", index, "ops", i), services)
+            compiled = self._op(
+                op, document.at("rules", rule, "smart_routing", index, "ops", i), services
+            )
             if compiled is not None:
                 ops.append(compiled)
-        return Block(int(place.path.rpartition("[")[2][:-1]), tuple(ops), services, spec.description)
+        return Block(
+            int(place.path.rpartition("[")[2][:-1]), tuple(ops), services, spec.description
+        )
 
     def _op(self, spec: OpSpec, place: Place, services: tuple[Service, ...]) -> Op | None:
         operations = POSITIONS.get(spec.position)
@@ -144,7 +214,10 @@ class RuleCompiler:
             self.findings.add(place.at("position"), unknown("position", spec.position, POSITIONS))
             return None
         if spec.operation not in operations:
-            self.findings.add(place.at("operation"), unknown("operation", spec.operation, operations, f"of position {spec.position!r}"))
+            self.findings.add(
+                place.at("operation"),
+                unknown("operation", spec.operation, operations, f"of position {spec.position!r}"),
+            )
             return None
         try:
             return compile_op(spec.position, spec.operation, spec.value, spec.negate, services)
@@ -161,7 +234,9 @@ class RuleCompiler:
             model = self.of.model(provider, participant.model, at.at("model")) if provider else None
             if provider is None or model is None:
                 continue
-            service = make_service(provider, model, rule=name, prices=self.of.prices, priority=participant.priority)
+            service = make_service(
+                provider, model, rule=name, prices=self.of.prices, priority=participant.priority
+            )
             if service.id in services:
                 self.findings.add(at, f"service {service.id!r} is given twice")
             services[service.id] = service
@@ -183,7 +258,13 @@ def _given(spec: _Dumps) -> dict[str, Any]:
 
 
 def race_of(spec: RaceSpec | VirtualModelSpec, max_parallel: int) -> Race:
-    return Race(spec.strategy, spec.timeout_ms / 1000, spec.grace_period_ms / 1000, max_parallel, spec.performance_file or "")
+    return Race(
+        spec.strategy,
+        spec.timeout_ms / 1000,
+        spec.grace_period_ms / 1000,
+        max_parallel,
+        spec.performance_file or "",
+    )
 
 
 def _hedge(spec: HedgeSpec) -> Hedge:

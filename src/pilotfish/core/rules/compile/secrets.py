@@ -1,4 +1,6 @@
-"""Where secrets are: {env: NAME}, {file: PATH}, {secret: {name: NAME, key: KEY}}. No message of this module repeats a value."""
+"""Where secrets are: {env: NAME}, {file: PATH}, {secret: {name: NAME, key: KEY}}. No message of
+this module repeats a value.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +18,33 @@ _SOURCE: TypeAdapter[SecretSource] = TypeAdapter(SecretSource)
 _SECRET_ENDINGS = ("secret", "token", "key", "password", "assertion")
 
 
-def secret_ref(value: SecretSource | str, place: Place, allow_inline: bool, findings: Findings) -> SecretRef:
+def secret_ref(
+    value: SecretSource | str, place: Place, allow_inline: bool, findings: Findings
+) -> SecretRef:
     if isinstance(value, str):
         if not allow_inline:
-            findings.add(place, f"a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected {FORMS}")
+            findings.add(
+                place,
+                f"a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected {FORMS}",
+            )
         return SecretRef("literal", value=value)
     given = [name for name in ("env", "file", "secret") if getattr(value, name) is not None]
     if len(given) != 1:
-        findings.add(place, f"expected exactly one of {FORMS}, found {' and '.join(given) or 'none of them'}")
+        findings.add(
+            place, f"expected exactly one of {FORMS}, found {' and '.join(given) or 'none of them'}"
+        )
     if value.secret is not None:
         for key, part in (("name", value.secret.name), ("key", value.secret.key)):
             if part.startswith(".") or "/" in part:
-                findings.add(place.at("secret", key), f"expected the {key} of a Secret, found {part!r}")
+                findings.add(
+                    place.at("secret", key), f"expected the {key} of a Secret, found {part!r}"
+                )
         return SecretRef("secret", value.secret.name, value.secret.key)
-    return SecretRef("env", value.env) if value.env is not None else SecretRef("file", value.file or "")
+    return (
+        SecretRef("env", value.env)
+        if value.env is not None
+        else SecretRef("file", value.file or "")
+    )
 
 
 def raw_secret(value: object, place: Place, allow_inline: bool, findings: Findings) -> SecretRef:
@@ -44,11 +59,19 @@ def raw_secret(value: object, place: Place, allow_inline: bool, findings: Findin
     return secret_ref(source, place, allow_inline, findings)
 
 
-def free_map(values: dict[str, Any], place: Place, allow_inline: bool, findings: Findings) -> dict[str, Any]:
-    """A free map in which some values may be secrets: those written as one, and text under a key that says it is one."""
+def free_map(
+    values: dict[str, Any], place: Place, allow_inline: bool, findings: Findings
+) -> dict[str, Any]:
+    """A free map in which some values may be secrets: those written as one, and text under a key
+    that says it is one.
+    """
     out: dict[str, Any] = {}
     for key, value in values.items():
-        reference = isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file", "secret")
+        reference = (
+            isinstance(value, dict)
+            and len(value) == 1
+            and next(iter(value)) in ("env", "file", "secret")
+        )
         if reference or (isinstance(value, str) and key.lower().endswith(_SECRET_ENDINGS)):
             out[key] = raw_secret(value, place.at(key), allow_inline, findings)
         else:

@@ -53,28 +53,54 @@ def make_service(
 class ServiceCompiler:
     """Services of any rule: the providers and prices they refer to."""
 
-    def __init__(self, providers: Mapping[str, Provider], names_given: set[str], prices: Mapping[str, Price], findings: Findings) -> None:
-        self.providers, self.names_given, self.prices, self.findings = providers, names_given, prices, findings
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        names_given: set[str],
+        prices: Mapping[str, Price],
+        findings: Findings,
+    ) -> None:
+        self.providers, self.names_given, self.prices, self.findings = (
+            providers,
+            names_given,
+            prices,
+            findings,
+        )
 
     def provider(self, name: str, place: Place) -> Provider | None:
         found = self.providers.get(name)
-        if found is None and name not in self.names_given:  # one that is given but broken has its own problem
+        if (
+            found is None and name not in self.names_given
+        ):  # one that is given but broken has its own problem
             self.findings.add(place, unknown("provider", name, self.names_given))
         return found
 
     def model(self, provider: Provider, model: str | None, place: Place) -> str | None:
-        """The model asked for, or the provider's default one; None (with a problem) if there is none or it is not allowed."""
+        """The model asked for, or the provider's default one; None (with a problem) if there is
+        none or it is not allowed.
+        """
         model = model or provider.default_model or None
         if model is None:
             self.findings.absent(place, f"missing; provider {provider.name!r} has no default_model")
         elif provider.models is not None and model not in provider.models:
             allowed = ", ".join(sorted(provider.models)) or "none"
-            self.findings.add(place, f"provider {provider.name!r} does not allow model {model!r}; its models: {allowed}")
+            self.findings.add(
+                place,
+                f"provider {provider.name!r} does not allow model {model!r}; its models: {allowed}",
+            )
             return None
         return model
 
-    def services(self, specs: Iterable[tuple[Place, ServiceSpec]], *, rule: str, fallback_on: Sequence[str] = ()) -> list[Service]:
-        """The services of one list, in file order; the same provider and model twice is a problem."""
+    def services(
+        self,
+        specs: Iterable[tuple[Place, ServiceSpec]],
+        *,
+        rule: str,
+        fallback_on: Sequence[str] = (),
+    ) -> list[Service]:
+        """The services of one list, in file order; the same provider and model twice is a
+        problem.
+        """
         out: dict[str, Service] = {}
         places: dict[str, Place] = {}
         for place, spec in specs:
@@ -82,17 +108,28 @@ class ServiceCompiler:
             model = self.model(provider, spec.model, place.at("model")) if provider else None
             for i, reason in enumerate(spec.fallback_on or ()):
                 if reason not in fallback_on:
-                    self.findings.add(place.at("fallback_on", i), f"{reason!r} is not in the rule's fallback_on")
+                    self.findings.add(
+                        place.at("fallback_on", i), f"{reason!r} is not in the rule's fallback_on"
+                    )
             if provider is None or model is None:
                 continue
             service = self._service(provider, model, spec, rule, fallback_on)
             if service.id in out:
-                self.findings.add(place, f"service {service.id!r} is given twice, also at {places[service.id]}")
+                self.findings.add(
+                    place, f"service {service.id!r} is given twice, also at {places[service.id]}"
+                )
             else:
                 out[service.id], places[service.id] = service, place
         return list(out.values())
 
-    def _service(self, provider: Provider, model: str, spec: ServiceSpec, rule: str, fallback_on: Sequence[str]) -> Service:
+    def _service(
+        self,
+        provider: Provider,
+        model: str,
+        spec: ServiceSpec,
+        rule: str,
+        fallback_on: Sequence[str],
+    ) -> Service:
         return make_service(
             provider,
             model,

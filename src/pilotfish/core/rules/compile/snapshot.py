@@ -17,30 +17,44 @@ from pilotfish.core.rules.compile.providers import ProviderCompiler
 from pilotfish.core.rules.compile.rules import RuleCompiler, default_rule
 from pilotfish.core.rules.compile.services import ServiceCompiler
 from pilotfish.core.rules.compile.validate import check
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.errors import RuleError
 
 
 def compile_documents(
-    documents: Iterable[Document],
+    documents: Iterable[RulesDocument],
     *,
     kinds: Mapping[str, ProviderKind],
     tactics: Mapping[str, type[Tactic[Any]]],
     allow_inline_secrets: bool = False,
 ) -> Snapshot:
-    """All documents together. Raises `RuleError` with all problems, each with its source, its path, and what was found and expected."""
+    """All documents together. Raises `RuleError` with all problems, each with its source, its path,
+    and what was found and expected.
+    """
     documents = list(documents)
     findings = Findings(d.source for d in documents)
     merged = merge([check(document, findings) for document in documents], findings)
     of_kind = ProviderCompiler(kinds, allow_inline_secrets, findings)
-    providers = {name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()}
+    providers = {
+        name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()
+    }
     for name, place, spec in merged.doubles:
         of_kind.compile(name, spec, place)  # for its problems only
     prices = _prices(merged, providers, findings)
     defaults = default_rule(merged.defaults, tactics)
-    compiler = RuleCompiler(ServiceCompiler(providers, merged.names_given, prices, findings), tactics, defaults, findings)
-    rules = tuple(compiler.compile(document, i, name, spec) for document, i, name, spec in merged.rules)
-    virtual = {name: compiler.compile_virtual(name, place, spec) for name, (place, spec) in merged.virtual_models.items()}
+    compiler = RuleCompiler(
+        ServiceCompiler(providers, merged.names_given, prices, findings),
+        tactics,
+        defaults,
+        findings,
+    )
+    rules = tuple(
+        compiler.compile(document, i, name, spec) for document, i, name, spec in merged.rules
+    )
+    virtual = {
+        name: compiler.compile_virtual(name, place, spec)
+        for name, (place, spec) in merged.virtual_models.items()
+    }
     default = _default_virtual_model(merged, findings)
     if findings:
         raise RuleError(findings.problems())
@@ -54,7 +68,8 @@ def compile_documents(
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
-            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions) for name, (_, spec) in merged.scenarios.items()
+            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions)
+            for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,
         defaults=defaults,
@@ -62,16 +77,21 @@ def compile_documents(
     )
 
 
-def _prices(merged: Merged, providers: Mapping[str, Provider], findings: Findings) -> dict[str, Price]:
-    """Prices by provider/model, or by model for all providers. A price list may name models that nobody uses; a first part that is
-    nearly a provider's name is a slip, though."""
+def _prices(
+    merged: Merged, providers: Mapping[str, Provider], findings: Findings
+) -> dict[str, Price]:
+    """Prices by provider/model, or by model for all providers. A price list may name models that
+    nobody uses; a first part that is nearly a provider's name is a slip, though."""
     for name, (place, _) in merged.prices.items():
         head, slash, _rest = name.partition("/")
         if slash and head not in merged.names_given:
             message = unknown("provider", head, merged.names_given)
             if "did you mean" in message:
                 findings.add(place, message)
-    return {name: Price(spec.input, spec.output, spec.cached_input, spec.cache_write) for name, (_, spec) in merged.prices.items()}
+    return {
+        name: Price(spec.input, spec.output, spec.cached_input, spec.cache_write)
+        for name, (_, spec) in merged.prices.items()
+    }
 
 
 def _default_virtual_model(merged: Merged, findings: Findings) -> str:
@@ -84,12 +104,17 @@ def _default_virtual_model(merged: Merged, findings: Findings) -> str:
 
 
 def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
-    """Active rules by their model's name; those of one scenario before those of any, then in file order."""
+    """Active rules by their model's name; those of one scenario before those of any, then in file
+    order.
+    """
     found: dict[str, list[Rule]] = {}
     for rule in rules:
         if rule.active and not is_glob(rule.request_model):
             found.setdefault(rule.request_model, []).append(rule)
-    return {model: tuple(sorted(same, key=lambda rule: rule.scenario is None)) for model, same in found.items()}
+    return {
+        model: tuple(sorted(same, key=lambda rule: rule.scenario is None))
+        for model, same in found.items()
+    }
 
 
 def _globs(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:

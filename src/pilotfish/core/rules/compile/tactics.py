@@ -16,14 +16,21 @@ DEFAULT = "adaptive"
 
 
 def default_tactic(tactics: Mapping[str, type[Tactic[Any]]]) -> Tactic[Any] | None:
-    """What chooses where a rule names no tactic; None only where the program has none of that name."""
+    """What chooses where a rule names no tactic; None only where the program has none of that
+    name.
+    """
     cls = tactics.get(DEFAULT)
     return cls(cls.Params()) if cls is not None else None
 
 
-def compile_tactic(spec: RuleSpec, place: Place, tactics: Mapping[str, type[Tactic[Any]]], findings: Findings) -> Tactic[Any] | None:
+def compile_tactic(
+    spec: RuleSpec, place: Place, tactics: Mapping[str, type[Tactic[Any]]], findings: Findings
+) -> Tactic[Any] | None:
     if spec.lb_tactic is not None and spec.tactic is not None:
-        findings.add(place.at("tactic"), "given beside lb_tactic, which is another word for it; give one of them")
+        findings.add(
+            place.at("tactic"),
+            "given beside lb_tactic, which is another word for it; give one of them",
+        )
     given = spec.lb_tactic if spec.lb_tactic is not None else spec.tactic
     if given is None:
         return default_tactic(tactics)
@@ -43,8 +50,14 @@ def compile_tactic(spec: RuleSpec, place: Place, tactics: Mapping[str, type[Tact
         for e in error.errors(include_url=False):
             key = str(e["loc"][0]) if e["loc"] else ""
             if e["type"] == "extra_forbidden":
-                findings.add(at.at(key), unknown("parameter", key, cls.Params.model_fields, f"of tactic {given.type!r}"))
+                findings.add(
+                    at.at(key),
+                    unknown("parameter", key, cls.Params.model_fields, f"of tactic {given.type!r}"),
+                )
             else:
                 words = e["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-                findings.add(at.at(key) if key else at, f"expected {words}, found {found(e['input'])}" if key else words)
+                findings.add(
+                    at.at(key) if key else at,
+                    f"expected {words}, found {found(e['input'])}" if key else words,
+                )
     return None

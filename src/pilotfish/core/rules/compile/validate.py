@@ -1,4 +1,6 @@
-"""One document against the models of `core.rules.schema`: its shape, and every problem of it in plain words."""
+"""One document against the models of `core.rules.schema`: its shape, and every problem of it in
+plain words.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,24 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
-from pilotfish.core.rules.documents import Document
+from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.schema import RulesFile
 from pilotfish.core.rules.yaml_text import join
 
 # Below these keys text is never repeated in a message: it may be a key, or hold one.
-_SECRET_KEYS = frozenset({"token", "tokens", "oauth_detail", "headers", "options", "proxy_url", "api_base"})
+_SECRET_KEYS = frozenset(
+    {"token", "tokens", "oauth_detail", "headers", "options", "proxy_url", "api_base"}
+)
 _WORDS = {
     "string": "text", "float": "a number", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "an object",
     "model": "an object", "model_attributes": "an object",
 }  # fmt: skip
-_BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+_BOUNDS = {
+    "greater_than": "gt",
+    "greater_than_equal": "ge",
+    "less_than": "lt",
+    "less_than_equal": "le",
+}
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 _NAME_FORMS = {
     "ProviderName": "a name of printable ASCII without '/'",
@@ -34,14 +43,18 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A document that fits, perhaps after leaving out what does not (then there are problems, and nothing comes into force)."""
+    """A document that fits, perhaps after leaving out what does not (then there are problems, and
+    nothing comes into force).
+    """
 
     place: Place
     spec: RulesFile
     indices: dict[str, list[int]]
 
     def at(self, *keys: str | int) -> Place:
-        """The place of an entry, by its index in `spec`; a list that lost entries knows their first numbers."""
+        """The place of an entry, by its index in `spec`; a list that lost entries knows their first
+        numbers.
+        """
         place = self.place
         for key in keys:
             kept = self.indices.get(place.path) if isinstance(key, int) else None
@@ -49,8 +62,10 @@ class Checked:
         return place
 
 
-def check(document: Document, findings: Findings) -> Checked:
-    """Validates, names every problem, and goes on with the rest: a wrong weight must not hide an unknown provider."""
+def check(document: RulesDocument, findings: Findings) -> Checked:
+    """Validates, names every problem, and goes on with the rest: a wrong weight must not hide an
+    unknown provider.
+    """
     place = Place(document)
     try:
         return Checked(place, RulesFile.model_validate(document.data), {})
@@ -62,8 +77,10 @@ def check(document: Document, findings: Findings) -> Checked:
     return _without(document, errors)
 
 
-def _without(document: Document, errors: Sequence[ErrorDetails]) -> Checked:
-    """The document without what is wrong. What is reported later of the same text is a consequence of leaving out, and is not said."""
+def _without(document: RulesDocument, errors: Sequence[ErrorDetails]) -> Checked:
+    """The document without what is wrong. What is reported later of the same text is a consequence
+    of leaving out, and is not said.
+    """
     data = copy.deepcopy(document.data)
     numbered = _Numbered()
     removed: set[str] = set()
@@ -102,25 +119,38 @@ class _Numbered:
 
 
 def _culprits(errors: Sequence[ErrorDetails], data: Any) -> set[Loc]:
-    """What has to go: the wrong value itself, or the object in which something is missing; the outermost only."""
-    found = {loc if group[0]["type"] != "missing" else loc[:-1] for loc, group in _by_loc(errors, data).items()}
+    """What has to go: the wrong value itself, or the object in which something is missing; the
+    outermost only.
+    """
+    found = {
+        loc if group[0]["type"] != "missing" else loc[:-1]
+        for loc, group in _by_loc(errors, data).items()
+    }
     return {loc for loc in found if not any(loc[:n] in found for n in range(len(loc)))}
 
 
 def _last_first(loc: Loc) -> tuple[int, int]:
-    """The order of removal: what is deep inside before what is around it, and the later entries of a list before the earlier ones,
-    so that nothing that still has to go changes its number."""
+    """The order of removal: what is deep inside before what is around it, and the later entries of
+    a list before the earlier ones, so that nothing that still has to go changes its number."""
     return (-len(loc), -loc[-1] if isinstance(loc[-1], int) else 0)
 
 
 def _by_loc(errors: Sequence[ErrorDetails], data: Any) -> dict[Loc, list[ErrorDetails]]:
-    """The errors by where they are in the document: pydantic's own steps (union arms, "[key]") are left out."""
+    """The errors by where they are in the document: pydantic's own steps (union arms, "[key]") are
+    left out.
+    """
     found: dict[Loc, list[ErrorDetails]] = {}
     for error in errors:
         here: Any = data
         loc: list[str | int] = []
         for i, key in enumerate(error["loc"]):
-            inside = range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
+            inside = (
+                range(len(here))
+                if isinstance(here, list)
+                else here
+                if isinstance(here, dict)
+                else ()
+            )
             if key in inside:
                 here = here[key]
             elif error["type"] != "missing" or i < len(error["loc"]) - 1:
@@ -148,7 +178,11 @@ def _message(loc: Loc, errors: list[ErrorDetails]) -> str:
     if error["loc"][-1] == "[key]":
         return f"expected {_name_form(loc)}, found {str(loc[-1])[:100]!r}"
     expected = " or ".join(dict.fromkeys(_expected(e, loc) for e in errors))
-    hint = "; put it in quotes" if expected == "text" and type(error["input"]) in (int, float, bool) else ""
+    hint = (
+        "; put it in quotes"
+        if expected == "text" and type(error["input"]) in (int, float, bool)
+        else ""
+    )
     return f"expected {expected}, found {found(error['input'], secret=secret)}{hint}"
 
 
@@ -162,12 +196,18 @@ def _expected(error: ErrorDetails, loc: Loc) -> str:
     if kind == "string_pattern_mismatch":
         return _name_form(loc)
     if kind == "string_too_short":
-        return "text that is not empty" if ctx["min_length"] == 1 else f"at least {ctx['min_length']} characters"
+        return (
+            "text that is not empty"
+            if ctx["min_length"] == 1
+            else f"at least {ctx['min_length']} characters"
+        )
     if kind == "string_too_long":
         return f"at most {ctx['max_length']} characters"
     if kind == "too_short":
         return f"at least {ctx['min_length']} {'entry' if ctx['min_length'] == 1 else 'entries'}"
-    if kind == "model_type" and any(key in ("token", "tokens", "access_token", "refresh_token") for key in loc):
+    if kind == "model_type" and any(
+        key in ("token", "tokens", "access_token", "refresh_token") for key in loc
+    ):
         return "{env: NAME}, {file: PATH} or {secret: {name: NAME, key: KEY}}"
     if kind == "finite_number":
         return "a finite number"
@@ -218,17 +258,28 @@ def _container(annotation: Any) -> Any:
         return _container(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
         arms = [_container(a) for a in get_args(annotation)]
-        return next((a for a in arms if get_origin(a) in (list, dict) or (isinstance(a, type) and issubclass(a, BaseModel))), arms[0])
+        return next(
+            (
+                a
+                for a in arms
+                if get_origin(a) in (list, dict)
+                or (isinstance(a, type) and issubclass(a, BaseModel))
+            ),
+            arms[0],
+        )
     return annotation
 
 
 def _fields(loc: Loc) -> list[str]:
     model = _container(_annotation(loc)) if loc else RulesFile
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    return (
+        list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    )
 
 
 def _expected_field(loc: Loc) -> str:
     inner = _container(_annotation(loc))
     return _WORDS.get(
-        {str: "string", int: "int", float: "float", bool: "bool"}.get(inner, ""), "a list" if get_origin(inner) is list else "an object"
+        {str: "string", int: "int", float: "float", bool: "bool"}.get(inner, ""),
+        "a list" if get_origin(inner) is list else "an object",
     )

@@ -1,6 +1,8 @@
-"""Rules out of other tools' configuration files: tingly-box JSON and LiteLLM `config.yaml`. Pure: data in, data and losses out.
+"""Rules out of other tools' configuration files: tingly-box JSON and LiteLLM `config.yaml`. Pure:
+data in, data and losses out.
 
-A literal key never reaches the result: the rules name an environment variable instead, and the losses say which.
+A literal key never reaches the result: the rules name an environment variable instead, and the
+losses say which.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ __all__ = ["Imported", "Known", "imported"]
 
 
 def imported(data: Any, known: Known) -> Imported:
-    """The rules file for a configuration of either tool. Raises ValueError for a document that is neither's."""
+    """The rules file for a configuration of either tool. Raises ValueError for a document that is
+    neither's.
+    """
     if not isinstance(data, Mapping):
         raise ValueError(f"expected an object with settings in it, found {type(data).__name__}")
     if "model_list" in data:
@@ -24,4 +28,6 @@ def imported(data: Any, known: Known) -> Imported:
     if "rules" in data or "providers_v2" in data:
         return from_tingly(data, known)
     found = ", ".join(repr(str(key)) for key in list(data)[:8]) or "nothing"
-    raise ValueError(f"neither a LiteLLM config.yaml ('model_list') nor a tingly-box configuration ('providers', 'rules'); found {found}")
+    raise ValueError(
+        f"neither a LiteLLM config.yaml ('model_list') nor a tingly-box configuration ('providers', 'rules'); found {found}"
+    )

@@ -1,4 +1,6 @@
-"""A LiteLLM `config.yaml` -> a rules file: one rule a model group, one provider for each different account."""
+"""A LiteLLM `config.yaml` -> a rules file: one rule a model group, one provider for each different
+account.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pilotfish.core.rules.importing.litellm_models import ACCOUNT_KEYS, Deployments
-from pilotfish.core.rules.importing.writing import Imported, Known, mapping, number, objects, text, unique
+from pilotfish.core.rules.importing.writing import (
+    Imported,
+    Known,
+    mapping,
+    number,
+    objects,
+    text,
+    unique,
+)
 
 SHUFFLE = "simple-shuffle"
-# Strategy -> tactic and its parameters: with the least of thresholds nobody keeps his turn, and every request goes where least is, as
-# it does there.
+# Strategy -> tactic and its parameters: with the least of thresholds nobody keeps his turn, and
+# every request goes where least is, as it does there.
 STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     SHUFFLE: ("random", {}),
     "least-busy": ("least_busy", {}),
@@ -45,13 +55,32 @@ PARAMS_KEYS = (
     "input_cost_per_token",
     "output_cost_per_token",
 )
-NUMBERS = ("rpm", "tpm", "weight", "order", "max_parallel_requests", "timeout", "input_cost_per_token", "output_cost_per_token")
-INFO_KEYS = ("id", "mode", "base_model", "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost", "max_tokens")
+NUMBERS = (
+    "rpm",
+    "tpm",
+    "weight",
+    "order",
+    "max_parallel_requests",
+    "timeout",
+    "input_cost_per_token",
+    "output_cost_per_token",
+)
+INFO_KEYS = (
+    "id",
+    "mode",
+    "base_model",
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "cache_read_input_token_cost",
+    "max_tokens",
+)
 TOP = ("model_list", "router_settings", "litellm_settings")
 
 
 def from_litellm(data: Mapping[str, Any], known: Known) -> Imported:
-    """Groups become rules with the group's name as `request_model`; fallbacks to other groups become later tiers."""
+    """Groups become rules with the group's name as `request_model`; fallbacks to other groups
+    become later tiers.
+    """
     result = Imported()
     groups = _groups(data, known, result)
     settings = _settings(data, result)
@@ -61,16 +90,30 @@ def from_litellm(data: Mapping[str, Any], known: Known) -> Imported:
             _weigh_by_limits(services)
     rules: list[dict[str, Any]] = []
     for group in groups:
-        rule: dict[str, Any] = {"name": unique(group, [r["name"] for r in rules], "rule"), "request_model": group}
-        rule |= {"services": [dict(service) for service in groups[group]], "lb_tactic": dict(tactic)}
+        rule: dict[str, Any] = {
+            "name": unique(group, [r["name"] for r in rules], "rule"),
+            "request_model": group,
+        }
+        rule |= {
+            "services": [dict(service) for service in groups[group]],
+            "lb_tactic": dict(tactic),
+        }
         _fallbacks(group, rule, groups, settings, result)
         rules.append(rule)
     for alias, target in _aliases(settings):
         found = next((r for r in rules if r["request_model"] == target), None)
         if found is None:
-            result.lose(f"router_settings.model_group_alias.{alias}", f"unknown model group {target!r}")
+            result.lose(
+                f"router_settings.model_group_alias.{alias}", f"unknown model group {target!r}"
+            )
         else:
-            rules.append({**found, "name": unique(alias, [r["name"] for r in rules], "rule"), "request_model": alias})
+            rules.append(
+                {
+                    **found,
+                    "name": unique(alias, [r["name"] for r in rules], "rule"),
+                    "request_model": alias,
+                }
+            )
     defaults = _defaults(settings)
     result.rules = {
         **({"defaults": defaults} if defaults else {}),
@@ -91,10 +134,21 @@ def _settings(data: Mapping[str, Any], result: Imported) -> dict[str, Any]:
         if key in library and key in router and library[key] != router[key]:
             result.lose(f"litellm_settings.{key}", "router_settings has it as well, and wins")
     for name, settings in (("litellm_settings", library), ("router_settings", router)):
-        result.lose_texts(name, settings, ("num_retries", "timeout", "request_timeout", "allowed_fails", "cooldown_time"))
+        result.lose_texts(
+            name,
+            settings,
+            ("num_retries", "timeout", "request_timeout", "allowed_fails", "cooldown_time"),
+        )
     if number(router.get("timeout")) or number(library.get("request_timeout")):
-        named = "router_settings.timeout" if number(router.get("timeout")) else "litellm_settings.request_timeout"
-        result.lose(named, "it bounds a wait for the vendor there, and a stream from its first to its last byte here (timeouts.total_s)")
+        named = (
+            "router_settings.timeout"
+            if number(router.get("timeout"))
+            else "litellm_settings.request_timeout"
+        )
+        result.lose(
+            named,
+            "it bounds a wait for the vendor there, and a stream from its first to its last byte here (timeouts.total_s)",
+        )
     return {**library, **router}
 
 
@@ -110,13 +164,19 @@ def _weigh_by_limits(services: list[dict[str, Any]]) -> None:
             return
 
 
-def _groups(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str, list[dict[str, Any]]]:
+def _groups(
+    data: Mapping[str, Any], known: Known, result: Imported
+) -> dict[str, list[dict[str, Any]]]:
     """Model group -> its services; fills in providers and prices."""
     deployments = Deployments(known, result)
     groups: dict[str, list[dict[str, Any]]] = {}
     prices: dict[str, Any] = {}
     for i, entry in enumerate(objects(data.get("model_list"))):
-        path, params, info = f"model_list[{i}]", mapping(entry.get("litellm_params")), mapping(entry.get("model_info"))
+        path, params, info = (
+            f"model_list[{i}]",
+            mapping(entry.get("litellm_params")),
+            mapping(entry.get("model_info")),
+        )
         group = text(entry.get("model_name"))
         if not group:
             result.lose(path, "has no model_name: left out")
@@ -126,7 +186,10 @@ def _groups(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str
             continue
         if "*" in found["model"]:
             provider = found["provider"]
-            result.lose(path, f"any model of a vendor: ask for `{provider}/MODEL` instead, which needs no rule")
+            result.lose(
+                path,
+                f"any model of a vendor: ask for `{provider}/MODEL` instead, which needs no rule",
+            )
             continue
         service: dict[str, Any] = dict(found)
         weight, order = number(params.get("weight")), number(params.get("order"))
@@ -159,7 +222,11 @@ def _groups(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str
 
 def _price(costs: Mapping[str, Any]) -> dict[str, float]:
     """Dollars per token there, per million tokens here."""
-    named = {"input": "input_cost_per_token", "output": "output_cost_per_token", "cached_input": "cache_read_input_token_cost"}
+    named = {
+        "input": "input_cost_per_token",
+        "output": "output_cost_per_token",
+        "cached_input": "cache_read_input_token_cost",
+    }
     found = {kind: number(costs.get(key)) for kind, key in named.items()}
     return {kind: round(value * 1e6, 6) for kind, value in found.items() if value is not None}
 
@@ -168,16 +235,24 @@ def _tactic(settings: Mapping[str, Any], known: Known, result: Imported) -> dict
     strategy = text(settings.get("routing_strategy")) or SHUFFLE
     name, params = STRATEGIES.get(strategy, ("", {}))
     if name not in known.tactics:
-        result.lose("router_settings.routing_strategy", f"{strategy!r} is not known: adaptive instead")
+        result.lose(
+            "router_settings.routing_strategy", f"{strategy!r} is not known: adaptive instead"
+        )
         return {"type": "adaptive"}
     kept = {key: value for key, value in params.items() if key in known.tactics[name]}
     return {"type": name, "params": kept} if kept else {"type": name}
 
 
 def _fallbacks(
-    group: str, rule: dict[str, Any], groups: dict[str, list[dict[str, Any]]], settings: Mapping[str, Any], result: Imported
+    group: str,
+    rule: dict[str, Any],
+    groups: dict[str, list[dict[str, Any]]],
+    settings: Mapping[str, Any],
+    result: Imported,
 ) -> None:
-    """Services of the groups that this one falls back to, each group a tier of its own after the last."""
+    """Services of the groups that this one falls back to, each group a tier of its own after the
+    last.
+    """
     seen = {group}
     reasons = []
     sources = (
@@ -197,10 +272,15 @@ def _fallbacks(
                 continue
             seen.add(target)
             if reason:
-                result.lose(f"{key}.{group}", f"{target!r} serves after other failures too, not only for {reason}")
+                result.lose(
+                    f"{key}.{group}",
+                    f"{target!r} serves after other failures too, not only for {reason}",
+                )
             tier = max(service.get("tier", 0) for service in rule["services"]) + 1
             lowest = min(service.get("tier", 0) for service in groups[target])
-            rule["services"] += [{**s, "tier": tier + s.get("tier", 0) - lowest} for s in groups[target]]
+            rule["services"] += [
+                {**s, "tier": tier + s.get("tier", 0) - lowest} for s in groups[target]
+            ]
     if reasons:
         rule["fallback_on"] = reasons
 
@@ -222,7 +302,10 @@ def _aliases(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
-    retries, timeout = number(settings.get("num_retries")), number(settings.get("timeout")) or number(settings.get("request_timeout"))
+    retries, timeout = (
+        number(settings.get("num_retries")),
+        number(settings.get("timeout")) or number(settings.get("request_timeout")),
+    )
     fails, cooldown = number(settings.get("allowed_fails")), number(settings.get("cooldown_time"))
     if timeout:
         defaults["timeouts"] = {"total_s": timeout}
@@ -230,7 +313,9 @@ def _defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
         defaults["retries"] = {"max_retries": int(retries)}
     health: dict[str, Any] = {}
     if fails is not None:
-        health["consecutive_error_threshold"] = int(fails) + 1  # there the one after the allowed ones takes it out
+        health["consecutive_error_threshold"] = (
+            int(fails) + 1
+        )  # there the one after the allowed ones takes it out
     if cooldown:
         health["recovery_timeout_seconds"] = cooldown
     if health:

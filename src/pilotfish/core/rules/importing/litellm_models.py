@@ -6,7 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pilotfish.core.rules.importing.writing import Imported, Known, mapping, number, same_base, text, unique, variable
+from pilotfish.core.rules.importing.writing import (
+    Imported,
+    Known,
+    mapping,
+    number,
+    same_base,
+    text,
+    unique,
+    variable,
+)
 
 # Prefix of LiteLLM's model names -> kind (page "Providers", 2026-11).
 PREFIXES = {
@@ -31,7 +40,23 @@ VARIABLES = {
 }  # fmt: skip
 ENVIRON = "os.environ/"
 # What people write where a server of their own wants no key but the library does.
-NO_KEYS = frozenset({"none", "null", "empty", "dummy", "fake", "fake-key", "no-key", "not-needed", "anything", "na", "n/a", "-", "x"})
+NO_KEYS = frozenset(
+    {
+        "none",
+        "null",
+        "empty",
+        "dummy",
+        "fake",
+        "fake-key",
+        "no-key",
+        "not-needed",
+        "anything",
+        "na",
+        "n/a",
+        "-",
+        "x",
+    }
+)
 BEDROCK_ROUTES = ("converse", "invoke", "converse_like")
 ACCOUNT_KEYS = (
     "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider", "aws_region_name", "aws_access_key_id",
@@ -40,12 +65,20 @@ ACCOUNT_KEYS = (
 )  # fmt: skip
 # litellm_params -> options of the kind; the secret ones become references.
 OPTIONS = {
-    "bedrock": {"aws_region_name": "region", "aws_role_name": "role_arn", "aws_profile_name": "profile"},
+    "bedrock": {
+        "aws_region_name": "region",
+        "aws_role_name": "role_arn",
+        "aws_profile_name": "profile",
+    },
     "vertex": {"vertex_project": "project", "vertex_location": "location"},
     "azure": {"api_version": "api_version", "tenant_id": "tenant_id", "client_id": "client_id"},
 }
 SECRET_OPTIONS = {
-    "bedrock": {"aws_access_key_id": "access_key", "aws_secret_access_key": "secret_key", "aws_session_token": "session_token"},
+    "bedrock": {
+        "aws_access_key_id": "access_key",
+        "aws_secret_access_key": "secret_key",
+        "aws_session_token": "session_token",
+    },
     "azure": {"client_secret": "client_secret"},
 }
 
@@ -62,7 +95,12 @@ class Deployments:
         kind, model = _kind_and_model(params)
         if not kind:
             named = text(params.get("model"))
-            self._result.lose(path, f"no kind of provider is known for model {named!r}" if named else "litellm_params has no model")
+            self._result.lose(
+                path,
+                f"no kind of provider is known for model {named!r}"
+                if named
+                else "litellm_params has no model",
+            )
             return None
         account = self._account(f"{path}.litellm_params", kind, params)
         for name, known in self.providers.items():
@@ -77,7 +115,8 @@ class Deployments:
         base = text(params.get("api_base")) or text(params.get("base_url"))
         if base.startswith(ENVIRON):
             self._result.lose(
-                f"{path}.api_base", f"the value of environment variable {base.removeprefix(ENVIRON)} must be written out here"
+                f"{path}.api_base",
+                f"the value of environment variable {base.removeprefix(ENVIRON)} must be written out here",
             )
             base = ""
         base = self._result.plain_url(f"{path}.api_base", base)
@@ -92,48 +131,73 @@ class Deployments:
         headers = {**mapping(params.get("extra_headers")), **mapping(params.get("headers"))}
         if text(params.get("organization")):
             headers["OpenAI-Organization"] = text(params["organization"])
-        for name in [n for n, value in headers.items() if not isinstance(value, str) or value.startswith(ENVIRON) or _is_secret(n)]:
-            self._result.lose(f"{path}.extra_headers.{name}", "a secret or a reference in a header is not carried over")
+        for name in [
+            n
+            for n, value in headers.items()
+            if not isinstance(value, str) or value.startswith(ENVIRON) or _is_secret(n)
+        ]:
+            self._result.lose(
+                f"{path}.extra_headers.{name}",
+                "a secret or a reference in a header is not carried over",
+            )
             del headers[name]
         if headers:
             account["headers"] = headers
         timeout = number(params.get("timeout"))
         if timeout:
             account["timeout"] = timeout
-            self._result.lose(f"{path}.timeout", "it bounds a wait for the vendor there, and a whole attempt here, streams too")
+            self._result.lose(
+                f"{path}.timeout",
+                "it bounds a wait for the vendor there, and a whole attempt here, streams too",
+            )
         return account
 
-    def _key(self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]) -> None:
+    def _key(
+        self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]
+    ) -> None:
         given = text(params.get("api_key"))
         if given.lower() in NO_KEYS:
             account["no_key_required"] = True
         elif given:
-            account["token"] = self._reference(f"{path}.api_key", given, VARIABLES.get(kind) or variable(kind))
+            account["token"] = self._reference(
+                f"{path}.api_key", given, VARIABLES.get(kind) or variable(kind)
+            )
         elif kind in VARIABLES and not (kind == "azure" and text(params.get("client_secret"))):
             account["token"] = {"env": VARIABLES[kind]}
         elif not self._known.kinds[kind].needs_key or kind == "openai_compatible":
             account["no_key_required"] = True
 
-    def _options(self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]) -> None:
+    def _options(
+        self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]
+    ) -> None:
         options: dict[str, Any] = account.get("options", {})
         for key, name in OPTIONS.get(kind, {}).items():
             value = text(params.get(key))
             if value.startswith(ENVIRON):
                 variable_name = value.removeprefix(ENVIRON)
                 self._result.lose(
-                    f"{path}.{key}", f"the value of environment variable {variable_name} must be written out in options.{name}"
+                    f"{path}.{key}",
+                    f"the value of environment variable {variable_name} must be written out in options.{name}",
                 )
             elif value:
                 options[name] = value
         for key, name in SECRET_OPTIONS.get(kind, {}).items():
             if text(params.get(key)):
-                options[name] = self._reference(f"{path}.{key}", text(params[key]), variable(kind, name.upper()))
+                options[name] = self._reference(
+                    f"{path}.{key}", text(params[key]), variable(kind, name.upper())
+                )
         credentials = params.get("vertex_credentials")
         if kind == "vertex" and credentials:
-            if isinstance(credentials, str) and not credentials.lstrip().startswith("{") and not credentials.startswith(ENVIRON):
+            if (
+                isinstance(credentials, str)
+                and not credentials.lstrip().startswith("{")
+                and not credentials.startswith(ENVIRON)
+            ):
                 options["credentials_file"] = credentials
             else:
-                account["token"] = self._reference(f"{path}.vertex_credentials", text(credentials), "VERTEX_CREDENTIALS")
+                account["token"] = self._reference(
+                    f"{path}.vertex_credentials", text(credentials), "VERTEX_CREDENTIALS"
+                )
         if options:
             account["options"] = options
 
@@ -165,4 +229,6 @@ def _kind_and_model(params: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in ("authorization", "key", "token", "secret", "cookie"))
+    return any(
+        word in name.lower() for word in ("authorization", "key", "token", "secret", "cookie")
+    )

@@ -1,4 +1,6 @@
-"""A tingly-box JSON configuration (the router and health seeds' own format; any of its dates) -> a rules file."""
+"""A tingly-box JSON configuration (the router and health seeds' own format; any of its dates) -> a
+rules file.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +47,22 @@ RULE_KEYS = (
     "uuid", "scenario", "request_model", "response_model", "description", "services", "current_service_index", "current_service_id",
     "lb_tactic", "active", "smart_enabled", "smart_routing", "smart_affinity",
 )  # fmt: skip
-SERVICE_KEYS = ("provider", "model", "weight", "active", "time_window", "model_capacity", "tier", "stats")
+SERVICE_KEYS = (
+    "provider",
+    "model",
+    "weight",
+    "active",
+    "time_window",
+    "model_capacity",
+    "tier",
+    "stats",
+)
 
 
 def from_tingly(data: Mapping[str, Any], known: Known) -> Imported:
-    """Providers, rules with services, tactics and smart routing, scenarios. Tokens become references to environment variables."""
+    """Providers, rules with services, tactics and smart routing, scenarios. Tokens become
+    references to environment variables.
+    """
     result = Imported()
     names = _providers(data, known, result)
     rules: list[dict[str, Any]] = []
@@ -70,7 +83,11 @@ def _providers(data: Mapping[str, Any], known: Known, result: Imported) -> dict[
     names: dict[str, str] = {}
     listed = data.get("providers_v2") or data.get("providers")
     if isinstance(listed, Mapping):  # the oldest form: by name
-        listed = [{"name": name, **provider} for name, provider in listed.items() if isinstance(provider, Mapping)]
+        listed = [
+            {"name": name, **provider}
+            for name, provider in listed.items()
+            if isinstance(provider, Mapping)
+        ]
     for i, provider in enumerate(objects(listed)):
         path = f"providers[{i}]"
         name = unique(text(provider.get("name")), made, f"provider-{i + 1}")
@@ -83,7 +100,9 @@ def _providers(data: Mapping[str, Any], known: Known, result: Imported) -> dict[
     return names
 
 
-def _provider(path: str, name: str, given: Mapping[str, Any], known: Known, result: Imported) -> dict[str, Any]:
+def _provider(
+    path: str, name: str, given: Mapping[str, Any], known: Known, result: Imported
+) -> dict[str, Any]:
     base = result.plain_url(f"{path}.api_base", text(given.get("api_base")))
     style = text(given.get("api_style")) or "openai"
     kind = _kind(base, style, known)
@@ -105,7 +124,10 @@ def _provider(path: str, name: str, given: Mapping[str, Any], known: Known, resu
     if text(given.get("default_model")):
         made["default_model"] = text(given["default_model"])
     if given.get("models"):
-        result.lose(f"{path}.models", "a remembered list there, an allow-list here: left out, so that every model may be asked for")
+        result.lose(
+            f"{path}.models",
+            "a remembered list there, an allow-list here: left out, so that every model may be asked for",
+        )
     result.lose_keys(path, given, PROVIDER_KEYS)
     return made
 
@@ -122,7 +144,9 @@ def _kind(base: str, style: str, known: Known) -> str:
     return found if found and known.kinds[found].style == "openai" else "openai_compatible"
 
 
-def _credentials(path: str, name: str, given: Mapping[str, Any], made: dict[str, Any], result: Imported) -> None:
+def _credentials(
+    path: str, name: str, given: Mapping[str, Any], made: dict[str, Any], result: Imported
+) -> None:
     if given.get("auth_type") == "oauth":
         made["auth_type"] = "oauth"
         detail = mapping(given.get("oauth_detail"))
@@ -130,23 +154,33 @@ def _credentials(path: str, name: str, given: Mapping[str, Any], made: dict[str,
         for field in ("access_token", "refresh_token"):
             if text(detail.get(field)):
                 oauth[field] = {"env": variable(name, field.upper())}
-                result.lose(f"{path}.oauth_detail.{field}", f"set environment variable {oauth[field]['env']} to it")
+                result.lose(
+                    f"{path}.oauth_detail.{field}",
+                    f"set environment variable {oauth[field]['env']} to it",
+                )
         for field in ("provider_type", "user_id", "expires_at"):
             if text(detail.get(field)):
                 oauth[field] = text(detail[field])
         extra = mapping(detail.get("extra_fields"))
-        kept = {key: str(extra[key]) for key in ("token_url", "client_id", "scope") if text(extra.get(key))}
+        kept = {
+            key: str(extra[key])
+            for key in ("token_url", "client_id", "scope")
+            if text(extra.get(key))
+        }
         if kept:
             oauth["extra_fields"] = kept
         elif "refresh_token" in oauth:
             result.lose(
-                f"{path}.oauth_detail", "to refresh the token, oauth_detail.extra_fields needs the vendor's token_url and client_id"
+                f"{path}.oauth_detail",
+                "to refresh the token, oauth_detail.extra_fields needs the vendor's token_url and client_id",
             )
         result.lose_keys(f"{path}.oauth_detail.extra_fields", extra, kept)
         made["oauth_detail"] = oauth
     elif text(given.get("token")):
         made["token"] = {"env": variable(name)}
-        result.lose(f"{path}.token", f"a literal key: set environment variable {made['token']['env']} to it")
+        result.lose(
+            f"{path}.token", f"a literal key: set environment variable {made['token']['env']} to it"
+        )
     else:
         made["no_key_required"] = True
     if given.get("no_key_required") is True:
@@ -154,14 +188,21 @@ def _credentials(path: str, name: str, given: Mapping[str, Any], made: dict[str,
 
 
 def _rule(
-    path: str, given: Mapping[str, Any], names: dict[str, str], known: Known, result: Imported, taken: list[str]
+    path: str,
+    given: Mapping[str, Any],
+    names: dict[str, str],
+    known: Known,
+    result: Imported,
+    taken: list[str],
 ) -> dict[str, Any] | None:
     services = _services(f"{path}.services", given.get("services"), names, result)
     if not services:
         result.lose(path, "has no service that could be carried over: left out")
         return None
     scenario, model = text(given.get("scenario")), text(given.get("request_model"))
-    made: dict[str, Any] = {"name": unique(f"{scenario}:{model}" if scenario else model, taken, "rule")}
+    made: dict[str, Any] = {
+        "name": unique(f"{scenario}:{model}" if scenario else model, taken, "rule")
+    }
     if scenario.startswith("_") or ":" in scenario:
         result.lose(f"{path}.scenario", f"{scenario!r} is no scenario here: the rule holds for any")
     elif scenario:
@@ -183,18 +224,28 @@ def _rule(
     if affinity:
         ttl = number(affinity)
         made["affinity"] = {"by": "user", "ttl_s": ttl or AFFINITY_TTL_S}
-        result.lose(f"{path}.smart_affinity", "sessions are told apart by the request's user alone, not by header or address as well")
+        result.lose(
+            f"{path}.smart_affinity",
+            "sessions are told apart by the request's user alone, not by header or address as well",
+        )
     result.lose_keys(path, given, RULE_KEYS)
     return made
 
 
-def _services(path: str, given: Any, names: dict[str, str], result: Imported) -> list[dict[str, Any]]:
+def _services(
+    path: str, given: Any, names: dict[str, str], result: Imported
+) -> list[dict[str, Any]]:
     made = []
     for i, service in enumerate(objects(given)):
         at = f"{path}[{i}]"
         provider, model = names.get(text(service.get("provider"))), text(service.get("model"))
         if provider is None or not model:
-            result.lose(at, f"provider {text(service.get('provider'))!r} is not in this file" if model else "names no model")
+            result.lose(
+                at,
+                f"provider {text(service.get('provider'))!r} is not in this file"
+                if model
+                else "names no model",
+            )
             continue
         one: dict[str, Any] = {"provider": provider, "model": model}
         weight = number(service.get("weight"))
@@ -216,13 +267,20 @@ def _tactic(path: str, given: Mapping[str, Any], known: Known, result: Imported)
     if isinstance(named, int) and not isinstance(named, bool):
         named = TACTIC_NUMBERS[named] if 0 <= named < len(TACTIC_NUMBERS) else ""
     name = text(named).lower()
-    if name in ("tier", "priority"):  # here every rule has tiers; what remains is how one is chosen within a tier
+    if name in (
+        "tier",
+        "priority",
+    ):  # here every rule has tiers; what remains is how one is chosen within a tier
         name = text(params.pop("within_tier_tactic", "")) or "random"
     if name not in known.tactics:
         if name:
             result.lose(f"{path}.lb_tactic.type", f"unknown tactic {name!r}: adaptive instead")
         return {"type": "adaptive"}
-    kept = {key: value for key, value in params.items() if key in known.tactics[name] and isinstance(value, int | float | str)}
+    kept = {
+        key: value
+        for key, value in params.items()
+        if key in known.tactics[name] and isinstance(value, int | float | str)
+    }
     result.lose_keys(f"{path}.lb_tactic.params", params, kept)
     return {"type": name, "params": kept} if kept else {"type": name}
 
@@ -238,20 +296,29 @@ def _blocks(path: str, given: Any, names: dict[str, str], result: Imported) -> l
             if text(op.get("value")):
                 one["value"] = text(op["value"])
             if one["position"] == "user" and one["operation"] == "contains":
-                one["position"] = "latest_user"  # January's looked at the last turn only; April calls it so
+                one["position"] = (
+                    "latest_user"  # January's looked at the last turn only; April calls it so
+                )
             if one["operation"] == "regex":
                 one["value"] = as_regex(one.get("value", ""))
-                result.lose(f"{at}.ops[{j}]", f"a glob over the whole text there: written as the regular expression {one['value']!r}")
+                result.lose(
+                    f"{at}.ops[{j}]",
+                    f"a glob over the whole text there: written as the regular expression {one['value']!r}",
+                )
             ops.append(one)
         if services and ops:
-            made.append({"description": text(block.get("description")), "ops": ops, "services": services})
+            made.append(
+                {"description": text(block.get("description")), "ops": ops, "services": services}
+            )
         else:
             result.lose(at, "has no services or no conditions that could be carried over: left out")
     return made
 
 
 def as_regex(glob: str) -> str:
-    """The regular expression for what was called one and is a glob: over the whole text, line ends included."""
+    """The regular expression for what was called one and is a glob: over the whole text, line ends
+    included.
+    """
 
     def written(part: str) -> str:
         if part in ("*", "?"):

@@ -1,4 +1,6 @@
-"""What both importers share: the result being built, unique names, references instead of keys, and reading what may be anything."""
+"""What both importers share: the result being built, unique names, references instead of keys, and
+reading what may be anything.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Known:
 
 @dataclass
 class Imported:
-    """`rules`: a rules file as plain data. `lost`: what could not be carried over, or only otherwise, each as `path: why`."""
+    """`rules`: a rules file as plain data. `lost`: what could not be carried over, or only
+    otherwise, each as `path: why`.
+    """
 
     rules: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
@@ -35,14 +39,24 @@ class Imported:
         if line not in self.lost:
             self.lost.append(line)
 
-    def lose_keys(self, path: str, data: Mapping[str, Any], known: Iterable[str], why: str = "has no counterpart") -> None:
-        """Every key of `data` that is set and not among the `known`, by name; values may be secrets."""
+    def lose_keys(
+        self,
+        path: str,
+        data: Mapping[str, Any],
+        known: Iterable[str],
+        why: str = "has no counterpart",
+    ) -> None:
+        """Every key of `data` that is set and not among the `known`, by name; values may be
+        secrets.
+        """
         for key in sorted(set(map(str, data)) - set(known)):
             if data.get(key) not in (None, "", [], {}, False, 0):
                 self.lose(f"{path}.{key}" if path else key, why)
 
     def lose_texts(self, path: str, data: Mapping[str, Any], keys: Iterable[str]) -> None:
-        """Those of the keys that are set, but not to a number: a reference to an environment variable, for example."""
+        """Those of the keys that are set, but not to a number: a reference to an environment
+        variable, for example.
+        """
         for key in keys:
             if data.get(key) not in (None, "") and number(data[key]) is None:
                 self.lose(f"{path}.{key}", "expected a number, which must be written out here")
@@ -68,7 +82,9 @@ def unique(wanted: str, taken: Iterable[str], fallback: str) -> str:
 
 
 def variable(name: str, suffix: str = "API_KEY") -> str:
-    """An environment variable's name for something of that name: `my provider` -> MY_PROVIDER_API_KEY."""
+    """An environment variable's name for something of that name: `my provider` ->
+    MY_PROVIDER_API_KEY.
+    """
     base = _NOT_IN_VARIABLES.sub("_", name.upper()).strip("_") or "PROVIDER"
     return f"{'P_' if base[0].isdigit() else ''}{base}_{suffix}"
 

@@ -6,9 +6,17 @@ import json
 
 import pytest
 
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, USAGE_ONLY
+from pilotfish.core.formats.style import (
+    CONTENT,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+    USAGE_ONLY,
+)
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles.openai.watch import OpenAIWatcher
+from pilotfish.styles.openai.inspector import OpenAIWatcher
 from style_wire import sse
 
 USAGE = {
@@ -19,9 +27,9 @@ USAGE = {
 }
 
 
-def seen(payload, watcher=None):
+def seen(payload, inspector=None):
     (event,) = sse(payload)
-    return (watcher or OpenAIWatcher()).event(event)
+    return (inspector or OpenAIWatcher()).event(event)
 
 
 def delta(**fields):
@@ -50,7 +58,13 @@ def test_a_shape_that_nobody_documented_passes_as_nothing(payload):
 
 
 @pytest.mark.parametrize(
-    "payload", [delta(role="assistant", content=""), delta(role="assistant", content=None), delta(), delta(reasoning_content="")]
+    "payload",
+    [
+        delta(role="assistant", content=""),
+        delta(role="assistant", content=None),
+        delta(),
+        delta(reasoning_content=""),
+    ],
 )
 def test_a_role_or_an_empty_delta_is_no_first_token(payload):
     assert seen(payload) == 0
@@ -66,7 +80,10 @@ def test_a_role_or_an_empty_delta_is_no_first_token(payload):
         (delta(reasoning_content="Hm"), 2),
         (delta(reasoning="Hm"), 2),
         (delta(refusal="No"), 2),
-        (delta(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]), 1),
+        (
+            delta(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]),
+            1,
+        ),
         (delta(tool_calls=[{"index": 0, "custom": {"input": "ls"}}]), 2),
         (delta(function_call={"arguments": "{}"}), 2),
         (delta(audio={"data": "AAAA"}), 0),
@@ -75,23 +92,29 @@ def test_a_role_or_an_empty_delta_is_no_first_token(payload):
     ],
 )
 def test_what_a_client_sees_is_content(payload, chars):
-    watcher = OpenAIWatcher()
-    assert seen(payload, watcher) == CONTENT
-    assert watcher.chars == chars
+    inspector = OpenAIWatcher()
+    assert seen(payload, inspector) == CONTENT
+    assert inspector.chars == chars
 
 
 def test_the_end_a_comment_and_a_finish():
-    watcher = OpenAIWatcher()
-    assert watcher.event(b"data: [DONE]\n\n") == TERMINAL
-    assert watcher.event(b": ping\n\n") == PING
-    assert seen({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "model": "m"}, watcher) == FINISH
-    assert (watcher.finish_reason, watcher.model) == ("stop", "m")
+    inspector = OpenAIWatcher()
+    assert inspector.event(b"data: [DONE]\n\n") == TERMINAL
+    assert inspector.event(b": ping\n\n") == PING
+    assert (
+        seen(
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "model": "m"},
+            inspector,
+        )
+        == FINISH
+    )
+    assert (inspector.finish_reason, inspector.model) == ("stop", "m")
 
 
 def test_usage_that_the_client_may_not_have_asked_for_is_told_from_usage_beside_content():
-    watcher = OpenAIWatcher()
-    assert seen({"choices": [], "usage": USAGE}, watcher) == USAGE_ONLY
-    assert watcher.usage == Usage(input=19, output=10, cached_input=8, cache_write=2, reasoning=4)
+    inspector = OpenAIWatcher()
+    assert seen({"choices": [], "usage": USAGE}, inspector) == USAGE_ONLY
+    assert inspector.usage == Usage(input=19, output=10, cached_input=8, cache_write=2, reasoning=4)
     assert seen(delta(content="x") | {"usage": USAGE}) == CONTENT
 
 
@@ -106,15 +129,15 @@ def test_usage_that_the_client_may_not_have_asked_for_is_told_from_usage_beside_
     ],
 )
 def test_usage_in_the_words_of_other_endpoints_and_vendors(usage, expected):
-    watcher = OpenAIWatcher()
-    assert watcher.reply(json.dumps({"data": [], "usage": usage}).encode()) == CONTENT | TERMINAL
-    assert watcher.usage == expected
+    inspector = OpenAIWatcher()
+    assert inspector.reply(json.dumps({"data": [], "usage": usage}).encode()) == CONTENT | TERMINAL
+    assert inspector.usage == expected
 
 
 def test_groqs_usage_stands_elsewhere():
-    watcher = OpenAIWatcher()
-    seen(delta() | {"x_groq": {"usage": {"prompt_tokens": 3}}}, watcher)
-    assert watcher.usage == Usage(input=3)
+    inspector = OpenAIWatcher()
+    seen(delta() | {"x_groq": {"usage": {"prompt_tokens": 3}}}, inspector)
+    assert inspector.usage == Usage(input=3)
 
 
 @pytest.mark.parametrize(
@@ -128,10 +151,10 @@ def test_groqs_usage_stands_elsewhere():
     ],
 )
 def test_an_error_in_a_stream_says_what_it_is(payload, status):
-    watcher = OpenAIWatcher()
-    assert seen(payload, watcher) == ERROR
-    assert watcher.error.message == "m"
-    assert watcher.error.status == status
+    inspector = OpenAIWatcher()
+    assert seen(payload, inspector) == ERROR
+    assert inspector.error.message == "m"
+    assert inspector.error.status == status
     assert OpenAIWatcher().reply(json.dumps(payload).encode()) == ERROR
 
 
@@ -141,10 +164,23 @@ def test_an_answer_that_is_none_is_malformed(body):
 
 
 def test_a_whole_answer_is_counted():
-    watcher = OpenAIWatcher()
-    message = {"role": "assistant", "content": "Hello", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
+    inspector = OpenAIWatcher()
+    message = {
+        "role": "assistant",
+        "content": "Hello",
+        "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}],
+    }
     assert (
-        watcher.reply(json.dumps({"model": "m", "choices": [{"message": message, "finish_reason": "tool_calls"}]}).encode())
+        inspector.reply(
+            json.dumps(
+                {"model": "m", "choices": [{"message": message, "finish_reason": "tool_calls"}]}
+            ).encode()
+        )
         == CONTENT | TERMINAL
     )
-    assert (watcher.chars, watcher.finish_reason, watcher.model, watcher.usage) == (8, "tool_calls", "m", None)
+    assert (inspector.chars, inspector.finish_reason, inspector.model, inspector.usage) == (
+        8,
+        "tool_calls",
+        "m",
+        None,
+    )

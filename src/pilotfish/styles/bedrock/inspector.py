@@ -1,7 +1,7 @@
 """What passes by in Converse, looked at without being changed. The hot path: one call per frame.
 
-The last frame of a stream is `metadata`, with the usage; `messageStop`, with the stop reason, stands before it. Every
-client expects the usage, so it is not USAGE_ONLY.
+The last frame of a stream is `metadata`, with the usage; `messageStop`, with the stop reason,
+stands before it. Every client expects the usage, so it is not USAGE_ONLY.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
 
 
-class TokenCounts(msgspec.Struct, gc=False, rename="camel"):
-    """Bedrock's `usage`, whose `inputTokens` are only those that were neither read from a cache nor written to one."""
+class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
+    """Bedrock's `usage`, whose `inputTokens` are only those that were neither read from a cache nor
+    written to one.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -64,7 +66,7 @@ class _Frame(msgspec.Struct, gc=False, rename="camel"):
     delta: _Block | None = None
     start: _Block | None = None
     stop_reason: str | None = None
-    usage: TokenCounts | None = None
+    usage: BedrockTokenCounts | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -80,7 +82,7 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
 
     output: _Output | None = None
     stop_reason: str | None = None
-    usage: TokenCounts | None = None
+    usage: BedrockTokenCounts | None = None
     input_tokens: int | None = None
 
 
@@ -88,8 +90,8 @@ _frames = msgspec.json.Decoder(_Frame)
 _answers = msgspec.json.Decoder(_Answer)
 
 
-class BedrockWatcher:
-    """A `core.formats.style.Watcher` for Converse and ConverseStream."""
+class BedrockInspector:
+    """A `core.formats.style.ResponseInspector` for Converse and ConverseStream."""
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 
@@ -135,7 +137,11 @@ class BedrockWatcher:
         if body.lstrip()[:1] != b"{":
             return MALFORMED
         self.finish_reason = found.stop_reason
-        if found.output is None and found.stop_reason is None and (b'"message"' in body or b'"__type"' in body):
+        if (
+            found.output is None
+            and found.stop_reason is None
+            and (b'"message"' in body or b'"__type"' in body)
+        ):
             self.error = read_error(500, body)
             return ERROR
         if found.output and found.output.message:

@@ -1,9 +1,11 @@
-"""What passes by in generateContent and its sisters, looked at without being changed. The hot path: one call per event.
+"""What passes by in generateContent and its sisters, looked at without being changed. The hot path:
+one call per event.
 
-Google has no last event. A stream is well ended when its body ends after a chunk with a finish reason, or with a refusal of the prompt
-(`promptFeedback.blockReason`), so these are FINISH and nothing in SSE is TERMINAL: usage may come in the same chunk or in one after it, and
-some models repeat their finish reason in every chunk. Of a stream that is a JSON array the closing bracket is TERMINAL. Every client
-expects usage, so none of it is ever USAGE_ONLY.
+Google has no last event. A stream is well ended when its body ends after a chunk with a finish
+reason, or with a refusal of the prompt (`promptFeedback.blockReason`), so these are FINISH and
+nothing in SSE is TERMINAL: usage may come in the same chunk or in one after it, and some models
+repeat their finish reason in every chunk. Of a stream that is a JSON array the closing bracket is
+TERMINAL. Every client expects usage, so none of it is ever USAGE_ONLY.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.google.errors import google_error
 
 
-class TokenCounts(msgspec.Struct, gc=False, rename="camel"):
-    """`usageMetadata`. `promptTokenCount` holds cached tokens; `candidatesTokenCount` leaves thoughts out; totals are sums."""
+class GoogleTokenCounts(msgspec.Struct, gc=False, rename="camel"):
+    """`usageMetadata`. `promptTokenCount` holds cached tokens; `candidatesTokenCount` leaves
+    thoughts out; totals are sums.
+    """
 
     prompt_token_count: int | None = None
     cached_content_token_count: int | None = None
@@ -39,7 +43,12 @@ class TokenCounts(msgspec.Struct, gc=False, rename="camel"):
             output = max(0, self.total_token_count - given)
         else:
             output = (self.candidates_token_count or 0) + thoughts
-        return Usage(input=given, output=output, cached_input=self.cached_content_token_count or 0, reasoning=thoughts)
+        return Usage(
+            input=given,
+            output=output,
+            cached_input=self.cached_content_token_count or 0,
+            reasoning=thoughts,
+        )
 
 
 class _Call(msgspec.Struct, gc=False):
@@ -73,7 +82,7 @@ class _Chunk(msgspec.Struct, gc=False, rename="camel"):
     """A chunk of a stream or a whole answer; also of countTokens, whose count is `totalTokens`."""
 
     candidates: list[_Candidate] | None = None
-    usage_metadata: TokenCounts | None = None
+    usage_metadata: GoogleTokenCounts | None = None
     model_version: str | None = None
     prompt_feedback: _Feedback | None = None
     error: Any = None
@@ -84,13 +93,17 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 def payload_of(event: bytes) -> bytes:
-    """The JSON of an event, which is one of SSE or an element of an array; empty if it holds none."""
+    """The JSON of an event, which is one of SSE or an element of an array; empty if it holds
+    none.
+    """
     data = data_of(event)
     return data if data or event.startswith((b"data", b":")) else json_array.value_of(event)
 
 
-class GoogleWatcher:
-    """A `core.formats.style.Watcher` for generateContent, countTokens and the embeddings."""
+class GoogleInspector:
+    """A `core.formats.style.ResponseInspector` for generateContent, countTokens and the
+    embeddings.
+    """
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 
@@ -113,7 +126,9 @@ class GoogleWatcher:
                 chunk = decode_as(_decoder, data)
             except BAD_JSON:
                 return MALFORMED
-            if data.startswith(b"[") and b'"error"' in data:  # how Google words an error where it was to stream an array
+            if (
+                data.startswith(b"[") and b'"error"' in data
+            ):  # how Google words an error where it was to stream an array
                 return self._failed(data)
         if chunk.error:
             return self._failed(data)
@@ -160,9 +175,18 @@ class GoogleWatcher:
             return CONTENT
         call = part.function_call
         if call:
-            self.chars += len(call.name or "") + (len(msgspec.json.encode(call.args)) if call.args else 0)
+            self.chars += len(call.name or "") + (
+                len(msgspec.json.encode(call.args)) if call.args else 0
+            )
             return CONTENT
-        return CONTENT if part.inline_data or part.file_data or part.executable_code or part.code_execution_result else 0
+        return (
+            CONTENT
+            if part.inline_data
+            or part.file_data
+            or part.executable_code
+            or part.code_execution_result
+            else 0
+        )
 
     def _failed(self, data: bytes) -> int:
         self.error = google_error(msgspec.json.decode(data))

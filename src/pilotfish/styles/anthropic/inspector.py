@@ -1,4 +1,6 @@
-"""What passes by in Anthropic Messages, looked at without being changed. The hot path: one call per event."""
+"""What passes by in Anthropic Messages, looked at without being changed. The hot path: one call per
+event.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: int | None = None
 
 
-class TokenCounts(msgspec.Struct, gc=False):
-    """Anthropic's `usage`, whose `input_tokens` are only those that were neither read from a cache nor written to one."""
+class AnthropicTokenCounts(msgspec.Struct, gc=False):
+    """Anthropic's `usage`, whose `input_tokens` are only those that were neither read from a cache
+    nor written to one.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -28,12 +32,14 @@ class TokenCounts(msgspec.Struct, gc=False):
     cache_read_input_tokens: int | None = None
     output_tokens_details: OutputDetails | None = None
 
-    def updated(self, later: TokenCounts) -> TokenCounts:
+    def updated(self, later: AnthropicTokenCounts) -> AnthropicTokenCounts:
         """With what a later event says; counts are cumulative, and what it leaves out stands."""
-        return TokenCounts(
+        return AnthropicTokenCounts(
             *(
                 new if new is not None else old
-                for old, new in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(later), strict=True)
+                for old, new in zip(
+                    msgspec.structs.astuple(self), msgspec.structs.astuple(later), strict=True
+                )
             )
         )
 
@@ -51,7 +57,9 @@ class TokenCounts(msgspec.Struct, gc=False):
 
 
 class _Body(msgspec.Struct, gc=False):
-    """`message` of message_start, `delta` and `content_block` of any event: the fields of all of them."""
+    """`message` of message_start, `delta` and `content_block` of any event: the fields of all of
+    them.
+    """
 
     type: str | None = None
     text: str | None = None
@@ -61,7 +69,7 @@ class _Body(msgspec.Struct, gc=False):
     input: Any = None
     stop_reason: str | None = None
     model: str | None = None
-    usage: TokenCounts | None = None
+    usage: AnthropicTokenCounts | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -71,7 +79,7 @@ class _Event(msgspec.Struct, gc=False):
     delta: _Body | None = None
     content_block: _Body | None = None
     message: _Body | None = None
-    usage: TokenCounts | None = None
+    usage: AnthropicTokenCounts | None = None
     content: list[_Body] | None = None
     stop_reason: str | None = None
     model: str | None = None
@@ -82,8 +90,8 @@ class _Event(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Event)
 
 
-class AnthropicWatcher:
-    """A `core.formats.style.Watcher` for Messages and count_tokens."""
+class AnthropicInspector:
+    """A `core.formats.style.ResponseInspector` for Messages and count_tokens."""
 
     __slots__ = ("_counts", "chars", "error", "finish_reason", "model", "usage")
 
@@ -93,7 +101,7 @@ class AnthropicWatcher:
         self.model: str | None = None
         self.error: ErrorInfo | None = None
         self.chars = 0
-        self._counts = TokenCounts()
+        self._counts = AnthropicTokenCounts()
 
     def event(self, event: bytes) -> int:
         data = data_of(event)
@@ -140,7 +148,12 @@ class AnthropicWatcher:
         self.finish_reason = found.stop_reason
         for block in found.content or ():
             self._block(block)
-        self._count(found.usage or (TokenCounts(found.input_tokens) if found.input_tokens is not None else None))
+        self._count(
+            found.usage
+            or (
+                AnthropicTokenCounts(found.input_tokens) if found.input_tokens is not None else None
+            )
+        )
         return CONTENT | TERMINAL
 
     def _delta(self, delta: _Body | None) -> int:
@@ -152,15 +165,19 @@ class AnthropicWatcher:
         return CONTENT
 
     def _block(self, block: _Body | None) -> int:
-        """Blocks of text and thinking start empty and are no content until they are filled; any other block is some as it stands."""
+        """Blocks of text and thinking start empty and are no content until they are filled; any
+        other block is some as it stands.
+        """
         if block is None:
             return 0
         self.chars += len(block.text or block.thinking or block.name or "")
         if block.input:
             self.chars += len(msgspec.json.encode(block.input))
-        return CONTENT if block.text or block.thinking or block.type not in ("text", "thinking") else 0
+        return (
+            CONTENT if block.text or block.thinking or block.type not in ("text", "thinking") else 0
+        )
 
-    def _count(self, counts: TokenCounts | None) -> None:
+    def _count(self, counts: AnthropicTokenCounts | None) -> None:
         if counts:
             self._counts = self._counts.updated(counts)
             self.usage = self._counts.usage()

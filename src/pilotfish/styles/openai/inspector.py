@@ -1,7 +1,8 @@
-"""What passes by in Chat Completions, Completions, Embeddings and the like, looked at without being changed.
+"""What passes by in Chat Completions, Completions, Embeddings and the like, looked at without being
+changed.
 
-The hot path: one call per event. Structs hold only what is needed, so the decoder skips the rest; they cannot form cycles, so the
-garbage collector need not know them.
+The hot path: one call per event. Structs hold only what is needed, so the decoder skips the rest;
+they cannot form cycles, so the garbage collector need not know them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import data_of
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL, USAGE_ONLY
+from pilotfish.core.formats.style import (
+    CONTENT,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+    USAGE_ONLY,
+)
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._loose import BAD_JSON, decode_as
@@ -29,8 +38,10 @@ class ReasoningDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class TokenCounts(msgspec.Struct, gc=False):
-    """`usage` of every OpenAI endpoint. The `input_` and `output_` names are those of images, audio and Responses; `prompt_cache_hit_tokens` is DeepSeek's."""
+class OpenAITokenCounts(msgspec.Struct, gc=False):
+    """`usage` of every OpenAI endpoint. The `input_` and `output_` names are those of images, audio
+    and Responses; `prompt_cache_hit_tokens` is DeepSeek's.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -44,7 +55,9 @@ class TokenCounts(msgspec.Struct, gc=False):
     prompt_cache_hit_tokens: int | None = None
 
     def usage(self) -> Usage:
-        """In core terms; OpenAI's input counts already hold cached tokens, its output counts reasoning."""
+        """In core terms; OpenAI's input counts already hold cached tokens, its output counts
+        reasoning.
+        """
         given = self.prompt_tokens if self.prompt_tokens is not None else self.input_tokens
         output = self.completion_tokens or self.output_tokens or 0
         cached = self.prompt_tokens_details or self.input_tokens_details or CachedDetails()
@@ -106,12 +119,20 @@ class _Message(msgspec.Struct, gc=False):
             or self.tool_calls
             or self.function_call
             or self.images
-            or (self.audio and isinstance(self.audio, dict) and (self.audio.get("data") or self.audio.get("transcript")))
+            or (
+                self.audio
+                and isinstance(self.audio, dict)
+                and (self.audio.get("data") or self.audio.get("transcript"))
+            )
         )
 
 
 def _call_chars(function: _Function | None) -> int:
-    return len(function.name or "") + len(function.arguments or function.input or "") if function else 0
+    return (
+        len(function.name or "") + len(function.arguments or function.input or "")
+        if function
+        else 0
+    )
 
 
 def _chars_in(content: Any) -> int:
@@ -133,14 +154,14 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 class _XGroq(msgspec.Struct, gc=False):
-    usage: TokenCounts | None = None
+    usage: OpenAITokenCounts | None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
     """A chunk of a stream or a whole answer."""
 
     choices: list[_Choice] | None = None
-    usage: TokenCounts | None = None
+    usage: OpenAITokenCounts | None = None
     model: str | None = None
     error: Any = None
     object: str | None = None
@@ -151,7 +172,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIWatcher:
-    """A `core.formats.style.Watcher` for every OpenAI endpoint but Responses."""
+    """A `core.formats.style.ResponseInspector` for every OpenAI endpoint but Responses."""
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 
@@ -194,7 +215,12 @@ class OpenAIWatcher:
         bits = 0
         for choice in chunk.choices or ():
             message = choice.delta or choice.message
-            if message and message.content.__class__ is str and message.content and not message.tool_calls:  # most chunks: text
+            if (
+                message
+                and message.content.__class__ is str
+                and message.content
+                and not message.tool_calls
+            ):  # most chunks: text
                 bits |= CONTENT
                 self.chars += len(message.content)
             elif message and message.has_content():
@@ -214,7 +240,9 @@ class OpenAIWatcher:
         return bits
 
     def _odd(self, data: bytes) -> int | _Chunk:
-        """What an event is that is no chunk as documented: the end, a comment, a chunk in a new shape, or no JSON at all."""
+        """What an event is that is no chunk as documented: the end, a comment, a chunk in a new
+        shape, or no JSON at all.
+        """
         if data.strip() == b"[DONE]":
             return TERMINAL
         if not data:

@@ -1,4 +1,6 @@
-"""A library's calls over our own connections: by the provider's proxy and CA, told apart from refusals, and left when nobody waits."""
+"""A library's calls over our own connections: by the provider's proxy and CA, told apart from
+refusals, and left when nobody waits.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,22 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from credentials.conftest import listening
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import SecretRef
-from pilotfish.credentials.carrier import AzureResponse, Carrier, GoogleResponse, in_a_thread
-from pilotfish.credentials.fetch import Answer, Fetcher, FetchError
+from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer
 from pilotfish.credentials.google import google_key
 from pilotfish.credentials.keys import CredentialError
+from pilotfish.credentials.sdk_transport import (
+    AzureResponse,
+    GoogleResponse,
+    SdkTransport,
+    in_a_thread,
+)
 from pilotfish.http1 import proxies
 
 
 class Recording(Fetcher):
     """Answers, or fails, as it is told, and keeps what it was asked."""
 
-    def __init__(self, *answers: Answer | FetchError) -> None:
+    def __init__(self, *answers: HttpAnswer | FetchError) -> None:
         self.asked: list[tuple[str, str, list[tuple[bytes, bytes]], bytes, dict[str, object]]] = []
         self._answers = list(answers)
 
@@ -36,22 +43,24 @@ class Recording(Fetcher):
         return answer
 
 
-GOOD = Answer(200, ((b"content-type", b"application/json"),), b"{}")
+GOOD = HttpAnswer(200, ((b"content-type", b"application/json"),), b"{}")
 
 
-async def carried(surroundings, provider, fetcher, *urls: str) -> Carrier:
-    """The carrier after these calls, failed ones included."""
-    carrier = Carrier(provider, replace(surroundings, fetcher=fetcher))
+async def carried(context, provider, fetcher, *urls: str) -> SdkTransport:
+    """The sdk_transport after these calls, failed ones included."""
+    sdk_transport = SdkTransport(provider, replace(context, fetcher=fetcher))
 
     def library() -> None:
         for url in urls:
             try:
-                carrier.send("POST", url, {"Host": "x", "Content-Length": "3", "Accept": "a"}, b"b=1", 5.0)
+                sdk_transport.send(
+                    "POST", url, {"Host": "x", "Content-Length": "3", "Accept": "a"}, b"b=1", 5.0
+                )
             except FetchError:
                 pass  # a library tries the next source
 
     await asyncio.to_thread(library)
-    return carrier
+    return sdk_transport
 
 
 LOGIN, METADATA = "https://login.example/token", "http://169.254.169.254/token"
@@ -63,36 +72,46 @@ LOGIN, METADATA = "https://login.example/token", "http://169.254.169.254/token"
         (FetchError("connect", "refused"), Outcome.CONNECT_FAILED),
         (FetchError("timeout", "late"), Outcome.TIMEOUT),
         (FetchError("connect_timeout", "late"), Outcome.TIMEOUT),
-        (Answer(500, (), b""), Outcome.OVERLOADED),
-        (Answer(429, (), b""), Outcome.RATE_LIMITED),
-        (Answer(401, (), b""), None),
+        (HttpAnswer(500, (), b""), Outcome.OVERLOADED),
+        (HttpAnswer(429, (), b""), Outcome.RATE_LIMITED),
+        (HttpAnswer(401, (), b""), None),
         (GOOD, None),
     ],
 )
-async def test_what_was_no_refusal_is_told(surroundings, make, answer, trouble):
-    assert (await carried(surroundings, make("azure"), Recording(answer), LOGIN)).trouble is trouble
+async def test_what_was_no_refusal_is_told(context, make, answer, trouble):
+    assert (await carried(context, make("azure"), Recording(answer), LOGIN)).trouble is trouble
 
 
-async def test_a_metadata_server_that_is_not_there_is_no_trouble(surroundings, make):
+async def test_a_metadata_server_that_is_not_there_is_no_trouble(context, make):
     """Only in its own cloud there is one."""
-    assert (await carried(surroundings, make("azure"), Recording(FetchError("connect", "refused")), METADATA)).trouble is None
+    assert (
+        await carried(context, make("azure"), Recording(FetchError("connect", "refused")), METADATA)
+    ).trouble is None
 
 
-async def test_the_last_call_decides(surroundings, make):
-    fetcher = Recording(FetchError("connect", "refused"), Answer(401, (), b""))
-    assert (await carried(surroundings, make("azure"), fetcher, LOGIN, LOGIN)).trouble is None
+async def test_the_last_call_decides(context, make):
+    fetcher = Recording(FetchError("connect", "refused"), HttpAnswer(401, (), b""))
+    assert (await carried(context, make("azure"), fetcher, LOGIN, LOGIN)).trouble is None
 
 
-async def test_the_providers_proxy_and_ca_are_used_but_no_proxy_for_a_metadata_server(surroundings, make):
+async def test_the_providers_proxy_and_ca_are_used_but_no_proxy_for_a_metadata_server(
+    context, make
+):
     fetcher = Recording(GOOD, GOOD)
-    await carried(surroundings, make("azure", proxy_url="socks5://p:1080", ca_file="ca.pem"), fetcher, LOGIN, METADATA)
+    await carried(
+        context,
+        make("azure", proxy_url="socks5://p:1080", ca_file="ca.pem"),
+        fetcher,
+        LOGIN,
+        METADATA,
+    )
     (_, _, headers, body, by_proxy), (_, _, _, _, directly) = fetcher.asked
     assert (headers, body) == ([(b"Accept", b"a")], b"b=1")
     assert by_proxy == {"timeout_s": 5.0, "proxy_url": "socks5://p:1080", "ca_file": "ca.pem"}
     assert directly == {"timeout_s": 5.0, "proxy_url": "", "ca_file": "ca.pem"}
 
 
-async def test_a_library_that_is_left_behind_ends_at_its_next_call(surroundings, make):
+async def test_a_library_that_is_left_behind_ends_at_its_next_call(context, make):
     """Else its thread would go on asking, minutes after the request that wanted the token."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -102,16 +121,16 @@ async def test_a_library_that_is_left_behind_ends_at_its_next_call(surroundings,
         async def fetch(self, *_, **__):
             await asyncio.Event().wait()
 
-    def library(carrier: Carrier) -> None:
+    def library(sdk_transport: SdkTransport) -> None:
         for _ in range(2):
             try:
-                carrier.send("GET", LOGIN, {}, b"", 60.0)
+                sdk_transport.send("GET", LOGIN, {}, b"", 60.0)
             except FetchError as e:
                 heard.append(str(e))
         loop.call_soon_threadsafe(ended.set)
 
     with pytest.raises(CredentialError, match=r"x: no token within 0\.05 s") as e:
-        await in_a_thread("x", make("azure"), replace(surroundings, fetcher=Silent()), 0.05, library)
+        await in_a_thread("x", make("azure"), replace(context, fetcher=Silent()), 0.05, library)
     assert e.value.outcome is Outcome.TIMEOUT
     await ended.wait()
     assert heard == ["nobody waits for it any more"] * 2
@@ -119,7 +138,11 @@ async def test_a_library_that_is_left_behind_ends_at_its_next_call(surroundings,
 
 @pytest.mark.parametrize("response", [GoogleResponse(GOOD), AzureResponse(None, GOOD)])
 def test_headers_are_found_however_they_are_spelt(response):
-    assert response.headers["Content-Type"] == response.headers.get("content-type") == "application/json"
+    assert (
+        response.headers["Content-Type"]
+        == response.headers.get("content-type")
+        == "application/json"
+    )
     assert "CONTENT-TYPE" in response.headers
     assert response.headers.get("x", "none") == "none"
 
@@ -152,10 +175,14 @@ class Socks:
         await target.wait_closed()
 
 
-async def test_googles_library_reaches_its_endpoint_by_a_socks_proxy(surroundings, make, authority, clock):
+async def test_googles_library_reaches_its_endpoint_by_a_socks_proxy(
+    context, make, authority, clock
+):
     clock.now = time.time()
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
     account = {
         "type": "service_account",
         "client_email": "a@b",
@@ -169,7 +196,7 @@ async def test_googles_library_reaches_its_endpoint_by_a_socks_proxy(surrounding
         server = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
         proxy_url = f"socks5h://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         vertex = make("vertex", proxy_url=proxy_url, ca_file=authority.ca_file)
-        world = replace(surroundings, fetcher=Fetcher(proxies.connect))
+        world = replace(context, fetcher=Fetcher(proxies.connect))
         made = google_key(vertex, SecretRef("literal", value=json.dumps(account)), world)
         await made.fetch()
         assert proxy.asked == [("oauth2.googleapis.com", 443)]

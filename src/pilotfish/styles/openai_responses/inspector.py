@@ -1,4 +1,6 @@
-"""What passes by in OpenAI Responses, looked at without being changed. The hot path: one call per event."""
+"""What passes by in OpenAI Responses, looked at without being changed. The hot path: one call per
+event.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import error_from
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.openai.errors import status_for
-from pilotfish.styles.openai.watch import TokenCounts
+from pilotfish.styles.openai.inspector import OpenAITokenCounts
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -44,7 +46,7 @@ class _Response(msgspec.Struct, gc=False):
     object: str | None = None
     model: str | None = None
     status: str | None = None
-    usage: TokenCounts | None = None
+    usage: OpenAITokenCounts | None = None
     error: Any = None
     incomplete_details: _Reason | None = None
     output: list[_Item] | None = None
@@ -62,8 +64,10 @@ _events = msgspec.json.Decoder(_Event)
 _responses = msgspec.json.Decoder(_Response)
 
 
-class ResponsesWatcher:
-    """A `core.formats.style.Watcher`. `finish_reason` is the status, or why an answer is incomplete."""
+class ResponsesInspector:
+    """A `core.formats.style.ResponseInspector`. `finish_reason` is the status, or why an answer is
+    incomplete.
+    """
 
     __slots__ = ("chars", "error", "finish_reason", "model", "usage")
 
@@ -81,7 +85,10 @@ class ResponsesWatcher:
         try:
             found = _events.decode(data)
         except BAD_JSON:
-            if data.strip() == b"[DONE]":  # some servers end this style as they end the other; `response.completed` came before
+            if (
+                data.strip() == b"[DONE]"
+                # some servers end this style as they end the other; `response.completed` came before
+            ):
                 return PING
             try:
                 found = decode_as(_events, data)
@@ -127,7 +134,9 @@ class ResponsesWatcher:
 
     def _finished(self, response: _Response) -> None:
         self.model = response.model or self.model
-        self.finish_reason = (response.incomplete_details and response.incomplete_details.reason) or response.status
+        self.finish_reason = (
+            response.incomplete_details and response.incomplete_details.reason
+        ) or response.status
         if response.usage:
             self.usage = response.usage.usage()
 
