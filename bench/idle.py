@@ -277,13 +277,13 @@ def main() -> None:
         )
         for row, measure in chosen.items():
             rounds = [measure() for _ in range(args.rounds)]
-            cells = [
+            children = [
                 statistics.median(getattr(r, field) for r in rounds)
                 for field in ("rss", "dirty", "ready_ms", "answer_ms", "cpu_ms")
             ]
             forms = ("{:.1f}", "{:.1f}", "{:.0f}", "{:.0f}", "{:.0f}")
             print(
-                f"| {row} | {' | '.join(f.format(c) if c else '-' for f, c in zip(forms, cells, strict=True))} |",
+                f"| {row} | {' | '.join(f.format(c) if c else '-' for f, c in zip(forms, children, strict=True))} |",
                 flush=True,
             )
 

@@ -205,18 +205,18 @@ def table(all_figures: dict[str, Figures]) -> str:
         added: bool = False,
         own: bool = False,
     ) -> None:
-        cells = []
+        children = []
         for name, figures in all_figures.items():
             if name == "direct" and own:
-                cells.append("-")
+                children.append("-")
                 continue
             value = figures.median(question, of) - (direct.median(question, of) if added else 0)
             text = form.format(value)
             if base is not None and name not in ("direct", "nginx"):
                 against = base.median(question, of) - (direct.median(question, of) if added else 0)
                 text += f" ({value / against:.2f}x)" if against > 0 else ""
-            cells.append(text)
-        rows.append([about, *cells])
+            children.append(text)
+        rows.append([about, *children])
 
     per_answer, per_event = (
         (lambda r: r["cpu_us"] / r["answers"]),

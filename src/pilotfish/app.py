@@ -102,7 +102,7 @@ class App:
         self._admin_listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
-        self.registry[s.BUILD_INFO].number(__version__).set(1)
+        self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.registry.figures = process.figures
 
     def _state_keeper(self, folder: Path) -> StateKeeper:

@@ -51,7 +51,8 @@ async def test_translate_measures_every_client_at_every_service():
     ]
     assert len(rows) == 4 * 5
     assert all(
-        len(row) == 6 and all(float(cell.replace(",", "")) > 0 for cell in row[1:]) for row in rows
+        len(row) == 6 and all(float(child.replace(",", "")) > 0 for child in row[1:])
+        for row in rows
     )
 
 

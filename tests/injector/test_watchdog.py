@@ -19,7 +19,7 @@ def watchdog(kube, api):
     cluster = Cluster(kube, lambda: 0.0)
     cluster.namespaces["shop"] = {"metadata": {"name": "shop", "labels": ENABLED}}
     watchdog = Watchdog(kube, cluster, Sidecar(image="i", configmaps=("r",)), registry)
-    watchdog.gauge = registry[UNINJECTED].number()
+    watchdog.gauge = registry[UNINJECTED].gauge()
     return watchdog
 
 

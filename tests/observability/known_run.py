@@ -83,7 +83,7 @@ class Known:
         )
         self.registry = injector_meters()
         self.measured = Measured(
-            began=time.time(), expires=self.registry[s.CERTIFICATE_EXPIRY].number().value
+            began=time.time(), expires=self.registry[s.CERTIFICATE_EXPIRY].gauge().value
         )
         self.held: asyncio.Task[Any] | None = None
 
@@ -136,8 +136,8 @@ class Known:
         assert (
             await self.ask("out") == 429
         )  # cooling, and the only one there is: asked all the same
-        self.registry[s.INJECTIONS].number("injected", "native").inc(INJECTED)
-        self.registry[s.INJECTIONS].number("failed", "internal").inc()
+        self.registry[s.INJECTIONS].counter("injected", "native").inc(INJECTED)
+        self.registry[s.INJECTIONS].counter("failed", "internal").inc()
 
     async def one_leaves_and_one_stays(self, gate: asyncio.Event) -> None:
         """The vendor holds both answers in their middle. Half of 20 words is read before the client
@@ -222,11 +222,11 @@ class Known:
 def injector_meters() -> Registry:
     """As an injector's: all that it counts is there from its start."""
     registry = Registry((*s.INJECTOR_ONLY, s.BUILD_INFO))
-    registry[s.BUILD_INFO].number(__version__).set(1)
+    registry[s.BUILD_INFO].gauge(__version__).set(1)
     for result, reason in (("injected", "native"), ("failed", "internal")):
-        registry[s.INJECTIONS].number(result, reason)
-    registry[s.UNINJECTED].number().set(UNINJECTED)
-    registry[s.CERTIFICATE_EXPIRY].number().set(time.time() + CERTIFICATE_S)
+        registry[s.INJECTIONS].counter(result, reason)
+    registry[s.UNINJECTED].gauge().set(UNINJECTED)
+    registry[s.CERTIFICATE_EXPIRY].gauge().set(time.time() + CERTIFICATE_S)
     return registry
 
 

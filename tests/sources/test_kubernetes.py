@@ -39,8 +39,8 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
             await api.until(lambda refused=refused: events(api).count("RulesRefused") == refused)
             assert store.problems
             assert store.snapshot is snapshot
-        assert registry[series.RELOADS].number("rejected").value == 2
-        assert registry[series.SOURCE_CONNECTED].number().value == 1
+        assert registry[series.RELOADS].counter("rejected").value == 2
+        assert registry[series.SOURCE_CONNECTED].gauge().value == 1
         assert {cell.value for cell in registry[series.WATCH_RESTARTS].cells.values()} == {0.0}
         assert ("connection",) in registry[series.WATCH_RESTARTS].cells
         watching.cancel()

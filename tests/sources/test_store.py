@@ -18,7 +18,7 @@ class World:
         self.store = RulesStore(self.adopted.append, self.registry, allow_inline_secrets=False)
 
     def number(self, series, *labels):
-        return self.registry[series].number(*labels).value
+        return self.registry[series].children[labels].value
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pilotfish.telemetry import process
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.exposition import CELLS_A_PIECE, escaped, exposition
+from pilotfish.telemetry.exposition import CHILDREN_A_PIECE, escaped, exposition
 from pilotfish.telemetry.registry import Registry
 
 
@@ -20,12 +20,12 @@ def samples(families):
 
 def filled():
     registry = Registry()
-    registry[s.REQUESTS].number('a "quoted" rule\\\n', "openai", "200").inc(3)
-    registry[s.BUILD_INFO].number("1").set(1)
-    cell = registry[s.OVERHEADS].histogram("true")
+    registry[s.REQUESTS].counter('a "quoted" rule\\\n', "openai", "200").inc(3)
+    registry[s.BUILD_INFO].gauge("1").set(1)
+    child = registry[s.OVERHEADS].histogram("true")
     for value in (0.00001, 0.002, 7.0):
-        cell.observe(value)
-    cell.observe_traced(0.0021, "ab" * 16, 1000.25)
+        child.observe(value)
+    child.observe_traced(0.0021, "ab" * 16, 1000.25)
     return registry
 
 
@@ -63,11 +63,11 @@ def test_only_openmetrics_names_the_trace_of_a_measurement():
 
 def test_a_page_of_many_services_comes_in_pieces_and_no_cell_is_lost_or_twice():
     registry = Registry((s.COST,))
-    for n in range(3 * CELLS_A_PIECE + 1):
-        registry[s.COST].number("r", "p", str(n))
+    for n in range(3 * CHILDREN_A_PIECE + 1):
+        registry[s.COST].counter("r", "p", str(n))
     pieces = list(exposition(registry))
     assert len(pieces) == 4
-    assert len(samples(text_string_to_metric_families("".join(pieces)))) == 3 * CELLS_A_PIECE + 1
+    assert len(samples(text_string_to_metric_families("".join(pieces)))) == 3 * CHILDREN_A_PIECE + 1
 
 
 def test_the_process_is_described_in_both_formats():
@@ -89,7 +89,7 @@ def test_the_process_is_described_in_both_formats():
 
 def test_gauges_that_change_by_themselves_are_worked_out_before_they_are_written():
     registry = Registry((s.BUILD_INFO,))
-    registry.before_scrape.append(lambda: registry[s.BUILD_INFO].number("x").set(1.0))
+    registry.before_scrape.append(lambda: registry[s.BUILD_INFO].gauge("x").set(1.0))
     assert "".join(exposition(registry)).endswith('pilotfish_build_info{version="x"} 1.0\n')
 
 

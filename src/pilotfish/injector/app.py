@@ -46,9 +46,9 @@ class Injector:
         self.kube = Kube.at(where)
         self.tls = Tls()
         self.registry = Registry((*INJECTOR_ONLY, BUILD_INFO))
-        self.registry[BUILD_INFO].number(__version__).set(1)
+        self.registry[BUILD_INFO].gauge(__version__).set(1)
         self.registry.before_scrape.append(
-            lambda: self.registry[CERTIFICATE_EXPIRY].number().set(self.tls.expires_at)
+            lambda: self.registry[CERTIFICATE_EXPIRY].gauge().set(self.tls.expires_at)
         )
         self.cluster = Cluster(self.kube, time.monotonic)
         # Where we run ourselves nothing is injected: an injector that waits for its own sidecar

@@ -38,7 +38,7 @@ class Admission:
     def __init__(
         self, cluster: Cluster, sidecar: Sidecar, registry: Registry, validate: Validate
     ) -> None:
-        self._cluster, self._sidecar, self._meters, self._validate = (
+        self._cluster, self._sidecar, self._registry, self._validate = (
             cluster,
             sidecar,
             registry,
@@ -52,7 +52,7 @@ class Admission:
             ("failed", ("internal",)),
         ):
             for reason in reasons:
-                registry[INJECTIONS].number(result, reason)
+                registry[INJECTIONS].counter(result, reason)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
@@ -142,7 +142,7 @@ class Admission:
 
     def _count(self, review: Review, result: str, reason: str) -> None:
         if not review.dry_run:
-            self._meters[INJECTIONS].number(result, reason).inc()
+            self._registry[INJECTIONS].counter(result, reason).inc()
 
 
 async def _read(request: web.Request) -> Review:

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 class Watchdog:
     def __init__(self, kube: Kube, cluster: Cluster, sidecar: Sidecar, registry: Registry) -> None:
-        self._kube, self._cluster, self._sidecar, self._meters = kube, cluster, sidecar, registry
+        self._kube, self._cluster, self._sidecar, self._registry = kube, cluster, sidecar, registry
         self._known: set[str] = set()
 
     async def look(self) -> int:
@@ -33,7 +33,7 @@ class Watchdog:
         last value.
         """
         missed = {name async for name in self._missed()}
-        self._meters[UNINJECTED].number().set(len(missed))
+        self._registry[UNINJECTED].gauge().set(len(missed))
         if new := sorted(missed - self._known):
             log.warning(
                 "Pods that should have the sidecar run without it",
@@ -45,7 +45,7 @@ class Watchdog:
 
     def rest(self) -> None:
         """Another replica looks now: two that report the same Pods would double them."""
-        self._meters[UNINJECTED].number().set(0)
+        self._registry[UNINJECTED].gauge().set(0)
         self._known = set()
 
     async def _missed(self) -> AsyncIterator[str]:

@@ -458,8 +458,8 @@ class Engine:
         """
         family = self.registry[s.IN_FLIGHT]
         by_rule = Counter([run.rule.name for run in self.runs])
-        for (rule,), cell in family.cells.items():
-            cell.value = float(by_rule[rule])
+        for (rule,), child in family.children.items():
+            child.value = float(by_rule[rule])
 
     def drain_upstream(self, pending: PendingRequest, now: float) -> None:
         """The answer is complete but its last frame is not: the connection may end it by itself,

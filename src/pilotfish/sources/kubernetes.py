@@ -77,12 +77,12 @@ class _Meter:
     """The watches' metrics."""
 
     def __init__(self, store: RulesStore, registry: Registry) -> None:
-        self._store, self._meters = store, registry
+        self._store, self._registry = store, registry
         for reason in RESTART_REASONS:
-            registry[series.WATCH_RESTARTS].number(reason)
+            registry[series.WATCH_RESTARTS].counter(reason)
 
     def restarted(self, reason: str) -> None:
-        self._meters[series.WATCH_RESTARTS].number(reason).inc()
+        self._registry[series.WATCH_RESTARTS].counter(reason).inc()
 
     def connected(self, is_connected: bool) -> None:
         self._store.connected(is_connected)

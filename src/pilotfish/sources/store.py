@@ -45,11 +45,11 @@ class RulesStore:
         self.applied_at: float | None = None
         self.unmet_requirements: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
         self.warnings: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
-        self._adopt, self._meters = adopt, registry
+        self._adopt, self._registry = adopt, registry
         self._inline = allow_inline_secrets
         for result in ("applied", "rejected"):
-            registry[s.RELOADS].number(result)
-        registry[s.SOURCE_CONNECTED].number()
+            registry[s.RELOADS].counter(result)
+        registry[s.SOURCE_CONNECTED].gauge()
 
     def apply(self, documents: Sequence[RulesDocument]) -> bool:
         """True if these documents are in force now. A document that does not validate changes
@@ -85,17 +85,17 @@ class RulesStore:
             or snapshot.sources != self.snapshot.sources
         )
         self.problems = self.warnings(snapshot)
-        self._meters[s.PROBLEMS].number().set(len(self.problems))
-        self._meters[s.RELOAD_OK].number().set(1)
+        self._registry[s.PROBLEMS].gauge().set(len(self.problems))
+        self._registry[s.RELOAD_OK].gauge().set(1)
         if not changed:
             return True
         self._adopt(snapshot)
         if self.snapshot is not None:
-            self._meters[s.CONFIG_INFO].keep(lambda at: False)
+            self._registry[s.CONFIG_INFO].keep(lambda at: False)
         self.snapshot, self.applied_at = snapshot, time.time()
-        self._meters[s.RELOADS].number("applied").inc()
-        self._meters[s.RELOAD_AT].number().set(self.applied_at)
-        self._meters[s.CONFIG_INFO].number(snapshot.version).set(1)
+        self._registry[s.RELOADS].counter("applied").inc()
+        self._registry[s.RELOAD_AT].gauge().set(self.applied_at)
+        self._registry[s.CONFIG_INFO].gauge(snapshot.version).set(1)
         log.info(
             "rules_applied",
             version=snapshot.version,
@@ -117,13 +117,13 @@ class RulesStore:
                     **problem.as_dict(),
                     in_force=self.snapshot.version if self.snapshot else None,
                 )
-            self._meters[s.RELOADS].number("rejected").inc()
+            self._registry[s.RELOADS].counter("rejected").inc()
         self.problems = problems
-        self._meters[s.PROBLEMS].number().set(len(problems))
-        self._meters[s.RELOAD_OK].number().set(0)
+        self._registry[s.PROBLEMS].gauge().set(len(problems))
+        self._registry[s.RELOAD_OK].gauge().set(0)
 
     def connected(self, is_connected: bool) -> None:
-        self._meters[s.SOURCE_CONNECTED].number().set(1 if is_connected else 0)
+        self._registry[s.SOURCE_CONNECTED].gauge().set(1 if is_connected else 0)
 
     def status(self) -> dict[str, Any]:
         """The `rules` of `/status`."""

@@ -1,4 +1,4 @@
-"""Which cells a rule, a service or an attempt counts in: looked up when rules come into force, so
+"""Which children a rule, a service or an attempt counts in: looked up when rules come into force, so
 that a request only adds.
 """
 
@@ -19,7 +19,7 @@ from pilotfish.telemetry.registry import Registry
 
 if TYPE_CHECKING:
     from pilotfish.core.state.candidate import Candidate
-    from pilotfish.telemetry.registry import Histogram, Number
+    from pilotfish.telemetry.registry import Histogram, Counter
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
 _OPERATIONS = {
@@ -46,33 +46,35 @@ def operation_of(op: str) -> str:
     return _OPERATIONS.get(word, word)
 
 
-class ServiceCells:
+class ServiceChildren:
     """What attempts at one service of one rule count in."""
 
     __slots__ = ("cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
 
     def __init__(self, registry: Registry, rule: str, provider: str, model: str) -> None:
         at = self.labels = (rule, provider, model)
-        self.outcomes: dict[Outcome, Number] = {
-            o: registry[s.ATTEMPTS].number(*at, str(o)) for o in Outcome
+        self.outcomes: dict[Outcome, Counter] = {
+            o: registry[s.ATTEMPTS].counter(*at, str(o)) for o in Outcome
         }
         self.speed: Histogram = registry[s.OUTPUT_SPEED].histogram(*at)
         self.first_byte: Histogram = registry[s.FIRST_BYTE].histogram(*at)
-        self.tokens: dict[str, Number] = {
-            k: registry[s.TOKENS_TOTAL].number(*at, k)
+        self.tokens: dict[str, Counter] = {
+            k: registry[s.TOKENS_TOTAL].counter(*at, k)
             for k in ("input", "cached_input", "cache_write", "output", "reasoning")
         }
-        self.estimated: Number = registry[s.ESTIMATED].number(*at)
-        self.cost: Number = registry[s.COST].number(*at)
+        self.estimated: Counter = registry[s.ESTIMATED].counter(*at)
+        self.cost: Counter = registry[s.COST].counter(*at)
 
     def counted(self) -> dict[str, int]:
         """Attempts so far by outcome, those that there were."""
         return {
-            str(outcome): int(cell.value) for outcome, cell in self.outcomes.items() if cell.value
+            str(outcome): int(child.value)
+            for outcome, child in self.outcomes.items()
+            if child.value
         }
 
     def is_in(self, registry: Registry) -> bool:
-        return registry[s.COST].cells.get(self.labels) is self.cost
+        return registry[s.COST].children.get(self.labels) is self.cost
 
     def usage(self, usage: Usage, cost_usd: float) -> None:
         tokens = self.tokens
@@ -89,10 +91,10 @@ class ServiceCells:
         self.cost.value += cost_usd
 
 
-class GenAiCells:
+class GenAiChildren:
     """The four standard families for one (operation, provider, request model, response model)."""
 
-    __slots__ = ("_at", "_meters", "duration", "first_token", "per_token", "tokens")
+    __slots__ = ("_at", "_registry", "duration", "first_token", "per_token", "tokens")
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class GenAiCells:
         response_model: str,
     ) -> None:
         at = self._at = (operation, provider, request_model, response_model)
-        self._meters = registry
+        self._registry = registry
         self.first_token: Histogram = registry[s.GEN_AI_FIRST_TOKEN].histogram(*at)
         self.per_token: Histogram = registry[s.GEN_AI_PER_TOKEN].histogram(*at)
         self.duration: Histogram = registry[s.GEN_AI_DURATION].histogram(*at, "")
@@ -112,10 +114,10 @@ class GenAiCells:
         }
 
     def is_in(self, registry: Registry) -> bool:
-        return registry[s.GEN_AI_FIRST_TOKEN].cells.get(self._at) is self.first_token
+        return registry[s.GEN_AI_FIRST_TOKEN].children.get(self._at) is self.first_token
 
     def failed(self, error_type: str) -> Histogram:
-        return self._meters[s.GEN_AI_DURATION].histogram(*self._at, error_type)
+        return self._registry[s.GEN_AI_DURATION].histogram(*self._at, error_type)
 
     def usage(self, usage: Usage) -> None:
         self.tokens["input"].observe(usage.input)
@@ -128,16 +130,16 @@ class GenAiCells:
             ("reasoning", usage.reasoning),
         ):
             if count:
-                cell = self.tokens.get(kind)
-                if cell is None:
-                    cell = self.tokens[kind] = self._meters[s.GEN_AI_TOKENS].histogram(
+                child = self.tokens.get(kind)
+                if child is None:
+                    child = self.tokens[kind] = self._registry[s.GEN_AI_TOKENS].histogram(
                         *self._at, kind
                     )
-                cell.observe(count)
+                child.observe(count)
 
 
 class Counting:
-    """All cells in use, by what they count. A new snapshot makes what is missing and drops what
+    """All children in use, by what they count. A new snapshot makes what is missing and drops what
     went.
     """
 
@@ -151,10 +153,10 @@ class Counting:
         self._triples: set[tuple[str, str, str]] = set()
         self.generation = (
             object()
-        )  # another one after each reload, since cells of removed services are dropped
-        self._services: dict[tuple[str, str, str], ServiceCells] = {}
-        self._gen_ai: dict[tuple[str, str, str, str], GenAiCells] = {}
-        self._codes: dict[tuple[str, str, int], Number] = {}
+        )  # another one after each reload, since children of removed services are dropped
+        self._services: dict[tuple[str, str, str], ServiceChildren] = {}
+        self._gen_ai: dict[tuple[str, str, str, str], GenAiChildren] = {}
+        self._codes: dict[tuple[str, str, int], Counter] = {}
         self._durations: dict[tuple[str, str, bool], Histogram] = {}
         self.overhead = {
             flag: registry[s.OVERHEADS].histogram("true" if flag else "false")
@@ -164,31 +166,31 @@ class Counting:
 
     def of(
         self, candidate: Candidate, rule: Rule, op: str, known: bool
-    ) -> tuple[ServiceCells, GenAiCells]:
+    ) -> tuple[ServiceChildren, GenAiChildren]:
         """What an attempt at this candidate counts in; looked up once per candidate and
         operation.
         """
         found = candidate.kept.get(op)
         if found is None or found[0] is not self.generation:
-            cells = (
+            children = (
                 self.service(rule.name, candidate.service, known),
                 self.gen_ai(op, rule, candidate.service, known),
             )
-            found = candidate.kept[op] = (self.generation, cells)
-        pair: tuple[ServiceCells, GenAiCells] = found[1]
+            found = candidate.kept[op] = (self.generation, children)
+        pair: tuple[ServiceChildren, GenAiChildren] = found[1]
         return pair
 
-    def service(self, rule: str, service: Service, known: bool) -> ServiceCells:
+    def service(self, rule: str, service: Service, known: bool) -> ServiceChildren:
         """`known`: the rules name this model; one that a client made up is counted as `other`."""
         key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
         found = self._services.get(key)
         if found is None:
-            found = self._services[key] = ServiceCells(
+            found = self._services[key] = ServiceChildren(
                 self.registry if key in self._triples else self._gone, *key
             )
         return found
 
-    def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiCells:
+    def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiChildren:
         key = (
             operation_of(op),
             service.provider.name,
@@ -197,7 +199,7 @@ class Counting:
         )
         found = self._gen_ai.get(key)
         if found is None:
-            found = self._gen_ai[key] = GenAiCells(
+            found = self._gen_ai[key] = GenAiChildren(
                 self.registry if (key[1], key[3]) in self._pairs else self._gone, *key
             )
         return found
@@ -209,18 +211,20 @@ class Counting:
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
 
-    def code(self, rule: str, style: str, code: int) -> Number:
+    def code(self, rule: str, style: str, code: int) -> Counter:
         key = (rule, style, code)
         found = self._codes.get(key)
         if found is None:
             self._common_codes(rule, style)
-            found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].number(rule, style, str(code))
+            found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].counter(
+                rule, style, str(code)
+            )
         return found
 
     def _common_codes(self, rule: str, style: str) -> None:
         """At 0 before they happen: the first failure is an increase, too."""
         for code in _COMMON_CODES:
-            self.of_rule(rule)[s.REQUESTS].number(rule, style, code)
+            self.of_rule(rule)[s.REQUESTS].counter(rule, style, code)
 
     def duration(self, rule: str, style: str, stream: bool) -> Histogram:
         key = (rule, style, stream)
@@ -261,7 +265,7 @@ class Counting:
             for k, v in self._gen_ai.items()
             if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.registry)
         }
-        # Looked up again: a cell may stand for a rule that was gone and is back.
+        # Looked up again: a child may stand for a rule that was gone and is back.
         self._codes.clear()
         self._durations.clear()
         for rule in all_rules(snapshot):
@@ -273,32 +277,33 @@ class Counting:
         increase from nothing is none to Prometheus.
         """
         registry, name = self.registry, rule.name
-        for series in (s.IN_FLIGHT, s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
-            registry[series].number(name)
+        registry[s.IN_FLIGHT].gauge(name)
+        for series in (s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
+            registry[series].counter(name)
         for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
             self._common_codes(name, style)
             for stream in (False, True):
                 self.duration(name, style, stream)
         if rule.hedge is not None:
-            registry[s.WASTED_TOKENS].number(name, "hedge")
+            registry[s.WASTED_TOKENS].counter(name, "hedge")
             for result in ("won", "lost"):
-                registry[s.HEDGES].number(name, result)
+                registry[s.HEDGES].counter(name, result)
         elif rule.race is not None:
-            registry[s.WASTED_TOKENS].number(name, "race")
+            registry[s.WASTED_TOKENS].counter(name, "race")
         if rule.buffer:
-            registry[s.WASTED_TOKENS].number(name, "rescue")
+            registry[s.WASTED_TOKENS].counter(name, "rescue")
         for mode in {rule.on_stream_break, "restart" if rule.buffer else "error"} - {"error"}:
             for result in ("rescued", "failed"):
-                registry[s.STREAM_RESCUES].number(name, mode, result)
+                registry[s.STREAM_RESCUES].counter(name, mode, result)
         for service in services_of(rule):
-            cells = self.service(name, service, True)
+            children = self.service(name, service, True)
             self.gen_ai("chat", rule, service, True)
-            registry[s.MALFORMED].number(*cells.labels[1:])
+            registry[s.MALFORMED].counter(*children.labels[1:])
             for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):
-                registry[s.STREAM_BREAKS].number(*cells.labels[1:], cause)
+                registry[s.STREAM_BREAKS].counter(*children.labels[1:], cause)
             if rule.race is not None:
                 for result in ("won", "lost", "failed"):
-                    registry[s.RACES].number(*cells.labels, result)
+                    registry[s.RACES].counter(*children.labels, result)
 
     def refresh(self) -> None:
         """Gauges that follow the ledger. Services that a client made up (`provider/model`) have
@@ -310,12 +315,12 @@ class Counting:
             if (provider, model) not in self._pairs:
                 continue
             for name in STATES:
-                state_family.number(provider, model, name).value = (
+                state_family.gauge(provider, model, name).value = (
                     1.0 if state.health.state == name else 0.0
                 )
             left = state.health.until - now if state.health.state != SERVING else 0.0
-            cooldown.number(provider, model).value = max(0.0, left)
+            cooldown.gauge(provider, model).value = max(0.0, left)
             for kind, remaining in state.headroom.remaining.items():
-                self.registry[s.LIMIT_REMAINING].number(provider, model, kind).value = remaining
+                self.registry[s.LIMIT_REMAINING].gauge(provider, model, kind).value = remaining
             for kind, limit in state.headroom.limit.items():
-                self.registry[s.LIMIT].number(provider, model, kind).value = limit
+                self.registry[s.LIMIT].gauge(provider, model, kind).value = limit

@@ -14,7 +14,7 @@ from pilotfish.telemetry.registry import Family, Histogram, Registry
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # About a quarter of a millisecond's work.
-CELLS_A_PIECE = 24
+CHILDREN_A_PIECE = 24
 
 
 def exposition(registry: Registry, *, openmetrics: bool = False) -> Iterator[str]:
@@ -44,28 +44,28 @@ def _family(family: Family, openmetrics: bool) -> Iterator[str]:
     name, kind, labels, text, bounds = family.series
     lines = [_head(name, kind, text, openmetrics)]
     les = [*map(repr, bounds), "+Inf"]
-    for n, (values, cell) in enumerate(list(family.cells.items())):
+    for n, (values, child) in enumerate(list(family.children.items())):
         at = ",".join(
             [f'{label}="{escaped(value)}"' for label, value in zip(labels, values, strict=True)]
         )
         if kind == "histogram":
-            _histogram(name, at, les, cell, openmetrics, lines)
+            _histogram(name, at, les, child, openmetrics, lines)
         else:
-            lines.append(f"{name}{{{at}}} {cell.value!r}\n" if at else f"{name} {cell.value!r}\n")
-        if n % CELLS_A_PIECE == CELLS_A_PIECE - 1:
+            lines.append(f"{name}{{{at}}} {child.value!r}\n" if at else f"{name} {child.value!r}\n")
+        if n % CHILDREN_A_PIECE == CHILDREN_A_PIECE - 1:
             yield "".join(lines)
             lines.clear()
     yield "".join(lines)
 
 
 def _histogram(
-    name: str, at: str, les: list[str], cell: Histogram, openmetrics: bool, lines: list[str]
+    name: str, at: str, les: list[str], child: Histogram, openmetrics: bool, lines: list[str]
 ) -> None:
     start = f'{name}_bucket{{{at},le="' if at else f'{name}_bucket{{le="'
     total = 0
-    exemplars = cell.exemplars if openmetrics else None
+    exemplars = child.exemplars if openmetrics else None
     for i, le in enumerate(les):
-        total += cell.counts[i]
+        total += child.counts[i]
         if exemplars and i in exemplars:
             trace_id, value, wall = exemplars[i]
             lines.append(
@@ -74,4 +74,4 @@ def _histogram(
         else:
             lines.append(f'{start}{le}"}} {total}\n')
     braced = f"{{{at}}}" if at else ""
-    lines.append(f"{name}_count{braced} {total}\n{name}_sum{braced} {cell.total!r}\n")
+    lines.append(f"{name}_count{braced} {total}\n{name}_sum{braced} {child.total!r}\n")

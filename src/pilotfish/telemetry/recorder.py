@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 class Accounting:
     def __init__(self, registry: Registry, counting: Counting) -> None:
-        self._meters, self._counting = registry, counting
+        self._registry, self._counting = registry, counting
 
     def attempt_over(self, run: Run, attempt: Attempt) -> None:
         counting, rule = self._counting, run.rule.name
-        cells, _ = counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
+        children, _ = counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
         outcome = attempt.outcome or Outcome.SERVER_ERROR
-        cells.outcomes[outcome].value += 1
+        children.outcomes[outcome].value += 1
         if attempt.usage is not None:
-            cells.usage(attempt.usage, attempt.cost_usd)
+            children.usage(attempt.usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
                 self._wasted(
                     rule,
@@ -35,18 +35,18 @@ class Accounting:
                     attempt.usage.input + attempt.usage.output,
                 )
         if outcome is Outcome.SERVED:
-            cells.first_byte.observe(attempt.head_at - attempt.sent_at)
+            children.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()
             if speed is not None:
-                cells.speed.observe(speed)
+                children.speed.observe(speed)
         if attempt.channel is not None and attempt.channel.malformed:
-            counting.of_service(*cells.labels[1:])[s.MALFORMED].number(
-                *cells.labels[1:]
+            counting.of_service(*children.labels[1:])[s.MALFORMED].counter(
+                *children.labels[1:]
             ).value += attempt.channel.malformed
         if outcome is Outcome.BROKEN_STREAM and attempt.failure is not None:
             cause = s.BREAK_CAUSES.get(attempt.failure.code, s.ERROR_EVENT)
-            counting.of_service(*cells.labels[1:])[s.STREAM_BREAKS].number(
-                *cells.labels[1:], cause
+            counting.of_service(*children.labels[1:])[s.STREAM_BREAKS].counter(
+                *children.labels[1:], cause
             ).value += 1
 
     def run_over(self, run: Run, failure: Failure | None) -> None:
@@ -56,7 +56,7 @@ class Accounting:
         counting, inbound, dispatch = self._counting, run.inbound, run.dispatch
         counting.code(rule, inbound.style, run.code).value += 1
         trace = ""
-        if self._meters.exemplars:
+        if self._registry.exemplars:
             trace = trace_id_of(inbound) if run.trace is None else run.trace.trace_id
         observe(counting.duration(rule, inbound.style, inbound.stream), duration, trace, run)
         counting.overhead[inbound.stream].observe(run.busy_s if run.busy_s < duration else duration)
@@ -66,14 +66,14 @@ class Accounting:
                 (s.FALLBACKS, dispatch.fallbacks),
                 (s.FORCED, dispatch.forced),
             ):
-                counting.of_rule(rule)[series].number(rule).value += number
+                counting.of_rule(rule)[series].counter(rule).value += number
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            counting.of_rule(rule)[s.CLIENT_GONE].number(rule).value += 1
+            counting.of_rule(rule)[s.CLIENT_GONE].counter(rule).value += 1
         if len(run.attempts) > 1 or run.rule.race is not None:
             self._rescues(run, failure)
             self._races(run)
         for field in run.dropped_fields:
-            self._meters[s.DROPPED].number(inbound.style, s.field_label(field)).value += 1
+            self._registry[s.DROPPED].counter(inbound.style, s.field_label(field)).value += 1
         serving = run.relayed or (run.attempts[-1] if run.attempts else None)
         if serving is not None:
             self._gen_ai(run, serving, failure, duration, trace)
@@ -101,11 +101,13 @@ class Accounting:
                     if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED)
                     else "failed"
                 )
-                cells = self._counting.service(rule, attempt.service, run.known)
-                self._counting.of_rule(rule)[s.RACES].number(*cells.labels, result).value += 1
+                children = self._counting.service(rule, attempt.service, run.known)
+                self._counting.of_rule(rule)[s.RACES].counter(*children.labels, result).value += 1
         elif run.dispatch.hedges:
             won = any(a.hedge and a.relayed for a in run.attempts)
-            self._counting.of_rule(rule)[s.HEDGES].number(rule, "won" if won else "lost").value += 1
+            self._counting.of_rule(rule)[s.HEDGES].counter(
+                rule, "won" if won else "lost"
+            ).value += 1
 
     def _rescues(self, run: Run, failure: Failure | None) -> None:
         broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
@@ -113,7 +115,7 @@ class Accounting:
             return
         mode, rule = "continue" if run.dispatch.rescues else "restart", run.rule.name
         result = "rescued" if failure is None else "failed"
-        self._counting.of_rule(rule)[s.STREAM_RESCUES].number(rule, mode, result).value += 1
+        self._counting.of_rule(rule)[s.STREAM_RESCUES].counter(rule, mode, result).value += 1
         if mode == "restart":
             self._wasted(
                 rule,
@@ -122,29 +124,31 @@ class Accounting:
             )
 
     def _wasted(self, rule: str, reason: str, tokens: int) -> None:
-        self._counting.of_rule(rule)[s.WASTED_TOKENS].number(rule, reason).value += tokens
+        self._counting.of_rule(rule)[s.WASTED_TOKENS].counter(rule, reason).value += tokens
 
     def _gen_ai(
         self, run: Run, serving: Attempt, failure: Failure | None, duration: float, trace: str
     ) -> None:
-        _, cells = self._counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
+        _, children = self._counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
         observe(
-            cells.duration if failure is None else cells.failed(str(failure.outcome)),
+            children.duration if failure is None else children.failed(str(failure.outcome)),
             duration,
             trace,
             run,
         )
         usage = run.usage()
         if usage is not None:
-            cells.usage(usage)
+            children.usage(usage)
         if failure is None and serving.first_at:
-            observe(cells.first_token, serving.first_at - serving.sent_at, trace, run)
+            observe(children.first_token, serving.first_at - serving.sent_at, trace, run)
             if usage is not None and usage.output > 1 and serving.last_at > serving.first_at:
-                cells.per_token.observe((serving.last_at - serving.first_at) / (usage.output - 1))
+                children.per_token.observe(
+                    (serving.last_at - serving.first_at) / (usage.output - 1)
+                )
 
 
-def observe(cell: Histogram, value: float, trace_id: str, run: Run) -> None:
+def observe(child: Histogram, value: float, trace_id: str, run: Run) -> None:
     if trace_id:
-        cell.observe_traced(value, trace_id, run.started_wall + run.finished_at - run.started)
+        child.observe_traced(value, trace_id, run.started_wall + run.finished_at - run.started)
     else:
-        cell.observe(value)
+        child.observe(value)

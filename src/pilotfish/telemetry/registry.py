@@ -1,7 +1,7 @@
 """Metrics as plain numbers: one thread writes them, no lock, and a scrape writes them out
 (`telemetry.exposition`).
 
-Who counts something often keeps the cell; a look-up by labels is for what is rare.
+Who counts something often keeps the child; a look-up by labels is for what is rare.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY, Series
 Labels = tuple[str, ...]
 
 
-class Number:
-    """A counter or a gauge."""
+class Counter:
+    """A total that only grows; the hot path adds to `value` itself."""
 
     __slots__ = ("value",)
 
@@ -26,6 +26,15 @@ class Number:
 
     def inc(self, by: float = 1.0) -> None:
         self.value += by
+
+
+class Gauge:
+    """A value that goes up and down."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
 
     def set(self, value: float) -> None:
         self.value = value
@@ -56,30 +65,36 @@ class Histogram:
 
 
 class Family:
-    """All cells of one series."""
+    """All children of one series."""
 
-    __slots__ = ("cells", "series")
+    __slots__ = ("children", "series")
 
     def __init__(self, series: Series) -> None:
         self.series = series
-        self.cells: dict[Labels, Any] = {}
+        self.children: dict[Labels, Any] = {}
 
-    def number(self, *labels: str) -> Number:
-        cell = self.cells.get(labels)
-        if cell is None:
-            cell = self.cells[labels] = Number()
-        return cell
+    def counter(self, *labels: str) -> Counter:
+        child = self.children.get(labels)
+        if child is None:
+            child = self.children[labels] = Counter()
+        return child
+
+    def gauge(self, *labels: str) -> Gauge:
+        child = self.children.get(labels)
+        if child is None:
+            child = self.children[labels] = Gauge()
+        return child
 
     def histogram(self, *labels: str) -> Histogram:
-        cell = self.cells.get(labels)
-        if cell is None:
-            cell = self.cells[labels] = Histogram(self.series.buckets)
-        return cell
+        child = self.children.get(labels)
+        if child is None:
+            child = self.children[labels] = Histogram(self.series.buckets)
+        return child
 
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
         """Series of what was removed go."""
-        for labels in [at for at in self.cells if not wanted(at)]:
-            del self.cells[labels]
+        for labels in [at for at in self.children if not wanted(at)]:
+            del self.children[labels]
 
 
 PROXY = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)
