@@ -52,9 +52,9 @@ class Injector:
 
     def counted(self):
         return {
-            labels: cell.value
-            for labels, cell in self.registry[INJECTIONS].cells.items()
-            if cell.value
+            labels: child.value
+            for labels, child in self.registry[INJECTIONS].children.items()
+            if child.value
         }
 
 
@@ -74,8 +74,8 @@ def test_what_may_be_counted_is_at_zero_before_the_first_pod(injector):
     """To Prometheus a series that begins with 1 has not increased: the alert on failed injections
     would miss the first.
     """
-    assert injector.registry[INJECTIONS].cells[("failed", "internal")].value == 0
-    assert {r for result, r in injector.registry[INJECTIONS].cells if result == "skipped"} == {
+    assert injector.registry[INJECTIONS].children[("failed", "internal")].value == 0
+    assert {r for result, r in injector.registry[INJECTIONS].children if result == "skipped"} == {
         r.value for r in Reason
     }
 
