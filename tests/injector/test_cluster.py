@@ -28,7 +28,7 @@ def test_native_sidecars_are_on_since_1_29(version, knows):
 def nodes(*versions):
     return {
         "columnDefinitions": [{"name": "Name"}, {"name": "Version"}],
-        "rows": [{"children": ["n", v]} for v in versions],
+        "rows": [{"cells": ["n", v]} for v in versions],
     }
 
 
