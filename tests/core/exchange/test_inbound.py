@@ -298,7 +298,7 @@ SECRETS = [
 ]  # fmt: skip
 HOPS = [
     "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "content-length", "proxy-connection",
-    "filter_request_headers", "via", "x-filter_request_headers-for", "x-filter_request_headers-host", "x-real-ip", "x-envoy-attempt-count", "x-request-id",
+    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "x-envoy-attempt-count", "x-request-id",
     "x-pilotfish-service", "accept-encoding",
 ]  # fmt: skip
 

@@ -225,11 +225,11 @@ _PRIVATE = frozenset(
         b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
         b"content-length", b"content-type", b"accept-encoding", b"authorization", b"proxy-authorization", b"proxy-authenticate", b"cookie",
         b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"ocp-apim-subscription-key", b"openai-organization",
-        b"openai-project", b"filter_request_headers", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
+        b"openai-project", b"forwarded", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
     }
 )  # fmt: skip
 _PRIVATE_PREFIXES = (
-    b"x-filter_request_headers-",
+    b"x-forwarded-",
     b"x-amz-",
     b"x-pilotfish-",
     b"x-envoy-",

@@ -35,13 +35,13 @@ _MESSAGES = {
     401: "The security token included in the request is invalid.",
     404: "Could not resolve the foundation model from the model identifier: {model}",
     429: "Too many requests, please wait before trying again.",
-    503: "BedrockWire is unable to process your request.",
+    503: "Bedrock is unable to process your request.",
 }
 _KINDS: dict[str, str] = {
     "context_length": "Input is too long for requested model.",
     "content_policy": "Output blocked by content filtering policy",
     "quota": "Too many tokens per day, please wait before trying again.",
-    "overloaded": "BedrockWire is unable to process your request.",
+    "overloaded": "Bedrock is unable to process your request.",
     "prefill": "This model does not support assistant message prefill. The conversation must end with a user message.",
 }
 _SIGNATURE = "c2lnbmVkLWJ5LXNpbXVsYXRpb24="
