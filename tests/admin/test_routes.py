@@ -22,7 +22,7 @@ async def asked(monkeypatch):
         return (await get(path)).status
 
     ask.engine, ask.clock = engine, clock
-    async with asking(Admin(engine, None).site()) as get:
+    async with asking(Admin(engine, None, None, None).site()) as get:
         yield ask
 
 

@@ -67,7 +67,7 @@ def known(url):
     path = urlsplit(url).path
 
     routes = (
-        Admin(None, None).site().routes
+        Admin(None, None, None, None).site().routes
     )  # nothing is asked of engine or keeper before a request
     return (
         path in routes

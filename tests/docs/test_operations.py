@@ -40,7 +40,7 @@ def test_every_setting_is_a_flag_of_the_proxy(capsys):
 
 def test_every_admin_path_is_named():
     routes = (
-        Admin(None, None).site().routes
+        Admin(None, None, None, None).site().routes
     )  # nothing is asked of engine or keeper before a request
     for path, methods in routes.items():
         for method in methods:

@@ -71,14 +71,14 @@ def joined(so_far: str, *texts: str) -> str:
 def test_without_text_after_a_tool_call_or_with_signed_thinking_nobody_can_go_on(
     deltas: list[Delta],
 ) -> None:
-    assert not noted(*deltas).is_rescuable
+    assert not noted(*deltas).can_be_resumed
 
 
 def test_text_and_unsigned_thoughts_can_be_gone_on_from() -> None:
     record = noted(
         MessageStart(), ThinkingDelta("hm"), ThinkingEnd(), TextDelta("The "), TextDelta("fox")
     )
-    assert record.is_rescuable
+    assert record.can_be_resumed
     assert record.text == "The fox"
 
 

@@ -291,7 +291,7 @@ class Budgets:
             ):
                 meter.correct(used - estimated, now)
 
-    def registry(self) -> Mapping[str, Meter]:
+    def meters(self) -> Mapping[str, Meter]:
         """Every limit per minute, by a name that is the same in every proxy with the same rules."""
         return {meter.name: meter for meter in self._all()}
 
