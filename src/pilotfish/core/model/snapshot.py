@@ -108,7 +108,6 @@ class Rule:
 class Scenario:
     name: str
     flags: Mapping[str, bool] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
