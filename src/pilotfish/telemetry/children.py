@@ -19,7 +19,7 @@ from pilotfish.telemetry.registry import Registry
 
 if TYPE_CHECKING:
     from pilotfish.core.state.candidate import Candidate
-    from pilotfish.telemetry.registry import Histogram, Counter
+    from pilotfish.telemetry.registry import Counter, Histogram
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
 _OPERATIONS = {
