@@ -53,7 +53,6 @@ class OAuth:
     access_token: SecretRef | None = None
     refresh_token: SecretRef | None = None
     provider_type: str = ""
-    user_id: str = ""
     expires_at: str = ""
     extra_fields: Mapping[str, Any] = field(default_factory=dict)
 

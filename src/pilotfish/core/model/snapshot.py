@@ -145,7 +145,6 @@ class Scenario:
 
     name: str
     flags: Mapping[str, bool] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
