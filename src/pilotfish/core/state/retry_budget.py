@@ -10,7 +10,7 @@ class RetryBudget:
     at least `minimum`. The window has `SLOTS` slots, so memory is constant.
     """
 
-    __slots__ = ("_requests", "_slot", "_slot_s", "_extra", "minimum", "percent")
+    __slots__ = ("_extra", "_requests", "_slot", "_slot_s", "minimum", "percent")
 
     def __init__(self, percent: float, minimum: int, window_s: float) -> None:
         self.percent, self.minimum = percent, minimum
