@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pilotfish.core.exchange.inbound import Inbound
+if TYPE_CHECKING:
+    from pilotfish.core.exchange.inbound import Inbound
 
 # A later version may have more behind the flags; its beginning reads the same.
 _TRACEPARENT = re.compile(
@@ -23,9 +24,7 @@ class TraceContext(NamedTuple):
 
 
 def read_traceparent(inbound: Inbound) -> TraceContext | None:
-    """The trace that the client's request belongs to; None without a `traceparent` header, or with
-    one that is not of the format.
-    """
+    """None where there is none, or it is not one."""
     for name, value in inbound.headers:
         if name == b"traceparent":
             found = _TRACEPARENT.fullmatch(value)
@@ -37,11 +36,9 @@ def read_traceparent(inbound: Inbound) -> TraceContext | None:
 
 
 def trace_id_of(inbound: Inbound) -> str:
-    """The client's trace id; empty where it sent none."""
     context = read_traceparent(inbound)
     return "" if context is None else context.trace_id
 
 
 def written(context: TraceContext) -> bytes:
-    """The value of a `traceparent` header."""
     return f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}".encode()
