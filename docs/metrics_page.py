@@ -14,8 +14,8 @@ carry exemplars: the trace id of the last request in that bucket, from its `trac
 
 Labels hold configured names only, so the number of series follows from the rules file and not from the traffic: a model that no rule
 knows is `other`, a request that no rule took has an empty `rule`, a dropped field of no known name is `other`. Series of configured rules and
-services exist from the start; those of removed ones go with the reload, all others count on. Beside these the proxy exports the usual
-`process_*` families (memory, CPU, file descriptors).
+services exist from the start; those of removed ones go with the reload, all others count on. Beside these, proxy and injector
+export what every Python service does: `process_*` (memory, CPU, file descriptors), `python_info` and `python_gc_*`.
 
 What the clocks mean: *duration* is from the request read to the last byte written. *Time to first token* is from the serving attempt's request
 sent to its first content, tool or reasoning delta; role-only chunks and pings are no content. *Time per output token* is (last content - first

@@ -37,7 +37,6 @@ from pilotfish.proxy.prober import Prober
 from pilotfish.settings import Address, Settings, address
 from pilotfish.sources.files import fingerprint, load_files, watch_files
 from pilotfish.sources.store import RulesStore
-from pilotfish.telemetry import process
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
 from pilotfish.telemetry.registry import Registry
@@ -108,7 +107,6 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
-        self.registry.figures = process.figures
 
     def _state_keeper(self, folder: Path) -> StateKeeper:
         from pilotfish.shared.state_file import StateKeeper

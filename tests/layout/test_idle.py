@@ -26,9 +26,9 @@ rules:
 LEFT_OUT = {
     # frameworks: our own server and connections are there anyway
     "aiohttp", "kubernetes", "requests", "urllib3",
-    "prometheus_client", "opentelemetry", "redis", "cryptography", "jsonpatch",
+    "opentelemetry", "redis", "cryptography", "jsonpatch",
     "botocore", "boto3", "azure", "google", "msal",
-    "re2", "difflib", "http.client", "http.server", "multiprocessing", "sqlite3", "xml",
+    "re2", "difflib", "multiprocessing", "sqlite3", "xml",
     "pydantic.v1", "pydantic.mypy", "pydantic.networks",
     "pilotfish.simulated", "pilotfish.demo.scene", "pilotfish.injector", "pilotfish.shared.state_file", "pilotfish.shared.redis_limits", "pilotfish.telemetry.traces",
     "pilotfish.core.rules.importing", "pilotfish.core.rules.json_schema", "pilotfish.injector.patch",
@@ -43,6 +43,7 @@ AT_HAND = {
     "pilotfish.styles.openai",
     "pilotfish.tactics.adaptive",
     "httptools",
+    "prometheus_client",
     "uvloop",
 }
 TELLING = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); "

@@ -30,7 +30,7 @@ from observability.prometheus import Prometheus, scraping
 from pilotfish import __version__
 from pilotfish.simulated import Fault, SimulatedVendor
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.exposition import TEXT_TYPE, exposition
+from pilotfish.telemetry.exposition import exposition
 from pilotfish.telemetry.registry import Registry
 
 MAPS = "/api/v1/namespaces/bank/configmaps"
@@ -232,9 +232,8 @@ def injector_meters() -> Registry:
 
 def exporter(registry: Registry) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
-        return web.Response(
-            body="".join(exposition(registry)).encode(), headers={"content-type": TEXT_TYPE}
-        )
+        body, content_type = await exposition(registry, accept=request.headers.get("accept", ""))
+        return web.Response(body=body, headers={"content-type": content_type})
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)

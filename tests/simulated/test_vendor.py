@@ -90,7 +90,7 @@ async def test_the_key_of_an_aws_signature_and_of_a_query_are_known(http):
         ("google", "429", 429, ("error", "status"), "RESOURCE_EXHAUSTED"),
         ("google", "503", 503, ("error", "status"), "UNAVAILABLE"),
         ("google", "contentpolicy", 200, ("promptFeedback", "blockReason"), "PROHIBITED_CONTENT"),
-        ("bedrock", "503", 503, ("message",), "BedrockWire is unable to process your request."),
+        ("bedrock", "503", 503, ("message",), "Bedrock is unable to process your request."),
         ("bedrock", "contentpolicy", 200, ("stopReason",), "guardrail_intervened"),
     ],
 )

@@ -4,7 +4,6 @@ may hold up what is.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.routing.explain import explained
 from pilotfish.errors import ClientError
-from pilotfish.telemetry.exposition import OPENMETRICS_TYPE, TEXT_TYPE, exposition
+from pilotfish.telemetry.exposition import exposition
 
 if TYPE_CHECKING:
     from pilotfish.proxy.engine import Engine
@@ -73,18 +72,11 @@ class Admin:
         return text_answer(f"{why or 'ready'}\n", 503 if why else 200)
 
     async def metrics(self, request: Request) -> Response:
-        """Requests pass in between its pieces: a scrape of many services makes nobody wait."""
-        registry = self._engine.registry
-        openmetrics = "application/openmetrics-text" in request.header(b"accept")
-        if openmetrics:
-            registry.exemplars = True  # from now on: somebody reads them
-        pieces = []
-        for piece in exposition(registry, openmetrics=openmetrics):
-            pieces.append(piece)
-            await asyncio.sleep(0)
-        return Response(
-            "".join(pieces).encode(), content_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+        """Requests are served in between its pieces: a scrape of many services makes nobody wait."""
+        body, content_type = await exposition(
+            self._engine.registry, accept=request.header(b"accept")
         )
+        return Response(body, content_type=content_type)
 
     async def status(self, request: Request) -> Response:
         return json_answer(status_of(self._engine, self._store))

@@ -59,6 +59,7 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "rule": service.rule,
         "tier": service.tier,
         "weight": service.weight,
+        "tags": list(service.provider.tags),
         "active": usable,
         "state": health.state,
         "reason": health.reason if out else None if usable else "switched off in the rules",

@@ -25,7 +25,7 @@ from pilotfish.kube.access import Where, own_namespace
 from pilotfish.kube.connection import ApiError, Kube, Lost
 from pilotfish.kube.lease import Leadership, LeaseSettings
 from pilotfish.kube.watching import Pace
-from pilotfish.telemetry.exposition import TEXT_TYPE, exposition
+from pilotfish.telemetry.exposition import exposition
 from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import BUILD_INFO, CERTIFICATE_EXPIRY, INJECTOR_ONLY
 
@@ -171,11 +171,11 @@ class Injector:
                 else web.Response(status=503, text="no certificate yet, or stopping\n")
             )
 
-        async def metrics(_: web.Request) -> web.Response:
-            return web.Response(
-                body="".join(exposition(self.registry)).encode(),
-                headers={"Content-Type": TEXT_TYPE},
+        async def metrics(request: web.Request) -> web.Response:
+            body, content_type = await exposition(
+                self.registry, accept=request.headers.get("accept", "")
             )
+            return web.Response(body=body, headers={"content-type": content_type})
 
         app = web.Application()
         app.router.add_get("/healthz", healthz)

@@ -320,7 +320,7 @@ class Engine:
         assert affinity is not None
         if affinity.by == "prefix":
             seen = view or RequestView(inbound, self._chat_of, self.ledger, _clock())
-            key = prefix_key(rule.name, *seen.beginning())
+            key = prefix_key(rule.name, *seen.prompt_prefix())
         else:
             key = session_key(rule.name, session_of(inbound, affinity))
         return None if key is None else Home(self.homes, key, affinity.ttl_s)

@@ -380,7 +380,7 @@ class Run:
         """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
         JSON array.
         """
-        return {"include_usage": self.inbound.usage_asked, "array": self.inbound.array}
+        return {"include_usage": self.inbound.usage_requested, "array": self.inbound.array}
 
     def _shown_model(self) -> str:
         model = self.rule.response_model

@@ -1,77 +1,144 @@
-"""Metrics as text for Prometheus, in its own format or as OpenMetrics (with exemplars).
+"""What a scrape reads: our plain numbers as metric families of prometheus-client, written by its
+encoders.
 
-Written out by hand rather than by the client library: a proxy with 50 services has thousands of
-samples, and serves requests on the same thread. The text comes in pieces, so that who writes it can
-let requests pass in between.
+An encoder takes 4 to 9 microseconds a line, and a proxy with 50 services has some 15,000 lines.
+Requests are served on the same thread, so a page is encoded in pieces and the event loop turns
+between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import cast
+
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.samples import Exemplar, Sample
 
 from pilotfish.telemetry.registry import Family, Histogram, Registry
 
-TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-# About a quarter of a millisecond's work.
-CHILDREN_A_PIECE = 24
+OPENMETRICS = "application/openmetrics-text"
+# About half a millisecond's work.
+SAMPLES_A_PIECE = 64
+
+Encoder = Callable[[Collector], bytes]
 
 
-def exposition(registry: Registry, *, openmetrics: bool = False) -> Iterator[str]:
-    """Every family with its samples, in pieces."""
-    for prepare in registry.before_scrape:
-        prepare()
-    for family in registry.families.values():
-        yield from _family(family, openmetrics)
-    for figure in registry.figures():
-        yield f"{_head(figure.name, figure.kind, figure.text, openmetrics)}{figure.name} {figure.value!r}\n"
-    if openmetrics:
-        yield "# EOF\n"
+class NumbersCollector(Collector):
+    """The families of a registry, each with its samples at the time they are read."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.families.values():
+            series = family.series
+            # A counter's family is called without `_total`, its sample with it.
+            metric = Metric(series.name.removesuffix("_total"), series.help, series.kind)
+            metric.samples = cast(list[Sample], _Samples(family))
+            yield metric
 
 
-def escaped(value: str) -> str:
-    """A label's value between its quotes."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+class _Samples:
+    """Samples that are made while they are iterated over. A family may have tens of thousands,
+    which would be several milliseconds at once.
+    """
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+
+    def __iter__(self) -> Iterator[Sample]:
+        series = self._family.series
+        les = [*map(str, series.buckets), "+Inf"]
+        # Children may come and go between two pieces.
+        for values, child in list(self._family.children.items()):
+            labels = dict(zip(series.labels, values, strict=True))
+            if isinstance(child, Histogram):
+                # At once: its buckets, count and sum must agree.
+                yield from _histogram(series.name, labels, les, child)
+            else:
+                yield Sample(series.name, labels, child.value)
 
 
-def _head(name: str, kind: str, text: str, openmetrics: bool) -> str:
-    if openmetrics and kind == "counter":
-        name = name.removesuffix("_total")
-    return f"# HELP {name} {escaped(text) if openmetrics else text}\n# TYPE {name} {kind}\n"
-
-
-def _family(family: Family, openmetrics: bool) -> Iterator[str]:
-    name, kind, labels, text, bounds = family.series
-    lines = [_head(name, kind, text, openmetrics)]
-    les = [*map(repr, bounds), "+Inf"]
-    for n, (values, child) in enumerate(list(family.children.items())):
-        at = ",".join(
-            [f'{label}="{escaped(value)}"' for label, value in zip(labels, values, strict=True)]
-        )
-        if kind == "histogram":
-            _histogram(name, at, les, child, openmetrics, lines)
-        else:
-            lines.append(f"{name}{{{at}}} {child.value!r}\n" if at else f"{name} {child.value!r}\n")
-        if n % CHILDREN_A_PIECE == CHILDREN_A_PIECE - 1:
-            yield "".join(lines)
-            lines.clear()
-    yield "".join(lines)
-
-
-def _histogram(
-    name: str, at: str, les: list[str], child: Histogram, openmetrics: bool, lines: list[str]
-) -> None:
-    start = f'{name}_bucket{{{at},le="' if at else f'{name}_bucket{{le="'
-    total = 0
-    exemplars = child.exemplars if openmetrics else None
+def _histogram(name: str, labels: dict[str, str], les: list[str], child: Histogram) -> list[Sample]:
+    samples, total = [], 0
     for i, le in enumerate(les):
         total += child.counts[i]
-        if exemplars and i in exemplars:
-            trace_id, value, wall = exemplars[i]
-            lines.append(
-                f'{start}{le}"}} {total} # {{trace_id="{trace_id}"}} {value!r} {wall:.3f}\n'
-            )
-        else:
-            lines.append(f'{start}{le}"}} {total}\n')
-    braced = f"{{{at}}}" if at else ""
-    lines.append(f"{name}_count{braced} {total}\n{name}_sum{braced} {child.total!r}\n")
+        exemplar = None
+        if i in child.exemplars:
+            trace_id, value, wall = child.exemplars[i]
+            exemplar = Exemplar({"trace_id": trace_id}, value, wall)
+        samples.append(Sample(f"{name}_bucket", {**labels, "le": le}, total, exemplar=exemplar))
+    samples.append(Sample(f"{name}_count", labels, total))
+    samples.append(Sample(f"{name}_sum", labels, child.total))
+    return samples
+
+
+def collectors_of(registry: Registry) -> CollectorRegistry:
+    """The registry's families, then those of the process, the platform and the garbage collector
+    that every Python service has.
+    """
+    collectors = CollectorRegistry()
+    collectors.register(NumbersCollector(registry))
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        collectors.register(collector)
+    return collectors
+
+
+async def exposition(registry: Registry, *, accept: str) -> tuple[bytes, str]:
+    """The body and the content type for a scrape with this `Accept` header: OpenMetrics where it
+    is asked for, with exemplars, else Prometheus' own text format.
+    """
+    encode, content_type = _encoder(accept)
+    if content_type.startswith(OPENMETRICS):
+        registry.exemplars = True  # from now on: somebody reads them
+    for prepare in registry.before_scrape:
+        prepare()
+    end = encode(_Part(()))
+    pieces = []
+    for metric in collectors_of(registry).collect():
+        for piece in _pieces(metric, encode, len(end)):
+            pieces.append(piece)
+            await asyncio.sleep(0)
+    return b"".join([*pieces, end]), content_type
+
+
+def _encoder(accept: str) -> tuple[Encoder, str]:
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # a version that is not a number
+        return choose_encoder("")
+
+
+class _Part:
+    """What an encoder writes at once."""
+
+    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> tuple[Metric, ...]:
+        return self._metrics
+
+
+def _pieces(metric: Metric, encode: Encoder, end: int) -> Iterator[bytes]:
+    """A family's head and its samples, a few at a time. `end`: the length of what the encoder
+    writes at the end of a page.
+    """
+
+    def encoded(samples: list[Sample]) -> bytes:
+        part = Metric(metric.name, metric.documentation, metric.type, metric.unit)
+        part.samples = samples
+        written = encode(_Part((part,)))
+        return written[: len(written) - end]
+
+    samples = iter(metric.samples)
+    first = list(islice(samples, SAMPLES_A_PIECE))
+    yield encoded(first)
+    if len(first) == SAMPLES_A_PIECE:
+        head = len(encoded([]))
+        while more := list(islice(samples, SAMPLES_A_PIECE)):
+            yield encoded(more)[head:]

@@ -1,7 +1,8 @@
-"""Metrics as plain numbers: one thread writes them, no lock, and a scrape writes them out
-(`telemetry.exposition`).
+"""Metrics as plain numbers: registry, families and children in the terms of prometheus-client, but
+without its locks, since one thread observes and exposes. `exposition` turns them into the client
+library's metric families at a scrape.
 
-Who counts something often keeps the child; a look-up by labels is for what is rare.
+Code that observes often keeps the child; looking a child up by its labels is for rare events.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pilotfish.telemetry.process import Figure
 from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY, Series
 
 Labels = tuple[str, ...]
 
 
 class Counter:
-    """A total that only grows; the hot path adds to `value` itself."""
+    """A total that only grows. The hot path adds to `value` directly."""
 
     __slots__ = ("value",)
 
@@ -41,8 +41,8 @@ class Gauge:
 
 
 class Histogram:
-    """Counts per bucket, not summed up until scraped. `exemplars` holds the last trace id seen in
-    each bucket.
+    """`counts` holds the observations of each bucket, not cumulative; the last one is above all
+    `bounds`. `exemplars` maps a bucket's index to the last (trace id, value, Unix time) seen in it.
     """
 
     __slots__ = ("_bounds", "counts", "exemplars", "total")
@@ -65,7 +65,7 @@ class Histogram:
 
 
 class Family:
-    """All children of one series."""
+    """All children of one series, by the values of its labels."""
 
     __slots__ = ("children", "series")
 
@@ -92,7 +92,7 @@ class Family:
         return child
 
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
-        """Series of what was removed go."""
+        """Drops the children whose labels are not `wanted`, such as those of a removed service."""
         for labels in [at for at in self.children if not wanted(at)]:
             del self.children[labels]
 
@@ -101,17 +101,16 @@ PROXY = tuple(s for s in CATALOGUE if s not in INJECTOR_ONLY)
 
 
 class Registry:
-    """Every family of the catalogue. `before_scrape` are called first: gauges of what changes by
-    itself, such as time left.
+    """One family for each series of a catalogue, by default the proxy's.
 
-    `exemplars`: somebody reads them, so histograms remember trace ids. `figures` are read at a
-    scrape: the process's own.
+    `before_scrape`: called at the start of a scrape; they set gauges of what changes by itself,
+    such as the time left of a cooldown. `exemplars`: whether a scraper reads exemplars, so that
+    histograms remember trace ids.
     """
 
     def __init__(self, series: Iterable[Series] = PROXY) -> None:
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
-        self.figures: Callable[[], Iterable[Figure]] = lambda: ()
         self.exemplars = False
 
     def __getitem__(self, series: Series) -> Family:

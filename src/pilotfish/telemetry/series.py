@@ -1,5 +1,4 @@
-"""The catalogue of metrics: names, types, labels, buckets and what they mean (contract.md 7).
-Records nothing.
+"""The catalogue of metrics: names, types, labels, buckets and what they mean. Records nothing.
 
 `docs/metrics.md` is generated from here.
 """

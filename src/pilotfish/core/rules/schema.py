@@ -209,7 +209,7 @@ class OAuthSpec(Spec):
         default=None, repr=False, description="what fetches the next one"
     )
     provider_type: str = Field(default="", description="whose OAuth it is")
-    user_id: str = Field(default="", description="whose account it is")
+    user_id: str = Field(default="", description="kept for files of other tools, means nothing")
     expires_at: str = Field(default="", description="RFC 3339; absent: not known to expire")
     extra_fields: dict[str, Any] = Field(
         default={},
@@ -495,7 +495,9 @@ class FlagsSpec(Spec):
 
 class ScenarioSpec(Spec):
     flags: FlagsSpec = Field(default_factory=FlagsSpec, description="switches of the scenario")
-    extensions: dict[str, Any] = Field(default={}, description="free: kept and shown")
+    extensions: dict[str, Any] = Field(
+        default={}, description="kept for files of other tools, means nothing"
+    )
 
 
 class PriceSpec(Spec):

@@ -268,7 +268,6 @@ class ProviderCompiler:
             access_token=ref("access_token"),
             refresh_token=ref("refresh_token"),
             provider_type=detail.provider_type,
-            user_id=detail.user_id,
             expires_at=detail.expires_at,
             extra_fields=free_map(
                 detail.extra_fields, at.at("extra_fields"), self.allow, self.findings

@@ -68,7 +68,7 @@ def compile_documents(
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
-            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions)
+            name: Scenario(name, spec.flags.model_dump(exclude_none=True))
             for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,
