@@ -8,7 +8,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from http1.parties import GET, MAX_BODY, POST, Answering, Clock, Pipe, Raw, echo, settle, with_length
+from http1.parties import (
+    GET,
+    MAX_BODY,
+    Pipe,
+    echo,
+    settle,
+    with_length,
+)
 from pilotfish.http1 import request_reader as reading
 from pilotfish.http1 import server as limits
 from pilotfish.http1.server import Server
@@ -144,7 +151,9 @@ async def test_one_connection_serves_both_kinds_one_after_the_other(piped, answe
     assert [x.method for x in answering.taken] == [b"POST"] * 3
 
 
-async def test_pipelined_requests_of_both_kinds_are_answered_in_their_order(piped, answering, other):
+async def test_pipelined_requests_of_both_kinds_are_answered_in_their_order(
+    piped, answering, other
+):
     connection, pipe = piped()
     connection.data_received(GET + HOT + HOT + GET + GET + HOT)
     hot, cold = b"POST /a hot", b"other /b "
@@ -360,7 +369,7 @@ async def test_a_client_that_leaves_within_its_upload_leaves_nothing_behind(conn
 
 
 async def test_an_upload_that_stands_still_is_ended(piped, answering, other, clock):
-    connection, pipe = piped()
+    connection, _ = piped()
     connection.data_received(b"PUT /b HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf")
     clock.now += reading.BODY_S - 1
     connection.data_received(b"more")
@@ -379,7 +388,9 @@ async def test_a_handler_that_takes_its_time_is_waited_for(piped, other, clock):
     assert await answers(pipe, 1) == [b"slow"]
 
 
-async def test_an_answer_that_nobody_reads_does_not_hold_its_connection_for_ever(piped, clock, other):
+async def test_an_answer_that_nobody_reads_does_not_hold_its_connection_for_ever(
+    piped, clock, other
+):
     connection, pipe = piped()
     connection.data_received(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
     await other.begun.wait()
@@ -400,18 +411,21 @@ async def test_an_answer_that_nobody_reads_does_not_hold_its_connection_for_ever
 
 async def base_of(server) -> tuple[asyncio.Server, str]:
     listening = await asyncio.get_running_loop().create_server(server.protocol, "127.0.0.1", 0)
-    return listening, "http://127.0.0.1:{}".format(listening.sockets[0].getsockname()[1])
+    return listening, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 async def test_a_websocket_is_spoken_through_the_port(server, other):
     listening, base = await base_of(server)
-    async with listening, aiohttp.ClientSession() as http:
-        async with http.ws_connect(f"{base}/socket") as ws:
-            for word in ("one", "two" * 50_000):
-                await ws.send_str(word)
-                assert await ws.receive_str() == f"heard {word}"
-            await ws.send_str("bye")
-            assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
+    async with (
+        listening,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{base}/socket") as ws,
+    ):
+        for word in ("one", "two" * 50_000):
+            await ws.send_str(word)
+            assert await ws.receive_str() == f"heard {word}"
+        await ws.send_str("bye")
+        assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
     while server.connections or other.runner.server.connections:
         await settle()
 
@@ -448,9 +462,7 @@ async def test_what_is_said_behind_a_websocket_that_is_not_open_yet_is_bounded(p
     connection.connection_lost(None)
 
 
-@pytest.mark.parametrize(
-    "more", [b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n"]
-)
+@pytest.mark.parametrize("more", [b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n"])
 async def test_a_websocket_has_no_body_before_it(piped, other, answering, more):
     """Behind such a head, the next request and the body could be taken for each other."""
     body = b"HELLO" if b"length" in more else b"5\r\nHELLO\r\n0\r\n\r\n"

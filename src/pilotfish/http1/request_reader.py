@@ -54,13 +54,12 @@ class RequestReader:
     `current`: its head is complete, its body is not, or it is the request that `bad` is about.
     `bad`: why nothing more is read. `streaming`: the body of `current` is fetched as it comes, with
     `take_body`. `held`: bytes behind a request for a WebSocket, until it is known whose they are;
-    None where there is none. `since`: when a head began, or a body last grew.
+    None where there is none. `since`: when a head began, or a body last grew; `began`: when the
+    body began. `between`: holds something while no message has begun.
     """
 
     __deletable__ = ("_feed", "_parser")
     __slots__ = (
-        "_began",
-        "_between",
         "_body_bytes",
         "_connection",
         "_continues",
@@ -76,6 +75,8 @@ class RequestReader:
         "_settings",
         "_target",
         "bad",
+        "began",
+        "between",
         "current",
         "held",
         "on_body",
@@ -96,14 +97,13 @@ class RequestReader:
         self.streaming = False
         self._continues = self._in_body = False
         self._read = self._head_bytes = self._body_bytes = self._raw_bytes = self._counted = 0
-        self.since = self._began = settings.clock()
+        self.since = self.began = settings.clock()
         # What llhttp finds goes straight into these lists, most of it without a frame of Python.
-        # `_between` holds something while no message has begun.
-        self._between: list[None] = [None]
+        self.between: list[None] = [None]
         self._target: list[bytes] = []
         self._headers: list[Header] = []
         self._parts: list[bytes] = []
-        self.on_message_begin = self._between.clear
+        self.on_message_begin = self.between.clear
         self.on_url = self._target.append
         self.on_body = self._parts.append
         append = self._headers.append
@@ -127,11 +127,6 @@ class RequestReader:
         del self._parser, self._feed
 
     @property
-    def is_between(self) -> bool:
-        """No message has begun."""
-        return bool(self._between)
-
-    @property
     def target(self) -> bytes:
         """Of the head that is being read, as far as it has come."""
         return b"".join(self._target)
@@ -148,7 +143,7 @@ class RequestReader:
                 self._upgrade(data[e.args[0] :])
         except httptools.HttpParserError as e:
             self.bad = self.bad or refusal_for(e)
-        if not self._between and self.bad is None:
+        if not self.between and self.bad is None:
             self._unfinished()
 
     def take_body(self) -> bytes:
@@ -177,9 +172,6 @@ class RequestReader:
         self._continues = False
         return self.current is not None and not self._parts
 
-    def restart_clock(self, now: float) -> None:
-        self.since = self._began = now
-
     def is_late(self, now: float) -> bool:
         """Whether the message that has begun does not come in time."""
         waited = now - self.since
@@ -188,7 +180,7 @@ class RequestReader:
             return waited > HEAD_S
         # The rate of a handed-over body is also that of who takes it.
         allowed = BODY_S + self._body_bytes / BODY_BYTES_PER_S
-        return waited > BODY_S or (not current.handed_over and now - self._began > allowed)
+        return waited > BODY_S or (not current.handed_over and now - self.began > allowed)
 
     # ---- llhttp
 
@@ -217,7 +209,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         exchange, self.current = self.current, None
-        self._between.append(None)
+        self.between.append(None)
         self._headers.clear()
         self._target.clear()
         parts = self._parts
@@ -255,7 +247,7 @@ class RequestReader:
         else:
             self._in_body = True
             self._body_bytes = self._raw_bytes = self._counted = 0
-            self.since = self._began = self._settings.clock()
+            self.since = self.began = self._settings.clock()
         parts = self._parts
         new = len(parts) - self._counted
         if new:

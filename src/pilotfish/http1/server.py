@@ -211,7 +211,7 @@ class Connection:
     def hold_reading(self, on: bool) -> None:
         """The protocol that the connection is lent to takes no more for now."""
         if not on:
-            self._reader.restart_clock(self.server.clock())
+            self._reader.since = self.server.clock()
         self._set_reading()
 
     def _set_reading(self) -> None:
@@ -223,13 +223,12 @@ class Connection:
     def answered(self, exchange: Exchange) -> None:
         reader = self._reader
         self.busy = None
-        now = self._since = self.server.clock()
-        reader.restart_clock(now)
+        self._since = reader.since = reader.began = self.server.clock()
         if self._lent is not None:
             self._take_back(exchange)
         if not exchange.keep_alive or self.server.draining:
             self._close()
-        elif reader.queue or self._paused or not reader.is_between or reader.bad is not None:
+        elif reader.queue or self._paused or not reader.between or reader.bad is not None:
             # Not from within the answer's own call stack: a thousand pipelined requests would be a
             # thousand frames.
             asyncio.get_running_loop().call_soon(self._resume)
@@ -335,7 +334,7 @@ class Connection:
         reset overtakes its answer.
         """
         reader = self._reader
-        unread = reader.bad is not None or bool(reader.queue) or not reader.is_between
+        unread = reader.bad is not None or bool(reader.queue) or not reader.between
         self._closing = True
         self._since = self.server.clock()
         reader.drop()
@@ -360,7 +359,7 @@ class Connection:
 
     def close_if_idle(self) -> None:
         reader = self._reader
-        if self.busy is None and reader.is_between and not reader.queue and not self._closing:
+        if self.busy is None and reader.between and not reader.queue and not self._closing:
             self._closing = True
             self._since = self.server.clock()
             self._transport.close()
@@ -378,7 +377,7 @@ class Connection:
             if reader.streaming and not lent.holds_reading and reader.is_late(now):
                 self._late()
         elif self.busy is None and not reader.queue and reader.bad is None:
-            if reader.is_between:
+            if reader.between:
                 if waited > IDLE_S:
                     self.close_if_idle()
             elif reader.is_late(now):
