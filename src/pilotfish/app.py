@@ -23,6 +23,7 @@ import structlog
 
 from pilotfish import __version__, styles
 from pilotfish.admin.routes import Admin
+from pilotfish.core.exchange import endpoints
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
@@ -37,6 +38,8 @@ from pilotfish.http1.pool import Connect, connect_directly
 from pilotfish.http1.server import Server
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine
+from pilotfish.proxy.local_reply import LocalReplies
+from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
 from pilotfish.settings import Address, Settings, address
 from pilotfish.sources.files import fingerprint, load_files, watch_files
@@ -88,11 +91,14 @@ class App:
         router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
         self.tracer = _tracer(settings.otlp_endpoint) if settings.otlp_endpoint else None
         recorder = MetricsRecorder(self.registry)
+        reporter = Reporter(recorder, self.log, self.tracer)
+        replies = LocalReplies(reporter)
         self.shared = self._shared(settings.redis_url) if settings.redis_url else None
         health_changed = asyncio.Event()
         self.engine = Engine(
             router,
-            Reporter(recorder, self.log, self.tracer),
+            reporter,
+            replies,
             self._keys,
             max_in_flight=settings.max_in_flight,
             health_changed=health_changed,
@@ -109,11 +115,14 @@ class App:
             warnings=requirements.warnings,
             allow_inline_secrets=settings.allow_inline_secrets,
         )
+        self.other_requests = OtherRequests(replies, router)
         self.server = Server(
             self.engine.handle,
             self.engine.refuse,
             max_body_bytes=settings.max_body_bytes,
             clock=time.monotonic,
+            takes=endpoints.takes,
+            hand_over=self.other_requests.protocol,
         )
         self.site = Admin(self.engine, self.store, self.registry, health_changed).site()
         self.admin_server = Server(
@@ -195,6 +204,7 @@ class App:
             seen = fingerprint(self.settings.config)
             if not self._read_files():
                 seen = None
+        await self.other_requests.start()
         self._admin_listener, self.admin_listen = await _listening(
             self.admin_server, address(self.settings.admin_listen), " (admin)"
         )
@@ -278,6 +288,7 @@ class App:
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
                 await self.engine.in_flight.idle.wait()
+                await self.other_requests.finish()
         except TimeoutError:
             log.warning("drain_over", cut_off=len(self.engine.in_flight))
         else:
@@ -291,6 +302,7 @@ class App:
             self._listener.close()
         for connection in list(self.server.connections):
             connection.close(reset=False)
+        await self.other_requests.close()
         self.engine.close()
         if self.state is not None:
             self.state.save()

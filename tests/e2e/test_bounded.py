@@ -11,7 +11,7 @@ import random
 import tracemalloc
 
 from harness import proxied
-from pilotfish.core.state.affinity import HOMES
+from pilotfish.core.state.affinity import MAX_KEYS
 from pilotfish.proxy.engine import DIRECT_RULES
 from pilotfish.simulated import Profile, SimulatedVendor
 
@@ -91,7 +91,7 @@ async def test_a_flood_of_made_up_names_leaves_series_state_and_memory_bounded(t
         assert sizes[0] <= 2 + DIRECT_RULES
         assert len(engine.ledger.services) <= 2 + DIRECT_RULES
         assert len(engine.router.budgets.meters()) == sizes[1]
-        assert len(engine.router.affinity) <= HOMES
+        assert len(engine.router.affinity) <= MAX_KEYS
         assert not engine.in_flight
         # AffinityTable are still filling up: a few hundred bytes each, ten thousand at the most.
         # Nothing else may come near it.

@@ -25,7 +25,6 @@ from pilotfish.http1.pool import Connect, Origin, Pool, connect_directly
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.local_reply import COUNTS, LocalReplies
-from pilotfish.proxy.model_list import models_answer
 from pilotfish.proxy.request import INTERNAL_ERROR, Backend, ProxyRequest
 from pilotfish.telemetry.record import RequestRecord
 from pilotfish.telemetry.reporter import Reporter
@@ -48,6 +47,7 @@ class Engine:
         self,
         router: Router,
         reporter: Reporter,
+        replies: LocalReplies,
         keys: Callable[[Provider], Sequence[Key]],
         *,
         max_in_flight: int,
@@ -63,7 +63,7 @@ class Engine:
         self._keys, self._connect, self._shared = keys, connect, shared
         self._health_changed = health_changed
         self._backend = self._backend_with({})
-        self._replies = LocalReplies(reporter)
+        self._replies = replies
         self._max_in_flight = max_in_flight
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -134,10 +134,7 @@ class Engine:
             )
 
     def _handle(self, exchange: Exchange, path: str, query: str, started: float) -> None:
-        request_id = self._replies.request_id(exchange)
-        if exchange.method != b"POST":
-            self._other_method(exchange, path, request_id)
-            return
+        request_id = self._replies.request_id(exchange.headers)
         endpoint = endpoints.find(path)
         if endpoint is None:
             raise ClientError(404, "unknown_path", f"no such path: POST {shown(path)}")
@@ -203,24 +200,6 @@ class Engine:
         inbound.chat = counted(inbound)
         tokens = self.router.view(inbound, _clock()).tokens
         self._replies.send_token_count(exchange, inbound, rule_state, tokens)
-
-    def _other_method(self, exchange: Exchange, path: str, request_id: str) -> None:
-        method = exchange.method
-        listed = endpoints.models_path(path) if method in (b"GET", b"HEAD") else None
-        if listed is None:
-            word = method.decode("latin-1")
-            if endpoints.find(path) is not None:
-                raise ClientError(
-                    405, "method_not_allowed", f"{shown(path)} takes POST, found {word}"
-                )
-            raise ClientError(404, "unknown_path", f"no such path: {word} {shown(path)}")
-        names = {name for name, _ in exchange.headers}
-        anthropic = b"anthropic-version" in names
-        if b"x-goog-api-key" in names:
-            listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
-        status, body = models_answer(self.snapshot, listed, anthropic)
-        head = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
-        exchange.respond(status, head, body)
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """What never became a request."""

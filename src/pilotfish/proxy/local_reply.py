@@ -4,7 +4,8 @@ token counts where no service counts."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pilotfish import styles
 from pilotfish.core.exchange import endpoints
@@ -12,7 +13,7 @@ from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.routing.plan import RuleState
 from pilotfish.errors import ClientError
-from pilotfish.http1.exchange import Exchange
+from pilotfish.http1.exchange import Exchange, Header
 from pilotfish.proxy.request_ids import RequestIds
 from pilotfish.telemetry.reporter import Reporter
 
@@ -22,25 +23,40 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _JSON = (b"content-type", b"application/json")
 
 
+class LocalReply(NamedTuple):
+    """An answer of the proxy's own."""
+
+    status: int
+    head: list[Header]
+    body: bytes
+
+
 class LocalReplies:
-    """Sends and reports them."""
+    """Makes and reports them."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._new_id: Callable[[], str] = RequestIds().next
 
-    def request_id(self, exchange: Exchange) -> str:
+    def request_id(self, headers: Sequence[Header]) -> str:
         """The client's own, or one that nobody else has."""
-        for name, value in exchange.headers:
+        for name, value in headers:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 return value.decode()
         return self._new_id()
 
     def send_error(self, exchange: Exchange, error: ClientError, path: str) -> None:
-        """An error, in the style of the path that was asked."""
+        exchange.respond(*self.error(error, path, exchange.headers))
+
+    def report_bug(self) -> None:
+        """Logs the exception that is being handled, with its traceback."""
+        self._reporter.bug("request")
+
+    def error(self, error: ClientError, path: str, headers: Sequence[Header]) -> LocalReply:
+        """What the client of a request to `path` gets, in the style of that path; reported."""
         endpoint = endpoints.find(path)
         style = endpoint.style if endpoint is not None else endpoints.style_of_path(path)
-        request_id = self.request_id(exchange)
+        request_id = self.request_id(headers)
         head = [
             _JSON,
             (b"x-request-id", request_id.encode()),
@@ -61,7 +77,7 @@ class LocalReplies:
             code=error.status,
             reason=error.code,
         )
-        exchange.respond(error.status, head, body)
+        return LocalReply(error.status, head, body)
 
     def send_token_count(
         self, exchange: Exchange, inbound: Inbound, rule_state: RuleState, tokens: int

@@ -97,7 +97,7 @@ class ProxyRequest:
         self._is_obeying = False
         self._pending: list[tuple[Iterable[Command], float]] = []
         self.over = False
-        exchange.owner = self
+        exchange.responder = self
 
     def begin(self, now: float) -> None:
         self._obey(self._dispatch.begin(now), now)
@@ -247,7 +247,7 @@ class ProxyRequest:
 
     # ---- what the client does
 
-    def client_left(self) -> None:
+    def on_client_disconnect(self) -> None:
         if self.over:
             return
         now = _clock()

@@ -115,7 +115,7 @@ class Translation:
         """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
         JSON array.
         """
-        return {"include_usage": self._inbound.usage_asked, "array": self._inbound.array}
+        return {"include_usage": self._inbound.usage_requested, "array": self._inbound.array}
 
     def _shown_model(self) -> str:
         model = self._rule.response_model

@@ -174,7 +174,7 @@ class Router:
         affinity = rule.affinity
         assert affinity is not None
         if affinity.by == "prefix":
-            key = prefix_key(rule.name, *(view or self.view(inbound, now)).beginning())
+            key = prefix_key(rule.name, *(view or self.view(inbound, now)).prompt_prefix())
         else:
             key = session_key(rule.name, session_of(inbound, affinity))
         return None if key is None else Home(self.affinity, key, affinity.ttl_s)
