@@ -80,7 +80,8 @@ class Adaptive:
             p.health_weight,
         )
         total = sum(given)
-        self._weights: Terms = tuple(w / total for w in given)  # type: ignore[assignment]  # six of six
+        # `given` has six values.
+        self._weights: Terms = tuple(w / total for w in given)  # type: ignore[assignment]
         self._mode = params.scoring_mode
 
     # ---- the score

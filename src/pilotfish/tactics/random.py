@@ -12,7 +12,7 @@ from pilotfish.core.state.candidate import Candidate
 
 
 class RandomTactic:
-    """A service of weight 0 comes after all others; if all weights are 0, all are equally likely."""
+    """Services of weight 0 come after all others; if all weights are 0, all are equally likely."""
 
     name: ClassVar[str] = "random"
     Params: ClassVar[type[tactic.Params]] = NoParams

@@ -107,11 +107,17 @@ class TimeoutsSpec(Spec):
     )
     first_token_s: Positive | None = Field(
         default=None,
-        description=f"seconds to the first content; doubled for requests that ask for thinking ({_T.first_token_s:g})",
+        description=(
+            "seconds to the first content; doubled for requests that ask for thinking "
+            f"({_T.first_token_s:g})"
+        ),
     )
     idle_s: Positive | None = Field(
         default=None,
-        description=f"seconds between content events, pings not counted; doubled for thinking ({_T.idle_s:g})",
+        description=(
+            "seconds between content events, pings not counted; doubled for thinking "
+            f"({_T.idle_s:g})"
+        ),
     )
     total_s: Positive | None = Field(
         default=None,
@@ -130,7 +136,10 @@ class RetriesSpec(Spec):
     )
     max_ms: NotNegative | None = Field(
         default=None,
-        description=f"longest backoff, and the longest wait hint that is waited out, in ms ({_R.max_s * 1000:g})",
+        description=(
+            "longest backoff, and the longest wait hint that is waited out, in ms "
+            f"({_R.max_s * 1000:g})"
+        ),
     )
     jitter: float | None = Field(
         default=None, ge=0, le=1, description=f"share of the backoff that is random ({_R.jitter:g})"
@@ -153,7 +162,9 @@ class HealthSpec(Spec):
         default=None,
         gt=0,
         le=1,
-        description=f"share of errors in 30 s (20 attempts at least) that takes it out ({_H.error_ratio:g})",
+        description=(
+            f"share of errors in 30 s (20 attempts at least) that takes it out ({_H.error_ratio:g})"
+        ),
     )
     probe_enabled: bool | None = Field(
         default=None, description=f"probe before it serves again ({str(_H.probe_enabled).lower()})"
@@ -227,7 +238,10 @@ class ProviderSpec(Spec):
     api_base: str | None = Field(default=None, description="base URL; absent: the vendor's own")
     api_style: str | None = Field(
         default=None,
-        description="wire format to speak where the kind knows several: openai, openai_responses, anthropic, google, bedrock",
+        description=(
+            "wire format to speak where the kind knows several: openai, openai_responses, "
+            "anthropic, google, bedrock"
+        ),
     )
     token: Secret | None = Field(
         default=None,
@@ -404,7 +418,10 @@ class RuleSpec(Spec):
     )
     response_model: Name | None = Field(
         default=None,
-        description='what the client sees as `model`; absent: the upstream\'s own; "@requested": what it asked for',
+        description=(
+            'what the client sees as `model`; absent: the upstream\'s own; "@requested": what it '
+            "asked for"
+        ),
     )
     description: str = Field(default="", description="for people")
     active: bool = Field(default=True, description="false: as if it were not there")

@@ -76,7 +76,10 @@ def _once(
         if name in into:
             findings.add(
                 place,
-                f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also at {into[name][0]}",
+                (
+                    f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also "
+                    f"at {into[name][0]}"
+                ),
             )
         else:
             into[name] = (place, entry)
@@ -107,7 +110,10 @@ def _default_virtual_model(merged: Merged, document: Checked, findings: Findings
     elif merged.default_virtual_model[1] != name:
         findings.add(
             place,
-            f"{name!r} contradicts {merged.default_virtual_model[1]!r} at {merged.default_virtual_model[0]}",
+            (
+                f"{name!r} contradicts {merged.default_virtual_model[1]!r} at "
+                f"{merged.default_virtual_model[0]}"
+            ),
         )
 
 
@@ -134,7 +140,10 @@ def _named(
         if name in places:
             findings.add(
                 place,
-                f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}",
+                (
+                    f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at "
+                    f"{places[name]}"
+                ),
             )
         places.setdefault(name, place)
         out.append((document, i, name, rule))

@@ -163,7 +163,10 @@ class RuleCompiler:
         if spec.on_stream_break == "restart" and not spec.buffer:
             self.findings.add(
                 place.at("on_stream_break"),
-                "'restart' needs buffer: true, since nothing may have been sent when another service starts anew",
+                (
+                    "'restart' needs buffer: true, since nothing may have been sent when another "
+                    "service starts anew"
+                ),
             )
 
     def _affinity(self, spec: AffinitySpec, place: Place) -> Affinity:

@@ -25,7 +25,10 @@ def secret_ref(
         if not allow_inline:
             findings.add(
                 place,
-                f"a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected {FORMS}",
+                (
+                    "a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected "
+                    f"{FORMS}"
+                ),
             )
         return SecretRef("literal", value=value)
     given = [name for name in ("env", "file", "secret") if getattr(value, name) is not None]

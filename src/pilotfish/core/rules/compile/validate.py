@@ -23,8 +23,8 @@ _SECRET_KEYS = frozenset(
     {"token", "tokens", "oauth_detail", "headers", "options", "proxy_url", "api_base"}
 )
 _WORDS = {
-    "string": "text", "float": "a number", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "an object",
-    "model": "an object", "model_attributes": "an object",
+    "string": "text", "float": "a number", "int": "a whole number", "bool": "true or false",
+    "list": "a list", "dict": "an object", "model": "an object", "model_attributes": "an object",
 }  # fmt: skip
 _BOUNDS = {
     "greater_than": "gt",
