@@ -10,7 +10,7 @@ from typing import Any
 from pilotfish.core.model.conditions import POSITIONS
 from pilotfish.core.model.provider import OP_OF_STYLE, Option, ProviderKind
 from pilotfish.core.model.tactic import Tactic
-from pilotfish.core.rules.schema import RulesFile
+from pilotfish.core.rules.schema.document import RulesFile
 
 _JSON_TYPES: Mapping[type, str] = {
     str: "string",

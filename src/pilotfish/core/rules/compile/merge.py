@@ -13,13 +13,9 @@ from pydantic import BaseModel
 from pilotfish.core.model.patterns import is_glob, literals
 from pilotfish.core.rules.compile.findings import Findings, Place
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema import (
-    PriceSpec,
-    ProviderSpec,
-    RuleSpec,
-    ScenarioSpec,
-    VirtualModelSpec,
-)
+from pilotfish.core.rules.schema.document import PriceSpec, ScenarioSpec
+from pilotfish.core.rules.schema.providers import ProviderSpec
+from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
 T = TypeVar("T")
 Named = dict[str, tuple[Place, T]]

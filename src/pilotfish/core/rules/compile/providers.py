@@ -13,7 +13,8 @@ from pilotfish.core.rules.compile.addresses import base_url, headers, proxy_url,
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.secrets import free_map, raw_secret, secret_ref
 from pilotfish.core.rules.compile.validate import found
-from pilotfish.core.rules.schema import LimitsSpec, OAuthSpec, ProviderSpec
+from pilotfish.core.rules.schema.numbers import LimitsSpec
+from pilotfish.core.rules.schema.providers import OAuthSpec, ProviderSpec
 
 _TYPE_WORDS: Mapping[type, str] = {
     str: "text",

@@ -17,7 +17,7 @@ from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.services import ServiceCompiler, make_service
 from pilotfish.core.rules.compile.tactics import compile_tactic, default_tactic
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema import (
+from pilotfish.core.rules.schema.rules import (
     AffinitySpec,
     BlockSpec,
     HedgeSpec,

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pilotfish.core.model.service import SecretRef
 from pilotfish.core.rules.compile.findings import Findings, Place
-from pilotfish.core.rules.schema import SecretSource
+from pilotfish.core.rules.schema.base import SecretSource
 
 FORMS = "{env: NAME}, {file: PATH} or {secret: {name: NAME, key: KEY}}"
 _SOURCE: TypeAdapter[SecretSource] = TypeAdapter(SecretSource)

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.documents import RulesDocument
-from pilotfish.core.rules.schema import RulesFile
+from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.core.rules.yaml_text import join
 
 # Below these keys text is never repeated in a message: it may be a key, or hold one.
