@@ -1,4 +1,4 @@
-"""LiteLLM's `litellm_params`: which account they mean, and which model there."""
+"""Converts LiteLLM's `litellm_params` to a provider (the account) and a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pilotfish.core.rules.importing.writing import (
     variable,
 )
 
-# Prefix of LiteLLM's model names -> kind (page "Providers", 2026-11).
+# Prefix of LiteLLM's model names -> kind (LiteLLM's page "Providers", 2026-11).
 PREFIXES = {
     "openai": "openai", "text-completion-openai": "openai", "azure": "azure",
     "azure_text": "azure", "anthropic": "anthropic", "bedrock": "bedrock",
@@ -29,12 +29,12 @@ PREFIXES = {
     "vllm": "vllm", "github_copilot": "github_copilot", "openai_like": "openai_compatible",
     "custom_openai": "openai_compatible", "litellm_proxy": "openai_compatible",
 }  # fmt: skip
-# Names without a prefix that LiteLLM knows by heart.
+# Model names without a prefix that LiteLLM recognises -> kind.
 FAMILIES = (
     (re.compile(r"^(?:gpt-|o[134](?:-|$)|chatgpt-|text-embedding-|dall-e|whisper|tts-)"), "openai"),
     (re.compile(r"^claude-"), "anthropic"),
 )
-# Where LiteLLM looks for a key that the file does not name.
+# Kind -> the environment variable in which LiteLLM looks for a key that is not configured.
 VARIABLES = {
     "openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY", "anthropic": "ANTHROPIC_API_KEY",
     "google": "GEMINI_API_KEY", "mistral": "MISTRAL_API_KEY", "groq": "GROQ_API_KEY",
@@ -44,7 +44,7 @@ VARIABLES = {
     "github_copilot": "GITHUB_COPILOT_TOKEN",
 }  # fmt: skip
 ENVIRON = "os.environ/"
-# What people write where a server of their own wants no key but the library does.
+# Placeholders for a key, written where LiteLLM wants one and the user's own server does not.
 NO_KEYS = frozenset(
     {
         "none",
@@ -69,7 +69,7 @@ ACCOUNT_KEYS = (
     "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location", "vertex_credentials",
     "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
 )  # fmt: skip
-# litellm_params -> options of the kind; the secret ones become references.
+# Kind -> LiteLLM's parameter -> option of the kind. Those in SECRET_OPTIONS become references.
 OPTIONS = {
     "bedrock": {
         "aws_region_name": "region",
@@ -90,14 +90,14 @@ SECRET_OPTIONS = {
 
 
 class Deployments:
-    """Turns deployments into services; equal accounts become one provider."""
+    """Converts deployments to services. Equal accounts share one provider."""
 
     def __init__(self, known: Known, result: Imported) -> None:
         self._known, self._result = known, result
         self.providers: dict[str, dict[str, Any]] = {}
 
     def service(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`{provider, model}`, or None for one that cannot be carried over (and why is told)."""
+        """`{provider, model}` of a deployment; None, with a loss, if it cannot be converted."""
         kind, model = _kind_and_model(params)
         if not kind:
             named = text(params.get("model"))
@@ -130,7 +130,7 @@ class Deployments:
             base = ""
         base = self._result.plain_url(f"{path}.api_base", base)
         if kind == "ollama" and base and not base.rstrip("/").endswith("/v1"):
-            base = base.rstrip("/") + "/v1"  # there the base is that of Ollama's own API
+            base = base.rstrip("/") + "/v1"  # LiteLLM's base is that of Ollama's native API
         if kind == "azure" and base:
             account["options"] = {"endpoint": base.rstrip("/")}
         elif base and not same_base(base, self._known.kinds[kind]):
@@ -236,7 +236,7 @@ def _kind_and_model(params: Mapping[str, Any]) -> tuple[str, str]:
     if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
         name = name.partition("/")[2]
     if kind == "openai" and base and "api.openai.com" not in base:
-        kind = "openai_compatible"  # the usual way there to name a server that speaks OpenAI's form
+        kind = "openai_compatible"  # LiteLLM's usual way to configure an OpenAI-compatible server
     return (kind, name) if name else ("", "")
 
 
