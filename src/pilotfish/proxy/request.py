@@ -122,7 +122,7 @@ class Run:
             streams=inbound.stream,
             may_hedge=self.rule.hedge is not None and may_hedge(inbound),
         )
-        exchange.owner = self
+        exchange.responder = self
 
     def begin(self, now: float) -> None:
         self.obey(self.dispatch.begin(now), now)
@@ -456,7 +456,7 @@ class Run:
 
     # ---- what the client does
 
-    def client_left(self) -> None:
+    def on_client_disconnect(self) -> None:
         if self.over:
             return
         now = _clock()
