@@ -19,12 +19,15 @@ from pilotfish.core.rules.importing.writing import (
 
 # Prefix of LiteLLM's model names -> kind (page "Providers", 2026-11).
 PREFIXES = {
-    "openai": "openai", "text-completion-openai": "openai", "azure": "azure", "azure_text": "azure", "anthropic": "anthropic",
-    "bedrock": "bedrock", "bedrock_converse": "bedrock", "vertex_ai": "vertex", "vertex_ai_beta": "vertex", "gemini": "google",
-    "mistral": "mistral", "groq": "groq", "deepseek": "deepseek", "openrouter": "openrouter", "together_ai": "together",
-    "fireworks_ai": "fireworks", "perplexity": "perplexity", "ollama": "ollama", "ollama_chat": "ollama", "lm_studio": "lmstudio",
-    "xai": "xai", "cerebras": "cerebras", "hosted_vllm": "vllm", "vllm": "vllm", "github_copilot": "github_copilot",
-    "openai_like": "openai_compatible", "custom_openai": "openai_compatible", "litellm_proxy": "openai_compatible",
+    "openai": "openai", "text-completion-openai": "openai", "azure": "azure",
+    "azure_text": "azure", "anthropic": "anthropic", "bedrock": "bedrock",
+    "bedrock_converse": "bedrock", "vertex_ai": "vertex", "vertex_ai_beta": "vertex",
+    "gemini": "google", "mistral": "mistral", "groq": "groq", "deepseek": "deepseek",
+    "openrouter": "openrouter", "together_ai": "together", "fireworks_ai": "fireworks",
+    "perplexity": "perplexity", "ollama": "ollama", "ollama_chat": "ollama",
+    "lm_studio": "lmstudio", "xai": "xai", "cerebras": "cerebras", "hosted_vllm": "vllm",
+    "vllm": "vllm", "github_copilot": "github_copilot", "openai_like": "openai_compatible",
+    "custom_openai": "openai_compatible", "litellm_proxy": "openai_compatible",
 }  # fmt: skip
 # Names without a prefix that LiteLLM knows by heart.
 FAMILIES = (
@@ -33,10 +36,12 @@ FAMILIES = (
 )
 # Where LiteLLM looks for a key that the file does not name.
 VARIABLES = {
-    "openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY",
-    "mistral": "MISTRAL_API_KEY", "groq": "GROQ_API_KEY", "deepseek": "DEEPSEEK_API_KEY", "openrouter": "OPENROUTER_API_KEY",
-    "together": "TOGETHERAI_API_KEY", "fireworks": "FIREWORKS_AI_API_KEY", "perplexity": "PERPLEXITYAI_API_KEY", "xai": "XAI_API_KEY",
-    "cerebras": "CEREBRAS_API_KEY", "github_copilot": "GITHUB_COPILOT_TOKEN",
+    "openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY", "anthropic": "ANTHROPIC_API_KEY",
+    "google": "GEMINI_API_KEY", "mistral": "MISTRAL_API_KEY", "groq": "GROQ_API_KEY",
+    "deepseek": "DEEPSEEK_API_KEY", "openrouter": "OPENROUTER_API_KEY",
+    "together": "TOGETHERAI_API_KEY", "fireworks": "FIREWORKS_AI_API_KEY",
+    "perplexity": "PERPLEXITYAI_API_KEY", "xai": "XAI_API_KEY", "cerebras": "CEREBRAS_API_KEY",
+    "github_copilot": "GITHUB_COPILOT_TOKEN",
 }  # fmt: skip
 ENVIRON = "os.environ/"
 # What people write where a server of their own wants no key but the library does.
@@ -59,9 +64,10 @@ NO_KEYS = frozenset(
 )
 BEDROCK_ROUTES = ("converse", "invoke", "converse_like")
 ACCOUNT_KEYS = (
-    "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider", "aws_region_name", "aws_access_key_id",
-    "aws_secret_access_key", "aws_session_token", "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location",
-    "vertex_credentials", "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
+    "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider",
+    "aws_region_name", "aws_access_key_id", "aws_secret_access_key", "aws_session_token",
+    "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location", "vertex_credentials",
+    "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
 )  # fmt: skip
 # litellm_params -> options of the kind; the secret ones become references.
 OPTIONS = {
@@ -116,7 +122,10 @@ class Deployments:
         if base.startswith(ENVIRON):
             self._result.lose(
                 f"{path}.api_base",
-                f"the value of environment variable {base.removeprefix(ENVIRON)} must be written out here",
+                (
+                    f"the value of environment variable {base.removeprefix(ENVIRON)} must be "
+                    "written out here"
+                ),
             )
             base = ""
         base = self._result.plain_url(f"{path}.api_base", base)
@@ -177,7 +186,10 @@ class Deployments:
                 variable_name = value.removeprefix(ENVIRON)
                 self._result.lose(
                     f"{path}.{key}",
-                    f"the value of environment variable {variable_name} must be written out in options.{name}",
+                    (
+                        f"the value of environment variable {variable_name} must be written out in "
+                        f"options.{name}"
+                    ),
                 )
             elif value:
                 options[name] = value
