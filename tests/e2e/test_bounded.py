@@ -11,8 +11,8 @@ import random
 import tracemalloc
 
 from harness import proxied
+from pilotfish.core.routing.router import DIRECT_RULES
 from pilotfish.core.state.affinity import MAX_KEYS
-from pilotfish.proxy.engine import DIRECT_RULES
 from pilotfish.simulated import Profile, SimulatedVendor
 
 # A million takes some minutes: PILOTFISH_FUZZ=1000000.

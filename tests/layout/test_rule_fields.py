@@ -22,10 +22,11 @@ from pydantic import BaseModel
 from layout.source_index import ROOT, is_read, sources, strings
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.rules import schema
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.compile.notes import NOT_YET_OBEYED
 from pilotfish.core.rules.documents import RulesDocument, read_documents
+from pilotfish.core.rules.schema.base import Spec
+from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.errors import RuleError
 from pilotfish.providers import all_kinds
 from pilotfish.tactics import all_tactics
@@ -59,9 +60,16 @@ def compiled(data: dict[str, Any]) -> Snapshot:
 
 
 def models() -> Iterator[type[BaseModel]]:
-    for value in vars(schema).values():
-        if isinstance(value, type) and issubclass(value, schema.Spec) and value is not schema.Spec:
-            yield value
+    """Every model of the rules file; `RulesFile` imports the modules of all of them."""
+    waiting: list[type[Spec]] = [Spec]
+    while waiting:
+        for model in waiting.pop().__subclasses__():
+            waiting.append(model)
+            if model.__module__.startswith("pilotfish."):
+                yield model
+
+
+MODEL_OF = {model.__name__: model for model in models()}
 
 
 def fields_set(spec: Any, way: Way = ()) -> Iterator[tuple[str, str, Way]]:
@@ -79,7 +87,7 @@ def fields_set(spec: Any, way: Way = ()) -> Iterator[tuple[str, str, Way]]:
             yield from fields_set(value, (*way, i))
 
 
-SET = list(fields_set(schema.RulesFile.model_validate(DOCUMENT)))
+SET = list(fields_set(RulesFile.model_validate(DOCUMENT)))
 EVERY_FIELD = sorted({(model.__name__, name) for model in models() for name in model.model_fields})
 
 
@@ -93,7 +101,7 @@ def holds_specs(annotation: Any) -> bool:
 LEAVES = [
     (model, name)
     for model, name in EVERY_FIELD
-    if not holds_specs(getattr(schema, model).model_fields[name].annotation)
+    if not holds_specs(MODEL_OF[model].model_fields[name].annotation)
     or (model, name) in ONE_OR_OTHER
 ]
 
@@ -186,7 +194,7 @@ def test_a_field_changes_the_compiled_rules_and_somebody_reads_what_it_changes(
     found = effects(model, name)
     if (model, name) in WITHOUT_MEANING:
         assert not found
-        described = getattr(schema, model).model_fields[name].description
+        described = MODEL_OF[model].model_fields[name].description
         assert "means nothing" in described
         return
     assert found, f"{model}.{name} is accepted, but the compiled rules are the same without it"
@@ -220,7 +228,7 @@ CHOICES = [
 @pytest.mark.parametrize(("model", "name"), CHOICES, ids=lambda x: x)
 def test_every_word_of_a_choice_is_compiled_into_something_else(model: str, name: str) -> None:
     """A word that is compiled like another one is a choice that is no choice."""
-    words = literals(getattr(schema, model).model_fields[name].annotation)
+    words = literals(MODEL_OF[model].model_fields[name].annotation)
     together = set()
     for way in [way for m, n, way in SET if (m, n) == (model, name)]:
         good = {word: rules for word in words if (rules := with_word(way, word)) is not None}

@@ -9,7 +9,7 @@ import pytest
 
 from pilotfish import providers
 
-# contract.md 4
+# The kinds that docs/providers.md promises.
 PROMISED = {
     "openai", "openai_compatible", "anthropic", "google", "vertex", "bedrock", "azure", "mistral", "groq", "deepseek", "github_copilot",
     "openrouter", "together", "fireworks", "perplexity", "ollama", "lmstudio", "xai", "cerebras", "vllm", "gemini_openai",
