@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 PATH = "/v1/traces"
 CONTENT_BYTES = 64 * 1024
 CONTENT_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-# What the conventions call vendors; unlisted kinds go by their own name.
-_VENDORS = {
-    "google": "gcp.gemini",
-    "gemini_openai": "gcp.gemini",
-    "vertex": "gcp.vertex_ai",
-    "bedrock": "aws.bedrock",
-    "azure": "azure.ai.openai",
-    "mistral": "mistral_ai",
-    "xai": "x_ai",
-}
 _NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
 
 
@@ -139,7 +129,7 @@ class RunTrace:
         for event, is_so in (("hedge", attempt.hedge), ("rescue", attempt.rescue)):
             if is_so:
                 self._span.add_event(event, {"pilotfish.service": service.id}, timestamp=began)
-        kind = service.provider.kind.name
+        kind = service.provider.kind
         operation = operation_of(self._run.inbound.op)
         return self._tracer.spans.start_span(
             f"{operation} {service.model}",
@@ -148,7 +138,7 @@ class RunTrace:
             start_time=began,
             attributes={
                 "gen_ai.operation.name": operation,
-                "gen_ai.provider.name": _VENDORS.get(kind, kind),
+                "gen_ai.provider.name": kind.otel_name or kind.name,
                 "gen_ai.request.model": service.model,
                 "server.address": attempt.link.origin.host,
                 "server.port": attempt.link.origin.port,

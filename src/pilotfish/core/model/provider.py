@@ -186,6 +186,12 @@ class ProviderKind:
         None  # options -> query string (azure's api-version)
     )
     model_quirks: Callable[[str], Quirks | None] | None = None  # facts of a model family
+    # what OpenTelemetry's conventions call the vendor (gen_ai.provider.name); empty: `name`
+    otel_name: str = ""
+    # what LiteLLM's model names begin with for this vendor, and the environment variable in which
+    # it looks for a key that its file does not name
+    litellm_names: tuple[str, ...] = ()
+    key_variable: str = ""
     extra: str = ""  # the extra that its credentials need, named when missing
     title: str = ""  # the vendor's name for people
     docs: str = ""  # the documentation page that most of the facts come from
