@@ -1,5 +1,5 @@
-"""The default: all that is known of a service in one score, compared between two drawn by
-weight.
+"""Of two services drawn by weight the one with the better score x free capacity; the score holds
+all that is known of a service.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The cheapest service of those that begin to answer soon enough."""
+"""The cheapest by `prices` among the services whose p95 time to first token is below
+`max_ttft_ms`.
+"""
 
 from __future__ import annotations
 

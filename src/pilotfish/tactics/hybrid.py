@@ -1,5 +1,5 @@
-"""One service until it has had its requests or its tokens, then the one that has had least of
-both.
+"""Stays with one service while it is below both thresholds in its window; then the lowest
+requests x 10 + tokens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One service as long as it answers fast enough, then the fastest to answer."""
+"""Stays with one service while its figure is below the threshold; then the lowest."""
 
 from __future__ import annotations
 

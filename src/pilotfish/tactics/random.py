@@ -1,4 +1,4 @@
-"""By chance, in proportion to the weights."""
+"""By chance, in proportion to the weights; all weights 0: evenly."""
 
 from __future__ import annotations
 

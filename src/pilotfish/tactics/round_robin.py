@@ -1,4 +1,4 @@
-"""A number of requests to one service, then the next."""
+"""So many requests to one service, then to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One service until it has had its tokens, then the one with the fewest."""
+"""Stays with one service until its window's tokens reach the threshold; then the fewest."""
 
 from __future__ import annotations
 
