@@ -15,7 +15,10 @@ CHUNKS = 12
 TIMEOUTS = {"connect_s": 2, "first_token_s": 1.0, "idle_s": 0.8, "total_s": 6}
 RETRIES = {"max_retries": 2, "base_ms": 20, "max_ms": 1500, "jitter": 0.0, "max_attempts": 6}
 
-Said = Literal["all", "part", "nothing", "filtered", "part_or_all"]
+# What a guardrail of Bedrock's says in the model's place.
+CANNED = "Sorry, the model cannot answer this question."
+
+Said = Literal["all", "part", "nothing", "filtered", "canned", "part_or_all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +159,8 @@ CASES: list[Case] = [
           attempts=("first bad_request", "second served")),
     *both(title="context length exceeded, told", first="contextlength", said="nothing", status=400, attempts=("first bad_request",)),
     *both(title="content policy, told", first="contentpolicy", said="nothing", status=400, attempts=("first bad_request",),
-          unless={s: {"said": "filtered", "status": 200, "attempts": ("first served",)} for s in ("google", "bedrock")}),
+          unless={s: {"said": said, "status": 200, "attempts": ("first served",)}
+                  for s, said in (("google", "filtered"), ("bedrock", "canned"))}),
     Case(title="declared length not met", first="n12-shortlength", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
     *both(title="compressed", first="n12-gzip", attempts=("first served",)),

@@ -22,6 +22,7 @@ import structlog
 
 from pilotfish import __version__
 from pilotfish.admin.routes import Admin
+from pilotfish.core.exchange import endpoints
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
@@ -31,6 +32,7 @@ from pilotfish.errors import Problem, StartError
 from pilotfish.http1.server import Server
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine
+from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
 from pilotfish.settings import Address, Settings, address
 from pilotfish.sources.files import fingerprint, load_files, watch_files
@@ -81,11 +83,14 @@ class App:
             self._adopt, self.registry, allow_inline_secrets=settings.allow_inline_secrets
         )
         self.store.unmet_requirements, self.store.warnings = self._unmet, self._warnings
+        self.other_requests = OtherRequests(self.engine)
         self.server = Server(
             self.engine.handle,
             self.engine.refuse,
             max_body_bytes=settings.max_body_bytes,
             clock=time.monotonic,
+            takes=endpoints.takes,
+            hand_over=self.other_requests.protocol,
         )
         self.site = Admin(self.engine, self.store).site()
         self.admin_server = Server(
@@ -185,6 +190,7 @@ class App:
             seen = fingerprint(self.settings.config)
             if not self._read_files():
                 seen = None
+        await self.other_requests.start()
         self._admin_listener, self.admin_listen = await _listening(
             self.admin_server, address(self.settings.admin_listen), " (admin)"
         )
@@ -275,6 +281,7 @@ class App:
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
                 await self.engine.idle.wait()
+                await self.other_requests.finish()
         except TimeoutError:
             log.warning("drain_over", cut_off=len(self.engine.runs))
         else:
@@ -288,6 +295,7 @@ class App:
             self._listener.close()
         for connection in list(self.server.connections):
             connection.close(reset=False)
+        await self.other_requests.close()
         self.engine.close()
         if self.state is not None:
             self.state.save()

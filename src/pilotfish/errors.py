@@ -1,17 +1,17 @@
-"""The families of errors. Imported by all, imports nothing.
+"""The exceptions of the program. Every package may import this module; it imports none.
 
-Inside the core a failed attempt is a value (`core.model.outcome`), since failing is normal there
-and decides what happens next. Exceptions are for what cannot go on.
+A failed attempt is not an exception but a value (`core.model.outcome.Failure`), since failing is
+normal and decides what happens next.
 """
 
 from __future__ import annotations
 
 
 class Problem:
-    """Something wrong in a document: where it stands and what it is.
+    """Something wrong in a rules document.
 
     `source` names the document (`file:rules.yaml`, `configmap:ns/name`), `path` the place inside
-    (`rules[0].services[1].weight`).
+    it (`rules[0].services[1].weight`), `message` what is wrong there.
     """
 
     __slots__ = ("message", "path", "source")
@@ -29,12 +29,12 @@ class Problem:
         return hash(repr(self))
 
     def as_dict(self) -> dict[str, str]:
-        """The form of `/status`."""
+        """The problem as `/status` shows it."""
         return {"source": self.source, "path": self.path, "message": self.message}
 
 
 class RuleError(Exception):
-    """A document that must not come into force, with every problem found in it."""
+    """Rules that do not compile, with every problem found in them."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(repr, problems)))
@@ -42,8 +42,8 @@ class RuleError(Exception):
 
 
 class ClientError(Exception):
-    """The client's request cannot be served as it is; answered in the client's style with
-    `status`.
+    """The client's request cannot be served as it is. It is answered in the client's style with the
+    HTTP status `status`.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -52,4 +52,6 @@ class ClientError(Exception):
 
 
 class StartError(Exception):
-    """The program cannot start, or was used wrongly: one line on stderr, exit code 2."""
+    """The program cannot start, or was used wrongly. The command prints the message as one line on
+    stderr and exits with code 2.
+    """

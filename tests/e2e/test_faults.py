@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from faults import CASES, CHUNKS, RETRIES, TIMEOUTS, Case, Expected
+from faults import CANNED, CASES, CHUNKS, RETRIES, TIMEOUTS, Case, Expected
 from harness import proxied
 from listening import STYLES, Heard, Listener
 from pilotfish.simulated import Profile, SimulatedVendor
@@ -152,7 +152,7 @@ def problems(
     check("rescued", record["rescued"], expected.rescued)
     if asked > sum(a.startswith("first ") for a in expected.attempts) + case.resent:
         found.append(f"the first service was asked {asked} times")
-    check("ended", heard.ended, expected.said in ("all", "filtered"))
+    check("ended", heard.ended, expected.said in ("all", "filtered", "canned"))
     if expected.said == "all":
         check("text", heard.text, case.whole_text)
         check("error", heard.error, "")
@@ -168,8 +168,9 @@ def problems(
             heard.headers.get("x-pilotfish-attempts"),
             str(len(expected.attempts)) if not expected.rescued else "1",
         )
-    elif expected.said == "filtered":
-        check("text and error", heard.text + heard.error, "")
+    elif expected.said in ("filtered", "canned"):
+        text = CANNED if expected.said == "canned" else ""
+        check("text and error", heard.text + heard.error, text)
         check("a finish that tells of it", heard.finish in FILTERED, True)
     else:
         check("an error", bool(heard.error), True)

@@ -49,10 +49,6 @@ COVERED_ELSEWHERE = {
     ),
     "telemetry/series.py": ("tests/e2e/test_documented_vendors.py", "a catalogue: data"),
     "core/model/snapshot.py": ("tests/core/rules/compile/test_snapshot.py", "compiled rules: data"),
-    "core/formats/style.py": (
-        "tests/styles/test_conformance.py",
-        "a protocol; every style is held to it there",
-    ),
     "core/model/tactic.py": (
         "tests/tactics/test_every_tactic.py",
         "a protocol; every tactic is held to it there",
@@ -75,11 +71,6 @@ COVERED_ELSEWHERE = {
     "simulated/wires/*.py": (
         "tests/simulated/test_official_sdks.py",
         "vendors' own SDKs read what these write",
-    ),
-    "styles/_alike.py": ("tests/styles/test_conformance.py", "what styles have in common"),
-    "styles/google/parts.py": (
-        "tests/styles/google/test_request_in.py",
-        "the parts of requests and replies",
     ),
     "tactics/*.py": (
         "tests/tactics/test_every_tactic.py",

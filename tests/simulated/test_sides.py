@@ -7,16 +7,16 @@ import pytest
 
 from pilotfish.simulated.asked import BadRequest
 from pilotfish.simulated.behaviour import Profile
-from pilotfish.simulated.endpoint import surface_of
+from pilotfish.simulated.endpoint import endpoint_of
 from pilotfish.simulated.http import VendorRequest
-from pilotfish.simulated.sides import Missing, form_of, side_answer
+from pilotfish.simulated.sides import Missing, side_answer
 
 
 def ask(path, body=None, method="POST", **headers):
     request = VendorRequest(
         method, path, {}, {name.replace("_", "-"): value for name, value in headers.items()}, b""
     )
-    kind, data = side_answer(surface_of(request), request, body or {}, Profile(models=("a", "b")))
+    kind, data = side_answer(endpoint_of(request), request, body or {}, Profile(models=("a", "b")))
     return orjson.loads(data) if kind == "application/json" else (kind, data)
 
 
@@ -35,28 +35,6 @@ def ask(path, body=None, method="POST", **headers):
 def test_a_request_without_what_it_needs_is_refused(path, body):
     with pytest.raises(BadRequest):
         ask(path, body)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [("multipart/form-data", b""), ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--")],
-)
-def test_a_form_that_cannot_be_read_is_refused(content_type, body):
-    with pytest.raises(BadRequest, match="multipart"):
-        form_of(VendorRequest("POST", "/", {}, {"content-type": content_type}, body))
-
-
-def test_a_form_gives_text_and_files():
-    body = (
-        b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nw\r\n'
-        b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n\x00\r\n\xff\r\n--b--\r\n'
-    )
-    assert form_of(
-        VendorRequest("POST", "/", {}, {"content-type": 'multipart/form-data; boundary="b"'}, body)
-    ) == {
-        "model": "w",
-        "file": b"\x00\r\n\xff",
-    }
 
 
 def test_lists_of_models_are_in_the_form_that_path_and_headers_ask_for():
@@ -88,4 +66,4 @@ def test_rerank_and_batches_of_embeddings_answer_each_one():
 
 
 def test_an_unknown_action_of_a_model_is_no_surface():
-    assert surface_of(VendorRequest("POST", "/v1beta/models/m:fly", {}, {}, b"")) is None
+    assert endpoint_of(VendorRequest("POST", "/v1beta/models/m:fly", {}, {}, b"")) is None

@@ -177,8 +177,7 @@ def test_every_style_has_cases_and_says_where_they_come_from(style):
     assert len([case for case in folders() if case.parent.name == style]) >= 5
 
 
-# --- nothing unforeseen
-# ----------------------------------------------------------------------------------------------------------
+# --- nothing unforeseen ---
 
 SCALARS = (
     st.none()

@@ -76,7 +76,7 @@ class Site:
 
     def handle(self, exchange: Exchange) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(exchange))
-        exchange.owner = _Asker(task)
+        exchange.responder = _Asker(task)
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
@@ -119,7 +119,7 @@ class _Asker:
     def __init__(self, task: asyncio.Task[None]) -> None:
         self._task = task
 
-    def client_left(self) -> None:
+    def on_client_disconnect(self) -> None:
         self._task.cancel()
 
     def pause(self) -> None:

@@ -1,5 +1,5 @@
-"""Decisions: values and `now` in, values out. No socket, clock, file, random number or log; six
-rooms in layers.
+"""Decisions: values and `now` in, values out. No socket, clock, file, random number or log.
 
-routing over rules and exchange over state over model over formats: a room imports from those below
-it and from no other."""
+Six packages in layers: `routing` over `rules` and `exchange` over `state` over `model` over
+`formats`. A package imports from those below it and from no other.
+"""

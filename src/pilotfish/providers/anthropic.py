@@ -34,7 +34,7 @@ KIND = ProviderKind(
     paths={"messages": "/messages", "count_tokens": "/messages/count_tokens"},
     auth=Auth(header="x-api-key", prefix=""),
     headers=(("anthropic-version", "2023-06-01"),),
-    yields=frozenset({"anthropic-version"}),
+    client_overrides=frozenset({"anthropic-version"}),
     oauth_headers=(("anthropic-beta", "oauth-2025-04-20"),),
     # Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in
     # RFC 3339.

@@ -128,7 +128,7 @@ KIND = ProviderKind(
         "messages": Envelope(
             ChunkDecoder,
             errors="bedrock",
-            withholds=frozenset({b"accept", b"anthropic-beta", b"anthropic-version"}),
+            drops_headers=frozenset({b"accept", b"anthropic-beta", b"anthropic-version"}),
         )
     },
     # API reference "Converse", section Errors, 2026-11. In a stream they come as exception events

@@ -13,9 +13,9 @@ from pilotfish.core.exchange.request_url import (
     auth_of,
     fixed_headers,
     origin_of,
+    overridable_headers,
     own_auth,
     target_of,
-    yielding_headers,
 )
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.plan import op_for
@@ -55,11 +55,11 @@ class ProviderClient:
         self._heads: dict[tuple[str, str, str, bool, str], RequestHead] = {}
         self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
-        yielding = yielding_headers(provider)
+        yielding = overridable_headers(provider)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
         self._fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
         self._unsent = {
-            op: self._fixed_names | envelope.withholds
+            op: self._fixed_names | envelope.drops_headers
             for op, envelope in provider.kind.envelopes.items()
         }
         # Sent only where the client of the same style did not set them itself.

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pilotfish import styles
 from pilotfish.core.exchange import endpoints
@@ -32,7 +32,6 @@ from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.errors import ClientError
 from pilotfish.http1.pool import Connect, Origin, PendingRequest, Pool, connect_directly
 from pilotfish.proxy.client import ProviderClient
-from pilotfish.proxy.model_list import models_answer
 from pilotfish.proxy.request import Run
 from pilotfish.proxy.request_ids import RequestIds
 from pilotfish.telemetry import series as s
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from pilotfish.core.formats.neutral import Chat
     from pilotfish.core.formats.style import Style
     from pilotfish.credentials.keys import Key
-    from pilotfish.http1.server import Exchange
+    from pilotfish.http1.server import Exchange, Header
     from pilotfish.proxy.attempt import Attempt
     from pilotfish.shared.redis_limits import SharedState
     from pilotfish.telemetry.registry import Registry
@@ -61,6 +60,14 @@ RETRY_AFTER_S = 1
 COUNTS = frozenset({"count_tokens", "google_count_tokens"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _clock = time.monotonic
+
+
+class LocalReply(NamedTuple):
+    """An answer of the proxy's own."""
+
+    status: int
+    head: list[tuple[bytes, bytes]]
+    body: bytes
 
 
 class Engine:
@@ -173,10 +180,7 @@ class Engine:
             )
 
     def _handle(self, exchange: Exchange, path: str, query: str, started: float) -> None:
-        request_id = self._request_id(exchange)
-        if exchange.method != b"POST":
-            self._other_method(exchange, path, request_id)
-            return
+        request_id = self.request_id(exchange.headers)
         endpoint = endpoints.find(path)
         if endpoint is None:
             raise ClientError(404, "unknown_path", f"no such path: POST {shown(path)}")
@@ -316,7 +320,7 @@ class Engine:
         assert affinity is not None
         if affinity.by == "prefix":
             seen = view or RequestView(inbound, self._chat_of, self.ledger, _clock())
-            key = prefix_key(rule.name, *seen.beginning())
+            key = prefix_key(rule.name, *seen.prompt_prefix())
         else:
             key = session_key(rule.name, session_of(inbound, affinity))
         return None if key is None else Home(self.homes, key, affinity.ttl_s)
@@ -370,44 +374,23 @@ class Engine:
             del self.ledger.services[key]
         self._direct = {k: d for k, d in self._direct.items() if k in busy}
 
-    def _request_id(self, exchange: Exchange) -> str:
-        for name, value in exchange.headers:
+    def request_id(self, headers: Sequence[Header]) -> str:
+        """The client's own, where it sent a usable one."""
+        for name, value in headers:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 return value.decode()
         return self._new_id()
 
-    def _other_method(self, exchange: Exchange, path: str, request_id: str) -> None:
-        listed = endpoints.models_path(path) if exchange.method in (b"GET", b"HEAD") else None
-        if listed is None:
-            if endpoints.find(path) is not None:
-                raise ClientError(
-                    405,
-                    "method_not_allowed",
-                    f"{shown(path)} takes POST, found {exchange.method.decode('latin-1')}",
-                )
-            raise ClientError(
-                404,
-                "unknown_path",
-                f"no such path: {exchange.method.decode('latin-1')} {shown(path)}",
-            )
-        names = {name for name, _ in exchange.headers}
-        anthropic = b"anthropic-version" in names
-        if b"x-goog-api-key" in names:
-            listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
-        status, body = models_answer(self.snapshot, listed, anthropic)
-        exchange.respond(
-            status,
-            [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
-            body,
-        )
-
-    def send_local_reply(self, exchange: Exchange, error: ClientError, path: str) -> None:
-        """A local error, in the style of the path that was asked."""
+    def local_reply(self, error: ClientError, path: str, headers: Sequence[Header]) -> LocalReply:
+        """What the client of a request to `path` is told, in the style of that path; counted and
+        logged.
+        """
         style = endpoints.find(path)
         name = style.style if style is not None else endpoints.style_of_path(path)
+        request_id = self.request_id(headers)
         head = [
             (b"content-type", b"application/json"),
-            (b"x-request-id", self._request_id(exchange).encode()),
+            (b"x-request-id", request_id.encode()),
             (b"x-pilotfish-attempts", b"0"),
         ]
         if error.status == 503:
@@ -419,13 +402,21 @@ class Engine:
         )
         self.counting.code("", name, error.status).value += 1
         self.log.turned_away(
-            request_id=head[1][1].decode(),
+            request_id=request_id,
             style=name,
             path=shown(path),
             code=error.status,
             reason=error.code,
         )
-        exchange.respond(error.status, head, body)
+        return LocalReply(error.status, head, body)
+
+    def send_local_reply(self, exchange: Exchange, error: ClientError, path: str) -> None:
+        status, head, body = self.local_reply(error, path, exchange.headers)
+        exchange.respond(status, head, body)
+
+    def report_bug(self) -> None:
+        """Logs the error that is being handled, with its traceback."""
+        self.log.bug("request")
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """What never became a request."""

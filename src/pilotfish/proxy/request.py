@@ -122,7 +122,7 @@ class Run:
             streams=inbound.stream,
             may_hedge=self.rule.hedge is not None and may_hedge(inbound),
         )
-        exchange.owner = self
+        exchange.responder = self
 
     def begin(self, now: float) -> None:
         self.obey(self.dispatch.begin(now), now)
@@ -380,7 +380,7 @@ class Run:
         """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
         JSON array.
         """
-        return {"include_usage": self.inbound.usage_asked, "array": self.inbound.array}
+        return {"include_usage": self.inbound.usage_requested, "array": self.inbound.array}
 
     def _shown_model(self) -> str:
         model = self.rule.response_model
@@ -456,7 +456,7 @@ class Run:
 
     # ---- what the client does
 
-    def client_left(self) -> None:
+    def on_client_disconnect(self) -> None:
         if self.over:
             return
         now = _clock()

@@ -1,20 +1,13 @@
-"""Whom a simulated vendor serves: keys, rate limits, and which fault a request gets."""
+"""Whom a simulated vendor serves: credentials and rate limits."""
 
 from __future__ import annotations
 
 import math
-import random
 import re
-from collections import Counter, deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from pilotfish.simulated.behaviour import Fault
-from pilotfish.simulated.words import fault_in
-
-if TYPE_CHECKING:
-    from pilotfish.simulated.behaviour import Profile, RateLimit
-    from pilotfish.simulated.http import VendorRequest
+from pilotfish.simulated.behaviour import RateLimit
+from pilotfish.simulated.http import VendorRequest
 
 _AWS_KEY = re.compile(r"Credential=([^/,\s]+)/")
 
@@ -75,32 +68,3 @@ class RateWindow:
             ("x-ratelimit-remaining-requests", str(left)),
             ("x-ratelimit-reset-requests", f"{math.ceil(reset_s * 1000)}ms"),
         ]
-
-
-class Faults:
-    """Chooses the fault of each request: the script first, then the standing one; words in the
-    model's name come on top.
-    """
-
-    def __init__(self, profile: Profile) -> None:
-        self.script: deque[Fault] = deque()
-        self.standing: Fault | None = None
-        self._profile = profile
-        self._asked: Counter[str] = Counter()
-        self._rng = random.Random(profile.seed)
-
-    def next_for(self, model: str) -> Fault:
-        """Raises ValueError for words in the model's name that mean nothing."""
-        fault = self.script.popleft() if self.script else self.standing or Fault()
-        if self._profile.error_ratio and self._rng.random() < self._profile.error_ratio:
-            fault = Fault.status(500) | fault
-        worded = fault_in(model)
-        if worded is None:
-            return fault
-        self._asked[model] += 1
-        number = self._asked[model]
-        if (worded.first is not None and number > worded.first) or (
-            worded.every is not None and number % worded.every
-        ):
-            return fault
-        return worded | fault

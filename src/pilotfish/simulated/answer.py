@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import orjson
 
-if TYPE_CHECKING:
-    from pilotfish.simulated.asked import Asked, AskedTurn
-    from pilotfish.simulated.behaviour import Fault, Profile
+from pilotfish.simulated.asked import Asked, AskedTurn
+from pilotfish.simulated.behaviour import Fault, Profile, Refusal, Restart
 
 _WORDS = (
     "the",
@@ -37,6 +36,11 @@ _WORDS = (
     "it",
     "safe",
 )
+# Shares no word with the text above.
+_OTHER = ("meanwhile", "another", "reader", "begins", "quite", "differently", "today", "instead")
+# What a model says where a style has a place for a refusal, and what a guardrail is set to say.
+REFUSAL_PIECES = ("I'm sorry, ", "but I can't ", "help with that.")
+GUARDRAIL_PIECES = ("Sorry, the model ", "cannot answer ", "this question.")
 _CALL = re.compile(r"call:([\w.]+(?:-[\w.]+)*)(\(\{.*?\}\))?", re.DOTALL)
 _SAY = re.compile(r"say:(.+)", re.DOTALL)
 
@@ -63,7 +67,7 @@ class SimulatedAnswer:
     thinking: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     calls: tuple[SimulatedCall, ...] = ()
-    finish: Literal["stop", "length", "tools", "filtered"] = "stop"
+    finish: Literal["stop", "length", "tools", "blocked", "declined"] = "stop"
     input_tokens: int = 1
     cached_tokens: int = 0
     usage: bool = True
@@ -77,9 +81,11 @@ class SimulatedAnswer:
     def said(self) -> str:
         return "".join(self.text)
 
-    def filtered(self) -> SimulatedAnswer:
-        """The answer with nothing said, since the vendor's filter stepped in."""
-        return replace(self, thinking=(), text=(), calls=(), finish="filtered")
+    def refused(self, how: Refusal) -> SimulatedAnswer:
+        """The answer with nothing said: the vendor's filter stepped in, or the model declined.
+        What a style says in its place is the wire's.
+        """
+        return replace(self, thinking=(), text=(), calls=(), finish=how)
 
     def with_piece(self, piece: str) -> SimulatedAnswer:
         """The answer with one more piece of text in its middle."""
@@ -92,7 +98,11 @@ def answer_to(asked: Asked, profile: Profile, fault: Fault, number: int) -> Simu
     user = _last_user(asked.turns)
     calls = _calls(asked, user)
     count = fault.chunks if fault.chunks is not None else profile.chunks
-    text = _text(asked, user, count, fault.overlap or 0) if not calls or _SAY.search(user) else []
+    text = (
+        _text(asked, user, count, fault.overlap or 0, fault.restart)
+        if not calls or _SAY.search(user)
+        else []
+    )
     thinking = (
         [f"thought {i} " for i in range(1, profile.thinking_chunks + 1)]
         if asked.think or fault.think
@@ -136,7 +146,7 @@ def _calls(asked: Asked, user: str) -> list[SimulatedCall]:
     return calls if asked.parallel else calls[:1]
 
 
-def _text(asked: Asked, user: str, count: int, overlap: int) -> list[str]:
+def _text(asked: Asked, user: str, count: int, overlap: int, restart: Restart | None) -> list[str]:
     """All of the text, or what is left of it where the last assistant turn is its beginning (a
     prefill, or a request to go on).
     """
@@ -148,8 +158,18 @@ def _text(asked: Asked, user: str, count: int, overlap: int) -> list[str]:
         # Some clients strip a prefill, since some vendors refuse one that ends in white space.
         begun = before if whole.startswith(before) else before.rstrip()
         if whole.startswith(begun) and len(begun) < len(whole.rstrip()):
+            if restart is not None:
+                return _anew(earlier, len(begun), restart)
             return _after(earlier, len(begun), overlap)
     return _pieces(asked, user, count)
+
+
+def _anew(pieces: list[str], done: int, restart: Restart) -> list[str]:
+    """The text from its start, of which `done` characters were said before."""
+    if restart == "same":
+        return pieces
+    kept = len(pieces) - len(_after(pieces, done // 2, 0)) if restart == "diverging" else 0
+    return [*pieces[:kept], *(_OTHER[i % len(_OTHER)] + " " for i in range(len(pieces) - kept))]
 
 
 def _after(pieces: list[str], done: int, overlap: int) -> list[str]:

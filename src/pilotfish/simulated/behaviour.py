@@ -4,18 +4,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    import asyncio
+from typing import Literal
 
 Cut = Literal["end", "rst", "half", "clean"]
 ErrorWhen = Literal["before", "after"]
 BodyFault = Literal["not_json", "gzip", "bad_gzip", "short_length", "bad_chunk"]
 TroubleKind = Literal[
-    "", "context_length", "content_policy", "quota", "overloaded", "prefill", "key"
+    "",
+    "context_length",
+    "content_policy",
+    "quota",
+    "overloaded",
+    "prefill",
+    "key",
+    "scope",
+    "no_access",
 ]
+Refusal = Literal["blocked", "declined"]
+Restart = Literal["same", "diverging", "other"]
 
 # Above the 2 MiB that a client should grant one event.
 HUGE_LINE_BYTES = 3 * 1024 * 1024
@@ -73,6 +81,7 @@ class Fault:
     chunks: int | None = None
     gate: asyncio.Event | None = None
     gate_percent: int | None = None
+    hang_up_gate: asyncio.Event | None = None
     reset_early: bool | None = None
     silent: Literal["before_head", "after_head", "after_start"] | None = None
     heartbeat_s: float | None = None
@@ -92,6 +101,9 @@ class Fault:
     think: bool | None = None
     cached_percent: int | None = None
     overlap: int | None = None
+    refusal: Refusal | None = None
+    restart: Restart | None = None
+    echoed: tuple[str, ...] | None = None
     crlf: bool | None = None
     split: int | None = None
     first: int | None = None
@@ -120,10 +132,15 @@ class Fault:
 
     @classmethod
     def hold(cls, gate: asyncio.Event, *, percent: int = 0) -> Fault:
-        """Waits for `gate` after that share of the content (0: before the first content; whole
-        answers: before the head).
+        """Waits for `gate` after that share of the content. At 0 a stream waits before its first
+        content, a whole answer before its head; above 0 a whole answer waits within its body.
         """
         return cls(gate=gate, gate_percent=percent)
+
+    @classmethod
+    def hang_up(cls, gate: asyncio.Event) -> Fault:
+        """Silent until `gate`, then the connection is closed without a byte."""
+        return cls(hang_up_gate=gate)
 
     @classmethod
     def reset(cls) -> Fault:
@@ -164,3 +181,42 @@ class Fault:
     @classmethod
     def content_policy(cls) -> Fault:
         return cls(code=400, kind="content_policy")
+
+    @classmethod
+    def refused_key(cls) -> Fault:
+        """The credential is not, or no longer, valid: what the vendor says of a revoked key."""
+        return cls(code=401, kind="key")
+
+    @classmethod
+    def missing_scope(cls) -> Fault:
+        """403: the key is good, but may not do this operation (least-privilege keys)."""
+        return cls(code=403, kind="scope")
+
+    @classmethod
+    def no_access(cls) -> Fault:
+        """403: the key is good, but the account may not use this model."""
+        return cls(code=403, kind="no_access")
+
+    @classmethod
+    def refused(cls, how: Refusal = "blocked") -> Fault:
+        """An answer with status 200 that holds no content. `blocked`: the vendor's filter stepped
+        in (Gemini's `promptFeedback`, `content_filter`, `stop_reason: refusal`, a guardrail with
+        its canned text). `declined`: the model did (a refusal alone, Gemini's `SAFETY`, Bedrock's
+        `content_filtered`).
+        """
+        return cls(refusal=how)
+
+    @classmethod
+    def anew(cls, how: Restart = "same") -> Fault:
+        """A continuation that begins the answer again from its start. `same`: word for word;
+        `diverging`: it leaves the text half way through what was said before; `other`: in other
+        words from the first one on.
+        """
+        return cls(restart=how)
+
+    @classmethod
+    def echo(cls, *names: str) -> Fault:
+        """The request's headers of these names come back as headers of the answer, whatever its
+        status; without names all but those of HTTP's framing do.
+        """
+        return cls(echoed=names)

@@ -7,12 +7,10 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 from pilotfish.simulated.http import HttpError, RequestParser, VendorRequest, response_head
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 class VendorConnection(asyncio.Protocol):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from pilotfish.simulated.http import VendorRequest
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.bedrock import BedrockWire
 from pilotfish.simulated.wires.bedrock_invoke import BedrockInvoke
 from pilotfish.simulated.wires.google import GoogleWire
 from pilotfish.simulated.wires.openai_chat import OpenAIChat, OpenAICompletions
 from pilotfish.simulated.wires.openai_responses import OpenAIResponsesWire
-
-if TYPE_CHECKING:
-    from pilotfish.simulated.http import VendorRequest
-    from pilotfish.simulated.wires.wire import Wire
+from pilotfish.simulated.wires.wire import Wire
 
 _CHAT, _ANTHROPIC, _GOOGLE = OpenAIChat(), AnthropicMessages(), GoogleWire()
 _GOOGLE_ARRAY = GoogleWire(array=True)
@@ -29,6 +27,11 @@ class VendorEndpoint(NamedTuple):
     side: str = ""
     model: str | None = None
     stream: bool = False
+
+    @property
+    def name(self) -> str:
+        """One of `ENDPOINTS`: the same for all styles."""
+        return _NAMES.get(self.side, self.side)
 
 
 # By the path's end, since gateways and Azure put their own segments before it.
@@ -53,6 +56,16 @@ _GOOGLE_SIDES = {
     "embedContent": "google_embed",
     "batchEmbedContents": "google_batch_embed",
 }
+_NAMES = {
+    "": "chat",
+    "google_count": "count_tokens",
+    "google_embed": "embeddings",
+    "google_batch_embed": "embeddings",
+}
+# What faults can be bound to. `chat` is whatever generates an answer, in any style.
+ENDPOINTS = frozenset(
+    ["chat", "models", *(side for _, _, side in _ENDINGS if side), *_NAMES.values()]
+)
 _MODELS = re.compile(r"/models(/[^/:]+)?$")
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/")
 _GOOGLE_PATH = re.compile(r"/models/([^/:]+):(\w+)$")
@@ -66,7 +79,7 @@ _BEDROCK: dict[str, tuple[Wire, bool]] = {
 }
 
 
-def surface_of(request: VendorRequest) -> VendorEndpoint | None:
+def endpoint_of(request: VendorRequest) -> VendorEndpoint | None:
     """None for a path that no vendor here knows."""
     path = request.path
     if (match := _BEDROCK_PATH.search(path)) and match[2] in _BEDROCK:

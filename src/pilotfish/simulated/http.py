@@ -6,13 +6,10 @@ needs its hands on every byte.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_HEAD_BYTES = 256 * 1024
 LAST_CHUNK = b"0\r\n\r\n"

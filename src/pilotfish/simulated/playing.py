@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pilotfish.simulated.behaviour import Fault
+from pilotfish.simulated.connection import VendorConnection
 from pilotfish.simulated.http import LAST_CHUNK, chunk, response_head
 from pilotfish.simulated.wires.wire import Event, Kind
-
-if TYPE_CHECKING:
-    import random
-
-    from pilotfish.simulated.connection import VendorConnection
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +67,7 @@ class Player:
         await self.before_head()
         if fault.silent is not None or fault.heartbeat_s is not None:
             await self._whole_but_silent(status, headers)
-        if fault.gate is not None:
+        if fault.gate is not None and not fault.gate_percent:
             await fault.gate.wait()
         await self._until(self.tempo.due(max(0, units - 1)))
         if fault.body in ("gzip", "bad_gzip"):
@@ -82,6 +78,11 @@ class Player:
         percent = fault.cut_percent if fault.cut is not None else fault.stall_percent
         if percent is not None:
             await self._partly(body[: len(body) * percent // 100])
+        if fault.gate is not None and fault.gate_percent:
+            held = len(body) * fault.gate_percent // 100
+            await self._bytes(body[:held])
+            await fault.gate.wait()
+            body = body[held:]
         await self._bytes(body)
         self.sent = 1
         if fault.body == "short_length":
@@ -94,6 +95,9 @@ class Player:
             raise LeftOff
         if self.fault.silent == "before_head":
             await _forever()
+        if self.fault.hang_up_gate is not None:
+            await self.fault.hang_up_gate.wait()
+            self._leave()
 
     async def _whole_but_silent(self, status: int, headers: list[tuple[str, str]]) -> None:
         await self.head(status, [*headers, ("transfer-encoding", "chunked")])

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import base64
-import re
 import struct
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
 from pilotfish.simulated.asked import BadRequest, text_of
+from pilotfish.simulated.behaviour import Profile
+from pilotfish.simulated.endpoint import VendorEndpoint
+from pilotfish.simulated.http import VendorRequest
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.openai_chat import needed_model
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pilotfish.simulated.behaviour import Profile
-    from pilotfish.simulated.endpoint import VendorEndpoint
-    from pilotfish.simulated.http import VendorRequest
 
 _VECTOR = (0.5, -0.25, 0.125, 1.0)
 # A picture of one transparent pixel.
@@ -55,22 +51,6 @@ def side_answer(
     if endpoint.side == "models":
         return "application/json", orjson.dumps(_models(endpoint, request, profile))
     return "application/json", orjson.dumps(_SIDES[endpoint.side](endpoint, body))
-
-
-def form_of(request: VendorRequest) -> dict[str, Any]:
-    """The fields of a multipart body as text, files as their bytes. Raises BadRequest."""
-    match = re.search(r'boundary="?([^";]+)', request.headers.get("content-type", ""))
-    if match is None:
-        raise BadRequest("could not parse multipart form: no boundary in content-type")
-    fields: dict[str, Any] = {}
-    for part in request.body.split(b"--" + match[1].encode())[1:-1]:
-        head, _, data = part.partition(b"\r\n\r\n")
-        name = re.search(rb'[; ]name="?([^";\r\n]+)', head)
-        if name is None:
-            raise BadRequest("could not parse multipart form: a part without a name")
-        data = data.removesuffix(b"\r\n")
-        fields[name[1].decode()] = data if b"filename=" in head else data.decode()
-    return fields
 
 
 def _models(endpoint: VendorEndpoint, request: VendorRequest, profile: Profile) -> Any:

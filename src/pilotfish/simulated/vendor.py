@@ -10,26 +10,37 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
 import orjson
 
-from pilotfish.simulated.admission import Faults, RateWindow, key_of
+from pilotfish.simulated.admission import RateWindow, key_of
 from pilotfish.simulated.answer import answer_to
 from pilotfish.simulated.asked import BadRequest
 from pilotfish.simulated.behaviour import HUGE_LINE_BYTES, Fault, Profile
+from pilotfish.simulated.bodies import body_of, model_in
 from pilotfish.simulated.connection import VendorConnection
-from pilotfish.simulated.endpoint import VendorEndpoint, surface_of
+from pilotfish.simulated.endpoint import VendorEndpoint, endpoint_of
+from pilotfish.simulated.faults import Behaviour, Faults
+from pilotfish.simulated.http import VendorRequest
 from pilotfish.simulated.playing import LeftOff, Part, Player, Tempo
-from pilotfish.simulated.sides import Missing, form_of, side_answer
+from pilotfish.simulated.sides import Missing, side_answer
 from pilotfish.simulated.wires.wire import Trouble
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from pilotfish.simulated.http import VendorRequest
-
 _JSON = ("content-type", "application/json")
+# Request headers that are not echoed: as an answer's they would mean something else.
+_FRAMING = {
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+}
 
 
 @dataclass(slots=True)
@@ -98,13 +109,35 @@ class SimulatedVendor:
     def connections_open(self) -> int:
         return len(self._open)
 
-    def script(self, *faults: Fault) -> None:
+    def script(self, *faults: Fault) -> Behaviour:
         """The next requests get these, in order; `Fault()` stands for none."""
-        self._faults.script.extend(faults)
+        return self._faults.any.script(*faults)
 
-    def always(self, fault: Fault | None) -> None:
-        """Every request gets this when the script is used up; None ends it."""
-        self._faults.standing = fault
+    def always(self, fault: Fault | None, *, until: asyncio.Event | None = None) -> Behaviour:
+        """Every request gets this when the script is used up, as long as `until` is not set; None
+        ends it.
+        """
+        return self._faults.any.always(fault, until=until)
+
+    def on(
+        self, endpoint: str, fault: Fault | None = None, *, until: asyncio.Event | None = None
+    ) -> Behaviour:
+        """The requests to an endpoint (`chat`, `models`, `embeddings`, ...), whatever the style.
+        With a fault they always get it; see `Behaviour` for scripts and for narrowing it down.
+        """
+        return self._faults.any.on(endpoint, fault, until=until)
+
+    def for_key(
+        self, key: str, fault: Fault | None = None, *, until: asyncio.Event | None = None
+    ) -> Behaviour:
+        """The requests with a credential, which is known beside `key` from now on; as `on`."""
+        return self._faults.any.for_key(key, fault, until=until)
+
+    def for_model(
+        self, model: str, fault: Fault | None = None, *, until: asyncio.Event | None = None
+    ) -> Behaviour:
+        """The requests for a model; as `on`."""
+        return self._faults.any.for_model(model, fault, until=until)
 
     async def until_requests(self, count: int) -> None:
         """Returns once `count` requests in all have come in."""
@@ -191,7 +224,7 @@ class SimulatedVendor:
         )
 
     async def _answer(self, player: Player, request: VendorRequest, seen: Seen) -> None:
-        endpoint = surface_of(request)
+        endpoint = endpoint_of(request)
         if endpoint is None:
             await self._plain(
                 player,
@@ -201,9 +234,9 @@ class SimulatedVendor:
             )
             return
         try:
-            body = _body_of(request, endpoint)
-            seen.model = endpoint.model or _model_in(body)
-            player.fault = self._faults.next_for(seen.model or "")
+            body = body_of(request, endpoint)
+            seen.model = endpoint.model or model_in(body)
+            player.fault = self._faults.next_for(endpoint.name, key_of(request), seen.model or "")
             player.tempo = self._tempo(player.fault)
             if (
                 trouble := self._refusal(player.fault, endpoint, request, seen.model or "")
@@ -236,7 +269,8 @@ class SimulatedVendor:
         self, fault: Fault, endpoint: VendorEndpoint, request: VendorRequest, model: str
     ) -> Trouble | None:
         """Why the request is not served, if it is not."""
-        if self.key is not None and key_of(request) != self.key:
+        key = key_of(request)
+        if self.key is not None and key != self.key and not self._faults.knows(key):
             return Trouble(status=401, kind="key", model=model)
         if fault.kind == "content_policy" and endpoint.wire.blocks_inside_200 and not endpoint.side:
             return None
@@ -265,8 +299,8 @@ class SimulatedVendor:
             )
             return
         answer = answer_to(asked, self.profile, fault, seen.number)
-        if fault.kind == "content_policy":
-            answer = answer.filtered()
+        if fault.kind == "content_policy" or fault.refusal is not None:
+            answer = answer.refused(fault.refusal or "blocked")
         if fault.huge_line:
             answer = answer.with_piece("x" * HUGE_LINE_BYTES)
         error = Trouble(status=503, kind="overloaded", model=asked.model)
@@ -277,7 +311,10 @@ class SimulatedVendor:
             await self._whole(player, endpoint, seen, _JSON, data, answer.output_tokens)
             return
         seen.status = 200
-        headers = [("content-type", wire.content_type(asked)), *self._common(endpoint, seen)]
+        headers = [
+            ("content-type", wire.content_type(asked)),
+            *self._common(player.fault, endpoint, seen),
+        ]
         part = Part(
             heartbeat=wire.heartbeat(),
             malformed=wire.malformed(),
@@ -302,7 +339,7 @@ class SimulatedVendor:
         seen.status = 200
         if player.fault.body == "not_json" or player.fault.malformed:
             data = _HTML
-        await player.whole(200, [kind, *self._common(endpoint, seen)], data, units)
+        await player.whole(200, [kind, *self._common(player.fault, endpoint, seen)], data, units)
 
     async def _trouble(
         self, player: Player, endpoint: VendorEndpoint, seen: Seen, trouble: Trouble
@@ -312,7 +349,7 @@ class SimulatedVendor:
         headers = [
             _JSON,
             *failure.headers,
-            *self._common(endpoint, seen),
+            *self._common(player.fault, endpoint, seen),
             *_wait_hints(player.fault),
         ]
         # Refusals are quick, whatever time answers take.
@@ -323,13 +360,18 @@ class SimulatedVendor:
         seen.status = status
         await player.whole(status, [_JSON], data, 1)
 
-    def _common(self, endpoint: VendorEndpoint, seen: Seen) -> list[tuple[str, str]]:
+    def _common(self, fault: Fault, endpoint: VendorEndpoint, seen: Seen) -> list[tuple[str, str]]:
         name = "request-id" if endpoint.wire.style == "anthropic" else "x-request-id"
         headers = [(name, f"req_{self.name}_{seen.number:06d}"), ("x-simulated-vendor", self.name)]
         if self._window is not None and not endpoint.side:
             headers += self._window.headers(
                 endpoint.wire.style, asyncio.get_running_loop().time(), time.time()
             )
+        if fault.echoed is not None:
+            names = fault.echoed or seen.headers.keys() - _FRAMING
+            headers += [
+                (name, seen.headers[name]) for name in sorted(names) if name in seen.headers
+            ]
         return headers
 
 
@@ -347,25 +389,3 @@ def _wait_hints(fault: Fault) -> list[tuple[str, str]]:
     if fault.retry_after_ms is not None:
         hints.append(("retry-after-ms", str(fault.retry_after_ms)))
     return hints
-
-
-def _body_of(request: VendorRequest, endpoint: VendorEndpoint) -> dict[str, Any]:
-    """The JSON body; empty for GET. Raises BadRequest."""
-    if request.method == "GET" or not request.body:
-        if request.method != "GET" and not endpoint.side:
-            raise BadRequest("the request has no body")
-        return {}
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        return form_of(request)
-    try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"we could not parse the JSON body of your request: {error}") from error
-    if not isinstance(body, dict):
-        raise BadRequest(f"body: found {type(body).__name__}, expected an object")
-    return body
-
-
-def _model_in(body: dict[str, Any]) -> str | None:
-    model = body.get("model")
-    return model if isinstance(model, str) else None

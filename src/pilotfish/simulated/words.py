@@ -5,12 +5,9 @@ package's docstring.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from pilotfish.simulated.behaviour import Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 _WORD = re.compile(r"([a-z]+)(\d.*)?")
@@ -26,6 +23,15 @@ _PLAIN: dict[str, Fault] = {
     "contextlength": Fault.context_length(),
     "contentpolicy": Fault.content_policy(),
     "quota": Fault(code=429, kind="quota"),
+    "refusedkey": Fault.refused_key(),
+    "scope": Fault.missing_scope(),
+    "noaccess": Fault.no_access(),
+    "blocked": Fault.refused("blocked"),
+    "declined": Fault.refused("declined"),
+    "anew": Fault.anew("same"),
+    "anewdiverging": Fault.anew("diverging"),
+    "anewother": Fault.anew("other"),
+    "echo": Fault.echo(),
     "noprefill": Fault(no_prefill=True),
     "shortlength": Fault(body="short_length"),
     "badchunk": Fault(body="bad_chunk"),

@@ -9,12 +9,10 @@ them, since most sidecars only pass bytes through.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from pilotfish.core.formats.style import Style
 from pilotfish.core.model.variants import exported, names_in
-
-if TYPE_CHECKING:
-    from pilotfish.core.formats.style import Style
 
 
 @cache
@@ -35,7 +33,7 @@ def get(name: str) -> Style:
     """The style of that name. Raises KeyError, naming those there are."""
     if name not in names():
         raise KeyError(f"unknown style {name!r}; known: {', '.join(names())}")
-    return cast("Style", exported(__name__, name, "STYLE"))
+    return cast(Style, exported(__name__, name, "STYLE"))
 
 
 def all_styles() -> tuple[Style, ...]:

@@ -6,18 +6,14 @@ Named with an underscore since it is no style; imported when a request first nee
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pilotfish.core.exchange.calls import CallBody
+from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.formats.neutral import Chat
 from pilotfish.core.formats.style import Target
+from pilotfish.core.model.service import Service
 from pilotfish.errors import ClientError
 from pilotfish.styles import get
 from pilotfish.styles.google import count, embeddings
-
-if TYPE_CHECKING:
-    from pilotfish.core.exchange.inbound import Inbound
-    from pilotfish.core.formats.neutral import Chat
-    from pilotfish.core.model.service import Service
 
 _STYLE = {
     "embeddings": "openai",

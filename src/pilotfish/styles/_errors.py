@@ -16,7 +16,8 @@ PREVIEW_CHARS = 500
 
 # "Please try again in 1m2.5s", "retry after 20 seconds", "in 345ms"
 _WAIT = re.compile(
-    r"(?:try again|retry)\s+(?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|h|hours?|m|minutes?|s|seconds?)\s*)+)",
+    r"(?:try again|retry)\s+(?:in|after)\s+"
+    r"((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|h|hours?|m|minutes?|s|seconds?)\s*)+)",
     re.IGNORECASE,
 )
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)", re.IGNORECASE)

@@ -17,7 +17,8 @@ import msgspec
 S = TypeVar("S", bound=msgspec.Struct)
 
 BAD_JSON = (ValueError, RecursionError)
-"""What msgspec raises for bytes that are no JSON: its own errors, UnicodeDecodeError, and RecursionError where it is nested too deep."""
+"""What msgspec raises for bytes that are no JSON: its own errors, UnicodeDecodeError, and
+RecursionError where it is nested too deep."""
 
 
 def decode_as(decoder: msgspec.json.Decoder[S], data: bytes | str) -> S:

@@ -34,7 +34,8 @@ TYPES = {
     "m4a": "audio/mp4",
     "pcm16": "audio/pcm",
 }
-"""MIME types by the short names that OpenAI's audio formats, Bedrock's formats and file names use."""
+"""MIME types by the short names that OpenAI's audio formats, Bedrock's formats and file names
+use."""
 
 _SHORT = {media_type: short for short, media_type in reversed(TYPES.items())} | {
     "audio/x-wav": "wav",

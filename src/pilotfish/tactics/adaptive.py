@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import first, power_of_two, to_measure
+from pilotfish.core.routing.sampling import due_for_measurement, first, power_of_two
 from pilotfish.core.state.candidate import Candidate
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -165,7 +165,7 @@ class Adaptive:
     ) -> Sequence[Candidate]:
         if len(usable) == 1:
             return usable
-        measure = to_measure(usable, attrgetter("state.latency"), self._explore, now, rng)
+        measure = due_for_measurement(usable, attrgetter("state.latency"), self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
         one, two = power_of_two(lambda c: drawn_weight(c, now), self._in_step(usable, now), rng)

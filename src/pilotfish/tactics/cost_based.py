@@ -13,7 +13,7 @@ from pydantic import Field
 from pilotfish.core.model import tactic
 from pilotfish.core.model.service import Price
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import by_figure, first, to_measure
+from pilotfish.core.routing.sampling import due_for_measurement, first, lowest_first
 from pilotfish.core.state.candidate import Candidate
 
 # What a request is made of before anything was measured: prompts are longer than answers.
@@ -52,11 +52,11 @@ class CostBased:
     ) -> Sequence[Candidate]:
         if len(usable) == 1:
             return usable
-        measure = to_measure(usable, attrgetter("state.ttft"), self._explore, now, rng)
+        measure = due_for_measurement(usable, attrgetter("state.ttft"), self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
         share = input_share(usable, now)
-        return by_figure(usable, [self._rank(c, share, now) for c in usable], rng)
+        return lowest_first(usable, [self._rank(c, share, now) for c in usable], rng)
 
     def _rank(self, c: Candidate, share: float, now: float) -> float:
         cost = per_million(c.service.price, share)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import by_figure, first
+from pilotfish.core.routing.sampling import first, lowest_first
 from pilotfish.core.state.candidate import Candidate
 
 TOKENS_PER_REQUEST = 10  # what one request weighs among tokens (seeds A4)
@@ -48,7 +48,7 @@ class Hybrid:
             requests * TOKENS_PER_REQUEST + tokens
             for requests, tokens in (so_far(c, now) for c in usable)
         ]
-        return by_figure(usable, figures, rng)
+        return lowest_first(usable, figures, rng)
 
     def _stays(self, c: Candidate, now: float) -> bool:
         requests, tokens = so_far(c, now)

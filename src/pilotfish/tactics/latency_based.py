@@ -10,12 +10,12 @@ from pydantic import Field
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
 from pilotfish.core.routing.sampling import (
-    by_figure,
     by_weight,
+    due_for_measurement,
     first,
     is_near,
+    lowest_first,
     near_ties,
-    to_measure,
 )
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.statistics import SAMPLES, Samples
@@ -82,7 +82,7 @@ class LatencyBased:
     def order(
         self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
     ) -> Sequence[Candidate]:
-        measure = to_measure(usable, self._samples, self._explore, now, rng)
+        measure = due_for_measurement(usable, self._samples, self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
         figures = [self._figure(c, now) for c in usable]
@@ -103,7 +103,7 @@ class LatencyBased:
         known = [f for f in figures if f is not None]
         if not known:
             return first(usable, by_weight(usable, rng))
-        return by_figure(usable, near_ties(figures, min(known)), rng)
+        return lowest_first(usable, near_ties(figures, min(known)), rng)
 
     def _stays(self, c: Candidate, now: float) -> bool:
         figure = self._figure(c, now)

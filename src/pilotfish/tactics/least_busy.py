@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import by_figure
+from pilotfish.core.routing.sampling import lowest_first
 from pilotfish.core.state.candidate import Candidate
 
 
@@ -28,7 +28,7 @@ class LeastBusy:
     def order(
         self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
     ) -> Sequence[Candidate]:
-        return by_figure(usable, [busy(c) for c in usable], rng)
+        return lowest_first(usable, [busy(c) for c in usable], rng)
 
     def on_picked(
         self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float

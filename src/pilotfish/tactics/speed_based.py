@@ -12,7 +12,13 @@ from pydantic import Field
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import by_figure, by_weight, first, near_ties, to_measure
+from pilotfish.core.routing.sampling import (
+    by_weight,
+    due_for_measurement,
+    first,
+    lowest_first,
+    near_ties,
+)
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.statistics import SAMPLES
 
@@ -60,11 +66,11 @@ class SpeedBased:
         if best is None:
             return first(usable, by_weight(usable, rng))
         share = self._explore if best >= self._threshold else min(1.0, self._explore * WHILE_SLOW)
-        measure = to_measure(usable, attrgetter("state.speed"), share, now, rng)
+        measure = due_for_measurement(usable, attrgetter("state.speed"), share, now, rng)
         if measure is not None:
             return first(usable, measure)
         # Seconds per token: as with every other figure the lowest is the best.
-        return by_figure(
+        return lowest_first(
             usable,
             near_ties(
                 [None if s is None else 1.0 / max(s, 1e-9) for s in speeds], 1.0 / max(best, 1e-9)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pilotfish.core.model import tactic
 from pilotfish.core.model.tactic import Memory, Random
-from pilotfish.core.routing.sampling import by_figure, first
+from pilotfish.core.routing.sampling import first, lowest_first
 from pilotfish.core.state.candidate import Candidate
 
 
@@ -37,7 +37,7 @@ class TokenBased:
         for c in usable:
             if c.service.id == turn and tokens(c, now) < self._threshold:
                 return first(usable, c)
-        return by_figure(usable, [tokens(c, now) for c in usable], rng)
+        return lowest_first(usable, [tokens(c, now) for c in usable], rng)
 
     def on_picked(
         self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float

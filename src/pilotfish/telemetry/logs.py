@@ -1,18 +1,26 @@
-"""Structured logs on stderr, set up once. Requests have a log of their own (`access_log`)."""
+"""How log lines look: their fields, their time and their format, decided in one place for all
+three writers. What the proxy says of itself goes through structlog to stderr; what libraries say
+through `logging` joins it there; requests have a log of their own on stdout (`access_log`), whose
+lines are made from the same processors, asked once at start.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, TextIO, cast
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TextIO, cast
 
 import orjson
 import structlog
+from structlog.typing import Processor
 
 
 class _Stderr:
-    """Standard error as long as somebody takes it: a full disk behind it must not end the proxy,
-    nor what a line told of.
+    """Standard error as long as it can be written to. A full disk behind it must not end the
+    proxy, nor fail what logged the line.
     """
 
     def write(self, text: str) -> int:
@@ -28,34 +36,107 @@ class _Stderr:
             pass
 
 
-def set_up(level: str, form: str) -> None:
-    """`form`: json or console."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if form == "json":
-        shared += [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_dumps),
-        ]
-    else:
-        # Rich, where it is installed, would show the local variables of each frame: keys among
-        # them.
-        plain = structlog.dev.plain_traceback
-        shared.append(
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
-        )
-    structlog.configure(
-        processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Stderr())),
-        cache_logger_on_first_use=True,
-    )
-    logging.raiseExceptions = False  # as above
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
+class Timestamp:
+    """Unix time -> RFC 3339 in UTC with milliseconds. The date is worked out once a second."""
+
+    def __init__(self) -> None:
+        self._second, self._text = -1, ""
+        self._millis = [f".{n:03d}Z" for n in range(1000)]
+
+    def __call__(self, wall: float) -> str:
+        second = int(wall)
+        if second != self._second:
+            date = datetime.fromtimestamp(second, UTC)
+            self._second, self._text = second, date.strftime("%Y-%m-%dT%H:%M:%S")
+        return self._text + self._millis[int((wall - second) * 1000)]
+
+
+timestamp = Timestamp()
+
+
+def _add_time(logger: Any, method: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    line["time"] = timestamp(time.time())
+    return line
+
+
+# What every line has beside its event and its own fields.
+FIELDS: tuple[Processor, ...] = (structlog.processors.add_log_level, _add_time)
 
 
 def _dumps(value: Any, **_: Any) -> str:
     return orjson.dumps(value, default=str).decode()
+
+
+def renderer(form: str, *, colors: bool) -> Processor:
+    """A processor that makes a line's text of it, without the line end. `form`: json, else for
+    people.
+    """
+    if form == "json":
+        return structlog.processors.JSONRenderer(serializer=_dumps)
+    # Rich, where it is installed, would show the local variables of each frame: keys among them.
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(
+        colors=colors, exception_formatter=plain, timestamp_key="time"
+    )
+
+
+class _LibraryHandler(logging.StreamHandler[TextIO]):
+    """Takes what libraries log."""
+
+
+def set_up(level: str, form: str) -> None:
+    """Configures structlog and `logging`, at start. Of libraries only errors are logged. `form`:
+    json or console.
+    """
+    stderr = cast(TextIO, _Stderr())
+    render = renderer(form, colors=sys.stderr.isatty())
+    # The console's renderer formats exceptions itself.
+    last = [structlog.processors.format_exc_info, render] if form == "json" else [render]
+    structlog.configure(
+        processors=[*FIELDS, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = _LibraryHandler(stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *FIELDS],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    logging.raiseExceptions = False  # for the same reason as _Stderr
+    root = logging.getLogger()
+    root.handlers = [*(h for h in root.handlers if not isinstance(h, _LibraryHandler)), handler]
+    root.setLevel(logging.ERROR)
+
+
+class LineFormat(NamedTuple):
+    """The format of a log that is too hot for structlog's chain of calls.
+
+    `fields`: what the processors add to each line, less the time, which each line has its own of.
+    `line`: a record as a line with its end.
+    """
+
+    fields: Mapping[str, Any]
+    line: Callable[[dict[str, Any]], bytes]
+
+
+def _json_line(record: dict[str, Any]) -> bytes:
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def line_format(form: str, *, colors: bool = False) -> LineFormat:
+    """Asks the processors of all other lines once, so that a request does not."""
+    fields: Any = {}
+    for process in FIELDS:
+        fields = process(None, "info", fields)
+    del fields["time"]
+    if form == "json":
+        return LineFormat(fields, _json_line)
+    render = renderer(form, colors=colors)
+
+    def console_line(record: dict[str, Any]) -> bytes:
+        return f"{render(None, 'info', dict(record))!s}\n".encode()
+
+    return LineFormat(fields, console_line)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.exchange.inbound import Inbound
 
 # A later version may have more behind the flags; its beginning reads the same.
 _TRACEPARENT = re.compile(
@@ -24,7 +23,9 @@ class TraceContext(NamedTuple):
 
 
 def read_traceparent(inbound: Inbound) -> TraceContext | None:
-    """None where there is none, or it is not one."""
+    """The trace that the client's request belongs to; None without a `traceparent` header, or with
+    one that is not of the format.
+    """
     for name, value in inbound.headers:
         if name == b"traceparent":
             found = _TRACEPARENT.fullmatch(value)
@@ -36,9 +37,11 @@ def read_traceparent(inbound: Inbound) -> TraceContext | None:
 
 
 def trace_id_of(inbound: Inbound) -> str:
+    """The client's trace id; empty where it sent none."""
     context = read_traceparent(inbound)
     return "" if context is None else context.trace_id
 
 
 def written(context: TraceContext) -> bytes:
+    """The value of a `traceparent` header."""
     return f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}".encode()

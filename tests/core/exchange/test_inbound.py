@@ -139,12 +139,13 @@ def test_tokens_are_estimated_from_the_bodys_size() -> None:
 )
 def test_usage_is_asked_for_by_include_usage_alone(options: str, asked: bool) -> None:
     assert (
-        inbound(CHAT, f'{{"stream":true,"stream_options":{options}}}'.encode()).usage_asked is asked
+        inbound(CHAT, f'{{"stream":true,"stream_options":{options}}}'.encode()).usage_requested
+        is asked
     )
 
 
 def test_without_a_stream_nobody_asks_for_its_usage() -> None:
-    assert not inbound(CHAT, {"stream_options": {"include_usage": True}}).usage_asked
+    assert not inbound(CHAT, {"stream_options": {"include_usage": True}}).usage_requested
 
 
 # ---- thinking
@@ -341,12 +342,12 @@ def test_in_another_style_only_what_every_vendor_understands_passes() -> None:
 
 
 def test_a_flood_of_made_up_names_is_not_remembered_and_still_sorted() -> None:
-    from pilotfish.core.exchange.inbound import _GOES, REMEMBERED_NAMES
+    from pilotfish.core.exchange.inbound import _MAY_GO_UPSTREAM, CACHED_HEADER_NAMES
 
-    for i in range(REMEMBERED_NAMES + 50):
+    for i in range(CACHED_HEADER_NAMES + 50):
         assert filter_request_headers([(f"x-made-up-{i}".encode(), b"1")], True)
         assert filter_request_headers([(f"x-made-up-{i}-token".encode(), b"1")], True) == []
-    assert len(_GOES) <= REMEMBERED_NAMES
+    assert len(_MAY_GO_UPSTREAM) <= CACHED_HEADER_NAMES
 
 
 def test_of_the_upstreams_answer_its_own_matters_stay_behind() -> None:

@@ -11,9 +11,9 @@ from pilotfish.core.exchange.request_url import (
     fixed_headers,
     native_op,
     origin_of,
+    overridable_headers,
     own_auth,
     target_of,
-    yielding_headers,
 )
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ProviderKind
 from pilotfish.core.model.service import Provider
@@ -149,12 +149,12 @@ def test_a_client_of_the_same_style_may_set_the_vendors_version_but_not_what_the
         style="openai",
         paths={},
         headers=(("x-version", "1"),),
-        yields=frozenset({"x-version"}),
+        client_overrides=frozenset({"x-version"}),
     )
-    assert yielding_headers(provider(kind=kind)) == {b"x-version"}
-    assert yielding_headers(provider(kind=kind, headers=(("X-Version", "2"),))) == frozenset()
+    assert overridable_headers(provider(kind=kind)) == {b"x-version"}
+    assert overridable_headers(provider(kind=kind, headers=(("X-Version", "2"),))) == frozenset()
     assert (
-        yielding_headers(provider(kind=kind, options={"headers": {"X-Version": "2"}}))
+        overridable_headers(provider(kind=kind, options={"headers": {"X-Version": "2"}}))
         == frozenset()
     )
 

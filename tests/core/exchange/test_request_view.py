@@ -122,7 +122,7 @@ def test_a_body_that_its_style_cannot_read_has_no_content_and_is_no_error(
         seen.agent,
     ) == ("", "", "", set(), set(), "")
     assert seen.tokens == inbound(CHAT, body).tokens
-    assert seen.beginning() == (b"", b"", b"")
+    assert seen.prompt_prefix() == (b"", b"", b"")
 
 
 def test_requests_that_are_no_chats_are_never_read_as_one() -> None:
@@ -176,7 +176,9 @@ def test_figures_are_those_of_the_service_and_its_capacity() -> None:
     house = House("", rule, others="a b")
     house.happened("a", Outcome.SERVED, 0, times=10, ttft=0.25)
     house.ledger.begin(house.candidate("a"), 0, 0)
-    first, second = view(CHAT, {}, ledger=house.ledger).figures(house.snapshot.rules[0].services)
+    first, second = view(CHAT, {}, ledger=house.ledger).service_metrics(
+        house.snapshot.rules[0].services
+    )
     assert first == pytest.approx((250, 250, 25))
     assert tuple(second) == (None, None, None)
 
@@ -225,7 +227,7 @@ def test_the_beginning_is_the_same_for_every_turn_of_a_conversation_and_for_no_o
         ]
         return view(
             CHAT, {"model": "m", "messages": [{"role": "system", "content": system}, *turns]}
-        ).beginning()
+        ).prompt_prefix()
 
     assert begun("a") == begun("a", "b", "c")
     assert begun("a") != begun("x", "b", "c")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pilotfish.core.formats.neutral import (
     EFFORTS,
-    Signature,
     Text,
     Turn,
     arguments_object,
     budget_for,
     effort_for,
     merged,
-    seal,
-    unseal,
 )
 
 
@@ -60,19 +55,6 @@ class TestEffortAndBudget:
 
     def test_the_ladder_leads_there_and_back(self):
         assert [effort_for(budget_for(effort) or 0) for effort in EFFORTS] == list(EFFORTS)
-
-
-class TestSealedSignatures:
-    def test_a_bare_signature_belongs_to_the_style_that_reads_it(self):
-        assert unseal("EqQB", "anthropic") == Signature("anthropic", "EqQB")
-
-    def test_a_style_sees_its_own_bare(self):
-        assert seal(Signature("anthropic", "EqQB", "x"), "anthropic") == "EqQB"
-
-    @given(st.text(), st.text(st.characters(exclude_characters=":")))
-    def test_a_foreign_one_comes_back_whole(self, value, identity):
-        signature = Signature("google", value, identity)
-        assert unseal(seal(signature, "anthropic"), "anthropic") == signature
 
 
 def test_neighbours_of_one_role_are_one_turn_and_names_keep_them_apart():

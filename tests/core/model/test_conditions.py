@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pilotfish.core.model.conditions import POSITIONS, compile_op
-from pilotfish.core.model.smart_rules import Figures
+from pilotfish.core.model.smart_rules import ServiceMetrics
 
 
 @dataclass
@@ -30,12 +30,12 @@ class Seen:
     tokens: int = 0
     agent: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    measured: Sequence[Figures] = ()
+    measured: Sequence[ServiceMetrics] = ()
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name)
 
-    def figures(self, services: Sequence[Any]) -> Sequence[Figures]:
+    def service_metrics(self, services: Sequence[Any]) -> Sequence[ServiceMetrics]:
         return self.measured
 
 
@@ -45,11 +45,11 @@ RANGE = '{"start":"22:00","end":"06:00","timezone":"Europe/Berlin","outside":fal
 
 
 def ttft(*pairs: tuple[float | None, float | None]) -> Seen:
-    return Seen(measured=[Figures(avg, p99) for avg, p99 in pairs])
+    return Seen(measured=[ServiceMetrics(avg, p99) for avg, p99 in pairs])
 
 
 def busy(*percents: float | None) -> Seen:
-    return Seen(measured=[Figures(utilisation=p) for p in percents])
+    return Seen(measured=[ServiceMetrics(utilisation=p) for p in percents])
 
 
 # position, operation, value, a request that satisfies it, one that does not
@@ -123,7 +123,7 @@ def test_operation(case: tuple[str, str, str, Seen, Seen]) -> None:
     op = compile_op(position, operation, value, False, ())
     assert op.test(matching, when(matching))
     assert not op.test(other, when(other))
-    assert op.found(matching, NIGHT)
+    assert op.describe(matching, NIGHT)
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -141,8 +141,8 @@ def test_without_figures_there_is_no_reason_against(position: str, negate: bool)
     for operation in POSITIONS[position]:
         op = compile_op(position, operation, "50", negate, ())
         assert op.test(Seen(), NIGHT)
-        assert op.test(Seen(measured=[Figures()]), NIGHT)
-        assert op.found(Seen(), NIGHT) == "nothing is measured yet"
+        assert op.test(Seen(measured=[ServiceMetrics()]), NIGHT)
+        assert op.describe(Seen(), NIGHT) == "nothing is measured yet"
 
 
 def test_a_header_that_is_not_there_satisfies_the_negated_comparison() -> None:
@@ -151,11 +151,11 @@ def test_a_header_that_is_not_there_satisfies_the_negated_comparison() -> None:
 
 def test_the_reason_never_repeats_a_headers_value() -> None:
     op = compile_op("header", "exists", "authorization", False, ())
-    assert "sk-1" not in op.found(Seen(headers={"authorization": "Bearer sk-1"}), NIGHT)
+    assert "sk-1" not in op.describe(Seen(headers={"authorization": "Bearer sk-1"}), NIGHT)
 
 
 def test_long_texts_are_cut_in_the_reason() -> None:
-    found = compile_op("user", "contains", "x", False, ()).found(Seen(user="y" * 10_000), NIGHT)
+    found = compile_op("user", "contains", "x", False, ()).describe(Seen(user="y" * 10_000), NIGHT)
     assert len(found) < 120
     assert "10000 characters" in found
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.state.statistics import SAMPLES, Ratio, Samples, Waiting, Window
+from pilotfish.core.state.statistics import SAMPLES, FirstTokenWaits, Ratio, Samples, Window
 
 
 def samples(*values: float, at: float = 0.0) -> Samples:
@@ -150,7 +150,7 @@ def test_a_ratio_is_that_of_a_list_of_all_attempts(steps: list[tuple[float, bool
 
 
 def test_a_service_that_hangs_is_noticed_while_its_first_slow_answer_is_still_awaited() -> None:
-    waiting = Waiting()
+    waiting = FirstTokenWaits()
     for i in range(20):
         waiting.begin(i / 2)
         waiting.on_first_token(i / 2, i / 2 + 0.3)
@@ -161,7 +161,7 @@ def test_a_service_that_hangs_is_noticed_while_its_first_slow_answer_is_still_aw
 
 
 def test_requests_that_have_just_been_sent_do_not_make_a_service_look_fast() -> None:
-    waiting = Waiting()
+    waiting = FirstTokenWaits()
     waiting.begin(0.0)
     waiting.on_first_token(0.0, 5.0)
     waiting.begin(5.0)
@@ -169,10 +169,10 @@ def test_requests_that_have_just_been_sent_do_not_make_a_service_look_fast() -> 
 
 
 def test_streams_that_will_not_speak_any_more_are_not_waited_for() -> None:
-    waiting = Waiting()
+    waiting = FirstTokenWaits()
     waiting.begin(0.0)
     waiting.begin(1.0)
-    waiting.gone(0.0)
+    waiting.abandon(0.0)
     assert waiting.expected(3.0) == 2.0
-    waiting.gone(1.0)
+    waiting.abandon(1.0)
     assert (waiting.count, waiting.expected(1000.0)) == (0, None)

@@ -31,7 +31,7 @@ from pilotfish.core.formats.deltas import (
 from pilotfish.core.formats.neutral import FinishReason, Image, Signature
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.bedrock import STYLE
-from pilotfish.styles.bedrock.stream_in import BedrockReader
+from pilotfish.styles.bedrock.stream_in import BedrockStreamReader
 
 
 def delta(index: int, **given: Any) -> bytes:
@@ -54,7 +54,7 @@ def ended(reason: str, **rest: Any) -> bytes:
 
 
 def read(*events: bytes) -> list[Any]:
-    reader = BedrockReader()
+    reader = BedrockStreamReader()
     return [found for event in events for found in reader.feed(event)]
 
 
@@ -246,7 +246,7 @@ NAMES = st.sampled_from(
     )
 )
 def test_nothing_makes_the_reader_raise(events):
-    reader, inspector = BedrockReader(), STYLE.inspector()
+    reader, inspector = BedrockStreamReader(), STYLE.inspector()
     for name, payload in events:
         event = eventstream.write({":event-type": name, ":message-type": "event"}, payload)
         assert isinstance(reader.feed(event), list)

@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 
 from pilotfish.core.formats.neutral import (
-    Audio,
     Chat,
-    Document,
-    Image,
-    Opaque,
     ResponseFormat,
-    Signature,
     Text,
-    Thinking,
     ThinkingConfig,
     Tool,
     ToolCall,
     ToolChoice,
-    ToolResult,
     Turn,
 )
 from pilotfish.errors import ClientError
@@ -162,55 +155,6 @@ def test_ids_that_are_given_decide_which_call_is_answered():
 def test_an_answer_without_its_call_still_has_an_id():
     (result,) = parts({"functionResponse": {"name": "f", "response": {"output": 1}}})
     assert (result.call_id, result.parts) == ("gcall_f", (Text("1"),))
-
-
-@pytest.mark.parametrize(
-    ("response", "text", "is_error"),
-    [
-        ({"output": "fine"}, "fine", False),
-        ({"result": ["a"]}, '["a"]', False),
-        ({"error": "no such city"}, "no such city", True),
-        ({"degrees": 18, "error": None}, '{"degrees":18,"error":null}', False),
-    ],
-)
-def test_a_functions_answer_says_itself_what_it_is(response, text, is_error):
-    (result,) = parts({"functionResponse": {"name": "f", "response": response}})
-    assert (result.parts, result.is_error) == ((Text(text),), is_error)
-
-
-def test_images_in_a_functions_answer_are_kept():
-    (result,) = parts(
-        {
-            "functionResponse": {
-                "name": "f",
-                "response": {},
-                "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}],
-            }
-        }
-    )
-    assert result == ToolResult(
-        call_id="gcall_f", name="f", parts=(Image(media_type="image/png", data="AAAA"),)
-    )
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"inline_data": {"mime_type": "image/png", "data": "-_8="}}, Image(media_type="image/png", data="+/8=")),
-        ({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}, Audio(media_type="audio/wav", data="AAAA")),
-        ({"inlineData": {"mimeType": "application/pdf", "data": "AAAA", "displayName": "a.pdf"}}, Document(media_type="application/pdf", data="AAAA", name="a.pdf")),
-        ({"fileData": {"fileUri": "https://example.com/a.png", "mimeType": "image/png"}}, Image(media_type="image/png", url="https://example.com/a.png")),
-        ({"fileData": {"fileUri": "gs://b/a.pdf", "mimeType": "application/pdf"}}, Document(media_type="application/pdf", file_id="gs://b/a.pdf", origin="google")),
-        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"}}, Image(media_type="image/png", data="AAAA", detail="low")),
-        ({"fileData": {"fileUri": "https://youtu.be/x"}}, Opaque("google", {"fileData": {"fileUri": "https://youtu.be/x"}})),
-        ({"executableCode": {"code": "1+1"}}, Opaque("google", {"executableCode": {"code": "1+1"}})),
-        ({"text": "hm", "thought": True, "thoughtSignature": "c2ln"}, Thinking(text="hm", signature=Signature("google", "c2ln"))),
-        ({"text": "", "thoughtSignature": "c2ln"}, Text("", signature=Signature("google", "c2ln"))),
-        ({"functionCall": {"id": "x", "name": "f", "args": {"é": 1}}, "thoughtSignature": "c2ln"}, ToolCall(id="x", name="f", arguments='{"é":1}', signature=Signature("google", "c2ln"))),
-    ],
-)  # fmt: skip
-def test_every_part_finds_its_place(given, expected):
-    assert parts(given) == (expected,)
 
 
 def test_system_instructions_in_either_spelling_and_as_one_part():
@@ -371,29 +315,6 @@ def test_roles_are_the_two_that_everybody_has():
         Turn("user", (Text("a"),)),
         Turn("assistant", (Text("b"),)),
     )
-
-
-def test_details_of_parts_that_nobody_else_has_are_named():
-    video = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "videoMetadata": {"fps": 1}}
-    answer = {
-        "functionResponse": {"name": "f", "response": {}, "scheduling": "SILENT", "parts": [{}]}
-    }
-    chat = read({"contents": [{"role": "user", "parts": [video, answer, {}]}]})
-    assert chat.lost == (
-        "contents.parts.videoMetadata",
-        "contents.parts.functionResponse.scheduling",
-    )
-    assert len(chat.turns[0].parts) == 2
-
-
-def test_a_signature_that_is_no_base64_is_googles_own_all_the_same():
-    assert parts({"text": "a", "thoughtSignature": "%%"}) == (
-        Text("a", signature=Signature("google", "%%")),
-    )
-
-
-def test_a_signature_alone_is_an_empty_text():
-    assert parts({"thoughtSignature": "c2ln"}) == (Text("", signature=Signature("google", "c2ln")),)
 
 
 def test_instructions_without_words_are_none():

@@ -29,7 +29,7 @@ from pilotfish.core.formats.deltas import (
 from pilotfish.core.formats.neutral import FinishReason, Image, Signature
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles.google.stream_in import GoogleReader
+from pilotfish.styles.google.stream_in import GoogleStreamReader
 
 
 def chunk(
@@ -47,7 +47,7 @@ def chunk(
 
 
 def read(*events: bytes) -> list[Any]:
-    reader = GoogleReader()
+    reader = GoogleStreamReader()
     return [
         delta
         for event in events
@@ -76,7 +76,7 @@ def test_an_error_is_told_with_its_status():
 
 
 def test_the_first_chunk_starts_the_answer():
-    assert GoogleReader().feed(chunk({"text": "a"}, modelVersion="gemini-x")) == [
+    assert GoogleStreamReader().feed(chunk({"text": "a"}, modelVersion="gemini-x")) == [
         MessageStart("r1", "gemini-x"),
         TextDelta("a"),
     ]
@@ -204,7 +204,7 @@ JSON = st.recursive(
     )
 )
 def test_nothing_makes_the_reader_raise(payloads):
-    reader = GoogleReader()
+    reader = GoogleStreamReader()
     for payload in payloads:
         assert isinstance(reader.feed(event_from(payload)), list)
 
@@ -232,7 +232,7 @@ COUNTS = st.fixed_dictionaries(
 )
 def test_a_chunk_of_words_is_read_the_same_with_and_without_more_in_it(chunks):
     """Plain chunks are read a faster way."""
-    quick, slow = GoogleReader(), GoogleReader()
+    quick, slow = GoogleStreamReader(), GoogleStreamReader()
     for words, finish, counts in chunks:
         rest = {} if counts is None else {"usageMetadata": counts}
         assert quick.feed(chunk(*words, finish=finish, **rest)) == slow.feed(

@@ -16,7 +16,7 @@ from pilotfish.core.formats.style import (
     USAGE_ONLY,
 )
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles.openai.inspector import OpenAIWatcher
+from pilotfish.styles.openai.inspector import OpenAIInspector
 from style_wire import sse
 
 USAGE = {
@@ -29,7 +29,7 @@ USAGE = {
 
 def seen(payload, inspector=None):
     (event,) = sse(payload)
-    return (inspector or OpenAIWatcher()).event(event)
+    return (inspector or OpenAIInspector()).event(event)
 
 
 def delta(**fields):
@@ -38,7 +38,7 @@ def delta(**fields):
 
 @pytest.mark.parametrize("data", [b"{", b"hello", b'{"a":1}}', b"\xff", b"[DONE", b"[" * 5000])
 def test_what_is_no_json_is_malformed(data):
-    assert OpenAIWatcher().event(b"data: " + data + b"\n\n") == MALFORMED
+    assert OpenAIInspector().event(b"data: " + data + b"\n\n") == MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_a_role_or_an_empty_delta_is_no_first_token(payload):
     ],
 )
 def test_what_a_client_sees_is_content(payload, chars):
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     assert seen(payload, inspector) == CONTENT
     assert inspector.chars == chars
 
 
 def test_the_end_a_comment_and_a_finish():
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     assert inspector.event(b"data: [DONE]\n\n") == TERMINAL
     assert inspector.event(b": ping\n\n") == PING
     assert (
@@ -112,7 +112,7 @@ def test_the_end_a_comment_and_a_finish():
 
 
 def test_usage_that_the_client_may_not_have_asked_for_is_told_from_usage_beside_content():
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     assert seen({"choices": [], "usage": USAGE}, inspector) == USAGE_ONLY
     assert inspector.usage == Usage(input=19, output=10, cached_input=8, cache_write=2, reasoning=4)
     assert seen(delta(content="x") | {"usage": USAGE}) == CONTENT
@@ -129,13 +129,13 @@ def test_usage_that_the_client_may_not_have_asked_for_is_told_from_usage_beside_
     ],
 )
 def test_usage_in_the_words_of_other_endpoints_and_vendors(usage, expected):
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     assert inspector.reply(json.dumps({"data": [], "usage": usage}).encode()) == CONTENT | TERMINAL
     assert inspector.usage == expected
 
 
 def test_groqs_usage_stands_elsewhere():
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     seen(delta() | {"x_groq": {"usage": {"prompt_tokens": 3}}}, inspector)
     assert inspector.usage == Usage(input=3)
 
@@ -151,20 +151,20 @@ def test_groqs_usage_stands_elsewhere():
     ],
 )
 def test_an_error_in_a_stream_says_what_it_is(payload, status):
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     assert seen(payload, inspector) == ERROR
     assert inspector.error.message == "m"
     assert inspector.error.status == status
-    assert OpenAIWatcher().reply(json.dumps(payload).encode()) == ERROR
+    assert OpenAIInspector().reply(json.dumps(payload).encode()) == ERROR
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'"text"', b"7", b"null", b"<html>"])
 def test_an_answer_that_is_none_is_malformed(body):
-    assert OpenAIWatcher().reply(body) == MALFORMED
+    assert OpenAIInspector().reply(body) == MALFORMED
 
 
 def test_a_whole_answer_is_counted():
-    inspector = OpenAIWatcher()
+    inspector = OpenAIInspector()
     message = {
         "role": "assistant",
         "content": "Hello",

@@ -18,7 +18,8 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.errors import ClientError
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles.openai_responses.items_in import read_item, with_signatures_placed
+from pilotfish.styles._signatures import with_signatures_placed
+from pilotfish.styles.openai_responses.items_in import read_item
 from pilotfish.styles.openai_responses.reply import reasoning_item
 
 

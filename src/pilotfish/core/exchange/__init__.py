@@ -1,5 +1,6 @@
-"""One exchange: the request as it was read, the call that is made of it, the answer on its way
-back.
+"""One HTTP exchange: the client's request as read, the upstream call made from it, and the response
+on its way back.
 
-What must not live here: which service is asked (`core.routing`) and what is remembered of it
-afterwards (`core.state`)."""
+What must not live here: the choice of a service (`core.routing`), and what is remembered of it
+afterwards (`core.state`).
+"""

@@ -1,14 +1,14 @@
-"""Which part of Claude Code sent a request, by phrases of its own prompts.
+"""Which part of Claude Code sent a request, recognised by phrases of its own prompts.
 
-Claude Code says nowhere in a header whether its main loop, one of its subagents or its compaction
-speaks; the prompts do. The phrases are those seen in published captures of its traffic from 2025
-and 2026; newer versions may need another line here, and nothing else.
+No header tells whether the main loop, a subagent or the compaction of Claude Code sends a request;
+its prompts differ. The phrases come from published captures of its traffic from 2025 and 2026. A
+newer version may need another phrase here, and no other change.
 """
 
 from __future__ import annotations
 
-# In this order: a compaction is sent with the main loop's system prompt, a subagent's prompt may
-# quote the main one.
+# Compaction is tested first, since it is sent with the main loop's system prompt; then subagents,
+# whose prompts may quote the main loop's.
 COMPACT_LATEST_USER = ("Your task is to create a detailed summary of the conversation so far",)
 COMPACT_SYSTEM = ("You are a helpful AI assistant tasked with summarizing conversations",)
 SUBAGENT_SYSTEM = (
@@ -25,7 +25,10 @@ MAIN_SYSTEM = (
 
 
 def claude_code_agent(system: str, latest_user: str) -> str:
-    """`compact`, `subagent`, `main`, or empty where nothing tells of Claude Code."""
+    """`compact`, `subagent` or `main`; empty if the prompts are not Claude Code's.
+
+    `system`: the text of the system prompt. `latest_user`: the text of the last user turn.
+    """
     known = any(phrase in system for phrase in (*MAIN_SYSTEM, *SUBAGENT_SYSTEM))
     if any(phrase in system for phrase in COMPACT_SYSTEM) or (
         known and any(phrase in latest_user for phrase in COMPACT_LATEST_USER)

@@ -119,7 +119,7 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
         inbound.stream
         and op in _USAGE_OPS
         and service.quirks.stream_usage
-        and not inbound.usage_asked
+        and not inbound.usage_requested
     ):
         values["stream_options"] = _with_usage(members.get("stream_options"))
         hides = True

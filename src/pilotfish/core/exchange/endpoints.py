@@ -1,17 +1,22 @@
-"""Which paths clients may call, and what each asks for (contract.md 5)."""
+"""The endpoints: the paths that clients may call, and the operation and style of each."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What a path asks for. `model` and `stream` where the path itself says so (Google, Bedrock,
-    Azure); `subpath` is what follows the operation (`generations` of `/v1/images/generations`).
-    `array`: a Google stream without `alt=sse`, sent as a JSON array."""
+    """What a path asks for.
+
+    `op` and `style`: the operation and its wire format. `scenario`: the path's prefix, None without
+    one. `model` and `stream`: None where the body says it and not the path (only Google's,
+    Bedrock's and Azure's paths do). `subpath`: what follows the operation, such as `generations` in
+    `/v1/images/generations`.
+    """
 
     op: str
     style: str
@@ -31,7 +36,8 @@ _FIXED: dict[str, tuple[str, str]] = {
     "messages": ("messages", "anthropic"),
     "messages/count_tokens": ("count_tokens", "anthropic"),
 }
-_TAILED = {"images": "openai", "audio": "openai"}
+# Operations that need a subpath.
+_WITH_SUBPATH = {"images": "openai", "audio": "openai"}
 _GOOGLE = {
     "generateContent": ("generate", False),
     "streamGenerateContent": ("generate", True),
@@ -50,8 +56,8 @@ _RESERVED = frozenset({"v1", "v1beta", "v1alpha", "model", "openai"})
 
 
 def find(path: str) -> Endpoint | None:
-    """The endpoint of a POST path, scenario prefix included; None if there is none, or if a model's
-    name would climb out of its path.
+    """The endpoint of a POST path, which may begin with a scenario. None if there is none, or if
+    the model in the path is a dot segment, which would leave the vendor's path.
     """
     exact = _EXACT.get(path)
     if exact is not None:
@@ -102,16 +108,31 @@ def _openai(rest: str) -> Endpoint | None:
     if fixed is not None:
         return Endpoint(*fixed)
     head, _, subpath = rest.partition("/")
-    if head in _TAILED and subpath and ".." not in subpath:
-        return Endpoint(head, _TAILED[head], subpath=subpath)
+    if head in _WITH_SUBPATH and subpath and ".." not in subpath:
+        return Endpoint(head, _WITH_SUBPATH[head], subpath=subpath)
     return None
 
 
 _EXACT: dict[str, Endpoint] = {f"/v1/{rest}": Endpoint(*fixed) for rest, fixed in _FIXED.items()}
+_EXACT_TARGETS = frozenset(path.encode() for path in _EXACT)
+
+
+def takes(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the engine takes a request: it is routed by model. All others are answered by
+    `proxy.other_requests`.
+    """
+    if method != b"POST":
+        return False
+    return target in _EXACT_TARGETS or find(path_of(target)) is not None
+
+
+def path_of(target: bytes) -> str:
+    """A target's path, each byte one character."""
+    return target.decode("latin-1").partition("?")[0]
 
 
 def scenario_of_style(style: str) -> str:
-    """The scenario of a request without a scenario prefix: its style's family."""
+    """The scenario of a request whose path has no scenario prefix."""
     return "openai" if style == "openai_responses" else style
 
 
@@ -119,13 +140,15 @@ _MODELS = re.compile(r"(?:/([A-Za-z][A-Za-z0-9_.-]*))?(?:/openai)?/(v1|v1beta)/m
 
 
 def models_path(path: str) -> tuple[str, str | None] | None:
-    """`(version, model id or None)` if this GET path lists models or asks for one."""
+    """`(version, model id)` if a GET path lists models or asks for one of them; the id is None for
+    the list, and the result None for other paths.
+    """
     m = _MODELS.fullmatch(path)
     return (m[2], unquote(m[3]) if m[3] else None) if m else None
 
 
 def style_of_path(path: str) -> str:
-    """In whose form an unknown path is told so."""
+    """The style of the error that answers a request for an unknown path."""
     if "/v1beta/" in path:
         return "google"
     if path.startswith("/model/"):

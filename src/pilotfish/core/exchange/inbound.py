@@ -1,38 +1,40 @@
-"""What is known of a client's request: the part that every decision looks at."""
+"""A client's request as read from the wire, and which of its headers and of the response's may pass
+the proxy.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
 from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
+from pilotfish.core.formats.neutral import Chat
 from pilotfish.errors import ClientError
-
-if TYPE_CHECKING:
-    from pilotfish.core.formats.neutral import Chat
 
 Headers = list[tuple[bytes, bytes]]
 
-# The longest names are Amazon's ARNs with 2048. What is remembered of a model must not grow with
-# what a client makes up.
+# The longest model names are Amazon's ARNs with 2048 characters. State is kept per model name, so
+# longer ones, which only a hostile client sends, are refused.
 MODEL_CHARS = 2048
-# How much of a client's text is repeated in errors and logs: it may send megabytes.
+# How much of a client's text errors and logs repeat.
 SHOWN_CHARS = 200
 
-# Roughly what a token is over all vendors and languages, where nobody has counted yet.
+# A rough mean over vendors and languages, for estimates before the vendor has counted.
 BYTES_PER_TOKEN = 4
 
 
 class Inbound:
-    """One request. `headers` are (lower-case name, value); `members` the top level of a JSON body,
-    None for multipart.
+    """One request. The constructor raises `ClientError` for a body or a model name that cannot be
+    used.
 
-    `usage_asked`: the client itself asked an OpenAI stream for usage. `thinking`: it asked for
-    reasoning, so answers may start late. `array`: a Google stream that is wanted as a JSON array.
+    `headers`: (lower-case name, value). `members`: the top level of a JSON body, None for
+    multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
+    `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
+    for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
+    Google stream that is to be sent as a JSON array (no `alt=sse`).
     """
 
     __slots__ = (
@@ -54,7 +56,7 @@ class Inbound:
         "subpath",
         "thinking",
         "tokens",
-        "usage_asked",
+        "usage_requested",
     )
 
     def __init__(
@@ -73,8 +75,8 @@ class Inbound:
         self.request_id, self.client_ip = request_id, client_ip
         self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
-        self.usage_asked = self.thinking = False
-        self.chat: Chat | None = None  # the neutral form, once somebody needed it
+        self.usage_requested = self.thinking = False
+        self.chat: Chat | None = None
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if self.content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
@@ -83,16 +85,15 @@ class Inbound:
         else:
             members = self.members = self._members()
             if b"json" not in self.content_type.lower():
-                self.content_type = (
-                    b"application/json"  # what it is: curl's -d, for one, calls every body a form
-                )
+                # The body is JSON whatever its label says: `curl -d` labels every body a form.
+                self.content_type = b"application/json"
             model = endpoint.model or text_of(members, "model")
             if model is None and "model" in members:
                 found = bytes(members["model"])[:40].decode("utf-8", "replace")
                 raise ClientError(400, "invalid_model", f"'model' must be a string, found {found}")
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
-            self._look(members)
+            self._read_options(members)
         if len(self.model) > MODEL_CHARS:
             raise ClientError(
                 400,
@@ -100,7 +101,7 @@ class Inbound:
                 f"'model' has {len(self.model)} characters, expected at most {MODEL_CHARS}",
             )
         if self.model.rpartition("/")[2] in (".", ".."):
-            # In the path of a vendor's URL it would be a step, not a name.
+            # In the path of a vendor's URL it would be a dot segment.
             raise ClientError(
                 400, "invalid_model", f"'model' must be a name, found {shown(self.model)!r}"
             )
@@ -112,22 +113,25 @@ class Inbound:
             encoding = (self.header(b"content-encoding") or b"identity").decode("latin-1")
             if encoding.lower() == "identity":
                 raise
-            message = f"the request body's content-encoding is {shown(encoding)!r}, expected a body that is not compressed"
-            raise ClientError(415, "unsupported_encoding", message) from None
+            found = f"the request body's content-encoding is {shown(encoding)!r}"
+            raise ClientError(
+                415, "unsupported_encoding", f"{found}, expected a body that is not compressed"
+            ) from None
 
-    def _look(self, members: Members) -> None:
+    def _read_options(self, members: Members) -> None:
         if not _THINKING.keys().isdisjoint(members):
             for name, asks in _THINKING.items():
                 if name in members:
                     self.thinking = asks(bytes(members[name]))
                     break
         if self.stream and "stream_options" in members:
-            self.usage_asked = (
+            self.usage_requested = (
                 bytes(_object(bytes(members["stream_options"])).get("include_usage", b""))
                 == b"true"
             )
 
     def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, by its lower-case name; None if it is absent."""
         for n, value in self.headers:
             if n == name:
                 return value
@@ -135,12 +139,12 @@ class Inbound:
 
 
 def shown(text: str) -> str:
-    """A client's text as errors and logs repeat it."""
+    """A client's text, cut to `SHOWN_CHARS` for errors and logs."""
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
 
 
 def _object(raw: bytes) -> dict[str, msgspec.Raw]:
-    """A value's members; none if it is no object."""
+    """The members of a JSON object; empty for any other value."""
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError:
@@ -148,7 +152,7 @@ def _object(raw: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _is_on(raw: bytes) -> bool:
-    """Anthropic's `thinking`, as Bedrock takes it too."""
+    """Anthropic's `thinking`, which Bedrock takes too."""
     return raw != b"null" and bytes(_object(raw).get("type", b"")) != b'"disabled"'
 
 
@@ -156,12 +160,12 @@ def _is_effort(raw: bytes) -> bool:
     return raw not in (b"null", b'"none"', b'"minimal"')
 
 
-def _thinks_google(raw: bytes) -> bool:
+def _google_thinks(raw: bytes) -> bool:
     config = _object(bytes(_object(raw).get("thinkingConfig", b"null")))
     return bool(config) and bytes(config.get("thinkingBudget", b"")) != b"0"
 
 
-def _thinks_bedrock(raw: bytes) -> bool:
+def _bedrock_thinks(raw: bytes) -> bool:
     """Claude's `thinking`, Nova's `reasoningConfig`, gpt-oss's `reasoning_effort`."""
     more = _object(raw)
     return (
@@ -171,25 +175,24 @@ def _thinks_bedrock(raw: bytes) -> bool:
     )
 
 
-# Which member of a request asks for thinking, and whether it does. No style has more than one of
-# them.
+# Top-level field -> whether its value asks for thinking. A style has one of these at most.
 _THINKING: dict[str, Callable[[bytes], bool]] = {
     "thinking": _is_on,
     "reasoning_effort": _is_effort,
     "reasoning": lambda raw: raw != b"null" and _is_effort(bytes(_object(raw).get("effort", b""))),
-    "generationConfig": _thinks_google,
-    "additionalModelRequestFields": _thinks_bedrock,
+    "generationConfig": _google_thinks,
+    "additionalModelRequestFields": _bedrock_thinks,
 }
 
 
 def _multipart_model(body: bytes) -> str:
-    """The text of the field `model` in a multipart body; empty if it is not there."""
+    """The text of the field `model` in a multipart body; empty if there is none."""
     start, end = _multipart_span(body)
     return body[start:end].decode("utf-8", "replace")
 
 
 def multipart_with_model(body: bytes, model: str) -> bytes:
-    """The same multipart body with another model."""
+    """A multipart body with its field `model` replaced; unchanged if it has none."""
     start, end = _multipart_span(body)
     return body[:start] + model.encode() + body[end:] if start else body
 
@@ -201,8 +204,8 @@ _FIELD_MODEL = re.compile(
 
 
 def _multipart_span(body: bytes) -> tuple[int, int]:
-    """Where the value of the field `model` stands; (0, 0) if there is none. Only parts' own heads
-    are looked at, never a file's bytes.
+    """(start, end) of the value of the field `model`; (0, 0) if there is none. Only the headers of
+    the parts are searched, never the content of a file.
     """
     boundary = body[: body.find(b"\r\n")]
     if not boundary.startswith(b"--"):
@@ -218,8 +221,8 @@ def _multipart_span(body: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-# What never goes upstream: the client's credentials and its account's name, what belongs to this
-# connection only, and what would tell the vendor about the inside of the cluster.
+# Request headers that never go upstream: credentials and account names of the client, hop-by-hop
+# headers, and what would reveal the cluster's inside to a vendor.
 _PRIVATE = frozenset(
     {
         b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
@@ -246,7 +249,8 @@ _SECRET_WORDS = (
     b"cookie",
     b"credential",
 )
-# Across styles the vendor is another one, to which the first one's headers mean nothing.
+# The only request headers that go to a service of another style than the client's: the others are
+# one vendor's own.
 _ANY_VENDOR = frozenset(
     {
         b"user-agent",
@@ -260,70 +264,72 @@ _ANY_VENDOR = frozenset(
 
 
 def filter_request_headers(headers: Headers, same_style: bool) -> Headers:
-    """The client's headers that may go upstream."""
+    """The client's headers that may go upstream. `same_style`: the service speaks the client's
+    style.
+    """
     if not same_style:
         return [h for h in headers if h[0] in _ANY_VENDOR]
     kept = []
     named: list[bytes] = []
     for h in headers:
-        goes = _GOES.get(h[0])
+        goes = _MAY_GO_UPSTREAM.get(h[0])
         if goes is None:
-            goes = _goes_upstream(h[0])
+            goes = _may_go_upstream(h[0])
         if goes:
             kept.append(h)
         elif h[0] == b"connection":
             named += [name.strip() for name in h[1].lower().split(b",")]
-    # RFC 9110, 7.6.1: what `connection` names belongs to this connection as well.
+    # RFC 9110, 7.6.1: headers that `connection` names are hop-by-hop too.
     return [h for h in kept if h[0] not in named] if named else kept
 
 
-def _goes_upstream(name: bytes) -> bool:
+def _may_go_upstream(name: bytes) -> bool:
     goes = (
         name not in _PRIVATE
         and not name.startswith(_PRIVATE_PREFIXES)
         and not any(w in name for w in _SECRET_WORDS)
     )
-    if len(_GOES) < REMEMBERED_NAMES:
-        _GOES[name] = goes
+    if len(_MAY_GO_UPSTREAM) < CACHED_HEADER_NAMES:
+        _MAY_GO_UPSTREAM[name] = goes
     return goes
 
 
-# Names seen so far: clients send few, and a flood of made-up ones is not remembered.
-REMEMBERED_NAMES = 512
-_GOES: dict[bytes, bool] = {}
-_COMES: dict[bytes, bool] = {}
+# Header names with a decision already made. Bounded, since a client may make up any number.
+CACHED_HEADER_NAMES = 512
+_MAY_GO_UPSTREAM: dict[bytes, bool] = {}
+_MAY_REACH_CLIENT: dict[bytes, bool] = {}
 
 
-# Of the upstream's answer: what belongs to its connection or its site, and what we set ourselves.
-_NOT_BACK = frozenset(
+# Response headers that never reach the client: hop-by-hop headers, those of the vendor's web site,
+# and those that the proxy sets itself.
+_KEPT_FROM_CLIENT = frozenset(
     {
         b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"trailer", b"upgrade", b"te", b"content-length",
         b"content-encoding", b"set-cookie", b"server", b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id",
         b"report-to", b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers", b"x-envoy-upstream-service-time",
         b"x-content-type-options", b"vary",
-        # A server that sends back what it was asked with must not show the client the provider's
-        # key.
+        # A server that echoes request headers would reveal the provider's key.
         b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key",
         b"x-amzn-bedrock-api-key", b"x-amz-security-token",
     }
 )  # fmt: skip
-_NOT_BACK_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
+_KEPT_FROM_CLIENT_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
 
 
 def filter_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The upstream's headers that the client may see."""
+    """The response headers that may reach the client. `headers`: (lower-case name, value)."""
     kept = []
     for h in headers:
-        comes = _COMES.get(h[0])
+        comes = _MAY_REACH_CLIENT.get(h[0])
         if comes is None:
-            comes = _comes_back(h[0])
+            comes = _may_reach_client(h[0])
         if comes:
             kept.append(h)
     return kept
 
 
-def _comes_back(name: bytes) -> bool:
-    comes = name not in _NOT_BACK and not name.startswith(_NOT_BACK_PREFIXES)
-    if len(_COMES) < REMEMBERED_NAMES:
-        _COMES[name] = comes
+def _may_reach_client(name: bytes) -> bool:
+    comes = name not in _KEPT_FROM_CLIENT and not name.startswith(_KEPT_FROM_CLIENT_PREFIXES)
+    if len(_MAY_REACH_CLIENT) < CACHED_HEADER_NAMES:
+        _MAY_REACH_CLIENT[name] = comes
     return comes

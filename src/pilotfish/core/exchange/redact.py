@@ -1,7 +1,6 @@
-"""Vendors quote what they were sent, keys included, in whatever they refuse: what they say in an
-error is told without it.
+"""Takes secrets out of vendors' error messages, which often quote the request, keys included.
 
-Only errors are gone over. The content of an answer is the vendor's and the client's, byte for byte.
+Only errors are redacted. The content of a successful response is passed on byte for byte.
 """
 
 from __future__ import annotations
@@ -13,44 +12,46 @@ import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
 
-KEY_BYTES = 8  # what is shorter is no secret, but may be any word
-INSTEAD = b"[key]"
+# Shorter values are not treated as secrets: they may be ordinary words.
+MIN_SECRET_BYTES = 8
+PLACEHOLDER = b"[key]"
 _SECRET_NAME = re.compile(rb"authorization|key|token|secret|password|cookie|credential")
 _ACCESS_KEY = re.compile(rb"Credential=([^/,\s]+)/")
 
 
 def carries_secret(name: bytes) -> bool:
-    """Whether a header that the rules set, lower case, is to be kept quiet about: by its name."""
+    """Whether the value of a header is a secret, judged by its name (lower case)."""
     return _SECRET_NAME.search(name) is not None
 
 
 def secrets_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-    """What of these headers, which authenticate a call, must not be repeated: the longest first,
-    each also as JSON may write it.
+    """The secrets in the headers that authenticate a call, the longest first. A secret with a slash
+    also appears as JSON may escape it.
     """
     found = set()
     for _, value in headers:
-        found.add(value.rpartition(b" ")[2])  # without the scheme's name
+        found.add(value.rpartition(b" ")[2])  # without the scheme, such as `Bearer`
         signer = _ACCESS_KEY.search(value)
         if signer is not None:
             found.add(signer[1])
     found |= {secret.replace(b"/", b"\\/") for secret in found}
-    return sorted((secret for secret in found if len(secret) >= KEY_BYTES), key=len, reverse=True)
+    return sorted((s for s in found if len(s) >= MIN_SECRET_BYTES), key=len, reverse=True)
 
 
 def redact(data: bytes, secrets: Iterable[bytes]) -> bytes:
+    """`data` with each of the secrets replaced by `PLACEHOLDER`."""
     for secret in secrets:
-        data = data.replace(secret, INSTEAD)
+        data = data.replace(secret, PLACEHOLDER)
     return data
 
 
 def redact_error(error: ErrorInfo, secrets: Iterable[bytes]) -> ErrorInfo:
-    """The same for an error that has been read already."""
-    kept = list(secrets)
+    """An error that was parsed already, with the secrets in its texts replaced."""
+    known = list(secrets)
 
-    def told(text: str) -> str:
-        return redact(text.encode("utf-8", "surrogatepass"), kept).decode("utf-8", "surrogatepass")
+    def clean(text: str) -> str:
+        return redact(text.encode("utf-8", "surrogatepass"), known).decode("utf-8", "surrogatepass")
 
     return msgspec.structs.replace(
-        error, message=told(error.message), type=told(error.type), code=told(error.code)
+        error, message=clean(error.message), type=clean(error.type), code=clean(error.code)
     )

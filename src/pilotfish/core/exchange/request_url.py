@@ -1,8 +1,8 @@
-"""Where one call goes: path and query of the request, the headers that never change, and in which
-operation a model is asked.
+"""Where an upstream call goes: path and query, fixed headers, and the operation in which a provider
+serves a model.
 
-Asked once per (service, operation, streamed or not) and kept by the engine; nothing here is made
-for the hot path.
+The results are cached per (service, operation, streamed or not), so nothing here is on the hot
+path.
 """
 
 from __future__ import annotations
@@ -13,34 +13,32 @@ from urllib.parse import quote, urlsplit
 from pilotfish.core.model.provider import CHAT_STYLES, OP_OF_STYLE, Auth
 from pilotfish.core.model.service import Provider
 
-# Unreserved (RFC 3986) and the "@" of Vertex's model versions. All else is encoded: Bedrock's ids
-# hold ":", its ARNs "/".
+# Unreserved characters (RFC 3986) and the "@" of Vertex's model versions. Others are encoded:
+# Bedrock's model ids contain ":", its ARNs "/".
 _SAFE_IN_MODEL = "-._~@"
-_SAFE_IN_TAIL = "-._~@/"
+_SAFE_IN_SUBPATH = "-._~@/"
 
 
 def target_of(
     provider: Provider, op: str, model: str, subpath: str = "", stream: bool = False
 ) -> str:
-    """Path and query of a call, the base URL's own path included: `/v1/chat/completions`.
+    """Path and query of a call, with the path of the base URL: `/v1/chat/completions`.
 
-    Raises KeyError if the provider has no such operation; ask `native_op` first.
+    Raises KeyError if the provider does not have the operation; `native_op` tells which it has.
     """
     path = (provider.paths.get(f"{op}:stream") if stream else None) or provider.paths[op]
     if op.startswith(("generate", "google_")):
-        model = model.removeprefix(
-            "models/"
-        )  # Google's lists name models so; its paths hold the word already
+        model = model.removeprefix("models/")  # Google's model lists have it, as its paths do
     path = path.replace("{model}", quote(model, safe=_SAFE_IN_MODEL)).replace(
-        "{subpath}", quote(subpath, safe=_SAFE_IN_TAIL)
+        "{subpath}", quote(subpath, safe=_SAFE_IN_SUBPATH)
     )
     target = base_path(provider) + path
     return f"{target}{'&' if '?' in target else '?'}{provider.query}" if provider.query else target
 
 
 def base_path(provider: Provider) -> str:
-    """The path of the base URL, without a trailing slash; what a vendor's paths hold themselves is
-    cut from it.
+    """The path of the base URL without a trailing slash, and without what the kind's own paths
+    begin with.
     """
     base = provider.kind.clean_base(provider.base) if provider.kind.clean_base else provider.base
     return urlsplit(base).path.rstrip("/")
@@ -59,12 +57,11 @@ def origin_of(base: str) -> tuple[str, str, int]:
 def native_op(
     provider: Provider, model: str, op: str, endpoints: Collection[str] | None = None
 ) -> str:
-    """The operation in which the provider is asked for `model` when a client asks for `op`; empty
-    if it cannot be.
+    """The operation in which the provider serves `model` for a client's `op`; empty if it cannot.
 
-    Equal to `op`: bytes may pass through. Another chat operation: the request is translated to its
-    style. `endpoints` are the paths that a model is known to be served at (Copilot tells); None
-    where unknown.
+    The same `op`: bytes may pass through. Another chat operation: the request is translated to that
+    operation's style. `endpoints`: the paths at which the vendor says that it serves the model
+    (only Copilot's list of models does); None where unknown.
     """
     served = chat_ops(provider, model, endpoints)
     if op in CHAT_STYLES:
@@ -72,7 +69,7 @@ def native_op(
     if op not in provider.paths:
         return ""
     owner = _CHAT_OF.get(op)
-    # Counting tokens in Anthropic's form makes sense only for a model that is served in it.
+    # Tokens can be counted in a style only for a model that is served in that style.
     return op if owner is None or owner in served else ""
 
 
@@ -85,10 +82,10 @@ def chat_ops(
     """The chat operations that a model is served in, the preferred one first."""
     kind = provider.kind
     if endpoints is not None:
-        told = [op for op in CHAT_STYLES if provider.paths.get(op) in endpoints]
+        served = [op for op in CHAT_STYLES if provider.paths.get(op) in endpoints]
         preferred = OP_OF_STYLE.get(provider.style, "")
-        if told:
-            return tuple(sorted(told, key=lambda op: op != preferred))
+        if served:
+            return tuple(sorted(served, key=lambda op: op != preferred))
     preferred = OP_OF_STYLE[provider.style]
     if kind.styles_of_model is not None:
         ops = (OP_OF_STYLE[style] for style in kind.styles_of_model(model))
@@ -101,10 +98,10 @@ def chat_ops(
 
 
 def fixed_headers(provider: Provider) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers of every request but for the credential's, names in lower case.
+    """The headers of every request to a provider, without the credential's; names in lower case.
 
-    The rules' own headers win over the kind's; where they hold the credential's header, they win
-    over that too (`own_auth`).
+    Headers of the rules file override the kind's. If they include the credential's header, they
+    override that too: see `own_auth`.
     """
     merged = dict(provider.kind.headers)
     for headers in (provider.options.get("headers") or {}, dict(provider.headers)):
@@ -113,27 +110,25 @@ def fixed_headers(provider: Provider) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.lower().encode(), value.encode()) for name, value in merged.items())
 
 
-def yielding_headers(provider: Provider) -> frozenset[bytes]:
-    """Names among the fixed headers that a client of the same style may set itself; what the rules
-    set is the rules'.
+def overridable_headers(provider: Provider) -> frozenset[bytes]:
+    """Names of the fixed headers that a client of the same style may override. Headers that the
+    rules file sets are never among them.
     """
-    ours = {name.lower() for name, _ in provider.headers} | {
+    configured = {name.lower() for name, _ in provider.headers} | {
         str(name).lower() for name in provider.options.get("headers") or {}
     }
-    return frozenset(name.encode() for name in provider.kind.yields - ours)
+    return frozenset(name.encode() for name in provider.kind.client_overrides - configured)
 
 
 def auth_of(provider: Provider) -> Auth:
-    """How the provider's requests are authenticated, its options considered."""
+    """How requests to a provider are authenticated, with its options taken into account."""
     return (
         provider.kind.auth_from(provider.options) if provider.kind.auth_from else provider.kind.auth
     )
 
 
 def own_auth(provider: Provider) -> bool:
-    """Whether the rules' own headers carry the authentication, so that no credential's header is to
-    be added.
-    """
+    """Whether headers of the rules file authenticate the requests, so that no credential is added."""
     names = {name for name, _ in fixed_headers(provider)} - {
         name.encode() for name, _ in provider.kind.headers
     }

@@ -1,5 +1,5 @@
-"""What a request says, as smart routing and affinity look at it. Each figure is worked out when it
-is first asked for.
+"""A request as smart routing and affinity look at it. Each property is computed on first use and
+kept.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.model.service import Service
-from pilotfish.core.model.smart_rules import Figures
+from pilotfish.core.model.smart_rules import ServiceMetrics
 from pilotfish.core.model.snapshot import Affinity
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.errors import ClientError
 
-_NOTHING = Chat(model="", turns=())
-# Pictures and files are worth tokens too, but not as many as their base64 has letters.
+_NO_CHAT = Chat(model="", turns=())
+# Estimate for an image or file, whose base64 text says nothing about its tokens.
 _MEDIA_TOKENS = 1000
 
 
 class RequestView:
-    """A `core.model.smart_rules.View` over an inbound request. `read` gives the neutral form; a
-    body that its style cannot read has no content.
+    """Implements `core.model.smart_rules.View` for an inbound request.
+
+    `read`: gives the neutral form, or raises `ClientError` for a body that the style cannot read;
+    the view of such a request is empty. `now`: seconds on the ledger's clock.
     """
 
     def __init__(
@@ -48,12 +50,13 @@ class RequestView:
 
     @cached_property
     def chat(self) -> Chat:
+        """The neutral form; empty for operations that are not chats."""
         if self._inbound.op not in CHAT_STYLES:
-            return self._inbound.chat or _NOTHING
+            return self._inbound.chat or _NO_CHAT
         try:
             return self._read(self._inbound)
         except ClientError:
-            return _NOTHING  # the upstream will say what is wrong with it, in its own words
+            return _NO_CHAT  # the upstream says what is wrong with it
 
     @cached_property
     def system(self) -> str:
@@ -91,13 +94,15 @@ class RequestView:
 
     @cached_property
     def tokens(self) -> int:
-        """All text counted, tools too; an image for a flat thousand."""
+        """Estimated input tokens: the body's size without media, and `_MEDIA_TOKENS` for each
+        image, document or sound that the body contains.
+        """
         chat = self.chat
-        if chat is _NOTHING:
+        if chat is _NO_CHAT:
             return self._inbound.tokens
-        held = [len(p.data) for t in chat.turns for p in _media_parts(t.parts) if p.data]
-        letters = len(self._inbound.body) - sum(held)
-        return max(1, letters // BYTES_PER_TOKEN) + len(held) * _MEDIA_TOKENS
+        media = [len(p.data) for t in chat.turns for p in _media_parts(t.parts) if p.data]
+        text_bytes = len(self._inbound.body) - sum(media)
+        return max(1, text_bytes // BYTES_PER_TOKEN) + len(media) * _MEDIA_TOKENS
 
     @cached_property
     def agent(self) -> str:
@@ -107,15 +112,15 @@ class RequestView:
         value = self._inbound.header(name.encode())
         return None if value is None else value.decode("latin-1")
 
-    def figures(self, services: Sequence[Service]) -> Sequence[Figures]:
-        return [self._figures(s) for s in services]
+    def service_metrics(self, services: Sequence[Service]) -> Sequence[ServiceMetrics]:
+        return [self._metrics_of(s) for s in services]
 
-    def _figures(self, service: Service) -> Figures:
+    def _metrics_of(self, service: Service) -> ServiceMetrics:
         candidate = self._ledger.candidate(service)
         state, now = candidate.state, self._now
         average, worst = state.ttft.average(now), state.ttft.percentile(0.99, now)
         capacity = service.model_capacity or service.provider.default_model_capacity
-        return Figures(
+        return ServiceMetrics(
             None if average is None else average * 1000,
             None if worst is None else worst * 1000,
             state.in_flight / capacity * 100 if capacity else None,
@@ -125,8 +130,8 @@ class RequestView:
     def _user_turns(self) -> list[Turn]:
         return [t for t in self.chat.turns if t.role == "user"]
 
-    def beginning(self) -> tuple[bytes, bytes, bytes]:
-        """System prompt, tools and first turn: what upstream prompt caches go by."""
+    def prompt_prefix(self) -> tuple[bytes, bytes, bytes]:
+        """(system prompt, tools, first turn): the prefix by which vendors cache prompts."""
         chat = self.chat
         tools = (
             msgspec.json.encode(
@@ -140,7 +145,9 @@ class RequestView:
 
 
 def session_of(inbound: Inbound, affinity: Affinity) -> str:
-    """What tells one client's session from another's; empty where the request does not say."""
+    """The session's identifier for `affinity.by` header, client_ip or user; empty if the request
+    does not have it.
+    """
     if affinity.by == "header":
         value = inbound.header(affinity.header.lower().encode())
         return "" if value is None else value.decode("latin-1")
@@ -159,16 +166,17 @@ def session_of(inbound: Inbound, affinity: Affinity) -> str:
 
 
 def text_of(parts: Iterable[Part]) -> str:
-    """The text of these parts; results of tools are not what the user said."""
+    """The text parts, joined with newlines; results of tools are left out."""
     return "\n".join(p.text for p in parts if isinstance(p, Text))
 
 
 def media_of(parts: Iterable[Part]) -> list[str]:
+    """The kinds of media in these parts (`image`, `document`, `audio`), one entry for each part."""
     return [type(p).__name__.lower() for p in _media_parts(parts)]
 
 
 def _media_parts(parts: Iterable[Part]) -> Iterator[Image | Document | Audio]:
-    """Those inside results of tools too: that is where agents' screenshots are."""
+    """Media parts, those inside tool results too: agents put screenshots there."""
     for part in parts:
         if isinstance(part, Image | Document | Audio):
             yield part

@@ -1,7 +1,7 @@
-"""AWS Signature Version 4 from a request, credentials and the time: headers out, nothing sent.
+"""AWS Signature Version 4: computes the headers that sign a request.
 
-Source: AWS General Reference "Create a signed AWS API request" and its test suite. S3's exceptions
-are left out: nothing here is S3.
+Source: AWS General Reference, "Create a signed AWS API request", and its test suite. The exceptions
+for S3 are not implemented, since no call goes there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SPACES = re.compile(r"\s+")
 
 
 class AwsKeys(NamedTuple):
-    """Credentials; `session_token` empty for long-lived ones. Its repr shows no secret."""
+    """AWS credentials; `session_token` is empty for long-lived ones. The repr shows no secret."""
 
     access_key: str
     secret_key: str
@@ -43,12 +43,12 @@ def sign(
     service: str,
     now_wall: float,
 ) -> tuple[tuple[str, str], ...]:
-    """The headers to add: `x-amz-date`, `authorization`, and `x-amz-security-token` where the
-    credentials have one.
+    """The headers to add to a request: `x-amz-date`, `authorization`, and `x-amz-security-token` if
+    the credentials have a session token.
 
-    `target`: path and query as they will be sent, percent-encoded. `headers`: those to be signed
-    beside `host`; only what surely arrives unchanged should be. `now_wall`: epoch seconds; AWS
-    allows five minutes of difference.
+    `target`: path and query as sent, percent-encoded. `headers`: (name, value) to sign beside
+    `host`; only headers that no proxy on the way changes. `now_wall`: epoch seconds; AWS refuses a
+    signature that is more than five minutes off.
     """
     when = datetime.fromtimestamp(now_wall, UTC)
     stamp, day = when.strftime("%Y%m%dT%H%M%SZ"), when.strftime("%Y%m%d")
@@ -61,14 +61,15 @@ def sign(
     signature = hmac.new(
         signing_key(keys.secret_key, day, region, service), to_sign.encode(), hashlib.sha256
     ).hexdigest()
-    authorization = f"{ALGORITHM} Credential={keys.access_key}/{scope}, SignedHeaders={signed}, Signature={signature}"
+    credential = f"Credential={keys.access_key}/{scope}"
+    authorization = f"{ALGORITHM} {credential}, SignedHeaders={signed}, Signature={signature}"
     return (*added, ("authorization", authorization))
 
 
 def canonical_request(
     method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
 ) -> tuple[str, str]:
-    """(canonical request, signed header names), as both sides compute them."""
+    """(canonical request, names of the signed headers), as the signing algorithm defines them."""
     path, _, query = target.partition("?")
     merged: dict[str, list[str]] = {}
     for name, value in headers:
@@ -77,15 +78,15 @@ def canonical_request(
     lines = "".join(f"{name}:{','.join(merged[name])}\n" for name in names)
     signed = ";".join(names)
     digest = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
-    return (
-        f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{signed}\n{digest}",
-        signed,
-    )
+    parts = (method, _canonical_path(path), _canonical_query(query), lines, signed, digest)
+    return "\n".join(parts), signed
 
 
 @lru_cache(maxsize=64)
 def signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
-    """The key of one day, region and service: four rounds of HMAC, kept since it holds all day."""
+    """The signing key of one day, region and service: four rounds of HMAC. Cached, since it is
+    valid for the whole day.
+    """
     key = f"AWS4{secret_key}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
@@ -93,8 +94,8 @@ def signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
 
 
 def _canonical_path(path: str) -> str:
-    """Dot segments and doubled slashes resolved, then every segment encoded once more (all services
-    but S3).
+    """Dot segments and double slashes resolved, then every segment encoded a second time, as all
+    services but S3 want it.
     """
     kept: list[str] = []
     for segment in path.split("/"):

@@ -1,4 +1,4 @@
-"""Tokens and what they cost."""
+"""The tokens of an attempt, and their cost."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pilotfish.core.model.service import Price
 
 
 def cost_of(usage: Usage, price: Price | None) -> float:
-    """US dollars; 0 without a price. Cached and written input tokens have prices of their own, or
-    the input's.
+    """The cost in US dollars; 0 without a price. Input tokens read from or written to a cache have
+    prices of their own, or else the price of input.
     """
     if price is None:
         return 0.0
@@ -28,22 +28,22 @@ def cost_of(usage: Usage, price: Price | None) -> float:
 def final_usage(
     known: Usage | None, chars: int, input_tokens: int, *, complete: bool, is_text: bool
 ) -> Usage | None:
-    """What an attempt took. The upstream's own count where its answer came to an end; else, for
-    text, what was read of it is estimated.
+    """The tokens of an attempt; None if nothing is known.
 
-    `chars`: characters of content seen. `input_tokens`: our estimate of the request's. `is_text`:
-    an operation that answers with text.
+    They are the upstream's own count (`known`) if the response is `complete`. Otherwise, for
+    operations that answer with text (`is_text`), output is estimated from `chars`, the characters
+    of content received, and input from `input_tokens`, the estimate made of the request.
     """
     if complete and known is not None:
         return known
     if not is_text or not (complete or chars):
         return known
-    spoken = -(-chars // BYTES_PER_TOKEN)
+    output = -(-chars // BYTES_PER_TOKEN)
     if known is None:
-        return Usage(input=input_tokens, output=spoken, estimated=True)
+        return Usage(input=input_tokens, output=output, estimated=True)
     return Usage(
         input=known.input,
-        output=max(known.output, spoken),
+        output=max(known.output, output),
         cached_input=known.cached_input,
         cache_write=known.cache_write,
         reasoning=known.reasoning,

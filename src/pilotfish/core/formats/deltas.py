@@ -125,6 +125,7 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 Delta = (
-    MessageStart | TextDelta | RefusalDelta | ThinkingDelta | ThinkingEnd | ToolStart | ToolArgs | BlockEnd
-    | CitationDelta | LogprobsDelta | PartDelta | Finish | UsageDelta | StreamError | End | Ping | Malformed
+    MessageStart | TextDelta | RefusalDelta | ThinkingDelta | ThinkingEnd | ToolStart | ToolArgs
+    | BlockEnd | CitationDelta | LogprobsDelta | PartDelta | Finish | UsageDelta | StreamError
+    | End | Ping | Malformed
 )  # fmt: skip

@@ -23,7 +23,8 @@ import msgspec
 from pilotfish.core.formats.sse import LIMIT_BYTES, EventTooLong
 
 Header = str | bytes | int | bool | UUID
-"""A header's value. Timestamps are read as what they are on the wire, milliseconds since 1970, and never written."""
+"""A header's value. Timestamps are read as what they are on the wire, milliseconds since 1970, and
+never written."""
 
 _PRELUDE = struct.Struct("!II")
 _PRELUDE_AND_CRC = struct.Struct("!III")

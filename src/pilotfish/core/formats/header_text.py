@@ -6,7 +6,7 @@ _BLANKED = bytes(0x20 if c < 0x20 or c == 0x7F else c for c in range(256))
 
 
 def header_text(text: str) -> bytes:
-    """A name as a header's value, be it configured or made up by a client: nothing outside what a
-    field may hold.
+    """A name, configured or chosen by a client, as the value of a header: ASCII, without control
+    characters, other letters as backslash escapes.
     """
     return text.encode("ascii", "backslashreplace").translate(_BLANKED)

@@ -30,9 +30,7 @@ class JsonArrayDecoder:
         self._buffer = bytearray()
         self._limit = limit_bytes
         self._searched = 0
-        self._depth = (
-            0  # of objects and of arrays inside the outer one, which itself does not count
-        )
+        self._depth = 0  # of objects, and of arrays inside the outer one, which does not count
         self._in_string = False
         self.closed = False
 

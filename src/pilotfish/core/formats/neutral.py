@@ -19,7 +19,8 @@ import msgspec
 from pilotfish.core.formats.usage import Usage
 
 Extras = dict[str, dict[str, Any]]
-"""Fields without a neutral place, by the style that read them, then by their dotted path in the client's request."""
+"""Fields without a neutral place, by the style that read them, then by their dotted path in the
+client's request."""
 
 Json = dict[str, Any]
 
@@ -318,15 +319,11 @@ class FinishReason(StrEnum):
     """Why the model stopped; each style maps its own words onto these and back."""
 
     STOP = "stop"
-    STOP_SEQUENCE = (
-        "stop_sequence"  # one of the client's; `Reply.stop_sequence` says which, where known
-    )
+    STOP_SEQUENCE = "stop_sequence"  # one of the client's, named in `Reply.stop_sequence` if known
     LENGTH = "length"  # max tokens
     CONTEXT = "context"  # the context window is full (Anthropic `model_context_window_exceeded`)
     TOOL_CALLS = "tool_calls"
-    CONTENT_FILTER = (
-        "content_filter"  # a filter stopped it (Google SAFETY and its kin, Bedrock guardrail)
-    )
+    CONTENT_FILTER = "content_filter"  # a filter stopped it (Google SAFETY, Bedrock guardrail)
     REFUSAL = "refusal"  # the model declined (Anthropic)
     PAUSE = "pause"  # send the turn back to go on (Anthropic `pause_turn`)
     MALFORMED_CALL = "malformed_call"  # Google MALFORMED_FUNCTION_CALL, Bedrock malformed_tool_use
@@ -362,8 +359,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     extras: Extras = {}
 
 
-# --- what more than one style needs
-# ----------------------------------------------------------------------------------------------
+# --- what more than one style needs ---
 
 
 def merged(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
@@ -377,29 +373,6 @@ def merged(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
         else:
             out.append(turn)
     return tuple(out)
-
-
-_SEAL = "pilotfish:"
-
-
-def seal(signature: Signature, style: str) -> str:
-    """A signature as text for a client of `style`, which will hand it back: bare in its own family,
-    else with its origin before it.
-    """
-    return (
-        signature.value
-        if signature.origin == style
-        else f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
-    )
-
-
-def unseal(text: str, style: str) -> Signature:
-    """What `seal` made, or a signature of `style` itself."""
-    if text.startswith(_SEAL):
-        origin, _, rest = text[len(_SEAL) :].partition(":")
-        identity, _, value = rest.partition(":")
-        return Signature(origin, value, identity)
-    return Signature(style, text)
 
 
 def arguments_object(arguments: str) -> Json:

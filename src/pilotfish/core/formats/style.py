@@ -22,13 +22,13 @@ CONTENT = 1  # the client sees text, reasoning, a refusal or a tool call: a firs
 FINISH = 2  # a finish reason came
 TERMINAL = 4  # the style's proper end: [DONE], message_stop, response.completed, ...
 USAGE_ONLY = 8  # nothing but token counts, which the client may not have asked for
-ERROR = 16  # an error event; `failure` says which
+ERROR = 16  # an error event; `error` says which
 MALFORMED = 32  # not what an event of this style can be; left out and counted
 PING = 64  # keep-alive or comment
 
 
 class ResponseInspector(Protocol):
-    """Looks at the answer of one attempt in passing, without changing it.
+    """Looks at the answer of one attempt as it passes through, without changing it.
 
     `chars` counts the characters of content (for an estimate where the upstream reports no usage),
     `finish_reason` is the vendor's word, `model` what the upstream says it was, `usage` None until
@@ -59,12 +59,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     `refuses`: top-level fields of its style which it answers with 400; they are dropped and named.
     """
 
-    max_tokens_field: str = (
-        ""  # openai style: "max_tokens" or "max_completion_tokens"; empty: the style's own
-    )
-    default_max_tokens: int | None = (
-        None  # where the style demands one (Anthropic) and the client gave none
-    )
+    # openai style: "max_tokens" or "max_completion_tokens"; empty: the style's own
+    max_tokens_field: str = ""
+    # where the style demands a limit (Anthropic) and the client gave none
+    default_max_tokens: int | None = None
     tool_id: str = ""  # "mistral9": nine alphanumerics; "": as they come, cut to tool_id_max
     tool_id_max: int = 0  # 0: no limit
     refuses: frozenset[str] = frozenset()
@@ -76,25 +74,21 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: bool = True
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
-    reasoning_field: str = (
-        ""  # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
-    )
-    google_signatures: bool = (
-        False  # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
-    )
+    # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    reasoning_field: str = ""
+    # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
+    google_signatures: bool = False
     sampling_fields: bool = True  # takes temperature, top_p, top_k
     top_k: bool = False  # openai style: takes top_k all the same (vLLM, OpenRouter)
     no_effort: bool = False  # openai styles: takes effort "none" to switch reasoning off
-    prompt_cache_breakpoints: bool = (
-        False  # openai styles: knows prompt_cache_breakpoint on content parts
-    )
+    # openai styles: knows prompt_cache_breakpoint on content parts
+    prompt_cache_breakpoints: bool = False
     # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
     adaptive_thinking: bool = False
     # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
     output_format: bool = False
-    system_turns: bool = (
-        False  # anthropic style: takes role "system" in the middle of a conversation
-    )
+    # anthropic style: takes role "system" in the middle of a conversation
+    system_turns: bool = False
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +120,8 @@ class StreamReader(Protocol):
 
 
 class StreamWriter(Protocol):
-    """Writes one client stream from neutral deltas; keeps ids, indices and sequence numbers, so a
-    rescued stream has no seam.
+    """Writes one client stream from neutral deltas. It keeps ids, indices and sequence numbers, so
+    that a stream which another service goes on with reads as one.
     """
 
     def write(self, deltas: list[Delta]) -> bytes:

@@ -1,5 +1,6 @@
-"""Frozen records of what the rules say, and the words for what happens: services, rules,
-conditions, outcomes, commands.
+"""Frozen records of the rules in force, and the enumerations that the rest of the core shares:
+providers, services, rules, smart-routing conditions, tactics, outcomes.
 
-What must not live here: state that changes while requests run (`core.state`), and how the records
-are made (`core.rules`)."""
+What must not live here: state that changes while requests run (`core.state`), and the code that
+makes these records from text (`core.rules`).
+"""

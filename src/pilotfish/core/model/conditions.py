@@ -1,8 +1,9 @@
-"""Every position and operation of smart routing, and what each takes as its value. Adding one is
-one line in `POSITIONS`.
+"""The positions and operations of smart routing (docs/rules.md, "Positions and operations"), and
+the form of each one's value. Adding one is one line in `POSITIONS`.
 
-A builder gets the value's text and the block's services, and gives a test and a finder (what
-`explain` says was found). It raises `ValueError` with what was found and expected.
+A builder takes the value's text and the block's services. It returns the test, and a function that
+describes what the test looked at (for `explain`). It raises `ValueError`, whose message names what
+was found and what was expected, for a value that the operation does not take.
 """
 
 from __future__ import annotations
@@ -10,27 +11,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter, ge, gt, le, lt
-from typing import TYPE_CHECKING
 
 from pilotfish.core.model.patterns import glob_matcher, regex_finder
-from pilotfish.core.model.smart_rules import Figures, Op, View
+from pilotfish.core.model.service import Service
+from pilotfish.core.model.smart_rules import Op, ServiceMetrics, View
 from pilotfish.core.model.time_range import time_range
 
-if TYPE_CHECKING:
-    from pilotfish.core.model.service import Service
-
-Test = Callable[[View, float], bool | None]  # None: nothing is known, which is no reason against
-Found = Callable[[View, float], str]
-Builder = Callable[[str, Sequence["Service"]], tuple[Test, Found]]
+# (view, epoch seconds) -> whether the operation holds; None: nothing is measured yet. An operation
+# that answers None holds, negated or not, so that a block is not ruled out for want of samples.
+Test = Callable[[View, float], bool | None]
+Describe = Callable[[View, float], str]
+Builder = Callable[[str, Sequence[Service]], tuple[Test, Describe]]
 Compare = Callable[[float, float], bool]
 
 MEDIA = ("image", "document", "audio")
 AGENTS = ("main", "subagent", "compact")
-_SHOWN = 60
+_MAX_SHOWN_CHARS = 60
 
 
 def _shown(text: str) -> str:
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"
+    if len(text) <= _MAX_SHOWN_CHARS:
+        return repr(text)
+    return f"{text[:_MAX_SHOWN_CHARS]!r}... ({len(text)} characters)"
 
 
 def _needed(value: str) -> str:
@@ -52,13 +54,13 @@ def _parts(value: str) -> list[str]:
     return parts
 
 
-# Texts. The attribute's name is the View's.
+# ---- texts: `attribute` is the name of a property of `View`
 
 
 def _text(attribute: str, judge_of: Callable[[str], Callable[[str], bool]]) -> Builder:
     get: Callable[[View], str] = attrgetter(attribute)
 
-    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
         judge = judge_of(_needed(value))
         return lambda view, now: judge(
             get(view)
@@ -83,7 +85,7 @@ def _any_contains(value: str) -> Callable[[str], bool]:
 def _media(attribute: str) -> Builder:
     get: Callable[[View], Collection[str]] = attrgetter(attribute)
 
-    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
         _one_of(value, MEDIA)
         return (
             lambda view, now: value in get(view),
@@ -98,7 +100,7 @@ def _media(attribute: str) -> Builder:
 def _flag(attribute: str, wanted: bool) -> Builder:
     get: Callable[[View], bool] = attrgetter(attribute)
 
-    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
         if value not in ("", "true"):
             raise ValueError(
                 f"takes no value (or 'true'), found {value!r}; use the other operation, or negate"
@@ -111,7 +113,7 @@ def _flag(attribute: str, wanted: bool) -> Builder:
     return build
 
 
-def _stream(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+def _stream(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     wanted = _one_of(value, ("true", "false")) == "true"
     return (
         lambda view, now: view.stream is wanted,
@@ -119,12 +121,12 @@ def _stream(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
     )
 
 
-def _tool_named(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+def _tool_named(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     _needed(value)
     return lambda view, now: value in view.tools, _tools_found
 
 
-def _tool_containing(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+def _tool_containing(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     _needed(value)
     return lambda view, now: any(value in tool for tool in view.tools), _tools_found
 
@@ -133,7 +135,7 @@ def _tools_found(view: View, now: float) -> str:
     return f"the tools are: {_shown(', '.join(sorted(view.tools))) if view.tools else 'none'}"
 
 
-def _agent(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+def _agent(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     _one_of(value, AGENTS)
     return (
         lambda view, now: view.agent == value,
@@ -141,7 +143,7 @@ def _agent(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
     )
 
 
-# Numbers.
+# ---- numbers
 
 
 def _number(value: str, what: str) -> float:
@@ -151,7 +153,7 @@ def _number(value: str, what: str) -> float:
 
 
 def _tokens(compare: Compare) -> Builder:
-    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
         if not re.fullmatch(r"[0-9]{1,15}", value):
             raise ValueError(f'expected a number of tokens such as "60000", found {value!r}')
         limit = int(value)
@@ -165,27 +167,27 @@ def _tokens(compare: Compare) -> Builder:
 def _measured(
     attribute: str, compare: Compare, merge: Callable[[list[float]], float], what: str
 ) -> Builder:
-    """A figure over the block's services that have one; where none has, the operation holds,
-    negated or not.
+    """An operation on one field of `ServiceMetrics`, merged over those of the block's services that
+    have a value. `what` names the value's unit in error messages.
     """
-    get: Callable[[Figures], float | None] = attrgetter(attribute)
+    get: Callable[[ServiceMetrics], float | None] = attrgetter(attribute)
 
-    def figure(view: View, services: Sequence[Service]) -> float | None:
-        known = [x for x in map(get, view.figures(services)) if x is not None]
+    def merged(view: View, services: Sequence[Service]) -> float | None:
+        known = [x for x in map(get, view.service_metrics(services)) if x is not None]
         return merge(known) if known else None
 
-    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
         limit = _number(value, what)
 
         def test(view: View, now: float) -> bool | None:
-            found = figure(view, services)
-            return None if found is None else compare(found, limit)
+            value = merged(view, services)
+            return None if value is None else compare(value, limit)
 
-        def found(view: View, now: float) -> str:
-            got = figure(view, services)
-            return "nothing is measured yet" if got is None else f"it is {got:.6g}"
+        def describe(view: View, now: float) -> str:
+            value = merged(view, services)
+            return "nothing is measured yet" if value is None else f"it is {value:.6g}"
 
-        return test, found
+        return test, describe
 
     return build
 
@@ -194,13 +196,13 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-# Headers: `name: value`, or the name alone.
+# ---- headers: the value is `name: value`, or for `exists` the name alone
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def _header(judge_of: Callable[[str], Callable[[str], bool]]) -> Builder:
-    def build(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+    def build(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
         name, colon, wanted = value.partition(":")
         name, wanted = name.strip().lower(), wanted.strip()
         if not colon or not _HEADER_NAME.fullmatch(name) or not wanted:
@@ -216,7 +218,7 @@ def _header(judge_of: Callable[[str], Callable[[str], bool]]) -> Builder:
     return build
 
 
-def _header_exists(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+def _header_exists(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     name = value.strip().removesuffix(":").lower()
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"expected a header's name, found {value!r}")
@@ -226,23 +228,22 @@ def _header_exists(value: str, services: Sequence[Service]) -> tuple[Test, Found
 
 
 def _header_found(view: View, name: str) -> str:
-    """Whether it is there, not what it says: headers may hold keys, and `explain` is read by
-    others.
+    """Whether the header is present, without its value: it may be a key, and `explain` is shown to
+    people who must not see it.
     """
     return f"header {name} is {'absent' if view.header(name) is None else 'present'}"
 
 
-def _time(value: str, services: Sequence[Service]) -> tuple[Test, Found]:
+def _time(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     inside, local = time_range(value)
     return lambda view, now: inside(now), lambda view, now: f"it is {local(now)}"
 
 
 _COMPARE: Mapping[str, Compare] = {"ge": ge, "gt": gt, "le": le, "lt": lt}
 _TEXTS = {"contains": _contains, "any_contains": _any_contains, "regex": regex_finder}
-_LATENCY_FIGURES = {
-    "avg": "ttft_avg_ms",
-    "max": "ttft_p99_ms",
-}  # max is p99: one slow answer must not decide for ten minutes
+# `max_*` compares the 99th percentile: the true maximum would let one slow answer decide for the
+# ten minutes that a sample is kept.
+_TTFT_FIELDS = {"avg": "ttft_avg_ms", "max": "ttft_p99_ms"}
 
 _SYSTEM: Mapping[str, Builder] = {name: _text("system", judge) for name, judge in _TEXTS.items()}
 _USER: Mapping[str, Builder] = {
@@ -268,13 +269,12 @@ POSITIONS: Mapping[str, Mapping[str, Builder]] = {
     },
     "tool_use": {"equals": _tool_named, "is": _tool_named, "contains": _tool_containing},
     "token": {name: _tokens(compare) for name, compare in _COMPARE.items()},
-    # A block is quick enough if its quickest service is, and slow if its services are so on the
-    # whole.
+    # `le` looks at the block's fastest service, `ge` at the mean of all of them.
     "service_ttft": {
-        f"{figure}_{name}": _measured(
+        f"{statistic}_{name}": _measured(
             attribute, _COMPARE[name], min if name == "le" else _mean, "milliseconds"
         )
-        for figure, attribute in _LATENCY_FIGURES.items()
+        for statistic, attribute in _TTFT_FIELDS.items()
         for name in ("le", "ge")
     },
     "service_capacity": {
@@ -296,11 +296,11 @@ POSITIONS: Mapping[str, Mapping[str, Builder]] = {
 def compile_op(
     position: str, operation: str, value: str, negate: bool, services: Sequence[Service]
 ) -> Op:
-    """One operation of a block. `position` and `operation` are known ones; a bad value raises
-    `ValueError`.
+    """One operation of a block. Raises `KeyError` for a position or operation that is not in
+    `POSITIONS`, and `ValueError` for a value that the operation does not take.
     """
-    test, found = POSITIONS[position][operation](value, services)
+    test, describe = POSITIONS[position][operation](value, services)
     text = f"{'not ' if negate else ''}{position} {operation}{f' {_shown(value)}' if value else ''}"
     if negate:
-        return Op(text, lambda view, now: test(view, now) is not True, found)
-    return Op(text, lambda view, now: test(view, now) is not False, found)
+        return Op(text, lambda view, now: test(view, now) is not True, describe)
+    return Op(text, lambda view, now: test(view, now) is not False, describe)

@@ -1,4 +1,4 @@
-"""What became of an attempt, in the contract's words, and what is known of a failure."""
+"""What became of an attempt, and the details of a failure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """The outcomes of contract.md 1; the engine's table (seeds A1) is keyed by them, never by
-    status codes.
+    """What became of an attempt, as logs, metrics and the page name it. Retries and health are
+    decided by it, never by HTTP status codes.
     """
 
     SERVED = "served"
@@ -29,11 +29,12 @@ class Outcome(StrEnum):
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A failed attempt.
 
-    `status` is the HTTP status to tell the client: the upstream's own where it answered. `wait_s`
-    is how long the upstream asked to be left alone, in seconds from when it was read. `reason` is
-    `context_length` or `content_policy` where a refusal is one of these (`fallback_on`), else
-    empty. `code` is the vendor's own error code or type. `body` is the upstream's own error body.
-    `local`: this machine lacked something (descriptors, ports), which says nothing of the service.
+    `status`: the HTTP status for the client, which is the upstream's own where it answered.
+    `wait_s`: the retry-after that the upstream gave, in seconds from when it was read; None if it
+    gave none. `reason`: `context_length` or `content_policy` if a refusal is one of these (the
+    rule's `fallback_on` names them), else empty. `code`: the vendor's own error code or type.
+    `body`: the upstream's own error body. `local`: this machine is the cause (no file descriptor
+    or port left), so the failure says nothing about the service.
     """
 
     outcome: Outcome

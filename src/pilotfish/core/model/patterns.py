@@ -1,33 +1,30 @@
-"""Patterns from rules files: globs and regular expressions, both in linear time, so that no pattern
-can be made to hang (google-re2).
+"""Patterns from rules files: globs and regular expressions. Both run on google-re2, in time linear
+in the text, so that no pattern can hang the proxy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    import re2
-
-MAX_PATTERN = 1000
+MAX_PATTERN_CHARS = 1000
 
 
 def is_glob(text: str) -> bool:
-    """`*` and `?` make a glob. Brackets alone do not: model names such as `claude-sonnet-4-5[1m]`
-    have them.
+    """Whether a text holds `*` or `?`. Brackets alone do not make a glob: model names such as
+    `claude-sonnet-4-5[1m]` have them.
     """
     return "*" in text or "?" in text
 
 
 def literals(glob: str) -> int:
-    """How many characters a glob fixes: the more, the more specific it is."""
+    """How many characters a glob fixes. Of two globs the one with more is the more specific."""
     return len(glob) - glob.count("*") - glob.count("?")
 
 
 def glob_matcher(glob: str) -> Callable[[str], bool]:
-    """`*` any text, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set. Raises `ValueError`
-    for what is no glob.
+    """A test for the whole of a text: `*` stands for any text, `?` for one character, `[abc]`,
+    `[a-z]` and `[!abc]` for one character of a set. Raises `ValueError` for a malformed glob.
     """
     if not glob:
         raise ValueError("an empty pattern matches nothing")
@@ -39,8 +36,8 @@ def glob_matcher(glob: str) -> Callable[[str], bool]:
 
 
 def regex_finder(pattern: str) -> Callable[[str], bool]:
-    """Whether a regular expression is found anywhere in a text. Raises `ValueError`, also for what
-    needs backtracking.
+    """A test whether a regular expression matches anywhere in a text. Raises `ValueError` for a
+    malformed pattern, and for features that need backtracking.
     """
     if not pattern:
         raise ValueError("an empty pattern matches everything")
@@ -52,10 +49,13 @@ def _prefix(head: str) -> Callable[[str], bool]:
     return lambda text: text.startswith(head)
 
 
-def _compiled(pattern: str) -> re2._Regexp:
-    if len(pattern) > MAX_PATTERN:
-        raise ValueError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are taken")
-    import re2  # here: with its C++ library 2.5 MiB, which only who has patterns has to carry
+def _compiled(pattern: str) -> Any:
+    """A compiled pattern of re2, which ships no types."""
+    if len(pattern) > MAX_PATTERN_CHARS:
+        raise ValueError(
+            f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN_CHARS} are taken"
+        )
+    import re2  # imported on use: its C++ library takes 2.5 MiB, and most rules have no patterns
 
     options = re2.Options()
     options.log_errors = False

@@ -1,5 +1,5 @@
-"""What a provider file is made of: one frozen record per vendor, found in `providers/`, named
-nowhere else.
+"""The record that each file of `providers/` fills in: one vendor's facts as frozen data. The core
+never names a vendor.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import EventDecoder, Quirks
 from pilotfish.core.model.outcome import Outcome
 
-# Operations: what a client asks for. The first five are chats, one per style, and may be translated
-# into each other; the others pass through only to a provider that knows them. Operations with a
-# subpath (`images/generations`) are looked up by their first word.
+# Operation -> style, for the five chat operations, which can be translated into each other. Every
+# other operation (`embeddings`, `images`, ...) is only sent to providers whose `paths` have it.
 CHAT_STYLES: Mapping[str, str] = {
     "chat": "openai",
     "responses": "openai_responses",
@@ -27,21 +26,23 @@ OP_OF_STYLE: Mapping[str, str] = {style: op for op, style in CHAT_STYLES.items()
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One key of a provider's `options` in the rules file."""
+    """One key of a provider's `options` in the rules file. `secret`: it takes {env|file|secret}
+    like `token`, and a literal only where inline secrets are allowed.
+    """
 
     type: type = str
     required: bool = False
     choices: tuple[str, ...] = ()
-    # takes {env|file|secret} like `token`, and never a literal unless inline secrets are allowed
     secret: bool = False
     help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """A key as a header: `Authorization: Bearer KEY`, `x-api-key: KEY`. Signatures and expiring
-    tokens name their `scheme` instead, which the shell's credential sources know (`aws_sigv4`,
-    `entra`, `google`, `copilot`)."""
+    """How requests are authenticated. With `scheme="key"`: one header, such as `Authorization:
+    Bearer KEY` or `x-api-key: KEY`. Signatures and expiring tokens have a scheme of their own
+    (`aws_sigv4`, `entra`, `google`, `copilot`), which `credentials/` implements.
+    """
 
     header: str = "authorization"
     prefix: str = "Bearer "
@@ -50,11 +51,11 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class LimitHeaders:
-    """Which answer headers tell what is left: kind (`requests`, `tokens`, `input_tokens`,
-    `output_tokens`) -> header names.
+    """The response headers that report a vendor's rate limits: kind (`requests`, `tokens`,
+    `input_tokens`, `output_tokens`) -> header name, lower case.
 
-    `index` turns these around for the one pass over an answer's headers: header name -> (what it
-    tells, kind).
+    `index` is the inverse, for one pass over a response's headers: header name ->
+    (`remaining` | `limit` | `reset`, kind).
     """
 
     remaining: Mapping[str, str] = field(default_factory=dict)
@@ -63,10 +64,10 @@ class LimitHeaders:
     index: Mapping[bytes, tuple[str, str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        told = {"remaining": self.remaining, "limit": self.limit, "reset": self.reset}
+        tables = {"remaining": self.remaining, "limit": self.limit, "reset": self.reset}
         index = {
-            header.encode(): (what, kind)
-            for what, kinds in told.items()
+            header.encode(): (table, kind)
+            for table, kinds in tables.items()
             for kind, header in kinds.items()
         }
         object.__setattr__(self, "index", index)
@@ -74,12 +75,13 @@ class LimitHeaders:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCodes:
-    """How a vendor words its errors, where status and common wording (`core.state.classify`) do not
-    say it already.
+    """How a vendor words its errors, beyond what `core.state.classify` derives from the HTTP status
+    and from the codes that all vendors share.
 
-    `outcomes`: the vendor's code or type, lower case -> outcome. `phrases`: part of the message,
-    lower case -> outcome. `statuses`: HTTP status -> outcome. `context_length`, `content_policy`:
-    codes, types or parts of the message that give a refusal this reason.
+    `outcomes`: the vendor's error code or type, lower case -> outcome. `phrases`: part of the
+    message, lower case -> outcome. `statuses`: HTTP status -> outcome. `context_length` and
+    `content_policy`: codes, types or parts of the message, lower case, that give a refusal this
+    reason.
     """
 
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -91,9 +93,12 @@ class ErrorCodes:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """A header of comma-separated flags that a platform wants as a list in the body. It refuses the
-    whole request for one that it does not know, so others than `known` and those of the provider's
-    `option` are left out and named."""
+    """A request header of comma-separated flags that a platform takes as a list in the body.
+
+    The platform refuses a request for a flag that it does not know. So only the flags in `known`,
+    and those that the rules file gives in the provider's option `option`, are sent; the others are
+    left out and reported as dropped.
+    """
 
     header: str
     field: str
@@ -103,9 +108,11 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class BodyEdit:
-    """What a platform wants otherwise in the body of a request that is else in its style: top-level
-    fields to leave out, since it has another place for them, and to set; and those that it refuses,
-    which are left out and named."""
+    """How a platform's request body differs from the style it is written in, by top-level fields.
+
+    `remove`: left out without a word, since the platform has another place for them. `refuses`:
+    left out and reported as dropped. `put`: (name, value) to set.
+    """
 
     remove: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()
@@ -115,13 +122,16 @@ class BodyEdit:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How a platform hands on another vendor's form: `event_decoder` gives the style's own events
-    of a stream that has them in frames of the platform's, `errors` is the style in which it words
-    its refusals, and `withholds` are the client's headers that it has no use for."""
+    """How a platform wraps another vendor's style (Claude on Bedrock).
+
+    `event_decoder`: makes a decoder from the platform's stream frames to the style's own events.
+    `errors`: the style in which the platform words its errors. `drops_headers`: request headers of
+    the client that the platform does not take, lower case.
+    """
 
     event_decoder: Callable[[], EventDecoder]
     errors: str
-    withholds: frozenset[bytes] = frozenset()
+    drops_headers: frozenset[bytes] = frozenset()
 
 
 OPENAI_LIMITS = LimitHeaders(
@@ -148,15 +158,33 @@ NO_QUIRKS = Quirks()
 
 @dataclass(frozen=True, slots=True)
 class ProviderKind:
-    """A vendor and its habits.
+    """A kind of provider: one vendor, and all that sets it apart from others of its style.
 
-    `paths` maps an operation to the path below the base URL; `{model}` and `{subpath}` are filled
-    in; `OP:stream` is the path of a streamed answer where that differs. `style` is the one that
-    requests of other styles are translated to, unless `styles_of_model` says in which styles a
-    model is served (Claude on Vertex), the preferred one first. `version` is the path prefix that
-    `api_base` may or may not already end with; empty: paths are appended to the base as it stands.
-    `classify` may give a vendor's own error another outcome than its status and `errors` suggest.
-    `probe` is a path below the base, or a whole URL.
+    `name`: the `kind` of the rules file. `title`: the vendor's name for people. `docs`: the page
+    that most facts come from. `notes`: what docs/providers.md says besides.
+    `style`: the style that requests of other styles are translated to.
+    `paths`: operation -> path below the base URL, in which `{model}` and `{subpath}` are filled in;
+    `OP:stream` is the path of a streamed answer where it differs. Operations with a subpath
+    (`images/generations`) are keyed by their first segment.
+    `version`: path prefix that `api_base` may end with or not; empty: paths are appended to the
+    base as it stands.
+    `headers`: sent with every request. `client_overrides`: those of them that a client of the same
+    style may set itself. `oauth_headers`: sent beside an OAuth access token.
+    `probe`: path below the base, or a whole URL, of the call that tests a connection; None: there
+    is none free of charge.
+    `otel_name`: what OpenTelemetry's conventions call the vendor; empty: `name`. `litellm_names`:
+    what LiteLLM's model names begin with for it. `key_variable`: the environment variable in which
+    LiteLLM looks for a key that its file does not name.
+    `extra`: the optional dependency group that the credentials need, named when it is missing.
+    `classify`: (status, error) -> outcome, where neither the status nor `errors` suffices; None
+    leaves it to them.
+    `body_edits` and `envelopes`: by operation.
+
+    Functions of the provider's `options` in the rules file, for kinds where a value depends on
+    them: `base_from` (base URL, empty where it must be given), `style_from`, `paths_from`, `query`
+    (query string), `auth_from`, `probe_from` (also takes the base URL). Functions of a model name:
+    `model_quirks` (None: `quirks` hold) and `styles_of_model` (the chat styles it is served in, the
+    preferred one first). `clean_base` removes from a base URL what `paths` hold already.
     """
 
     name: str
@@ -166,53 +194,30 @@ class ProviderKind:
     version: str = ""
     auth: Auth = Auth()
     headers: tuple[tuple[str, str], ...] = ()
-    yields: frozenset[str] = (
-        frozenset()
-    )  # of `headers`: those that a client of the same style may set itself
+    client_overrides: frozenset[str] = frozenset()
     options: Mapping[str, Option] = field(default_factory=dict)
     needs_key: bool = True
     probe: str | None = "/models"
     limits: LimitHeaders = OPENAI_LIMITS
     quirks: Quirks = NO_QUIRKS
     classify: Callable[[int, ErrorInfo], Outcome | None] | None = None
-    base_from: Callable[[Mapping[str, Any]], str] | None = (
-        None  # options -> base URL (azure, vertex, bedrock)
-    )
-    style_from: Callable[[Mapping[str, Any]], str] | None = (
-        None  # options -> preferred style (openai's `api`)
-    )
+    base_from: Callable[[Mapping[str, Any]], str] | None = None
+    style_from: Callable[[Mapping[str, Any]], str] | None = None
     paths_from: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
-    query: Callable[[Mapping[str, Any]], str] | None = (
-        None  # options -> query string (azure's api-version)
-    )
-    model_quirks: Callable[[str], Quirks | None] | None = None  # facts of a model family
-    # what OpenTelemetry's conventions call the vendor (gen_ai.provider.name); empty: `name`
+    query: Callable[[Mapping[str, Any]], str] | None = None
+    model_quirks: Callable[[str], Quirks | None] | None = None
     otel_name: str = ""
-    # what LiteLLM's model names begin with for this vendor, and the environment variable in which
-    # it looks for a key that its file does not name
     litellm_names: tuple[str, ...] = ()
     key_variable: str = ""
-    extra: str = ""  # the extra that its credentials need, named when missing
-    title: str = ""  # the vendor's name for people
-    docs: str = ""  # the documentation page that most of the facts come from
-    notes: tuple[str, ...] = ()  # habits worth telling people, for docs/providers.md
+    extra: str = ""
+    title: str = ""
+    docs: str = ""
+    notes: tuple[str, ...] = ()
     errors: ErrorCodes = ErrorCodes()
-    auth_from: Callable[[Mapping[str, Any]], Auth] | None = (
-        None  # options -> how to authenticate (azure's auth_mode)
-    )
-    styles_of_model: Callable[[str], tuple[str, ...]] | None = (
-        None  # model -> chat styles it is served in, preferred first
-    )
-    body_edits: Mapping[str, BodyEdit] = field(
-        default_factory=dict
-    )  # operation -> edit of the body
-    probe_from: Callable[[str, Mapping[str, Any]], str] | None = (
-        None  # base, options -> probe, where it is not one fixed path
-    )
-    clean_base: Callable[[str], str] | None = (
-        None  # base URL -> without what `paths` hold themselves
-    )
-    oauth_headers: tuple[tuple[str, str], ...] = ()  # sent beside an OAuth access token
-    envelopes: Mapping[str, Envelope] = field(
-        default_factory=dict
-    )  # operation -> what its style's answers come in (Claude on Bedrock)
+    auth_from: Callable[[Mapping[str, Any]], Auth] | None = None
+    styles_of_model: Callable[[str], tuple[str, ...]] | None = None
+    body_edits: Mapping[str, BodyEdit] = field(default_factory=dict)
+    probe_from: Callable[[str, Mapping[str, Any]], str] | None = None
+    clean_base: Callable[[str], str] | None = None
+    oauth_headers: tuple[tuple[str, str], ...] = ()
+    envelopes: Mapping[str, Envelope] = field(default_factory=dict)

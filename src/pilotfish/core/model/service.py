@@ -1,5 +1,5 @@
-"""Providers and services as the rules configure them: frozen, every default resolved. Times are
-seconds.
+"""Providers and services as the rules configure them: frozen, with every default resolved. Times
+are seconds.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from typing import Any
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.provider import ProviderKind
 
-TIME_WINDOW_S = 300.0  # of a service's statistics, where the rules give none or nothing above 0
+# The window of a service's statistics where the rules give none, or a value of 0 or less.
+TIME_WINDOW_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is: `env` NAME, `file` PATH, `secret` NAME/KEY (a mounted Secret), or
-    `literal` VALUE. Its repr shows no value.
+    """Where a secret is. `source` is `env` (`name`: the variable), `file` (`name`: the path),
+    `secret` (`name` and `key` of a mounted Kubernetes Secret) or `literal` (`value`). Its repr
+    shows no value.
     """
 
     source: str
@@ -35,7 +37,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None: no limit of that kind."""
+    """The rules' own rate limits for a provider or a service; None: no limit of that kind."""
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -44,6 +46,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
+    """OAuth credentials of a provider. `expires_at`: RFC 3339, empty if not known. `extra_fields`:
+    what the token endpoint takes besides, such as `token_url` and `client_id`.
+    """
+
     access_token: SecretRef | None = None
     refresh_token: SecretRef | None = None
     provider_type: str = ""
@@ -53,8 +59,13 @@ class OAuth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Provider:
-    """An account at a vendor. `base` has no trailing slash and holds the version; `paths` are
-    appended to it.
+    """An account at a vendor.
+
+    `base`: base URL with the version, without a trailing slash; `paths` are appended to it.
+    `headers`: (lower-case name, value), sent with every request. `models`: the only models it may
+    be asked for, None for any. `timeout_s`: for a whole request, None for the rule's own.
+    `ca_file`: PEM bundle of authorities instead of the system's. `headers` and `proxy_url` may hold
+    secrets, so a repr leaves them out.
     """
 
     name: str
@@ -66,14 +77,12 @@ class Provider:
     tokens: tuple[SecretRef, ...] = ()
     no_key_required: bool = False
     enabled: bool = True
-    proxy_url: str = field(default="", repr=False)  # may hold a password
+    proxy_url: str = field(default="", repr=False)
     timeout_s: float | None = None
     tags: tuple[str, ...] = ()
     models: frozenset[str] | None = None
     default_model: str = ""
-    headers: tuple[tuple[str, str], ...] = field(
-        default=(), repr=False
-    )  # lower-case names; may hold keys
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     auth_type: str = "api_key"
     oauth: OAuth | None = None
     default_model_capacity: int | None = None
@@ -84,7 +93,14 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """One provider + one model inside a rule."""
+    """One provider + one model inside a rule.
+
+    `tier`: services of tier 1 are used when none of tier 0 is usable, and so on. `model_capacity`:
+    requests it serves at once, for capacity_based. `priority`: of a virtual model's participant,
+    larger wins. `fallback`: the reasons (`context_length`, `content_policy`) for which it may take
+    over from another service. `id`: "provider/model"; `id_header` is the same as a header value,
+    `model_json` the model's name as JSON, spliced into request bodies.
+    """
 
     provider: Provider
     model: str
@@ -94,21 +110,19 @@ class Service:
     time_window_s: float = TIME_WINDOW_S
     tier: int = 0
     model_capacity: int | None = None
-    priority: int = 0  # of a virtual model's participant: larger wins
+    priority: int = 0
     limits: Limits = Limits()
     quirks: Quirks = Quirks()
-    fallback: frozenset[str] = (
-        frozenset()
-    )  # reasons (`context_length`, `content_policy`) for which it may take over
-    id: str = ""  # "provider/model"
-    id_header: bytes = b""  # the same as a header's value
-    model_json: bytes = b""  # the model's name as JSON, for the splice
+    fallback: frozenset[str] = frozenset()
+    id: str = ""
+    id_header: bytes = b""
+    model_json: bytes = b""
     price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens. `cached_input` and `cache_write` fall back to `input`."""
+    """US dollars per million tokens. `cached_input` and `cache_write`: None means as `input`."""
 
     input: float = 0.0
     output: float = 0.0

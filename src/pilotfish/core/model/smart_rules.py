@@ -1,9 +1,9 @@
-"""Smart routing (contract.md 4, `smart_routing`): blocks of operations over a request's content,
+"""Smart routing (`smart_routing` of docs/rules.md): blocks of operations over a request's content,
 compiled when rules are loaded.
 
-What an operation looks at is a `View`; the engine gives one that works each figure out only when it
-is asked for. `now` is the wall clock in epoch seconds, since `time_range` speaks of the time of
-day.
+What an operation looks at is a `View`; `core.exchange.request_view` implements it and computes each
+property on first use. `now` is the wall clock in epoch seconds, since `time_range` compares the
+time of day.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import NamedTuple, Protocol
 from pilotfish.core.model.service import Service
 
 
-class Figures(NamedTuple):
-    """What is measured of one service: time to first token in ms (None: no samples), requests in
-    flight in percent of its capacity (None: it has no capacity)."""
+class ServiceMetrics(NamedTuple):
+    """Measurements of one service: time to first token in milliseconds (None: no samples), and
+    requests in flight in percent of its capacity (None: it has no capacity).
+    """
 
     ttft_avg_ms: float | None = None
     ttft_p99_ms: float | None = None
@@ -25,8 +26,8 @@ class Figures(NamedTuple):
 
 
 class View(Protocol):
-    """A request as smart routing sees it. Texts are joined with newlines; media are `image`,
-    `document`, `audio`.
+    """The parts of a request that smart routing can look at. Texts of several parts are joined with
+    newlines; kinds of media are `image`, `document` and `audio`.
     """
 
     @property
@@ -39,29 +40,32 @@ class View(Protocol):
     def system(self) -> str: ...
     @property
     def user(self) -> str:
-        """The text of all turns of the user."""
+        """The text of all user turns."""
         ...
 
     @property
     def latest_user(self) -> str:
-        """The text of the last turn if it is the user's, else empty."""
+        """The text of the last turn if it is a user turn, else empty."""
         ...
 
     @property
     def media(self) -> Collection[str]:
-        """What the user's turns hold besides text."""
+        """Kinds of media in the user turns."""
         ...
 
     @property
-    def latest_media(self) -> Collection[str]: ...
+    def latest_media(self) -> Collection[str]:
+        """Kinds of media in the last turn if it is a user turn, else none."""
+        ...
+
     @property
     def tools(self) -> Collection[str]:
-        """Names of the tools called so far or offered."""
+        """Names of the tools that the request offers, or that were called so far."""
         ...
 
     @property
     def tokens(self) -> int:
-        """Estimated input tokens, tools and all text counted."""
+        """Estimated input tokens of the whole request, tools included."""
         ...
 
     @property
@@ -70,29 +74,29 @@ class View(Protocol):
         ...
 
     def header(self, name: str) -> str | None:
-        """The value of a header, by its lower-case name."""
+        """The value of a header, by its lower-case name; None if it is absent."""
         ...
 
-    def figures(self, services: Sequence[Service]) -> Sequence[Figures]:
-        """What is measured of a block's services, in their order."""
+    def service_metrics(self, services: Sequence[Service]) -> Sequence[ServiceMetrics]:
+        """The measurements of these services, in their order."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
-    """One compiled operation. `found` says in a few words what was looked at, for `explain`; `test`
-    is what the hot path calls.
+    """One compiled operation. `text`: the operation as the rules file has it. `test`: whether it
+    holds. `describe`: what the request has there, in words for `explain`.
     """
 
     text: str
     test: Callable[[View, float], bool]
-    found: Callable[[View, float], str]
+    describe: Callable[[View, float], str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Operations that must all hold, and the services that then come first. `index` is its place in
-    the rules file.
+    """Operations that must all hold, and the services that are then preferred. `index`: its number
+    in the rule's list, from 0.
     """
 
     index: int
@@ -104,17 +108,17 @@ class Block:
         return all(op.test(view, now) for op in self.ops)
 
     def check(self, view: View, now: float) -> tuple[bool, str]:
-        """Whether it matches and why: all operations, or the first that does not hold."""
+        """Whether the block matches, and the reason in words: every operation, or the first that
+        does not hold.
+        """
         for op in self.ops:
             if not op.test(view, now):
-                return False, f"{op.text} does not hold: {op.found(view, now)}"
-        return True, "; ".join(f"{op.text} holds: {op.found(view, now)}" for op in self.ops)
+                return False, f"{op.text} does not hold: {op.describe(view, now)}"
+        return True, "; ".join(f"{op.text} holds: {op.describe(view, now)}" for op in self.ops)
 
 
 def first_match(blocks: Sequence[Block], view: View, now: float) -> Block | None:
-    """The block whose services come first; None: no block matches, the rule's own services
-    serve.
-    """
+    """The first block that matches; None: the rule's own services serve the request."""
     for block in blocks:
         if block.matches(view, now):
             return block

@@ -1,7 +1,7 @@
-"""The rules in force, compiled: frozen, everything precomputed for the hot path, replaced whole and
-never changed.
+"""The rules in force, compiled: frozen records with everything the hot path needs precomputed. A
+change of rules makes a new `Snapshot`; one is never changed.
 
-Times are seconds whatever the rules file's unit was.
+Times are seconds, whatever unit the rules file uses. docs/rules.md explains every field.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from pilotfish.core.model.tactic import Tactic
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
+    """Limits of one attempt in seconds, but for `total_s`, which all attempts of a request share.
+    `first_token_s` and `idle_s` are doubled for requests that ask for thinking.
+    """
+
     connect_s: float = 5.0
     first_token_s: float = 30.0
     idle_s: float = 60.0
@@ -25,6 +29,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
+    """Retries of the same service (`max_retries`, after a backoff of `base_s`, doubled each time up
+    to `max_s`, with `jitter` as the random share of it), attempts over all services
+    (`max_attempts`), and retries per 100 requests of the rule (`budget_percent`).
+    """
+
     max_retries: int = 2
     base_s: float = 0.5
     max_s: float = 10.0
@@ -35,6 +44,10 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class HealthRules:
+    """What takes a service out: errors in a row, or a share of errors (0..1) in the last 30 s.
+    `recovery_timeout_s`: a fixed cooldown instead of `CooldownRules`.
+    """
+
     consecutive_error_threshold: int = 3
     error_ratio: float = 0.5
     probe_enabled: bool = True
@@ -43,6 +56,10 @@ class HealthRules:
 
 @dataclass(frozen=True, slots=True)
 class CooldownRules:
+    """How long a service is out: `base_delay_s`, times `multiplier` for each further time in a row,
+    at most `max_delay_s`.
+    """
+
     base_delay_s: float = 60.0
     multiplier: float = 5.0
     max_delay_s: float = 3600.0
@@ -50,23 +67,37 @@ class CooldownRules:
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    by: str  # header | prefix | user | client_ip
+    """What marks the requests of one session (`by`: `header`, `prefix`, `user` or `client_ip`), and
+    how many seconds after its last request a session is forgotten.
+    """
+
+    by: str
     header: str = ""
     ttl_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    strategy: str = "first_wins"  # first_wins | weighted | quality
+    """Several attempts at once. `strategy`: `first_wins`, `weighted` or `quality`. `timeout_s`: to
+    a winner. `grace_s`: how long `weighted` waits for better ones after the first. An empty
+    `performance_file` means that wins and losses are kept below STATE_DIR.
+    """
+
+    strategy: str = "first_wins"
     timeout_s: float = 5.0
     grace_s: float = 1.0
     max_parallel: int = 2
-    performance_file: str = ""  # empty: below STATE_DIR
+    performance_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hedge:
-    after_s: float | None = None  # None: p95 of the service's own time to first token
+    """A second attempt when the first is late: after `after_s`, or if that is None after the
+    `percentile` of the service's own times to first token; never before `min_s`, and at most
+    `budget_percent` per 100 requests of the rule.
+    """
+
+    after_s: float | None = None
     percentile: float = 0.95
     min_s: float = 0.5
     budget_percent: float = 5.0
@@ -74,14 +105,18 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A rule with every default resolved. `services` are in file order, tiers mixed; `fallbacks`
-    already among them.
+    """A rule with every default resolved.
+
+    `services`: in file order, tiers mixed, those of `fallbacks` included. `smart`: the blocks of
+    smart routing. `scenario`: None for any. `response_model`: the model's name in answers, None for
+    the upstream's own, "@requested" for the one that the client asked for. `virtual`: made from a
+    virtual model. `source`: where it is written, such as "file:rules.yaml: rules[0]".
     """
 
     name: str
     request_model: str = "*"
     scenario: str | None = None
-    response_model: str | None = None  # "@requested": what the client asked for
+    response_model: str | None = None
     description: str = ""
     active: bool = True
     services: tuple[Service, ...] = ()
@@ -101,22 +136,27 @@ class Rule:
     cooldown: CooldownRules = CooldownRules()
     virtual: bool = False
     display_name: str = ""
-    source: str = ""  # where it was written: "file:rules.yaml: rules[0]"
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """A kind of client. `flags`: `unified`, `separate` and `smart`, as far as the rules set them."""
+
     name: str
     flags: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """All rules in force. `version` is a hash over the documents' meaning; `sources` name them.
+    """All rules in force.
 
-    `exact` and `globs` are what `match` looks into, inactive rules left out: rules by
-    request_model, and glob rules with their matchers from the most to the least specific. `rules`
-    holds the inactive ones too, and no virtual models.
+    `version`: hash over the documents' meaning. `sources`: the documents' names. `rules`: inactive
+    ones too, without virtual models. `exact` and `globs` are the indexes for `core.routing.match`,
+    without inactive rules: rules by request_model, and glob rules with their matchers, the most
+    specific first. `prices`: by "provider/model", or by model for every provider. `defaults`: the
+    numbers of `defaults`, for requests addressed as provider/model. `notes`: keys that are accepted
+    and not obeyed yet.
     """
 
     version: str = ""
@@ -129,7 +169,5 @@ class Snapshot:
     default_virtual_model: str = ""
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
-    defaults: Rule = Rule(
-        name=""
-    )  # the numbers of `defaults`, for requests addressed as provider/model
-    notes: tuple[str, ...] = ()  # accepted keys that nothing obeys yet
+    defaults: Rule = Rule(name="")
+    notes: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
-"""What a tactic is: a preference among services that may be used, and nothing else. One class per
-file in `tactics/`.
+"""The protocol of a tactic (load-balancing policy): a preference among services that may be used.
+Each file of `tactics/` holds one.
 """
 
 from __future__ import annotations
@@ -9,21 +9,25 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-# What a tactic chooses among: `core.state.candidate.Candidate`.
+# `core.state.candidate.Candidate`, which lies in a layer above this one.
 C = TypeVar("C")
 
 
 class Params(BaseModel):
-    """Base of every tactic's parameters: unknown ones, and a text where a number is expected, are
-    problems at load.
+    """Base of every tactic's parameters. Unknown parameters, and text where a number is expected,
+    are problems when rules are loaded.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class NoParams(Params):
+    """This tactic has no parameters."""
+
+
 class Random(Protocol):
-    """The part of `random.Random` that decisions may use; handed in, so that a test's seed
-    decides.
+    """The part of `random.Random` that decisions use. It is passed in, so that a test can seed
+    it.
     """
 
     def random(self) -> float: ...
@@ -31,14 +35,14 @@ class Random(Protocol):
 
 
 class Memory(dict[str, Any]):
-    """What a tactic remembers for one group of candidates (whose turn it is): owned by the ledger,
-    written by `on_picked` only.
+    """What a tactic remembers for one set of candidates, such as whose turn it is. The ledger owns
+    it; only `on_picked` writes it.
     """
 
 
 class Tactic(Protocol[C]):
-    """`order` and `explain_score` are questions: they change nothing, so `explain` may ask them.
-    `on_picked` tells which one the engine took.
+    """`order` and `explain_score` change nothing, so `explain` may call them. `on_picked` records
+    which candidate a request was sent to.
     """
 
     name: ClassVar[str]
@@ -51,11 +55,11 @@ class Tactic(Protocol[C]):
         ...
 
     def on_picked(self, candidate: C, usable: Sequence[C], memory: Memory, now: float) -> None:
-        """The engine sends a request to `candidate`, which it found first in `order(usable,
-        ...)`.
+        """A request is sent to `candidate`, one of `usable`: as a rule the first of `order(...)`,
+        unless affinity preferred another.
         """
         ...
 
     def explain_score(self, candidate: C, memory: Memory, now: float) -> str:
-        """The numbers that ordered this candidate, in words for `explain`."""
+        """The numbers that `order` looks at for this candidate, in words for `explain`."""
         ...

@@ -1,5 +1,5 @@
-"""The time of day as a condition: `{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin",
-"outside": false}`.
+"""The time of day as a condition of smart routing: `{"start": "22:00", "end": "06:00", "timezone":
+"Europe/Berlin", "outside": false}`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ _EXAMPLE = '{"start": "22:00", "end": "06:00", "timezone": "Europe/Berlin"}'
 
 
 def time_range(text: str) -> tuple[Callable[[float], bool], Callable[[float], str]]:
-    """Whether an epoch time lies in the range (start included, end not, over midnight where end is
-    before start), and that time as words. The time zone is UTC where none is given. Raises
-    `ValueError`."""
+    """Two functions of an epoch time in seconds: whether it lies in the range, and the local time
+    in words.
+
+    The start belongs to the range, the end does not; a range whose end is before its start spans
+    midnight. Without a time zone UTC is meant. Raises `ValueError` for text that is not such a
+    range.
+    """
     given = _object(text)
     start, end = _minutes(given, "start"), _minutes(given, "end")
     if start == end:
@@ -63,12 +67,8 @@ def _zone(name: object) -> ZoneInfo:
     try:
         if isinstance(name, str) and name:
             return ZoneInfo(name)
-    except (
-        ValueError,
-        KeyError,
-        OSError,
-    ):  # a path outside the database, a name not in it, a folder of it
-        pass
+    except (ValueError, KeyError, OSError):
+        pass  # a path out of the database, a name that is not in it, a directory of it
     raise ValueError(
         f"unknown time zone {name!r}; expected a name such as 'Europe/Berlin' or 'UTC'"
     )

@@ -1,8 +1,7 @@
-"""The variants of a kind of thing that are modules of one folder, by name; each is imported when it
-is first looked at.
+"""Plug-ins as modules of one package: providers, styles and tactics are found by name and imported
+on first use.
 
-A proxy pays only for the providers and tactics that its rules name, and adding one edits nothing
-else.
+A proxy imports only the providers and tactics that its rules name, and adding one edits no list.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ T = TypeVar("T")
 
 
 def names_in(package: Iterable[str]) -> tuple[str, ...]:
-    """The modules of a package (its `__path__`) in alphabetical order, without importing any; those
-    with an underscore are not variants.
+    """The names of a package's modules (`package`: its `__path__`) in alphabetical order, without
+    importing any. Modules that begin with an underscore are left out.
     """
     return tuple(
         sorted(module.name for module in iter_modules(package) if not module.name.startswith("_"))
@@ -25,14 +24,14 @@ def names_in(package: Iterable[str]) -> tuple[str, ...]:
 
 
 def exported(package: str, module: str, name: str) -> object:
-    """What a module of the package exports by this name. Raises ImportError or AttributeError."""
+    """The object that a module of the package exports as `name`. Raises ImportError or
+    AttributeError.
+    """
     return getattr(import_module(f"{package}.{module}"), name)
 
 
 class Variants(Mapping[str, T]):
-    """`names` are known; what a name stands for is fetched by `get_one` when somebody asks, which
-    may be asked again for the same.
-    """
+    """A mapping over `names` whose values come from `get_one(name)`, called at each access."""
 
     def __init__(self, names: Iterable[str], get_one: Callable[[str], T]) -> None:
         self._names, self._get_one = tuple(names), get_one

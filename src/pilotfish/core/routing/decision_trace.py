@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pilotfish.core.model.snapshot import Affinity, Rule, Snapshot
-from pilotfish.core.routing.explain import cannot, out_because
+from pilotfish.core.routing.explain import obstacle_text, unsupported_text
 from pilotfish.core.routing.match import is_unified, routes_smartly, why_taken
 from pilotfish.core.routing.plan import CandidateSet, Choice, Passed, Plan, op_for
 
@@ -133,7 +133,7 @@ def passed_over(plan: Plan, choice: Choice, wall: float) -> list[dict[str, str]]
     return [
         {
             "service": p.candidate.service.id,
-            "why": out_because(p, plan.tokens, choice.at, choice.at + wall),
+            "why": obstacle_text(p, plan.tokens, choice.at, choice.at + wall),
         }
         for p in _once(choice)
     ]
@@ -154,7 +154,7 @@ def left_out(plan: Plan) -> list[dict[str, str]]:
         said.update({service.id: reason for service, reason in candidate_set.left_out})
         said.update(
             {
-                c.service.id: cannot(c, plan.op)
+                c.service.id: unsupported_text(c, plan.op)
                 for c in candidate_set.all
                 if op_for(c.service, plan.op) is None
             }

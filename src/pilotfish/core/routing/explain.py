@@ -29,7 +29,7 @@ def explained(
                     continue
                 if op_for(c.service, plan.op) is None:
                     seen.add(id(c.state))
-                    left_out.append({"service": c.service.id, "why": cannot(c, plan.op)})
+                    left_out.append({"service": c.service.id, "why": unsupported_text(c, plan.op)})
                     continue
                 obstacle = plan.obstacle(c, now)
                 if obstacle is None:
@@ -39,7 +39,7 @@ def explained(
                     left_out.append(
                         {
                             "service": c.service.id,
-                            "why": out_because(
+                            "why": obstacle_text(
                                 plan.passed(c, obstacle, now), plan.tokens, now, wall
                             ),
                         }
@@ -59,7 +59,7 @@ def explained(
     }
 
 
-def out_because(passed: Passed, tokens: int, now: float, wall: float) -> str:
+def obstacle_text(passed: Passed, tokens: int, now: float, wall: float) -> str:
     """In words. `now`, and `wall` on the other clock: the moment of which it is true."""
     obstacle, until, detail = passed.obstacle, passed.until, passed.detail
     if obstacle == HEADROOM and until is not None and not isinstance(detail, str):
@@ -70,7 +70,7 @@ def out_because(passed: Passed, tokens: int, now: float, wall: float) -> str:
     return f"{obstacle}: {detail}" if obstacle == LIMITED else obstacle
 
 
-def cannot(candidate: Candidate, op: str) -> str:
+def unsupported_text(candidate: Candidate, op: str) -> str:
     return f"provider kind '{candidate.service.provider.kind.name}' has no {op}"
 
 

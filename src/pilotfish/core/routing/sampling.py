@@ -93,7 +93,7 @@ def shuffled(usable: Sequence[Candidate], rng: Random) -> list[Candidate]:
     return [usable[i] for _, i in keyed]
 
 
-def by_figure(
+def lowest_first(
     usable: Sequence[Candidate], figures: Sequence[float], rng: Random
 ) -> list[Candidate]:
     """The lowest figure first. Of several equally low ones the first place is drawn by weight, so
@@ -119,7 +119,7 @@ def is_near(one: float, other: float) -> bool:
     return one <= other * (1.0 + NEAR) and other <= one * (1.0 + NEAR)
 
 
-def to_measure(
+def due_for_measurement(
     usable: Sequence[Candidate],
     figures: Callable[[Candidate], Samples],
     share: float,

@@ -1,4 +1,5 @@
-"""What we know of services and credentials: health, limits, headroom, statistics. `ledger` holds it
-all.
+"""What is known of services and credentials: health, rate limits, headroom, statistics. `ledger`
+holds all of it.
 
-What must not live here: a choice among services (`core.routing`, `tactics`)."""
+What must not live here: a choice among services (`core.routing`, `tactics`).
+"""

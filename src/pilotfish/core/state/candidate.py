@@ -1,4 +1,4 @@
-"""What is known of one service, and a service bound to it: what tactics choose among."""
+"""The state of one service, and a candidate: a service of a rule bound to its state."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any
 from pilotfish.core.model.service import Service
 from pilotfish.core.state.headroom import Headroom
 from pilotfish.core.state.health import Health
-from pilotfish.core.state.statistics import Samples, Waiting, Window
+from pilotfish.core.state.statistics import FirstTokenWaits, Samples, Window
 
 
 class ServiceState:
-    """One (provider, model), over all rules. Times in seconds, speed in tokens per second.
+    """The state of one (provider, model), shared by all rules that name it.
 
-    `keys` has a Health for each of the provider's several keys: a 429 on one of them takes out that
-    key for this model, not the service. With one key it is empty, and the service itself cools.
+    `keys`: the health of each of the provider's keys for this model, since a 429 on one key takes
+    out that key and not the service; empty for a provider with one key, where the service itself
+    cools. `latency`, `ttft`: samples in seconds; `speed`: in output tokens per second.
+    `tokens_in_flight`: estimated input tokens of running requests. `probe_unsupported`: the
+    provider has no call for a background probe, so a live request is the probe.
     """
 
     __slots__ = (
@@ -37,17 +40,16 @@ class ServiceState:
         self.provider, self.model = provider, model
         self.health = Health()
         self.keys = [Health() for _ in range(keys)] if keys > 1 else []
-        self.probe_unsupported = (
-            False  # the provider has no such thing: a live request must find out
-        )
+        self.probe_unsupported = False
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()
-        self.waiting = Waiting()
+        self.waiting = FirstTokenWaits()
         self.windows: dict[float, Window] = {}
         self.headroom = Headroom()
 
     def window(self, length_s: float, now: float) -> Window:
+        """The statistics' window of this length, made on first use, as it stands at `now`."""
         found = self.windows.get(length_s)
         if found is None:
             found = self.windows[length_s] = Window(length_s, now)
@@ -55,11 +57,10 @@ class ServiceState:
 
 
 class Candidate:
-    """A service of a rule, bound to what the ledger knows of it. Made once per snapshot, never per
-    request.
+    """A service of a rule, bound to its state. Made once per snapshot, not per request.
 
-    `kept` is for what the shell works out once per candidate and wants at hand for each request;
-    decisions never look at it.
+    `capacity`: requests at once: `model_capacity`, else the provider's `default_model_capacity`,
+    else the weight, else 100. `kept`: a cache for `proxy`; no decision of the core reads it.
     """
 
     __slots__ = ("capacity", "kept", "service", "state", "weight")

@@ -1,8 +1,8 @@
-"""What became of an attempt that failed: status, headers and the vendor's words -> a `Failure`
-(seeds A1's table of outcomes).
+"""Classifies a failed attempt: HTTP status, headers and the vendor's error -> a `Failure` with its
+outcome.
 
-First the vendor's own record, then wording common to all, then the status. Everything after works
-with outcomes only.
+The vendor's own record (`ErrorCodes`) decides first, then codes common to all vendors, then the
+status. All decisions after this one look at the outcome only.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.provider import ErrorCodes, ProviderKind
 from pilotfish.core.state.retry_after import wait_hint
 
-# Codes and types that mean one thing at every vendor that uses them: OpenAI's, Anthropic's,
-# Google's and those of their imitators.
+# Codes, types and phrases that mean the same at every vendor that uses them.
 COMMON = ErrorCodes(
     outcomes={
         "insufficient_quota": Outcome.RATE_LIMITED,
@@ -58,8 +57,7 @@ COMMON = ErrorCodes(
     ),
 )
 
-# What only a stream's error event, which has no status of its own, or a status that says too
-# little, leaves to the type.
+# Error types that decide only where there is no HTTP error status: in an error event of a stream.
 BY_TYPE = {
     "invalid_request_error": Outcome.BAD_REQUEST,
     "not_found_error": Outcome.NOT_FOUND,
@@ -72,7 +70,7 @@ BY_TYPE = {
     "internalservererror": Outcome.SERVER_ERROR,
 }
 
-# Status of a failure that came without one, as clients know it.
+# The HTTP status that a client gets for a failure that came without one.
 STATUS = {
     Outcome.RATE_LIMITED: 429,
     Outcome.OVERLOADED: 503,
@@ -92,11 +90,11 @@ def failure_of(
     now_wall: float,
     body: bytes = b"",
 ) -> Failure:
-    """The failure behind an error answer, or behind an error event of a stream (`status` is then
+    """The failure that an error response reports, or an error event of a stream (`status` is then
     the stream's 200).
 
-    `headers`: (lower-case name, value). `now_wall`: epoch seconds, for hints that are dates.
-    `body`: the upstream's own error body.
+    `headers`: (lower-case name, value). `now_wall`: epoch seconds, for retry-after dates. `body`:
+    the upstream's own error body.
     """
     kept = tuple(headers)
     real = status if status >= 300 else error.status or 0
@@ -118,8 +116,9 @@ def failure_of(
 
 
 def judged_by_path(failure: Failure, model: str) -> Failure:
-    """The failure of a call whose path the client made up (`/v1/images/*`): a 404 that does not
-    name the model is the client's fault, and must not put the service out for everybody else."""
+    """The failure of a call with a path that the client chose (`/v1/images/*`). A 404 that does not
+    name the model is the client's error there, and must not take the service out for others.
+    """
     if (
         failure.outcome is not Outcome.NOT_FOUND
         or model in failure.message
@@ -133,18 +132,18 @@ def _outcome(
     kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None
 ) -> Outcome:
     if kind.classify is not None:
-        told = kind.classify(status, error)
-        if told is not None:
-            return told
+        own = kind.classify(status, error)
+        if own is not None:
+            return own
     if reason and status not in (401, 429):
-        # Some vendors refuse a flagged or over-long prompt with 403: nothing is wrong with the key.
+        # Some vendors refuse a flagged or over-long prompt with 403 although the key is good.
         return Outcome.BAD_REQUEST
     named = _named(kind.errors, error) or kind.errors.statuses.get(status) or _named(COMMON, error)
     if named is Outcome.OVERLOADED and status == 429 and wait_s is not None:
-        # Whoever says when to come back is not out of breath but counting.
+        # An overloaded 429 with a retry-after is a quota.
         return Outcome.RATE_LIMITED
     if named is Outcome.SERVER_ERROR and status in (503, 529):
-        return Outcome.OVERLOADED  # Anthropic's api_error says less than the status does
+        return Outcome.OVERLOADED  # the status is more exact than Anthropic's api_error
     if named is not None:
         return named
     return _by_status(status) if status else _by_type(error)
@@ -153,8 +152,7 @@ def _outcome(
 def _named(codes: ErrorCodes, error: ErrorInfo) -> Outcome | None:
     outcomes = codes.outcomes
     if outcomes:
-        # The code is the more exact of the two: OpenAI's 429 for an empty account has type and code
-        # insufficient_quota.
+        # The code is more exact than the type.
         found = outcomes.get(error.code.lower()) or outcomes.get(error.type.lower())
         if found is not None:
             return found
@@ -169,21 +167,17 @@ def _named(codes: ErrorCodes, error: ErrorInfo) -> Outcome | None:
 def _reason(codes: ErrorCodes, error: ErrorInfo) -> str:
     code, type_, message = error.code.lower(), error.type.lower(), error.message.lower()
 
-    def told(marks: tuple[str, ...]) -> bool:
+    def has(marks: tuple[str, ...]) -> bool:
         return any(mark in message or mark in (code, type_) for mark in marks)
 
-    if told(codes.context_length) or told(COMMON.context_length):
+    if has(codes.context_length) or has(COMMON.context_length):
         return "context_length"
-    return "content_policy" if told(codes.content_policy) or told(COMMON.content_policy) else ""
+    return "content_policy" if has(codes.content_policy) or has(COMMON.content_policy) else ""
 
 
 def _by_status(status: int) -> Outcome:
     match status:
-        case (
-            429 | 402
-            # 402 means an empty account at every vendor that uses it: a quota, and no fault of the
-            # client's
-        ):
+        case 429 | 402:  # 402: an empty account, at every vendor that uses it
             return Outcome.RATE_LIMITED
         case 503 | 529:
             return Outcome.OVERLOADED
@@ -195,7 +189,7 @@ def _by_status(status: int) -> Outcome:
             return Outcome.TIMEOUT
     if 400 <= status < 500:
         return Outcome.BAD_REQUEST
-    return Outcome.SERVER_ERROR  # other 5xx; redirects, which no API of these vendors sends
+    return Outcome.SERVER_ERROR  # other 5xx, and redirects, which no vendor's API sends
 
 
 def _by_type(error: ErrorInfo) -> Outcome:

@@ -1,5 +1,5 @@
-"""What is left of a vendor's rate limits: read from every answer's headers, kept per service, asked
-before each attempt (seeds A9).
+"""Headroom: what is left of a vendor's rate limits for one service, as its response headers report
+it. An attempt that it does not cover goes to another service.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import msgspec
 from pilotfish.core.model.provider import LimitHeaders
 from pilotfish.core.state.retry_after import Headers, when
 
-# A limit that is used up and does not say until when: the vendors that keep silent refill by the
-# minute, a little all the time.
+# When a used-up limit is taken to be full again, in seconds, if the vendor sends no reset header.
+# Such vendors refill their limits continuously over a minute.
 RESET_UNKNOWN_S = 10.0
 
 
 class VendorLimits(msgspec.Struct):
-    """What one answer's headers told, by kind (`requests`, `tokens`, `input_tokens`,
-    `output_tokens`). `reset_s`: seconds from now.
+    """The rate limits that one response's headers report, by kind (`requests`, `tokens`,
+    `input_tokens`, `output_tokens`). `reset_s`: seconds from the response on.
     """
 
     remaining: dict[str, float] = {}
@@ -25,26 +25,25 @@ class VendorLimits(msgspec.Struct):
 
 
 def read_limits(limits: LimitHeaders, headers: Headers, now_wall: float) -> VendorLimits | None:
-    """One pass over an answer's headers (lower-case names); None if they tell nothing, the common
-    case. `now_wall`: epoch seconds.
+    """Reads a response's headers (lower-case names); None if they report no limits, as is common.
+    `now_wall`: epoch seconds, for resets given as a date.
     """
     index = limits.index
-    told: VendorLimits | None = None
+    reported: VendorLimits | None = None
     for name, value in headers:
         if name in index:
-            what, kind = index[name]
-            number = when(value.decode("latin-1"), now_wall) if what == "reset" else _count(value)
+            table, kind = index[name]
+            number = when(value.decode("latin-1"), now_wall) if table == "reset" else _count(value)
             if number is not None:
-                if told is None:
-                    told = VendorLimits()
-                (
-                    told.reset_s
-                    if what == "reset"
-                    else told.remaining
-                    if what == "remaining"
-                    else told.limit
-                )[kind] = number
-    return told
+                if reported is None:
+                    reported = VendorLimits()
+                if table == "reset":
+                    reported.reset_s[kind] = number
+                elif table == "remaining":
+                    reported.remaining[kind] = number
+                else:
+                    reported.limit[kind] = number
+    return reported
 
 
 def _count(value: bytes) -> float | None:
@@ -58,8 +57,8 @@ def _count(value: bytes) -> float | None:
 
 
 class Headroom:
-    """What is left for one service. Times are seconds on the caller's clock, counts as the vendor
-    last told, less what was sent since.
+    """What is left for one service, by kind: the counts that the vendor reported last, less what
+    was sent since. Times are seconds on the clock of `now`.
     """
 
     __slots__ = ("limit", "remaining", "resets_at")
@@ -69,23 +68,23 @@ class Headroom:
         self.limit: dict[str, float] = {}
         self.resets_at: dict[str, float] = {}
 
-    def observe(self, told: VendorLimits, now: float) -> None:
-        """An answer came and told this."""
-        self.limit.update(told.limit)
-        for kind, left in told.remaining.items():
+    def observe(self, reported: VendorLimits, now: float) -> None:
+        """Takes over what a response reported."""
+        self.limit.update(reported.limit)
+        for kind, left in reported.remaining.items():
             self.remaining[kind] = left
-            self.resets_at[kind] = now + told.reset_s.get(kind, RESET_UNKNOWN_S)
+            self.resets_at[kind] = now + reported.reset_s.get(kind, RESET_UNKNOWN_S)
 
     def take(self, tokens: float) -> None:
-        """A request of about so many input tokens was sent: it is counted until the next answer
-        tells better.
+        """Counts a request of about `tokens` input tokens that was sent, until the next response
+        reports the exact state.
         """
         for kind, left in self.remaining.items():
             self.remaining[kind] = max(0.0, left - _need(kind, tokens))
 
     def usable_at(self, tokens: float, now: float) -> float:
-        """When a request of about so many input tokens is covered: `now`, or the reset of the last
-        limit that it exceeds.
+        """When a request of about `tokens` input tokens is covered: `now`, or the latest reset of
+        the limits that it exceeds.
         """
         at = now
         for kind, left in self.remaining.items():
@@ -94,12 +93,12 @@ class Headroom:
         return at
 
     def covers(self, tokens: float, now: float) -> bool:
-        """Whether a request of about so many input tokens may be sent now. A limit past its reset
-        is taken for full.
+        """Whether a request of about `tokens` input tokens may be sent now. A limit whose reset has
+        passed counts as full.
         """
         return self.usable_at(tokens, now) <= now
 
 
 def _need(kind: str, tokens: float) -> float:
-    """Of a request's tokens only the input is known beforehand; of output it takes one at least."""
+    """How much of a limit a request takes. Its output tokens are not known beforehand: at least 1."""
     return tokens if kind in ("tokens", "input_tokens") else 1.0

@@ -1,7 +1,8 @@
-"""The state machine of one service, or of one credential: serving -> cooling until T -> probing ->
-serving (seeds A2).
+"""The circuit breaker of one service, or of one credential: serving -> cooling -> probing ->
+serving.
 
-It never sends a probe and never waits: it says that one is due, and is told how it went.
+It sends no probe and waits for nothing: `is_due` says when a probe is due, and `succeeded` or
+`failed` take its result.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pilotfish.core.state.statistics import Ratio
 
 SERVING, COOLING, PROBING = "serving", "cooling", "probing"
 
-# Outcomes that say something bad about the service. The client's own faults and departures do not.
+# Outcomes that count against a service. Errors of the client, and its departure, do not.
 ERRORS = frozenset(
     {
         Outcome.OVERLOADED,
@@ -23,16 +24,20 @@ ERRORS = frozenset(
         Outcome.BROKEN_STREAM,
     }
 )
+# Outcomes that take a service out without a threshold.
 AT_ONCE = frozenset({Outcome.RATE_LIMITED, Outcome.AUTH_FAILED})
-RATIO_ATTEMPTS = 20  # fewer attempts in the window say nothing about a share
+# The error ratio is considered only with this many attempts in its window.
+RATIO_ATTEMPTS = 20
 
 
 class Health:
-    """`until`, like every time here, is in the seconds of the `now` that is passed in.
+    """The health of one service or credential. Times are seconds on the clock of `now`.
 
-    `retry_after_given`: the service said itself when to come back, so it is not asked before, not
-    even when all others are out. `refused`: its credentials were refused. `tripped_at`: when it
-    last went out, kept after its recovery.
+    `state`: `serving`, `cooling` or `probing`. `until`: the end of the cooldown. `reason` and
+    `outcome`: why it went out. `consecutive`: errors in a row. `trips`: how often in a row it went
+    out, which lengthens the cooldown. `retry_after_given`: `until` is the upstream's own
+    retry-after, so it is not asked before, not even as the last resort. `refused`: its credentials
+    were refused. `tripped_at`: when it last went out; kept after recovery.
     """
 
     __slots__ = (
@@ -62,20 +67,22 @@ class Health:
     # ---- questions
 
     def is_due(self, now: float) -> bool:
-        """Its time out is over, and somebody must find out how it is."""
+        """Whether the cooldown is over and a probe is due."""
         return self.state == COOLING and self.until <= now
 
     def is_out(self, now: float) -> bool:
-        """Told to stay away, or refused: not to be asked even where everything else is out."""
+        """Whether it must not be asked even as the last resort: it gave a retry-after that has not
+        passed, or refused the credentials.
+        """
         return self.state != SERVING and (
             self.refused or (self.retry_after_given and self.until > now)
         )
 
-    # ---- what happened
+    # ---- events
 
     def succeeded(self, began: float, now: float) -> bool:
-        """True if the state changed. A late success of a request sent before the trip ends no
-        cooling.
+        """An attempt that began at `began` was served. Returns whether the state changed: success
+        of an attempt sent before the trip does not end the cooldown.
         """
         self.ratio.add(False, now)
         if self.state == SERVING:
@@ -89,7 +96,7 @@ class Health:
         return True
 
     def recover(self) -> None:
-        """Serving again with a clean record (success, a good probe, or reset by hand)."""
+        """Serving again with a clean record: after a success, a good probe, or a reset by hand."""
         self.state, self.reason, self.outcome = SERVING, "", None
         self.consecutive = self.trips = 0
         self.retry_after_given = self.refused = False
@@ -107,15 +114,15 @@ class Health:
         health: HealthRules,
         cooldown: CooldownRules,
     ) -> bool:
-        """True if this tripped it (or prolonged its time out). `wait_s` is what the service asked
-        for itself.
+        """An attempt that began at `began` failed. Returns whether this took the service out, or
+        lengthened its cooldown. `wait_s`: the upstream's retry-after in seconds, None without one.
         """
         if outcome not in ERRORS and outcome not in AT_ONCE:
             return False
         self.ratio.add(True, now)
         self.consecutive += 1
         if self.state != SERVING and began < self.tripped_at:
-            # Sent before the trip: one burst is one trip. Only a longer wait that it asks for
+            # Sent before the trip: a burst of failures is one trip. Only a longer retry-after
             # counts.
             if outcome is Outcome.RATE_LIMITED and wait_s is not None:
                 self.until = max(self.until, now + min(wait_s, cooldown.max_delay_s))
@@ -158,8 +165,8 @@ class Health:
     def force_cooldown(
         self, until: float, reason: str, now: float, *, retry_after_given: bool = True
     ) -> bool:
-        """Another replica found that it must be left alone until then (`retry_after_given`: by its
-        own word); true if that is news.
+        """Takes over a cooldown from another replica. `retry_after_given`: it is the upstream's own
+        retry-after. Returns whether the cooldown became longer.
         """
         if until <= now or (self.state != SERVING and self.until >= until):
             return False
@@ -175,24 +182,24 @@ class Health:
         return True
 
     def probe(self) -> None:
-        """One probe is under way, in the background or as a live request; others wait for its
-        word.
+        """A probe is under way, in the background or as a live request. Other requests leave the
+        service alone until it ends.
         """
         self.state = PROBING
 
     def abandon_probe(self) -> None:
-        """The probe said nothing (its client left, its bytes were the client's fault): due
-        again.
+        """The probe ended without a result, since its client left or its request was at fault.
+        Another one is due.
         """
         if self.state == PROBING:
             self.state = COOLING
 
 
 def cooldown_delay(trips: int, cooldown: CooldownRules) -> float:
-    """Seconds out after the `trips`-th trip in a row: base x multiplier^(trips-1), at most the
-    maximum.
+    """Length in seconds of the `trips`-th cooldown in a row: base x multiplier^(trips - 1), at most
+    the maximum.
     """
-    if trips > 32:  # no overflow of a float power, whatever the multiplier
+    if trips > 32:  # where the power may overflow
         return cooldown.max_delay_s
     return float(
         min(cooldown.max_delay_s, cooldown.base_delay_s * cooldown.multiplier ** (trips - 1))

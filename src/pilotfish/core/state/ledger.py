@@ -1,7 +1,7 @@
-"""What is known of every service: the only long-lived mutable state of the core.
+"""The state of all services and credentials: the only long-lived mutable state of the core.
 
-It changes in three places only: `begin` and `finish` of an attempt, and the word of a probe.
-Everything else asks.
+An attempt changes it by `begin`, `on_first_token` and `finish`; a background probe by
+`Health.succeeded` and `Health.failed`. Everything else only reads it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pilotfish.core.state.health import PROBING, SERVING, Health
 
 
 class Timings:
-    """How long one attempt took, seconds; None where it never came so far. `speed` in output tokens
-    per second, streams only.
+    """Measurements of one attempt. `latency_s`: seconds to its end. `ttft_s`: seconds to the first
+    token, None if there was none. `speed`: output tokens per second, for streams only.
     """
 
     __slots__ = ("latency_s", "speed", "ttft_s")
@@ -31,8 +31,8 @@ class Timings:
 
 
 class Ledger:
-    """All services, all credentials, all tactics' memories. Entries live as long as a snapshot
-    names them.
+    """The state of services by (provider, model), of credentials by provider, and the memories of
+    tactics by (rule, candidate set). An entry lives as long as the rules in force name it.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class Ledger:
         self.memories: dict[tuple[str, object], Memory] = {}
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """A new snapshot is in force: keep what is known of services that stay, forget those that
-        went.
+        """Takes over new rules: keeps the state of services that are still named, and drops that of
+        the others.
         """
         wanted = {(s.provider.name, s.model): s for s in all_services(snapshot)}
         for key in [k for k in self.services if k not in wanted]:
@@ -63,6 +63,7 @@ class Ledger:
             del self.memories[memory]
 
     def candidate(self, service: Service) -> Candidate:
+        """The service bound to its state, which is made on first use."""
         key = (service.provider.name, service.model)
         state = self.services.get(key)
         if state is None:
@@ -70,6 +71,9 @@ class Ledger:
         return Candidate(service, state)
 
     def memory(self, rule: str, group: object) -> Memory:
+        """The tactic's memory for one candidate set of a rule (`group`: the set's key), made on
+        first use.
+        """
         key = (rule, group)
         found = self.memories.get(key)
         if found is None:
@@ -77,14 +81,14 @@ class Ledger:
         return found
 
     def key_for(self, candidate: Candidate, now: float) -> int | None:
-        """Which of the provider's credentials to use: the first that serves, None if all are
-        out.
+        """The index of the provider's credential to use: the first that is serving or due for a
+        probe. None if all are out.
         """
         credentials = self.credentials.get(candidate.service.provider.name)
         if credentials is None:
             return 0
         keys = candidate.state.keys
-        if not keys and credentials[0].state == SERVING:  # nearly always
+        if not keys and credentials[0].state == SERVING:  # the common case
             return 0
         for i, health in enumerate(credentials):
             if (health.state == SERVING or health.is_due(now)) and (
@@ -98,9 +102,10 @@ class Ledger:
     def begin(
         self, candidate: Candidate, tokens: int, now: float, *, streams: bool = False
     ) -> None:
-        """An attempt starts: `tokens` is the estimate of its input. A due service is being probed
-        by it. One that `streams` is told again when it has `on_first_token`, or else ends
-        `awaited`."""
+        """An attempt starts. `tokens`: estimated input tokens. If a probe of the service is due,
+        the attempt is that probe. For a stream (`streams`), `on_first_token` follows, or `finish`
+        with `awaited`.
+        """
         state = candidate.state
         state.in_flight += 1
         state.tokens_in_flight += tokens
@@ -110,7 +115,7 @@ class Ledger:
             state.health.probe()
 
     def on_first_token(self, candidate: Candidate, began: float, now: float) -> None:
-        """The first content of a stream that began then."""
+        """The first content of a stream arrived; `began` is when its attempt began."""
         candidate.state.waiting.on_first_token(began, now)
 
     def finish(
@@ -129,14 +134,17 @@ class Ledger:
         now: float,
         awaited: bool = False,
     ) -> bool:
-        """The attempt is over (`awaited`: a stream that never spoke); true if the service's state
-        changed (a gauge, a probe to plan).
+        """An attempt is over. Returns whether the health of its service changed.
+
+        `key`: index of the credential it used. `tokens`: the estimate given to `begin`. `usage`:
+        tokens that the upstream reported, None if it reported none. `awaited`: a stream whose first
+        token never came.
         """
         state = candidate.state
         state.in_flight -= 1
         state.tokens_in_flight -= tokens
         if awaited:
-            state.waiting.gone(began)
+            state.waiting.abandon(began)
         served = outcome is Outcome.SERVED
         if served or usage is not None:
             window = state.window(candidate.service.time_window_s, now)
@@ -156,7 +164,7 @@ class Ledger:
             or failure.local
             or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST)
         ):
-            # Nobody's fault, or the client's: if this was the probe, the question is still open.
+            # The service is not to blame. If this attempt was its probe, the probe has no result.
             if state.health.state == PROBING and began >= state.health.until:
                 state.health.abandon_probe()
             return False
@@ -190,7 +198,7 @@ class Ledger:
     ) -> bool:
         state = candidate.state
 
-        def tell(health: Health, wait_s: float | None) -> bool:
+        def record(health: Health, wait_s: float | None) -> bool:
             return health.failed(
                 outcome,
                 wait_s=wait_s,
@@ -204,22 +212,22 @@ class Ledger:
         if outcome is Outcome.AUTH_FAILED:
             credentials = self.credentials.get(state.provider)
             if credentials is not None and key < len(credentials):
-                tell(credentials[key], failure.wait_s)
+                record(credentials[key], failure.wait_s)
                 if any(h.state == SERVING for h in credentials):
                     return True
         elif outcome is Outcome.RATE_LIMITED and state.keys:
-            tell(state.keys[key], failure.wait_s)
+            record(state.keys[key], failure.wait_s)
             if any(h.state == SERVING for h in state.keys):
                 return True
-            # All keys are out: the service is until the first of them is back.
+            # All keys are out, and so is the service until the first of them is back.
             first = min(state.keys, key=lambda h: h.until)
-            changed = tell(state.health, max(0.0, first.until - now))
+            changed = record(state.health, max(0.0, first.until - now))
             state.health.retry_after_given = first.retry_after_given
             return changed
-        return tell(state.health, failure.wait_s)
+        return record(state.health, failure.wait_s)
 
     def renewed(self, provider: str, key: int) -> None:
-        """A credential was replaced: it serves again, and so do the services that were out because
+        """A credential was replaced. It serves again, and so do the services that are out because
         the old one was refused.
         """
         credentials = self.credentials.get(provider, [])
@@ -230,46 +238,47 @@ class Ledger:
                 state.health.recover()
 
     def reset(self, provider: str, model: str | None = None) -> int:
-        """By hand: these services (and the provider's credentials) serve again. Returns how many
-        services that were.
+        """Reset by hand: puts a service, or all services of a provider, and the provider's
+        credentials back to serving. Returns the number of services.
         """
-        hit = [
+        found = [
             s
             for (p, m), s in self.services.items()
             if p == provider and (model is None or m == model)
         ]
-        for state in hit:
+        for state in found:
             state.health.recover()
             for health in state.keys:
                 health.recover()
         for health in self.credentials.get(provider, []):
             health.recover()
-        return len(hit)
+        return len(found)
 
 
 def all_rules(snapshot: Snapshot) -> Iterator[Rule]:
+    """Rules and virtual models, inactive ones too."""
     yield from snapshot.rules
     yield from snapshot.virtual_models.values()
 
 
 def all_services(snapshot: Snapshot) -> Iterator[Service]:
-    """Of all rules and virtual models, and of their smart-routing blocks; one that is named twice
-    comes twice.
+    """The services of all rules and virtual models, those of smart-routing blocks included. A
+    service that is named twice comes twice.
     """
     for rule in all_rules(snapshot):
         yield from services_of(rule)
 
 
 def services_of(rule: Rule) -> Iterator[Service]:
-    """A rule's own, then those of its smart-routing blocks."""
+    """A rule's own services, then those of its smart-routing blocks."""
     yield from rule.services
     for block in rule.smart:
         yield from block.services
 
 
 def reason_of(failure: Failure) -> str:
-    """A short word for `/status` and explain; never the upstream's own text, which may quote the
-    request.
+    """Why a service went out, for `/status` and `explain`. It never holds the upstream's own text,
+    which may quote the request.
     """
     asked = f", asked to wait {failure.wait_s:.0f} s" if failure.wait_s is not None else ""
     return (

@@ -1,9 +1,8 @@
-"""Our own limits: requests a minute, tokens a minute, requests at once; per provider and per
-service (seeds A9).
+"""The rules' own rate limits: requests per minute, tokens per minute and requests in flight, for a
+provider or a service.
 
-A minute is a sliding one, in 60 slots: no minute anywhere, full or not, sees more than the limit,
-so there is no double burst where one window ends and the next begins. It costs 60 numbers per
-limit, whatever the traffic.
+The minute is a sliding window of 60 slots. Unlike a fixed window it allows no double burst where
+one window ends and the next begins. Each limit takes 60 numbers, whatever the traffic.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from pilotfish.core.state.ledger import Ledger, all_services
 
 WINDOW_S = 60.0
 SLOTS = 60
-POLL_S = 0.02  # how soon to look again for a grant that has been asked for
+POLL_S = 0.02  # when to look again for a grant that was requested from the shared server
 REQUESTS, TOKENS = "requests", "tokens"
 
 
 class Blocked(NamedTuple):
-    """A limit in the way: which, in words for `explain`, and when it next has room (None: when a
-    request ends, nobody knows when).
+    """A limit that has no room: which, in words for `explain`, and when it has room again (None:
+    when a request in flight ends, which cannot be predicted).
     """
 
     reason: str
@@ -32,27 +31,31 @@ class Blocked(NamedTuple):
 
 
 class LimitPool:
-    """The same limit over all proxies, as last heard from the server they share. Written by
-    `shared.redis_limits`, asked by its meter.
+    """One limit as all proxies share it through a server. `shared.redis_limits` writes it, the
+    limit's `Meter` reads it.
 
-    `granted` was taken out of the common window for this proxy and is not used yet. `spent` was
-    used without a grant, while nobody answered, and is still to be reported. `wanted` is what could
-    not be had: the next exchange asks for it.
+    `granted`: taken out of the shared window for this proxy, and not used yet. `spent`: used
+    without a grant, while the server did not answer, and still to be reported. `wanted`: what had
+    no grant; the next exchange with the server requests it. `live_until`: grants decide until then,
+    later the local window does. `others`: what the other proxies used in the window, as of
+    `heard_at`. `room_at`: when the shared window has room.
     """
 
     __slots__ = ("granted", "heard_at", "live_until", "others", "room_at", "spent", "wanted")
 
     def __init__(self) -> None:
         self.granted = self.spent = self.wanted = 0.0
-        self.live_until = float("-inf")  # grants decide until then; after it the local window does
-        self.others = 0.0  # what the other proxies had in the window when last heard
+        self.live_until = float("-inf")
+        self.others = 0.0
         self.heard_at = float("-inf")
         self.room_at = 0.0
 
 
 class Meter:
-    """What was used in the last minute, against a limit. Amounts are requests or tokens, times
-    seconds.
+    """What was used of one limit in the last `window_s` seconds. Amounts are requests or tokens.
+
+    `name`: the same in every proxy with the same rules. `reason`: the limit in words, for
+    `explain`. `pool`: set where the limit is shared with other proxies.
     """
 
     __slots__ = (
@@ -71,7 +74,7 @@ class Meter:
         self.name, self.limit, self.reason, self.window_s = name, limit, reason, window_s
         self.pool: LimitPool | None = None
         self._slot_s = window_s / SLOTS
-        # One slot more than the window has: the oldest counts until all of it has left.
+        # One slot more than the window: the oldest counts until the whole of it has left.
         self._used = [0.0] * (SLOTS + 1)
         self._total = 0.0
         self._slot = -(10**18)
@@ -90,12 +93,13 @@ class Meter:
         self._slot = slot
 
     def used(self, now: float) -> float:
+        """The amount used in the window that ends at `now`."""
         self._advance(now)
         return self._total
 
     def room_at(self, need: float, now: float) -> float:
-        """When `need` fits: `now`, or the end of the slot whose leaving makes room. More than the
-        whole limit fits an empty window.
+        """When the amount `need` fits: `now`, or the end of the slot whose leaving makes room. More
+        than the whole limit fits an empty window.
         """
         need = min(need, self.limit)
         pool = self.pool
@@ -103,9 +107,7 @@ class Meter:
             if pool.granted >= need:
                 return now
             if now < pool.live_until:
-                pool.wanted = max(
-                    pool.wanted, need
-                )  # a hint for the next exchange; it decides nothing here
+                pool.wanted = max(pool.wanted, need)  # requested at the next exchange
                 return max(pool.room_at, now + POLL_S)
         self._advance(now)
         total = self._total
@@ -118,9 +120,10 @@ class Meter:
             over -= self._used[slot % (SLOTS + 1)]
             if over <= 1e-9:
                 return (slot + SLOTS + 1) * self._slot_s
-        return now + self.window_s  # others have it all; theirs leaves within a window
+        return now + self.window_s  # other proxies used it all; that leaves within a window
 
     def take(self, amount: float, now: float) -> None:
+        """Counts an amount as used."""
         self._advance(now)
         self._used[self._slot % (SLOTS + 1)] += amount
         self._total += amount
@@ -130,8 +133,8 @@ class Meter:
             self.pool.spent += amount - granted
 
     def correct(self, amount: float, now: float) -> None:
-        """It was more than was taken, or less: then it is given back out of the newest slots, never
-        below nothing.
+        """Corrects what was taken by `amount`. A negative amount is given back, out of the newest
+        slots first and never below 0.
         """
         if self.pool is not None:
             self.pool.spent += amount
@@ -150,7 +153,9 @@ class Meter:
 
 
 class Budget:
-    """The limits of one provider, or of one service."""
+    """The limits of one provider or one service. `known`: the budget under the previous rules,
+    whose meters are kept. `states`: the services whose requests in flight count.
+    """
 
     __slots__ = ("concurrency", "reason", "requests", "states", "tokens")
 
@@ -166,6 +171,9 @@ class Budget:
         self.states: list[ServiceState] = []
 
     def blocked(self, tokens: int, now: float) -> Blocked | None:
+        """The first limit without room for a request of about `tokens` tokens; None if all have
+        room.
+        """
         if (
             self.concurrency is not None
             and sum(s.in_flight for s in self.states) >= self.concurrency
@@ -191,12 +199,12 @@ def _meter(
 
 
 class Budgets:
-    """All limits of the rules in force. Services that several rules name have one budget: the
-    strictest numbers given anywhere.
+    """All limits of the rules in force. A service that several rules name has one budget, with the
+    strictest of the limits given.
     """
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
-        self.is_empty = True  # no limit anywhere
+        self.is_empty = True  # the rules set no limit: every method returns at once
         self._window_s = window_s
         self._providers: dict[str, Budget] = {}
         self._services: dict[tuple[str, str], Budget] = {}
@@ -204,7 +212,7 @@ class Budgets:
         self._ledger: Ledger | None = None
 
     def adopt(self, snapshot: Snapshot, ledger: Ledger) -> None:
-        """New rules are in force, and the ledger has adopted them already."""
+        """Takes over new rules, which the ledger must have adopted already."""
         providers = {
             name: p.limits for name, p in snapshot.providers.items() if p.limits != Limits()
         }
@@ -225,7 +233,7 @@ class Budgets:
         self._bind(ledger)
 
     def _bind(self, ledger: Ledger) -> None:
-        """Which budgets each state falls under."""
+        """Maps each service's state to its budgets."""
         self._of = {}
         for budget in self._providers.values():
             budget.states = []
@@ -244,14 +252,14 @@ class Budgets:
         if found is None:
             if candidate.state.provider not in self._providers or self._ledger is None:
                 return ()
-            # A service that no rule names, met since: asked for as `provider/model`.
+            # A service that no rule names, requested as `provider/model` since the last `_bind`.
             self._bind(self._ledger)
             found = self._of.get(candidate.state, ())
         return found
 
     def blocked(self, candidate: Candidate, tokens: int, now: float) -> Blocked | None:
-        """Why a request of about so many tokens may not go there now; None if it may. A
-        question.
+        """The limit that keeps a request of about `tokens` tokens from this service; None if there
+        is room. Changes nothing.
         """
         if self.is_empty:
             return None
@@ -262,7 +270,7 @@ class Budgets:
         return None
 
     def take(self, candidate: Candidate, tokens: int, now: float) -> None:
-        """An attempt starts; `tokens` is the estimate that `settle` will set right."""
+        """Counts an attempt that starts. `tokens`: an estimate, which `settle` corrects."""
         if self.is_empty:
             return
         for budget in self._budgets(candidate):
@@ -279,8 +287,8 @@ class Budgets:
         now: float,
         began: float | None = None,
     ) -> None:
-        """The attempt is over and took `used` tokens, input and output. `began`: an estimate that
-        has left the window is not given back.
+        """An attempt is over: replaces the `estimated` tokens by those `used`, input and output.
+        `began`: when it began; an estimate that has left the window is not given back.
         """
         if used == estimated or self.is_empty:
             return
@@ -292,11 +300,11 @@ class Budgets:
                 meter.correct(used - estimated, now)
 
     def registry(self) -> Mapping[str, Meter]:
-        """Every limit per minute, by a name that is the same in every proxy with the same rules."""
+        """Every limit per minute by its name, which is the same in all proxies with these rules."""
         return {meter.name: meter for meter in self._all()}
 
     def meters_of(self, candidate: Candidate, tokens: int) -> list[tuple[Meter, float]]:
-        """The limits that a request there needs room in, and how much."""
+        """The limits that a request to this service takes of, with the amounts."""
         needs = (
             (b.requests, 1.0) if kind is REQUESTS else (b.tokens, tokens)
             for b in self._budgets(candidate)
@@ -313,6 +321,8 @@ class Budgets:
 
 
 def strictest(one: Limits, other: Limits) -> Limits:
+    """The lower of each limit."""
+
     def least(a: float | None, b: float | None) -> float | None:
         return b if a is None else a if b is None else min(a, b)
 

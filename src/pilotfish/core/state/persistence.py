@@ -1,7 +1,7 @@
-"""The ledger as plain data and back, so that what was learnt survives a restart (seeds A3).
+"""The ledger as plain data and back, so that statistics, cooldowns and tactics' memories survive a
+restart.
 
-Times inside the process count from an origin that another process does not share; in the saved form
-they are wall-clock seconds.
+Times in the saved form are epoch seconds; inside a process they count from an origin of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Pairs = list[tuple[float, float]]  # (wall-clock time, value)
 
 
 class SavedHealth(msgspec.Struct, array_like=True):
-    """Of a service, or one of its keys, that was out when this was saved."""
+    """The health of a service, or of one of its keys, that was out."""
 
     until: float
     retry_after_given: bool
@@ -36,6 +36,8 @@ class SavedHealth(msgspec.Struct, array_like=True):
 
 
 class SavedWindow(msgspec.Struct, array_like=True):
+    """A `statistics.Window`."""
+
     length_s: float
     started_at: float
     requests: int
@@ -47,6 +49,8 @@ class SavedWindow(msgspec.Struct, array_like=True):
 
 
 class SavedService(msgspec.Struct):
+    """A `ServiceState`. `health`: None if it served. `keys`: by index, those that were out."""
+
     provider: str
     model: str
     latency: Pairs = []
@@ -58,6 +62,8 @@ class SavedService(msgspec.Struct):
 
 
 class SavedRace(msgspec.Struct, array_like=True):
+    """A `race_history.RaceRecord`."""
+
     rule: str
     service: str
     wins: float
@@ -65,7 +71,7 @@ class SavedRace(msgspec.Struct, array_like=True):
 
 
 class SavedMemory(msgspec.Struct, array_like=True):
-    """`group` as the candidate_set names it: "rule", or ("block", its number)."""
+    """A tactic's memory. `group`: the candidate set's key, "rule" or ("block", its number)."""
 
     rule: str
     group: str | tuple[str, int]
@@ -73,6 +79,8 @@ class SavedMemory(msgspec.Struct, array_like=True):
 
 
 class Saved(msgspec.Struct):
+    """The content of the state file. `saved_at`: epoch seconds."""
+
     version: int
     saved_at: float
     services: list[SavedService] = []
@@ -80,12 +88,12 @@ class Saved(msgspec.Struct):
     memories: list[SavedMemory] = []
 
 
-# ---- out
+# ---- saving
 
 
 def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> Saved:
-    """All that is worth keeping at `now` (the process's clock), which is `wall` in seconds since
-    the epoch.
+    """The state to save. `now` and `wall` are the same moment, on the ledger's clock and in epoch
+    seconds.
     """
     shift = wall - now
     races = history.records.items() if history is not None else ()
@@ -139,8 +147,8 @@ def _pairs(samples: Samples, shift: float) -> Pairs:
 
 
 def _health(health: Health, shift: float) -> SavedHealth | None:
-    """None for a service that serves; and for refused credentials, which whoever restarts the proxy
-    may just have replaced.
+    """None for a service that serves, and for refused credentials: a restart is often made to
+    replace them.
     """
     if health.state == SERVING or health.refused:
         return None
@@ -154,14 +162,17 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
     )
 
 
-# ---- in
+# ---- restoring
 
 
 def restore(
     saved: Saved, ledger: Ledger, history: RaceHistory | None, now: float, wall: float
 ) -> int:
-    """Into a ledger that has adopted its rules; how many services were filled. What the rules no
-    longer name is left out, and so is what is too old, or has been measured anew already."""
+    """Fills a ledger that has adopted its rules. Returns the number of services filled.
+
+    Left out are services that the rules no longer name, samples that are too old, and whatever the
+    ledger has measured already.
+    """
     shift = now - wall
     filled = 0
     for service in saved.services:
@@ -186,7 +197,7 @@ def _fill(state: ServiceState, service: SavedService, shift: float, now: float) 
         (state.speed, service.speed),
     ):
         if not samples.dump():
-            # A clock that was set back must not make samples that stay for ever.
+            # min(): a wall clock that was set back must not make samples that never expire.
             samples.load(
                 [
                     (at, value)
@@ -231,11 +242,12 @@ def _healths(state: ServiceState, service: SavedService) -> Iterable[tuple[Healt
 
 
 def encode(saved: Saved) -> bytes:
+    """The content of the state file."""
     return msgspec.json.encode(saved)
 
 
 def decode(data: bytes) -> Saved:
-    """ValueError, saying what is wrong, where this is not what `encode` wrote."""
+    """What `encode` wrote. Raises `ValueError` for anything else, another version included."""
     try:
         saved = msgspec.json.decode(data, type=Saved)
     except msgspec.MsgspecError as error:

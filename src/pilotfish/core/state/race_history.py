@@ -1,4 +1,6 @@
-"""Who won races, with a memory that fades: the scores of `weighted` and `quality` (seeds A7)."""
+"""Wins and losses in races, which decay over time, and the scores that the race strategies
+`weighted` and `quality` make of them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ UNKNOWN = 0.5
 
 
 class RaceRecord:
-    """Wins and losses of one service, each worth half after an hour."""
+    """Wins and losses of one service; each counts half after `HALF_LIFE_S`."""
 
     __slots__ = ("_at", "losses", "wins")
 
@@ -23,6 +25,7 @@ class RaceRecord:
             self._at = now
 
     def add(self, won: bool, now: float) -> None:
+        """Counts one race."""
         self._decay(now)
         if won:
             self.wins += 1
@@ -30,20 +33,22 @@ class RaceRecord:
             self.losses += 1
 
     def win_rate(self, now: float) -> float:
-        """0.5 for a service that nobody has seen race, and near it again when all that was seen is
-        long ago.
+        """The share of races won, 0..1; 0.5 for a service without races, and near 0.5 again when
+        its races are long past.
         """
         self._decay(now)
-        # Two imagined races, one won: the first real one does not decide everything.
+        # One imaginary win and one loss are added, so that the first race does not decide alone.
         return (
             (self.wins + 1) / (self.wins + self.losses + 2) if self.wins + self.losses else UNKNOWN
         )
 
     def dump(self, now: float) -> tuple[float, float]:
+        """(wins, losses) as of `now`."""
         self._decay(now)
         return self.wins, self.losses
 
     def load(self, wins: float, losses: float, now: float) -> None:
+        """Takes over what `dump` gave at `now`."""
         self.wins, self.losses, self._at = wins, losses, now
 
 
@@ -54,6 +59,7 @@ class RaceHistory:
         self.records: dict[tuple[str, str], RaceRecord] = {}
 
     def record(self, rule: str, service: str) -> RaceRecord:
+        """The record of a service (its id) in a rule, made on first use."""
         key = (rule, service)
         found = self.records.get(key)
         if found is None:
@@ -61,11 +67,13 @@ class RaceHistory:
         return found
 
     def keep(self, rules: set[str]) -> None:
-        """Forget rules that went."""
+        """Drops the records of all rules but these."""
         for key in [k for k in self.records if k[0] not in rules]:
             del self.records[key]
 
 
 def score(strategy: str, win_rate: float, latency_s: float) -> float:
-    """`weighted`: win rate over (1 + latency in seconds); `quality`: win rate squared."""
+    """The score of a participant: win rate / (1 + latency in seconds) for `weighted`, win rate
+    squared for `quality`.
+    """
     return win_rate * win_rate if strategy == "quality" else win_rate / (1.0 + latency_s)

@@ -1,8 +1,8 @@
-"""How long an upstream asks to be left alone, in every form that vendors use (seeds A1). Pure
-parsers: the wall clock is an argument.
+"""Parses the retry-after that an upstream gives, in every form that vendors use: headers, a field
+of the error body, words in the error message.
 
-Durations are seconds. What cannot be read is passed over, so that the next hint in the order may
-speak; what has passed already is 0.
+Durations are in seconds. A hint that cannot be parsed is skipped, so that the next one counts; a
+time that has passed gives 0.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from datetime import UTC, datetime
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-# A bare number this large is no duration: three years in seconds; 2001-09-09 as an epoch. Above the
-# second it is milliseconds.
+# A bare number from EPOCH_S on (three years as a duration) is an epoch time in seconds; from
+# EPOCH_MS on, in milliseconds.
 EPOCH_S = 1e8
 EPOCH_MS = 1e11
 
-# ASCII only: float() would also take '1_0', 'infinity' and other alphabets' digits.
+# ASCII only, since float() also takes '1_0', 'infinity' and the digits of other alphabets.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})")
 _DURATION = re.compile(
-    r"(?=[0-9.])(?:(?P<d>[0-9]{1,9})d)?(?:(?P<h>[0-9]{1,9})h)?(?:(?P<m>[0-9]{1,9}(?:\.[0-9]{1,9})?)m(?!s))?"
+    r"(?=[0-9.])(?:(?P<d>[0-9]{1,9})d)?(?:(?P<h>[0-9]{1,9})h)?"
+    r"(?:(?P<m>[0-9]{1,9}(?:\.[0-9]{1,9})?)m(?!s))?"
     r"(?:(?P<s>[0-9]{1,9}(?:\.[0-9]{1,9})?)s)?(?:(?P<ms>[0-9]{1,9}(?:\.[0-9]{1,9})?)ms)?"
 )
 _UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-# "try again in 20s", "retry after 14 seconds", "Please retry in 1m2.5s", "wait 6ms", "within 3
-# minutes".
+# Seen: "try again in 20s", "retry after 14 seconds", "Please retry in 1m2.5s", "wait 6ms", "within
+# 3 minutes".
 _IN_TEXT = re.compile(
-    r"\b(?:(?:again|retry|retrying|wait|available|resets?)\b[a-z ,]{0,24}?\b(?:in|after|for|within)|wait)\s+(?:at least |about |another )?"
+    r"\b(?:(?:again|retry|retrying|wait|available|resets?)\b[a-z ,]{0,24}?"
+    r"\b(?:in|after|for|within)|wait)\s+(?:at least |about |another )?"
     r"(?:(?P<compact>(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|[dhms])){1,5})(?![a-z0-9])"
     r"|(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9})?) ?(?P<unit>milli|ms|sec|min|hour))",
     re.IGNORECASE,
@@ -39,7 +41,7 @@ _LONGEST_TEXT = 4096
 
 
 def value_of(headers: Headers, name: bytes) -> str | None:
-    """The first value of a header, by its lower-case name."""
+    """The first value of a header, by its lower-case name; None if it is absent."""
     for known, value in headers:
         if known == name:
             return value.decode("latin-1").strip()
@@ -54,12 +56,12 @@ def wait_hint(
     *,
     resets: bool = True,
 ) -> float | None:
-    """Seconds to wait, from the first hint that can be read; None if there is none.
+    """Seconds to wait, from the first hint that can be parsed; None if there is none.
 
     Order: `retry-after-ms`, `retry-after`, `x-ratelimit-reset*`, `anthropic-ratelimit-*-reset`,
-    `in_body` (what the style found in the error body), the message's own words. `now_wall`: epoch
-    seconds. Without `resets` the headers that say when a limit is full again are left out: vendors
-    send them with every answer, and only where a limit was hit do they say when to come back.
+    `in_body` (the field of the error body that the style read), the words of `message`. `now_wall`:
+    epoch seconds. `resets`: whether the reset headers count. Vendors send them with every response,
+    so they are a retry-after only where a limit was hit.
     """
     found: dict[bytes, str] = {}
     for name, value in headers:
@@ -81,8 +83,10 @@ def wait_hint(
 
 
 def when(text: str, now_wall: float) -> float | None:
-    """Seconds from `now_wall` until what the text says: a number of seconds, an epoch in seconds or
-    milliseconds, a duration such as `1m2.5s`, an RFC 3339 time or an HTTP date."""
+    """Seconds from `now_wall` until the time that a header value gives: a number of seconds, an
+    epoch time in seconds or milliseconds, a duration such as `1m2.5s`, an RFC 3339 time or an HTTP
+    date. None if it is none of these.
+    """
     text = text.strip()
     if not text:
         return None
@@ -96,7 +100,9 @@ def when(text: str, now_wall: float) -> float | None:
 
 
 def duration(text: str) -> float | None:
-    """`1h2m3.5s`, `6ms`, `2m59.56s`, `1d` -> seconds; a leading minus -> 0; None if it is none."""
+    """Seconds of a duration such as `1h2m3.5s`, `6ms` or `1d`; 0 for a negative one, None for text
+    that is not a duration.
+    """
     if text.startswith("-"):
         return 0.0 if duration(text[1:]) is not None else None
     m = _DURATION.fullmatch(text)
@@ -106,7 +112,7 @@ def duration(text: str) -> float | None:
 
 
 def wait_in_text(message: str) -> float | None:
-    """What an error message says in words: "Please try again in 20s." -> 20.0."""
+    """The seconds in the words of an error message: "Please try again in 20s." gives 20.0."""
     m = _IN_TEXT.search(message[:_LONGEST_TEXT])
     if m is None:
         return None
@@ -122,22 +128,21 @@ def _milliseconds(text: str | None) -> float | None:
 
 
 def _until_date(text: str, now_wall: float) -> float | None:
-    from email.utils import (
-        parsedate_to_datetime,
-    )  # here: few vendors write dates, and mail's modules are many
+    # Imported on use: few vendors write dates, and this imports many modules.
+    from email.utils import parsedate_to_datetime
 
     try:
         date = datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)
         if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)  # both formats mean UTC where they name no zone
+            date = date.replace(tzinfo=UTC)  # both formats mean UTC without a zone
         return max(0.0, date.timestamp() - now_wall)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
 def _reset(found: dict[bytes, str], prefix: bytes, suffix: bytes, now_wall: float) -> float | None:
-    """The longest of the resets; but where the same headers say which limits are used up, only
-    these count.
+    """Seconds to the latest reset among these headers. If the matching `remaining` headers tell
+    which limits are used up, only those count.
     """
     waits = {}
     for name, text in found.items():

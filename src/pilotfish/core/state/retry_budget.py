@@ -1,4 +1,4 @@
-"""A share of something: retries as a part of requests, hedges as a part of requests."""
+"""A budget for extra attempts (retries, hedges) as a percentage of requests."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ SLOTS = 10
 
 
 class RetryBudget:
-    """At most `percent` of the requests of the last `window_s` seconds, but always at least
-    `minimum`. Constant memory.
+    """At most `percent` extra attempts per 100 requests of the last `window_s` seconds, and always
+    at least `minimum`. The window has `SLOTS` slots, so memory is constant.
     """
 
-    __slots__ = ("_requests", "_slot", "_slot_s", "_taken", "minimum", "percent")
+    __slots__ = ("_extra", "_requests", "_slot", "_slot_s", "minimum", "percent")
 
     def __init__(self, percent: float, minimum: int, window_s: float) -> None:
         self.percent, self.minimum = percent, minimum
         self._slot_s = window_s / SLOTS
         self._requests = [0] * SLOTS
-        self._taken = [0] * SLOTS
+        self._extra = [0] * SLOTS
         self._slot = 0
 
     def _at(self, now: float) -> int:
@@ -25,19 +25,20 @@ class RetryBudget:
         if passed > 0:
             for i in range(1, min(passed, SLOTS) + 1):
                 at = (self._slot + i) % SLOTS
-                self._requests[at] = self._taken[at] = 0
+                self._requests[at] = self._extra[at] = 0
             self._slot = slot
         return self._slot % SLOTS
 
     def request(self, now: float) -> None:
-        """Another request came."""
+        """Counts a request."""
         self._requests[self._at(now)] += 1
 
     def is_free(self, now: float) -> bool:
-        """May one more be taken?"""
+        """Whether the budget has room for one more extra attempt."""
         self._at(now)
-        taken = sum(self._taken)
+        taken = sum(self._extra)
         return taken < self.minimum or (taken + 1) * 100 <= self.percent * sum(self._requests)
 
     def take(self, now: float) -> None:
-        self._taken[self._at(now)] += 1
+        """Counts an extra attempt."""
+        self._extra[self._at(now)] += 1

@@ -1,4 +1,6 @@
-"""What was measured of a service: rolling samples and tumbling windows (seeds A3)."""
+"""Statistics of one service: rolling samples, tumbling windows, and the error ratio. Constant
+memory whatever the traffic; times are seconds on the clock of `now`.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +8,21 @@ from collections import deque
 from itertools import islice
 from math import exp
 
-# Enough for a p99 that means something, few enough to sort in microseconds; older ones say nothing
-# of now.
+# Enough for a meaningful p99, few enough to sort in microseconds. Older ones are out of date.
 SAMPLES = 100
 SAMPLE_AGE_S = 600.0
-# How fast `recent` forgets: a value counts for 1/e after this many seconds, and every new one for a
-# tenth at least.
+# The moving average `recent`: a value's share falls to 1/e within RECENT_S seconds, and each new
+# value gets a share of at least RECENT_SHARE.
 RECENT_S = 5.0
 RECENT_SHARE = 0.1
 
 
 class Samples:
-    """The last 100 values not older than ten minutes, with average and percentiles.
+    """The last `SAMPLES` values of at most `SAMPLE_AGE_S` seconds, with average and percentiles.
 
-    Adding costs a deque append; the sorted copy is made when a percentile is asked for, and kept
-    until the next value or expiry. `recent` is a moving average that forgets within seconds: how it
-    is now, for choosing. None before the first value.
+    Adding a value is an append; values are sorted when a percentile is first asked for. `recent`: a
+    moving average over a few seconds, which tactics compare; None before the first value.
+    `last_at`: when the last value was added.
     """
 
     __slots__ = ("_last", "_sorted", "_sum", "_values", "last_at", "recent")
@@ -30,11 +31,12 @@ class Samples:
         self._values: deque[tuple[float, float]] = deque()
         self._sum = 0.0
         self._sorted: list[float] | None = None
-        self._last = SAMPLES  # of how many values `_sorted` is
+        self._last = SAMPLES  # how many of the last values `_sorted` holds
         self.last_at = float("-inf")
         self.recent: float | None = None
 
     def add(self, value: float, now: float) -> None:
+        """Adds a value measured at `now`."""
         values = self._values
         if len(values) == SAMPLES:
             self._sum -= values.popleft()[1]
@@ -56,26 +58,28 @@ class Samples:
             self._sum -= values.popleft()[1]
             self._sorted = None
         if not values:
-            self._sum = 0.0  # no drift of rounding errors over days
+            self._sum = 0.0  # keeps rounding errors from adding up over days
 
     def count(self, now: float) -> int:
+        """The number of values."""
         self._expire(now)
         return len(self._values)
 
     def average(self, now: float, last: int = SAMPLES) -> float | None:
-        """Of the last so many values; None without any."""
+        """The mean of the last `last` values; None if there are no values."""
         self._expire(now)
         values = self._values
         if not values:
             return None
         if last >= len(values):
-            return max(
-                0.0, self._sum / len(values)
-            )  # after a large value has left, rounding may leave a little less than nothing
+            # max(): rounding may leave a sum just below 0 after a large value has left.
+            return max(0.0, self._sum / len(values))
         return sum(v for _, v in islice(reversed(values), last)) / last
 
     def percentile(self, q: float, now: float, last: int = SAMPLES) -> float | None:
-        """Of the last so many values, linear interpolation at rank q (n - 1); None without any."""
+        """The quantile `q` (0..1) of the last `last` values, with linear interpolation at rank
+        q x (n - 1); None if there are no values.
+        """
         self._expire(now)
         if not self._values:
             return None
@@ -89,7 +93,9 @@ class Samples:
         return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
 
     def summary(self, now: float, scale: float = 1.0) -> dict[str, float | int | None]:
-        """The shape of `/status`: avg, p50, p95, p99, samples."""
+        """avg, p50, p95, p99 (times `scale`, None without values) and the number of samples, as
+        `/status` shows them.
+        """
 
         def scaled(value: float | None) -> float | None:
             return None if value is None else round(value * scale, 3)
@@ -103,9 +109,11 @@ class Samples:
         }
 
     def dump(self) -> list[tuple[float, float]]:
+        """The values as (time, value), oldest first."""
         return list(self._values)
 
     def load(self, values: list[tuple[float, float]]) -> None:
+        """Takes over what `dump` gave."""
         self._values = deque(values[-SAMPLES:])
         self._sum = sum(v for _, v in self._values)
         self._sorted = None
@@ -113,57 +121,60 @@ class Samples:
         self.recent = self._sum / len(self._values) if self._values else None
 
 
-class Waiting:
-    """Streams that have not spoken yet, and how soon the latest ones spoke: known long before they
-    end, so that a service that becomes slow is noticed while its first slow answer is still
-    awaited.
+class FirstTokenWaits:
+    """Streams that still wait for their first token, and the recent times to first token of the
+    others. With these a service that becomes slow is noticed while its first slow stream is still
+    waiting, not only at its end.
 
-    For choosing only: the statistics of A3 count what ended well. Only streams are told here, since
-    other answers speak at their end.
+    Tactics compare `expected`. The statistics of `/status` are `Samples`, which count attempts that
+    ended well. Only streams are counted: a whole answer has no first token before its end.
+
+    `count`: streams that wait. `recent`: moving average of times to first token in seconds.
     """
 
-    __slots__ = ("_began", "_spoke_at", "count", "recent")
+    __slots__ = ("_began", "_last_at", "count", "recent")
 
     def __init__(self) -> None:
         self.count = 0
-        self.recent: float | None = None  # moving average of times to first token, seconds
-        self._began = 0.0  # the sum of when those waiting began
-        self._spoke_at = 0.0
+        self.recent: float | None = None
+        self._began = 0.0  # the sum of the start times of the waiting streams
+        self._last_at = 0.0
 
     def begin(self, now: float) -> None:
+        """A stream begins to wait."""
         self.count += 1
         self._began += now
 
     def on_first_token(self, began: float, now: float) -> None:
-        self.gone(began)
+        """A stream that began at `began` has its first token."""
+        self.abandon(began)
         if self.recent is None:
             self.recent = now - began
         else:
-            self.recent += max(RECENT_SHARE, 1.0 - exp((self._spoke_at - now) / RECENT_S)) * (
+            self.recent += max(RECENT_SHARE, 1.0 - exp((self._last_at - now) / RECENT_S)) * (
                 now - began - self.recent
             )
-        self._spoke_at = now
+        self._last_at = now
 
-    def gone(self, began: float) -> None:
-        """It will not speak any more."""
+    def abandon(self, began: float) -> None:
+        """A stream that began at `began` ended without a first token."""
         self.count -= 1
         self._began = self._began - began if self.count else 0.0
 
     def expected(self, now: float) -> float | None:
-        """Seconds to the first token of a request sent now; None if nothing is known."""
+        """The expected time to first token, in seconds, of a request sent now; None if nothing is
+        known.
+        """
         n = self.count
         if not n:
             return self.recent
-        # They began evenly, so the oldest is about twice as old as the mean; and it has been
-        # waiting for as long as that.
+        # If they began evenly spread, the oldest has waited about twice as long as their mean.
         oldest = 2.0 * (now - self._began / n) * n / (n + 1)
         return oldest if self.recent is None or oldest > self.recent else self.recent
 
 
 class Window:
-    """Counts since the window began; everything is zero again once `length_s` has passed (a
-    tumbling window).
-    """
+    """A tumbling window: counts since `started_at`, all reset to zero when `length_s` has passed."""
 
     __slots__ = (
         "cache_hits",
@@ -188,20 +199,26 @@ class Window:
         self.cost_usd = 0.0
 
     def turn(self, now: float) -> Window:
-        """This window as it stands at `now`: call it before reading or adding."""
+        """This window as it stands at `now`, reset if its time has passed. To be called before
+        reading or adding.
+        """
         if now - self.started_at >= self.length_s:
             self._reset(now)
         return self
 
     def tokens(self) -> int:
+        """Input and output tokens."""
         return self.input_tokens + self.output_tokens
 
     def cache_hit_rate(self) -> float | None:
-        """None before the first answer that said whether its input was cached."""
+        """The share of requests with cached input, 0..1; None before the first one that reported
+        it.
+        """
         seen = self.cache_hits + self.cache_misses
         return self.cache_hits / seen if seen else None
 
     def summary(self, now: float) -> dict[str, float | int | None]:
+        """The counts as `/status` shows them."""
         self.turn(now)
         rate = self.cache_hit_rate()
         return {
@@ -214,9 +231,7 @@ class Window:
 
 
 class Ratio:
-    """Errors among attempts of the last 30 s, in ten buckets: constant memory whatever the
-    traffic.
-    """
+    """Attempts and errors of the last 30 s, in ten buckets of 3 s."""
 
     __slots__ = ("_attempts", "_errors", "_slot")
     BUCKET_S = 3.0
@@ -238,6 +253,7 @@ class Ratio:
         return self._slot % self.BUCKETS
 
     def add(self, is_error: bool, now: float) -> None:
+        """Counts an attempt."""
         at = (
             self._slot % self.BUCKETS
             if int(now / self.BUCKET_S) == self._slot
@@ -248,10 +264,11 @@ class Ratio:
             self._errors[at] += 1
 
     def read(self, now: float) -> tuple[int, int]:
-        """(attempts, errors) of the last 30 s, to a bucket's width."""
+        """(attempts, errors) of the last 30 s, accurate to one bucket."""
         self._advance(now)
         return sum(self._attempts), sum(self._errors)
 
     def clear(self) -> None:
+        """Forgets all attempts."""
         self._attempts = [0] * self.BUCKETS
         self._errors = [0] * self.BUCKETS

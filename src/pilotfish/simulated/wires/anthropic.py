@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from pilotfish.simulated.answer import SimulatedAnswer
 from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_chat import needed_model, positive
 from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure, sse
 
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
-
-_FINISH = {"stop": "end_turn", "length": "max_tokens", "tools": "tool_use", "filtered": "refusal"}
+_FINISH = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tools": "tool_use",
+    "blocked": "refusal",
+    "declined": "refusal",
+}
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -41,6 +45,14 @@ _KINDS: dict[str, tuple[str, str]] = {
         "This request would exceed your organization's monthly spend limit.",
     ),
     "overloaded": ("overloaded_error", "Overloaded"),
+    "scope": (
+        "permission_error",
+        "Your API key does not have permission to use the specified resource.",
+    ),
+    "no_access": (
+        "permission_error",
+        "Your organization does not have access to the model {model}.",
+    ),
     "prefill": (
         "invalid_request_error",
         "This model does not support assistant message prefill. The conversation must end with a user message.",
@@ -63,7 +75,7 @@ def error_body(trouble: Trouble) -> dict[str, Any]:
             ),
         ),
     )
-    text = trouble.message or message.format(model=trouble.model)
+    text = trouble.message or message.replace("{model}", trouble.model)
     if trouble.retry_s is not None:
         text = f"{text} Please try again in {trouble.retry_s:g}s."
     return {

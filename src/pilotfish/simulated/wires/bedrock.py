@@ -1,24 +1,23 @@
-"""BedrockWire Converse and ConverseStream."""
+"""Bedrock Converse and ConverseStream."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from pilotfish.simulated.answer import GUARDRAIL_PIECES, SimulatedAnswer
 from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.eventstream import frame
 from pilotfish.simulated.wires.openai_chat import positive
 from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure
 
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
-
 _FINISH = {
     "stop": "end_turn",
     "length": "max_tokens",
     "tools": "tool_use",
-    "filtered": "guardrail_intervened",
+    "blocked": "guardrail_intervened",
+    "declined": "content_filtered",
 }
 _EXCEPTIONS = {
     400: "ValidationException",
@@ -42,6 +41,8 @@ _KINDS: dict[str, str] = {
     "content_policy": "Output blocked by content filtering policy",
     "quota": "Too many tokens per day, please wait before trying again.",
     "overloaded": "Bedrock is unable to process your request.",
+    "scope": "User: arn:aws:iam::123456789012:user/app is not authorized to perform this action.",
+    "no_access": "You don't have access to the model with the specified model ID.",
     "prefill": "This model does not support assistant message prefill. The conversation must end with a user message.",
 }
 _SIGNATURE = "c2lnbmVkLWJ5LXNpbXVsYXRpb24="
@@ -89,8 +90,8 @@ class BedrockWire:
         if answer.thinking:
             text = {"text": "".join(answer.thinking), "signature": _SIGNATURE}
             content.append({"reasoningContent": {"reasoningText": text}})
-        if answer.text:
-            content.append({"text": answer.said})
+        if text_pieces := _text(answer):
+            content.append({"text": "".join(text_pieces)})
         for i, call in enumerate(answer.calls):
             content.append(
                 {
@@ -116,8 +117,8 @@ class BedrockWire:
         if answer.thinking:
             thoughts = [{"reasoningContent": {"text": piece}} for piece in answer.thinking]
             blocks.append((None, thoughts, {"reasoningContent": {"signature": _SIGNATURE}}))
-        if answer.text:
-            blocks.append((None, [{"text": piece} for piece in answer.text], None))
+        if text_pieces := _text(answer):
+            blocks.append((None, [{"text": piece} for piece in text_pieces], None))
         for i, call in enumerate(answer.calls):
             start = {"toolUse": {"toolUseId": _tool_id(answer, i), "name": call.name}}
             blocks.append((start, [{"toolUse": {"input": piece}} for piece in call.pieces], None))
@@ -200,6 +201,11 @@ def _turn(message: dict[str, Any]) -> AskedTurn:
     return AskedTurn(str(message.get("role", "")), text_of(blocks))
 
 
+def _text(answer: SimulatedAnswer) -> tuple[str, ...]:
+    """A guardrail that steps in says what it was set up to say."""
+    return GUARDRAIL_PIECES if answer.finish == "blocked" else answer.text
+
+
 def _tool_id(answer: SimulatedAnswer, index: int) -> str:
     return f"tooluse_{answer.number:06d}{index}"
 
@@ -226,7 +232,5 @@ def _exception(trouble: Trouble) -> str:
 
 
 def _message(trouble: Trouble) -> str:
-    known = _KINDS.get(trouble.kind) or _MESSAGES.get(
-        trouble.status, f"status {trouble.status}"
-    ).format(model=trouble.model)
-    return trouble.message or known
+    known = _KINDS.get(trouble.kind) or _MESSAGES.get(trouble.status, f"status {trouble.status}")
+    return trouble.message or known.replace("{model}", trouble.model)

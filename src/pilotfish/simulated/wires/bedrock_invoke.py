@@ -1,28 +1,26 @@
-"""Claude on BedrockWire in Anthropic's form: InvokeModel and InvokeModelWithResponseStream."""
+"""Claude on Bedrock in Anthropic's form: InvokeModel and InvokeModelWithResponseStream."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from pilotfish.core.model.model_facts import claude_version
+from pilotfish.simulated.answer import SimulatedAnswer
 from pilotfish.simulated.asked import Asked, BadRequest
 from pilotfish.simulated.wires.anthropic import AnthropicMessages
 from pilotfish.simulated.wires.bedrock import exception_frame, failure
 from pilotfish.simulated.wires.eventstream import frame
 from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure
 
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
-
 _VERSION = "bedrock-2023-05-31"
 # Anthropic's current version, which only newer models take here ("Migrating to API version
 # 2026-10-21").
 _NEW_VERSION, _NEW_VERSION_SINCE = "2026-10-21", (4, 7)
 _HEADERS = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
-# Flags and fields that Anthropic takes and BedrockWire does not: one of them, and the whole request
+# Flags and fields that Anthropic takes and Bedrock does not: one of them, and the whole request
 # is refused.
 _UNKNOWN_FLAGS = frozenset(
     {
@@ -91,7 +89,7 @@ class BedrockInvoke(AnthropicMessages):
 
 
 def _measured(data: bytes, answer: SimulatedAnswer) -> bytes:
-    """The last event, to which BedrockWire adds its own counts."""
+    """The last event, to which Bedrock adds its own counts."""
     metrics = {
         "inputTokenCount": answer.input_tokens,
         "outputTokenCount": answer.output_tokens,

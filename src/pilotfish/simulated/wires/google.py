@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from pilotfish.simulated.answer import SimulatedAnswer
 from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_chat import positive
 from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure, sse
-
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
 
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tools": "STOP"}
 _STATUS = {
@@ -33,6 +31,8 @@ _MESSAGES = {
 }
 _KINDS: dict[str, str] = {
     "context_length": "The input token count (1100000) exceeds the maximum number of tokens allowed (1048576).",
+    "scope": "Request had insufficient authentication scopes.",
+    "no_access": "Permission denied on resource models/{model} (or it may not exist).",
     "prefill": "Please ensure that multiturn requests end with a user role or a function response.",
     "overloaded": "The model is overloaded. Please try again later.",
     "quota": "You exceeded your current quota, please check your plan and billing details.",
@@ -44,10 +44,8 @@ def error_body(trouble: Trouble) -> dict[str, Any]:
     """`{error: {code, message, status, details}}`; a wrong key is told as 400 API_KEY_INVALID."""
     status = 400 if trouble.kind == "key" else trouble.status
     message = (
-        trouble.message
-        or _KINDS.get(trouble.kind)
-        or _MESSAGES.get(status, f"status {status}").format(model=trouble.model)
-    )
+        trouble.message or (_KINDS.get(trouble.kind) or _MESSAGES.get(status, f"status {status}"))
+    ).replace("{model}", trouble.model)
     details: list[dict[str, Any]] = []
     if trouble.kind == "key":
         message = "API key not valid. Please pass a valid API key."
@@ -111,8 +109,8 @@ class GoogleWire:
         )
 
     def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
-        if answer.finish == "filtered":
-            return orjson.dumps(_blocked(asked, answer))
+        if answer.finish in ("blocked", "declined"):
+            return orjson.dumps(_refused(asked, answer))
         parts: list[dict[str, Any]] = []
         if answer.thinking:
             parts.append({"text": "".join(answer.thinking), "thought": True})
@@ -124,8 +122,9 @@ class GoogleWire:
 
     def events(self, asked: Asked, answer: SimulatedAnswer, created: int) -> list[Event]:
         replies: list[tuple[Kind, dict[str, Any]]] = []
-        if answer.finish == "filtered":
-            replies.append((Kind.FINISH, _blocked(asked, answer)))
+        refused = answer.finish in ("blocked", "declined")
+        if refused:
+            replies.append((Kind.FINISH, _refused(asked, answer)))
         for piece in answer.thinking:
             replies.append(
                 (Kind.CONTENT, _reply(asked, answer, [{"text": piece, "thought": True}]))
@@ -134,7 +133,7 @@ class GoogleWire:
             replies.append((Kind.CONTENT, _reply(asked, answer, [{"text": piece}])))
         for call in _calls(answer):  # this vendor sends calls whole
             replies.append((Kind.CONTENT, _reply(asked, answer, [call])))
-        if answer.finish != "filtered":
+        if not refused:
             replies.append(
                 (Kind.FINISH, _reply(asked, answer, [{"text": ""}], _FINISH[answer.finish]))
             )
@@ -212,14 +211,17 @@ def _reply(
     return reply
 
 
-def _blocked(asked: Asked, answer: SimulatedAnswer) -> dict[str, Any]:
-    """A prompt that the vendor refuses: no candidates."""
+def _refused(asked: Asked, answer: SimulatedAnswer) -> dict[str, Any]:
+    """A prompt that the vendor refuses, which has no candidates; or a candidate that the vendor
+    stopped before it said anything.
+    """
     usage = {"promptTokenCount": answer.input_tokens, "totalTokenCount": answer.input_tokens}
-    return {
-        "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
-        "usageMetadata": usage,
-        "modelVersion": asked.model,
-    }
+    said: dict[str, Any] = (
+        {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
+        if answer.finish == "blocked"
+        else {"candidates": [{"finishReason": "SAFETY", "index": 0}]}
+    )
+    return {**said, "usageMetadata": usage, "modelVersion": asked.model}
 
 
 def _usage(answer: SimulatedAnswer) -> dict[str, Any]:

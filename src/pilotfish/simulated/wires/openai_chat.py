@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from pilotfish.simulated.answer import REFUSAL_PIECES, SimulatedAnswer
 from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_errors import error_object, openai_failure
 from pilotfish.simulated.wires.wire import (
@@ -19,10 +20,13 @@ from pilotfish.simulated.wires.wire import (
     sse,
 )
 
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
-
-_FINISH = {"stop": "stop", "length": "length", "tools": "tool_calls", "filtered": "content_filter"}
+_FINISH = {
+    "stop": "stop",
+    "length": "length",
+    "tools": "tool_calls",
+    "blocked": "content_filter",
+    "declined": "stop",
+}
 _ROLES = {"developer": "system", "function": "tool"}
 
 
@@ -144,10 +148,11 @@ class OpenAIChat(_OpenAISse):
             }
             for i, call in enumerate(answer.calls)
         ]
+        declined = answer.finish == "declined"
         message = present(
             role="assistant",
-            content=answer.said or (None if calls else ""),
-            refusal=None,
+            content=answer.said or (None if calls or declined else ""),
+            refusal="".join(REFUSAL_PIECES) if declined else None,
             annotations=[],
             reasoning_content="".join(answer.thinking) if answer.thinking else ABSENT,
             tool_calls=calls or ABSENT,
@@ -187,6 +192,9 @@ class OpenAIChat(_OpenAISse):
             add(Kind.CONTENT, {"reasoning_content": piece})
         for piece in answer.text:
             add(Kind.CONTENT, {"content": piece})
+        if answer.finish == "declined":
+            for piece in REFUSAL_PIECES:
+                add(Kind.CONTENT, {"refusal": piece})
         for index, call in enumerate(answer.calls):
             opening = {"name": call.name, "arguments": ""}
             add(
@@ -243,7 +251,7 @@ class OpenAICompletions(_OpenAISse):
         )
 
     def whole(self, asked: Asked, answer: SimulatedAnswer, created: int) -> bytes:
-        finish = _FINISH[answer.finish]
+        finish = _completion_finish(answer)
         choices = [
             {"index": i, "text": answer.said, "logprobs": None, "finish_reason": finish}
             for i in range(asked.count)
@@ -262,7 +270,7 @@ class OpenAICompletions(_OpenAISse):
         events = []
         for kind, text, finish in [
             *((Kind.CONTENT, piece, None) for piece in answer.text),
-            (Kind.FINISH, "", _FINISH[answer.finish]),
+            (Kind.FINISH, "", _completion_finish(answer)),
         ]:
             for i in range(asked.count):
                 choice = {"index": i, "text": text, "logprobs": None, "finish_reason": finish}
@@ -280,6 +288,11 @@ class OpenAICompletions(_OpenAISse):
             "created": created,
             "model": asked.model,
         }
+
+
+def _completion_finish(answer: SimulatedAnswer) -> str:
+    """This surface has no place for a refusal in words."""
+    return _FINISH["blocked" if answer.finish == "declined" else answer.finish]
 
 
 def _schema(form: Any) -> Any:

@@ -48,6 +48,16 @@ _KINDS: dict[str, tuple[str, str, str]] = {  # kind: type, code, message
         "server_is_overloaded",
         "The server is currently overloaded with other requests.",
     ),
+    "scope": (
+        "invalid_request_error",
+        "missing_scope",
+        "You have insufficient permissions for this operation. Missing scopes: api.model.read.",
+    ),
+    "no_access": (
+        "invalid_request_error",
+        "model_not_found",
+        "Project `proj_simulated` does not have access to model `{model}`",
+    ),
     "prefill": (
         "invalid_request_error",
         "",
@@ -65,10 +75,10 @@ def error_object(trouble: Trouble) -> dict[str, Any]:
                 trouble.status, "server_error" if trouble.status >= 500 else "invalid_request_error"
             ),
             _CODES.get(trouble.status, ""),
-            _MESSAGES.get(trouble.status, f"status {trouble.status}").format(model=trouble.model),
+            _MESSAGES.get(trouble.status, f"status {trouble.status}"),
         ),
     )
-    text = trouble.message or message
+    text = trouble.message or message.replace("{model}", trouble.model)
     if trouble.retry_s is not None:
         text = f"{text} Please try again in {trouble.retry_s:g}s."
     param = "messages" if trouble.kind == "context_length" else None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from pilotfish.simulated.answer import REFUSAL_PIECES, SimulatedAnswer
 from pilotfish.simulated.asked import Asked, AskedTurn, BadRequest, list_of, object_of, text_of
 from pilotfish.simulated.wires.openai_chat import needed_model, positive
 from pilotfish.simulated.wires.openai_errors import error_object, openai_failure
 from pilotfish.simulated.wires.wire import BROKEN_JSON, Event, Kind, Trouble, WireFailure, sse
-
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
 
 
 class OpenAIResponsesWire:
@@ -160,16 +158,29 @@ class _Script:
                 item={**open_item, "content": []},
             )
             where = {"item_id": item["id"], "output_index": index, "content_index": 0}
-            part = {"type": "output_text", "annotations": [], "logprobs": []}
-            self._part(
-                "response.content_part",
-                "response.output_text",
-                where,
-                part,
-                pieces,
-                {"logprobs": []},
-            )
+            if item["content"][0]["type"] == "refusal":
+                self._refusal(where, pieces)
+            else:
+                part = {"type": "output_text", "annotations": [], "logprobs": []}
+                self._part(
+                    "response.content_part",
+                    "response.output_text",
+                    where,
+                    part,
+                    pieces,
+                    {"logprobs": []},
+                )
         self.add(Kind.FRAME, "response.output_item.done", output_index=index, item=item)
+
+    def _refusal(self, where: dict[str, Any], pieces: list[str]) -> None:
+        whole = "".join(pieces)
+        part = {"type": "refusal", "refusal": ""}
+        self.add(Kind.FRAME, "response.content_part.added", **where, part=part)
+        for piece in pieces:
+            self.add(Kind.CONTENT, "response.refusal.delta", **where, delta=piece)
+        self.add(Kind.FRAME, "response.refusal.done", **where, refusal=whole)
+        part = {"type": "refusal", "refusal": whole}
+        self.add(Kind.FRAME, "response.content_part.done", **where, part=part)
 
     def _part(
         self,
@@ -206,8 +217,13 @@ def _items(answer: SimulatedAnswer) -> list[tuple[dict[str, Any], list[str]]]:
                 list(answer.thinking),
             )
         )
-    if answer.text:
-        part = {"type": "output_text", "text": answer.said, "annotations": [], "logprobs": []}
+    declined = answer.finish == "declined"
+    if answer.text or declined:
+        part: dict[str, Any] = (
+            {"type": "refusal", "refusal": "".join(REFUSAL_PIECES)}
+            if declined
+            else {"type": "output_text", "text": answer.said, "annotations": [], "logprobs": []}
+        )
         message = {
             "id": f"msg_{answer.number:08d}",
             "type": "message",
@@ -215,7 +231,7 @@ def _items(answer: SimulatedAnswer) -> list[tuple[dict[str, Any], list[str]]]:
             "role": "assistant",
             "content": [part],
         }
-        items.append((message, list(answer.text)))
+        items.append((message, list(REFUSAL_PIECES if declined else answer.text)))
     for i, call in enumerate(answer.calls):
         mark = f"{answer.number:06d}{i}"
         fields = {
@@ -229,13 +245,13 @@ def _items(answer: SimulatedAnswer) -> list[tuple[dict[str, Any], list[str]]]:
 
 
 def _status(answer: SimulatedAnswer) -> str:
-    return "incomplete" if answer.finish in ("length", "filtered") else "completed"
+    return "incomplete" if answer.finish in ("length", "blocked") else "completed"
 
 
 def _response(
     asked: Asked, answer: SimulatedAnswer, created: int, status: str, output: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    reason = {"length": "max_output_tokens", "filtered": "content_filter"}.get(answer.finish)
+    reason = {"length": "max_output_tokens", "blocked": "content_filter"}.get(answer.finish)
     return {
         "id": f"resp_{answer.number:08d}",
         "object": "response",

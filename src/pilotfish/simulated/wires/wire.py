@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-if TYPE_CHECKING:
-    from pilotfish.simulated.answer import SimulatedAnswer
-    from pilotfish.simulated.asked import Asked
-    from pilotfish.simulated.behaviour import TroubleKind
+from pilotfish.simulated.answer import SimulatedAnswer
+from pilotfish.simulated.asked import Asked
+from pilotfish.simulated.behaviour import TroubleKind
 
 
 class Kind(Enum):

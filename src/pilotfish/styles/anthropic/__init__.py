@@ -5,75 +5,21 @@ Source: Claude API reference, "Messages" (platform.claude.com/docs/en/api/messag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pilotfish.core.formats.sse import SseDecoder
-from pilotfish.styles._errors import error_from_body
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import ResponseInspector
+from pilotfish.styles._style import BaseStyle
 from pilotfish.styles.anthropic.errors import error_body, error_event
 from pilotfish.styles.anthropic.inspector import AnthropicInspector
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
 
-    from pilotfish.core.formats.error_info import ErrorInfo
-    from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import (
-        ResponseInspector,
-        StreamReader,
-        StreamWriter,
-        Target,
-        Written,
-    )
-
-
-class Anthropic:
-    """See `core.formats.style.Style`. Translations are imported when one is first needed."""
+class Anthropic(BaseStyle):
+    """See `core.formats.style.Style`."""
 
     name = "anthropic"
-    stream_content_type = "text/event-stream"
     terminal_event = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-
-    def event_decoder(self) -> SseDecoder:
-        return SseDecoder()
-
-    def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
-        from pilotfish.styles.anthropic.request_in import read_request
-
-        return read_request(body, model=model, stream=stream)
-
-    def write_request(self, chat: Chat, target: Target) -> Written:
-        from pilotfish.styles.anthropic.request_out import write_request
-
-        return write_request(chat, target)
-
-    def read_reply(self, body: bytes) -> Reply:
-        from pilotfish.styles.anthropic.reply import read_reply
-
-        return read_reply(body)
-
-    def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
-        from pilotfish.styles.anthropic.reply import write_reply
-
-        return write_reply(reply, model=model, request_id=request_id, now=now)
-
-    def stream_reader(self) -> StreamReader:
-        from pilotfish.styles.anthropic.stream_in import AnthropicStreamReader
-
-        return AnthropicStreamReader()
-
-    def stream_writer(
-        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
-    ) -> StreamWriter:
-        from pilotfish.styles.anthropic.stream_out import AnthropicStreamWriter
-
-        return AnthropicStreamWriter(model=model, request_id=request_id, now=now, options=options)
 
     def inspector(self) -> ResponseInspector:
         return AnthropicInspector()
-
-    def read_error(self, status: int, body: bytes, type_header: str = "") -> ErrorInfo:
-        return error_from_body(status, body)
 
     def write_error(self, status: int, error: ErrorInfo) -> bytes:
         return error_body(error, status)

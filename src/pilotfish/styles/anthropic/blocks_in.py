@@ -6,26 +6,15 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Cache,
-    Citation,
-    Document,
-    Image,
-    Opaque,
-    Part,
-    Signature,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    unseal,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._signatures import unseal, with_signatures_placed
 
 
-def read_cache(block: Fields) -> Cache | None:
+def read_cache(block: Fields) -> neutral.Cache | None:
     mark = block.object("cache_control")
-    return Cache(mark.text("ttl") or "") if mark else None
+    return neutral.Cache(mark.text("ttl") or "") if mark else None
 
 
 def read_content(
@@ -37,31 +26,18 @@ def read_content(
     content = message.peek("content")
     if isinstance(content, str):
         message.take("content")
-        return (Text(content),) if content else ()
-    parts: list[Part] = []
-    pending: Signature | None = None
-    for block in message.objects("content"):
-        part = _read_block(block, losses, {} if names is None else names)
-        if (
-            isinstance(part, Thinking)
-            and part.redacted
-            and part.signature
-            and part.signature.origin == "google"
-        ):
-            # Gemini's signature belongs to the part after it; this style had no other place for it.
-            pending = part.signature
-            continue
-        if pending and isinstance(part, ToolCall | Text):
-            part, pending = msgspec.structs.replace(part, signature=pending), None
-        parts.append(part)
-    return tuple(parts)
+        return (neutral.Text(content),) if content else ()
+    known = {} if names is None else names
+    return with_signatures_placed(
+        [_read_block(block, losses, known) for block in message.objects("content")]
+    )
 
 
 def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part:
     kind = block.required_text("type")
     part = _read_known(kind, block, losses, names)
     if part is None:
-        return Opaque("anthropic", {"type": kind} | block.rest())
+        return neutral.Opaque("anthropic", {"type": kind} | block.rest())
     for name in block.rest():
         losses.add(f"messages.{kind}.{name}")
     return part
@@ -72,15 +48,17 @@ def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str])
         citations = tuple(
             read_citation(value) for value in block.items("citations") if isinstance(value, dict)
         )
-        return Text(block.required_text("text"), read_cache(block), citations)
+        return neutral.Text(block.required_text("text"), read_cache(block), citations)
     if kind == "image":
         return _read_image(block)
     if kind == "document":
         return _read_document(block, losses)
     if kind == "search_result":
-        texts = tuple(part for part in read_content(block, losses) if isinstance(part, Text))
+        texts = tuple(
+            part for part in read_content(block, losses) if isinstance(part, neutral.Text)
+        )
         cite = block.object("citations")
-        return Document(
+        return neutral.Document(
             name=block.text("title") or "",
             context=block.text("source") or "",
             parts=texts,
@@ -88,7 +66,7 @@ def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str])
             cache=read_cache(block),
         )
     if kind == "tool_use":
-        call = ToolCall(
+        call = neutral.ToolCall(
             id=block.required_text("id"),
             name=block.required_text("name"),
             arguments=_arguments(block.take("input")),
@@ -98,7 +76,7 @@ def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str])
         return call
     if kind == "tool_result":
         call_id = block.required_text("tool_use_id")
-        return ToolResult(
+        return neutral.ToolResult(
             call_id=call_id,
             parts=read_content(block, losses),
             is_error=bool(block.flag("is_error")),
@@ -108,13 +86,15 @@ def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str])
     if kind == "thinking":
         proof = block.text("signature")
         signature = unseal(proof, "anthropic") if proof else None
-        return Thinking(
+        return neutral.Thinking(
             text=block.required_text("thinking"),
             signature=signature,
             id=signature.id if signature else "",
         )
     if kind == "redacted_thinking":
-        return Thinking(signature=unseal(block.required_text("data"), "anthropic"), redacted=True)
+        return neutral.Thinking(
+            signature=unseal(block.required_text("data"), "anthropic"), redacted=True
+        )
     return None
 
 
@@ -123,27 +103,27 @@ def _arguments(given: Any) -> str:
     return "" if given is None or given == {} else msgspec.json.encode(given).decode()
 
 
-def _read_image(block: Fields) -> Image:
+def _read_image(block: Fields) -> neutral.Image:
     source = block.inner("source")
     cache = read_cache(block)
     kind = source.required_text("type")
     if kind == "base64":
-        return Image(
+        return neutral.Image(
             media_type=source.required_text("media_type"),
             data=source.required_text("data"),
             cache=cache,
         )
     if kind == "url":
-        return Image(url=source.required_text("url"), cache=cache)
+        return neutral.Image(url=source.required_text("url"), cache=cache)
     if kind != "file":
         source.wrong("type", "base64, url or file", kind)
-    return Image(file_id=source.required_text("file_id"), origin="anthropic", cache=cache)
+    return neutral.Image(file_id=source.required_text("file_id"), origin="anthropic", cache=cache)
 
 
-def _read_document(block: Fields, losses: Losses) -> Document:
+def _read_document(block: Fields, losses: Losses) -> neutral.Document:
     source = block.inner("source")
     cite = block.object("citations")
-    document = Document(
+    document = neutral.Document(
         name=block.text("title") or "",
         context=block.text("context") or "",
         cite=bool(cite and cite.flag("enabled")),
@@ -163,7 +143,9 @@ def _read_document(block: Fields, losses: Losses) -> Document:
         }
     elif kind == "content":
         parts = read_content(source, losses)
-        found = {"parts": tuple(part for part in parts if isinstance(part, Text | Image))}
+        found = {
+            "parts": tuple(part for part in parts if isinstance(part, neutral.Text | neutral.Image))
+        }
     elif kind == "url":
         found = {"url": source.required_text("url")}
     elif kind == "file":
@@ -173,7 +155,7 @@ def _read_document(block: Fields, losses: Losses) -> Document:
     return msgspec.structs.replace(document, **found)
 
 
-def read_citation(value: dict[str, Any]) -> Citation:
+def read_citation(value: dict[str, Any]) -> neutral.Citation:
     """One of `citations`, in any of its forms; offsets are those into the cited document and stay
     in `raw`.
     """
@@ -181,7 +163,7 @@ def read_citation(value: dict[str, Any]) -> Citation:
     def text(*names: str) -> str:
         return next((found for name in names if isinstance(found := value.get(name), str)), "")
 
-    return Citation(
+    return neutral.Citation(
         url=text("url"),
         title=text("title", "document_title"),
         cited_text=text("cited_text"),

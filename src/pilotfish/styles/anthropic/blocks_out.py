@@ -5,35 +5,22 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Cache,
-    Citation,
-    Document,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    arguments_object,
-    seal,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
+from pilotfish.styles._signatures import seal
 
 Block = dict[str, Any]
 
 
-def write_cache(cache: Cache) -> Block:
+def write_cache(cache: neutral.Cache) -> Block:
     """`ttl` is Anthropic's own word or left out, which means five minutes."""
     return {"type": "ephemeral"} | ({"ttl": cache.ttl} if cache.ttl in ("5m", "1h") else {})
 
 
-def marked(block: Block, cache: Cache | None) -> Block:
+def marked(block: Block, cache: neutral.Cache | None) -> Block:
     return block | {"cache_control": write_cache(cache)} if cache else block
 
 
@@ -50,19 +37,19 @@ def write_blocks(parts: tuple[Part, ...], quirks: Quirks, losses: Losses) -> lis
 
 
 def _write_part(part: Part, quirks: Quirks, losses: Losses) -> Block | None:
-    if isinstance(part, Text | Refusal):
+    if isinstance(part, neutral.Text | neutral.Refusal):
         return _write_text(part, losses)
-    if isinstance(part, Image):
+    if isinstance(part, neutral.Image):
         return _write_image(part, losses)
-    if isinstance(part, Document):
+    if isinstance(part, neutral.Document):
         return _write_document(part, quirks, losses)
-    if isinstance(part, ToolCall):
+    if isinstance(part, neutral.ToolCall):
         return write_tool_use(part, tool_id(part.id, quirks, plain=True))
-    if isinstance(part, ToolResult):
+    if isinstance(part, neutral.ToolResult):
         return _write_result(part, quirks, losses)
-    if isinstance(part, Thinking):
+    if isinstance(part, neutral.Thinking):
         return _write_thinking(part, losses)
-    if isinstance(part, Audio):
+    if isinstance(part, neutral.Audio):
         losses.add("messages.audio")
         return {"type": "text", "text": part.transcript} if part.transcript else None
     if part.origin == "anthropic":
@@ -71,11 +58,11 @@ def _write_part(part: Part, quirks: Quirks, losses: Losses) -> Block | None:
     return None
 
 
-def _write_text(part: Text | Refusal, losses: Losses) -> Block | None:
+def _write_text(part: neutral.Text | neutral.Refusal, losses: Losses) -> Block | None:
     if not part.text:
         return None
     block: Block = {"type": "text", "text": part.text}
-    citations = part.citations if isinstance(part, Text) else ()
+    citations = part.citations if isinstance(part, neutral.Text) else ()
     own = [
         citation.raw for citation in citations if citation.origin == "anthropic" and citation.raw
     ]
@@ -84,7 +71,7 @@ def _write_text(part: Text | Refusal, losses: Losses) -> Block | None:
     return block | ({"citations": own} if own else {})
 
 
-def _write_thinking(part: Thinking, losses: Losses) -> Block | None:
+def _write_thinking(part: neutral.Thinking, losses: Losses) -> Block | None:
     """Only what Claude itself signed may come back; it refuses the rest."""
     signature = part.signature
     if signature is None or signature.origin != "anthropic":
@@ -95,16 +82,16 @@ def _write_thinking(part: Thinking, losses: Losses) -> Block | None:
     return {"type": "thinking", "thinking": part.text, "signature": signature.value}
 
 
-def write_tool_use(call: ToolCall, identity: str) -> Block:
+def write_tool_use(call: neutral.ToolCall, identity: str) -> Block:
     return {
         "type": "tool_use",
         "id": identity,
         "name": call.name,
-        "input": arguments_object(call.arguments),
+        "input": neutral.arguments_object(call.arguments),
     }
 
 
-def _write_result(result: ToolResult, quirks: Quirks, losses: Losses) -> Block:
+def _write_result(result: neutral.ToolResult, quirks: Quirks, losses: Losses) -> Block:
     content = write_blocks(result.parts, quirks, losses)
     block: Block = {
         "type": "tool_result",
@@ -117,7 +104,7 @@ def _write_result(result: ToolResult, quirks: Quirks, losses: Losses) -> Block:
     return block | ({"is_error": True} if result.is_error else {})
 
 
-def _write_image(image: Image, losses: Losses) -> Block | None:
+def _write_image(image: neutral.Image, losses: Losses) -> Block | None:
     if image.detail and image.detail != "auto":
         losses.add("messages.image.detail")
     if image.data:
@@ -136,7 +123,7 @@ def _write_image(image: Image, losses: Losses) -> Block | None:
     return {"type": "image", "source": source}
 
 
-def _write_document(document: Document, quirks: Quirks, losses: Losses) -> Block | None:
+def _write_document(document: neutral.Document, quirks: Quirks, losses: Losses) -> Block | None:
     source = _document_source(document, quirks, losses)
     if source is None:
         return None
@@ -148,7 +135,7 @@ def _write_document(document: Document, quirks: Quirks, losses: Losses) -> Block
     return block | ({"citations": {"enabled": True}} if document.cite else {})
 
 
-def _document_source(document: Document, quirks: Quirks, losses: Losses) -> Block | None:
+def _document_source(document: neutral.Document, quirks: Quirks, losses: Losses) -> Block | None:
     """Anthropic reads PDF and plain text, and nothing else."""
     if document.parts:
         return {"type": "content", "content": write_blocks(document.parts, quirks, losses)}
@@ -179,7 +166,7 @@ def _document_source(document: Document, quirks: Quirks, losses: Losses) -> Bloc
     return None
 
 
-def write_citation(citation: Citation) -> Block:
+def write_citation(citation: neutral.Citation) -> Block:
     """For an answer. Another vendor's citation takes the form that has the same facts: a page of
     the web, or a place in a document.
     """
@@ -209,16 +196,16 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Block]:
     """
     blocks: list[Block] = []
     for part in parts:
-        if isinstance(part, Text | ToolCall) and part.signature:
+        if isinstance(part, neutral.Text | neutral.ToolCall) and part.signature:
             blocks.append({"type": "redacted_thinking", "data": seal(part.signature, "anthropic")})
-        if isinstance(part, Text):
+        if isinstance(part, neutral.Text):
             citations = [write_citation(citation) for citation in part.citations]
             blocks.append({"type": "text", "text": part.text, "citations": citations or None})
-        elif isinstance(part, Refusal):
+        elif isinstance(part, neutral.Refusal):
             blocks.append({"type": "text", "text": part.text, "citations": None})
-        elif isinstance(part, ToolCall):
+        elif isinstance(part, neutral.ToolCall):
             blocks.append(write_tool_use(part, part.id))
-        elif isinstance(part, Thinking):
+        elif isinstance(part, neutral.Thinking):
             proof = seal(part.signature, "anthropic") if part.signature else ""
             redacted = part.redacted and bool(proof)
             blocks.append(
@@ -226,8 +213,8 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Block]:
                 if redacted
                 else {"type": "thinking", "thinking": part.text, "signature": proof}
             )
-        elif isinstance(part, Audio) and part.transcript:
+        elif isinstance(part, neutral.Audio) and part.transcript:
             blocks.append({"type": "text", "text": part.transcript, "citations": None})
-        elif isinstance(part, Opaque) and part.origin == "anthropic":
+        elif isinstance(part, neutral.Opaque) and part.origin == "anthropic":
             blocks.append(part.raw)
     return blocks

@@ -5,10 +5,13 @@ Source: Claude API docs, "Errors" (platform.claude.com/docs/en/api/errors), read
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import event_from
+from pilotfish.styles._errors import error_from
 
 STATUSES = {
     "invalid_request_error": 400,
@@ -31,6 +34,12 @@ def type_for(status: int | None) -> str:
     if status is None or status >= 500:
         return _TYPES.get(status or 500, "api_error")
     return _TYPES.get(status, "invalid_request_error")
+
+
+def stream_error(value: Any) -> ErrorInfo:
+    """The error in an event, with the status that it would have had."""
+    error = error_from(value)
+    return msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type))
 
 
 def error_body(error: ErrorInfo, status: int | None) -> bytes:

@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._errors import error_from
+from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles.anthropic.errors import STATUSES
+from pilotfish.styles.anthropic.errors import stream_error
 
 
 class OutputDetails(msgspec.Struct, gc=False):
@@ -90,17 +89,13 @@ class _Event(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Event)
 
 
-class AnthropicInspector:
+class AnthropicInspector(BaseInspector):
     """A `core.formats.style.ResponseInspector` for Messages and count_tokens."""
 
-    __slots__ = ("_counts", "chars", "error", "finish_reason", "model", "usage")
+    __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.model: str | None = None
-        self.error: ErrorInfo | None = None
-        self.chars = 0
+        super().__init__()
         self._counts = AnthropicTokenCounts()
 
     def event(self, event: bytes) -> int:
@@ -136,14 +131,11 @@ class AnthropicInspector:
         return 0
 
     def reply(self, body: bytes) -> int:
-        try:
-            found = decode_as(_decoder, body)
-        except BAD_JSON:
+        found = whole_answer(_decoder, body)
+        if found is None:
             return MALFORMED
         if found.type == "error" or found.error:
             return self._failed(body)
-        if body.lstrip()[:1] not in (b"{", b"["):
-            return MALFORMED  # a bare text or number is JSON, but no answer of any endpoint
         self.model = found.model
         self.finish_reason = found.stop_reason
         for block in found.content or ():
@@ -183,6 +175,5 @@ class AnthropicInspector:
             self.usage = self._counts.usage()
 
     def _failed(self, data: bytes) -> int:
-        error = error_from(msgspec.json.decode(data))
-        self.error = msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type))
+        self.error = stream_error(msgspec.json.decode(data))
         return ERROR

@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
-from pilotfish.core.formats.neutral import Chat, Text, Tool, ToolCall, ToolResult, Turn, merged
+from pilotfish.core.formats.neutral import Chat, Text, Tool, ToolCall
 from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
+from pilotfish.styles._requests import (
+    ANSWER_IN_JSON,
+    BEGINNING,
+    CONTINUE,
+    alternating,
+    claude_sampling,
+    finished,
+    offered_tools,
+    stop_sequences,
+)
 from pilotfish.styles.anthropic.blocks_out import Block, marked, write_blocks, write_cache
 from pilotfish.styles.anthropic.structured import tool_for
 from pilotfish.styles.anthropic.thinking import ThinkingPlan, plan_thinking
@@ -86,40 +94,17 @@ def write_request(chat: Chat, target: Target) -> Written:
                 losses.add(name)
     for name in _UNKNOWN:
         losses.add_if(name, getattr(chat, name))
-    for name in list(body):
-        if name in quirks.refuses:
-            del body[name]
-            losses.add(name)
-    return Written(msgspec.json.encode(body), losses.names())
+    return finished(body, quirks, losses)
 
 
 def _write_sampling(
     chat: Chat, quirks: Quirks, plan: ThinkingPlan, losses: Losses, body: dict[str, Any]
 ) -> None:
-    """Temperature ends at 1 here and at 2 elsewhere. With thinking only a high `top_p` may be set;
-    newer models take one of the two.
-    """
-    temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
-    if temperature is not None and temperature > 1:
-        losses.add("temperature")
-        temperature = 1.0
-    if plan.thinks or not quirks.sampling_fields:
-        losses.add_if("temperature", temperature if temperature != 1 else None)
-        losses.add_if("top_k", top_k)
-        temperature = top_k = None
-        if top_p is not None and (top_p < 0.95 or not quirks.sampling_fields):
-            losses.add_if("top_p", top_p if top_p != 1 else None)
-            top_p = None
-    if temperature is not None and top_p is not None:
-        losses.add_if("top_p", top_p if top_p != 1 else None)
-        top_p = None
-    for name, value in (("temperature", temperature), ("top_p", top_p), ("top_k", top_k)):
-        if value is not None:
+    given = claude_sampling(chat, quirks, losses, thinks=plan.thinks, one_of_two=True)
+    for name in ("temperature", "top_p", "top_k"):
+        if (value := getattr(given, name)) is not None:
             body[name] = value
-    stops = [stop for stop in chat.stop if stop.strip()]  # blank ones are refused
-    if len(stops) < len(chat.stop):
-        losses.add("stop")
-    if stops:
+    if stops := stop_sequences(chat, losses, blank=False):
         body["stop_sequences"] = stops
 
 
@@ -149,7 +134,7 @@ def _write_output_config(chat: Chat, quirks: Quirks, plan: ThinkingPlan) -> Bloc
 def _write_system(chat: Chat, quirks: Quirks, losses: Losses) -> Any:
     texts = [text for text in chat.system if text.text]
     if chat.response_format and chat.response_format.kind == "json":
-        texts.append(Text("Answer with a single JSON object and nothing else."))
+        texts.append(Text(ANSWER_IN_JSON))
     if not texts:
         return None
     if len(texts) == 1 and not texts[0].cache:
@@ -159,34 +144,16 @@ def _write_system(chat: Chat, quirks: Quirks, losses: Losses) -> Any:
 
 def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: ThinkingPlan) -> list[Block]:
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
-    turns = chat.turns if quirks.system_turns else tuple(_told(turn) for turn in chat.turns)
     messages: list[Block] = []
-    for turn in turns:
-        losses.add_if("messages.name", turn.name)
-    for turn in merged(tuple(Turn(turn.role, turn.parts) for turn in turns)):
-        parts = turn.parts
-        if turn.role == "user":
-            parts = tuple(sorted(parts, key=lambda part: not isinstance(part, ToolResult)))
-        blocks = write_blocks(parts, quirks, losses)
+    for turn in alternating(chat, losses, system_turns=quirks.system_turns):
+        blocks = write_blocks(turn.parts, quirks, losses)
         if blocks:
             messages.append({"role": turn.role, "content": _plain(blocks)})
     if messages and messages[0]["role"] == "assistant":
-        messages.insert(
-            0, {"role": "user", "content": "(The conversation begins with your words.)"}
-        )
+        messages.insert(0, {"role": "user", "content": BEGINNING})
     if messages and messages[-1]["role"] == "assistant":
         _end_with_assistant(messages, quirks, plan, losses)
     return messages
-
-
-def _told(turn: Turn) -> Turn:
-    """Instructions in the middle of a conversation, as a user turn that says what they are; moved
-    to the head they would cost the cache.
-    """
-    if turn.role != "system":
-        return turn
-    text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
-    return Turn("user", (Text(f"<system>\n{text}\n</system>"),))
 
 
 def _plain(blocks: list[Block]) -> Any:
@@ -202,7 +169,7 @@ def _end_with_assistant(
     asked to go on instead.
     """
     if not quirks.prefill or plan.thinks:
-        messages.append({"role": "user", "content": "Continue exactly where you stopped."})
+        messages.append({"role": "user", "content": CONTINUE})
         losses.add("messages.prefill")
         return
     content = messages[-1]["content"]
@@ -212,14 +179,13 @@ def _end_with_assistant(
         content[-1]["text"] = content[-1]["text"].rstrip() or content[-1]["text"]
 
 
-# --- tools
-# ---------------------------------------------------------------------------------------------------------------------------
+# --- tools ---
 
 
 def _write_tools(chat: Chat, quirks: Quirks, losses: Losses) -> tuple[list[Block], Block | None]:
-    allowed = chat.tool_choice.names if chat.tool_choice and chat.tool_choice.mode != "tool" else ()
-    offered = [tool for tool in chat.tools if not allowed or tool.name in allowed]
-    tools = [written for tool in offered if (written := _write_tool(tool, quirks, losses))]
+    tools = [
+        written for tool in offered_tools(chat) if (written := _write_tool(tool, quirks, losses))
+    ]
     choice = _write_choice(chat, bool(tools))
     wanted = chat.response_format
     if wanted and wanted.kind == "json_schema" and not quirks.output_format:

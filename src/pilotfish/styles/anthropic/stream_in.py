@@ -6,30 +6,15 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.deltas import (
-    BlockEnd,
-    CitationDelta,
-    Delta,
-    End,
-    Finish,
-    Malformed,
-    MessageStart,
-    PartDelta,
-    Ping,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
-from pilotfish.core.formats.neutral import FinishReason, Opaque, unseal
+from pilotfish.core.formats import deltas
+from pilotfish.core.formats.deltas import Delta
+from pilotfish.core.formats.neutral import FinishReason, Opaque
 from pilotfish.core.formats.sse import data_of
-from pilotfish.styles._errors import error_from, json_or_none
+from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._loose import BAD_JSON, decode_as
+from pilotfish.styles._signatures import unseal
 from pilotfish.styles.anthropic.blocks_in import read_citation
-from pilotfish.styles.anthropic.errors import STATUSES
+from pilotfish.styles.anthropic.errors import stream_error
 from pilotfish.styles.anthropic.inspector import AnthropicTokenCounts
 from pilotfish.styles.anthropic.reply import explanation_in, finish_from
 from pilotfish.styles.anthropic.structured import OBJECT_TOOL, TOOLS, VALUE_TOOL, unwrapped
@@ -81,14 +66,11 @@ class AnthropicStreamReader:
     def feed(self, event: bytes) -> list[Delta]:
         data = data_of(event)
         if not data:
-            return [Ping()]
+            return [deltas.Ping()]
         try:
-            found = _decoder.decode(data)
+            found = decode_as(_decoder, data)
         except BAD_JSON:
-            try:
-                found = decode_as(_decoder, data)
-            except BAD_JSON:
-                return [Malformed(event)]
+            return [deltas.Malformed(event)]
         kind = found.type
         if kind == "content_block_delta":
             return self._delta(found.delta) if found.delta else []
@@ -103,29 +85,24 @@ class AnthropicStreamReader:
         if kind == "message_start" and found.message:
             message = found.message
             return [
-                MessageStart(message.id or "", message.model or ""),
+                deltas.MessageStart(message.id or "", message.model or ""),
                 *self._counted(message.usage),
             ]
         if kind == "message_delta":
             return [*self._finished(found.delta), *self._counted(found.usage)]
         if kind == "message_stop":
-            return [End()]
+            return [deltas.End()]
         if kind == "ping":
-            return [Ping()]
+            return [deltas.Ping()]
         if kind == "error" or found.error:
-            error = error_from(json_or_none(data))
-            return [
-                StreamError(
-                    msgspec.structs.replace(error, status=error.status or STATUSES.get(error.type))
-                )
-            ]
+            return [deltas.StreamError(stream_error(json_or_none(data)))]
         return []
 
     def _counted(self, counts: AnthropicTokenCounts | None) -> list[Delta]:
         if counts is None:
             return []
         self._counts = self._counts.updated(counts)
-        return [UsageDelta(self._counts.usage())]
+        return [deltas.UsageDelta(self._counts.usage())]
 
     def _finished(self, delta: _Delta | None) -> list[Delta]:
         if delta is None or not delta.stop_reason:
@@ -133,44 +110,48 @@ class AnthropicStreamReader:
         reason = finish_from(delta.stop_reason)
         if reason is FinishReason.TOOL_CALLS and self._structured and self._index < 0:
             reason = FinishReason.STOP  # the client knows nothing of that tool
-        return [Finish(reason, delta.stop_sequence or "", explanation_in(delta.stop_details))]
+        return [
+            deltas.Finish(reason, delta.stop_sequence or "", explanation_in(delta.stop_details))
+        ]
 
     def _begin(self, block: dict[str, Any]) -> list[Delta]:
         self._block, self._signature = block, ""
         kind, text = block.get("type"), block.get("text")
         if kind == "text":
-            return [TextDelta(text)] if isinstance(text, str) and text else []
+            return [deltas.TextDelta(text)] if isinstance(text, str) and text else []
         if kind == "thinking":
             thought, signature = block.get("thinking"), block.get("signature")
             self._signature = signature if isinstance(signature, str) else ""
-            return [ThinkingDelta(thought)] if isinstance(thought, str) and thought else []
+            return [deltas.ThinkingDelta(thought)] if isinstance(thought, str) and thought else []
         if kind == "redacted_thinking":
-            return [ThinkingEnd(unseal(str(block.get("data") or ""), "anthropic"), redacted=True)]
+            return [
+                deltas.ThinkingEnd(unseal(str(block.get("data") or ""), "anthropic"), redacted=True)
+            ]
         self._arguments = []
         name = str(block.get("name") or "")
         if kind == "tool_use" and name in TOOLS:
             self._structured = True
         elif kind == "tool_use":
             self._index += 1
-            return [ToolStart(index=self._index, id=str(block.get("id") or ""), name=name)]
+            return [deltas.ToolStart(index=self._index, id=str(block.get("id") or ""), name=name)]
         return []
 
     def _delta(self, delta: _Delta) -> list[Delta]:
         if delta.text:
-            return [TextDelta(delta.text)]
+            return [deltas.TextDelta(delta.text)]
         if delta.thinking:
-            return [ThinkingDelta(delta.thinking)]
+            return [deltas.ThinkingDelta(delta.thinking)]
         if delta.partial_json:
             self._arguments.append(delta.partial_json)
             if self._block.get("type") != "tool_use" or self._block.get("name") == VALUE_TOOL:
                 return []  # of a server's tool, or to be unwrapped: known when it is whole
             if self._block.get("name") == OBJECT_TOOL:
-                return [TextDelta(delta.partial_json)]
-            return [ToolArgs(self._index, delta.partial_json)]
+                return [deltas.TextDelta(delta.partial_json)]
+            return [deltas.ToolArgs(self._index, delta.partial_json)]
         if delta.signature:
             self._signature += delta.signature
         elif isinstance(delta.citation, dict):
-            return [CitationDelta(read_citation(delta.citation))]
+            return [deltas.CitationDelta(read_citation(delta.citation))]
         return []
 
     def _end(self) -> list[Delta]:
@@ -178,22 +159,33 @@ class AnthropicStreamReader:
         block, self._block = self._block, {}
         kind, name, arguments = block.get("type"), block.get("name"), "".join(self._arguments)
         if kind == "thinking":
-            return [ThinkingEnd(unseal(self._signature, "anthropic") if self._signature else None)]
+            return [
+                deltas.ThinkingEnd(
+                    unseal(self._signature, "anthropic") if self._signature else None
+                )
+            ]
         if kind == "tool_use" and name == VALUE_TOOL:
-            return [TextDelta(unwrapped(VALUE_TOOL, arguments)), BlockEnd()]
+            return [deltas.TextDelta(unwrapped(VALUE_TOOL, arguments)), deltas.BlockEnd()]
         if kind == "tool_use" and not arguments and block.get("input"):
             whole = msgspec.json.encode(
                 block["input"]
             ).decode()  # some servers of this style send it at the start
             return [
-                TextDelta(whole) if name == OBJECT_TOOL else ToolArgs(self._index, whole),
-                BlockEnd(),
+                deltas.TextDelta(whole)
+                if name == OBJECT_TOOL
+                else deltas.ToolArgs(self._index, whole),
+                deltas.BlockEnd(),
             ]
         if kind in ("text", "tool_use"):
-            return [BlockEnd()]
+            return [deltas.BlockEnd()]
         if kind in (None, "redacted_thinking"):
             return []
         given = json_or_none(arguments.encode("utf-8", "surrogatepass")) if arguments else None
         return [
-            PartDelta(Opaque("anthropic", block | ({"input": given} if given is not None else {})))
+            deltas.PartDelta(
+                Opaque("anthropic", block | ({"input": given} if given is not None else {}))
+            )
         ]
+
+
+READER = AnthropicStreamReader

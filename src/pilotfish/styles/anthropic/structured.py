@@ -31,10 +31,10 @@ def tool_for(schema: Json, description: str) -> dict[str, Any]:
             "properties": {"value": inner},
             "required": ["value"],
         } | definitions
-    told = "Give the final answer to the user with this tool, and only with it."
+    instruction = "Give the final answer to the user with this tool, and only with it."
     return {
         "name": VALUE_TOOL if wraps else OBJECT_TOOL,
-        "description": f"{told} {description}".strip(),
+        "description": f"{instruction} {description}".strip(),
         "input_schema": schema,
     }
 

@@ -7,28 +7,16 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Cache,
-    Citation,
-    Document,
-    Image,
-    Json,
-    Opaque,
-    Part,
-    Signature,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    unseal,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Json, Part
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES
+from pilotfish.styles._signatures import unseal, with_signatures_placed
 
 ORIGIN = "bedrock"
 SIGNER = "anthropic"
-"""Whose signatures Bedrock hands out: of its models only Claude signs its thoughts, and on every platform alike."""
+"""Whose signatures Bedrock hands out: of its models only Claude signs its thoughts, and on every
+platform alike."""
 
 
 def read_blocks(
@@ -38,32 +26,19 @@ def read_blocks(
     added to.
     """
     parts: list[Part] = []
-    pending: Signature | None = None
     for block in blocks.objects(key):
         mark = block.object("cachePoint")
         if mark is not None:
-            if not mark_last(parts, Cache(mark.text("ttl") or "")):
+            if not mark_last(parts, neutral.Cache(mark.text("ttl") or "")):
                 losses.add("cachePoint")
             continue
         part = _read_block(block, losses, names)
-        if (
-            isinstance(part, Thinking)
-            and part.redacted
-            and part.signature
-            and part.signature.origin == "google"
-        ):
-            pending = (
-                part.signature
-            )  # of the part that follows; this style had no other place for it
-            continue
-        if pending and isinstance(part, ToolCall | Text):
-            part, pending = msgspec.structs.replace(part, signature=pending), None
         if part is not None:
             parts.append(part)
-    return tuple(parts)
+    return with_signatures_placed(parts)
 
 
-def mark_last(parts: list[Any], cache: Cache) -> bool:
+def mark_last(parts: list[Any], cache: neutral.Cache) -> bool:
     """Puts a cache mark on the last part or tool; False where there is none that takes it."""
     if not parts or not hasattr(parts[-1], "cache"):
         return False
@@ -74,13 +49,13 @@ def mark_last(parts: list[Any], cache: Cache) -> bool:
 def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part | None:
     text = block.text("text")
     if text is not None:
-        return Text(text)
+        return neutral.Text(text)
     if "toolUse" in block and not (
         isinstance(block.peek("toolUse"), dict) and block.peek("toolUse").get("type")
     ):
-        call = _inner(block, "toolUse")
+        call = block.inner("toolUse")
         arguments = call.take("input")
-        read = ToolCall(
+        read = neutral.ToolCall(
             id=call.required_text("toolUseId"),
             name=call.required_text("name"),
             arguments=""
@@ -90,35 +65,31 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part | 
         names[read.id] = read.name
         return read
     if "toolResult" in block:
-        return _read_result(_inner(block, "toolResult"), losses, names)
+        return _read_result(block.inner("toolResult"), losses, names)
     if "reasoningContent" in block:
-        return _read_thinking(_inner(block, "reasoningContent"))
+        return _read_thinking(block.inner("reasoningContent"))
     if "citationsContent" in block:
-        return _read_cited(_inner(block, "citationsContent"))
+        return _read_cited(block.inner("citationsContent"))
     if "guardContent" in block:
-        return _read_guarded(_inner(block, "guardContent"), losses)
+        return _read_guarded(block.inner("guardContent"), losses)
     media = read_media(block, losses)
     if media is not None:
         return media
     rest = block.rest()
-    return Opaque(ORIGIN, dict(rest)) if rest else None
+    return neutral.Opaque(ORIGIN, dict(rest)) if rest else None
 
 
-def _inner(block: Fields, key: str) -> Fields:
-    return block.object(key) or type(block)({}, block.at(key))
-
-
-def _read_result(result: Fields, losses: Losses, names: dict[str, str]) -> ToolResult:
+def _read_result(result: Fields, losses: Losses, names: dict[str, str]) -> neutral.ToolResult:
     call_id = result.required_text("toolUseId")
     parts: list[Part] = []
     for item in result.objects("content"):
         if "json" in item:
-            parts.append(Text(msgspec.json.encode(item.take("json")).decode()))
+            parts.append(neutral.Text(msgspec.json.encode(item.take("json")).decode()))
             continue
         part = _read_block(item, losses, names)
         if part is not None:
             parts.append(part)
-    return ToolResult(
+    return neutral.ToolResult(
         call_id=call_id,
         parts=tuple(parts),
         is_error=result.text("status") == "error",
@@ -126,31 +97,31 @@ def _read_result(result: Fields, losses: Losses, names: dict[str, str]) -> ToolR
     )
 
 
-def _read_thinking(block: Fields) -> Thinking:
+def _read_thinking(block: Fields) -> neutral.Thinking:
     redacted = block.text("redactedContent")
     if redacted is not None:
-        return Thinking(signature=redacted_signature(redacted), redacted=True)
-    inner = _inner(block, "reasoningText")
+        return neutral.Thinking(signature=redacted_signature(redacted), redacted=True)
+    inner = block.inner("reasoningText")
     proof = inner.text("signature")
     signature = unseal(proof, SIGNER) if proof else None
-    return Thinking(
+    return neutral.Thinking(
         text=inner.text("text") or "", signature=signature, id=signature.id if signature else ""
     )
 
 
-def redacted_signature(data: str) -> Signature:
+def redacted_signature(data: str) -> neutral.Signature:
     """What `redactedContent` holds. Claude's is text, base64 on the wire; bytes that are no text
     belong to Bedrock alone.
     """
     try:
         return unseal(b64decode(data, validate=True).decode(), SIGNER)
     except ValueError:
-        return Signature(ORIGIN, data)
+        return neutral.Signature(ORIGIN, data)
 
 
-def _read_cited(block: Fields) -> Text:
+def _read_cited(block: Fields) -> neutral.Text:
     text = "".join(item.text("text") or "" for item in block.objects("content"))
-    return Text(
+    return neutral.Text(
         text,
         citations=tuple(
             read_citation(value) for value in block.items("citations") if isinstance(value, dict)
@@ -158,7 +129,7 @@ def _read_cited(block: Fields) -> Text:
     )
 
 
-def read_citation(value: Json) -> Citation:
+def read_citation(value: Json) -> neutral.Citation:
     """A citation. Offsets are those into the cited document and stay in `raw`."""
     quoted = value.get("sourceContent")
     texts = (
@@ -174,7 +145,7 @@ def read_citation(value: Json) -> Citation:
     web = location.get("web") if isinstance(location, dict) else None
     url = web.get("url") if isinstance(web, dict) else None
     source = value.get("source")
-    return Citation(
+    return neutral.Citation(
         url=next(
             (found for found in (url, source) if isinstance(found, str) and "://" in found), ""
         ),
@@ -192,7 +163,7 @@ def _read_guarded(block: Fields, losses: Losses) -> Part | None:
     losses.add("messages.content.guardContent")
     inner = block.object("text")
     if inner is not None:
-        return Text(inner.required_text("text"))
+        return neutral.Text(inner.required_text("text"))
     return read_media(block, losses)
 
 
@@ -201,21 +172,21 @@ def read_media(block: Fields, losses: Losses) -> Part | None:
     video.
     """
     if "image" in block:
-        image = _inner(block, "image")
-        return Image(**_source(image, f"image/{image.required_text('format')}"))
+        image = block.inner("image")
+        return neutral.Image(**_source(image, f"image/{image.required_text('format')}"))
     if "audio" in block:
-        audio = _inner(block, "audio")
+        audio = block.inner("audio")
         word = audio.required_text("format").removeprefix("x-")
-        return Audio(**_source(audio, TYPES.get(word, f"audio/{word}")))
+        return neutral.Audio(**_source(audio, TYPES.get(word, f"audio/{word}")))
     if "document" in block:
-        return _read_document(_inner(block, "document"), losses)
+        return _read_document(block.inner("document"), losses)
     if "searchResult" in block:
-        found = _inner(block, "searchResult")
+        found = block.inner("searchResult")
         cite = found.object("citations")
-        return Document(
+        return neutral.Document(
             name=found.text("title") or "",
             context=found.text("source") or "",
-            parts=tuple(Text(item.text("text") or "") for item in found.objects("content")),
+            parts=tuple(neutral.Text(item.text("text") or "") for item in found.objects("content")),
             cite=bool(cite and cite.flag("enabled")),
         )
     return None
@@ -223,14 +194,14 @@ def read_media(block: Fields, losses: Losses) -> Part | None:
 
 def _source(media: Fields, media_type: str) -> dict[str, Any]:
     """`source` as fields of neutral media."""
-    source = _inner(media, "source")
+    source = media.inner("source")
     place = source.object("s3Location")
     if place is not None:
         return {"media_type": media_type, "file_id": place.required_text("uri"), "origin": ORIGIN}
     return {"media_type": media_type, "data": source.required_text("bytes")}
 
 
-def _read_document(document: Fields, losses: Losses) -> Document:
+def _read_document(document: Fields, losses: Losses) -> neutral.Document:
     word = document.text("format") or "txt"
     media_type = TYPES.get(word, f"application/{word}")
     cite = document.object("citations")
@@ -239,18 +210,19 @@ def _read_document(document: Fields, losses: Losses) -> Document:
         "context": document.text("context") or "",
         "cite": bool(cite and cite.flag("enabled")),
     }
-    source = _inner(document, "source")
+    source = document.inner("source")
     text = source.text("text")
     if text is not None:
-        return Document(media_type="text/plain", text=text, **fields)
+        return neutral.Document(media_type="text/plain", text=text, **fields)
     if "content" in source:
         parts = read_blocks(source, "content", losses, {})
-        return Document(
-            parts=tuple(part for part in parts if isinstance(part, Text | Image)), **fields
+        return neutral.Document(
+            parts=tuple(part for part in parts if isinstance(part, neutral.Text | neutral.Image)),
+            **fields,
         )
     place = source.object("s3Location")
     if place is not None:
-        return Document(
+        return neutral.Document(
             media_type=media_type, file_id=place.required_text("uri"), origin=ORIGIN, **fields
         )
-    return Document(media_type=media_type, data=source.required_text("bytes"), **fields)
+    return neutral.Document(media_type=media_type, data=source.required_text("bytes"), **fields)

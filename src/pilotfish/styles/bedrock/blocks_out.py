@@ -8,28 +8,12 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Cache,
-    Citation,
-    Document,
-    Image,
-    Json,
-    Media,
-    Opaque,
-    Part,
-    Refusal,
-    Signature,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    arguments_object,
-    seal,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Json, Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import short_type, tool_id
+from pilotfish.styles._signatures import seal
 from pilotfish.styles.bedrock.blocks_in import ORIGIN, SIGNER
 from pilotfish.styles.bedrock.models import Model
 
@@ -41,7 +25,7 @@ _AUDIO = frozenset(
     {"mp3", "opus", "wav", "aac", "flac", "ogg", "mkv", "m4a", "mpeg", "pcm", "webm"}
 )
 
-# How base64 of each image format begins, for images whose type nobody told.
+# How base64 of each image format begins, for images that come without a type.
 _MAGIC = (("iVBOR", "png"), ("/9j/", "jpeg"), ("R0lGOD", "gif"), ("UklGR", "webp"))
 
 _BAD_IN_NAME = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
@@ -77,7 +61,7 @@ class BlockWriter:
             blocks.append({"text": ", ".join(documents)})  # beside a document Bedrock demands text
         return blocks
 
-    def cache_point(self, cache: Cache | None) -> list[Json]:
+    def cache_point(self, cache: neutral.Cache | None) -> list[Json]:
         if cache is None:
             return []
         if not self._model.caches:
@@ -87,31 +71,31 @@ class BlockWriter:
         return [{"cachePoint": {"type": "default"} | ttl}]
 
     def _block(self, part: Part) -> Json | None:
-        if isinstance(part, Text | Refusal):
+        if isinstance(part, neutral.Text | neutral.Refusal):
             return self._text(part)
-        if isinstance(part, ToolCall):
+        if isinstance(part, neutral.ToolCall):
             return write_tool_use(part, tool_id(part.id, self._quirks, plain=True))
-        if isinstance(part, ToolResult):
+        if isinstance(part, neutral.ToolResult):
             return self._result(part)
-        if isinstance(part, Thinking):
+        if isinstance(part, neutral.Thinking):
             return self._thinking(part)
-        if isinstance(part, Image):
+        if isinstance(part, neutral.Image):
             return self._image(part)
-        if isinstance(part, Document):
+        if isinstance(part, neutral.Document):
             return self._document(part)
-        if isinstance(part, Audio):
+        if isinstance(part, neutral.Audio):
             return self._audio(part)
         if part.origin == ORIGIN:
             return part.raw
         self._losses.add(f"messages.{kind_of(part)}")
         return None
 
-    def _text(self, part: Text | Refusal) -> Json | None:
-        if isinstance(part, Text) and part.citations:
+    def _text(self, part: neutral.Text | neutral.Refusal) -> Json | None:
+        if isinstance(part, neutral.Text) and part.citations:
             self._losses.add("messages.citations")
         return {"text": part.text} if part.text.strip() else None
 
-    def _thinking(self, part: Thinking) -> Json | None:
+    def _thinking(self, part: neutral.Thinking) -> Json | None:
         """Only what Claude itself signed may come back, and to Claude alone."""
         signature = part.signature
         if signature and (
@@ -121,7 +105,7 @@ class BlockWriter:
         self._losses.add("messages.thinking")
         return None
 
-    def _result(self, result: ToolResult) -> Json:
+    def _result(self, result: neutral.ToolResult) -> Json:
         content = [block for part in result.parts if (block := self._block(part))]
         written: Json = {
             "toolUseId": tool_id(result.call_id, self._quirks, plain=True),
@@ -129,14 +113,14 @@ class BlockWriter:
         }
         return {"toolResult": written | ({"status": "error"} if result.is_error else {})}
 
-    def _image(self, image: Image) -> Json | None:
+    def _image(self, image: neutral.Image) -> Json | None:
         if image.detail not in ("", "auto"):
             self._losses.add("messages.image.detail")
         word = short_type(image.media_type) if image.media_type else _sniffed(image.data)
         word = "jpeg" if word == "jpg" else word
         return self._media("image", image, word if word in _IMAGES else "")
 
-    def _audio(self, audio: Audio) -> Json | None:
+    def _audio(self, audio: neutral.Audio) -> Json | None:
         word = short_type(audio.media_type)
         block = (
             self._media("audio", audio, word if word in _AUDIO else "")
@@ -145,16 +129,14 @@ class BlockWriter:
         )
         return block or ({"text": audio.transcript} if audio.transcript else None)
 
-    def _media(self, kind: str, media: Media, word: str) -> Json | None:
+    def _media(self, kind: str, media: neutral.Media, word: str) -> Json | None:
         source = _source(media)
         if source is None or not word:
-            self._losses.add(
-                f"messages.{kind}.{'url' if media.url else 'file_id' if media.file_id else media.media_type or 'data'}"
-            )
+            self._losses.add(f"messages.{kind}.{_place_of(media)}")
             return None
         return {kind: {"format": word, "source": source}}
 
-    def _document(self, document: Document) -> Json | None:
+    def _document(self, document: neutral.Document) -> Json | None:
         word = short_type(document.media_type) if document.media_type else "pdf"
         if (
             document.text
@@ -169,19 +151,17 @@ class BlockWriter:
         if document.parts:
             source = {
                 "content": [
-                    {"text": part.text} for part in document.parts if isinstance(part, Text)
+                    {"text": part.text} for part in document.parts if isinstance(part, neutral.Text)
                 ]
             }
-            if any(isinstance(part, Image) for part in document.parts):
+            if any(isinstance(part, neutral.Image) for part in document.parts):
                 self._losses.add("messages.document.image")
         elif document.text:
             source = {"text": document.text}
         else:
             source = _source(document)
         if source is None or word not in _DOCUMENTS:
-            self._losses.add(
-                f"messages.document.{'url' if document.url else 'file_id' if document.file_id else document.media_type or 'data'}"
-            )
+            self._losses.add(f"messages.document.{_place_of(document)}")
             return None
         written: Json = {"format": word, "name": self._name(document.name), "source": source}
         if document.context:
@@ -206,7 +186,7 @@ class BlockWriter:
         return name
 
 
-def kind_of(part: Opaque) -> str:
+def kind_of(part: neutral.Opaque) -> str:
     """How a block is named when it is dropped."""
     return str(part.raw.get("type") or next(iter(part.raw), "block"))
 
@@ -215,7 +195,14 @@ def _sniffed(data: str) -> str:
     return next((word for magic, word in _MAGIC if data.startswith(magic)), "png")
 
 
-def _source(media: Media) -> Json | None:
+def _place_of(media: neutral.Media) -> str:
+    """What Bedrock cannot take of it, as it is named among what was dropped."""
+    if media.url:
+        return "url"
+    return "file_id" if media.file_id else media.media_type or "data"
+
+
+def _source(media: neutral.Media) -> Json | None:
     """Bytes, or a place in S3, the only one that Bedrock fetches from."""
     if media.data:
         return {"bytes": media.data}
@@ -223,16 +210,18 @@ def _source(media: Media) -> Json | None:
     return {"s3Location": {"uri": place}} if place.startswith("s3://") else None
 
 
-def write_tool_use(call: ToolCall, identity: str) -> Json:
+def write_tool_use(call: neutral.ToolCall, identity: str) -> Json:
     # A tool that takes free text has no like here; its input is kept under the name that it has
     # elsewhere.
     arguments = (
-        {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+        {"input": call.arguments}
+        if call.kind == "custom"
+        else neutral.arguments_object(call.arguments)
     )
     return {"toolUse": {"toolUseId": identity, "name": call.name, "input": arguments}}
 
 
-def write_thinking(part: Thinking) -> Json:
+def write_thinking(part: neutral.Thinking) -> Json:
     """A reasoning block; another vendor's signature is sealed, for a client that will hand it
     back.
     """
@@ -242,7 +231,7 @@ def write_thinking(part: Thinking) -> Json:
     return {"reasoningContent": {"reasoningText": {"text": part.text} | proof}}
 
 
-def redacted_data(signature: Signature) -> str:
+def redacted_data(signature: neutral.Signature) -> str:
     if signature.origin == ORIGIN:
         return signature.value
     return b64encode(seal(signature, SIGNER).encode("utf-8", "replace")).decode()
@@ -254,31 +243,33 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Json]:
     """
     blocks: list[Json] = []
     for part in parts:
-        if isinstance(part, Text | ToolCall) and part.signature:
+        if isinstance(part, neutral.Text | neutral.ToolCall) and part.signature:
             blocks.append({"reasoningContent": {"redactedContent": redacted_data(part.signature)}})
-        if isinstance(part, Text) and part.citations:
+        if isinstance(part, neutral.Text) and part.citations:
             citations = [write_citation(citation) for citation in part.citations]
             blocks.append(
                 {"citationsContent": {"content": [{"text": part.text}], "citations": citations}}
             )
-        elif isinstance(part, Text | Refusal):
+        elif isinstance(part, neutral.Text | neutral.Refusal):
             blocks.append({"text": part.text})
-        elif isinstance(part, ToolCall):
+        elif isinstance(part, neutral.ToolCall):
             blocks.append(write_tool_use(part, part.id))
-        elif isinstance(part, Thinking):
+        elif isinstance(part, neutral.Thinking):
             blocks.append(write_thinking(part))
-        elif isinstance(part, Image) and part.data and short_type(part.media_type) in _IMAGES:
+        elif (
+            isinstance(part, neutral.Image) and part.data and short_type(part.media_type) in _IMAGES
+        ):
             blocks.append(
                 {"image": {"format": short_type(part.media_type), "source": {"bytes": part.data}}}
             )
-        elif isinstance(part, Audio) and part.transcript:
+        elif isinstance(part, neutral.Audio) and part.transcript:
             blocks.append({"text": part.transcript})
-        elif isinstance(part, Opaque) and part.origin == ORIGIN:
+        elif isinstance(part, neutral.Opaque) and part.origin == ORIGIN:
             blocks.append(part.raw)
     return blocks
 
 
-def write_citation(citation: Citation) -> Json:
+def write_citation(citation: neutral.Citation) -> Json:
     if citation.origin == ORIGIN and citation.raw:
         return citation.raw
     written: dict[str, Any] = {}

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.eventstream import FrameError, read
 from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import text_of
+from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
 
@@ -90,17 +90,11 @@ _frames = msgspec.json.Decoder(_Frame)
 _answers = msgspec.json.Decoder(_Answer)
 
 
-class BedrockInspector:
-    """A `core.formats.style.ResponseInspector` for Converse and ConverseStream."""
+class BedrockInspector(BaseInspector):
+    """A `core.formats.style.ResponseInspector` for Converse and ConverseStream, which do not
+    name the model."""
 
-    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
-
-    def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.model: str | None = None  # Bedrock does not say
-        self.error: ErrorInfo | None = None
-        self.chars = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> int:
         try:
@@ -130,11 +124,8 @@ class BedrockInspector:
         return PING if kind == "ping" else 0
 
     def reply(self, body: bytes) -> int:
-        try:
-            found = decode_as(_answers, body)
-        except BAD_JSON:
-            return MALFORMED
-        if body.lstrip()[:1] != b"{":
+        found = whole_answer(_answers, body)
+        if found is None or body.lstrip()[:1] == b"[":
             return MALFORMED
         self.finish_reason = found.stop_reason
         if (

@@ -23,7 +23,7 @@ _LINE_END = re.compile(rb"[\r\n]")
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    """Beside the bytes stands `p`: padding, so that nobody tells from its length what is said."""
+    """Beside the bytes stands `p`: padding, so that the length does not give away the text."""
 
     data: bytes = msgspec.field(name="bytes")
 
@@ -87,8 +87,8 @@ class ChunkDecoder:
 
     def _ended_by(self, error: ErrorInfo) -> bytes:
         self.over = True
-        told = {"type": error.type, "message": error.message, "status": error.status}
-        return event_from(msgspec.json.encode({"type": "error", "error": told}), b"error")
+        fields = {"type": error.type, "message": error.message, "status": error.status}
+        return event_from(msgspec.json.encode({"type": "error", "error": fields}), b"error")
 
 
 def _on_one_line(data: bytes) -> bytes:

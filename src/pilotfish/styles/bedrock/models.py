@@ -13,7 +13,8 @@ import msgspec
 
 # Older models, which have neither `outputConfig` nor strict tools.
 _NO_SCHEMA = re.compile(
-    r"amazon\.|meta\.|ai21\.|cohere\.|claude-(v2|instant|3)|claude-(opus|sonnet)-4-(1|2025)|mistral\.(mistral-(7b|large-24)|mixtral)"
+    r"amazon\.|meta\.|ai21\.|cohere\.|claude-(v2|instant|3)|claude-(opus|sonnet)-4-(1|2025)"
+    r"|mistral\.(mistral-(7b|large-24)|mixtral)"
 )
 
 

@@ -99,7 +99,7 @@ def read_reply(body: bytes) -> Reply:
     )
 
 
-def write_reply(reply: Reply) -> bytes:
+def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
     """Latency is not ours to know here; clients only demand that the field is there."""
     content = write_answer_blocks(reply.parts)
     body: Json = {

@@ -30,10 +30,10 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
     extras: Json = {}
     system = _read_system(fields, losses)
     turns = _read_messages(fields, losses)
-    config = _sub(fields, "inferenceConfig")
-    more = _sub(fields, "additionalModelRequestFields")
-    output = _sub(fields, "outputConfig")
-    tools = _sub(fields, "toolConfig")
+    config = fields.inner("inferenceConfig")
+    more = fields.inner("additionalModelRequestFields")
+    output = fields.inner("outputConfig")
+    tools = fields.inner("toolConfig")
     tier = fields.object("serviceTier")
     metadata = fields.mapping("requestMetadata") or {}
     chat: dict[str, Any] = {
@@ -63,10 +63,6 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
         lost=losses.names(),
         **chat,
     )
-
-
-def _sub(fields: Fields, key: str) -> Fields:
-    return fields.object(key) or type(fields)({}, fields.at(key))
 
 
 def _read_system(fields: Fields, losses: Losses) -> tuple[Text, ...]:
@@ -145,7 +141,7 @@ def _read_top_k(more: Fields) -> int | None:
     """Each family of models has its own place for it."""
     nova = more.peek("inferenceConfig")
     if isinstance(nova, dict) and set(nova) == {"topK"}:
-        return _sub(more, "inferenceConfig").whole("topK")
+        return more.inner("inferenceConfig").whole("topK")
     for key in ("top_k", "k", "topK"):
         if key in more:
             return more.whole(key)

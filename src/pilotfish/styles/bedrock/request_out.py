@@ -9,16 +9,24 @@ import msgspec
 from pilotfish.core.formats.neutral import (
     Chat,
     Json,
-    Text,
     Tool,
     ToolCall,
     ToolResult,
-    Turn,
-    merged,
 )
 from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._places import put_back
+from pilotfish.styles._requests import (
+    ANSWER_IN_JSON,
+    BEGINNING,
+    CONTINUE,
+    alternating,
+    claude_sampling,
+    finished,
+    offered_tools,
+    stop_sequences,
+    write_own_extras,
+)
 from pilotfish.styles.anthropic.structured import tool_for
 from pilotfish.styles.anthropic.thinking import ThinkingPlan, plan_thinking
 from pilotfish.styles.bedrock.blocks_in import ORIGIN
@@ -63,18 +71,13 @@ def write_request(chat: Chat, target: Target) -> Written:
     if more:
         body["additionalModelRequestFields"] = more
     _write_identity(chat, losses, body)
-    _write_extras(chat, losses, body)
+    write_own_extras(chat, ORIGIN, body, losses, *PARENTS)
     for name in _UNKNOWN:
         losses.add_if(name, getattr(chat, name))
-    for name in list(body):
-        if name in target.quirks.refuses:
-            del body[name]
-            losses.add(name)
-    return Written(msgspec.json.encode(body), losses.names())
+    return finished(body, target.quirks, losses)
 
 
-# --- messages
-# --------------------------------------------------------------------------------------------------------------------
+# --- messages ---
 
 
 def _write_system(chat: Chat, writer: BlockWriter) -> list[Json]:
@@ -83,7 +86,7 @@ def _write_system(chat: Chat, writer: BlockWriter) -> list[Json]:
         if text.text.strip():
             blocks += [{"text": text.text}, *writer.cache_point(text.cache)]
     if chat.response_format and chat.response_format.kind == "json":
-        blocks.append({"text": "Answer with a single JSON object and nothing else."})
+        blocks.append({"text": ANSWER_IN_JSON})
     return blocks
 
 
@@ -91,35 +94,18 @@ def _write_messages(
     chat: Chat, target: Target, model: Model, writer: BlockWriter, losses: Losses
 ) -> list[Json]:
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
-    for turn in chat.turns:
-        losses.add_if("messages.name", turn.name)
     messages: list[Json] = []
-    for turn in merged(tuple(_told(turn) for turn in chat.turns)):
-        parts = turn.parts
-        if turn.role == "user":
-            parts = tuple(sorted(parts, key=lambda part: not isinstance(part, ToolResult)))
-        blocks = writer.blocks(parts)
+    for turn in alternating(chat, losses):
+        blocks = writer.blocks(turn.parts)
         if blocks:
             messages.append({"role": turn.role, "content": blocks})
     if messages and messages[0]["role"] == "assistant":
-        messages.insert(
-            0, {"role": "user", "content": [{"text": "(The conversation begins with your words.)"}]}
-        )
+        messages.insert(0, {"role": "user", "content": [{"text": BEGINNING}]})
     if messages and messages[-1]["role"] == "assistant" and _has_text_last(messages[-1]):
         _end_with_assistant(messages, target, model, losses)
     if messages and chat.cache:
         messages[-1]["content"] += writer.cache_point(chat.cache)
     return messages
-
-
-def _told(turn: Turn) -> Turn:
-    """Instructions in the middle of a conversation are a user turn that says what they are; few
-    models take role `system` there.
-    """
-    if turn.role != "system":
-        return Turn(turn.role, turn.parts)
-    text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
-    return Turn("user", (Text(f"<system>\n{text}\n</system>"),))
 
 
 def _has_text_last(message: Json) -> bool:
@@ -134,12 +120,11 @@ def _end_with_assistant(messages: list[Json], target: Target, model: Model, loss
         block = messages[-1]["content"][-1]
         block["text"] = block["text"].rstrip()
         return
-    messages.append({"role": "user", "content": [{"text": "Continue exactly where you stopped."}]})
+    messages.append({"role": "user", "content": [{"text": CONTINUE}]})
     losses.add("messages.prefill")
 
 
-# --- tools
-# -----------------------------------------------------------------------------------------------------------------------
+# --- tools ---
 
 
 def _write_tools(
@@ -149,8 +134,7 @@ def _write_tools(
     choice = chat.tool_choice
     past = _calls_of(chat)
     none = choice is not None and choice.mode == "none"
-    allowed = choice.names if choice and choice.mode != "tool" else ()
-    offered = [tool for tool in chat.tools if not allowed or tool.name in allowed]
+    offered = offered_tools(chat)
     if none and not past:
         offered = []  # Bedrock has no `none`; without tools there is nothing to call
     elif none and offered:
@@ -229,8 +213,7 @@ def _answer_tool(chat: Chat, target: Target, model: Model) -> Json | None:
     return _spec(tool["name"], tool["input_schema"], tool["description"])
 
 
-# --- how to answer
-# ---------------------------------------------------------------------------------------------------------------
+# --- how to answer ---
 
 
 def _write_thinking(
@@ -276,33 +259,18 @@ def _write_inference(
     config: Json = {}
     if chat.max_tokens is not None:
         config["maxTokens"] = plan.max_tokens(chat.max_tokens, given=True)
-    temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
-    if temperature is not None and temperature > 1:
-        losses.add("temperature")
-        temperature = 1.0
-    if plan.thinks or not target.quirks.sampling_fields:
-        losses.add_if("temperature", temperature if temperature != 1 else None)
-        losses.add_if("top_k", top_k)
-        temperature = top_k = None
-        if top_p is not None and (top_p < 0.95 or not target.quirks.sampling_fields):
-            losses.add_if("top_p", top_p if top_p != 1 else None)
-            top_p = None
-    if model.claude and temperature is not None and top_p is not None:
-        losses.add_if(
-            "top_p", top_p if top_p != 1 else None
-        )  # newer Claude models take one of the two
-        top_p = None
-    for name, value in (("temperature", temperature), ("topP", top_p)):
+    given = claude_sampling(
+        chat, target.quirks, losses, thinks=plan.thinks, one_of_two=model.claude
+    )
+    for name, value in (("temperature", given.temperature), ("topP", given.top_p)):
         if value is not None:
             config[name] = value
-    if top_k is not None:
+    if given.top_k is not None:
         if model.top_k:
-            put_back(more, model.top_k, top_k, ("inferenceConfig",))
+            put_back(more, model.top_k, given.top_k, ("inferenceConfig",))
         else:
             losses.add("top_k")
-    stops = [stop for stop in chat.stop if stop.strip() or not model.claude]
-    if len(stops) < len(chat.stop):
-        losses.add("stop")
+    stops = stop_sequences(chat, losses, blank=not model.claude)
     return config | ({"stopSequences": stops} if stops else {})
 
 
@@ -334,13 +302,3 @@ def _write_identity(chat: Chat, losses: Losses, body: Json) -> None:
         body["serviceTier"] = {"type": chat.service_tier}
     elif chat.service_tier not in ("", "auto"):
         losses.add("service_tier")
-
-
-def _write_extras(chat: Chat, losses: Losses, body: Json) -> None:
-    """Fields of Bedrock's own come back to where they stood."""
-    for origin, fields in chat.extras.items():
-        for path, value in fields.items():
-            if origin == ORIGIN:
-                put_back(body, path, value, PARENTS)
-            else:
-                losses.add(path)

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from pilotfish.core.formats.deltas import (
-    BlockEnd,
-    CitationDelta,
-    Delta,
-    End,
-    Finish,
-    Malformed,
-    MessageStart,
-    PartDelta,
-    Ping,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
+from pilotfish.core.formats import deltas
+from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.eventstream import FrameError, read
-from pilotfish.core.formats.neutral import FinishReason, Image, Signature, unseal
+from pilotfish.core.formats.neutral import FinishReason, Image, Signature
 from pilotfish.styles._errors import text_of
 from pilotfish.styles._fields import ReplyFields
+from pilotfish.styles._signatures import unseal
 from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
 from pilotfish.styles.bedrock.blocks_in import SIGNER, read_citation, redacted_signature
 from pilotfish.styles.bedrock.errors import damage_error, message_error
@@ -39,14 +24,12 @@ class _Block:
         self.kind = kind  # text, tool, structured or thinking
         self.index = index  # of a tool call
         self.name = name
-        self.arguments: list[
-            str
-        ] = []  # of the tool that stands for structured output, where they are kept back
+        self.arguments: list[str] = []  # held back, of the tool that stands for structured output
         self.proof = ""
         self.redacted = ""
 
 
-class BedrockReader:
+class BedrockStreamReader:
     """A `core.formats.style.StreamReader`."""
 
     def __init__(self) -> None:
@@ -58,20 +41,20 @@ class BedrockReader:
         try:
             message = read(event)
         except FrameError as damage:
-            return [StreamError(damage_error(damage))]
+            return [deltas.StreamError(damage_error(damage))]
         if message.headers.get(":message-type") != "event":
-            return [StreamError(message_error(message))]
+            return [deltas.StreamError(message_error(message))]
         kind = message.headers.get(":event-type")
         if kind == "ping":
-            return [Ping()]
+            return [deltas.Ping()]
         try:
             return self._event(text_of(kind), ReplyFields.of(message.payload or b"{}"))
         except ValueError:  # no JSON, or fields of the wrong type
-            return [Malformed(event)]
+            return [deltas.Malformed(event)]
 
     def _event(self, kind: str, fields: ReplyFields) -> list[Delta]:
         if kind == "messageStart":
-            return [MessageStart()]
+            return [deltas.MessageStart()]
         if kind == "contentBlockStart":
             return self._begin(fields.whole("contentBlockIndex") or 0, fields.object("start"))
         if kind == "contentBlockDelta":
@@ -82,10 +65,10 @@ class BedrockReader:
             reason = finish_from(fields.text("stopReason") or "")
             if reason is FinishReason.TOOL_CALLS and self._structured and not self._calls:
                 reason = FinishReason.STOP  # the client knows nothing of that tool
-            return [Finish(reason, stop_sequence_in(fields))]
+            return [deltas.Finish(reason, stop_sequence_in(fields))]
         if kind == "metadata":
             usage = read_usage(fields.take("usage"))
-            return [UsageDelta(usage), End()] if usage else [End()]
+            return [deltas.UsageDelta(usage), deltas.End()] if usage else [deltas.End()]
         return []
 
     def _begin(self, place: int, start: ReplyFields | None) -> list[Delta]:
@@ -100,7 +83,7 @@ class BedrockReader:
         index = self._calls
         self._calls += 1
         self._blocks[place] = _Block("tool", index=index)
-        return [ToolStart(index=index, id=call.text("toolUseId") or "", name=name)]
+        return [deltas.ToolStart(index=index, id=call.text("toolUseId") or "", name=name)]
 
     def _delta(self, place: int, delta: ReplyFields | None) -> list[Delta]:
         if delta is None:
@@ -108,7 +91,7 @@ class BedrockReader:
         text = delta.text("text")
         if text is not None:
             self._blocks.setdefault(place, _Block("text"))
-            return [TextDelta(text)] if text else []
+            return [deltas.TextDelta(text)] if text else []
         call = delta.object("toolUse")
         if call is not None:
             return self._arguments(self._blocks.get(place), call.text("input") or "")
@@ -117,11 +100,11 @@ class BedrockReader:
             return self._thought(self._blocks.setdefault(place, _Block("thinking")), thought)
         citation = delta.take("citation")
         if isinstance(citation, dict):
-            return [CitationDelta(read_citation(citation))]
+            return [deltas.CitationDelta(read_citation(citation))]
         image = delta.object("image")
         source = image.object("source") if image else None
         data = source.text("bytes") if source else None
-        return [PartDelta(Image(data=data))] if data else []
+        return [deltas.PartDelta(Image(data=data))] if data else []
 
     def _arguments(self, block: _Block | None, text: str) -> list[Delta]:
         if block is None or not text:
@@ -130,14 +113,14 @@ class BedrockReader:
             if block.name == VALUE_TOOL:
                 block.arguments.append(text)  # to be unwrapped: known when it is whole
                 return []
-            return [TextDelta(text)]
-        return [ToolArgs(block.index, text)]
+            return [deltas.TextDelta(text)]
+        return [deltas.ToolArgs(block.index, text)]
 
     def _thought(self, block: _Block, thought: ReplyFields) -> list[Delta]:
         block.proof += thought.text("signature") or ""
         block.redacted += thought.text("redactedContent") or ""
         text = thought.text("text")
-        return [ThinkingDelta(text)] if text else []
+        return [deltas.ThinkingDelta(text)] if text else []
 
     def _end(self, place: int) -> list[Delta]:
         block = self._blocks.pop(place, None)
@@ -149,7 +132,17 @@ class BedrockReader:
                 signature = redacted_signature(block.redacted)
             elif block.proof:
                 signature = unseal(block.proof, SIGNER)
-            return [ThinkingEnd(signature, bool(block.redacted), signature.id if signature else "")]
+            return [
+                deltas.ThinkingEnd(
+                    signature, bool(block.redacted), signature.id if signature else ""
+                )
+            ]
         if block.kind == "structured" and block.name == VALUE_TOOL:
-            return [TextDelta(unwrapped(VALUE_TOOL, "".join(block.arguments))), BlockEnd()]
-        return [BlockEnd()]
+            return [
+                deltas.TextDelta(unwrapped(VALUE_TOOL, "".join(block.arguments))),
+                deltas.BlockEnd(),
+            ]
+        return [deltas.BlockEnd()]
+
+
+READER = BedrockStreamReader

@@ -7,75 +7,19 @@ Source: Gemini API reference, "Generating content" (ai.google.dev/api/generate-c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from pilotfish.core.formats.sse import SseDecoder, event_from
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import event_from
+from pilotfish.core.formats.style import ResponseInspector
+from pilotfish.styles._style import BaseStyle
 from pilotfish.styles.google.errors import error_body, read_error
 from pilotfish.styles.google.inspector import GoogleInspector
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-    from pilotfish.core.formats.error_info import ErrorInfo
-    from pilotfish.core.formats.neutral import Chat, Reply
-    from pilotfish.core.formats.style import (
-        ResponseInspector,
-        StreamReader,
-        StreamWriter,
-        Target,
-        Written,
-    )
-
-
-class Google:
-    """See `core.formats.style.Style`. Translations are imported when a request first needs them."""
+class Google(BaseStyle):
+    """See `core.formats.style.Style`. Services are always asked for Server-Sent Events; a client
+    that did not ask for `alt=sse` gets `application/json`."""
 
     name = "google"
-    stream_content_type = (
-        "text/event-stream"  # `application/json` where the client did not ask for `alt=sse`
-    )
-    terminal_event = b""
-
-    def event_decoder(self) -> SseDecoder:
-        """Services are always asked for Server-Sent Events; `core.formats.json_array` cuts the
-        other form.
-        """
-        return SseDecoder()
-
-    def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
-        from pilotfish.styles.google.request_in import read_request
-
-        return read_request(body, model=model, stream=stream)
-
-    def write_request(self, chat: Chat, target: Target) -> Written:
-        from pilotfish.styles.google.request_out import write_request
-
-        return write_request(chat, target)
-
-    def read_reply(self, body: bytes) -> Reply:
-        from pilotfish.styles.google.reply import read_reply
-
-        return read_reply(body)
-
-    def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
-        from pilotfish.styles.google.reply import write_reply
-
-        return write_reply(reply, model=model, request_id=request_id)
-
-    def stream_reader(self) -> StreamReader:
-        from pilotfish.styles.google.stream_in import GoogleReader
-
-        return GoogleReader()
-
-    def stream_writer(
-        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
-    ) -> StreamWriter:
-        """`options["array"]`: a JSON array instead of Server-Sent Events, as Google answers without
-        `alt=sse`.
-        """
-        from pilotfish.styles.google.stream_out import GoogleWriter
-
-        return GoogleWriter(model=model, request_id=request_id, array=bool(options.get("array")))
 
     def inspector(self) -> ResponseInspector:
         return GoogleInspector()

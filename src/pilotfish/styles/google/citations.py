@@ -36,7 +36,7 @@ def _grounded(metadata: ReplyFields | None, texts: dict[int, str]) -> list[tuple
     cited: set[int] = set()
     first = next(iter(texts), 0)
     for support in metadata.objects("groundingSupports"):
-        segment = support.object("segment") or ReplyFields({}, support.at("segment"))
+        segment = support.inner("segment")
         place = segment.whole("partIndex") or 0
         place = place if place in texts else first  # it is left out as often as it is right
         text = texts.get(place, "")

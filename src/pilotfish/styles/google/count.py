@@ -8,19 +8,16 @@ ai.google.dev/api/tokens and platform.claude.com/docs/en/api/messages-count-toke
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.style import Written
+from pilotfish.core.formats.neutral import Chat, Json
+from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles.google.fields import GoogleFields
 from pilotfish.styles.google.request_in import read_request
 from pilotfish.styles.google.request_out import write_request
-
-if TYPE_CHECKING:
-    from pilotfish.core.formats.neutral import Chat, Json
-    from pilotfish.core.formats.style import Target
 
 # What of a request counts; the rest would be refused.
 _COUNTED = (

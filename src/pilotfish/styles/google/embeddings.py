@@ -22,8 +22,7 @@ BATCH = "batchEmbedContents"
 SINGLE = "embedContent"
 
 
-# --- an OpenAI client, a Google service
-# ------------------------------------------------------------------------------------------
+# --- an OpenAI client, a Google service ---
 
 
 def google_from_openai(body: bytes, *, model: str) -> Written:
@@ -99,8 +98,7 @@ def _packed(values: list[Any]) -> str:
         raise ValueError(f"expected 32-bit floats in an embedding: {problem}") from problem
 
 
-# --- a Google client, an OpenAI service
-# ------------------------------------------------------------------------------------------
+# --- a Google client, an OpenAI service ---
 
 
 def openai_from_google_request(body: bytes, *, model: str, batch: bool) -> Written:

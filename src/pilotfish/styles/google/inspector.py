@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from pilotfish.core.formats import json_array
-from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
 from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.google.errors import google_error
 
@@ -100,19 +100,12 @@ def payload_of(event: bytes) -> bytes:
     return data if data or event.startswith((b"data", b":")) else json_array.value_of(event)
 
 
-class GoogleInspector:
+class GoogleInspector(BaseInspector):
     """A `core.formats.style.ResponseInspector` for generateContent, countTokens and the
     embeddings.
     """
 
-    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
-
-    def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.model: str | None = None
-        self.error: ErrorInfo | None = None
-        self.chars = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> int:
         data = data_of(event)
@@ -126,24 +119,18 @@ class GoogleInspector:
                 chunk = decode_as(_decoder, data)
             except BAD_JSON:
                 return MALFORMED
-            if (
-                data.startswith(b"[") and b'"error"' in data
-            ):  # how Google words an error where it was to stream an array
-                return self._failed(data)
+            if data.startswith(b"[") and b'"error"' in data:
+                return self._failed(data)  # Google's error where it was to stream an array
         if chunk.error:
             return self._failed(data)
         return self._seen(chunk)
 
     def reply(self, body: bytes) -> int:
-        try:
-            chunk = decode_as(_decoder, body)
-        except BAD_JSON:
+        chunk = whole_answer(_decoder, body)
+        if chunk is None:
             return MALFORMED
-        start = body.lstrip()[:1]
-        if chunk.error or (start == b"[" and b'"error"' in body):
+        if chunk.error or (body.lstrip()[:1] == b"[" and b'"error"' in body):
             return self._failed(body)
-        if start not in (b"{", b"["):
-            return MALFORMED
         self._seen(chunk)
         if chunk.total_tokens is not None and self.usage is None:
             self.usage = Usage(input=chunk.total_tokens)

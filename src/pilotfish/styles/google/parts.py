@@ -8,21 +8,8 @@ from typing import Any
 import msgspec
 
 from pilotfish.core.formats import neutral
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Document,
-    Image,
-    Media,
-    Opaque,
-    Part,
-    Refusal,
-    Signature,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    arguments_object,
-)
+from pilotfish.core.formats.neutral import Part
+from pilotfish.styles import _signatures
 from pilotfish.styles._fields import Fields, Losses
 
 ORIGIN = "google"
@@ -30,28 +17,28 @@ ORIGIN = "google"
 # Media resolutions of single parts, which are OpenAI's levels of detail.
 _DETAILS = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
 
-# --- signatures
-# ------------------------------------------------------------------------------------------------------------------
+# --- signatures ---
 
 _SEAL = "pilotfish:"
 _REDACTED = "redacted "
 
 SKIP_CHECK = "skip_thought_signature_validator"
-"""What stands for the signature of a call that another vendor's model made: Gemini 3 refuses calls without any.
-Source: Gemini API docs, "Thought signatures", FAQ (ai.google.dev/gemini-api/docs/thought-signatures), read 2026-11."""
+"""What stands for the signature of a call that another vendor's model made: Gemini 3 refuses calls
+without any. Source: Gemini API docs, "Thought signatures", FAQ
+(ai.google.dev/gemini-api/docs/thought-signatures), read 2026-11."""
 
 
-def seal(signature: Signature, *, redacted: bool = False) -> str:
+def seal(signature: neutral.Signature, *, redacted: bool = False) -> str:
     """A signature for a Google client, which takes `thoughtSignature` for base64: another vendor's
     is wrapped as such.
     """
     if signature.origin == ORIGIN:
         return signature.value
-    text = neutral.seal(signature, ORIGIN)
+    text = _signatures.seal(signature, ORIGIN)
     return b64encode((_REDACTED + text if redacted else text).encode("utf-8", "replace")).decode()
 
 
-def unseal(text: str) -> tuple[Signature, bool]:
+def unseal(text: str) -> tuple[neutral.Signature, bool]:
     """What `seal` made, and whether it was redacted; or a signature of Google's own."""
     try:
         raw = b64decode(text, validate=True).decode(errors="replace")
@@ -59,12 +46,11 @@ def unseal(text: str) -> tuple[Signature, bool]:
         raw = ""
     inner = raw.removeprefix(_REDACTED)
     if inner.startswith(_SEAL):
-        return neutral.unseal(inner, ORIGIN), inner != raw
-    return Signature(ORIGIN, text), False
+        return _signatures.unseal(inner, ORIGIN), inner != raw
+    return neutral.Signature(ORIGIN, text), False
 
 
-# --- reading
-# ---------------------------------------------------------------------------------------------------------------------
+# --- reading ---
 
 
 def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None:
@@ -77,7 +63,7 @@ def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None
     call = part.object("functionCall")
     if call is not None:
         arguments = call.mapping("args")
-        return ToolCall(
+        return neutral.ToolCall(
             id=call.text("id") or call_id,
             name=call.required_text("name"),
             arguments=msgspec.json.encode(arguments).decode() if arguments is not None else "",
@@ -85,27 +71,27 @@ def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None
         )
     text = part.text("text")
     if thought:
-        return Thinking(
+        return neutral.Thinking(
             text=text or "",
             signature=signature,
             redacted=redacted,
             id=signature.id if signature else "",
         )
     if text is not None:
-        return Text(text, signature=signature)
+        return neutral.Text(text, signature=signature)
     for key in ("inlineData", "fileData"):
         if key in part:
             return _read_media(part, key, losses)
     rest = part.rest()
     if rest:
-        return Opaque(ORIGIN, {**rest, **({"thoughtSignature": proof} if proof else {})})
-    return Text("", signature=signature) if signature else None
+        return neutral.Opaque(ORIGIN, {**rest, **({"thoughtSignature": proof} if proof else {})})
+    return neutral.Text("", signature=signature) if signature else None
 
 
 def _read_media(part: Fields, key: str, losses: Losses) -> Part:
     resolution = part.object("mediaResolution")
     detail = _DETAILS.get((resolution.text("level") if resolution else "") or "", "")
-    blob = part.object(key) or type(part)({}, part.at(key))
+    blob = part.inner(key)
     media_type = blob.text("mimeType") or ""
     name = blob.text("displayName") or ""
     place = blob.required_text("data" if key == "inlineData" else "fileUri")
@@ -120,13 +106,15 @@ def _read_media(part: Fields, key: str, losses: Losses) -> Part:
         given |= {"file_id": place, "origin": ORIGIN}
     kind = media_type.partition("/")[0]
     if kind == "image":
-        return Image(detail=detail, **given)
+        return neutral.Image(detail=detail, **given)
     if kind == "audio":
-        return Audio(**given)
+        return neutral.Audio(**given)
     if kind == "video" or "youtube.com/" in place or "youtu.be/" in place:
         fields = {"mimeType": media_type} | {"data" if key == "inlineData" else "fileUri": place}
-        return Opaque(ORIGIN, {key: {name: value for name, value in fields.items() if value}})
-    return Document(name=name, **given)
+        return neutral.Opaque(
+            ORIGIN, {key: {name: value for name, value in fields.items() if value}}
+        )
+    return neutral.Document(name=name, **given)
 
 
 def _standard_base64(data: str) -> str:
@@ -143,7 +131,7 @@ def _is_public(uri: str) -> bool:
     )
 
 
-def read_result(result: Fields, call_id: str, losses: Losses) -> ToolResult:
+def read_result(result: Fields, call_id: str, losses: Losses) -> neutral.ToolResult:
     """A `functionResponse`: `output` (or `result`) and `error` say what they are; any other object
     is the output as a whole.
     """
@@ -156,7 +144,9 @@ def read_result(result: Fields, call_id: str, losses: Losses) -> ToolResult:
             (response[key] for key in ("output", "result", "error") if key in response), response
         )
     if response:
-        parts.append(Text(value if isinstance(value, str) else msgspec.json.encode(value).decode()))
+        parts.append(
+            neutral.Text(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+        )
     for part in result.objects("parts"):
         found = read_part(part, losses)
         if found:
@@ -164,24 +154,23 @@ def read_result(result: Fields, call_id: str, losses: Losses) -> ToolResult:
     name = result.required_text("name")
     for rest in result.rest():
         losses.add(f"contents.parts.functionResponse.{rest}")
-    return ToolResult(call_id=call_id, parts=tuple(parts), is_error=is_error, name=name)
+    return neutral.ToolResult(call_id=call_id, parts=tuple(parts), is_error=is_error, name=name)
 
 
-# --- writing
-# ---------------------------------------------------------------------------------------------------------------------
+# --- writing ---
 
 
 def write_part(part: Part, losses: Losses) -> dict[str, Any] | None:
     """One part of a content but for results; None and a loss for what Google does not know."""
     if getattr(part, "cache", None):
         losses.add("cache_control")
-    if isinstance(part, Text):
+    if isinstance(part, neutral.Text):
         return {"text": part.text} | signed(part.signature)
-    if isinstance(part, Refusal):
+    if isinstance(part, neutral.Refusal):
         return {"text": part.text}
-    if isinstance(part, Image | Document | Audio):
+    if isinstance(part, neutral.Image | neutral.Document | neutral.Audio):
         return write_media(part, losses)
-    if isinstance(part, Opaque) and part.origin == ORIGIN:
+    if isinstance(part, neutral.Opaque) and part.origin == ORIGIN:
         return dict(part.raw)
     losses.add(f"messages.{kind_of(part)}")
     return None
@@ -189,26 +178,26 @@ def write_part(part: Part, losses: Losses) -> dict[str, Any] | None:
 
 def kind_of(part: Part) -> str:
     """How a part is named when it is dropped."""
-    if isinstance(part, Opaque):
+    if isinstance(part, neutral.Opaque):
         return str(part.raw.get("type") or next(iter(part.raw), "block"))
     return type(part).__name__.lower()
 
 
-def signed(signature: Signature | None) -> dict[str, Any]:
+def signed(signature: neutral.Signature | None) -> dict[str, Any]:
     """A signature for the service itself, which takes no other vendor's."""
     return {"thoughtSignature": signature.value} if signature and signature.origin == ORIGIN else {}
 
 
-def write_media(part: Media, losses: Losses) -> dict[str, Any] | None:
+def write_media(part: neutral.Media, losses: Losses) -> dict[str, Any] | None:
     media_type = part.media_type
-    if isinstance(part, Image) and part.detail not in ("", "auto"):
+    if isinstance(part, neutral.Image) and part.detail not in ("", "auto"):
         losses.add("messages.image.detail")
-    if isinstance(part, Document):
+    if isinstance(part, neutral.Document):
         if part.context or part.cite:
             losses.add(
                 "messages.document.context" if part.context else "messages.document.citations"
             )
-        if any(isinstance(inner, Image) for inner in part.parts):
+        if any(isinstance(inner, neutral.Image) for inner in part.parts):
             losses.add("messages.document.image")
         if part.text or part.parts:
             return {"text": document_text(part)}
@@ -225,37 +214,37 @@ def write_media(part: Media, losses: Losses) -> dict[str, Any] | None:
     return None
 
 
-_DEFAULT_TYPES: dict[type[Media], str] = {
-    Image: "image/png",
-    Document: "application/pdf",
-    Audio: "audio/wav",
+_DEFAULT_TYPES: dict[type[neutral.Media], str] = {
+    neutral.Image: "image/png",
+    neutral.Document: "application/pdf",
+    neutral.Audio: "audio/wav",
 }
 
 
-def kind_of_media(part: Media) -> str:
+def kind_of_media(part: neutral.Media) -> str:
     return type(part).__name__.lower()
 
 
-def document_text(document: Document) -> str:
+def document_text(document: neutral.Document) -> str:
     """A document that is text, with its name before it, as there is no place for names."""
     text = document.text or "\n\n".join(
-        part.text for part in document.parts if isinstance(part, Text)
+        part.text for part in document.parts if isinstance(part, neutral.Text)
     )
     return f"{document.name}:\n{text}" if document.name else text
 
 
-def write_result(result: ToolResult, name: str, losses: Losses) -> dict[str, Any]:
+def write_result(result: neutral.ToolResult, name: str, losses: Losses) -> dict[str, Any]:
     """A `functionResponse` without its id. Text that is a JSON object is the response; any other
     stands under `output` or `error`.
     """
     if result.cache:
         losses.add("cache_control")
-    texts = [part.text for part in result.parts if isinstance(part, Text)]
-    media = [part for part in result.parts if not isinstance(part, Text)]
+    texts = [part.text for part in result.parts if isinstance(part, neutral.Text)]
+    media = [part for part in result.parts if not isinstance(part, neutral.Text)]
     text = "\n".join(texts)
     response: dict[str, Any] = {"error" if result.is_error else "output": text}
     if not result.is_error and text.startswith("{"):
-        found = arguments_object(text)
+        found = neutral.arguments_object(text)
         response = response if "_raw" in found else found
     written: dict[str, Any] = {"name": name, "response": response}
     parts = [item for part in media if (item := write_part(part, losses))]
@@ -264,12 +253,14 @@ def write_result(result: ToolResult, name: str, losses: Losses) -> dict[str, Any
     return written
 
 
-def write_call(call: ToolCall, *, with_id: bool) -> dict[str, Any]:
+def write_call(call: neutral.ToolCall, *, with_id: bool) -> dict[str, Any]:
     """A `functionCall`."""
     identity = {"id": call.id} if with_id and call.id else {}
     # A tool that takes free text has no like here; its input is kept under the name that it has
     # elsewhere.
     arguments = (
-        {"input": call.arguments} if call.kind == "custom" else arguments_object(call.arguments)
+        {"input": call.arguments}
+        if call.kind == "custom"
+        else neutral.arguments_object(call.arguments)
     )
     return {"functionCall": identity | {"name": call.name, "args": arguments}}

@@ -27,7 +27,10 @@ from pilotfish.styles.google.inspector import GoogleTokenCounts
 from pilotfish.styles.google.parts import read_part, seal, write_call, write_part
 from pilotfish.styles.google.request_in import MADE_UP
 
-_FILTERED = "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION MODEL_ARMOR JAILBREAK"
+_FILTERED = (
+    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
+    "IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION MODEL_ARMOR JAILBREAK"
+)
 _BAD_CALL = (
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
 )
@@ -41,7 +44,8 @@ FINISH_REASONS = (
     | dict.fromkeys(_FILTERED.split(), FinishReason.CONTENT_FILTER)
     | dict.fromkeys(_BAD_CALL.split(), FinishReason.MALFORMED_CALL)
 )
-"""Google's words; what is not here is `other`. Source: ai.google.dev/api/generate-content#FinishReason, read 2026-11."""
+"""Google's words; what is not here is `other`. Source:
+ai.google.dev/api/generate-content#FinishReason, read 2026-11."""
 
 _WORDS = {
     FinishReason.STOP: "STOP",
@@ -73,8 +77,8 @@ def made_up_id(response_id: str, call: ToolCall, index: int) -> str:
     """
     if response_id:
         return f"{MADE_UP}{_NO_ID_LETTERS.sub('_', response_id)[:40]}_{index}"
-    said = f"{index}:{call.name}:{call.arguments}".encode("utf-8", "surrogatepass")
-    return f"{MADE_UP}{hashlib.sha256(said).hexdigest()[:20]}_{index}"
+    whole = f"{index}:{call.name}:{call.arguments}".encode("utf-8", "surrogatepass")
+    return f"{MADE_UP}{hashlib.sha256(whole).hexdigest()[:20]}_{index}"
 
 
 def with_id(call: ToolCall, response_id: str, index: int) -> ToolCall:
@@ -83,8 +87,7 @@ def with_id(call: ToolCall, response_id: str, index: int) -> ToolCall:
     )
 
 
-# --- reading
-# ---------------------------------------------------------------------------------------------------------------------
+# --- reading ---
 
 
 def read_reply(body: bytes) -> Reply:
@@ -175,11 +178,10 @@ def _with_citations(parts: tuple[Part, ...], found: list[tuple[int, Citation]]) 
     return tuple(out)
 
 
-# --- writing
-# ---------------------------------------------------------------------------------------------------------------------
+# --- writing ---
 
 
-def write_reply(reply: Reply, *, model: str, request_id: str) -> bytes:
+def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
     parts: list[Json] = []
     texts: list[tuple[int, str, tuple[Citation, ...]]] = []
     for part in reply.parts:

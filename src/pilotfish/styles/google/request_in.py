@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import msgspec
+
 from pilotfish.core.formats.neutral import (
     Chat,
     Json,
@@ -24,7 +26,8 @@ from pilotfish.styles.google.parts import ORIGIN, read_part, read_result
 from pilotfish.styles.google.schema import json_schema
 
 MADE_UP = "gcall_"
-"""How ids begin that stand for none: calls and results without ids are matched by name and order, and other vendors need ids."""
+"""How ids begin that stand for none: calls and results without ids are matched by name and order,
+and other vendors need ids."""
 
 PARENTS = ("toolConfig.functionCallingConfig", "toolConfig", "generationConfig")
 """The objects whose fields beyond the known ones are kept."""
@@ -43,7 +46,7 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
     turns = _read_contents(fields, losses)
     tools = _read_tools(fields)
     choice, strict = _read_tool_choice(fields, extras)
-    config = fields.object("generationConfig") or GoogleFields({}, "generationConfig")
+    config = fields.inner("generationConfig")
     tier = (fields.text("serviceTier") or "").lower()
     chat_config = _read_config(config)
     extras |= fields.rest() | placed(config.path, config.rest())
@@ -190,16 +193,7 @@ def _converted(fields: Fields, key: str, schema: Json) -> Json:
 
 
 def _with_strict(tool: Tool) -> Tool:
-    if tool.kind != "function":
-        return tool
-    return Tool(
-        name=tool.name,
-        description=tool.description,
-        schema=tool.schema,
-        strict=True,
-        origin=tool.origin,
-        raw=tool.raw,
-    )
+    return msgspec.structs.replace(tool, strict=True) if tool.kind == "function" else tool
 
 
 def _read_tool_choice(fields: Fields, extras: Json) -> tuple[ToolChoice | None, bool]:

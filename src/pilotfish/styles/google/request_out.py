@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from pilotfish.core.formats.neutral import (
     Chat,
     Json,
     Part,
-    Text,
     Thinking,
     Tool,
     ToolCall,
     ToolChoice,
     ToolResult,
-    Turn,
-    merged,
 )
-from pilotfish.core.formats.style import Quirks, Target, Written
+from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import Losses
-from pilotfish.styles._places import put_back
+from pilotfish.styles._requests import alternating, finished, write_own_extras
 from pilotfish.styles.google.parts import (
     ORIGIN,
     SKIP_CHECK,
@@ -56,8 +51,8 @@ def write_request(chat: Chat, target: Target) -> Written:
     if config:
         body["generationConfig"] = config
     _write_identity(chat, losses, body)
-    _write_extras(chat, losses, body)
-    return _finished(body, target.quirks, losses)
+    write_own_extras(chat, ORIGIN, body, losses, *PARENTS)
+    return finished(body, target.quirks, losses, "generationConfig")
 
 
 def _write_identity(chat: Chat, losses: Losses, body: Json) -> None:
@@ -74,39 +69,15 @@ def _write_identity(chat: Chat, losses: Losses, body: Json) -> None:
         losses.add("parallel_tool_calls")
 
 
-def _write_extras(chat: Chat, losses: Losses, body: Json) -> None:
-    """Fields of Google's own come back to where they stood."""
-    for origin, fields in chat.extras.items():
-        for path, value in fields.items():
-            if origin == ORIGIN:
-                put_back(body, path, value, PARENTS)
-            else:
-                losses.add(path)
-
-
-def _finished(body: Json, quirks: Quirks, losses: Losses) -> Written:
-    """The request without what its service refuses, be it at the top or in `generationConfig`."""
-    for place in (body, body.get("generationConfig", {})):
-        for name in list(place):
-            if name in quirks.refuses:
-                del place[name]
-                losses.add(name)
-    return Written(msgspec.json.encode(body), losses.names())
-
-
-# --- contents
-# --------------------------------------------------------------------------------------------------------------------
+# --- contents ---
 
 
 def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
-    for turn in chat.turns:
-        losses.add_if("messages.name", turn.name)
-    turns = merged(tuple(_told(turn) for turn in chat.turns))
     check_signatures = generation(target.model) >= 3
     names: dict[str, str] = {}
     order: dict[str, int] = {}
     contents: list[Json] = []
-    for turn in turns:
+    for turn in alternating(chat, losses):
         if turn.role == "assistant":
             calls = [part for part in turn.parts if isinstance(part, ToolCall)]
             names |= {call.id: call.name for call in calls}
@@ -119,16 +90,6 @@ def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
                 {"role": "model" if turn.role == "assistant" else "user", "parts": parts}
             )
     return contents
-
-
-def _told(turn: Turn) -> Turn:
-    """Instructions in the middle of a conversation have no place here; they are a user turn that
-    says what they are.
-    """
-    if turn.role != "system":
-        return Turn(turn.role, turn.parts)
-    text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
-    return Turn("user", (Text(f"<system>\n{text}\n</system>"),))
 
 
 def _write_user(
@@ -191,8 +152,7 @@ def _plain(parts: tuple[Part, ...], losses: Losses) -> list[Json]:
     return [item for item in written if item is not None and item != {"text": ""}]
 
 
-# --- tools and config
-# ------------------------------------------------------------------------------------------------------------
+# --- tools and config ---
 
 
 def _write_tools(chat: Chat, losses: Losses, body: Json) -> None:
@@ -289,9 +249,8 @@ def _write_response_format(chat: Chat, target: Target, losses: Losses) -> Json:
         return {}
     functions = any(tool.kind == "function" for tool in chat.tools)
     if functions and 0 < generation(target.model) < 3:
-        losses.add(
-            "response_format"
-        )  # before Gemini 3 JSON output and functions exclude each other
+        # before Gemini 3 JSON output and functions exclude each other
+        losses.add("response_format")
         return {}
     config: dict[str, Any] = {"responseMimeType": "application/json"}
     if wanted.kind == "json_schema":

@@ -6,24 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.deltas import (
-    CitationDelta,
-    Delta,
-    End,
-    Finish,
-    LogprobsDelta,
-    Malformed,
-    MessageStart,
-    PartDelta,
-    Ping,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
+from pilotfish.core.formats import deltas
+from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.neutral import (
     Audio,
     Document,
@@ -80,7 +64,7 @@ class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True, rename="camel
 _plain = msgspec.json.Decoder(_Plain)
 
 
-class GoogleReader:
+class GoogleStreamReader:
     """A `core.formats.style.StreamReader`. `End` comes with an array's closing bracket alone; see
     `styles.google.inspector`.
     """
@@ -95,7 +79,7 @@ class GoogleReader:
     def feed(self, event: bytes) -> list[Delta]:
         data = payload_of(event)
         if not data:
-            return [End()] if event.strip() == b"]" else [Ping()]
+            return [deltas.End()] if event.strip() == b"]" else [deltas.Ping()]
         try:
             return self._quickly(_plain.decode(data))
         except BAD_JSON:
@@ -103,92 +87,95 @@ class GoogleReader:
         try:
             value = msgspec.json.decode(data)
         except BAD_JSON:
-            return [Malformed(event)]
+            return [deltas.Malformed(event)]
         if isinstance(value, list) and value:
             value = value[0]
         if isinstance(value, dict) and value.get("error"):
-            return [StreamError(google_error(value))]
+            return [deltas.StreamError(google_error(value))]
         try:
             return self._chunk(ReplyFields(value))
         except ValueError:
-            return [Malformed(event)]
+            return [deltas.Malformed(event)]
 
     def _quickly(self, chunk: _Plain) -> list[Delta]:
         self._response_id = chunk.response_id or self._response_id
-        deltas = self._start(chunk.model_version)
+        out = self._start(chunk.model_version)
         candidate = chunk.candidates[0] if chunk.candidates else _Candidate()
         for part in candidate.content.parts if candidate.content else ():
             if part.thought:
-                deltas += self._thought(Thinking(text=part.text))
+                out += self._thought(Thinking(text=part.text))
                 continue
-            deltas += self._end_of_thought()
+            out += self._end_of_thought()
             if part.text:
                 self._texts.append(part.text)
-                deltas.append(TextDelta(part.text))
+                out.append(deltas.TextDelta(part.text))
         if candidate.finish_reason:
-            deltas += self._end_of_thought()
-            deltas.append(Finish(finish_for(candidate.finish_reason, self._calls > 0)))
+            out += self._end_of_thought()
+            out.append(deltas.Finish(finish_for(candidate.finish_reason, self._calls > 0)))
         if chunk.usage_metadata:
-            deltas.append(UsageDelta(chunk.usage_metadata.usage()))
-        return deltas
+            out.append(deltas.UsageDelta(chunk.usage_metadata.usage()))
+        return out
 
     def _start(self, model: str) -> list[Delta]:
         was, self._started = self._started, True
-        return [] if was else [MessageStart(self._response_id, model)]
+        return [] if was else [deltas.MessageStart(self._response_id, model)]
 
     def _chunk(self, fields: ReplyFields) -> list[Delta]:
         self._response_id = fields.text("responseId") or self._response_id
-        deltas = self._start(fields.text("modelVersion") or "")
+        out = self._start(fields.text("modelVersion") or "")
         candidate = next(fields.objects("candidates"), ReplyFields({}, "candidates[0]"))
         for part in read_parts(candidate, self._response_id, first_index=self._calls):
-            deltas += self._part(part)
+            out += self._part(part)
         if "groundingMetadata" in candidate or "citationMetadata" in candidate:
-            deltas += [
-                CitationDelta(citation)
+            out += [
+                deltas.CitationDelta(citation)
                 for _, citation in read_citations(candidate, {0: "".join(self._texts)})
             ]
         tokens = read_logprobs(candidate)
         if tokens:
-            deltas.append(LogprobsDelta(tokens))
+            out.append(deltas.LogprobsDelta(tokens))
         word, details = finish_of(fields, candidate)
         usage = read_usage(fields)
         if word:
-            deltas += self._end_of_thought()
-            deltas.append(Finish(finish_for(word, self._calls > 0), details=details))
+            out += self._end_of_thought()
+            out.append(deltas.Finish(finish_for(word, self._calls > 0), details=details))
         if usage:
-            deltas.append(UsageDelta(usage))
-        return deltas
+            out.append(deltas.UsageDelta(usage))
+        return out
 
     def _part(self, part: Part) -> list[Delta]:
         if isinstance(part, Thinking):
             return self._thought(part)
-        deltas = self._end_of_thought()
+        out = self._end_of_thought()
         if isinstance(part, Text):
             self._texts.append(part.text)
             if part.text or part.signature:
-                deltas.append(TextDelta(part.text, part.signature))
+                out.append(deltas.TextDelta(part.text, part.signature))
         elif isinstance(part, ToolCall):
             index = self._calls
             self._calls += 1
-            deltas.append(
-                ToolStart(index=index, id=part.id, name=part.name, signature=part.signature)
+            out.append(
+                deltas.ToolStart(index=index, id=part.id, name=part.name, signature=part.signature)
             )
-            deltas.append(ToolArgs(index, part.arguments or "{}"))
+            out.append(deltas.ToolArgs(index, part.arguments or "{}"))
         elif isinstance(part, Image | Audio | Document | Opaque):
-            deltas.append(PartDelta(part))
-        return deltas
+            out.append(deltas.PartDelta(part))
+        return out
 
     def _thought(self, part: Thinking) -> list[Delta]:
         """Thoughts run on from chunk to chunk; a signature closes the run it stands at."""
-        deltas: list[Delta] = []
+        out: list[Delta] = []
         if part.text:
             self._thinking = True
-            deltas.append(ThinkingDelta(part.text))
+            out.append(deltas.ThinkingDelta(part.text))
         if part.signature:
             self._thinking = False
-            deltas.append(ThinkingEnd(part.signature, part.redacted))
-        return deltas
+            out.append(deltas.ThinkingEnd(part.signature, part.redacted))
+        return out
 
     def _end_of_thought(self) -> list[Delta]:
         was, self._thinking = self._thinking, False
-        return [ThinkingEnd()] if was else []
+        return [deltas.ThinkingEnd()] if was else []
+
+
+READER = GoogleStreamReader

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
-from pilotfish.core.formats.deltas import (
-    CitationDelta,
-    Delta,
-    Finish,
-    LogprobsDelta,
-    PartDelta,
-    Ping,
-    RefusalDelta,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
+from pilotfish.core.formats import deltas
+from pilotfish.core.formats.deltas import Delta, Finish, TextDelta
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import (
     Citation,
@@ -32,8 +21,7 @@ from pilotfish.core.formats.neutral import (
     ToolCall,
 )
 from pilotfish.core.formats.sse import event_from
-from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._in_turn import InTurn
+from pilotfish.styles._stream_writer import BaseStreamWriter
 from pilotfish.styles.google.array import ArrayFraming
 from pilotfish.styles.google.citations import write_citations
 from pilotfish.styles.google.errors import error_body
@@ -41,25 +29,26 @@ from pilotfish.styles.google.parts import seal
 from pilotfish.styles.google.reply import word_for, write_answer_part, write_logprobs, write_usage
 
 
-class GoogleWriter:
-    """A `core.formats.style.StreamWriter`: Server-Sent Events, or with `array` the elements of one
-    JSON array.
+class GoogleStreamWriter(BaseStreamWriter):
+    """A `core.formats.style.StreamWriter`: Server-Sent Events, or with `options["array"]` the
+    elements of one JSON array, as Google answers without `alt=sse`.
 
     Google sends a call whole, so its arguments are held back until it is complete; the finish
     reason goes with the usage into the last chunk.
     """
 
-    def __init__(self, *, model: str, request_id: str, array: bool) -> None:
+    def __init__(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(model=model, request_id=request_id, now=now, options=options)
         self._frame: Json = {"modelVersion": model, "responseId": request_id}
         self._text_head = b'{"candidates":[{"content":{"parts":[{"text":'
         self._text_tail = b'}],"role":"model"},"index":0}],' + msgspec.json.encode(self._frame)[1:]
-        self._array = ArrayFraming() if array else None
-        self._closed = False
+        self._array = ArrayFraming() if options.get("array") else None
         self._call: ToolCall | None = None  # the open one, without its arguments
         self._arguments: list[str] = []
-        self._in_turn = InTurn()
-        self._finish: Finish | None = None
-        self._usage: Usage | None = None
+        self._parts: list[Json] = []  # of the chunk that is being written
+        self._tokens: tuple[TokenLogprob, ...] = ()
         self._texts: list[str] = []  # all of them, since citations count from the beginning
         self._citations: list[Citation] = []
 
@@ -69,132 +58,129 @@ class GoogleWriter:
             only = deltas[0]
             if (
                 isinstance(only, TextDelta) and only.text and only.signature is None
-            ):  # nearly every delta
+            ):  # nearly always
                 self._texts.append(only.text)
-                return self._event(
-                    self._text_head + msgspec.json.encode(only.text) + self._text_tail
-                )
-        parts: list[Json] = []
-        tokens: tuple[TokenLogprob, ...] = ()
+                text = msgspec.json.encode(only.text)
+                return self._event(self._text_head + text + self._text_tail)
         for delta in deltas:
-            for ready in self._in_turn.feed(delta):
-                if isinstance(ready, StreamError):
-                    self._flush(parts)
-                    return self._chunk(parts, tokens) + self.error(ready.error)
-                if isinstance(ready, LogprobsDelta):
-                    tokens += ready.tokens
-                else:
-                    self._delta(ready, parts)
-        return self._chunk(parts, tokens)
+            for ready in self._order.feed(delta):
+                self._write(ready)
+        if not self._closed:
+            self._chunk()
+        return self._written()
 
     def ping(self) -> bytes:
         """White space; see `Google.ping_event`."""
         return b"\n\n"
 
-    def error(self, error: ErrorInfo) -> bytes:
-        if self._closed:
-            return b""
-        self._closed = True
-        return (
-            self._array.error(error) if self._array else event_from(error_body(error, error.status))
-        )
+    def _error(self, error: ErrorInfo) -> bytes:
+        self._flush()
+        self._chunk()
+        body = error_body(error, error.status)
+        return self._written() + (self._array.error(error) if self._array else event_from(body))
 
-    def end(self) -> bytes:
-        if self._closed:
-            return b""
-        parts: list[Json] = []
-        for ready in self._in_turn.rest():
-            self._delta(ready, parts)
-        self._flush(parts)
-        candidate: Json = {"content": {"parts": parts or [{"text": ""}], "role": "model"}}
+    def _finish_stream(self) -> None:
+        self._flush()
+        parts = self._parts or [{"text": ""}]
+        candidate: Json = {"content": {"parts": parts, "role": "model"}}
         finish = self._finish or Finish(FinishReason.STOP)
         candidate["finishReason"] = word_for(finish.reason)
         if finish.details:
             candidate["finishMessage"] = finish.details
         candidate["index"] = 0
         if self._citations:
-            candidate["groundingMetadata"] = write_citations(
-                [(0, "".join(self._texts), tuple(self._citations))]
-            )
+            texts = "".join(self._texts)
+            candidate["groundingMetadata"] = write_citations([(0, texts, tuple(self._citations))])
         chunk: Json = {"candidates": [candidate]}
         if self._usage:
             chunk["usageMetadata"] = write_usage(self._usage)
-        event = self._event(msgspec.json.encode(chunk | self._frame))
-        self._closed = True
-        return event + self._array.end() if self._array else event
+        self._out.append(self._event(msgspec.json.encode(chunk | self._frame)))
+        if self._array:
+            self._out.append(self._array.end())
 
-    def _delta(self, delta: Delta, parts: list[Json]) -> None:
-        if isinstance(delta, ToolArgs):
-            self._arguments.append(delta.text)
-            return
-        if isinstance(delta, UsageDelta):
-            self._usage = delta.usage
-            return
-        if isinstance(delta, Ping):
-            return
-        self._flush(parts)
-        if isinstance(delta, TextDelta):
-            self._texts.append(delta.text)
-            _append(parts, {"text": delta.text}, delta.signature)
-        elif isinstance(delta, RefusalDelta):
-            self._texts.append(delta.text)
-            _append(parts, {"text": delta.text}, None)
-        elif isinstance(delta, ThinkingDelta):
-            _append(parts, {"text": delta.text, "thought": True}, None)
-        elif isinstance(delta, ToolStart):
-            self._call = ToolCall(
-                id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature
-            )
-        elif isinstance(delta, ThinkingEnd) and delta.signature:
-            _put(parts, Thinking(signature=delta.signature, redacted=delta.redacted))
-        elif isinstance(delta, PartDelta):
-            _put(parts, delta.part)
-        elif isinstance(delta, CitationDelta):
-            self._citations.append(_placed(delta.citation, sum(map(len, self._texts))))
-        elif isinstance(delta, Finish):
-            self._finish = delta
+    def _on_text(self, delta: deltas.TextDelta) -> None:
+        self._flush()
+        self._texts.append(delta.text)
+        self._append({"text": delta.text}, delta.signature)
 
-    def _flush(self, parts: list[Json]) -> None:
+    def _on_arguments(self, delta: deltas.ToolArgs) -> None:
+        self._arguments.append(delta.text)
+
+    def _on_thinking(self, delta: deltas.ThinkingDelta) -> None:
+        self._flush()
+        self._append({"text": delta.text, "thought": True}, None)
+
+    def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
+        self._flush()
+        if delta.signature:
+            self._put(Thinking(signature=delta.signature, redacted=delta.redacted))
+
+    def _on_tool(self, delta: deltas.ToolStart) -> None:
+        self._flush()
+        self._call = ToolCall(
+            id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature
+        )
+
+    def _on_citation(self, delta: deltas.CitationDelta) -> None:
+        self._flush()
+        self._citations.append(_placed(delta.citation, sum(map(len, self._texts))))
+
+    def _on_logprobs(self, delta: deltas.LogprobsDelta) -> None:
+        self._tokens += delta.tokens
+
+    def _on_part(self, delta: deltas.PartDelta) -> None:
+        self._flush()
+        self._put(delta.part)
+
+    def _on_block_end(self) -> None:
+        self._flush()
+
+    def _on_finish(self, delta: deltas.Finish) -> None:
+        self._flush()
+        self._finish = delta
+
+    def _on_ping(self) -> None:
+        """Nothing: what keeps a client's connection alive is `ping`, between chunks."""
+
+    def _flush(self) -> None:
         """The open call, which is complete when something else comes."""
         if self._call:
-            _put(parts, msgspec.structs.replace(self._call, arguments="".join(self._arguments)))
+            self._put(msgspec.structs.replace(self._call, arguments="".join(self._arguments)))
             self._call, self._arguments = None, []
 
-    def _chunk(self, parts: list[Json], tokens: tuple[TokenLogprob, ...]) -> bytes:
-        if not (parts or tokens) or self._closed:
-            return b""
-        candidate: Json = {"content": {"parts": parts, "role": "model"}, "index": 0}
-        if tokens:
-            candidate["logprobsResult"] = write_logprobs(tokens)
-        return self._event(msgspec.json.encode({"candidates": [candidate]} | self._frame))
+    def _chunk(self) -> None:
+        """What came since the last chunk."""
+        if not (self._parts or self._tokens):
+            return
+        candidate: Json = {"content": {"parts": self._parts, "role": "model"}, "index": 0}
+        if self._tokens:
+            candidate["logprobsResult"] = write_logprobs(self._tokens)
+        self._parts, self._tokens = [], ()
+        self._out.append(
+            self._event(msgspec.json.encode({"candidates": [candidate]} | self._frame))
+        )
 
     def _event(self, body: bytes) -> bytes:
         return self._array.element(body) if self._array else event_from(body)
 
+    def _put(self, part: Part) -> None:
+        written = write_answer_part(part)
+        if written is not None:
+            self._parts.append(written)
 
-def _put(parts: list[Json], part: Part) -> None:
-    written = write_answer_part(part)
-    if written is not None:
-        parts.append(written)
-
-
-def _append(parts: list[Json], part: Json, signature: Signature | None) -> None:
-    """A part at the end; text that goes on is put to the text before it. A part with a signature
-    stands alone.
-    """
-    if signature:
-        parts.append(part | {"thoughtSignature": seal(signature)})
-        return
-    last = parts[-1] if parts else None
-    if (
-        last
-        and "text" in last
-        and "thoughtSignature" not in last
-        and last.get("thought") == part.get("thought")
-    ):
-        last["text"] += part["text"]
-    elif part["text"]:
-        parts.append(part)
+    def _append(self, part: Json, signature: Signature | None) -> None:
+        """A part at the end; text that goes on is put to the text before it. A part with a
+        signature stands alone.
+        """
+        if signature:
+            self._parts.append(part | {"thoughtSignature": seal(signature)})
+            return
+        last = self._parts[-1] if self._parts else {}
+        goes_on = "text" in last and "thoughtSignature" not in last
+        if goes_on and last.get("thought") == part.get("thought"):
+            last["text"] += part["text"]
+        elif part["text"]:
+            self._parts.append(part)
 
 
 def _placed(citation: Citation, text_so_far: int) -> Citation:
@@ -204,3 +190,6 @@ def _placed(citation: Citation, text_so_far: int) -> Citation:
     if citation.end is not None or citation.origin == "google":
         return citation
     return msgspec.structs.replace(citation, start=citation.start or 0, end=text_so_far)
+
+
+WRITER = GoogleStreamWriter

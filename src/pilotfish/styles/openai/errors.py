@@ -6,10 +6,13 @@ Source: OpenAI API reference, "Error codes" (platform.openai.com/docs/guides/err
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import event_from
+from pilotfish.styles._errors import error_from
 
 _TYPES = {
     400: "invalid_request_error",
@@ -56,6 +59,12 @@ def status_for(error: ErrorInfo) -> int | None:
     known.
     """
     return error.status or _STATUSES.get(error.code) or _STATUSES.get(error.type)
+
+
+def stream_error(value: Any) -> ErrorInfo:
+    """The error in an event, with the status that it would have had."""
+    error = error_from(value)
+    return msgspec.structs.replace(error, status=status_for(error))
 
 
 def error_body(error: ErrorInfo, status: int | None) -> bytes:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.style import (
     CONTENT,
@@ -23,9 +22,9 @@ from pilotfish.core.formats.style import (
     USAGE_ONLY,
 )
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._errors import error_from
+from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles.openai.errors import status_for
+from pilotfish.styles.openai.errors import stream_error
 
 
 class CachedDetails(msgspec.Struct, gc=False):
@@ -153,7 +152,7 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _XGroq(msgspec.Struct, gc=False):
+class XGroq(msgspec.Struct, gc=False):
     usage: OpenAITokenCounts | None = None
 
 
@@ -165,23 +164,16 @@ class _Chunk(msgspec.Struct, gc=False):
     model: str | None = None
     error: Any = None
     object: str | None = None
-    x_groq: _XGroq | None = None
+    x_groq: XGroq | None = None
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-class OpenAIWatcher:
+class OpenAIInspector(BaseInspector):
     """A `core.formats.style.ResponseInspector` for every OpenAI endpoint but Responses."""
 
-    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
-
-    def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.model: str | None = None
-        self.error: ErrorInfo | None = None
-        self.chars = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> int:
         data = data_of(event)
@@ -199,14 +191,11 @@ class OpenAIWatcher:
         return self._seen(chunk)
 
     def reply(self, body: bytes) -> int:
-        try:
-            chunk = decode_as(_decoder, body)
-        except BAD_JSON:
+        chunk = whole_answer(_decoder, body)
+        if chunk is None:
             return MALFORMED
         if chunk.error or chunk.object == "error":
             return self._failed(body)
-        if body.lstrip()[:1] not in (b"{", b"["):
-            return MALFORMED  # a bare text or number is JSON, but no answer of any endpoint
         self.model = chunk.model
         self._seen(chunk)
         return CONTENT | TERMINAL
@@ -253,6 +242,5 @@ class OpenAIWatcher:
             return MALFORMED
 
     def _failed(self, data: bytes) -> int:
-        found = error_from(msgspec.json.decode(data))
-        self.error = msgspec.structs.replace(found, status=status_for(found))
+        self.error = stream_error(msgspec.json.decode(data))
         return ERROR

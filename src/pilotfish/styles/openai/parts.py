@@ -6,18 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Cache,
-    Document,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    Signature,
-    Text,
-    Thinking,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url, type_by_name
@@ -35,10 +25,10 @@ _FORMATS = {
 _ORIGINS_BY_FORMAT = {word: origin for origin, word in _FORMATS.items()}
 
 
-def read_cache(part: Fields) -> Cache | None:
+def read_cache(part: Fields) -> neutral.Cache | None:
     """OpenAI's own mark, or Anthropic's, which routers accept in this style, too."""
     mark = part.object("prompt_cache_breakpoint") or part.object("cache_control")
-    return Cache(mark.text("ttl") or "") if mark else None
+    return neutral.Cache(mark.text("ttl") or "") if mark else None
 
 
 def read_content(message: Fields, losses: Losses) -> tuple[Part, ...]:
@@ -46,7 +36,7 @@ def read_content(message: Fields, losses: Losses) -> tuple[Part, ...]:
     content = message.peek("content")
     if isinstance(content, str):
         message.take("content")
-        return (Text(content),) if content else ()
+        return (neutral.Text(content),) if content else ()
     parts = (read_part(part, losses) for part in message.objects("content"))
     return tuple(part for part in parts if part is not None)
 
@@ -56,24 +46,18 @@ def read_part(part: Fields, losses: Losses) -> Part | None:
     kind = part.required_text("type")
     cache = read_cache(part)
     if kind == "text":
-        return Text(part.required_text("text"), cache)
+        return neutral.Text(part.required_text("text"), cache)
     if kind == "refusal":
-        return Refusal(part.required_text("refusal"))
+        return neutral.Refusal(part.required_text("refusal"))
     if kind == "image_url":
         if isinstance(part.peek("image_url"), str):  # not documented, but widely sent and accepted
             return image_from(part.required_text("image_url"), "", cache)
         image = part.inner("image_url")
         return image_from(image.required_text("url"), image.text("detail") or "", cache)
     if kind == "thinking":  # Mistral's reasoning models
-        return Thinking(text="".join(_texts_in(part.take("thinking"))))
+        return neutral.Thinking(text="".join(_texts_in(part.take("thinking"))))
     if kind == "input_audio":
-        audio = part.inner("input_audio")
-        word = audio.text("format") or "wav"
-        return Audio(
-            media_type=TYPES.get(word, f"audio/{word}"),
-            data=audio.required_text("data"),
-            cache=cache,
-        )
+        return read_audio(part.inner("input_audio"), cache)
     if kind == "file":
         return _read_file(part.inner("file"), cache)
     losses.add(f"messages.{kind}")
@@ -87,26 +71,32 @@ def _texts_in(value: Any) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-def image_from(url: str, detail: str, cache: Cache | None) -> Image:
+def read_audio(audio: Fields, cache: neutral.Cache | None) -> neutral.Audio:
+    word = audio.text("format") or "wav"
+    media_type = TYPES.get(word, f"audio/{word}")
+    return neutral.Audio(media_type=media_type, data=audio.required_text("data"), cache=cache)
+
+
+def image_from(url: str, detail: str, cache: neutral.Cache | None) -> neutral.Image:
     inline = split_data_url(url)
     if inline:
-        return Image(media_type=inline[0], data=inline[1], detail=detail, cache=cache)
-    return Image(url=url, detail=detail, cache=cache)
+        return neutral.Image(media_type=inline[0], data=inline[1], detail=detail, cache=cache)
+    return neutral.Image(url=url, detail=detail, cache=cache)
 
 
-def _read_file(file: Fields, cache: Cache | None) -> Document:
+def _read_file(file: Fields, cache: neutral.Cache | None) -> neutral.Document:
     name = file.text("filename") or ""
     file_id = file.text("file_id")
     if file_id:
-        return Document(file_id=file_id, origin="openai", name=name, cache=cache)
+        return neutral.Document(file_id=file_id, origin="openai", name=name, cache=cache)
     return document_from(file.required_text("file_data"), name, cache)
 
 
-def document_from(file_data: str, name: str, cache: Cache | None) -> Document:
+def document_from(file_data: str, name: str, cache: neutral.Cache | None) -> neutral.Document:
     """A document from a data URL, or from bare base64, whose type only the name tells."""
     inline = split_data_url(file_data)
     media_type, data = inline or (type_by_name(name) or "application/pdf", file_data)
-    return Document(media_type=media_type, data=data, name=name, cache=cache)
+    return neutral.Document(media_type=media_type, data=data, name=name, cache=cache)
 
 
 def write_parts(
@@ -123,13 +113,13 @@ def write_parts(
 
 def _write_part(part: Part, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
-    if isinstance(part, Text | Refusal):
+    if isinstance(part, neutral.Text | neutral.Refusal):
         items = [{"type": "text", "text": part.text}]
-    elif isinstance(part, Image):
+    elif isinstance(part, neutral.Image):
         items = _write_image(part, losses)
-    elif isinstance(part, Audio):
+    elif isinstance(part, neutral.Audio):
         items = _write_audio(part, losses)
-    elif isinstance(part, Document):
+    elif isinstance(part, neutral.Document):
         items = _write_document(part, quirks, losses)
     else:
         losses.add(f"messages.{kind_of(part)}")
@@ -139,7 +129,9 @@ def _write_part(part: Part, quirks: Quirks, losses: Losses) -> list[dict[str, An
     return items
 
 
-def write_cache(cache: Cache | None, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+def write_cache(
+    cache: neutral.Cache | None, quirks: Quirks, losses: Losses
+) -> dict[str, Any] | None:
     """A breakpoint where the service knows them. Times to live are the vendor's own, so another
     vendor's is left out.
     """
@@ -151,7 +143,7 @@ def write_cache(cache: Cache | None, quirks: Quirks, losses: Losses) -> dict[str
     return {"mode": "explicit"} | ({"ttl": cache.ttl} if cache.ttl in ("30m", "12h") else {})
 
 
-def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
+def _write_image(image: neutral.Image, losses: Losses) -> list[dict[str, Any]]:
     if image.file_id:
         losses.add("messages.image.file_id")
         return []
@@ -164,31 +156,25 @@ def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
     ]
 
 
-def _write_audio(audio: Audio, losses: Losses) -> list[dict[str, Any]]:
+def _write_audio(audio: neutral.Audio, losses: Losses) -> list[dict[str, Any]]:
     if not audio.data:
         losses.add("messages.audio.url" if audio.url else "messages.audio.file_id")
         return []
-    return [
-        {
-            "type": "input_audio",
-            "input_audio": {"data": audio.data, "format": short_type(audio.media_type)},
-        }
-    ]
+    return [audio_item(audio)]
 
 
-def _write_document(document: Document, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    if document.cite:
-        losses.add("messages.document.citations")
-    if document.context:
-        items.append({"type": "text", "text": document.context})
+def audio_item(audio: neutral.Audio) -> dict[str, Any]:
+    given = {"data": audio.data, "format": short_type(audio.media_type)}
+    return {"type": "input_audio", "input_audio": given}
+
+
+def _write_document(
+    document: neutral.Document, quirks: Quirks, losses: Losses
+) -> list[dict[str, Any]]:
+    words = document_words(document, losses)
+    items = [item for part in words for item in _write_part(part, quirks, losses)]
     if document.text or document.parts:
-        heading = f"{document.name}\n\n" if document.name else ""
-        if document.text or heading:
-            items.append({"type": "text", "text": heading + document.text})
-        return items + [
-            item for part in document.parts for item in _write_part(part, quirks, losses)
-        ]
+        return items
     if document.file_id and document.origin in ORIGINS:
         return [*items, {"type": "file", "file": {"file_id": document.file_id}}]
     if not document.data:
@@ -204,20 +190,33 @@ def _write_document(document: Document, quirks: Quirks, losses: Losses) -> list[
     ]
 
 
+def document_words(document: neutral.Document, losses: Losses) -> list[Part]:
+    """What of a document is text or pictures, as parts of their own: words about it, its name and
+    its text. A file is not among them."""
+    if document.cite:
+        losses.add("messages.document.citations")
+    words: list[Part] = [neutral.Text(document.context)] if document.context else []
+    if document.text or document.parts:
+        heading = f"{document.name}\n\n" if document.name else ""
+        if document.text or heading:
+            words.append(neutral.Text(heading + document.text))
+        words += document.parts
+    return words
+
+
 def kind_of(part: Part) -> str:
     """How a part is named when it is dropped."""
     return (
         str(part.raw.get("type", "block"))
-        if isinstance(part, Opaque)
+        if isinstance(part, neutral.Opaque)
         else type(part).__name__.lower()
     )
 
 
-# --- reasoning, which the reference does not have and everybody sends
-# -----------------------------------------------------------
+# --- reasoning, which the reference does not have and everybody sends ---
 
 
-def read_thinking(message: Fields) -> tuple[Thinking, ...]:
+def read_thinking(message: Fields) -> tuple[neutral.Thinking, ...]:
     """`reasoning_details` (OpenRouter) where given, since signatures are there; else
     `reasoning_content` or `reasoning` as text.
     """
@@ -226,7 +225,7 @@ def read_thinking(message: Fields) -> tuple[Thinking, ...]:
         if isinstance(message.peek("reasoning_details"), list)
         else []
     )
-    found: list[Thinking] = []
+    found: list[neutral.Thinking] = []
     for detail in details:
         _read_detail(detail, found)
     plain = message.text("reasoning_content") or (
@@ -234,36 +233,37 @@ def read_thinking(message: Fields) -> tuple[Thinking, ...]:
     )
     message.take("reasoning")
     if not found and plain:
-        found.append(Thinking(text=plain))
+        found.append(neutral.Thinking(text=plain))
     return tuple(found)
 
 
-def _read_detail(detail: Fields, found: list[Thinking]) -> None:
+def _read_detail(detail: Fields, found: list[neutral.Thinking]) -> None:
     kind = detail.text("type")
     origin = _ORIGINS_BY_FORMAT.get(detail.text("format") or "", "openai")
     item = detail.text("id") or ""
     if kind == "reasoning.summary":
-        found.append(Thinking(text=detail.text("summary") or "", summary=True, id=item))
+        found.append(neutral.Thinking(text=detail.text("summary") or "", summary=True, id=item))
     elif kind == "reasoning.encrypted":
-        signature = Signature(origin, detail.text("data") or "")
+        signature = neutral.Signature(origin, detail.text("data") or "")
         if found and found[-1].summary and found[-1].signature is None and found[-1].id == item:
-            found[-1] = msgspec.structs.replace(
-                found[-1], signature=signature
-            )  # OpenAI's summary and its proof are one item
+            # OpenAI's summary and its proof are one item
+            found[-1] = msgspec.structs.replace(found[-1], signature=signature)
         else:
-            found.append(Thinking(signature=signature, redacted=origin == "anthropic", id=item))
+            found.append(
+                neutral.Thinking(signature=signature, redacted=origin == "anthropic", id=item)
+            )
     elif kind == "reasoning.text":
         proof = detail.text("signature")
         found.append(
-            Thinking(
+            neutral.Thinking(
                 text=detail.text("text") or "",
-                signature=Signature(origin, proof) if proof else None,
+                signature=neutral.Signature(origin, proof) if proof else None,
                 id=item,
             )
         )
 
 
-def write_details(thinking: Thinking, index: int) -> list[dict[str, Any]]:
+def write_details(thinking: neutral.Thinking, index: int) -> list[dict[str, Any]]:
     """The `reasoning_details` of one run of thinking; none where there is no signature, as the
     plain text says it all.
     """

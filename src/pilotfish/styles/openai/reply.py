@@ -8,19 +8,8 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Citation,
-    FinishReason,
-    Image,
-    Part,
-    Refusal,
-    Reply,
-    Text,
-    Thinking,
-    TokenLogprob,
-    ToolCall,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
@@ -31,41 +20,41 @@ from pilotfish.styles.openai.request_in import read_tool_call
 from pilotfish.styles.openai.request_out import SERVICE_TIERS, write_tool_call
 
 _FINISHES = {
-    "stop": FinishReason.STOP,
-    "eos": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "model_length": FinishReason.CONTEXT,  # Mistral
-    "tool_calls": FinishReason.TOOL_CALLS,
-    "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.CONTENT_FILTER,
+    "stop": neutral.FinishReason.STOP,
+    "eos": neutral.FinishReason.STOP,
+    "length": neutral.FinishReason.LENGTH,
+    "model_length": neutral.FinishReason.CONTEXT,  # Mistral
+    "tool_calls": neutral.FinishReason.TOOL_CALLS,
+    "function_call": neutral.FinishReason.TOOL_CALLS,
+    "content_filter": neutral.FinishReason.CONTENT_FILTER,
 }
 
 # OpenAI has five words. A pause is an answer that is not complete, as one cut at its length is.
 _WORDS = {
-    FinishReason.LENGTH: "length",
-    FinishReason.CONTEXT: "length",
-    FinishReason.PAUSE: "length",
-    FinishReason.TOOL_CALLS: "tool_calls",
-    FinishReason.CONTENT_FILTER: "content_filter",
-    FinishReason.REFUSAL: "content_filter",
+    neutral.FinishReason.LENGTH: "length",
+    neutral.FinishReason.CONTEXT: "length",
+    neutral.FinishReason.PAUSE: "length",
+    neutral.FinishReason.TOOL_CALLS: "tool_calls",
+    neutral.FinishReason.CONTENT_FILTER: "content_filter",
+    neutral.FinishReason.REFUSAL: "content_filter",
 }
 
 
-def finish_from(word: str, *, called: bool, refused: bool) -> FinishReason:
+def finish_from(word: str, *, called: bool, refused: bool) -> neutral.FinishReason:
     """What a finish reason means. Some servers say `stop` after tool calls; OpenAI says it after a
     refusal.
     """
-    finish = _FINISHES.get(word, FinishReason.OTHER)
-    if finish is FinishReason.STOP and called:
-        return FinishReason.TOOL_CALLS
-    if finish is FinishReason.STOP and refused:
-        return FinishReason.REFUSAL
+    finish = _FINISHES.get(word, neutral.FinishReason.OTHER)
+    if finish is neutral.FinishReason.STOP and called:
+        return neutral.FinishReason.TOOL_CALLS
+    if finish is neutral.FinishReason.STOP and refused:
+        return neutral.FinishReason.REFUSAL
     return finish
 
 
-def finish_word(finish: FinishReason, *, refused: bool) -> str:
+def finish_word(finish: neutral.FinishReason, *, refused: bool) -> str:
     """`refused`: the answer holds a refusal in its own field, after which OpenAI says `stop`."""
-    if finish is FinishReason.REFUSAL and refused:
+    if finish is neutral.FinishReason.REFUSAL and refused:
         return "stop"
     return _WORDS.get(finish, "stop")
 
@@ -83,14 +72,14 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def read_logprobs(value: Any) -> tuple[TokenLogprob, ...]:
+def read_logprobs(value: Any) -> tuple[neutral.TokenLogprob, ...]:
     """`logprobs.content`; tokens that are not as documented are left out."""
     tokens = value.get("content") or value.get("refusal") if isinstance(value, dict) else value
     found = (_read_token(token) for token in tokens) if isinstance(tokens, list) else ()
     return tuple(token for token in found if token is not None)
 
 
-def _read_token(value: Any) -> TokenLogprob | None:
+def _read_token(value: Any) -> neutral.TokenLogprob | None:
     if not isinstance(value, dict):
         return None
     token, logprob, raw, top = (
@@ -101,7 +90,7 @@ def _read_token(value: Any) -> TokenLogprob | None:
     )
     if not isinstance(token, str) or not isinstance(logprob, int | float):
         return None
-    return TokenLogprob(
+    return neutral.TokenLogprob(
         token,
         float(logprob),
         tuple(raw)
@@ -111,14 +100,14 @@ def _read_token(value: Any) -> TokenLogprob | None:
     )
 
 
-def write_logprobs(tokens: tuple[TokenLogprob, ...]) -> list[dict[str, Any]]:
+def write_logprobs(tokens: tuple[neutral.TokenLogprob, ...]) -> list[dict[str, Any]]:
     return [
         _write_token(token) | {"top_logprobs": [_write_token(other) for other in token.top]}
         for token in tokens
     ]
 
 
-def _write_token(token: TokenLogprob) -> dict[str, Any]:
+def _write_token(token: neutral.TokenLogprob) -> dict[str, Any]:
     return {
         "token": token.token,
         "logprob": token.logprob,
@@ -126,14 +115,14 @@ def _write_token(token: TokenLogprob) -> dict[str, Any]:
     }
 
 
-def read_annotation(value: Any) -> Citation | None:
+def read_annotation(value: Any) -> neutral.Citation | None:
     """Chat's `{"type": "url_citation", "url_citation": {...}}`, or the flat form of Responses."""
     if not isinstance(value, dict):
         return None
     inner = value.get(str(value.get("type")))
     fields = inner if isinstance(inner, dict) else value
     start, end = fields.get("start_index"), fields.get("end_index")
-    return Citation(
+    return neutral.Citation(
         url=str(fields.get("url") or ""),
         title=str(fields.get("title") or fields.get("filename") or ""),
         cited_text=str(fields.get("cited_text") or ""),
@@ -144,7 +133,7 @@ def read_annotation(value: Any) -> Citation | None:
     )
 
 
-def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
+def write_annotation(citation: neutral.Citation, start: int, end: int) -> dict[str, Any]:
     """`start` and `end` of the text that is annotated, for citations that do not say their own
     place in it.
 
@@ -162,7 +151,7 @@ def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]
     return {"type": "url_citation", "url_citation": place}
 
 
-def read_reply(body: bytes) -> Reply:
+def read_reply(body: bytes) -> neutral.Reply:
     """Raises ValueError for what is no answer."""
     fields = ReplyFields.of(body)
     if fields.peek("error"):
@@ -174,9 +163,9 @@ def read_reply(body: bytes) -> Reply:
     message = choice.inner("message")
     parts = _read_message(message)
     counts = fields.mapping("usage")
-    called = any(isinstance(part, ToolCall) for part in parts)
-    refused = any(isinstance(part, Refusal) for part in parts)
-    reply = Reply(
+    called = any(isinstance(part, neutral.ToolCall) for part in parts)
+    refused = any(isinstance(part, neutral.Refusal) for part in parts)
+    reply = neutral.Reply(
         id=fields.text("id") or "",
         model=fields.text("model") or "",
         parts=parts,
@@ -198,20 +187,22 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
         [read_annotation(value) for value in annotations] if isinstance(annotations, list) else []
     )
     if citations:
-        place = next((index for index, part in enumerate(parts) if isinstance(part, Text)), None)
+        place = next(
+            (index for index, part in enumerate(parts) if isinstance(part, neutral.Text)), None
+        )
         if place is not None:
             parts[place] = msgspec.structs.replace(
                 parts[place], citations=tuple(c for c in citations if c is not None)
             )
     refusal = message.text("refusal")
     if refusal:
-        parts.append(Refusal(refusal))
+        parts.append(neutral.Refusal(refusal))
     parts.extend(images_in(message.take("images")))
     audio = message.object("audio")
     if audio:
         spoken = audio.text("transcript") or ""
         parts.append(
-            Audio(
+            neutral.Audio(
                 id=audio.text("id") or "",
                 data=audio.text("data") or "",
                 transcript=spoken,
@@ -222,7 +213,7 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
     legacy = message.object("function_call")
     if legacy:
         parts.append(
-            ToolCall(
+            neutral.ToolCall(
                 id="call_0",
                 name=legacy.required_text("name"),
                 arguments=legacy.text("arguments") or "",
@@ -231,7 +222,7 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def images_in(value: Any) -> list[Image]:
+def images_in(value: Any) -> list[neutral.Image]:
     """`images` of a message: pictures that the model made, as OpenRouter gives them."""
     urls = (
         [item.get("image_url") for item in value if isinstance(item, dict)]
@@ -242,12 +233,12 @@ def images_in(value: Any) -> list[Image]:
     return [image_from(text, "", None) for text in texts if isinstance(text, str)]
 
 
-def write_image(image: Image, index: int) -> dict[str, Any]:
+def write_image(image: neutral.Image, index: int) -> dict[str, Any]:
     url = data_url(image.media_type, image.data) if image.data else image.url
     return {"type": "image_url", "image_url": {"url": url}, "index": index}
 
 
-def service_tier(reply: Reply) -> str:
+def service_tier(reply: neutral.Reply) -> str:
     """The tier that served, in OpenAI's words; empty where it has none for it (Anthropic's
     `batch`).
     """
@@ -255,7 +246,7 @@ def service_tier(reply: Reply) -> str:
     return tier if tier in SERVICE_TIERS else ""
 
 
-def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
+def write_reply(reply: neutral.Reply, *, model: str, request_id: str, now: float) -> bytes:
     message = _write_message(reply)
     tokens = write_logprobs(reply.logprobs)
     choice = {
@@ -282,7 +273,7 @@ def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> byt
     )
 
 
-def _write_message(reply: Reply) -> dict[str, Any]:
+def _write_message(reply: neutral.Reply) -> dict[str, Any]:
     text, refusal = "", ""
     thought: list[str] = []
     annotations: list[dict[str, Any]] = []
@@ -291,28 +282,28 @@ def _write_message(reply: Reply) -> dict[str, Any]:
     details: list[dict[str, Any]] = []
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     for part in reply.parts:
-        if isinstance(part, Text):
+        if isinstance(part, neutral.Text):
             start, text = len(text), text + part.text
             annotations += [
                 write_annotation(citation, start, len(text)) for citation in part.citations
             ]
-        elif isinstance(part, Refusal):
+        elif isinstance(part, neutral.Refusal):
             refusal += part.text
-        elif isinstance(part, Thinking):
+        elif isinstance(part, neutral.Thinking):
             details += write_details(part, len(details))
             thought += [part.text] if part.text else []
-        elif isinstance(part, ToolCall):
+        elif isinstance(part, neutral.ToolCall):
             calls.append(write_tool_call(part, part.id))
-        elif isinstance(part, Image):
+        elif isinstance(part, neutral.Image):
             images.append(write_image(part, len(images)))
-        elif isinstance(part, Audio):
+        elif isinstance(part, neutral.Audio):
             message["audio"] = {
                 "id": part.id,
                 "data": part.data,
                 "transcript": part.transcript,
                 "expires_at": 0,
             }
-    if reply.finish is FinishReason.REFUSAL and not refusal:
+    if reply.finish is neutral.FinishReason.REFUSAL and not refusal:
         refusal = reply.finish_details
     message["content"] = text if text or not (calls or refusal) else None
     message["refusal"] = refusal or None

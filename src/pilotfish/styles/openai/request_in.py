@@ -6,26 +6,13 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Chat,
-    Part,
-    Refusal,
-    ResponseFormat,
-    Signature,
-    Text,
-    ThinkingConfig,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-    Turn,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles.openai.parts import read_cache, read_content, read_thinking
 
 
-def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
+def read_request(body: bytes, *, model: str, stream: bool) -> neutral.Chat:
     fields = Fields.of(body)
     for known_otherwise in ("model", "stream"):
         fields.take(known_otherwise)
@@ -36,7 +23,7 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
         fields.take("n")
     limit = fields.whole("max_completion_tokens")
     older_limit = fields.whole("max_tokens")
-    return Chat(
+    return neutral.Chat(
         model=model,
         stream=stream,
         system=system,
@@ -54,7 +41,7 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
         frequency_penalty=fields.number("frequency_penalty"),
         logprobs=fields.flag("logprobs"),
         top_logprobs=fields.whole("top_logprobs"),
-        response_format=_read_response_format(fields),
+        response_format=read_response_format(fields.object("response_format"), nested=True),
         thinking=_read_thinking_config(fields),
         user=fields.text("user") or "",
         metadata=read_metadata(fields),
@@ -72,36 +59,44 @@ def read_metadata(fields: Fields) -> dict[str, str]:
     return {key: value if isinstance(value, str) else str(value) for key, value in given.items()}
 
 
-def _read_messages(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+def _read_messages(
+    fields: Fields, losses: Losses
+) -> tuple[tuple[neutral.Text, ...], tuple[neutral.Turn, ...]]:
     """System messages at the head, then the conversation; neighbouring tool messages are one user
     turn.
     """
     if not isinstance(fields.peek("messages"), list):
         fields.wrong("messages", "a list", fields.peek("messages"))
-    system: list[Text] = []
-    turns: list[Turn] = []
+    system: list[neutral.Text] = []
+    turns: list[neutral.Turn] = []
     names: dict[str, str] = {}
     legacy_calls = 0
     for message in fields.objects("messages"):
         role = message.required_text("role")
         if role in ("system", "developer"):
-            texts = tuple(part for part in read_content(message, losses) if isinstance(part, Text))
+            texts = tuple(
+                part for part in read_content(message, losses) if isinstance(part, neutral.Text)
+            )
             if turns:
-                turns.append(Turn("system", texts))
+                turns.append(neutral.Turn("system", texts))
             else:
                 system.extend(texts)
         elif role == "user":
-            turns.append(Turn("user", read_content(message, losses), message.text("name") or ""))
+            turns.append(
+                neutral.Turn("user", read_content(message, losses), message.text("name") or "")
+            )
         elif role == "assistant":
             turn, legacy_calls = _read_assistant(message, losses, legacy_calls)
-            names.update((part.id, part.name) for part in turn.parts if isinstance(part, ToolCall))
+            names.update(
+                (part.id, part.name) for part in turn.parts if isinstance(part, neutral.ToolCall)
+            )
             turns.append(turn)
         elif role in ("tool", "function"):
             result = _read_result(message, losses, names, legacy_calls)
-            if turns and turns[-1].parts and isinstance(turns[-1].parts[-1], ToolResult):
-                turns[-1] = Turn("user", (*turns[-1].parts, result))
+            if turns and turns[-1].parts and isinstance(turns[-1].parts[-1], neutral.ToolResult):
+                turns[-1] = neutral.Turn("user", (*turns[-1].parts, result))
             else:
-                turns.append(Turn("user", (result,)))
+                turns.append(neutral.Turn("user", (result,)))
         else:
             message.wrong("role", "system, developer, user, assistant or tool", role)
         for name in message.rest():
@@ -111,14 +106,14 @@ def _read_messages(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tu
 
 def _read_result(
     message: Fields, losses: Losses, names: dict[str, str], legacy_calls: int
-) -> ToolResult:
+) -> neutral.ToolResult:
     cache = read_cache(message)
     parts = read_content(message, losses)
     # The role `function` has no ids: its message answers the last call.
     call_id = message.text("tool_call_id") or (f"call_{legacy_calls - 1}" if legacy_calls else "")
     if not call_id:
         message.wrong("tool_call_id", "the id of a tool call", None)
-    return ToolResult(
+    return neutral.ToolResult(
         call_id=call_id,
         parts=parts,
         name=names.get(call_id) or message.text("name") or "",
@@ -126,29 +121,29 @@ def _read_result(
     )
 
 
-def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple[Turn, int]:
+def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple[neutral.Turn, int]:
     parts: list[Part] = [*read_thinking(message), *read_content(message, losses)]
     refusal = message.text("refusal")
     if refusal:
-        parts.append(Refusal(refusal))
+        parts.append(neutral.Refusal(refusal))
     audio = message.object("audio")
     if audio:
-        parts.append(Audio(id=audio.required_text("id"), origin="openai"))
+        parts.append(neutral.Audio(id=audio.required_text("id"), origin="openai"))
     parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
     legacy = message.object("function_call")
     if legacy:
         parts.append(
-            ToolCall(
+            neutral.ToolCall(
                 id=f"call_{legacy_calls}",
                 name=legacy.required_text("name"),
                 arguments=legacy.text("arguments") or "",
             )
         )
         legacy_calls += 1
-    return Turn("assistant", tuple(parts), message.text("name") or ""), legacy_calls
+    return neutral.Turn("assistant", tuple(parts), message.text("name") or ""), legacy_calls
 
 
-def read_tool_call(call: Fields) -> ToolCall:
+def read_tool_call(call: Fields) -> neutral.ToolCall:
     """One of `tool_calls`. Gemini's signature stands where Google's own OpenAI-compatible service
     puts it.
     """
@@ -159,7 +154,7 @@ def read_tool_call(call: Fields) -> ToolCall:
     proof = google.text("thought_signature") if google else None
     if kind == "custom":
         custom = call.inner("custom")
-        return ToolCall(
+        return neutral.ToolCall(
             id=identity,
             name=custom.required_text("name"),
             arguments=custom.text("input") or "",
@@ -167,11 +162,11 @@ def read_tool_call(call: Fields) -> ToolCall:
         )
     function = call.inner("function")
     arguments = function.take("arguments")
-    return ToolCall(
+    return neutral.ToolCall(
         id=identity,
         name=function.required_text("name"),
         arguments=arguments_text(arguments),
-        signature=Signature("google", proof) if proof else None,
+        signature=neutral.Signature("google", proof) if proof else None,
     )
 
 
@@ -182,13 +177,13 @@ def arguments_text(arguments: Any) -> str:
     return msgspec.json.encode(arguments).decode() if arguments is not None else ""
 
 
-def _read_tools(fields: Fields) -> tuple[Tool, ...]:
+def _read_tools(fields: Fields) -> tuple[neutral.Tool, ...]:
     tools = [_read_tool(tool) for tool in fields.objects("tools")]
     tools += [_read_function(function) for function in fields.objects("functions")]
     return tuple(tools)
 
 
-def _read_tool(tool: Fields) -> Tool:
+def _read_tool(tool: Fields) -> neutral.Tool:
     kind = tool.text("type") or "function"
     cache = read_cache(tool)
     if kind == "function":
@@ -199,7 +194,7 @@ def _read_tool(tool: Fields) -> Tool:
     if kind == "custom":
         custom = tool.inner("custom")
         name = custom.required_text("name")
-        return Tool(
+        return neutral.Tool(
             name=name,
             description=custom.text("description") or "",
             kind="custom",
@@ -207,11 +202,11 @@ def _read_tool(tool: Fields) -> Tool:
             raw=custom.rest(),
             cache=cache,
         )
-    return Tool(name=kind, kind="hosted", origin="openai", raw={"type": kind} | tool.rest())
+    return neutral.Tool(name=kind, kind="hosted", origin="openai", raw={"type": kind} | tool.rest())
 
 
-def _read_function(function: Fields, cache: Any = None) -> Tool:
-    return Tool(
+def _read_function(function: Fields, cache: Any = None) -> neutral.Tool:
+    return neutral.Tool(
         name=function.required_text("name"),
         description=function.text("description") or "",
         schema=function.mapping("parameters"),
@@ -220,29 +215,31 @@ def _read_function(function: Fields, cache: Any = None) -> Tool:
     )
 
 
-_PLAIN_CHOICES = {
-    "auto": ToolChoice("auto"),
-    "none": ToolChoice("none"),
-    "required": ToolChoice("required"),
+PLAIN_CHOICES = {
+    "auto": neutral.ToolChoice("auto"),
+    "none": neutral.ToolChoice("none"),
+    "required": neutral.ToolChoice("required"),
 }
 
 
-def _read_tool_choice(fields: Fields) -> ToolChoice | None:
+def _read_tool_choice(fields: Fields) -> neutral.ToolChoice | None:
     key = "tool_choice" if "tool_choice" in fields else "function_call"
     choice = fields.peek(key)
     if choice is None:
         return None
     if isinstance(choice, str):
         fields.take(key)
-        if choice in _PLAIN_CHOICES:
-            return _PLAIN_CHOICES[choice]
+        if choice in PLAIN_CHOICES:
+            return PLAIN_CHOICES[choice]
         fields.wrong(key, "auto, none, required or an object", choice)
     given = fields.inner(key)
     if given.peek("type") == "allowed_tools":
         allowed = given.inner("allowed_tools")
         names = tuple(_chosen_name(tool) for tool in allowed.objects("tools"))
-        return ToolChoice("required" if allowed.text("mode") == "required" else "auto", names)
-    return ToolChoice("tool", (_chosen_name(given),))
+        return neutral.ToolChoice(
+            "required" if allowed.text("mode") == "required" else "auto", names
+        )
+    return neutral.ToolChoice("tool", (_chosen_name(given),))
 
 
 def _chosen_name(choice: Fields) -> str:
@@ -251,19 +248,18 @@ def _chosen_name(choice: Fields) -> str:
     return inner.required_text("name")
 
 
-def _read_response_format(fields: Fields) -> ResponseFormat | None:
-    given = fields.object("response_format")
-    if given is None:
-        return None
-    kind = given.required_text("type")
-    if kind == "text":
+def read_response_format(given: Fields | None, *, nested: bool) -> neutral.ResponseFormat | None:
+    """The form of the answer. `nested`: the fields of a schema stand below `json_schema`, as in
+    Chat Completions; in Responses they stand beside the type."""
+    kind = given.required_text("type") if given else "text"
+    if given is None or kind == "text":
         return None
     if kind == "json_object":
-        return ResponseFormat(kind="json")
+        return neutral.ResponseFormat(kind="json")
     if kind != "json_schema":
         given.wrong("type", "text, json_object or json_schema", kind)
-    schema = given.inner("json_schema")
-    return ResponseFormat(
+    schema = given.inner("json_schema") if nested else given
+    return neutral.ResponseFormat(
         kind="json_schema",
         name=schema.text("name") or "",
         schema=schema.mapping("schema"),
@@ -272,7 +268,7 @@ def _read_response_format(fields: Fields) -> ResponseFormat | None:
     )
 
 
-def _read_thinking_config(fields: Fields) -> ThinkingConfig | None:
+def _read_thinking_config(fields: Fields) -> neutral.ThinkingConfig | None:
     """`reasoning_effort`; `reasoning` as OpenRouter has it; `thinking` as DeepSeek and routers in
     front of Claude have it.
     """
@@ -297,4 +293,4 @@ def _read_thinking_config(fields: Fields) -> ThinkingConfig | None:
         enabled = False
     elif enabled is None and (effort or budget is not None):
         enabled = True
-    return ThinkingConfig(enabled=enabled, effort=effort, budget=budget, show=show)
+    return neutral.ThinkingConfig(enabled=enabled, effort=effort, budget=budget, show=show)

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Chat,
-    Part,
-    Refusal,
-    ResponseFormat,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-    Turn,
-    effort_for,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
+from pilotfish.styles._requests import finished
 from pilotfish.styles.openai.parts import kind_of, write_cache, write_details, write_parts
 
 SHARED_EXTRAS = frozenset(
@@ -41,7 +27,7 @@ SHARED_EXTRAS = frozenset(
 SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 
-def write_request(chat: Chat, target: Target) -> Written:
+def write_request(chat: neutral.Chat, target: Target) -> Written:
     quirks = target.quirks
     losses = Losses(chat.lost)
     body: dict[str, Any] = {
@@ -63,7 +49,9 @@ def write_request(chat: Chat, target: Target) -> Written:
         if value is not None:
             body[name] = value
     if chat.response_format:
-        body["response_format"] = _write_response_format(chat.response_format, quirks, losses)
+        body["response_format"] = write_response_format(
+            chat.response_format, quirks, losses, nested=True
+        )
     effort = effort_word(chat, quirks, losses)
     if effort:
         body["reasoning_effort"] = effort
@@ -78,7 +66,7 @@ def write_request(chat: Chat, target: Target) -> Written:
 
 
 def write_tool_options(
-    chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, Any], write_choice: Any
+    chat: neutral.Chat, quirks: Quirks, losses: Losses, body: dict[str, Any], write_choice: Any
 ) -> None:
     if chat.tool_choice:
         body["tool_choice"] = write_choice(chat.tool_choice, chat.tools)
@@ -89,7 +77,9 @@ def write_tool_options(
             losses.add("parallel_tool_calls")
 
 
-def write_sampling(chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, Any]) -> None:
+def write_sampling(
+    chat: neutral.Chat, quirks: Quirks, losses: Losses, body: dict[str, Any]
+) -> None:
     for name, known in (("temperature", True), ("top_p", True), ("top_k", quirks.top_k)):
         value = getattr(chat, name)
         if value is not None and known and quirks.sampling_fields:
@@ -98,14 +88,16 @@ def write_sampling(chat: Chat, quirks: Quirks, losses: Losses, body: dict[str, A
             losses.add_if(name, value)
 
 
-def effort_word(chat: Chat, quirks: Quirks, losses: Losses) -> str:
+def effort_word(chat: neutral.Chat, quirks: Quirks, losses: Losses) -> str:
     """`reasoning_effort` for what the client asked in its own terms; empty where nothing need be
     said.
     """
     thinking = chat.thinking
     if thinking is None:
         return ""
-    effort = thinking.effort or (effort_for(thinking.budget) if thinking.budget is not None else "")
+    effort = thinking.effort or (
+        neutral.effort_for(thinking.budget) if thinking.budget is not None else ""
+    )
     if thinking.enabled is False and thinking.effort != "none":
         # Another vendor's "off". Many models know no effort "none", and those that do not reason
         # need none.
@@ -118,15 +110,13 @@ def effort_word(chat: Chat, quirks: Quirks, losses: Losses) -> str:
     return effort
 
 
-def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
+def write_identity(chat: neutral.Chat, losses: Losses, body: dict[str, Any]) -> None:
     if chat.user:
         body["user"] = chat.user
     if chat.metadata:
         body["metadata"] = chat.metadata
     if chat.service_tier:
-        tier = (
-            "default" if chat.service_tier == "standard_only" else chat.service_tier
-        )  # Anthropic's word for it
+        tier = "default" if chat.service_tier == "standard_only" else chat.service_tier
         if tier in SERVICE_TIERS:
             body["service_tier"] = tier
         else:
@@ -135,7 +125,7 @@ def write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
         losses.add("cache_control")
 
 
-def write_extras(chat: Chat, style: str, losses: Losses, body: dict[str, Any]) -> None:
+def write_extras(chat: neutral.Chat, style: str, losses: Losses, body: dict[str, Any]) -> None:
     """Fields of the client's own style come back as they were; of its sister style, those that both
     know.
     """
@@ -149,15 +139,6 @@ def write_extras(chat: Chat, style: str, losses: Losses, body: dict[str, Any]) -
                 losses.add(name)
 
 
-def finished(body: dict[str, Any], quirks: Quirks, losses: Losses) -> Written:
-    """The request without what its service refuses."""
-    for name in list(body):
-        if name in quirks.refuses:
-            del body[name]
-            losses.add(name)
-    return Written(msgspec.json.encode(body), losses.names())
-
-
 def _write_stream(target: Target, body: dict[str, Any]) -> None:
     """Usage is always asked for: the client's stream gets it in its own style's place."""
     if target.stream:
@@ -166,7 +147,7 @@ def _write_stream(target: Target, body: dict[str, Any]) -> None:
             body["stream_options"] = {"include_usage": True}
 
 
-def _write_messages(chat: Chat, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def _write_messages(chat: neutral.Chat, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     if chat.system:
         messages.append(
@@ -180,7 +161,7 @@ def _write_messages(chat: Chat, quirks: Quirks, losses: Losses) -> list[dict[str
             messages.append(_write_assistant(turn, quirks, losses))
         elif turn.role == "system":
             content = _write_system(
-                tuple(part for part in turn.parts if isinstance(part, Text)), quirks, losses
+                tuple(part for part in turn.parts if isinstance(part, neutral.Text)), quirks, losses
             )
             messages.append(
                 {"role": "system" if quirks.system_role else "user", "content": content}
@@ -190,7 +171,7 @@ def _write_messages(chat: Chat, quirks: Quirks, losses: Losses) -> list[dict[str
     return messages
 
 
-def _write_system(texts: tuple[Text, ...], quirks: Quirks, losses: Losses) -> Any:
+def _write_system(texts: tuple[neutral.Text, ...], quirks: Quirks, losses: Losses) -> Any:
     """One string, since chat templates of open models want it; parts only where a cache mark must
     find its place.
     """
@@ -201,14 +182,14 @@ def _write_system(texts: tuple[Text, ...], quirks: Quirks, losses: Losses) -> An
     return "\n\n".join(text.text for text in texts)
 
 
-def _write_user(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def _write_user(turn: neutral.Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
     """Tool messages first, in the order of the results, then what the user said, with the media
     that tools gave back.
     """
     messages: list[dict[str, Any]] = []
     rest: list[Part] = []
     for part in turn.parts:
-        if isinstance(part, ToolResult):
+        if isinstance(part, neutral.ToolResult):
             texts, media = result_parts(part)
             rest.extend(media)
             write_cache(part.cache, quirks, losses)
@@ -226,54 +207,54 @@ def _write_user(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, An
     return messages
 
 
-def result_parts(result: ToolResult) -> tuple[tuple[Part, ...], list[Part]]:
+def result_parts(result: neutral.ToolResult) -> tuple[tuple[Part, ...], list[Part]]:
     """A result as a tool message can hold it, which is text, and the rest, which goes to the user
     message after it, announced.
 
     There is no mark for errors either; the text says it.
     """
-    texts = [part for part in result.parts if isinstance(part, Text)]
-    media: list[Part] = [part for part in result.parts if not isinstance(part, Text)]
+    texts = [part for part in result.parts if isinstance(part, neutral.Text)]
+    media: list[Part] = [part for part in result.parts if not isinstance(part, neutral.Text)]
     if result.is_error:
-        texts = told_as_error(texts)
+        texts = marked_as_error(texts)
     if media:
-        texts = texts or [Text("(see the next message)")]
-        media = [Text(f"Output of tool call {result.call_id}:"), *media]
+        texts = texts or [neutral.Text("(see the next message)")]
+        media = [neutral.Text(f"Output of tool call {result.call_id}:"), *media]
     return tuple(texts), media
 
 
-def told_as_error(texts: list[Text]) -> list[Text]:
+def marked_as_error(texts: list[neutral.Text]) -> list[neutral.Text]:
     """The texts of a result, the first of which says that it is an error."""
     if not texts:
-        return [Text("Error")]
+        return [neutral.Text("Error")]
     first = texts[0]
     return (
         texts
         if first.text.lower().startswith("error")
-        else [Text(f"Error: {first.text}", first.cache), *texts[1:]]
+        else [neutral.Text(f"Error: {first.text}", first.cache), *texts[1:]]
     )
 
 
-def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def _write_assistant(turn: neutral.Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant"}
     text, refusal = "", ""
     calls: list[dict[str, Any]] = []
-    thoughts: list[Thinking] = []
+    thoughts: list[neutral.Thinking] = []
     for part in turn.parts:
-        if isinstance(part, Text):
+        if isinstance(part, neutral.Text):
             text += part.text
             write_cache(part.cache, Quirks(), losses)
-        elif isinstance(part, Refusal):
+        elif isinstance(part, neutral.Refusal):
             refusal += part.text
-        elif isinstance(part, ToolCall):
+        elif isinstance(part, neutral.ToolCall):
             calls.append(write_tool_call(part, tool_id(part.id, quirks)))
             if part.signature and not quirks.google_signatures:
                 calls[-1].pop("extra_content", None)
                 losses.add("messages.tool_calls.signature")
             write_cache(part.cache, Quirks(), losses)
-        elif isinstance(part, Thinking):
+        elif isinstance(part, neutral.Thinking):
             thoughts.append(part)
-        elif isinstance(part, Audio) and part.id and part.origin == "openai":
+        elif isinstance(part, neutral.Audio) and part.id and part.origin == "openai":
             message["audio"] = {"id": part.id}
         else:
             losses.add(f"messages.{kind_of(part)}")
@@ -289,7 +270,7 @@ def _write_assistant(turn: Turn, quirks: Quirks, losses: Losses) -> dict[str, An
 
 
 def _write_thoughts(
-    thoughts: list[Thinking], quirks: Quirks, losses: Losses, message: dict[str, Any]
+    thoughts: list[neutral.Thinking], quirks: Quirks, losses: Losses, message: dict[str, Any]
 ) -> None:
     if not thoughts:
         return
@@ -312,7 +293,7 @@ def _write_thoughts(
         message[field] = text
 
 
-def write_tool_call(call: ToolCall, identity: str) -> dict[str, Any]:
+def write_tool_call(call: neutral.ToolCall, identity: str) -> dict[str, Any]:
     if call.kind == "custom":
         return {
             "id": identity,
@@ -329,7 +310,7 @@ def write_tool_call(call: ToolCall, identity: str) -> dict[str, Any]:
     return written
 
 
-def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+def _write_tool(tool: neutral.Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
     write_cache(tool.cache, Quirks(), losses)
     if tool.kind == "hosted":
         losses.add(f"tools.{tool.name}")
@@ -365,7 +346,9 @@ def _nested_format(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_strict(tool: Tool, quirks: Quirks, losses: Losses, function: dict[str, Any]) -> None:
+def write_strict(
+    tool: neutral.Tool, quirks: Quirks, losses: Losses, function: dict[str, Any]
+) -> None:
     if tool.strict is not None:
         if quirks.strict_tools:
             function["strict"] = tool.strict
@@ -373,7 +356,7 @@ def write_strict(tool: Tool, quirks: Quirks, losses: Losses, function: dict[str,
             losses.add("tools.strict")
 
 
-def _write_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> Any:
+def _write_tool_choice(choice: neutral.ToolChoice, tools: tuple[neutral.Tool, ...]) -> Any:
     custom = {tool.name for tool in tools if tool.kind == "custom"}
     chosen: list[dict[str, Any]] = []
     for name in choice.names:
@@ -386,17 +369,19 @@ def _write_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> Any:
     return choice.mode
 
 
-def _write_response_format(
-    wanted: ResponseFormat, quirks: Quirks, losses: Losses
+def write_response_format(
+    wanted: neutral.ResponseFormat, quirks: Quirks, losses: Losses, *, nested: bool
 ) -> dict[str, Any]:
+    """See `request_in.read_response_format`."""
     if wanted.kind == "json" or not quirks.json_schema:
         if wanted.kind == "json_schema":
             losses.add("response_format.json_schema")
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": schema_fields(wanted)}
+    fields = _schema_fields(wanted)
+    return {"type": "json_schema"} | ({"json_schema": fields} if nested else fields)
 
 
-def schema_fields(wanted: ResponseFormat) -> dict[str, Any]:
+def _schema_fields(wanted: neutral.ResponseFormat) -> dict[str, Any]:
     """Both OpenAI styles demand a name."""
     fields: dict[str, Any] = {"name": wanted.name or "response"}
     if wanted.description:

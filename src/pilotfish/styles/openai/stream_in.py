@@ -6,32 +6,14 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.deltas import (
-    CitationDelta,
-    Delta,
-    End,
-    Finish,
-    LogprobsDelta,
-    Malformed,
-    MessageStart,
-    PartDelta,
-    Ping,
-    RefusalDelta,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
+from pilotfish.core.formats import deltas
+from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.neutral import Audio, Signature, Thinking
 from pilotfish.core.formats.sse import data_of
-from pilotfish.styles._errors import error_from
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles.openai.errors import status_for
-from pilotfish.styles.openai.inspector import OpenAITokenCounts
+from pilotfish.styles.openai.errors import stream_error
+from pilotfish.styles.openai.inspector import OpenAITokenCounts, XGroq
 from pilotfish.styles.openai.parts import read_content, read_thinking
 from pilotfish.styles.openai.reply import finish_from, images_in, read_annotation, read_logprobs
 
@@ -80,10 +62,6 @@ class _Choice(msgspec.Struct, gc=False):
     logprobs: Any = None
 
 
-class _XGroq(msgspec.Struct, gc=False):
-    usage: OpenAITokenCounts | None = None
-
-
 class _Chunk(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
@@ -91,7 +69,7 @@ class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: OpenAITokenCounts | None = None
     error: Any = None
-    x_groq: _XGroq | None = None
+    x_groq: XGroq | None = None
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
@@ -111,29 +89,25 @@ class OpenAIStreamReader:
     def feed(self, event: bytes) -> list[Delta]:
         data = data_of(event)
         if not data:
-            return [Ping()]
+            return [deltas.Ping()]
         try:
-            chunk = _decoder.decode(data)
+            chunk = decode_as(_decoder, data)
         except BAD_JSON:
             if data.strip() == b"[DONE]":
-                return [End()]
-            try:
-                chunk = decode_as(_decoder, data)
-            except BAD_JSON:
-                return [Malformed(event)]
+                return [deltas.End()]
+            return [deltas.Malformed(event)]
         if chunk.error or chunk.object == "error":
-            error = error_from(msgspec.json.decode(data))
-            return [StreamError(msgspec.structs.replace(error, status=status_for(error)))]
+            return [deltas.StreamError(stream_error(msgspec.json.decode(data)))]
         out: list[Delta] = []
         if not self._started:
             self._started = True
-            out.append(MessageStart(chunk.id or "", chunk.model or ""))
+            out.append(deltas.MessageStart(chunk.id or "", chunk.model or ""))
         for choice in chunk.choices or ():
             if not choice.index:
                 self._choice(choice, out)
         counts = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
         if counts:
-            out.append(UsageDelta(counts.usage()))
+            out.append(deltas.UsageDelta(counts.usage()))
         return out
 
     def _choice(self, choice: _Choice, out: list[Delta]) -> None:
@@ -144,30 +118,25 @@ class OpenAIStreamReader:
                 self._content(delta.content, out)
             if delta.refusal:
                 self._refused = True
-                out.append(RefusalDelta(delta.refusal))
+                out.append(deltas.RefusalDelta(delta.refusal))
             for call in delta.tool_calls or ():
                 self._call(call, out)
             if delta.function_call:
                 self._call(_Call(index=0, function=delta.function_call), out)
             self._rare(delta, out)
         elif choice.text:
-            out.append(TextDelta(choice.text))
+            out.append(deltas.TextDelta(choice.text))
         if choice.logprobs:
             tokens = read_logprobs(choice.logprobs)
             if tokens:
-                out.append(LogprobsDelta(tokens))
+                out.append(deltas.LogprobsDelta(tokens))
         if choice.finish_reason:
-            out.append(
-                Finish(
-                    finish_from(
-                        choice.finish_reason, called=bool(self._calls), refused=self._refused
-                    )
-                )
-            )
+            called, word = bool(self._calls), choice.finish_reason
+            out.append(deltas.Finish(finish_from(word, called=called, refused=self._refused)))
 
     def _content(self, content: Any, out: list[Delta]) -> None:
         if isinstance(content, str):
-            out.append(TextDelta(content))
+            out.append(deltas.TextDelta(content))
             return
         try:
             parts = read_content(ReplyFields({"content": content}), Losses())
@@ -176,12 +145,16 @@ class OpenAIStreamReader:
         for part in parts:
             text = getattr(part, "text", "")
             if text:
-                out.append(ThinkingDelta(text) if isinstance(part, Thinking) else TextDelta(text))
+                out.append(
+                    deltas.ThinkingDelta(text)
+                    if isinstance(part, Thinking)
+                    else deltas.TextDelta(text)
+                )
 
     def _thinking(self, delta: _Delta, out: list[Delta]) -> None:
         text = delta.reasoning_content or delta.reasoning
         if text:
-            out.append(ThinkingDelta(text))
+            out.append(deltas.ThinkingDelta(text))
         if not delta.reasoning_details:
             return
         try:
@@ -190,9 +163,9 @@ class OpenAIStreamReader:
             return  # not the form that OpenRouter gave them
         for detail in details:
             if detail.text and not text:
-                out.append(ThinkingDelta(detail.text, detail.summary))
+                out.append(deltas.ThinkingDelta(detail.text, detail.summary))
             if detail.signature:
-                out.append(ThinkingEnd(detail.signature, detail.redacted, detail.id))
+                out.append(deltas.ThinkingEnd(detail.signature, detail.redacted, detail.id))
 
     def _call(self, call: _Call, out: list[Delta]) -> None:
         """A new call has an index not seen before, or another id than the one that had its index
@@ -210,7 +183,7 @@ class OpenAIStreamReader:
                 and call.extra_content.google.thought_signature
             )
             out.append(
-                ToolStart(
+                deltas.ToolStart(
                     index=ours,
                     id=self._calls[ours],
                     name=function.name or "",
@@ -223,14 +196,14 @@ class OpenAIStreamReader:
             text = (
                 arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
             )
-            out.append(ToolArgs(ours, text))
+            out.append(deltas.ToolArgs(ours, text))
 
     def _rare(self, delta: _Delta, out: list[Delta]) -> None:
         if delta.annotations:
             found = (read_annotation(value) for value in delta.annotations)
-            out.extend(CitationDelta(citation) for citation in found if citation is not None)
+            out.extend(deltas.CitationDelta(citation) for citation in found if citation is not None)
         if delta.images:
-            out.extend(PartDelta(image) for image in images_in(delta.images))
+            out.extend(deltas.PartDelta(image) for image in images_in(delta.images))
         if isinstance(delta.audio, dict):
             fields = {name: value for name, value in delta.audio.items() if isinstance(value, str)}
             audio = Audio(
@@ -239,4 +212,7 @@ class OpenAIStreamReader:
                 transcript=fields.get("transcript", ""),
                 origin="openai",
             )
-            out.append(PartDelta(audio))
+            out.append(deltas.PartDelta(audio))
+
+
+READER = OpenAIStreamReader

@@ -7,27 +7,12 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.deltas import (
-    CitationDelta,
-    Delta,
-    Finish,
-    LogprobsDelta,
-    MessageStart,
-    PartDelta,
-    Ping,
-    RefusalDelta,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
+from pilotfish.core.formats import deltas
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, FinishReason, Image, Thinking
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._stream_writer import BaseStreamWriter
 from pilotfish.styles.openai.errors import error_event
 from pilotfish.styles.openai.parts import write_details
 from pilotfish.styles.openai.reply import (
@@ -42,25 +27,19 @@ _encode = msgspec.json.encode
 _TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
-class OpenAIStreamWriter:
+class OpenAIStreamWriter(BaseStreamWriter):
     """See `core.formats.style.StreamWriter`. `options["include_usage"]`: the client asked for the
-    chunk with the token counts.
+    chunk with the token counts. Calls are told apart by their index, so they need no order.
     """
 
     def __init__(
         self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
     ) -> None:
-        self._model = model
-        self._id = f"chatcmpl-{request_id}"
+        super().__init__(model=model, request_id=request_id, now=now, options=options)
         self._created = int(now)
         self._include_usage = bool(options.get("include_usage"))
-        self._head = b""  # of every chunk, up to the value of `delta`; empty until the first
-        self._usage: Usage | None = None
-        self._finish: Finish | None = None
-        self._refused = False
-        self._thought: list[
-            str
-        ] = []  # the text of the current run of thinking, which its signature proves
+        self._head = b""  # of every chunk, up to the value of `delta`
+        self._thought: list[str] = []  # the current run of thinking, which its signature proves
         self._summary = False
         self._details = 0
         self._images = 0
@@ -68,87 +47,55 @@ class OpenAIStreamWriter:
         self._custom_calls: set[int] = set()
         self._empty_calls: dict[int, None] = {}  # function calls that have no arguments yet
 
-    def write(self, deltas: list[Delta]) -> bytes:
-        out: list[bytes] = []
-        if not self._head and deltas:
-            self._begin(deltas[0], out)
+    def write(self, deltas: list[deltas.Delta]) -> bytes:
+        if not self._begun and deltas:
+            self._begun = True
+            self._begin(deltas[0])
         for delta in deltas:
-            if isinstance(delta, TextDelta):
-                self._chars += len(delta.text)
-                out.append(self._head + b'{"content":' + _encode(delta.text) + b"}" + _TAIL)
-            else:
-                self._other(delta, out)
-        return b"".join(out)
+            self._write(delta)
+        return self._written()
 
-    def ping(self) -> bytes:
-        return b": ping\n\n"
-
-    def error(self, error: ErrorInfo) -> bytes:
+    def _error(self, error: ErrorInfo) -> bytes:
         return error_event(error)
 
-    def end(self) -> bytes:
-        out: list[bytes] = []
-        if not self._head:
-            self._begin(None, out)
+    def _finish_stream(self) -> None:
         if self._finish is None:
-            self._finished(Finish(FinishReason.STOP), out)
+            self._on_finish(deltas.Finish(FinishReason.STOP))
         if self._include_usage:
             usage = {"choices": [], "usage": write_usage(self._usage or Usage())}
-            out.append(event_from(_encode(self._chunk() | usage)))
-        out.append(b"data: [DONE]\n\n")
-        return b"".join(out)
+            self._out.append(event_from(_encode(self._chunk() | usage)))
+        self._out.append(b"data: [DONE]\n\n")
 
     def _chunk(self) -> dict[str, Any]:
         return {
-            "id": self._id,
+            "id": f"chatcmpl-{self._request_id}",
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
         }
 
-    def _begin(self, first: Delta | None, out: list[bytes]) -> None:
-        if isinstance(first, MessageStart) and not self._model:
+    def _begin(self, first: deltas.Delta | None) -> None:
+        if isinstance(first, deltas.MessageStart) and not self._model:
             self._model = first.model
         self._head = b"data: " + _encode(self._chunk())[:-1] + b',"choices":[{"index":0,"delta":'
-        self._put({"role": "assistant", "content": ""}, out)
+        self._put({"role": "assistant", "content": ""})
 
-    def _put(self, delta: dict[str, Any], out: list[bytes]) -> None:
-        out.append(self._head + _encode(delta) + _TAIL)
+    def _put(self, delta: dict[str, Any]) -> None:
+        self._out.append(self._head + _encode(delta) + _TAIL)
 
-    def _other(self, delta: Delta, out: list[bytes]) -> None:
-        """Everything but text."""
-        if isinstance(delta, ToolArgs):
-            self._arguments(delta, out)
-        elif isinstance(delta, ThinkingDelta):
-            self._thought.append(delta.text)
-            self._summary = delta.summary
-            self._put({"reasoning_content": delta.text}, out)
-        elif isinstance(delta, ThinkingEnd):
-            self._thinking_ended(delta, out)
-        elif isinstance(delta, ToolStart):
-            self._tool(delta, out)
-        elif isinstance(delta, RefusalDelta):
-            self._refused = True
-            self._put({"refusal": delta.text}, out)
-        elif isinstance(delta, Finish):
-            self._finished(delta, out)
-        elif isinstance(delta, UsageDelta):
-            self._usage = delta.usage
-        elif isinstance(delta, CitationDelta):
-            self._put({"annotations": [write_annotation(delta.citation, 0, self._chars)]}, out)
-        elif isinstance(delta, LogprobsDelta):
-            tokens = {"content": write_logprobs(delta.tokens), "refusal": None}
-            out.append(
-                self._head + b'{},"logprobs":' + _encode(tokens) + b',"finish_reason":null}]}\n\n'
-            )
-        elif isinstance(delta, PartDelta):
-            self._part(delta, out)
-        elif isinstance(delta, StreamError):
-            out.append(self.error(delta.error))
-        elif isinstance(delta, Ping):
-            out.append(self.ping())
+    def _on_text(self, delta: deltas.TextDelta) -> None:
+        self._chars += len(delta.text)
+        self._out.append(self._head + b'{"content":' + _encode(delta.text) + b"}" + _TAIL)
 
-    def _thinking_ended(self, delta: ThinkingEnd, out: list[bytes]) -> None:
+    def _on_refusal(self, delta: deltas.RefusalDelta) -> None:
+        self._put({"refusal": delta.text})
+
+    def _on_thinking(self, delta: deltas.ThinkingDelta) -> None:
+        self._thought.append(delta.text)
+        self._summary = delta.summary
+        self._put({"reasoning_content": delta.text})
+
+    def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
         thinking = Thinking(
             text="".join(self._thought),
             signature=delta.signature,
@@ -160,9 +107,9 @@ class OpenAIStreamWriter:
         details = write_details(thinking, self._details)
         if details:
             self._details += 1
-            self._put({"reasoning_details": details}, out)
+            self._put({"reasoning_details": details})
 
-    def _tool(self, delta: ToolStart, out: list[bytes]) -> None:
+    def _on_tool(self, delta: deltas.ToolStart) -> None:
         call: dict[str, Any] = {"index": delta.index, "id": delta.id, "type": delta.kind}
         if delta.kind == "custom":
             self._custom_calls.add(delta.index)
@@ -172,9 +119,9 @@ class OpenAIStreamWriter:
             call["function"] = {"name": delta.name, "arguments": ""}
         if delta.signature and delta.signature.origin == "google":
             call["extra_content"] = {"google": {"thought_signature": delta.signature.value}}
-        self._put({"tool_calls": [call]}, out)
+        self._put({"tool_calls": [call]})
 
-    def _arguments(self, delta: ToolArgs, out: list[bytes]) -> None:
+    def _on_arguments(self, delta: deltas.ToolArgs) -> None:
         if delta.text:
             self._empty_calls.pop(delta.index, None)
         function = (
@@ -182,32 +129,40 @@ class OpenAIStreamWriter:
             if delta.index in self._custom_calls
             else {"function": {"arguments": delta.text}}
         )
-        self._put({"tool_calls": [{"index": delta.index} | function]}, out)
+        self._put({"tool_calls": [{"index": delta.index} | function]})
 
-    def _fill_empty_calls(self, out: list[bytes]) -> None:
+    def _fill_empty_calls(self) -> None:
         """A call without arguments is `{}`: clients parse what they have put together, and an empty
         text is no JSON.
         """
         for index in self._empty_calls:
-            self._put({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]}, out)
+            self._put({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]})
         self._empty_calls.clear()
 
-    def _part(self, delta: PartDelta, out: list[bytes]) -> None:
+    def _on_citation(self, delta: deltas.CitationDelta) -> None:
+        self._put({"annotations": [write_annotation(delta.citation, 0, self._chars)]})
+
+    def _on_logprobs(self, delta: deltas.LogprobsDelta) -> None:
+        tokens = _encode({"content": write_logprobs(delta.tokens), "refusal": None})
+        self._out.append(self._head + b'{},"logprobs":' + tokens + b',"finish_reason":null}]}\n\n')
+
+    def _on_part(self, delta: deltas.PartDelta) -> None:
         part = delta.part
         if isinstance(part, Image):
-            self._put({"images": [write_image(part, self._images)]}, out)
+            self._put({"images": [write_image(part, self._images)]})
             self._images += 1
         elif isinstance(part, Audio):
             given = {"id": part.id, "data": part.data, "transcript": part.transcript}
-            self._put({"audio": {name: value for name, value in given.items() if value}}, out)
+            self._put({"audio": {name: value for name, value in given.items() if value}})
 
-    def _finished(self, finish: Finish, out: list[bytes]) -> None:
-        if self._finish is not None:
-            return  # the first counts; some upstreams repeat it
-        self._fill_empty_calls(out)
-        if finish.reason is FinishReason.REFUSAL and finish.details and not self._refused:
+    def _on_finish(self, delta: deltas.Finish) -> None:
+        self._fill_empty_calls()
+        if delta.reason is FinishReason.REFUSAL and delta.details and not self._refused:
             self._refused = True
-            self._put({"refusal": finish.details}, out)
-        self._finish = finish
-        word = finish_word(finish.reason, refused=self._refused)
-        out.append(self._head + b'{},"logprobs":null,"finish_reason":' + _encode(word) + b"}]}\n\n")
+            self._put({"refusal": delta.details})
+        self._finish = delta
+        word = _encode(finish_word(delta.reason, refused=self._refused))
+        self._out.append(self._head + b'{},"logprobs":null,"finish_reason":' + word + b"}]}\n\n")
+
+
+WRITER = OpenAIStreamWriter

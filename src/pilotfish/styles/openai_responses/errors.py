@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import event_from
-from pilotfish.styles.openai.errors import type_for
+from pilotfish.styles.openai.errors import stream_error, type_for
+
+
+def response_error(value: Any) -> ErrorInfo:
+    """The error in a response that failed, or in an event."""
+    return stream_error(value or {"message": "the response failed without saying why"})
 
 
 def error_event(error: ErrorInfo, sequence_number: int) -> bytes:

@@ -8,14 +8,12 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
-from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._errors import error_from
+from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles.openai.errors import status_for
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
+from pilotfish.styles.openai_responses.errors import response_error
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -64,19 +62,12 @@ _events = msgspec.json.Decoder(_Event)
 _responses = msgspec.json.Decoder(_Response)
 
 
-class ResponsesInspector:
+class ResponsesInspector(BaseInspector):
     """A `core.formats.style.ResponseInspector`. `finish_reason` is the status, or why an answer is
     incomplete.
     """
 
-    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
-
-    def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.model: str | None = None
-        self.error: ErrorInfo | None = None
-        self.chars = 0
+    __slots__ = ()
 
     def event(self, event: bytes) -> int:
         data = data_of(event)
@@ -85,11 +76,8 @@ class ResponsesInspector:
         try:
             found = _events.decode(data)
         except BAD_JSON:
-            if (
-                data.strip() == b"[DONE]"
-                # some servers end this style as they end the other; `response.completed` came before
-            ):
-                return PING
+            if data.strip() == b"[DONE]":
+                return PING  # some servers end as in Chat Completions, after `response.completed`
             try:
                 found = decode_as(_events, data)
             except BAD_JSON:
@@ -109,12 +97,9 @@ class ResponsesInspector:
         return self._stage(kind, found.response) if found.response else 0
 
     def reply(self, body: bytes) -> int:
-        try:
-            found = decode_as(_responses, body)
-        except BAD_JSON:
+        found = whole_answer(_responses, body)
+        if found is None:
             return MALFORMED
-        if body.lstrip()[:1] not in (b"{", b"["):
-            return MALFORMED  # a bare text or number is JSON, but no answer
         if found.error:
             return self._failed(found.error)
         self.chars = sum(item.chars() for item in found.output or ())
@@ -141,6 +126,5 @@ class ResponsesInspector:
             self.usage = response.usage.usage()
 
     def _failed(self, error: Any) -> int:
-        found = error_from(error or {"message": "the response failed without saying why"})
-        self.error = msgspec.structs.replace(found, status=found.status or status_for(found))
+        self.error = response_error(error)
         return ERROR

@@ -6,23 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Document,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    Signature,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    unseal,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles._media import TYPES
-from pilotfish.styles.openai.parts import document_from, image_from, read_cache
+from pilotfish.styles._signatures import unseal
+from pilotfish.styles.openai.parts import document_from, image_from, read_audio, read_cache
 from pilotfish.styles.openai.reply import read_annotation
 from pilotfish.styles.openai.request_in import arguments_text
 
@@ -57,19 +45,21 @@ def read_item(item: Fields, losses: Losses, names: dict[str, str]) -> tuple[Role
         parts = read_content(item, "output", losses)
         word: Literal["function", "custom"] = "custom" if kind.startswith("custom") else "function"
         return "user", (
-            ToolResult(call_id=call_id, parts=parts, name=names.get(call_id, ""), kind=word),
+            neutral.ToolResult(
+                call_id=call_id, parts=parts, name=names.get(call_id, ""), kind=word
+            ),
         )
     if kind == "reasoning":
         return "assistant", (read_reasoning(item),)
     if kind == "item_reference":
         losses.add("input.item_reference")
         return "user", ()
-    return "assistant", (Opaque("openai_responses", {"type": kind} | item.rest()),)
+    return "assistant", (neutral.Opaque("openai_responses", {"type": kind} | item.rest()),)
 
 
-def read_call(kind: str, item: Fields) -> ToolCall:
+def read_call(kind: str, item: Fields) -> neutral.ToolCall:
     custom = kind == "custom_tool_call"
-    return ToolCall(
+    return neutral.ToolCall(
         id=item.text("call_id") or item.required_text("id"),
         name=item.required_text("name"),
         arguments=(item.text("input") or "") if custom else arguments_text(item.take("arguments")),
@@ -77,13 +67,13 @@ def read_call(kind: str, item: Fields) -> ToolCall:
     )
 
 
-def read_reasoning(item: Fields) -> Thinking:
+def read_reasoning(item: Fields) -> neutral.Thinking:
     """Summaries are what OpenAI shows; open models give the reasoning itself as `content`."""
     summary = _texts(item.items("summary"))
     content = _texts(item.items("content"))
     identity = item.text("id") or ""
     proof = item.text("encrypted_content")
-    signature: Signature | None = None
+    signature: neutral.Signature | None = None
     if proof:
         signature = unseal(proof, "openai_responses")
         if signature.origin == "openai_responses":
@@ -93,7 +83,7 @@ def read_reasoning(item: Fields) -> Thinking:
     )
     if signature and redacted:
         signature = msgspec.structs.replace(signature, id="")
-    return Thinking(
+    return neutral.Thinking(
         text="\n\n".join(summary or content),
         signature=signature,
         redacted=redacted,
@@ -110,32 +100,11 @@ def _texts(values: list[Any]) -> list[str]:
     ]
 
 
-def with_signatures_placed(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Gemini's signatures, which travel as empty reasoning items before the part they belong to, on
-    that part.
-    """
-    out: list[Part] = []
-    pending: Signature | None = None
-    for part in parts:
-        if (
-            isinstance(part, Thinking)
-            and not part.text
-            and part.signature
-            and part.signature.origin == "google"
-        ):
-            pending = part.signature
-            continue
-        if pending and isinstance(part, ToolCall | Text):
-            part, pending = msgspec.structs.replace(part, signature=pending), None
-        out.append(part)
-    return tuple(out)
-
-
 def read_content(item: Fields, key: str, losses: Losses) -> tuple[Part, ...]:
     content = item.peek(key)
     if isinstance(content, str):
         item.take(key)
-        return (Text(content),) if content else ()
+        return (neutral.Text(content),) if content else ()
     parts = (_read_part(part, losses) for part in item.objects(key))
     return tuple(part for part in parts if part is not None)
 
@@ -145,39 +114,35 @@ def _read_part(part: Fields, losses: Losses) -> Part | None:
     cache = read_cache(part)
     if kind in ("input_text", "output_text", "text", "summary_text"):
         found = (read_annotation(value) for value in part.items("annotations"))
-        return Text(
+        return neutral.Text(
             part.required_text("text"),
             cache,
             tuple(citation for citation in found if citation is not None),
         )
     if kind == "refusal":
-        return Refusal(part.required_text("refusal"))
+        return neutral.Refusal(part.required_text("refusal"))
     if kind == "reasoning_text":
-        return Thinking(text=part.required_text("text"))
+        return neutral.Thinking(text=part.required_text("text"))
     if kind == "input_image":
         detail, file_id = part.text("detail") or "", part.text("file_id")
         if file_id:
-            return Image(file_id=file_id, origin="openai_responses", detail=detail, cache=cache)
+            return neutral.Image(
+                file_id=file_id, origin="openai_responses", detail=detail, cache=cache
+            )
         return image_from(part.required_text("image_url"), detail, cache)
     if kind == "input_file":
         return _read_file(part, cache)
     if kind == "input_audio":
-        audio = part.inner("input_audio")
-        word = audio.text("format") or "wav"
-        return Audio(
-            media_type=TYPES.get(word, f"audio/{word}"),
-            data=audio.required_text("data"),
-            cache=cache,
-        )
+        return read_audio(part.inner("input_audio"), cache)
     losses.add(f"input.{kind}")
     return None
 
 
-def _read_file(part: Fields, cache: Any) -> Document:
+def _read_file(part: Fields, cache: Any) -> neutral.Document:
     name = part.text("filename") or ""
     file_id, url = part.text("file_id"), part.text("file_url")
     if file_id:
-        return Document(file_id=file_id, origin="openai_responses", name=name, cache=cache)
+        return neutral.Document(file_id=file_id, origin="openai_responses", name=name, cache=cache)
     if url:
-        return Document(url=url, name=name, cache=cache)
+        return neutral.Document(url=url, name=name, cache=cache)
     return document_from(part.required_text("file_data"), name, cache)

@@ -6,55 +6,43 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Citation,
-    FinishReason,
-    Opaque,
-    Part,
-    Refusal,
-    Reply,
-    Signature,
-    Text,
-    Thinking,
-    TokenLogprob,
-    ToolCall,
-    seal,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
+from pilotfish.styles._signatures import seal, with_signatures_placed
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_logprobs, service_tier, write_logprobs
-from pilotfish.styles.openai_responses.items_in import REDACTED, read_item, with_signatures_placed
+from pilotfish.styles.openai_responses.items_in import REDACTED, read_item
 
 _INCOMPLETE = {
-    "max_output_tokens": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
+    "max_output_tokens": neutral.FinishReason.LENGTH,
+    "content_filter": neutral.FinishReason.CONTENT_FILTER,
 }
 
 # Why an answer is incomplete; any other finish completes it.
 _REASONS = {
-    FinishReason.LENGTH: "max_output_tokens",
-    FinishReason.CONTEXT: "max_output_tokens",
-    FinishReason.PAUSE: "max_output_tokens",
-    FinishReason.CONTENT_FILTER: "content_filter",
-    FinishReason.REFUSAL: "content_filter",
+    neutral.FinishReason.LENGTH: "max_output_tokens",
+    neutral.FinishReason.CONTEXT: "max_output_tokens",
+    neutral.FinishReason.PAUSE: "max_output_tokens",
+    neutral.FinishReason.CONTENT_FILTER: "content_filter",
+    neutral.FinishReason.REFUSAL: "content_filter",
 }
 
 
-def finish_from(incomplete: Any, *, called: bool, refused: bool) -> FinishReason:
+def finish_from(incomplete: Any, *, called: bool, refused: bool) -> neutral.FinishReason:
     reason = incomplete.get("reason") if isinstance(incomplete, dict) else incomplete
     if reason:
-        return _INCOMPLETE.get(str(reason), FinishReason.OTHER)
+        return _INCOMPLETE.get(str(reason), neutral.FinishReason.OTHER)
     if called:
-        return FinishReason.TOOL_CALLS
-    return FinishReason.REFUSAL if refused else FinishReason.STOP
+        return neutral.FinishReason.TOOL_CALLS
+    return neutral.FinishReason.REFUSAL if refused else neutral.FinishReason.STOP
 
 
-def incomplete_reason(finish: FinishReason, *, refused: bool) -> str | None:
+def incomplete_reason(finish: neutral.FinishReason, *, refused: bool) -> str | None:
     """`refused`: the answer holds a refusal as content, which completes it."""
-    if finish is FinishReason.REFUSAL and refused:
+    if finish is neutral.FinishReason.REFUSAL and refused:
         return None
     return _REASONS.get(finish)
 
@@ -72,7 +60,7 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def read_reply(body: bytes) -> Reply:
+def read_reply(body: bytes) -> neutral.Reply:
     """Raises ValueError for what is no answer, or one that failed."""
     fields = ReplyFields.of(body)
     if fields.peek("error"):
@@ -80,10 +68,10 @@ def read_reply(body: bytes) -> Reply:
     if "output" not in fields:
         fields.wrong("output", "a list of items", None)
     parts, logprobs = _read_output(fields)
-    called = any(isinstance(part, ToolCall) for part in parts)
-    refused = any(isinstance(part, Refusal) for part in parts)
+    called = any(isinstance(part, neutral.ToolCall) for part in parts)
+    refused = any(isinstance(part, neutral.Refusal) for part in parts)
     counts = fields.mapping("usage")
-    return Reply(
+    return neutral.Reply(
         id=fields.text("id") or "",
         model=fields.text("model") or "",
         parts=parts,
@@ -94,16 +82,16 @@ def read_reply(body: bytes) -> Reply:
     )
 
 
-def _read_output(fields: Fields) -> tuple[tuple[Part, ...], tuple[TokenLogprob, ...]]:
+def _read_output(fields: Fields) -> tuple[tuple[Part, ...], tuple[neutral.TokenLogprob, ...]]:
     parts: list[Part] = []
-    logprobs: list[TokenLogprob] = []
+    logprobs: list[neutral.TokenLogprob] = []
     for item in fields.objects("output"):
         content = item.peek("content")
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict):
                 logprobs += read_logprobs(part.get("logprobs"))
         parts += read_item(item, Losses(), {})[1]
-    return with_signatures_placed(tuple(parts)), tuple(logprobs)
+    return with_signatures_placed(parts), tuple(logprobs)
 
 
 def response_object(response_id: str, model: str, now: float, *, status: str) -> dict[str, Any]:
@@ -139,7 +127,7 @@ def response_object(response_id: str, model: str, now: float, *, status: str) ->
 
 
 def ended(
-    response: dict[str, Any], finish: FinishReason, usage: Usage | None, *, refused: bool
+    response: dict[str, Any], finish: neutral.FinishReason, usage: Usage | None, *, refused: bool
 ) -> dict[str, Any]:
     """A response with how it ended."""
     reason = incomplete_reason(finish, refused=refused)
@@ -150,8 +138,8 @@ def ended(
     }
 
 
-def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
-    refused = any(isinstance(part, Refusal) for part in reply.parts)
+def write_reply(reply: neutral.Reply, *, model: str, request_id: str, now: float) -> bytes:
+    refused = any(isinstance(part, neutral.Refusal) for part in reply.parts)
     response = ended(
         response_object(f"resp_{request_id}", model or reply.model, now, status="completed"),
         reply.finish,
@@ -165,7 +153,7 @@ def write_reply(reply: Reply, *, model: str, request_id: str, now: float) -> byt
     return msgspec.json.encode(response)
 
 
-def _write_output(reply: Reply, request_id: str, *, status: str) -> list[dict[str, Any]]:
+def _write_output(reply: neutral.Reply, request_id: str, *, status: str) -> list[dict[str, Any]]:
     """Texts next to one another are one message."""
     output: list[dict[str, Any]] = []
     content: list[dict[str, Any]] = []
@@ -174,22 +162,22 @@ def _write_output(reply: Reply, request_id: str, *, status: str) -> list[dict[st
         return f"{prefix}_{request_id}_{len(output)}"
 
     for part in reply.parts:
-        if isinstance(part, Text | ToolCall) and part.signature:
+        if isinstance(part, neutral.Text | neutral.ToolCall) and part.signature:
             content = []
-            output.append(reasoning_item(item_id("rs"), Thinking(signature=part.signature)))
-        if isinstance(part, Text | Refusal | Audio):
+            output.append(reasoning_item(item_id("rs"), neutral.Thinking(signature=part.signature)))
+        if isinstance(part, neutral.Text | neutral.Refusal | neutral.Audio):
             if not content:
                 output.append(message_item(item_id("msg"), content, status=status))
             content.append(_write_content(part))
             continue
         content = []
-        if isinstance(part, Thinking):
+        if isinstance(part, neutral.Thinking):
             output.append(reasoning_item(item_id("rs"), part))
-        elif isinstance(part, ToolCall):
+        elif isinstance(part, neutral.ToolCall):
             output.append(
                 call_item(item_id("fc"), part.id, part.name, part.arguments, kind=part.kind)
             )
-        elif isinstance(part, Opaque) and part.origin == "openai_responses":
+        elif isinstance(part, neutral.Opaque) and part.origin == "openai_responses":
             output.append(part.raw)
     first = next((item for item in output if item["type"] == "message"), None)
     if first and reply.logprobs:
@@ -197,10 +185,10 @@ def _write_output(reply: Reply, request_id: str, *, status: str) -> list[dict[st
     return output
 
 
-def _write_content(part: Text | Refusal | Audio) -> dict[str, Any]:
-    if isinstance(part, Refusal):
+def _write_content(part: neutral.Text | neutral.Refusal | neutral.Audio) -> dict[str, Any]:
+    if isinstance(part, neutral.Refusal):
         return refusal_part(part.text)
-    if isinstance(part, Audio):
+    if isinstance(part, neutral.Audio):
         return text_part(part.transcript, [])
     return text_part(
         part.text, [write_annotation(citation, 0, len(part.text)) for citation in part.citations]
@@ -238,13 +226,13 @@ def call_item(
     )
 
 
-def reasoning_item(identity: str, thinking: Thinking) -> dict[str, Any]:
+def reasoning_item(identity: str, thinking: neutral.Thinking) -> dict[str, Any]:
     """Any vendor's thinking, as a summary, which is what clients show; its proof is sealed where
     OpenAI has its own.
     """
     signature = thinking.signature
     if signature and thinking.redacted:
-        signature = Signature(signature.origin, signature.value, REDACTED)
+        signature = neutral.Signature(signature.origin, signature.value, REDACTED)
     if signature and signature.origin == "openai_responses" and (signature.id or thinking.id):
         identity = signature.id or thinking.id
     summary = [{"type": "summary_text", "text": thinking.text}] if thinking.text else []
@@ -252,7 +240,7 @@ def reasoning_item(identity: str, thinking: Thinking) -> dict[str, Any]:
     return {"type": "reasoning", "id": identity, "summary": summary, "encrypted_content": proof}
 
 
-def write_annotation(citation: Citation, start: int, end: int) -> dict[str, Any]:
+def write_annotation(citation: neutral.Citation, start: int, end: int) -> dict[str, Any]:
     """Flat, unlike in Chat Completions. A place in the client's own document is a file's
     citation.
     """

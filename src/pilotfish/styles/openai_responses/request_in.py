@@ -13,9 +13,14 @@ from pilotfish.core.formats.neutral import (
     Turn,
 )
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._signatures import with_signatures_placed
 from pilotfish.styles.openai.parts import read_cache
-from pilotfish.styles.openai.request_in import read_metadata
-from pilotfish.styles.openai_responses.items_in import Role, read_item, with_signatures_placed
+from pilotfish.styles.openai.request_in import (
+    PLAIN_CHOICES,
+    read_metadata,
+    read_response_format,
+)
+from pilotfish.styles.openai_responses.items_in import Role, read_item
 
 # What the neutral form says in another way: `include`d encrypted reasoning always comes, and
 # logprobs have a field.
@@ -93,9 +98,7 @@ def _read_input(fields: Fields, losses: Losses) -> tuple[tuple[Text, ...], tuple
             turns[-1][1].extend(parts)
         elif parts:
             turns.append((role, list(parts)))
-    return tuple(system), tuple(
-        Turn(role, with_signatures_placed(tuple(parts))) for role, parts in turns
-    )
+    return tuple(system), tuple(Turn(role, with_signatures_placed(parts)) for role, parts in turns)
 
 
 def _read_tool(tool: Fields) -> Tool:
@@ -125,21 +128,14 @@ def _read_tool(tool: Fields) -> Tool:
     )
 
 
-_PLAIN_CHOICES = {
-    "auto": ToolChoice("auto"),
-    "none": ToolChoice("none"),
-    "required": ToolChoice("required"),
-}
-
-
 def _read_tool_choice(fields: Fields) -> ToolChoice | None:
     """A choice of one of OpenAI's own tools stays among the extras."""
     choice = fields.peek("tool_choice")
     if isinstance(choice, str):
         fields.take("tool_choice")
-        if choice not in _PLAIN_CHOICES:
+        if choice not in PLAIN_CHOICES:
             fields.wrong("tool_choice", "auto, none, required or an object", choice)
-        return _PLAIN_CHOICES[choice]
+        return PLAIN_CHOICES[choice]
     kind = choice.get("type") if isinstance(choice, dict) else None
     if choice is not None and kind is None:
         fields.wrong("tool_choice", "a string or an object with a type", choice)
@@ -162,21 +158,7 @@ def _read_text(fields: Fields, losses: Losses) -> tuple[ResponseFormat | None, s
     given = text.object("format")
     for name in text.rest():
         losses.add(f"text.{name}")
-    kind = given.required_text("type") if given else "text"
-    if given is None or kind == "text":
-        return None, verbosity
-    if kind == "json_object":
-        return ResponseFormat(kind="json"), verbosity
-    if kind != "json_schema":
-        given.wrong("type", "text, json_object or json_schema", kind)
-    wanted = ResponseFormat(
-        kind="json_schema",
-        name=given.text("name") or "",
-        schema=given.mapping("schema"),
-        strict=given.flag("strict"),
-        description=given.text("description") or "",
-    )
-    return wanted, verbosity
+    return read_response_format(given, nested=False), verbosity
 
 
 def _read_reasoning(fields: Fields, losses: Losses) -> ThinkingConfig | None:

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.formats.neutral import (
-    Audio,
-    Chat,
-    Document,
-    Image,
-    Opaque,
-    Part,
-    Refusal,
-    ResponseFormat,
-    Text,
-    Thinking,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-    Turn,
-)
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import data_url, short_type, tool_id
-from pilotfish.styles.openai.parts import ORIGINS, kind_of, write_cache
+from pilotfish.styles._requests import finished
+from pilotfish.styles.openai.parts import (
+    ORIGINS,
+    audio_item,
+    document_words,
+    kind_of,
+    write_cache,
+)
 from pilotfish.styles.openai.request_out import (
     effort_word,
-    finished,
-    schema_fields,
-    told_as_error,
+    marked_as_error,
     write_extras,
     write_identity,
+    write_response_format,
     write_sampling,
     write_strict,
     write_tool_options,
@@ -42,7 +33,7 @@ MIN_OUTPUT_TOKENS = 16  # less is refused
 _UNKNOWN = ("stop", "seed", "presence_penalty", "frequency_penalty")
 
 
-def write_request(chat: Chat, target: Target) -> Written:
+def write_request(chat: neutral.Chat, target: Target) -> Written:
     quirks = target.quirks
     losses = Losses(chat.lost)
     body: dict[str, Any] = {"model": target.model}
@@ -85,7 +76,7 @@ def write_request(chat: Chat, target: Target) -> Written:
     return finished(body, quirks, losses)
 
 
-def _stored(chat: Chat) -> bool:
+def _stored(chat: neutral.Chat) -> bool:
     """OpenAI stores by default here and only here; a client that did not ask for it is not
     stored.
     """
@@ -94,7 +85,7 @@ def _stored(chat: Chat) -> bool:
     )
 
 
-def _write_include(chat: Chat, losses: Losses) -> list[str]:
+def _write_include(chat: neutral.Chat, losses: Losses) -> list[str]:
     """Encrypted reasoning is asked for where there is reasoning to come: models that do none refuse
     the word.
     """
@@ -110,18 +101,18 @@ def _write_include(chat: Chat, losses: Losses) -> list[str]:
 
 def _is_own(part: Part) -> bool:
     return (
-        isinstance(part, Thinking)
+        isinstance(part, neutral.Thinking)
         and part.signature is not None
         and part.signature.origin == "openai_responses"
     )
 
 
-def _write_reasoning(chat: Chat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def _write_reasoning(chat: neutral.Chat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     effort = effort_word(chat, quirks, losses)
     reasoning: dict[str, Any] = {"effort": effort} if effort else {}
     thinking = chat.thinking
     if thinking and quirks.reasoning_effort:
-        # Other styles show their thinking unless told not to; here it must be asked for.
+        # Other styles show their thinking unless asked not to; here it must be asked for.
         if thinking.summary:
             reasoning["summary"] = thinking.summary
         elif (
@@ -133,35 +124,26 @@ def _write_reasoning(chat: Chat, quirks: Quirks, losses: Losses) -> dict[str, An
     return reasoning
 
 
-def _write_text(chat: Chat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def _write_text(chat: neutral.Chat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     text: dict[str, Any] = {}
     if chat.response_format:
-        text["format"] = _write_format(chat.response_format, quirks, losses)
+        text["format"] = write_response_format(chat.response_format, quirks, losses, nested=False)
     if chat.verbosity:
         text["verbosity"] = chat.verbosity
     return text
 
 
-def _write_format(wanted: ResponseFormat, quirks: Quirks, losses: Losses) -> dict[str, Any]:
-    if wanted.kind == "json" or not quirks.json_schema:
-        if wanted.kind == "json_schema":
-            losses.add("response_format.json_schema")
-        return {"type": "json_object"}
-    return {"type": "json_schema"} | schema_fields(wanted)
+# --- input ---
 
 
-# --- input
-# -------------------------------------------------------------------------------------------------------------------------
-
-
-def _write_turn(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def _write_turn(turn: neutral.Turn, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
     """The items of one turn in their order; what stands between two calls is one message."""
     items: list[dict[str, Any]] = []
-    said: list[Part] = []
+    message: list[Part] = []
 
-    def say() -> None:
-        content = write_content(tuple(said), turn.role, quirks, losses)
-        said.clear()
+    def end_message() -> None:
+        content = write_content(tuple(message), turn.role, quirks, losses)
+        message.clear()
         if content:
             role = "developer" if turn.role == "system" and quirks.developer_role else turn.role
             items.append({"type": "message", "role": role, "content": content})
@@ -169,19 +151,23 @@ def _write_turn(turn: Turn, quirks: Quirks, losses: Losses) -> list[dict[str, An
     if turn.name:
         losses.add("messages.name")
     for part in turn.parts:
-        if isinstance(part, ToolCall | ToolResult | Thinking | Opaque):
-            say()
+        if isinstance(
+            part, neutral.ToolCall | neutral.ToolResult | neutral.Thinking | neutral.Opaque
+        ):
+            end_message()
             items.extend(_write_item(part, quirks, losses))
         else:
-            said.append(part)
-    say()
+            message.append(part)
+    end_message()
     return items
 
 
 def _write_item(
-    part: ToolCall | ToolResult | Thinking | Opaque, quirks: Quirks, losses: Losses
+    part: neutral.ToolCall | neutral.ToolResult | neutral.Thinking | neutral.Opaque,
+    quirks: Quirks,
+    losses: Losses,
 ) -> list[dict[str, Any]]:
-    if isinstance(part, ToolCall):
+    if isinstance(part, neutral.ToolCall):
         write_cache(part.cache, Quirks(), losses)
         if part.signature:
             losses.add("messages.tool_calls.signature")
@@ -203,9 +189,9 @@ def _write_item(
                 "arguments": part.arguments or "{}",
             }
         ]
-    if isinstance(part, ToolResult):
+    if isinstance(part, neutral.ToolResult):
         return [_write_result(part, quirks, losses)]
-    if isinstance(part, Thinking):
+    if isinstance(part, neutral.Thinking):
         return _write_thinking(part, losses)
     if part.origin == "openai_responses":
         return [part.raw]
@@ -213,7 +199,7 @@ def _write_item(
     return []
 
 
-def _write_thinking(part: Thinking, losses: Losses) -> list[dict[str, Any]]:
+def _write_thinking(part: neutral.Thinking, losses: Losses) -> list[dict[str, Any]]:
     """Only OpenAI's own encrypted reasoning may come back."""
     signature = part.signature
     if signature is None or signature.origin != "openai_responses":
@@ -225,13 +211,13 @@ def _write_thinking(part: Thinking, losses: Losses) -> list[dict[str, Any]]:
     return [item | {"summary": summary, "encrypted_content": signature.value}]
 
 
-def _write_result(result: ToolResult, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def _write_result(result: neutral.ToolResult, quirks: Quirks, losses: Losses) -> dict[str, Any]:
     """There is no mark for errors here; the text says it."""
     write_cache(result.cache, Quirks(), losses)
     parts = result.parts
     if result.is_error:
-        texts = told_as_error([part for part in parts if isinstance(part, Text)])
-        parts = (*texts, *(part for part in parts if not isinstance(part, Text)))
+        texts = marked_as_error([part for part in parts if isinstance(part, neutral.Text)])
+        parts = (*texts, *(part for part in parts if not isinstance(part, neutral.Text)))
     content = write_content(parts, "user", quirks, losses)
     plain = len(content) == 1 and content[0].keys() == {"type", "text"}
     output: Any = content[0]["text"] if plain else content or ""
@@ -253,31 +239,26 @@ def write_content(
 
 
 def _write_part(part: Part, role: str, losses: Losses) -> list[dict[str, Any]]:
-    if isinstance(part, Refusal) and role == "assistant":
+    if isinstance(part, neutral.Refusal) and role == "assistant":
         return [{"type": "refusal", "refusal": part.text}]
-    if isinstance(part, Text | Refusal):
+    if isinstance(part, neutral.Text | neutral.Refusal):
         if role == "assistant":
             return [{"type": "output_text", "text": part.text, "annotations": []}]
         return [{"type": "input_text", "text": part.text}]
     if role == "assistant":
         losses.add(f"messages.{kind_of(part)}")
         return []
-    if isinstance(part, Image):
+    if isinstance(part, neutral.Image):
         return _write_image(part, losses)
-    if isinstance(part, Document):
+    if isinstance(part, neutral.Document):
         return _write_document(part, losses)
-    if isinstance(part, Audio) and part.data:
-        return [
-            {
-                "type": "input_audio",
-                "input_audio": {"data": part.data, "format": short_type(part.media_type)},
-            }
-        ]
+    if isinstance(part, neutral.Audio) and part.data:
+        return [audio_item(part)]
     losses.add(f"messages.{kind_of(part)}")
     return []
 
 
-def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
+def _write_image(image: neutral.Image, losses: Losses) -> list[dict[str, Any]]:
     item: dict[str, Any] = {"type": "input_image", "detail": image.detail or "auto"}
     if image.file_id:
         if image.origin not in ORIGINS:
@@ -294,19 +275,11 @@ def _write_image(image: Image, losses: Losses) -> list[dict[str, Any]]:
     ]
 
 
-def _write_document(document: Document, losses: Losses) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    if document.cite:
-        losses.add("messages.document.citations")
-    if document.context:
-        items.append({"type": "input_text", "text": document.context})
+def _write_document(document: neutral.Document, losses: Losses) -> list[dict[str, Any]]:
+    words = document_words(document, losses)
+    items = [item for part in words for item in _write_part(part, "user", losses)]
     if document.text or document.parts:
-        heading = f"{document.name}\n\n" if document.name else ""
-        if document.text or heading:
-            items.append({"type": "input_text", "text": heading + document.text})
-        return items + [
-            item for part in document.parts for item in _write_part(part, "user", losses)
-        ]
+        return items
     if document.file_id:
         if document.origin not in ORIGINS:
             losses.add("messages.document.file_id")
@@ -325,11 +298,10 @@ def _write_document(document: Document, losses: Losses) -> list[dict[str, Any]]:
     ]
 
 
-# --- tools
-# -------------------------------------------------------------------------------------------------------------------------
+# --- tools ---
 
 
-def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
+def _write_tool(tool: neutral.Tool, quirks: Quirks, losses: Losses) -> dict[str, Any] | None:
     write_cache(tool.cache, Quirks(), losses)
     own = tool.origin in ORIGINS
     if tool.kind == "hosted":
@@ -362,7 +334,7 @@ def _flat_format(raw: dict[str, Any]) -> dict[str, Any]:
     return raw | {"format": {"type": "grammar"} | given["grammar"]}
 
 
-def _write_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> Any:
+def _write_tool_choice(choice: neutral.ToolChoice, tools: tuple[neutral.Tool, ...]) -> Any:
     kinds = {tool.name: tool.kind for tool in tools}
     chosen: list[dict[str, Any]] = []
     for name in choice.names:

@@ -6,34 +6,16 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.deltas import (
-    BlockEnd,
-    CitationDelta,
-    Delta,
-    End,
-    Finish,
-    LogprobsDelta,
-    Malformed,
-    MessageStart,
-    PartDelta,
-    Ping,
-    RefusalDelta,
-    StreamError,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingEnd,
-    ToolArgs,
-    ToolStart,
-    UsageDelta,
-)
+from pilotfish.core.formats import deltas
+from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.neutral import Opaque
 from pilotfish.core.formats.sse import data_of
-from pilotfish.styles._errors import error_from, json_or_none
+from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as, loosely
-from pilotfish.styles.openai.errors import status_for
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_annotation, read_logprobs
+from pilotfish.styles.openai_responses.errors import response_error
 from pilotfish.styles.openai_responses.items_in import read_reasoning
 from pilotfish.styles.openai_responses.reply import finish_from
 
@@ -62,57 +44,56 @@ class ResponsesStreamReader:
     def __init__(self) -> None:
         self._started = False
         self._refused = False
-        self._calls: dict[
-            int, int
-        ] = {}  # output_index of a tool call -> its number among the calls
+        self._calls: dict[int, int] = {}  # output_index of a call -> its number among the calls
         self._filled: set[int] = set()  # calls whose arguments came in pieces
 
     def feed(self, event: bytes) -> list[Delta]:
         data = data_of(event)
         if not data:
-            return [Ping()]
+            return [deltas.Ping()]
         try:
-            found = _decoder.decode(data)
+            found = decode_as(_decoder, data)
         except BAD_JSON:
             if data.strip() == b"[DONE]":
                 return []
-            try:
-                found = decode_as(_decoder, data)
-            except BAD_JSON:
-                return [Malformed(event)]
+            return [deltas.Malformed(event)]
         kind = found.type or ""
         if kind.endswith(".delta"):
             return self._delta(kind, found) if isinstance(found.delta, str) and found.delta else []
         if kind == "error" or found.error:
-            return [self._error(json_or_none(data))]
+            return [deltas.StreamError(response_error(json_or_none(data)))]
         if kind == "response.output_item.added" and isinstance(found.item, dict):
             return self._item_added(found.output_index or 0, found.item)
         if kind == "response.output_item.done" and isinstance(found.item, dict):
             return self._item_done(found.output_index or 0, found.item)
         if kind == "response.reasoning_summary_part.added":
-            return [ThinkingDelta("\n\n", True)] if found.summary_index else []
+            return [deltas.ThinkingDelta("\n\n", True)] if found.summary_index else []
         if kind == "response.output_text.annotation.added":
             citation = read_annotation(found.annotation)
-            return [CitationDelta(citation)] if citation else []
+            return [deltas.CitationDelta(citation)] if citation else []
         return self._stage(kind, found.response) if isinstance(found.response, dict) else []
 
     def _delta(self, kind: str, found: _Event) -> list[Delta]:
         text: str = found.delta
         if kind == "response.output_text.delta":
             tokens = read_logprobs(found.logprobs) if found.logprobs else ()
-            return [TextDelta(text), LogprobsDelta(tokens)] if tokens else [TextDelta(text)]
+            return (
+                [deltas.TextDelta(text), deltas.LogprobsDelta(tokens)]
+                if tokens
+                else [deltas.TextDelta(text)]
+            )
         if kind == "response.reasoning_summary_text.delta":
-            return [ThinkingDelta(text, True)]
+            return [deltas.ThinkingDelta(text, True)]
         if kind == "response.reasoning_text.delta":
-            return [ThinkingDelta(text)]
+            return [deltas.ThinkingDelta(text)]
         if kind == "response.refusal.delta":
             self._refused = True
-            return [RefusalDelta(text)]
+            return [deltas.RefusalDelta(text)]
         if kind in _ARGUMENTS:
             call = self._calls.get(found.output_index or 0)
             if call is not None:
                 self._filled.add(call)
-                return [ToolArgs(call, text)]
+                return [deltas.ToolArgs(call, text)]
         return []  # of a tool that runs at OpenAI: its item comes whole when it is done
 
     def _item_added(self, place: int, item: dict[str, Any]) -> list[Delta]:
@@ -125,7 +106,7 @@ class ResponsesStreamReader:
             str(item.get("name") or ""),
         )
         return [
-            ToolStart(
+            deltas.ToolStart(
                 index=call,
                 id=identity,
                 name=name,
@@ -143,52 +124,39 @@ class ResponsesStreamReader:
             call = self._calls[place]
             arguments = item.get("arguments") or item.get("input")
             whole = (
-                [ToolArgs(call, arguments)]
+                [deltas.ToolArgs(call, arguments)]
                 if call not in self._filled and isinstance(arguments, str) and arguments
                 else []
             )
-            return [*started, *whole, BlockEnd()]
+            return [*started, *whole, deltas.BlockEnd()]
         if kind == "reasoning":
             try:
                 thinking = read_reasoning(ReplyFields(item))
             except ValueError:
-                return [ThinkingEnd()]
-            return [ThinkingEnd(thinking.signature, thinking.redacted, thinking.id)]
+                return [deltas.ThinkingEnd()]
+            return [deltas.ThinkingEnd(thinking.signature, thinking.redacted, thinking.id)]
         if kind == "message":
-            return [BlockEnd()]
-        return [PartDelta(Opaque("openai_responses", item))]
+            return [deltas.BlockEnd()]
+        return [deltas.PartDelta(Opaque("openai_responses", item))]
 
     def _stage(self, kind: str, response: dict[str, Any]) -> list[Delta]:
         """The response as a whole: that it began, and how it ended."""
         out: list[Delta] = []
         if not self._started:
             self._started = True
-            out.append(
-                MessageStart(str(response.get("id") or ""), str(response.get("model") or ""))
-            )
+            identity, model = response.get("id") or "", response.get("model") or ""
+            out.append(deltas.MessageStart(str(identity), str(model)))
         if kind == "response.failed":
-            return [
-                *out,
-                self._error(
-                    response.get("error") or {"message": "the response failed without saying why"}
-                ),
-            ]
+            return [*out, deltas.StreamError(response_error(response.get("error")))]
         if kind not in ("response.completed", "response.incomplete"):
             return out
-        out.append(
-            Finish(
-                finish_from(
-                    response.get("incomplete_details"),
-                    called=bool(self._calls),
-                    refused=self._refused,
-                )
-            )
-        )
+        incomplete = response.get("incomplete_details")
+        reason = finish_from(incomplete, called=bool(self._calls), refused=self._refused)
+        out.append(deltas.Finish(reason))
         counts = response.get("usage")
         if isinstance(counts, dict):
-            out.append(UsageDelta(loosely(counts, OpenAITokenCounts).usage()))
-        return [*out, End()]
+            out.append(deltas.UsageDelta(loosely(counts, OpenAITokenCounts).usage()))
+        return [*out, deltas.End()]
 
-    def _error(self, value: Any) -> Delta:
-        error = error_from(value)
-        return StreamError(msgspec.structs.replace(error, status=status_for(error)))
+
+READER = ResponsesStreamReader

@@ -20,7 +20,7 @@ from pilotfish.core.formats.deltas import (
 from pilotfish.styles._errors import json_or_none
 
 
-class InTurn:
+class CallOrder:
     """Gives deltas in an order in which no tool call begins, and nothing else is written, while
     another is open.
     """

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pilotfish.core.formats.deltas import BlockEnd, Finish, Ping, TextDelta, ToolArgs, ToolStart
 from pilotfish.core.formats.neutral import FinishReason
-from pilotfish.styles._in_turn import InTurn
+from pilotfish.styles._call_order import CallOrder
 
 
 def start(index):
@@ -15,8 +15,8 @@ def start(index):
 
 
 def ordered(*deltas):
-    turn = InTurn()
-    return [ready for delta in deltas for ready in turn.feed(delta)] + turn.rest()
+    order = CallOrder()
+    return [ready for delta in deltas for ready in order.feed(delta)] + order.rest()
 
 
 def test_arguments_that_come_in_alternation_are_sorted():
@@ -45,8 +45,8 @@ def test_text_after_an_open_call_waits_and_is_not_lost():
 
 
 def test_an_upstream_that_says_so_has_ended_a_call_without_arguments():
-    turn = InTurn()
-    assert turn.feed(start(0)) + turn.feed(BlockEnd()) + turn.feed(start(1)) == [
+    order = CallOrder()
+    assert order.feed(start(0)) + order.feed(BlockEnd()) + order.feed(start(1)) == [
         start(0),
         BlockEnd(),
         start(1),
@@ -54,10 +54,10 @@ def test_an_upstream_that_says_so_has_ended_a_call_without_arguments():
 
 
 def test_a_ping_waits_for_nobody():
-    turn = InTurn()
-    turn.feed(start(0))
-    turn.feed(start(1))
-    assert turn.feed(Ping()) == [Ping()]
+    order = CallOrder()
+    order.feed(start(0))
+    order.feed(start(1))
+    assert order.feed(Ping()) == [Ping()]
 
 
 def test_arguments_that_come_after_their_call_was_closed_are_left_out():

@@ -1,0 +1,36 @@
+"""What the inspectors of all styles share; see `core.formats.style.ResponseInspector`."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._loose import BAD_JSON, decode_as
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class BaseInspector:
+    """The fields of a `core.formats.style.ResponseInspector`, as they are before anything came."""
+
+    __slots__ = ("chars", "error", "finish_reason", "model", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.error: ErrorInfo | None = None
+        self.chars = 0
+
+
+def whole_answer(decoder: msgspec.json.Decoder[S], body: bytes) -> S | None:
+    """The answer in a body; None for what is not JSON, and for a bare text or number, which is JSON
+    but no answer of any endpoint."""
+    try:
+        found = decode_as(decoder, body)
+    except BAD_JSON:
+        return None
+    return found if body.lstrip()[:1] in (b"{", b"[") else None

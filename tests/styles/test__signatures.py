@@ -1,0 +1,45 @@
+"""Signatures of one vendor in the hands of another's client."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotfish.core.formats.neutral import Image, Signature, Text, Thinking, ToolCall
+from pilotfish.styles._signatures import seal, unseal, with_signatures_placed
+
+GEMINIS = Signature("google", "c2ln")
+
+
+def test_a_bare_signature_belongs_to_the_style_that_reads_it():
+    assert unseal("EqQB", "anthropic") == Signature("anthropic", "EqQB")
+
+
+def test_a_style_sees_its_own_bare():
+    assert seal(Signature("anthropic", "EqQB", "x"), "anthropic") == "EqQB"
+
+
+@given(st.text(), st.text(st.characters(exclude_characters=":")))
+def test_a_foreign_one_comes_back_whole(value, identity):
+    signature = Signature("google", value, identity)
+    assert unseal(seal(signature, "anthropic"), "anthropic") == signature
+
+
+def test_geminis_signature_is_put_on_the_call_or_text_after_it():
+    call, text = ToolCall(id="a", name="f"), Text("so")
+    mark = Thinking(signature=GEMINIS)
+    assert with_signatures_placed([mark, call, text, mark, Image(data="AA"), text]) == (
+        ToolCall(id="a", name="f", signature=GEMINIS),
+        text,
+        Image(data="AA"),
+        Text("so", signature=GEMINIS),
+    )
+
+
+def test_thinking_with_words_and_other_vendors_proofs_stay_where_they_are():
+    parts = (
+        Thinking(text="hm", signature=GEMINIS),
+        Thinking(signature=Signature("anthropic", "EqQB"), redacted=True),
+        Text("so"),
+    )
+    assert with_signatures_placed(parts) == parts
