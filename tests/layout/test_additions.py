@@ -53,7 +53,6 @@ TACTIC = (
     .read_text()
     .replace("least_busy", "lot")
     .replace("LeastBusy", "Lot")
-    .replace("NoParams", "NoLotParams")
 )
 MOTTO = """
 
@@ -85,7 +84,7 @@ ADDITIONS: dict[str, dict[str, str | Edit]] = {
         "tests/tactics/test_lot.py": '"""Lots."""\n\n\ndef test_lot(): ...\n',
     },
     "a rule field": {
-        f"{SOURCES}/core/rules/schema.py": Edit(
+        f"{SOURCES}/core/rules/schema/rules.py": Edit(
             r"    buffer: bool", '    motto: str = Field(default="", description="for tests")\n'
         ),
         "tests/fixtures/rules/every-field.txt": Edit(r"    buffer: true", "    motto: hello\n"),
@@ -200,7 +199,7 @@ def test_the_shared_checks_take_them_up_and_nothing_else_wants_an_edit(copy: Pat
 HALF_DONE: list[tuple[str, Edit]] = [
     *(
         (
-            f"{SOURCES}/core/rules/schema.py",
+            f"{SOURCES}/core/rules/schema/rules.py",
             Edit(r"    buffer: bool", f'    {name}: str = Field(default="", description="")\n'),
         )
         for name in ("without_example", "not_compiled", "not_read")

@@ -50,6 +50,9 @@ KIND = ProviderKind(
         content_policy=("content exists risk",),
     ),
     notes=(
-        "Has no quota headers. Keeps a request waiting with empty lines or SSE comments while it is busy.",
+        (
+            "Has no quota headers. Keeps a request waiting with empty lines or SSE comments while "
+            "it is busy."
+        ),
     ),
 )

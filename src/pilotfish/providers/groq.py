@@ -23,8 +23,8 @@ KIND = ProviderKind(
         refuses=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
         developer_role=False,
     ),
-    # Page "Errors", 2026-11: 498 flex tier at capacity. Llama's failed tool calls come as 400
-    # tool_use_failed.
+    # Page "Errors", 2026-11: 498 is the flex tier at capacity; a tool call that the model wrote
+    # badly is answered with 400 tool_use_failed.
     errors=ErrorCodes(
         outcomes={
             "model_decommissioned": Outcome.NOT_FOUND,

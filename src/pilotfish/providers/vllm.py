@@ -17,7 +17,7 @@ KIND = ProviderKind(
     needs_key=False,
     limits=LimitHeaders(),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
-    # Its error types are Python's exception names: BadRequestError, NotFoundError,
+    # Error types are the names of Python exceptions: BadRequestError, NotFoundError,
     # InternalServerError.
     errors=ErrorCodes(
         outcomes={"notfounderror": Outcome.NOT_FOUND},

@@ -13,7 +13,7 @@ from pilotfish.core.model.conditions import POSITIONS
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import read_documents
 from pilotfish.core.rules.json_schema import json_schema, reference
-from pilotfish.core.rules.schema import RulesFile
+from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.core.rules.yaml_text import parse
 from pilotfish.providers import all_kinds
 from small_world import KINDS, TACTICS

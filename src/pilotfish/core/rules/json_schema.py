@@ -10,7 +10,7 @@ from typing import Any
 from pilotfish.core.model.conditions import POSITIONS
 from pilotfish.core.model.provider import OP_OF_STYLE, Option, ProviderKind
 from pilotfish.core.model.tactic import Tactic
-from pilotfish.core.rules.schema import RulesFile
+from pilotfish.core.rules.schema.document import RulesFile
 
 _JSON_TYPES: Mapping[type, str] = {
     str: "string",
@@ -125,12 +125,15 @@ def _params(name: str, tactic: type[Tactic[Any]]) -> dict[str, Any]:
 # The reference for people.
 
 _SECTIONS = (
-    ("RulesFile", "A rules document"), ("DefaultsSpec", "defaults"), ("TimeoutsSpec", "timeouts"), ("RetriesSpec", "retries"),
-    ("HealthSpec", "health"), ("CooldownSpec", "cooldown"), ("ProviderSpec", "providers.NAME"), ("SecretSource", "token"),
-    ("MountedSecret", "token.secret"), ("OAuthSpec", "oauth_detail"), ("LimitsSpec", "limits"), ("RuleSpec", "rules[]"), ("ServiceSpec", "services[]"),
-    ("TacticSpec", "lb_tactic"), ("BlockSpec", "smart_routing[]"), ("OpSpec", "ops[]"), ("AffinitySpec", "affinity"), ("RaceSpec", "race"),
-    ("HedgeSpec", "hedge"), ("VirtualModelSpec", "virtual_models.NAME"), ("ParticipantSpec", "virtual_models.NAME.providers[]"),
-    ("ScenarioSpec", "scenarios.NAME"), ("FlagsSpec", "scenarios.NAME.flags"), ("PriceSpec", "prices.NAME"),
+    ("RulesFile", "A rules document"), ("DefaultsSpec", "defaults"), ("TimeoutsSpec", "timeouts"),
+    ("RetriesSpec", "retries"), ("HealthSpec", "health"), ("CooldownSpec", "cooldown"),
+    ("ProviderSpec", "providers.NAME"), ("SecretSource", "token"),
+    ("MountedSecret", "token.secret"), ("OAuthSpec", "oauth_detail"), ("LimitsSpec", "limits"),
+    ("RuleSpec", "rules[]"), ("ServiceSpec", "services[]"), ("TacticSpec", "lb_tactic"),
+    ("BlockSpec", "smart_routing[]"), ("OpSpec", "ops[]"), ("AffinitySpec", "affinity"),
+    ("RaceSpec", "race"), ("HedgeSpec", "hedge"), ("VirtualModelSpec", "virtual_models.NAME"),
+    ("ParticipantSpec", "virtual_models.NAME.providers[]"), ("ScenarioSpec", "scenarios.NAME"),
+    ("FlagsSpec", "scenarios.NAME.flags"), ("PriceSpec", "prices.NAME"),
 )  # fmt: skip
 
 

@@ -245,5 +245,8 @@ class _Reader:
                 return float(text)
         raise TextError(
             path,
-            f"tag {node.tag.replace(_PREFIX, '!!')!r} in line {node.start_mark.line + 1}; only plain values are read",
+            (
+                f"tag {node.tag.replace(_PREFIX, '!!')!r} in line {node.start_mark.line + 1}; only "
+                "plain values are read"
+            ),
         )

@@ -18,8 +18,9 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 # What belongs to a connection, or is worked out for every request.
 NOT_OURS_TO_SET = frozenset(
     {
-        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
-        "upgrade", "host", "content-length", "content-encoding", "content-type", "accept-encoding", "expect",
+        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+        "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
+        "content-encoding", "content-type", "accept-encoding", "expect",
     }
 )  # fmt: skip
 
@@ -85,19 +86,30 @@ def _split(
     except ValueError as error:
         findings.add(
             place,
-            f"{wanted}; {'the port is no number up to 65535' if 'ort' in str(error) else 'the host is not one'}",
+            f"{wanted}; "
+            + (
+                "the port is no number up to 65535"
+                if "ort" in str(error)
+                else "the host is not one"
+            ),
         )
         return None
     if parts.scheme not in schemes or "://" not in text:
         findings.add(
             place,
-            f"expected a URL that begins with {', '.join(s + '://' for s in schemes)}; found {_scheme_of(text)}",
+            (
+                f"expected a URL that begins with {', '.join(s + '://' for s in schemes)}; found "
+                f"{_scheme_of(text)}"
+            ),
         )
         return None
     if not host or not _HOST.fullmatch(host):
         findings.add(
             place,
-            f"{wanted}; found {'no host' if not host else 'a host with characters that no host has'}",
+            (
+                f"{wanted}; found "
+                f"{'no host' if not host else 'a host with characters that no host has'}"
+            ),
         )
         return None
     return parts
@@ -119,7 +131,10 @@ def headers(given: Mapping[str, object], place: Place, findings: Findings) -> di
         elif low in NOT_OURS_TO_SET:
             findings.add(
                 at,
-                f"header {low!r} belongs to the connection or is worked out for every request; it cannot be set",
+                (
+                    f"header {low!r} belongs to the connection or is worked out for every request; "
+                    "it cannot be set"
+                ),
             )
         elif low in out:
             findings.add(at, f"header {low!r} is given twice (names differ in case only)")
@@ -129,7 +144,10 @@ def headers(given: Mapping[str, object], place: Place, findings: Findings) -> di
         if not _HEADER_VALUE.fullmatch(value) or value != value.strip():
             findings.add(
                 at,
-                "expected a header's value: visible characters, no line breaks, no spaces around it",
+                (
+                    "expected a header's value: visible characters, no line breaks, no spaces "
+                    "around it"
+                ),
             )
         out[low] = value
     return out

@@ -87,4 +87,7 @@ def unknown(what: str, name: str, known: Iterable[str], of: str = "") -> str:
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     more = f" and {len(names) - _KNOWN_SHOWN} more" if len(names) > _KNOWN_SHOWN else ""
-    return f"unknown {what} {name[:100]!r}{f' {of}' if of else ''}; {hint}known: {', '.join(names[:_KNOWN_SHOWN]) or 'none'}{more}"
+    return (
+        f"unknown {what} {name[:100]!r}{f' {of}' if of else ''}; {hint}known: "
+        f"{', '.join(names[:_KNOWN_SHOWN]) or 'none'}{more}"
+    )

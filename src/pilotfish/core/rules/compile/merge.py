@@ -13,13 +13,9 @@ from pydantic import BaseModel
 from pilotfish.core.model.patterns import is_glob, literals
 from pilotfish.core.rules.compile.findings import Findings, Place
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema import (
-    PriceSpec,
-    ProviderSpec,
-    RuleSpec,
-    ScenarioSpec,
-    VirtualModelSpec,
-)
+from pilotfish.core.rules.schema.document import PriceSpec, ScenarioSpec
+from pilotfish.core.rules.schema.providers import ProviderSpec
+from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
 T = TypeVar("T")
 Named = dict[str, tuple[Place, T]]
@@ -76,7 +72,10 @@ def _once(
         if name in into:
             findings.add(
                 place,
-                f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also at {into[name][0]}",
+                (
+                    f"{section.removesuffix('s').replace('_', ' ')} {name!r} is given twice, also "
+                    f"at {into[name][0]}"
+                ),
             )
         else:
             into[name] = (place, entry)
@@ -107,7 +106,10 @@ def _default_virtual_model(merged: Merged, document: Checked, findings: Findings
     elif merged.default_virtual_model[1] != name:
         findings.add(
             place,
-            f"{name!r} contradicts {merged.default_virtual_model[1]!r} at {merged.default_virtual_model[0]}",
+            (
+                f"{name!r} contradicts {merged.default_virtual_model[1]!r} at "
+                f"{merged.default_virtual_model[0]}"
+            ),
         )
 
 
@@ -134,7 +136,10 @@ def _named(
         if name in places:
             findings.add(
                 place,
-                f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at {places[name]}",
+                (
+                    f"{'name' if name in virtual else 'rule'} {name!r} is given twice, also at "
+                    f"{places[name]}"
+                ),
             )
         places.setdefault(name, place)
         out.append((document, i, name, rule))

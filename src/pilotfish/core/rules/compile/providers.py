@@ -13,7 +13,8 @@ from pilotfish.core.rules.compile.addresses import base_url, headers, proxy_url,
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.secrets import free_map, raw_secret, secret_ref
 from pilotfish.core.rules.compile.validate import found
-from pilotfish.core.rules.schema import LimitsSpec, OAuthSpec, ProviderSpec
+from pilotfish.core.rules.schema.numbers import LimitsSpec
+from pilotfish.core.rules.schema.providers import OAuthSpec, ProviderSpec
 
 _TYPE_WORDS: Mapping[type, str] = {
     str: "text",
@@ -115,7 +116,10 @@ class ProviderCompiler:
             if option.required and key not in out:
                 self.findings.absent(
                     place.at(key),
-                    f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}",
+                    (
+                        f"missing; kind {kind.name!r} needs "
+                        f"it{f' ({option.help})' if option.help else ''}"
+                    ),
                 )
         if "headers" in out:
             given_headers = out["headers"] if isinstance(out["headers"], dict) else {}
@@ -138,7 +142,10 @@ class ProviderCompiler:
             )
             self.findings.add(
                 place,
-                f"expected {_TYPE_WORDS.get(option.type, option.type.__name__)}, found {found(value)}{hint}",
+                (
+                    f"expected {_TYPE_WORDS.get(option.type, option.type.__name__)}, found "
+                    f"{found(value)}{hint}"
+                ),
             )
             return value
         if isinstance(value, str):
@@ -187,7 +194,10 @@ class ProviderCompiler:
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
         self.findings.absent(
             place.at("api_base"),
-            f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}",
+            (
+                f"missing; kind {kind.name!r} has no base URL of its own, expected "
+                f"{' or '.join(['api_base', *words])}"
+            ),
         )
         return ""
 
@@ -240,7 +250,10 @@ class ProviderCompiler:
         if wanted and auth.header.lower() not in sent:
             self.findings.absent(
                 place.at("token"),
-                "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or no_key_required: true",
+                (
+                    "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or "
+                    "no_key_required: true"
+                ),
             )
         return ()
 

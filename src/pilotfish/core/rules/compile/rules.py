@@ -17,7 +17,7 @@ from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.services import ServiceCompiler, make_service
 from pilotfish.core.rules.compile.tactics import compile_tactic, default_tactic
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema import (
+from pilotfish.core.rules.schema.rules import (
     AffinitySpec,
     BlockSpec,
     HedgeSpec,
@@ -163,7 +163,10 @@ class RuleCompiler:
         if spec.on_stream_break == "restart" and not spec.buffer:
             self.findings.add(
                 place.at("on_stream_break"),
-                "'restart' needs buffer: true, since nothing may have been sent when another service starts anew",
+                (
+                    "'restart' needs buffer: true, since nothing may have been sent when another "
+                    "service starts anew"
+                ),
             )
 
     def _affinity(self, spec: AffinitySpec, place: Place) -> Affinity:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pilotfish.core.model.service import SecretRef
 from pilotfish.core.rules.compile.findings import Findings, Place
-from pilotfish.core.rules.schema import SecretSource
+from pilotfish.core.rules.schema.base import SecretSource
 
 FORMS = "{env: NAME}, {file: PATH} or {secret: {name: NAME, key: KEY}}"
 _SOURCE: TypeAdapter[SecretSource] = TypeAdapter(SecretSource)
@@ -25,7 +25,10 @@ def secret_ref(
         if not allow_inline:
             findings.add(
                 place,
-                f"a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected {FORMS}",
+                (
+                    "a literal key is refused (PILOTFISH_ALLOW_INLINE_SECRETS is off); expected "
+                    f"{FORMS}"
+                ),
             )
         return SecretRef("literal", value=value)
     given = [name for name in ("env", "file", "secret") if getattr(value, name) is not None]

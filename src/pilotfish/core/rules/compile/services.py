@@ -9,7 +9,7 @@ from pilotfish.core.formats.header_text import header_text
 from pilotfish.core.model.service import TIME_WINDOW_S, Limits, Price, Provider, Service
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.providers import limits_of
-from pilotfish.core.rules.schema import ServiceSpec
+from pilotfish.core.rules.schema.rules import ServiceSpec
 
 
 def make_service(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.validate import found
-from pilotfish.core.rules.schema import RuleSpec, TacticSpec
+from pilotfish.core.rules.schema.rules import RuleSpec, TacticSpec
 
 DEFAULT = "adaptive"
 

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.documents import RulesDocument
-from pilotfish.core.rules.schema import RulesFile
+from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.core.rules.yaml_text import join
 
 # Below these keys text is never repeated in a message: it may be a key, or hold one.
@@ -23,8 +23,8 @@ _SECRET_KEYS = frozenset(
     {"token", "tokens", "oauth_detail", "headers", "options", "proxy_url", "api_base"}
 )
 _WORDS = {
-    "string": "text", "float": "a number", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "an object",
-    "model": "an object", "model_attributes": "an object",
+    "string": "text", "float": "a number", "int": "a whole number", "bool": "true or false",
+    "list": "a list", "dict": "an object", "model": "an object", "model_attributes": "an object",
 }  # fmt: skip
 _BOUNDS = {
     "greater_than": "gt",

@@ -29,5 +29,6 @@ def imported(data: Any, known: Known) -> Imported:
         return from_tingly(data, known)
     found = ", ".join(repr(str(key)) for key in list(data)[:8]) or "nothing"
     raise ValueError(
-        f"neither a LiteLLM config.yaml ('model_list') nor a tingly-box configuration ('providers', 'rules'); found {found}"
+        "neither a LiteLLM config.yaml ('model_list') nor a tingly-box configuration "
+        f"('providers', 'rules'); found {found}"
     )

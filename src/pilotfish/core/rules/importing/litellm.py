@@ -30,8 +30,9 @@ STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     "cost-based-routing": ("cost_based", {}),
 }
 ROUTER_KEYS = (
-    "routing_strategy", "num_retries", "timeout", "allowed_fails", "cooldown_time", "fallbacks", "default_fallbacks",
-    "context_window_fallbacks", "content_policy_fallbacks", "model_group_alias",
+    "routing_strategy", "num_retries", "timeout", "allowed_fails", "cooldown_time", "fallbacks",
+    "default_fallbacks", "context_window_fallbacks", "content_policy_fallbacks",
+    "model_group_alias",
 )  # fmt: skip
 SETTINGS_KEYS = (
     "num_retries",
@@ -147,7 +148,10 @@ def _settings(data: Mapping[str, Any], result: Imported) -> dict[str, Any]:
         )
         result.lose(
             named,
-            "it bounds a wait for the vendor there, and a stream from its first to its last byte here (timeouts.total_s)",
+            (
+                "it bounds a wait for the vendor there, and a stream from its first to its last "
+                "byte here (timeouts.total_s)"
+            ),
         )
     return {**library, **router}
 

@@ -43,9 +43,10 @@ NO_KEYS = frozenset(
 )
 BEDROCK_ROUTES = ("converse", "invoke", "converse_like")
 ACCOUNT_KEYS = (
-    "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider", "aws_region_name", "aws_access_key_id",
-    "aws_secret_access_key", "aws_session_token", "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location",
-    "vertex_credentials", "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
+    "api_key", "api_base", "base_url", "api_version", "timeout", "custom_llm_provider",
+    "aws_region_name", "aws_access_key_id", "aws_secret_access_key", "aws_session_token",
+    "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location", "vertex_credentials",
+    "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
 )  # fmt: skip
 # litellm_params -> options of the kind; the secret ones become references.
 OPTIONS = {
@@ -122,7 +123,10 @@ class Deployments:
         if base.startswith(ENVIRON):
             self._result.lose(
                 f"{path}.api_base",
-                f"the value of environment variable {base.removeprefix(ENVIRON)} must be written out here",
+                (
+                    f"the value of environment variable {base.removeprefix(ENVIRON)} must be "
+                    "written out here"
+                ),
             )
             base = ""
         base = self._result.plain_url(f"{path}.api_base", base)
@@ -181,7 +185,10 @@ class Deployments:
                 variable_name = value.removeprefix(ENVIRON)
                 self._result.lose(
                     f"{path}.{key}",
-                    f"the value of environment variable {variable_name} must be written out in options.{name}",
+                    (
+                        f"the value of environment variable {variable_name} must be written out in "
+                        f"options.{name}"
+                    ),
                 )
             elif value:
                 options[name] = value

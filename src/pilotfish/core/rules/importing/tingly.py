@@ -40,12 +40,14 @@ _GLOB_PARTS = re.compile(r"(\*|\?|\[[^\[\]\\]{2,}\]|\[[^\[\]\\!^]\])")
 FLAGS = ("unified", "separate", "smart")
 TOP = ("rules", "providers", "providers_v2", "scenarios")
 PROVIDER_KEYS = (
-    "uuid", "name", "api_base", "api_style", "token", "no_key_required", "enabled", "proxy_url", "timeout", "tags", "models",
-    "last_updated", "auth_type", "oauth_detail", "default_model_capacity", "default_model",
+    "uuid", "name", "api_base", "api_style", "token", "no_key_required", "enabled", "proxy_url",
+    "timeout", "tags", "models", "last_updated", "auth_type", "oauth_detail",
+    "default_model_capacity", "default_model",
 )  # fmt: skip
 RULE_KEYS = (
-    "uuid", "scenario", "request_model", "response_model", "description", "services", "current_service_index", "current_service_id",
-    "lb_tactic", "active", "smart_enabled", "smart_routing", "smart_affinity",
+    "uuid", "scenario", "request_model", "response_model", "description", "services",
+    "current_service_index", "current_service_id", "lb_tactic", "active", "smart_enabled",
+    "smart_routing", "smart_affinity",
 )  # fmt: skip
 SERVICE_KEYS = (
     "provider",
@@ -126,7 +128,10 @@ def _provider(
     if given.get("models"):
         result.lose(
             f"{path}.models",
-            "a remembered list there, an allow-list here: left out, so that every model may be asked for",
+            (
+                "a remembered list there, an allow-list here: left out, so that every model may be "
+                "asked for"
+            ),
         )
     result.lose_keys(path, given, PROVIDER_KEYS)
     return made
@@ -172,7 +177,10 @@ def _credentials(
         elif "refresh_token" in oauth:
             result.lose(
                 f"{path}.oauth_detail",
-                "to refresh the token, oauth_detail.extra_fields needs the vendor's token_url and client_id",
+                (
+                    "to refresh the token, oauth_detail.extra_fields needs the vendor's token_url "
+                    "and client_id"
+                ),
             )
         result.lose_keys(f"{path}.oauth_detail.extra_fields", extra, kept)
         made["oauth_detail"] = oauth
@@ -303,7 +311,10 @@ def _blocks(path: str, given: Any, names: dict[str, str], result: Imported) -> l
                 one["value"] = as_regex(one.get("value", ""))
                 result.lose(
                     f"{at}.ops[{j}]",
-                    f"a glob over the whole text there: written as the regular expression {one['value']!r}",
+                    (
+                        "a glob over the whole text there: written as the regular expression "
+                        f"{one['value']!r}"
+                    ),
                 )
             ops.append(one)
         if services and ops:
