@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotfish import __version__
+from pilotfish.admin.port import AdminPort
 from pilotfish.admin.routes import Admin
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.model.outcome import Outcome
@@ -92,18 +93,12 @@ class App:
             takes=endpoints.takes,
             hand_over=self.other_requests.protocol,
         )
-        self.site = Admin(self.engine, self.store).site()
-        self.admin_server = Server(
-            self.site.handle,
-            self.site.refuse,
-            max_body_bytes=settings.max_body_bytes,
-            clock=time.monotonic,
-        )
+        admin = Admin(self.engine, self.store, max_body_bytes=settings.max_body_bytes)
+        self.admin_port = AdminPort(admin.application())
         self.state = self._state_keeper(Path(settings.state_dir)) if settings.state_dir else None
         self.prober = Prober(self.engine, self._probe)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
-        self._admin_listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
@@ -191,9 +186,11 @@ class App:
             if not self._read_files():
                 seen = None
         await self.other_requests.start()
-        self._admin_listener, self.admin_listen = await _listening(
-            self.admin_server, address(self.settings.admin_listen), " (admin)"
-        )
+        at = address(self.settings.admin_listen)
+        try:
+            self.admin_listen = await self.admin_port.open(at)
+        except OSError as e:
+            raise StartError(f"cannot listen on {at} (admin): {_why(e)}") from None
         self._listener, self.listen = await _listening(self.server, address(self.settings.listen))
         # What is alive now stays: the collector need not go through it again and again. A request
         # leaves few cycles behind.
@@ -301,20 +298,12 @@ class App:
             self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
-        self.close_admin()
+        await self.admin_port.close()
         if self.engine.tracer is not None:
             with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
                 async with asyncio.timeout(LAST_SPANS_S):
                     await asyncio.to_thread(self.engine.tracer.close)
         self.log.flush()
-
-    def close_admin(self) -> None:
-        """Nobody can ask any more how the proxy is: its last word before it ends."""
-        if self._admin_listener is not None:
-            self._admin_listener.close()
-        self.site.close()
-        for connection in list(self.admin_server.connections):
-            connection.close(reset=False)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
@@ -353,7 +342,6 @@ class App:
             if now - swept >= SWEEP_S:
                 swept = now
                 self.server.sweep(now)
-                self.admin_server.sweep(now)
                 self.engine.sweep(now)
 
     async def __aenter__(self) -> App:
@@ -410,15 +398,13 @@ def _tracer(endpoint: str) -> Tracer:
     return Tracer(endpoint)
 
 
-async def _listening(
-    server: Server, at: Address, which: str = ""
-) -> tuple[asyncio.Server, Address]:
+async def _listening(server: Server, at: Address) -> tuple[asyncio.Server, Address]:
     try:
         listener = await asyncio.get_running_loop().create_server(
             server.protocol, at[0], at[1], backlog=BACKLOG
         )
     except OSError as e:
-        raise StartError(f"cannot listen on {at}{which}: {_why(e)}") from None
+        raise StartError(f"cannot listen on {at}: {_why(e)}") from None
     return listener, Address(listener.sockets[0].getsockname()[:2])
 
 

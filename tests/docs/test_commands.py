@@ -64,12 +64,10 @@ def parsed(words):
 def known(url):
     """A path of the admin port, or one that clients ask."""
     path = urlsplit(url).path
-
-    routes = (
-        Admin(None, None).site().routes
-    )  # nothing is asked of engine or keeper before a request
+    # Nothing is asked of engine or store before a request.
+    admin = Admin(None, None, max_body_bytes=1).application()
     return (
-        path in routes
+        path in {resource.canonical for resource in admin.router.resources()}
         or endpoints.find(path) is not None
         or endpoints.models_path(path) is not None
     )
