@@ -9,7 +9,7 @@ import pytest
 
 from pilotfish import providers
 
-# docs/providers.md; a kind that was there once stays
+# The kinds that docs/providers.md promises; others may come.
 PROMISED = {
     "openai", "openai_compatible", "anthropic", "google", "vertex", "bedrock", "azure", "mistral", "groq", "deepseek", "github_copilot",
     "openrouter", "together", "fireworks", "perplexity", "ollama", "lmstudio", "xai", "cerebras", "vllm", "gemini_openai",

@@ -86,7 +86,7 @@ def states(draw: st.DrawFn) -> tuple[list[Candidate], int]:
     return found, draw(st.integers(0, 2**32))
 
 
-def test_the_ten_tactics_that_rules_may_name_are_found_by_their_names() -> None:
+def test_the_ten_documented_tactics_are_found_by_their_names() -> None:
     assert {
         "round_robin",
         "random",

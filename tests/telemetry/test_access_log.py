@@ -15,7 +15,7 @@ providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
 prices: {{v/sim-n4: {{input: 1000000, output: 2000000}}}}
 rules: [{{name: r, request_model: m, services: [{{provider: v, model: sim-n4}}]}}]
 """
-# contract.md 6.
+# The fields that docs/observability.md promises.
 FIELDS = {
     "event", "request_id", "rule", "style", "path", "code", "stream", "service", "attempts", "duration_ms", "ttft_ms", "overhead_ms", "input_tokens",
     "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd", "finish_reason", "rescued", "forced",
@@ -51,7 +51,7 @@ async def test_a_log_that_is_switched_off_writes_nothing():
     assert written == []
 
 
-async def test_a_record_has_all_that_the_contract_names(tmp_path):
+async def test_a_record_has_all_documented_fields(tmp_path):
     async with (
         SimulatedVendor() as vendor,
         proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,

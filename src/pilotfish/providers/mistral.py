@@ -1,4 +1,4 @@
-"""Mistral AI: OpenAI's Chat Completions with a strict schema: unknown fields are answered with 422."""
+"""Mistral AI: Chat Completions with a strict schema, where an unknown field is refused with 422."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def _ms(seconds: float) -> float:
 
 
 def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
-    """All that explains a slow or failed request (contract.md 6)."""
+    """All that explains a slow or failed request."""
     inbound, dispatch = run.inbound, run.dispatch
     served = run.relayed
     usage = run.usage()

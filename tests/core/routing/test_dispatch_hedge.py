@@ -1,6 +1,4 @@
-"""Hedges: a second attempt, only when the first is late, and only for a small share of requests
-(seeds A7).
-"""
+"""Hedges: a second attempt, only when the first is late, and only for a small share of requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Races: several services at once, one answer (seeds A7)."""
+"""Races: several services at once, one answer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Streams that break after their first content: told, continued by another service, or begun anew
-(seeds A6).
+"""Streams that break after their first content: the client gets an error event, another service
+continues the stream, or another service begins anew.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ from pilotfish.core.formats.style import (
 from pilotfish.core.formats.usage import Usage
 from pilotfish.errors import ClientError
 
-# How much of an answer's start may be held back until its first content (seeds A6).
+# How much of an answer's start may be held back until its first content.
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
 INFLATE_STEP = 1 << 20  # bytes that a compressed answer is unpacked to at a time

@@ -1,5 +1,5 @@
 """Going on with a stream that broke: what the next service is asked, and how its words join those
-the client has (seeds A6).
+the client has.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pilotfish.core.formats.deltas import (
 from pilotfish.core.formats.neutral import Chat, Text, Turn
 from pilotfish.core.formats.usage import Usage
 
-# What a model that takes no prefill is told. It sees its own words as its last turn.
+# The user turn for a model that takes no prefill. Its own text is the assistant turn before it.
 INSTRUCTION = (
-    "Your last answer was cut off by a network error. Continue it from exactly where it stops, starting with the very next character. "
+    "Your last answer was cut off by a network error. Continue it from exactly where it stops, "
+    "starting with the very next character. "
     "Do not repeat anything, do not comment, do not apologise."
 )
 # A repetition shorter than this is more likely chance than a repetition.

@@ -1,4 +1,4 @@
-"""LiteLLM's `litellm_params`: which account they mean, and which model there."""
+"""Converts LiteLLM's `litellm_params` to a provider (the account) and a model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pilotfish.core.rules.importing.writing import (
     variable,
 )
 
-# Names without a prefix that LiteLLM knows by heart.
+# Model names without a prefix that LiteLLM recognises -> kind.
 FAMILIES = (
     (re.compile(r"^(?:gpt-|o[134](?:-|$)|chatgpt-|text-embedding-|dall-e|whisper|tts-)"), "openai"),
     (re.compile(r"^claude-"), "anthropic"),
 )
 ENVIRON = "os.environ/"
-# What people write where a server of their own wants no key but the library does.
+# Placeholders for a key, written where LiteLLM wants one and the user's own server does not.
 NO_KEYS = frozenset(
     {
         "none",
@@ -48,7 +48,7 @@ ACCOUNT_KEYS = (
     "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location", "vertex_credentials",
     "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
 )  # fmt: skip
-# litellm_params -> options of the kind; the secret ones become references.
+# Kind -> LiteLLM's parameter -> option of the kind. Those in SECRET_OPTIONS become references.
 OPTIONS = {
     "bedrock": {
         "aws_region_name": "region",
@@ -69,7 +69,7 @@ SECRET_OPTIONS = {
 
 
 class Deployments:
-    """Turns deployments into services; equal accounts become one provider."""
+    """Converts deployments to services. Equal accounts share one provider."""
 
     def __init__(self, known: Known, result: Imported) -> None:
         self._known, self._result = known, result
@@ -79,7 +79,7 @@ class Deployments:
         self.providers: dict[str, dict[str, Any]] = {}
 
     def service(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`{provider, model}`, or None for one that cannot be carried over (and why is told)."""
+        """`{provider, model}` of a deployment; None, with a loss, if it cannot be converted."""
         kind, model = self._kind_and_model(params)
         if not kind:
             named = text(params.get("model"))
@@ -114,7 +114,8 @@ class Deployments:
         if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
             name = name.partition("/")[2]
         if kind == "openai" and base and "api.openai.com" not in base:
-            kind = "openai_compatible"  # the usual way there to name a server that speaks OpenAI's form
+            # LiteLLM's usual way to configure an OpenAI-compatible server
+            kind = "openai_compatible"
         return (kind, name) if name else ("", "")
 
     def _account(self, path: str, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class Deployments:
             base = ""
         base = self._result.plain_url(f"{path}.api_base", base)
         if kind == "ollama" and base and not base.rstrip("/").endswith("/v1"):
-            base = base.rstrip("/") + "/v1"  # there the base is that of Ollama's own API
+            base = base.rstrip("/") + "/v1"  # LiteLLM's base is that of Ollama's native API
         if kind == "azure" and base:
             account["options"] = {"endpoint": base.rstrip("/")}
         elif base and not same_base(base, self._known.kinds[kind]):
