@@ -39,16 +39,6 @@ from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, writ
 PATH = "/v1/traces"
 CONTENT_BYTES = 64 * 1024
 CONTENT_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-# What the conventions call vendors; unlisted kinds go by their own name.
-_VENDORS = {
-    "google": "gcp.gemini",
-    "gemini_openai": "gcp.gemini",
-    "vertex": "gcp.vertex_ai",
-    "bedrock": "aws.bedrock",
-    "azure": "azure.ai.openai",
-    "mistral": "mistral_ai",
-    "xai": "x_ai",
-}
 _NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
 
 
@@ -136,7 +126,7 @@ class SpanTrace:
         for event, is_so in (("hedge", attempt.hedge), ("rescue", attempt.resumes)):
             if is_so:
                 self._span.add_event(event, {"pilotfish.service": service.id}, timestamp=began)
-        kind = service.provider.kind.name
+        kind = service.provider.kind
         _, host, port = origin_of(service.provider.base)
         operation = operation_of(self._request.op)
         return self._tracer.spans.start_span(
@@ -146,7 +136,7 @@ class SpanTrace:
             start_time=began,
             attributes={
                 "gen_ai.operation.name": operation,
-                "gen_ai.provider.name": _VENDORS.get(kind, kind),
+                "gen_ai.provider.name": kind.otel_name or kind.name,
                 "gen_ai.request.model": service.model,
                 "server.address": host,
                 "server.port": port,
