@@ -26,7 +26,7 @@ from pilotfish.admin.port import AdminPort
 from pilotfish.admin.routes import Admin
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.service import Provider
+from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
 from pilotfish.core.state.ledger import Ledger
@@ -134,7 +134,7 @@ class App:
         )
         self.admin_port = AdminPort(admin.application())
         self.state = self._state_keeper(Path(settings.state_dir)) if settings.state_dir else None
-        self.prober = Prober(router, self._probe, health_changed)
+        self.prober = Prober(router, self._probe, health_changed, reporter.health_changed)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -186,9 +186,12 @@ class App:
         )
         await watch_rules(asked, self.store, self.registry)
 
-    async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        result = await probe(provider, self.credentials.of(provider).keys, self.context.fetcher)
-        return result.outcome, result.wait_s
+    async def _probe(self, service: Service, mode: str) -> Outcome | None:
+        provider = service.provider
+        if provider.kind.probe is None:
+            return None
+        keys = self.credentials.of(provider).keys
+        return (await probe(provider, keys, self.context.fetcher)).outcome
 
     # ---- start and stop
 

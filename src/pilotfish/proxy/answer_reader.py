@@ -4,7 +4,6 @@ late it is. What it comes to is reported to the attempt that the answer belongs 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from pilotfish import styles
@@ -133,7 +132,7 @@ class AnswerReader:
             upstream.pause()
 
     def on_head(self, status: int, headers: list[Header]) -> None:
-        now = self._record.head_at = _clock()
+        now = self._record.head_at = self._quiet_since = _clock()
         self._record.status = status
         limits = read_limits(self._candidate.service.provider.kind.limits, headers, time.time())
         if limits is not None:
@@ -176,6 +175,7 @@ class AnswerReader:
             self._read_stream(self.stream, data, now)
             return
         answer.keep(data)
+        self._quiet_since = now
         if not answer.is_too_large:
             return
         if answer.mode == ERROR:
@@ -352,26 +352,27 @@ class AnswerReader:
 
     # ---- clocks and pressure
 
-    def tick(self, now: float, *, has_others: Callable[[float], bool]) -> None:
-        """Called a few times a second: is it late? `has_others`: another service could be asked."""
+    def tick(self, now: float) -> None:
+        """Called a few times a second: is it late?"""
         sent_at, timeouts = self._record.sent_at, self._rule.timeouts
         if self.over or not sent_at:
             return
-        streams = self._inbound.stream
         limit = self._candidate.service.provider.timeout_s
-        half = timeouts.total_s / 2
-        if limit is None and not streams and now - sent_at > half and has_others(now):
-            limit = half  # nothing tells a silent service from one that thinks
         if limit is not None and now - sent_at > limit:
             message = f"the upstream took longer than its provider's limit of {limit:g} s"
             self._break(Outcome.TIMEOUT, message, now, 504, "timeout")
             return
-        if not streams or self.answer.mode in (WHOLE, ERROR, RAW) or self.paused:
+        mode, stream = self.answer.mode, self.stream
+        if mode in (ERROR, RAW) or self.paused:
             return
-        stream = self.stream
         factor = 2.0 if self._inbound.thinking else 1.0
         quiet_s = now - self._quiet_since
-        if stream is None or not stream.contents:
+        if not self._inbound.stream or mode == WHOLE:
+            # It shows nothing before its head; once that is here, the rest must come.
+            if mode == WHOLE and quiet_s > timeouts.idle_s * factor:
+                message = f"the upstream's answer stalled for {timeouts.idle_s * factor:g} s"
+                self._break(Outcome.TIMEOUT, message, now, 504, "timeout")
+        elif stream is None or not stream.contents:
             limit = timeouts.first_token_s * factor
             if now - sent_at > limit:
                 message = f"no first token within {limit:g} s"

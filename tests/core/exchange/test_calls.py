@@ -23,7 +23,7 @@ from pilotfish.core.exchange.calls import (
 )
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.service import Service
-from pilotfish.core.routing.plan import op_for
+from pilotfish.core.routing.rule_state import op_for
 from pilotfish.errors import ClientError
 
 HELLO = {"role": "user", "content": "Hello"}

@@ -29,7 +29,8 @@ from pilotfish.core.routing.commands import (
     WakeAt,
 )
 from pilotfish.core.routing.dispatch import Dispatch
-from pilotfish.core.routing.plan import Plan, RuleState
+from pilotfish.core.routing.plan import Plan
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
 from pilotfish.core.state.candidate import Candidate, ServiceState

@@ -16,9 +16,8 @@ from pilotfish.core.routing.plan import (
     PROBE_WORD_S,
     Home,
     Plan,
-    RuleState,
-    op_for,
 )
+from pilotfish.core.routing.rule_state import RuleState, op_for
 from pilotfish.core.state.affinity import AffinityTable, session_key
 from pilotfish.core.state.headroom import VendorLimits
 from pilotfish.core.state.health import PROBING
