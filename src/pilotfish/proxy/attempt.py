@@ -13,7 +13,7 @@ from pilotfish.core.exchange.usage import cost_of, final_usage
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.health import AT_ONCE, ERRORS
+from pilotfish.core.state.evidence import SILENT, evidence_of
 from pilotfish.core.state.ledger import AttemptResult, HealthChange, Ledger, Timings, Trials
 from pilotfish.core.state.limits import Budgets
 from pilotfish.credentials.keys import CredentialError
@@ -25,10 +25,6 @@ from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
-# Why a service goes out that had nothing to show when another one answered, or when its client left.
-SILENT = Failure(
-    outcome=Outcome.TIMEOUT, status=0, message="nothing came within its patience", code="timeout"
-)
 _clock = time.monotonic
 
 
@@ -247,7 +243,14 @@ class Attempt:
             key=self.call.key,
             tokens=self._tokens,
             outcome=outcome,
-            evidence=self._evidence(outcome),
+            evidence=evidence_of(
+                outcome,
+                record.failure,
+                silent=record.silent,
+                counted=self.counted,
+                last_resort=record.last_resort,
+                trial=bool(self._trials),
+            ),
             failure=record.failure or (SILENT if record.silent else None),
             usage=usage,
             timings=timings,
@@ -259,17 +262,3 @@ class Attempt:
             trials=self._trials,
         )
         self.changes += self._ledger.finish(self.candidate, self._rule, result, now)
-
-    def _evidence(self, outcome: Outcome) -> Outcome | None:
-        """The outcome that counts against the service: once a request, and never of an attempt
-        that was only made since all services were out."""
-        record = self.record
-        if record.silent:
-            outcome = Outcome.TIMEOUT
-        elif record.failure is None or record.failure.local:
-            return None
-        if self.counted and outcome not in AT_ONCE and not self._trials:
-            return None
-        if record.last_resort and outcome not in AT_ONCE:
-            return None
-        return outcome if outcome in ERRORS or outcome in AT_ONCE else None

@@ -18,7 +18,7 @@ from pilotfish.core.exchange.calls import (
     call_body,
     chat_of,
     continuation_body,
-    may_hedge,
+    may_run_twice,
     request_parts,
 )
 from pilotfish.core.exchange.inbound import Inbound
@@ -416,10 +416,10 @@ def test_a_large_body_is_not_copied() -> None:
     ],
 )
 def test_what_stores_or_runs_on_is_never_sent_twice(body: dict[str, Any], may: bool) -> None:
-    assert may_hedge(inbound("/v1/responses", body)) is may
+    assert may_run_twice(inbound("/v1/responses", body)) is may
 
 
 def test_a_form_is_never_sent_twice() -> None:
-    assert not may_hedge(
+    assert not may_run_twice(
         inbound("/v1/audio/transcriptions", b"--B--", b"multipart/form-data; boundary=B")
     )

@@ -250,7 +250,7 @@ def test_a_client_that_leaves_cancels_the_attempt_and_touches_no_health() -> Non
     story = house.request(now=1)
     story.begins(1)
     assert story.leaves(2) == "cancel 0 client_gone"
-    assert (house.state("a").health.state, house.state("a").health.consecutive) == ("serving", 2)
+    assert (house.state("a").health.state(0), house.state("a").health.consecutive) == ("serving", 2)
 
 
 def test_a_client_that_leaves_during_a_backoff_leaves_nothing_behind() -> None:

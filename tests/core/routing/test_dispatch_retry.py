@@ -343,7 +343,7 @@ def test_who_was_refused_and_finds_the_service_back_before_its_time_counts_a_ret
     story = house.request()
     story.begins(0)
     assert story.fails(0, Outcome.RATE_LIMITED, 0, wait_s=5) == "wake 5"
-    house.state("a").health.recover()
+    house.state("a").health.come_back(6)
     assert story.wakes() == "start 1 a"
     assert (story.dispatch.retries, story.dispatch.fallbacks) == (1, 0)
 

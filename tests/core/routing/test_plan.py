@@ -7,13 +7,12 @@ import pytest
 from core.routing.playbook import House, short
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.routing.plan import (
-    AWAITS_PROBE,
     COOLING,
     HEADROOM,
     LIMITED,
-    NO_KEY,
-    PROBE_POLL_S,
-    PROBE_WORD_S,
+    ON_TRIAL,
+    REFUSED,
+    TRIAL_POLL_S,
     Home,
     Plan,
 )
@@ -53,7 +52,7 @@ def test_a_cooling_service_awaits_its_probe_once_its_time_is_over() -> None:
     house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
     plan, a = house.plan(), house.candidate("a")
     assert plan.obstacle(a, 59) == COOLING
-    assert plan.obstacle(a, 60) == AWAITS_PROBE
+    assert plan.obstacle(a, 60) == ON_TRIAL
 
 
 @pytest.mark.parametrize(
@@ -79,13 +78,13 @@ def test_without_a_background_probe_one_request_finds_out_and_the_others_await_i
     assert house.plan().obstacle(c, 59) == COOLING
     assert house.plan().obstacle(c, 60) is None
     house.ledger.begin(c, 0, 60)
-    assert house.plan().obstacle(c, 60) == AWAITS_PROBE
+    assert house.plan().obstacle(c, 60) == ON_TRIAL
 
 
 def test_a_provider_whose_key_was_refused_has_none() -> None:
     house = House("a a/other", a="token: {env: KEY}")
     house.happened("a/other", Outcome.AUTH_FAILED, 0)
-    assert house.plan().obstacle(house.candidate("a"), 1) == NO_KEY
+    assert house.plan().obstacle(house.candidate("a"), 1) == REFUSED
 
 
 def test_a_vendors_limit_that_does_not_cover_the_request_is_left_before_it_refuses() -> None:
@@ -211,7 +210,7 @@ def test_a_told_service_is_spare_only_when_its_first_request_has_been_quiet_for_
     assert house.state("a").health.state == PROBING
     plan = house.plan()
     assert plan.last_resort(5.5) is None
-    assert plan.last_resort(5 + PROBE_WORD_S) is not None
+    assert plan.last_resort(5 + 1) is not None
 
 
 def test_a_comeback_is_the_earliest_time_that_a_service_named() -> None:
@@ -230,7 +229,7 @@ def test_a_probe_under_way_is_asked_after_in_a_moment() -> None:
     house.ledger.begin(house.candidate("a"), 0, 6)
     back = house.plan().earliest_retry_after(6)
     assert back is not None
-    assert back[0] == 6 + PROBE_POLL_S
+    assert back[0] == 6 + TRIAL_POLL_S
 
 
 def test_nothing_comes_back_without_a_key_or_before_its_limit_has_room() -> None:

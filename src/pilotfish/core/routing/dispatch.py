@@ -185,7 +185,9 @@ class Dispatch:
         if attempt is None or self.over:
             return []
         self.last = failure
-        self._timers.pop("hedge", None)
+        self._timers.pop(HEDGE, None)
+        self._timers.pop(TRIAL, None)
+        self.look_at = math.inf
         if self._race is not None:
             self._race.record(attempt, now, won=False)
         if self.relayed == n:
@@ -287,7 +289,7 @@ class Dispatch:
         after = hedge_after(attempt.candidate, self.rule, now, streams=self._streams)
         if after is not None:
             self._timers[HEDGE] = now + after
-        if attempt.trial and not self.rivals:
+        if attempt.trial and not self.rivals and self.plan.others(now):
             patience = trial_patience_of(attempt.candidate, now, streams=self._streams)
             self._timers[TRIAL] = now + patience
         self.look_at = now + self._least_patience_s

@@ -21,6 +21,9 @@ COOLING, ON_TRIAL, REFUSED, LIMITED, HEADROOM = (
     "rate limit nearly used up",
 )
 TRIAL_POLL_S = 0.1  # how often a waiting request looks whether another one's trial has ended
+# A service that asked to be left alone refuses a trial within this time if it still does. Its answer
+# may take minutes, and nobody waits for that.
+REFUSAL_S = 1.0
 PASSED_KEPT = (
     16  # of the services passed over in one choice: what a page can show, and no request holds more
 )
@@ -234,7 +237,7 @@ class Plan:
                 blocking is c.state.health
                 and c.state not in self.tried
                 and not blocking.must_wait(now)
-                and not (blocking.retry_after_given and blocking.trial)
+                and not (blocking.retry_after_given and now - blocking.trial_at < REFUSAL_S)
                 and self.has_room(c, now)
             ):
                 out.append(c)

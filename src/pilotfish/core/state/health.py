@@ -46,7 +46,7 @@ class Health:
     clean. `step`: how many trials have failed since then, which lengthens the cooldown.
     `retry_after_given`: `until` is what the upstream asked for (or our own step after a 429 without
     a hint), so it is not asked before, not even as the last resort. `refused`: its credentials were
-    refused. `trial`: a live request is trying it now. `prolonged`: by how many probes in a row.
+    refused. `trial`: a live request is trying it, since `trial_at`. `prolonged`: by how many probes in a row.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class Health:
         "since",
         "step",
         "trial",
+        "trial_at",
         "trips",
         "until",
     )
@@ -76,7 +77,7 @@ class Health:
         self.consecutive = self.trips = self.step = self.prolonged = 0
         self.retry_after_given = self.refused = self.trial = False
         self.back_at = float("-inf")
-        self.last_out_s = 0.0
+        self.last_out_s = self.trial_at = 0.0
         self.ratio = Ratio()
 
     # ---- questions
@@ -102,9 +103,9 @@ class Health:
 
     # ---- events
 
-    def begin_trial(self) -> None:
+    def begin_trial(self, now: float) -> None:
         """A request tries it. Others leave it alone until the trial has ended."""
-        self.trial = True
+        self.trial, self.trial_at = True, now
 
     def end_trial(self) -> None:
         """The trial has ended without a verdict, since its client left or was at fault."""

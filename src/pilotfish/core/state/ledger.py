@@ -227,7 +227,7 @@ class Ledger:
             h for h in (state.health, *self._keys_of(state, key)) if h.is_due(now) and not h.trial
         ]
         for health in tried:
-            health.begin_trial()
+            health.begin_trial(now)
         return tuple(tried)
 
     def on_first_token(
