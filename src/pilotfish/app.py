@@ -28,6 +28,7 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.credentials import CredentialContext, CredentialError, CredentialStore, problems_of
+from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.static import StaticKey
 from pilotfish.errors import Problem, StartError
 from pilotfish.http1.server import Server
@@ -69,7 +70,8 @@ class App:
         self.log = access_log or AccessLog(
             enabled=settings.access_log, sample=settings.access_log_sample
         )
-        self.context = CredentialContext(secrets_dir=settings.secrets_dir)
+        self.fetcher = Fetcher()
+        self.context = CredentialContext(secrets_dir=settings.secrets_dir, fetcher=self.fetcher)
         self.credentials = CredentialStore(self.context)
         self.engine = Engine(
             self.registry,
@@ -166,7 +168,7 @@ class App:
         await watch_rules(asked, self.store, self.registry)
 
     async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        result = await probe(provider, self.credentials.of(provider).keys, self.context.fetcher)
+        result = await probe(provider, self.credentials.of(provider).keys, self.fetcher)
         return result.outcome, result.wait_s
 
     # ---- start and stop
@@ -298,6 +300,7 @@ class App:
             self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
+        await self.fetcher.close()
         await self.admin_port.close()
         if self.engine.tracer is not None:
             with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
