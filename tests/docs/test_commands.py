@@ -65,7 +65,7 @@ def known(url):
     """A path of the admin port, or one that clients ask."""
     path = urlsplit(url).path
     # Nothing is asked of engine or store before a request.
-    admin = Admin(None, None, max_body_bytes=1).application()
+    admin = Admin(None, None, None, None, max_body_bytes=1).application()
     return (
         path in {resource.canonical for resource in admin.router.resources()}
         or endpoints.find(path) is not None
