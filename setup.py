@@ -18,7 +18,7 @@ COMPILED = """
     core/exchange/inbound core/formats/json_array core/state/ledger core/state/limits core/routing/match core/routing/plan core/state/race_history core/exchange/request_url core/exchange/stream_resume core/state/retry_budget core/formats/sse
     core/state/statistics core/exchange/endpoints core/exchange/usage
     telemetry/access_log telemetry/recorder proxy/attempt telemetry/children proxy/engine proxy/client telemetry/registry proxy/request_ids proxy/request
-    http1/exchange http1/pool http1/reading http1/server http1/upstream
+    http1/exchange http1/pool http1/request_head http1/request_reader http1/server http1/upstream
 """
 
 

@@ -16,10 +16,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from harness import until
-from pilotfish.demo.scene import CHARACTERS, MODELS, rules_text
+from pilotfish.demo.scene import MODELS
 
 SOURCE = Path(__file__).parents[2] / "src"
 FREE = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
@@ -175,12 +174,3 @@ async def knows(base, model):
     except urllib.error.HTTPError as e:
         e.close()
         return False
-
-
-def test_the_table_of_models_is_that_of_the_rules():
-    rules = yaml.safe_load(
-        rules_text({c.name: "http://127.0.0.1:9" for c in CHARACTERS}, Path("keys"))
-    )
-    known = {r["request_model"] for r in rules["rules"]} | set(rules["virtual_models"])
-    assert known == {m for m in MODELS if "/" not in m}
-    assert set(rules["providers"]) == {c.name for c in CHARACTERS}

@@ -47,7 +47,7 @@ class Answering:
 
     def handle(self, exchange: Exchange) -> None:
         self.taken.append(exchange)
-        exchange.owner = client = Client()
+        exchange.responder = client = Client()
         self.clients.append(client)
         self._news.set()
         if self.answer is not None:
@@ -72,7 +72,7 @@ class Client:
         self.heard: list[str] = []
         self._news = asyncio.Event()
 
-    def client_left(self) -> None:
+    def on_client_disconnect(self) -> None:
         self._hear("left")
 
     def pause(self) -> None:
@@ -112,7 +112,7 @@ class Raw:
     async def answer(self) -> tuple[int, bytes]:
         """Status and body of an answer that has a content-length."""
         head = await self.head()
-        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
         return int(head.split()[1]), await self.reader.readexactly(int(fields[b"content-length"]))
 
     async def release(self) -> bytes:

@@ -22,6 +22,7 @@ from http1.parties import (
     settle,
     with_length,
 )
+from pilotfish.http1 import request_reader as reading
 from pilotfish.http1 import server as limits
 from pilotfish.http1.server import Server
 
@@ -43,10 +44,10 @@ async def test_who_goes_on_sending_after_a_refusal_is_cut_off(piped, clock):
 @pytest.mark.parametrize(
     ("begun", "limit_s"),
     [
-        (b"POST /a HT", limits.HEAD_S),
-        (POST, limits.HEAD_S),
-        (POST + b"content-length: 9\r\n\r\n", limits.BODY_S),
-        (CHUNKED_POST + b"5\r\nab", limits.BODY_S),
+        (b"POST /a HT", reading.HEAD_S),
+        (POST, reading.HEAD_S),
+        (POST + b"content-length: 9\r\n\r\n", reading.BODY_S),
+        (CHUNKED_POST + b"5\r\nab", reading.BODY_S),
     ],
 )
 async def test_a_request_that_does_not_arrive_in_time_is_answered_with_408(
@@ -104,7 +105,7 @@ async def test_while_a_request_is_answered_no_limit_of_ours_runs(piped, answerin
     clock.now += 10_000
     echo(answering.taken[0])
     await settle()
-    connection.expire(clock.now + limits.HEAD_S - 1)
+    connection.expire(clock.now + reading.HEAD_S - 1)
     assert answering.refused == [], "the second head's time begins when it is its turn"
 
 
@@ -387,7 +388,7 @@ async def play(
     ended = pipe.closed or pipe.ended
     # No connection is ever stuck: whatever was sent, time ends it.
     if not ended:
-        connection.expire(clock.now + limits.IDLE_S + limits.BODY_S + 1)
+        connection.expire(clock.now + limits.IDLE_S + reading.BODY_S + 1)
     connection.expire(clock.now + 1000)
     connection.expire(clock.now + 2000)
     assert pipe.closed

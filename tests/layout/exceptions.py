@@ -47,7 +47,6 @@ COVERED_ELSEWHERE = {
         "tests/core/routing/test_dispatch.py",
         "the playbooks of broken streams",
     ),
-    "telemetry/series.py": ("tests/e2e/test_documented_vendors.py", "a catalogue: data"),
     "core/model/snapshot.py": ("tests/core/rules/compile/test_snapshot.py", "compiled rules: data"),
     "core/model/tactic.py": (
         "tests/tactics/test_every_tactic.py",
@@ -65,12 +64,6 @@ COVERED_ELSEWHERE = {
     "shell/*.py": (
         "tests/e2e/test_documented_vendors.py",
         "sockets and clocks, tested in the running proxy",
-    ),
-    "demo/scene*.py": ("tests/cli/test_demo.py", "tested as the command"),
-    "simulated/*.py": ("tests/simulated/test_vendor.py", "tested through the running vendor"),
-    "simulated/wires/*.py": (
-        "tests/simulated/test_official_sdks.py",
-        "vendors' own SDKs read what these write",
     ),
     "tactics/*.py": (
         "tests/tactics/test_every_tactic.py",

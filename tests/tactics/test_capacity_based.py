@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from fleet import candidate, provider
-from pilotfish.core.model.tactic import Memory
-from pilotfish.tactics.capacity_based import CapacityBased, NoParams
+from pilotfish.core.model.tactic import Memory, NoParams
+from pilotfish.tactics.capacity_based import CapacityBased
 
 TACTIC = CapacityBased(NoParams())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from fleet import fleet, names
-from pilotfish.core.model.tactic import Memory
-from pilotfish.tactics.least_busy import LeastBusy, NoParams
+from pilotfish.core.model.tactic import Memory, NoParams
+from pilotfish.tactics.least_busy import LeastBusy
 
 TACTIC = LeastBusy(NoParams())
 

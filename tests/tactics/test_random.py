@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from fleet import fleet
-from pilotfish.core.model.tactic import Memory
-from pilotfish.tactics.random import NoParams, RandomTactic
+from pilotfish.core.model.tactic import Memory, NoParams
+from pilotfish.tactics.random import RandomTactic
 
 
 def firsts(weights: list[float], times: int = 6000) -> Counter[str]:

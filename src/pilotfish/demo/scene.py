@@ -18,6 +18,9 @@ from pilotfish.telemetry.access_log import AccessLog
 
 MODEL = "sim-large"
 LIMIT = RateLimit(requests=3, window_s=20.0)
+# A vendor's key. It is no secret, but vendors refuse others: the proxy must put the right one in
+# place of the client's.
+KEY = "demo-key-{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,15 @@ CHARACTERS = (
 MODELS = {
     "demo-chat": "fast and slow take turns (tactic round_robin)",
     "demo-failover": "flaky first; when it fails, fast takes over",
-    "demo-limited": "limited first; when its limit is used up, fast takes over until it may be asked again",
+    "demo-limited": "limited first; with its limit used up, fast takes over until it may be asked",
     "demo-claude": "slow alone: an Anthropic service for clients of any style",
     "demo-race": "a virtual model: fast and slow are asked at once, the first to speak wins",
     f"slow/{MODEL}": "no rule: provider/model goes straight there",
 }
 
 RULES = f"""\
-# Rules of the running demo. Edit them: a change is in force within a second, and one that is wrong changes nothing.
+# Rules of the running demo. Edit them: a change is in force within a second,
+# and one that is wrong changes nothing.
 defaults:
   retries: {{max_retries: 0}}          # fail over at once instead of asking the same service again
   cooldown: {{base_delay_s: 5, multiplier: 2}}
@@ -107,7 +111,10 @@ virtual_models:
 def rules_text(bases: dict[str, str], keys: Path) -> str:
     """The rules file for vendors at these base URLs, whose keys lie in files of this folder."""
     providers = (
-        f"  {c.name}:\n    kind: {c.kind}\n    api_base: {bases[c.name]}{c.base_path}\n    token: {{file: {keys / c.name}}}"
+        f"  {c.name}:\n"
+        f"    kind: {c.kind}\n"
+        f"    api_base: {bases[c.name]}{c.base_path}\n"
+        f"    token: {{file: {keys / c.name}}}"
         for c in CHARACTERS
     )
     return RULES % "\n".join(providers)
@@ -139,9 +146,7 @@ class Demo:
         keys = folder / "keys"
         keys.mkdir()
         for character in CHARACTERS:
-            # Not a secret, but vendors refuse other keys: the proxy must put the right one in place
-            # of the client's.
-            key = f"demo-key-{character.name}"
+            key = KEY.format(character.name)
             (keys / character.name).write_text(key)
             vendor = SimulatedVendor(key=key, profile=character.profile, name=character.name)
             self.vendors[character.name] = await self._stack.enter_async_context(vendor)

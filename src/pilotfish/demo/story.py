@@ -97,8 +97,11 @@ class Story:
             refused <= 1, "limited is not asked again after it has said when to come back", refused
         )
         state = next(s for s in (await self._status())["services"] if s["provider"] == "limited")
-        yield f"  demo-limited    limited served {LIMIT.requests}, fast the next 4; limited was asked {refused} time{'' if refused == 1 else 's'} in vain"
-        yield f"                  its requests left, as it says itself: {state['headroom']['requests']:g}"
+        times = f"{refused} time{'' if refused == 1 else 's'}"
+        yield f"  demo-limited    limited served {LIMIT.requests}, fast the next 4"
+        yield f"                  limited was asked {times} in vain"
+        left = state["headroom"]["requests"]
+        yield f"                  its requests left, as it says itself: {left:g}"
 
     async def _race(self) -> AsyncIterator[str]:
         yield "a race: fast and slow are asked at once"
@@ -110,7 +113,8 @@ class Story:
         )
         async with asyncio.timeout(TIMEOUT_S):
             await slow.left.wait()
-        yield f"  demo-race       {answer.service} spoke first{self._speed(answer)}; slow's request was cancelled"
+        spoke = f"{answer.service} spoke first{self._speed(answer)}"
+        yield f"  demo-race       {spoke}; slow's request was cancelled"
 
     async def _styles(self) -> AsyncIterator[str]:
         yield "any style in, any style out"
@@ -132,7 +136,8 @@ class Story:
         )
         text = orjson.loads(answer.body)["choices"][0]["message"]["content"]
         expect(text == PROMPT.removeprefix("say:"), "the text comes through the translation", text)
-        yield f"  OpenAI          client of demo-claude, served by {answer.service}, an Anthropic service"
+        by = f"served by {answer.service}, an Anthropic service"
+        yield f"  OpenAI          client of demo-claude, {by}"
         contents = [{"role": "user", "parts": [{"text": PROMPT}]}]
         answer = await self._post(
             "/v1beta/models/demo-claude:generateContent", {"contents": contents}

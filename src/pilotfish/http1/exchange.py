@@ -19,16 +19,19 @@ _LINE = b": ".join
 _CHUNKED, _TO_THE_END, _NO_BODY = 0, 1, 2
 
 
-class Owner(Protocol):
-    """Who answers an exchange, and wants to know how its client is doing."""
+class Responder(Protocol):
+    """Answers an exchange, and is told how its client is doing."""
 
-    def client_left(self) -> None: ...
-    def pause(self) -> None: ...
+    def on_client_disconnect(self) -> None: ...
+    def pause(self) -> None:
+        """The client does not read: more than the high-water mark waits to be sent."""
+        ...
+
     def resume(self) -> None: ...
 
 
 class Port(Protocol):
-    """What connections of one port share."""
+    """What the connections of one listening port share."""
 
     draining: bool
 
@@ -48,11 +51,11 @@ class ServerConnection(Protocol):
 
 class Exchange:
     """One request and its answer. Answer with `respond`, or with `start`, `write`..., `end`;
-    `abort` breaks the connection off.
+    `abort` breaks the connection off. `finish` is for an answer that was written by other means.
 
     `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
-    Once `finished`, or when the client has left, nothing that is called here does anything any
-    more.
+    `handed_over`: another protocol answers it (`http1.handover`). Once `finished`, or when the
+    client has left, nothing that is called here has an effect any more.
     """
 
     __slots__ = (
@@ -60,11 +63,12 @@ class Exchange:
         "_framing",
         "body",
         "finished",
+        "handed_over",
         "headers",
+        "is_http10",
         "keep_alive",
         "method",
-        "old",
-        "owner",
+        "responder",
         "started",
         "target",
     )
@@ -76,13 +80,15 @@ class Exchange:
         target: bytes,
         headers: list[Header],
         *,
-        old: bool = False,
+        is_http10: bool = False,
     ) -> None:
         self._connection: ServerConnection | None = connection
         self.method, self.target, self.headers = method, target, headers
-        self.old = old  # HTTP/1.0: no chunks, and no connection that is kept without saying so
+        # HTTP/1.0 has no chunks, and keeps no connection without saying so.
+        self.is_http10 = is_http10
         self.body = b""
-        self.owner: Owner | None = None
+        self.handed_over = False
+        self.responder: Responder | None = None
         self.keep_alive = True
         self.started = self.finished = False
         self._framing = _CHUNKED
@@ -93,8 +99,14 @@ class Exchange:
 
     @property
     def is_gone(self) -> bool:
-        """Nobody listens any more: the client has left, or has its whole answer."""
+        """The client has left, or has its whole answer."""
         return self._connection is None
+
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether the connection goes on after this answer, as far as is known yet."""
+        connection = self._connection
+        return connection is not None and self.keep_alive and not connection.server.draining
 
     def respond(self, status: int, head: Sequence[Header], body: bytes) -> None:
         """A whole answer; `content-length` is added. The answer to HEAD says its body's length and
@@ -128,7 +140,7 @@ class Exchange:
         framing: tuple[bytes, ...] = ()
         if status in _WITHOUT_BODY or self.method == b"HEAD":
             self._framing = _NO_BODY
-        elif self.old:
+        elif self.is_http10:
             self._framing = _TO_THE_END
             self.keep_alive = False
         else:
@@ -167,21 +179,26 @@ class Exchange:
             # something is missing.
             connection.close(reset=self._framing == _TO_THE_END)
 
-    def detach(self) -> Owner | None:
-        """The client is gone; returns who was answering."""
-        owner, self.owner, self._connection = self.owner, None, None
-        return None if self.finished else owner
+    def finish(self) -> None:
+        """The answer is on its way whole, or as much of it as there will be."""
+        if self._connection is not None:
+            self._finish(self._connection)
+
+    def detach(self) -> Responder | None:
+        """The client is gone; returns the responder, None if the answer was complete."""
+        responder, self.responder, self._connection = self.responder, None, None
+        return None if self.finished else responder
 
     def _finish(self, connection: ServerConnection) -> None:
         self.finished = True
-        self.owner = self._connection = None
+        self.responder = self._connection = None
         connection.answered(self)
 
     def _closing(self, connection: ServerConnection) -> tuple[bytes, ...]:
         if not self.keep_alive or connection.server.draining:
             self.keep_alive = False
             return (b"connection: close",)
-        return (b"connection: keep-alive",) if self.old else ()
+        return (b"connection: keep-alive",) if self.is_http10 else ()
 
 
 def _head(status: int, head: Sequence[Header], own: tuple[bytes, ...], body: bytes = b"") -> bytes:

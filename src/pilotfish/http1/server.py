@@ -1,9 +1,10 @@
 """The client's side: requests in, whole; answers out, at once or in pieces.
 
-One `Connection` serves one request after the other. For each it makes an `Exchange` and hands it to
-the server's `handle`, which answers through it, now or later. The connection looks after limits of
-head and body, slow clients, pipelining, keep-alive, `Expect: 100-continue`, declined upgrades and
-HTTP/1.0, so that nobody else has to.
+One `Connection` serves one request after the other. For each that the hot path takes it makes an
+`Exchange` and calls the server's `handle`, which answers through it, now or later; every other one
+is handed over to another protocol (`http1.handover`), and the connection comes back when that has
+answered. The connection looks after limits of head and body, slow clients, pipelining, keep-alive,
+`Expect: 100-continue`, declined upgrades and HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -11,28 +12,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-import httptools
-
 from pilotfish.http1.exchange import Exchange as Exchange
 from pilotfish.http1.exchange import Header as Header
-from pilotfish.http1.exchange import Owner as Owner
-from pilotfish.http1.reading import (
-    BadRequest,
-    check_head,
-    check_unfinished_head,
-    head_without_upgrade,
-    refusal_for,
-)
+from pilotfish.http1.exchange import Responder as Responder
+from pilotfish.http1.handover import HandOver, RequestTransport
+from pilotfish.http1.request_head import RefusedRequest
+from pilotfish.http1.request_reader import RequestReader, Takes
 
-# A head that has begun must be complete by then; a body must grow at least this often and, on the
-# whole, at least this fast: slow senders do not hold memory for ever.
-HEAD_S = 15.0
-BODY_S = 60.0
-BODY_BYTES_PER_S = 1024
 # Longer than the pools of common SDKs keep a connection, so that we are not the ones who close it
 # under a request.
 IDLE_S = 330.0
@@ -46,12 +35,8 @@ HIGH_WATER = 256 * 1024
 # Pipelined requests that are read before their turn.
 MAX_WAITING = 16
 MAX_WAITING_BYTES = 1024 * 1024
-# Chunk sizes, chunk extensions and trailers may take this much, and a multiple of what they frame.
-FRAMING_BYTES = 16 * 1024
-FRAMING_FACTOR = 8
-# Pieces of a body that are smaller are joined as they come: a body sent byte by byte must not take
-# 40 times its size.
-PIECE_BYTES = 16 * 1024
+# What may come behind a request for a WebSocket before it is answered.
+MAX_HELD_BYTES = 64 * 1024
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -67,13 +52,18 @@ class Server:
         *,
         max_body_bytes: int,
         clock: Callable[[], float],
+        takes: Takes | None = None,
+        hand_over: HandOver | None = None,
     ) -> None:
         """`refuse` answers what never became a request (too large, not HTTP) with this status and
-        message, in some client's style.
+        message, in some client's style. Requests that `takes` refuses (by method, target and
+        headers) are not handled here: `hand_over` makes the protocol that answers one of them.
         """
         self.handle, self.refuse = handle, refuse
         self.max_body_bytes = max_body_bytes
         self.clock = clock
+        self.takes = takes if hand_over is not None else None
+        self.hand_over = hand_over
         self.draining = False
         self.connections: set[Connection] = set()
 
@@ -91,82 +81,61 @@ class Server:
             connection.expire(now)
 
     def protocol(self) -> asyncio.Protocol:
-        return cast(
-            asyncio.Protocol, Connection(self)
-        )  # it has the methods; a base that is not compiled would keep it from being so
+        # It has the methods; a base that is not compiled would keep it from being compiled.
+        return cast(asyncio.Protocol, Connection(self))
 
 
 class Connection:
     """One client's connection. `busy` is the exchange being answered; requests that come meanwhile
-    wait in `_queue`.
+    wait in the reader's queue. `_lent` is the transport that another protocol answers through.
     """
 
-    __deletable__ = ("_feed", "_parser")
     __slots__ = (
-        "_bad", "_began", "_between", "_body_bytes", "_closing", "_continues", "_counted", "_current", "_feed", "_head_bytes", "_headers", "_in_body",
-        "_parser", "_parts", "_paused", "_queue", "_raw_bytes", "_read", "_since", "_target", "_transport", "_unsent", "_write_paused", "busy",
-        "on_body", "on_header", "on_message_begin", "on_url", "peer", "server", "write", "writelines",
-    )  # fmt: skip
+        "_closing",
+        "_lent",
+        "_paused",
+        "_reader",
+        "_since",
+        "_transport",
+        "_unsent",
+        "_write_paused",
+        "busy",
+        "peer",
+        "server",
+        "write",
+        "writelines",
+    )
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.busy: Exchange | None = None
         self.peer = ""
-        self._queue: deque[Exchange] = deque()
-        self._current: Exchange | None = None  # its head is complete, its body is not
-        self._bad: BadRequest | None = None
-        self._paused = self._write_paused = self._closing = self._continues = self._in_body = False
-        self._read = self._head_bytes = self._body_bytes = self._raw_bytes = self._counted = (
-            self._unsent
-        ) = 0
-        self._since = self._began = server.clock()
-        # What llhttp finds goes straight into these lists, most of it without a frame of Python.
-        # `_between` holds something while no message has begun.
-        self._between: list[None] = [None]
-        self._target: list[bytes] = []
-        self._headers: list[Header] = []
-        self._parts: list[bytes] = []
-        self.on_message_begin = self._between.clear
-        self.on_url = self._target.append
-        self.on_body = self._parts.append
-        append = self._headers.append
-
-        def on_header(name: bytes, value: bytes) -> None:
-            append((name.lower(), value.rstrip()))  # llhttp leaves white space at a value's end
-
-        self.on_header = on_header
+        self._reader = RequestReader(self, server)
+        self._lent: RequestTransport | None = None
+        self._paused = self._write_paused = self._closing = False
+        self._unsent = 0
+        self._since = server.clock()
 
     # ---- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(
-            asyncio.Transport, transport
-        )  # uvloop's transports are of no class of asyncio's
+        # uvloop's transports are of no class of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self.write, self.writelines = self._transport.write, self._transport.writelines
         self._transport.set_write_buffer_limits(HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         self.server.connections.add(self)
-        self._new_parser()
-
-    def _new_parser(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._feed = self._parser.feed_data
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.connections.discard(self)
         self._closing = True
-        self._queue.clear()
-        self._parts.clear()
-        self._current = None
-        del (
-            self._parser,
-            self._feed,
-        )  # they hold this object, and it them: a ring that only the garbage collector would find
+        self._reader.close()
+        self._lent = None
         busy, self.busy = self.busy, None
-        owner = busy.detach() if busy is not None else None
-        if owner is not None:
-            owner.client_left()
+        responder = busy.detach() if busy is not None else None
+        if responder is not None:
+            responder.on_client_disconnect()
 
     def eof_received(self) -> bool:
         # A client that closes its half has left: waiting for a write to fail would let the upstream
@@ -175,187 +144,91 @@ class Connection:
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        if self.busy is not None and self.busy.owner is not None:
-            self.busy.owner.pause()
+        if self.busy is not None and self.busy.responder is not None:
+            self.busy.responder.pause()
 
     def resume_writing(self) -> None:
         self._write_paused = False
         if self.busy is None:
             self._resume()
-        elif self.busy.owner is not None:
-            self.busy.owner.resume()
+        elif self.busy.responder is not None:
+            self.busy.responder.resume()
 
     def data_received(self, data: bytes) -> None:
-        # by a name of its own: whoever checks types must not think that it stays None in all that
-        # follows
-        refused = self._bad
-        if self._closing or refused is not None:
-            return  # what a refused client still sends is nobody's
-        self._read = len(data)
-        try:
-            self._feed(data)
-        except httptools.HttpParserUpgrade as e:
-            if self._bad is None:
-                self._decline_upgrades(data[e.args[0] :])
-        except httptools.HttpParserError as e:
-            self._bad = self._bad or refusal_for(e)
-        if not self._between and self._bad is None:
-            self._unfinished()
+        reader = self._reader
+        if self._closing or reader.bad is not None:
+            return  # what a refused client still sends is not read
+        lent = self._lent
+        if lent is not None and lent.upgraded:
+            self._tunnel(lent, data)
+            return
+        reader.feed(data)
+        if lent is not None:
+            self._pass_on(lent)
         if self.busy is None:
             self._next()
-        if self._queue:
+        if reader.queue or reader.current is not None:
             self._hold_back()
-
-    # ---- llhttp
-
-    def on_headers_complete(self) -> None:
-        headers = self._headers[
-            :
-        ]  # the list itself may still get trailers, which are nobody's headers
-        target = self._target[0] if len(self._target) == 1 else b"".join(self._target)
-        parser = self._parser
-        method = parser.get_method()
-        version = parser.get_http_version()
-        exchange = Exchange(self, method, target, headers, old=version == "1.0")
-        if self._bad is None:
-            found = check_head(
-                exchange, version, self._head_bytes + self._read, self.server.max_body_bytes
-            )
-            if type(found) is BadRequest:
-                self._bad = found
-            else:
-                self._continues = found is True
-        self._current = exchange
-
-    def on_message_complete(self) -> None:
-        exchange, self._current = self._current, None
-        self._between.append(None)
-        self._headers.clear()
-        self._target.clear()
-        parts = self._parts
-        if exchange is None or self._bad is not None:
-            self._current = exchange  # the one that is refused
-            parts.clear()
-            return
-        if parts:
-            exchange.body = parts[0] if len(parts) == 1 else b"".join(parts)
-            parts.clear()
-            if len(exchange.body) > self.server.max_body_bytes:
-                self._current = exchange
-                self._too_large()
-                return
-        self._head_bytes = self._counted = 0
-        self._in_body = False
-        exchange.keep_alive = self._parser.should_keep_alive()  # llhttp only knows it in here
-        self._queue.append(exchange)
-
-    def _too_large(self) -> None:
-        self._bad = BadRequest(
-            413, f"the request body is larger than {self.server.max_body_bytes} bytes"
-        )
-
-    def _unfinished(self) -> None:
-        """A read that ended within a message: is it still within the limits?"""
-        current = self._current
-        if current is None:
-            self._unfinished_head()
-            return
-        if self._in_body:
-            self._raw_bytes += self._read
-        else:
-            self._in_body = True
-            self._body_bytes = self._raw_bytes = self._counted = 0
-            self._since = self._began = self.server.clock()
-        parts = self._parts
-        new = len(parts) - self._counted
-        if new:
-            self._since = self.server.clock()
-            self._body_bytes += sum(map(len, parts[self._counted :]))
-            first = self._counted - (
-                self._counted > 0 and len(parts[self._counted - 1]) < PIECE_BYTES
-            )
-            if len(parts) - first > 1:
-                parts[first:] = [b"".join(parts[first:])]
-            self._counted = len(parts)
-        if self._body_bytes > self.server.max_body_bytes:
-            self._too_large()
-            parts.clear()
-        elif self._raw_bytes - self._body_bytes > FRAMING_BYTES + FRAMING_FACTOR * self._body_bytes:
-            self._bad = BadRequest(
-                400,
-                f"the request's chunks are framed by more than {FRAMING_BYTES} bytes that are not theirs",
-            )
-        else:
-            self._offer_to_continue()
-
-    def _unfinished_head(self) -> None:
-        if self._head_bytes:
-            self._head_bytes += self._read
-        else:
-            self._since = self.server.clock()
-            # The read in which a head begins may be mostly another message's. What it holds of this
-            # one is at most one read.
-            self._head_bytes = 1 if self._queue else self._read
-        self._bad = check_unfinished_head(self._head_bytes, len(self._headers))
-
-    def _offer_to_continue(self) -> None:
-        if self._continues and self.busy is None and not self._queue and not self._closing:
-            self._continues = False
-            if self._current is not None and not self._parts:
-                self.write(_CONTINUE)
-
-    def _decline_upgrades(self, rest: bytes) -> None:
-        """`Upgrade: h2c` and the like are declined by going on in HTTP/1.1, as RFC 9110 7.8 allows.
-
-        llhttp takes what follows such a head for the other protocol, but it is this request's body,
-        which another parser must frame.
-        """
-        for _ in range(MAX_WAITING):
-            data = head_without_upgrade(self._queue.pop()) + rest
-            self._read = len(data)
-            self._new_parser()
-            try:
-                self._feed(data)
-            except httptools.HttpParserUpgrade as e:
-                if self._bad is not None:
-                    return
-                rest = data[e.args[0] :]
-            except httptools.HttpParserError as e:
-                self._bad = self._bad or refusal_for(e)
-                return
-            else:
-                return
-        self._queue.pop()
-        self._bad = BadRequest(
-            400, f"more than {MAX_WAITING} requests in one go ask for another protocol"
-        )
 
     # ---- one request after the other
 
     def _next(self) -> None:
         if self._write_paused:
             return  # this client does not read: its next answer waits until it does
-        if self._queue:
-            self.busy = self._queue.popleft()
-            self.server.handle(self.busy)
-        elif self._bad is not None:
-            self._refuse(self._bad)
+        reader = self._reader
+        if reader.queue:
+            exchange = self.busy = reader.queue.popleft()
+            if exchange.handed_over:
+                self._lend(exchange, complete=True)
+            else:
+                self.server.handle(exchange)
+        elif reader.bad is not None:
+            if not self._closing:
+                self._refuse(reader.bad)
+        elif (current := reader.current) is not None:
+            if current.handed_over:
+                self.busy = current
+                self._lend(current, complete=False)
+            elif not self._closing and reader.offers_to_continue():
+                self.write(_CONTINUE)
 
     def _hold_back(self) -> None:
         """Enough waits: the rest stays in the client's socket."""
-        if not self._paused and (
-            len(self._queue) >= MAX_WAITING
-            or sum(len(x.body) for x in self._queue) > MAX_WAITING_BYTES
-        ):
+        if not self._paused and self._waits_too_much(MAX_WAITING):
             self._paused = True
+            self._set_reading()
+
+    def _waits_too_much(self, most: int) -> bool:
+        """A body that is to be handed over waits for its turn in the client's socket."""
+        reader = self._reader
+        queue, current = reader.queue, reader.current
+        return (
+            len(queue) >= most
+            or (most == MAX_WAITING and sum([len(x.body) for x in queue]) > MAX_WAITING_BYTES)
+            or (current is not None and current.handed_over and current is not self.busy)
+        )
+
+    def hold_reading(self, on: bool) -> None:
+        """The protocol that the connection is lent to takes no more for now."""
+        if not on:
+            self._reader.since = self.server.clock()
+        self._set_reading()
+
+    def _set_reading(self) -> None:
+        if self._paused or (self._lent is not None and self._lent.holds_reading):
             self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def answered(self, exchange: Exchange) -> None:
+        reader = self._reader
         self.busy = None
-        self._since = self._began = self.server.clock()
+        self._since = reader.since = reader.began = self.server.clock()
+        if self._lent is not None:
+            self._take_back(exchange)
         if not exchange.keep_alive or self.server.draining:
             self._close()
-        elif self._queue or self._paused or not self._between or self._bad is not None:
+        elif reader.queue or self._paused or not reader.between or reader.bad is not None:
             # Not from within the answer's own call stack: a thousand pipelined requests would be a
             # thousand frames.
             asyncio.get_running_loop().call_soon(self._resume)
@@ -364,21 +237,95 @@ class Connection:
         if self._closing or self.busy is not None:
             return
         self._next()
-        if (
-            self._paused
-            and not self._closing
-            and not self._write_paused
-            and len(self._queue) < MAX_WAITING // 2
-        ):
+        if self._closing or self._write_paused:
+            return
+        if self._paused and not self._waits_too_much(MAX_WAITING // 2):
             self._paused = False
-            self._transport.resume_reading()
-        self._offer_to_continue()
+            self._set_reading()
 
-    def _refuse(self, bad: BadRequest) -> None:
-        exchange = self._current or Exchange(self, b"", b"".join(self._target), [])
+    def _refuse(self, bad: RefusedRequest) -> None:
+        exchange = self._reader.current or Exchange(self, b"", self._reader.target, [])
         exchange.keep_alive = False
         self.busy = exchange
         self.server.refuse(exchange, bad.status, bad.message)
+
+    # ---- requests that another protocol answers
+
+    def _lend(self, exchange: Exchange, *, complete: bool) -> None:
+        assert self.server.hand_over is not None
+        reader = self._reader
+        if exchange.is_http10:
+            exchange.keep_alive = False
+        if not complete:
+            reader.streaming = True
+            exchange.body = reader.take_body()
+        lent = self._lent = RequestTransport(exchange, self, self._transport)
+        exchange.responder = lent
+        lent.begin(self.server.hand_over(), complete=complete, websocket=reader.held is not None)
+
+    def _pass_on(self, lent: RequestTransport) -> None:
+        """What has come while the connection is lent: more of the request's body, or what a client
+        says behind its request for a WebSocket, or other requests, which wait.
+        """
+        reader, exchange = self._reader, self.busy
+        if exchange is None or self._lent is not lent:
+            return
+        if reader.held is not None and len(reader.held) > MAX_HELD_BYTES and not self._paused:
+            self._paused = True
+            self._set_reading()
+        if reader.current is not exchange:
+            if not lent.has_all:
+                body, exchange.body = exchange.body, b""
+                lent.receive(body, last=True)
+        elif reader.bad is None:
+            lent.receive(reader.take_body(), last=False)
+        else:
+            self._break_off(exchange, reader.bad)
+
+    def _break_off(self, exchange: Exchange, bad: RefusedRequest) -> None:
+        """The rest of a request that is being answered will not come, or cannot be read."""
+        responder = exchange.responder
+        if exchange.started:
+            exchange.abort()
+        else:
+            exchange.detach()
+            self._lent = self.busy = None
+        if responder is not None:
+            responder.on_client_disconnect()
+        if exchange.started:
+            return
+        refused = Exchange(self, exchange.method, exchange.target, exchange.headers)
+        self._reader.current = refused
+        self._refuse(bad)
+
+    def _tunnel(self, lent: RequestTransport, data: bytes) -> None:
+        held = self._reader.held
+        if held:
+            self._reader.held = b""
+            data = held + data
+        if data:
+            lent.receive(data, last=False)
+
+    def on_upgraded(self) -> None:
+        """The request for a WebSocket was accepted: all that comes is passed on as it is."""
+        asyncio.get_running_loop().call_soon(self._begin_tunnel)
+
+    def _begin_tunnel(self) -> None:
+        if self._lent is not None:
+            self._paused = False
+            self._set_reading()
+            self._tunnel(self._lent, b"")
+
+    def _take_back(self, exchange: Exchange) -> None:
+        """The other protocol has finished with the connection."""
+        held_back, self._lent = self._lent, None
+        reader = self._reader
+        if held_back is not None and held_back.holds_reading:
+            self._set_reading()
+        if reader.current is exchange or (held_back is not None and held_back.upgraded):
+            exchange.keep_alive = False  # the rest of its body is nobody's any more
+        elif reader.held is not None:
+            reader.release_held()
 
     # ---- the end
 
@@ -386,11 +333,11 @@ class Connection:
         """No more requests. A client that may still be sending is read, for a while, so that no
         reset overtakes its answer.
         """
-        unread = self._bad is not None or bool(self._queue) or not self._between
+        reader = self._reader
+        unread = reader.bad is not None or bool(reader.queue) or not reader.between
         self._closing = True
         self._since = self.server.clock()
-        self._queue.clear()
-        self._parts.clear()
+        reader.drop()
         if unread:
             try:
                 self._transport.write_eof()
@@ -411,7 +358,8 @@ class Connection:
         self._transport.abort()
 
     def close_if_idle(self) -> None:
-        if self.busy is None and self._between and not self._queue and not self._closing:
+        reader = self._reader
+        if self.busy is None and reader.between and not reader.queue and not self._closing:
             self._closing = True
             self._since = self.server.clock()
             self._transport.close()
@@ -420,27 +368,30 @@ class Connection:
         """Ends the connection, or the request that it is sending, where its time is over at `now`
         (the server's clock).
         """
+        reader = self._reader
         waited = now - self._since
-        if self._closing or (self._write_paused and self.busy is None):
+        lent = self._lent
+        if self._closing or (self._write_paused and (self.busy is None or lent is not None)):
             self._expire_unread(now, waited)
-        elif self.busy is None and not self._queue and self._bad is None:
-            if self._between:
+        elif lent is not None:
+            if reader.streaming and not lent.holds_reading and reader.is_late(now):
+                self._late()
+        elif self.busy is None and not reader.queue and reader.bad is None:
+            if reader.between:
                 if waited > IDLE_S:
                     self.close_if_idle()
-            elif self._current is None:
-                if waited > HEAD_S:
-                    self._late()
-            elif (
-                waited > BODY_S or now - self._began > BODY_S + self._body_bytes / BODY_BYTES_PER_S
-            ):
+            elif reader.is_late(now):
                 self._late()
 
     def _late(self) -> None:
-        self._bad = BadRequest(408, "the request did not arrive in time")
-        self._next()
+        bad = self._reader.bad = RefusedRequest(408, "the request did not arrive in time")
+        if self.busy is not None:
+            self._break_off(self.busy, bad)
+        else:
+            self._next()
 
     def _expire_unread(self, now: float, waited: float) -> None:
-        """All answers are written, but not all of them are sent."""
+        """What is written is not all sent."""
         unsent = self._transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._unsent, self._since = unsent, now

@@ -1,8 +1,8 @@
-"""Vendors. One file per kind, each exporting `KIND`; found by looking into this folder, listed
-nowhere.
+"""The kinds of provider: facts of one vendor per module, as data. Each module exports its record as
+`KIND` and is found by its name; no list names it.
 
-What lives here: facts of one vendor, as data. What must not: anything true of a wire format whoever
-serves it (`styles/`), IO, and knowledge of another vendor's file.
+What must not live here: facts of a wire format that hold for every vendor (`styles/`), IO, and
+knowledge of another vendor's module.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pilotfish.core.model.variants import Variants, exported, names_in
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all kinds, in order, without importing any of them."""
+    """The names of all kinds in alphabetical order. Imports none of them."""
     return names_in(__path__)
 
 
 @cache
 def get(name: str) -> ProviderKind:
-    """The record of one kind; only its own module is imported. Raises KeyError for a name that no
-    file has.
+    """The record of one kind; only its own module is imported. Raises KeyError, with the known
+    names, for an unknown one.
     """
     if name not in names():
         raise KeyError(f"unknown provider kind {name!r}; known: {', '.join(names())}")
@@ -36,5 +36,5 @@ def get(name: str) -> ProviderKind:
 
 
 def all_kinds() -> Mapping[str, ProviderKind]:
-    """Every kind by name; each is imported when it is looked at."""
+    """Every kind by name, imported on first access."""
     return Variants(names(), get)

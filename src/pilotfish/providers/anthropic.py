@@ -7,8 +7,8 @@ from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
-# `max_tokens` is required (API reference "Create a message", 2026-11); 16384 fits every model since
-# Claude 3.7.
+# `max_tokens` is required (API reference "Create a message", 2026-11). All models since Claude 3.7
+# take 16384.
 QUIRKS = Quirks(default_max_tokens=16384)
 KINDS = {
     "requests": "requests",
@@ -26,6 +26,8 @@ KIND = ProviderKind(
     name="anthropic",
     title="Anthropic",
     docs="https://docs.claude.com/en/api/overview",
+    litellm_names=("anthropic",),
+    key_variable="ANTHROPIC_API_KEY",
     style="anthropic",
     base_url="https://api.anthropic.com/v1",
     version="/v1",
@@ -43,8 +45,8 @@ KIND = ProviderKind(
     ),
     quirks=QUIRKS,
     model_quirks=model_quirks,
-    # Page "Errors", 2026-11. A spent credit balance comes as 400 invalid_request_error and is told
-    # only by its message.
+    # Page "Errors", 2026-11. A spent credit balance is reported as 400 invalid_request_error, and
+    # only the message tells it from other refusals.
     errors=ErrorCodes(
         outcomes={
             "overloaded_error": Outcome.OVERLOADED,
@@ -61,7 +63,13 @@ KIND = ProviderKind(
         content_policy=("content filtering policy",),
     ),
     notes=(
-        "A client's own `anthropic-version` and `anthropic-beta` go through; requests of other styles are written for 2023-06-01.",
-        "Claude 4.6 and later refuse a trailing assistant turn, 4.7 and later temperature, top_p and top_k: left out and named.",
+        (
+            "A client's own `anthropic-version` and `anthropic-beta` go through; requests of other "
+            "styles are written for 2023-06-01."
+        ),
+        (
+            "Claude 4.6 and later refuse a trailing assistant turn, 4.7 and later temperature, "
+            "top_p and top_k: left out and named."
+        ),
     ),
 )

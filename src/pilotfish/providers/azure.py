@@ -13,15 +13,15 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
 
 DEFAULT_VERSION = "2024-10-21"
-# The Responses API came with this version (page "Responses API", 2026-11); it names the deployment
-# in the body, not in the path.
+# The Responses API exists since this version (page "Responses API", 2026-11). It names the
+# deployment in the body, not in the path.
 RESPONSES_SINCE = "2025-03-01"
 V1 = ("v1", "preview", "latest")
 
 
 def clean_base(base: str) -> str:
-    """The resource's endpoint alone: people paste project endpoints (`/api/projects/NAME`) and
-    whole deployment URLs.
+    """The resource's endpoint without what users copy with it: the path of a project endpoint
+    (`/api/projects/NAME`) or of a deployment.
     """
     for marker in ("/api/projects/", "/openai/deployments/", "/openai/v1", "/openai"):
         base = base.partition(marker)[0]
@@ -53,14 +53,14 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def query(options: Mapping[str, Any]) -> str:
-    """The v1 API takes `preview` as the only version worth naming."""
+    """The api-version. The v1 API wants it only for `preview`."""
     version = version_of(options)
     return "" if version in ("v1", "latest") else f"api-version={version}"
 
 
 def auth_mode(options: Mapping[str, Any]) -> str:
-    """What `auth_mode` says; without it any of tenant, client id and secret means a service
-    principal, nothing an API key.
+    """The option `auth_mode`. Without it: a service principal if tenant, client id or client secret
+    is given, else an API key.
     """
     if options.get("auth_mode"):
         return str(options["auth_mode"])
@@ -92,6 +92,9 @@ KIND = ProviderKind(
     name="azure",
     title="Azure OpenAI",
     docs="https://learn.microsoft.com/azure/foundry/openai/latest",
+    otel_name="azure.ai.openai",
+    litellm_names=("azure", "azure_text"),
+    key_variable="AZURE_API_KEY",
     style="openai",
     paths=paths_from({}),
     paths_from=paths_from,
@@ -106,10 +109,16 @@ KIND = ProviderKind(
     extra="azure",
     options={
         "endpoint": Option(
-            help="https://NAME.openai.azure.com, or a project endpoint. Required unless `api_base` is given"
+            help=(
+                "https://NAME.openai.azure.com, or a project endpoint. Required unless `api_base` "
+                "is given"
+            )
         ),
         "api_version": Option(
-            help=f"{DEFAULT_VERSION} if absent; v1 or preview: the v1 API, without deployments in its paths"
+            help=(
+                f"{DEFAULT_VERSION} if absent; v1 or preview: the v1 API, without deployments in "
+                "its paths"
+            )
         ),
         "auth_mode": Option(choices=("api_key", "service_principal", "default_azure_credential")),
         "use_identity": Option(type=bool, help="like auth_mode: default_azure_credential"),
@@ -146,6 +155,9 @@ KIND = ProviderKind(
     ),
     notes=(
         "The model of a service is the name of the deployment.",
-        "Entra tokens are fetched for the service principal or the default credential, and renewed before they expire.",
+        (
+            "Entra tokens are fetched for the service principal or the default credential, and "
+            "renewed before they expire."
+        ),
     ),
 )

@@ -1,5 +1,5 @@
-"""Amazon Bedrock: the Converse API, one form for every model it serves, and Claude in Anthropic's
-own form besides.
+"""Amazon Bedrock: the Converse API, which is one form for all its models, and Anthropic's own form
+for Claude.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ _RUNTIME_HOST = re.compile(
     r"https://bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)"
 )
 
-# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11. A flag that Bedrock
-# does not know is answered with 400 "invalid beta flag", and SDKs and Claude Code send flags that
-# only Anthropic knows.
+# User guide, "Anthropic Claude Messages API" and the pages below it, 2026-11. Bedrock answers an
+# unknown flag with 400 "invalid beta flag", and SDKs and Claude Code send flags that only
+# Anthropic's own API knows.
 BETA_FLAGS = frozenset(
     {
-        "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24", "context-1m-2025-08-07",
-        "context-management-2025-06-27", "dev-full-thinking-2025-05-14", "effort-2025-11-24", "fine-grained-tool-streaming-2025-05-14",
-        "interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29",
+        "compact-2026-01-12", "computer-use-2024-10-22", "computer-use-2025-01-24",
+        "computer-use-2025-11-24", "context-1m-2025-08-07", "context-management-2025-06-27",
+        "dev-full-thinking-2025-05-14", "effort-2025-11-24",
+        "fine-grained-tool-streaming-2025-05-14", "interleaved-thinking-2025-05-14",
+        "output-128k-2025-02-19", "token-efficient-tools-2025-02-19", "tool-examples-2025-10-29",
         "tool-search-tool-2025-10-19",
     }
 )  # fmt: skip
@@ -51,23 +53,23 @@ def base_from(options: Mapping[str, Any]) -> str:
 
 
 def model_quirks(model: str) -> Quirks | None:
-    """What Claude refuses it refuses here too; but without maxTokens, Converse answers as long as
-    the model can.
+    """The facts of a Claude model. Unlike Anthropic's own API, Converse needs no maxTokens: without
+    it the answer may be as long as the model allows.
     """
     quirks = claude_quirks(model, Quirks())
     return msgspec.structs.replace(quirks, default_max_tokens=None) if quirks else None
 
 
 def styles_of_model(model: str) -> tuple[str, ...]:
-    """Claude also answers in Anthropic's form; an ARN that does not say what it stands for is asked
-    in Converse, which all models speak.
+    """Converse for every model, and Anthropic's form for Claude. A model named by an ARN without
+    "claude" is called through Converse, which all models have.
     """
     return ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
-    """The list of models, at the control plane beside the runtime; behind another base (a gateway,
-    a simulation) below that one.
+    """The list of models. AWS serves it at the control plane's host; behind another base URL, such
+    as a gateway's, it is looked for below that one.
     """
     m = _RUNTIME_HOST.match(base)
     host = f"https://bedrock.{m[1]}.{m[2]}" if m else base
@@ -78,6 +80,8 @@ KIND = ProviderKind(
     name="bedrock",
     title="Amazon Bedrock",
     docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+    otel_name="aws.bedrock",
+    litellm_names=("bedrock", "bedrock_converse"),
     style="bedrock",
     paths={
         "converse": "/model/{model}/converse",
@@ -106,14 +110,17 @@ KIND = ProviderKind(
         "sts_endpoint": Option(help="another Security Token Service endpoint, such as a VPC's"),
         "profile": Option(help="a profile of AWS's configuration files"),
         "anthropic_beta": Option(
-            help="beta flags of Anthropic's, comma-separated, that your models take besides those documented"
+            help=(
+                "beta flags of Anthropic's, comma-separated, that your models take besides those "
+                "documented"
+            )
         ),
     },
     probe_from=probe_from,
     # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and
-    # streaming are in the path, version and beta flags in the body; what only Anthropic's own API
-    # has is answered with 400 "Extra inputs are not permitted". Every model takes this version, the
-    # newer ones 2026-10-21 too, which refuses more and answers alike.
+    # streaming are in the path, version and beta flags in the body; fields that only Anthropic's
+    # own API has are answered with 400 "Extra inputs are not permitted". All models take this
+    # version. The newer 2026-10-21 refuses more fields and has the same responses.
     body_edits={
         "messages": BodyEdit(
             remove=("model", "stream"),
@@ -129,8 +136,8 @@ KIND = ProviderKind(
             drops_headers=frozenset({b"accept", b"anthropic-beta", b"anthropic-version"}),
         )
     },
-    # API reference "Converse", section Errors, 2026-11. In a stream they come as exception events
-    # with the same names.
+    # API reference "Converse", section Errors, 2026-11. In a stream they are exception events with
+    # the same names.
     errors=ErrorCodes(
         outcomes={
             "throttlingexception": Outcome.OVERLOADED,
@@ -162,11 +169,14 @@ KIND = ProviderKind(
         content_policy=("content filtering policy",),
     ),
     notes=(
-        "A `token` is taken as a Bedrock API key (Bearer); without one, requests are signed (SigV4).",
-        "Clients of Anthropic's form reach a Claude in that form (InvokeModel), so nothing is lost; all others, and all other models, are "
-        "served through Converse. `api_style: anthropic` has every client's requests for a Claude written in Anthropic's form.",
-        "A client's `anthropic-beta` flags that Bedrock is not known to take are left out and named, and so are fields that only Anthropic's "
-        "own API has (`service_tier`, `inference_geo`, ...); `options.anthropic_beta` adds flags.",
+        "A `token` is taken as a Bedrock API key (Bearer); without one, requests are signed "
+        "(SigV4).",
+        "Clients of Anthropic's form reach a Claude in that form (InvokeModel), so nothing is "
+        "lost; all others, and all other models, are served through Converse. `api_style: "
+        "anthropic` has every client's requests for a Claude written in Anthropic's form.",
+        "A client's `anthropic-beta` flags that Bedrock is not known to take are left out and "
+        "named, and so are fields that only Anthropic's own API has (`service_tier`, "
+        "`inference_geo`, ...); `options.anthropic_beta` adds flags.",
         "Model ids, inference profiles (`us.anthropic...`) and ARNs are taken as they stand.",
     ),
 )

@@ -32,6 +32,8 @@ KIND = ProviderKind(
     name="deepseek",
     title="DeepSeek",
     docs="https://api-docs.deepseek.com",
+    litellm_names=("deepseek",),
+    key_variable="DEEPSEEK_API_KEY",
     style="openai",
     base_url="https://api.deepseek.com",
     paths={"chat": "/chat/completions"},
@@ -48,6 +50,9 @@ KIND = ProviderKind(
         content_policy=("content exists risk",),
     ),
     notes=(
-        "Has no quota headers. Keeps a request waiting with empty lines or SSE comments while it is busy.",
+        (
+            "Has no quota headers. Keeps a request waiting with empty lines or SSE comments while "
+            "it is busy."
+        ),
     ),
 )

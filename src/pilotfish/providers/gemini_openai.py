@@ -1,5 +1,5 @@
-"""Gemini through Google's own OpenAI-compatible endpoint; `google` is the native one and loses
-less.
+"""Gemini through Google's OpenAI-compatible endpoint. The kind `google` uses the native API, which
+loses less in translation.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ KIND = ProviderKind(
     name="gemini_openai",
     title="Gemini (OpenAI-compatible)",
     docs="https://ai.google.dev/gemini-api/docs/openai",
+    otel_name="gcp.gemini",
     style="openai",
     base_url="https://generativelanguage.googleapis.com/v1beta/openai",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "images")},
     limits=LimitHeaders(),
-    # Fields that its schema does not have are answered with 400 (page "OpenAI compatibility",
-    # 2026-11).
+    # Page "OpenAI compatibility", 2026-11: unknown fields are answered with 400.
     quirks=Quirks(
         max_tokens_field="max_tokens",
         refuses=frozenset(

@@ -1,5 +1,5 @@
-"""GitHub Copilot: a GitHub token is exchanged for a short-lived one, which also names the host to
-call.
+"""GitHub Copilot: a GitHub token is exchanged for a short-lived token, and the response of that
+exchange names the host to call.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, Option
 
 
 def styles_of_model(model: str) -> tuple[str, ...]:
-    """Where the models list has not told yet: every model but the Codex ones is served in Chat
-    Completions.
+    """The style of a model until the list of models has been read: Responses for Codex models, Chat
+    Completions for all others.
     """
     return ("openai_responses",) if "codex" in model else ("openai",)
 
@@ -20,6 +20,8 @@ KIND = ProviderKind(
     name="github_copilot",
     title="GitHub Copilot",
     docs="https://docs.github.com/en/copilot",
+    litellm_names=("github_copilot",),
+    key_variable="GITHUB_COPILOT_TOKEN",
     style="openai",
     base_url="https://api.enterprise.githubcopilot.com",
     paths={
@@ -38,7 +40,10 @@ KIND = ProviderKind(
     ),
     options={
         "token_url": Option(
-            help="where the GitHub token is exchanged; https://api.github.com/copilot_internal/v2/token if absent"
+            help=(
+                "where the GitHub token is exchanged; "
+                "https://api.github.com/copilot_internal/v2/token if absent"
+            )
         )
     },
     limits=LimitHeaders(),
@@ -54,6 +59,9 @@ KIND = ProviderKind(
     ),
     notes=(
         "The host of the token's `endpoints.api` is called, unless `api_base` names another.",
-        "Which of Chat, Responses and Messages a model is asked in follows `supported_endpoints` of its models list.",
+        (
+            "Which of Chat, Responses and Messages a model is asked in follows "
+            "`supported_endpoints` of its models list."
+        ),
     ),
 )

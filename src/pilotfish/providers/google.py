@@ -9,6 +9,9 @@ KIND = ProviderKind(
     name="google",
     title="Google Gemini",
     docs="https://ai.google.dev/api",
+    otel_name="gcp.gemini",
+    litellm_names=("gemini",),
+    key_variable="GEMINI_API_KEY",
     style="google",
     base_url="https://generativelanguage.googleapis.com/v1beta",
     version="/v1beta",
@@ -21,9 +24,9 @@ KIND = ProviderKind(
     },
     auth=Auth(header="x-goog-api-key", prefix=""),
     limits=LimitHeaders(),
-    # Guide "Troubleshooting", 2026-11. A wrong key is 400 INVALID_ARGUMENT with reason
-    # API_KEY_INVALID; FAILED_PRECONDITION is an account that may not use the service from where it
-    # is. RESOURCE_EXHAUSTED is a quota if it says when to come back, else overload.
+    # Guide "Troubleshooting", 2026-11. A wrong key is answered with 400 INVALID_ARGUMENT and the
+    # reason API_KEY_INVALID. FAILED_PRECONDITION: the account may not use the service from its
+    # country. RESOURCE_EXHAUSTED: a quota if a retry-after comes with it, else overload.
     errors=ErrorCodes(
         outcomes={
             "resource_exhausted": Outcome.OVERLOADED,

@@ -10,6 +10,8 @@ KIND = ProviderKind(
     name="groq",
     title="Groq",
     docs="https://console.groq.com/docs/openai",
+    litellm_names=("groq",),
+    key_variable="GROQ_API_KEY",
     style="openai",
     base_url="https://api.groq.com/openai/v1",
     version="/v1",
@@ -21,8 +23,8 @@ KIND = ProviderKind(
         refuses=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
         developer_role=False,
     ),
-    # Page "Errors", 2026-11: 498 flex tier at capacity. Llama's failed tool calls come as 400
-    # tool_use_failed.
+    # Page "Errors", 2026-11: 498 is the flex tier at capacity; a tool call that the model wrote
+    # badly is answered with 400 tool_use_failed.
     errors=ErrorCodes(
         outcomes={
             "model_decommissioned": Outcome.NOT_FOUND,

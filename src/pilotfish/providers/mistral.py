@@ -1,6 +1,4 @@
-"""Mistral AI: OpenAI's Chat Completions with a strict schema, where an unknown field is answered
-with 422.
-"""
+"""Mistral AI: Chat Completions with a strict schema, where an unknown field is refused with 422."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
-# API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have ("extra inputs are
-# not permitted").
+# API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have. They are answered
+# with "extra inputs are not permitted".
 REFUSES = frozenset(
     {
         "logit_bias",
@@ -31,12 +29,15 @@ KIND = ProviderKind(
     name="mistral",
     title="Mistral AI",
     docs="https://docs.mistral.ai/api",
+    otel_name="mistral_ai",
+    litellm_names=("mistral",),
+    key_variable="MISTRAL_API_KEY",
     style="openai",
     base_url="https://api.mistral.ai/v1",
     version="/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "moderations", "audio")},
-    # Tool call ids must be nine letters or digits. Usage comes in the last chunk of a stream
-    # unasked.
+    # Tool call ids must be nine letters or digits. The last chunk of a stream holds the usage even
+    # if the request does not ask for it.
     quirks=Quirks(
         max_tokens_field="max_tokens",
         tool_id="mistral9",

@@ -9,13 +9,13 @@ KIND = ProviderKind(
     name="ollama",
     title="Ollama",
     docs="https://docs.ollama.com/api/openai-compatibility",
+    litellm_names=("ollama", "ollama_chat"),
     style="openai",
     base_url="http://localhost:11434/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings")},
     needs_key=False,
     limits=LimitHeaders(),
-    # Page "OpenAI compatibility", 2026-11: tool_choice, logit_bias, user and n are not known, and
-    # left unread.
+    # Page "OpenAI compatibility", 2026-11: tool_choice, logit_bias, user and n are ignored.
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False, strict_tools=False),
     errors=ErrorCodes(
         context_length=(
@@ -25,6 +25,9 @@ KIND = ProviderKind(
         )
     ),
     notes=(
-        "Cuts a prompt that is too long instead of refusing it, unless told otherwise; raise `num_ctx` in the Modelfile.",
+        (
+            "Cuts a prompt that is too long instead of refusing it, unless told otherwise; raise "
+            "`num_ctx` in the Modelfile."
+        ),
     ),
 )

@@ -12,12 +12,12 @@ from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
 
-# Chat tool call ids longer than 40 characters are refused (API reference, messages.tool_calls.id,
-# 2026-11). `max_tokens` is deprecated and refused by reasoning models, `max_completion_tokens` is
-# taken by all (API reference, Create chat completion, 2026-11).
+# API reference "Create chat completion", 2026-11: ids of tool calls longer than 40 characters are
+# refused. `max_tokens` is deprecated, and reasoning models refuse it; all models take
+# `max_completion_tokens`.
 QUIRKS = Quirks(max_tokens_field="max_completion_tokens", tool_id_max=40, prefill=False)
 
-# Reasoning models answer 400 to sampling fields (guide "Reasoning models", 2026-11).
+# Guide "Reasoning models", 2026-11: reasoning models answer 400 to sampling fields.
 SAMPLING = frozenset(
     {
         "temperature",
@@ -48,6 +48,8 @@ KIND = ProviderKind(
     name="openai",
     title="OpenAI",
     docs="https://platform.openai.com/docs/api-reference",
+    litellm_names=("openai", "text-completion-openai"),
+    key_variable="OPENAI_API_KEY",
     style="openai",
     base_url="https://api.openai.com/v1",
     version="/v1",
@@ -85,6 +87,9 @@ KIND = ProviderKind(
         ),
     ),
     notes=(
-        "Chat and Responses clients both reach it untranslated; `options.api` only decides for clients of other styles.",
+        (
+            "Chat and Responses clients both reach it untranslated; `options.api` only decides for "
+            "clients of other styles."
+        ),
     ),
 )

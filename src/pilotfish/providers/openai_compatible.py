@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's Chat Completions: its base URL comes from the rules."""
+"""Any server with OpenAI's Chat Completions API, at a base URL from the rules file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilotfish.core.model.provider import OPENAI_PATHS, Option, ProviderKind
 
 
 def base_from(options: Mapping[str, Any]) -> str:
-    """Empty where there is none: `api_base` must then be given."""
+    """The option `base_url`; empty if it is absent, and then `api_base` is required."""
     return str(options.get("base_url") or "").rstrip("/")
 
 
@@ -19,8 +19,8 @@ def style_from(options: Mapping[str, Any]) -> str:
 
 
 def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
-    """Few of these servers have the Responses API, so clients of it are served through Chat
-    Completions unless told otherwise.
+    """Responses is among the paths only with the option `api: responses`, since few of these
+    servers have it. Without it, clients of that API are served through Chat Completions.
     """
     return (
         {**OPENAI_PATHS, "responses": "/responses"}
@@ -33,16 +33,20 @@ KIND = ProviderKind(
     name="openai_compatible",
     title="OpenAI-compatible server",
     docs="https://platform.openai.com/docs/api-reference/chat",
+    litellm_names=("openai_like", "custom_openai", "litellm_proxy"),
     style="openai",
     paths=OPENAI_PATHS,
     paths_from=paths_from,
     style_from=style_from,
-    # Chat templates of open models rarely know the developer role, and few servers know the newer
-    # name of max_tokens.
+    # Few chat templates of open models have the developer role, and few servers take
+    # max_completion_tokens.
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
     options={
         "base_url": Option(
-            help="base URL; paths are appended to it as it stands. Required unless `api_base` is given"
+            help=(
+                "base URL; paths are appended to it as it stands. Required unless `api_base` is "
+                "given"
+            )
         ),
         "api": Option(
             choices=("completions", "responses"),
@@ -54,6 +58,9 @@ KIND = ProviderKind(
     },
     base_from=base_from,
     notes=(
-        "Paths are appended to the base URL as it stands, so include `/v1` where the server wants it.",
+        (
+            "Paths are appended to the base URL as it stands, so include `/v1` where the server "
+            "wants it."
+        ),
     ),
 )

@@ -10,10 +10,12 @@ KIND = ProviderKind(
     name="openrouter",
     title="OpenRouter",
     docs="https://openrouter.ai/docs/api-reference/overview",
+    litellm_names=("openrouter",),
+    key_variable="OPENROUTER_API_KEY",
     style="openai",
     base_url="https://openrouter.ai/api/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings")},
-    # The models list is public, so it proves no key; /key tells about the key itself (page "API key
+    # The list of models is public and proves no key; /key describes the key itself (page "API key
     # limits", 2026-11).
     probe="/key",
     limits=LimitHeaders(
@@ -22,8 +24,8 @@ KIND = ProviderKind(
         reset={"requests": "x-ratelimit-reset"},  # epoch milliseconds
     ),
     quirks=Quirks(max_tokens_field="max_tokens"),
-    # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timed out, 502 model
-    # down, 503 no provider fits.
+    # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timeout, 502 the model
+    # is down, 503 no provider meets the request's requirements.
     errors=ErrorCodes(
         statuses={402: Outcome.RATE_LIMITED, 502: Outcome.OVERLOADED},
         phrases={

@@ -10,10 +10,12 @@ KIND = ProviderKind(
     name="perplexity",
     title="Perplexity",
     docs="https://docs.perplexity.ai/guides/chat-completions-guide",
+    litellm_names=("perplexity",),
+    key_variable="PERPLEXITYAI_API_KEY",
     style="openai",
     base_url="https://api.perplexity.ai",
     paths={"chat": "/chat/completions"},
-    probe=None,  # nothing that a key unlocks is free of charge
+    probe=None,  # no call that needs a key is free of charge
     limits=LimitHeaders(),
     # API reference "Chat completions", 2026-11: no function calling.
     quirks=Quirks(
@@ -29,6 +31,9 @@ KIND = ProviderKind(
         phrases={"invalid model": Outcome.NOT_FOUND}, statuses={402: Outcome.RATE_LIMITED}
     ),
     notes=(
-        "Sonar models take no tools: a request with tools that is sent here loses them, and `x-pilotfish-dropped` says so.",
+        (
+            "Sonar models take no tools: a request with tools that is sent here loses them, and "
+            "`x-pilotfish-dropped` says so."
+        ),
     ),
 )

@@ -10,6 +10,8 @@ KIND = ProviderKind(
     name="together",
     title="Together AI",
     docs="https://docs.together.ai/docs/openai-api-compatibility",
+    litellm_names=("together_ai",),
+    key_variable="TOGETHERAI_API_KEY",
     style="openai",
     base_url="https://api.together.xyz/v1",
     paths={
@@ -23,8 +25,8 @@ KIND = ProviderKind(
         reset={"requests": "x-ratelimit-reset"},
     ),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
-    # Page "Error codes", 2026-11: 402 the spending limit is reached, 403 is a prompt that is too
-    # long, 529 overload.
+    # Page "Error codes", 2026-11: 402 is a reached spending limit, 403 a prompt that is too long,
+    # 529 overload.
     errors=ErrorCodes(
         statuses={402: Outcome.RATE_LIMITED},
         context_length=(

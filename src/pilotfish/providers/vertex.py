@@ -1,5 +1,5 @@
-"""Google Vertex AI: Gemini, Claude and open models, by the model's name, in one region or
-`global`.
+"""Google Vertex AI: Gemini, Claude and open models, told apart by the model's name, in one region
+or `global`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PATHS = {
 
 
 def base_from(options: Mapping[str, Any]) -> str:
-    """`global` and the multi-regions `us` and `eu` have hosts of their own (page "Deployments and
-    endpoints", 2026-11).
+    """The base URL of the option `location`; empty if it is absent. `global` and the multi-regions
+    `us` and `eu` have hosts of their own (page "Deployments and endpoints", 2026-11).
     """
     location = str(options.get("location") or "")
     if not location:
@@ -55,15 +55,15 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def clean_base(base: str) -> str:
-    """`api_base` may end with the version, which the paths hold."""
+    """The base URL without the version, which the paths begin with."""
     for version in ("/v1beta1", "/v1beta", "/v1"):
         base = base.removesuffix(version)
     return base
 
 
 def styles_of_model(model: str) -> tuple[str, ...]:
-    """Claude speaks Anthropic's form here, `publisher/model` names (Llama, Mistral, DeepSeek)
-    OpenAI's, all else is Gemini.
+    """Claude is served in Anthropic's style, `publisher/model` names (Llama, Mistral, DeepSeek) in
+    OpenAI's, and all others, which are Gemini, in Google's.
     """
     if "claude" in model:
         return ("anthropic",)
@@ -78,8 +78,8 @@ def model_quirks(model: str) -> Quirks | None:
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
-    """The list of Google's models: no charge, and any caller with access to the project may read
-    it.
+    """The list of Google's models, which is free of charge and open to any caller with access to
+    the project.
     """
     return f"{clean_base(base)}/v1beta1/publishers/google/models?pageSize=1"
 
@@ -88,6 +88,8 @@ KIND = ProviderKind(
     name="vertex",
     title="Google Vertex AI",
     docs="https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest",
+    otel_name="gcp.vertex_ai",
+    litellm_names=("vertex_ai", "vertex_ai_beta"),
     style="google",
     paths=PATHS,
     paths_from=paths_from,
@@ -103,12 +105,15 @@ KIND = ProviderKind(
         "location": Option(required=True, help="region such as us-central1, or global"),
         "version": Option(help="API version, v1 if absent"),
         "credentials_file": Option(
-            help="path of a service account or workload identity file; absent: Google's default search"
+            help=(
+                "path of a service account or workload identity file; absent: Google's default "
+                "search"
+            )
         ),
         "token_uri": Option(help="another token endpoint than the credentials file names"),
     },
     probe_from=probe_from,
-    # Page "Claude on Vertex AI", 2026-11: the model is in the path and the version in the body.
+    # Page "Claude on Vertex AI", 2026-11: the model is in the path, the API version in the body.
     body_edits={
         "messages": BodyEdit(remove=("model",), put=(("anthropic_version", "vertex-2023-10-16"),)),
         "count_tokens": BodyEdit(put=(("anthropic_version", "vertex-2023-10-16"),)),
@@ -129,6 +134,9 @@ KIND = ProviderKind(
     ),
     notes=(
         "Gemini, Claude and open models (`publisher/model`) are told apart by the model's name.",
-        "A `token` is taken as a ready access token; without one, Google's credentials are searched and renewed.",
+        (
+            "A `token` is taken as a ready access token; without one, Google's credentials are "
+            "searched and renewed."
+        ),
     ),
 )

@@ -10,13 +10,14 @@ KIND = ProviderKind(
     name="vllm",
     title="vLLM",
     docs="https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html",
+    litellm_names=("hosted_vllm", "vllm"),
     style="openai",
     base_url="http://localhost:8000/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "audio", "rerank")},
     needs_key=False,
     limits=LimitHeaders(),
     quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
-    # Its error types are Python's exception names: BadRequestError, NotFoundError,
+    # Error types are the names of Python exceptions: BadRequestError, NotFoundError,
     # InternalServerError.
     errors=ErrorCodes(
         outcomes={"notfounderror": Outcome.NOT_FOUND},

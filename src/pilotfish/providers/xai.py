@@ -15,8 +15,8 @@ REASONING = re.compile(r"grok-(?:3-mini|4|code)")
 
 
 def model_quirks(model: str) -> Quirks | None:
-    """Reasoning models answer 400 to penalties and stop; only grok-3-mini takes reasoning_effort
-    (guide "Reasoning", 2026-11).
+    """Guide "Reasoning", 2026-11: reasoning models answer 400 to penalties and stop; of them only
+    grok-3-mini takes reasoning_effort.
     """
     if not REASONING.search(model):
         return None
@@ -28,14 +28,16 @@ KIND = ProviderKind(
     name="xai",
     title="xAI",
     docs="https://docs.x.ai/docs/api-reference",
+    otel_name="x_ai",
+    litellm_names=("xai",),
+    key_variable="XAI_API_KEY",
     style="openai",
     base_url="https://api.x.ai/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "images")}
     | {"responses": "/responses"},
     quirks=QUIRKS,
     model_quirks=model_quirks,
-    # A wrong key is answered with 400, a flagged prompt with 403 (page "Debugging errors",
-    # 2026-11).
+    # Page "Debugging errors", 2026-11: a wrong key is answered with 400, a flagged prompt with 403.
     errors=ErrorCodes(
         phrases={
             "incorrect api key": Outcome.AUTH_FAILED,

@@ -18,7 +18,10 @@ from pilotfish.simulated.wires.openai_chat import needed_model
 
 _VECTOR = (0.5, -0.25, 0.125, 1.0)
 # A picture of one transparent pixel.
-_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+_PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 _SPEECH = bytes(range(256)) * 16
 _CATEGORIES = (
     "harassment",

@@ -1,8 +1,9 @@
-"""How a rule chooses among usable services: one small class per file, each exporting `TACTIC`,
-found here and named nowhere else.
+"""The tactics (load-balancing policies): how a rule chooses among usable services. Each module
+exports one class as `TACTIC` and is found by its name; no list names it.
 
-A tactic asks the candidates' states, its own memory, `now` and a random source, and nothing else.
-No IO, no clock, no health: it sees only services that may be used.
+A tactic reads the candidates' states, its own memory, `now` and a random source. It does no IO,
+reads no clock, and does not judge health: it gets only services that may be used.
+docs/tactics.md describes each for users.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ DEFAULT = "adaptive"
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all tactics, in order, without importing any of them."""
+    """The names of all tactics in alphabetical order. Imports none of them."""
     return names_in(__path__)
 
 
 @cache
 def get(name: str) -> type[Tactic[Any]]:
-    """The tactic of this name; only its own module is imported. Raises KeyError with the known
-    ones.
+    """The tactic of this name; only its own module is imported. Raises KeyError, with the known
+    names, for an unknown one.
     """
     if name not in names():
         raise KeyError(f"unknown tactic {name!r}; known: {', '.join(names())}")
@@ -34,5 +35,5 @@ def get(name: str) -> type[Tactic[Any]]:
 
 
 def all_tactics() -> Mapping[str, type[Tactic[Any]]]:
-    """Every tactic by its name in the rules file; each is imported when it is looked at."""
+    """Every tactic by its name in the rules file, imported on first access."""
     return Variants(names(), get)

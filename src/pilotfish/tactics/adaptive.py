@@ -1,5 +1,5 @@
-"""The default: all that is known of a service in one score, compared between two drawn by
-weight.
+"""The default tactic: combines all measurements of a service into one score and compares the scores
+of two services drawn by weight.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from pilotfish.core.state.candidate import Candidate
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Bound = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TERMS = ("latency", "ttft", "cache", "speed", "token", "health")
-UNKNOWN = 0.5  # a term of which nothing is known: neither good nor bad
-NEAR = 0.05  # scores that differ by less than this part are a tie
-OUT_OF_STEP = (
-    3.0  # so many times slower than the fastest, and beyond the bound: only measured now and then
-)
-WARM_UP_S = 30.0  # a service that was out gets its full share back over this time after it tripped
-LEAST_SHARE = 0.02
+UNKNOWN = 0.5  # the value of a term without samples: neither good nor bad
+NEAR = 0.05  # scores that differ by less than this share are a tie
+# A service that is this many times slower than the fastest, and slower than the configured bound,
+# gets only the requests that measure it.
+OUTLIER_FACTOR = 3.0
+# Slow start: a service that tripped gets its full weight back over this time.
+WARM_UP_S = 30.0
+MIN_WARM_UP_SHARE = 0.02
 Terms = tuple[float, float, float, float, float, float]
 
 
@@ -51,11 +52,12 @@ class AdaptiveParams(tactic.Params):
 
 
 class Adaptive:
-    """Score x free capacity decides between two candidates drawn by weight: one alone never gets
-    everything, since its capacity fills.
+    """Of two candidates drawn by weight, the one with the higher score x free capacity. No service
+    gets all requests, since its free capacity falls as it is used.
 
-    Each term lies in 0..1 and is 0.5 at its bound (`max_latency_ms`, ...), falling or rising
-    smoothly on both sides: services that are all beyond a bound still differ.
+    The score combines six terms, each in 0..1. A term is 0.5 at its configured bound
+    (`max_latency_ms`, ...) and changes smoothly on both sides, so that services beyond a bound
+    still differ.
     """
 
     name: ClassVar[str] = "adaptive"
@@ -78,7 +80,8 @@ class Adaptive:
             p.health_weight,
         )
         total = sum(given)
-        self._weights: Terms = tuple(w / total for w in given)  # type: ignore[assignment]  # six of six
+        # `given` has six values.
+        self._weights: Terms = tuple(w / total for w in given)  # type: ignore[assignment]
         self._mode = params.scoring_mode
 
     # ---- the score
@@ -112,7 +115,7 @@ class Adaptive:
         return w[0] * t[0] + w[1] * t[1] + w[2] * t[2] + w[3] * t[3] + w[4] * t[4] + w[5] * t[5]
 
     def _product(self, t: Terms) -> float:
-        """Geometric mean: one bad term cannot be bought off by the others."""
+        """The weighted geometric mean, where good terms cannot make up for a very bad one."""
         w = self._weights
         product: float = (
             t[0] ** w[0] * t[1] ** w[1] * t[2] ** w[2] * t[3] ** w[3] * t[4] ** w[4] * t[5] ** w[5]
@@ -120,8 +123,8 @@ class Adaptive:
         return product
 
     def _ranked(self, mine: Terms, other: Terms) -> float:
-        """Ranks among the two drawn: a term's whole weight for the better one, half of it for the
-        worse; how much better is no matter.
+        """The score by ranks: a term counts with its whole weight for the better of the two
+        services and with half of it for the worse, however large the difference.
         """
         return sum(
             w if m >= o * (1 - NEAR) else w / 2
@@ -129,33 +132,33 @@ class Adaptive:
         )
 
     def _free(self, c: Candidate, now: float) -> float:
-        """How free a service is: 1 when idle, about a half when as many requests as its capacity
-        are in flight, never quite 0.
+        """The free capacity of a service: 1 when idle, about 0.5 with as many requests in flight as
+        its capacity, and never 0.
 
-        What can be in flight at once without a queue is throughput x time: one that speaks n times
-        later than `max_ttft_ms` is full with a n-th of the requests.
+        Requests in flight are throughput x time (Little's law). So a service whose time to first
+        token is n times `max_ttft_ms` counts as full with 1/n of the requests.
         """
         capacity, ttft = c.capacity, ttft_now(c, now)
-        idle = (capacity + 1) / capacity  # makes it 1 for every idle service, large or small
+        idle = (capacity + 1) / capacity  # scales the result to 1 for every idle service
         if ttft is not None and ttft > self._max_ttft_s:
             capacity *= self._max_ttft_s / ttft
         return idle * capacity / (capacity + c.state.in_flight + 1)
 
     # ---- the choice
 
-    def _in_step(self, usable: Sequence[Candidate], now: float) -> Sequence[Candidate]:
-        """Without those that are so much slower than the fastest that being drawn with one of their
-        kind must not make them win.
+    def _without_outliers(self, usable: Sequence[Candidate], now: float) -> Sequence[Candidate]:
+        """The candidates without those that are much slower than the fastest. Otherwise one of them
+        would win whenever two of them are drawn together.
         """
         paces = [ttft_now(c, now) for c in usable]
         bound = self._max_ttft_s
         known = [p for p in paces if p is not None]
-        if not known:  # no streams: then by whole answers
+        if not known:  # no streams so far: compare whole answers
             paces, bound = [c.state.latency.recent for c in usable], self._max_latency_s
             known = [p for p in paces if p is not None]
             if not known:
                 return usable
-        bound = max(bound, OUT_OF_STEP * min(known))
+        bound = max(bound, OUTLIER_FACTOR * min(known))
         if max(known) <= bound:
             return usable
         return [c for c, pace in zip(usable, paces, strict=True) if pace is None or pace <= bound]
@@ -168,7 +171,8 @@ class Adaptive:
         measure = due_for_measurement(usable, attrgetter("state.latency"), self._explore, now, rng)
         if measure is not None:
             return first(usable, measure)
-        one, two = power_of_two(lambda c: drawn_weight(c, now), self._in_step(usable, now), rng)
+        in_step = self._without_outliers(usable, now)
+        one, two = power_of_two(lambda c: warm_up_weight(c, now), in_step, rng)
         if two is None:
             return first(usable, one)
         score_one, score_two = self._scores(one, two, now)
@@ -185,19 +189,22 @@ class Adaptive:
         terms = self._terms(candidate, now)
         score = self._product(terms) if self._mode == "multiplicative" else self._sum(terms)
         parts = ", ".join(f"{name} {term:.2f}" for name, term in zip(TERMS, terms, strict=True))
-        return f"score {score:.2f} ({parts}) x free capacity {self._free(candidate, now):.2f}, weight {candidate.weight:g}"
+        free = f"free capacity {self._free(candidate, now):.2f}"
+        return f"score {score:.2f} ({parts}) x {free}, weight {candidate.weight:g}"
 
 
-def drawn_weight(c: Candidate, now: float) -> float:
-    """One that has just been at its limit or down gets its share back bit by bit: many proxies come
-    back to it at once.
+def warm_up_weight(c: Candidate, now: float) -> float:
+    """The weight, reduced for a service that tripped lately: many proxies come back to it at the
+    same time.
     """
     since = now - c.state.health.tripped_at
-    return c.weight if since >= WARM_UP_S else c.weight * max(LEAST_SHARE, since / WARM_UP_S)
+    return c.weight if since >= WARM_UP_S else c.weight * max(MIN_WARM_UP_SHARE, since / WARM_UP_S)
 
 
 def ttft_now(c: Candidate, now: float) -> float | None:
-    """Seconds to the first token as of now, requests that still wait for theirs included."""
+    """The time to first token in seconds as of now, with requests that still wait for theirs taken
+    into account; None if nothing is known.
+    """
     expected = c.state.waiting.expected(now)
     return c.state.ttft.recent if expected is None else expected
 

@@ -1,4 +1,6 @@
-"""Of two services drawn by capacity the one whose capacity is less in use."""
+"""Of two services drawn by capacity, the one whose capacity is used less. Capacity:
+`model_capacity`, else the provider's `default_model_capacity`, else the weight, else 100.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +9,14 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from pilotfish.core.model import tactic
-from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.model.tactic import Memory, NoParams, Random
 from pilotfish.core.routing.sampling import first, power_of_two
 from pilotfish.core.state.candidate import Candidate
 
 
-class NoParams(tactic.Params):
-    """This tactic has no parameters: capacities stand at the services and providers."""
-
-
 class CapacityBased:
-    """Two equally used ones (both idle, mostly): the one drawn first, so that requests go by
-    capacity in the long run too.
+    """Of two equally used services (mostly both idle) the first drawn is taken, so that requests
+    are also distributed by capacity in the long run.
     """
 
     name: ClassVar[str] = "capacity_based"

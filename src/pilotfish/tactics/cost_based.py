@@ -1,4 +1,6 @@
-"""The cheapest service of those that begin to answer soon enough."""
+"""The cheapest service by `prices` among those whose p95 time to first token is below
+`max_ttft_ms`.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,12 @@ from pilotfish.core.model.tactic import Memory, Random
 from pilotfish.core.routing.sampling import due_for_measurement, first, lowest_first
 from pilotfish.core.state.candidate import Candidate
 
-# What a request is made of before anything was measured: prompts are longer than answers.
+# The share of input among a request's tokens, used until ENOUGH_TOKENS tokens were counted.
 INPUT_SHARE = 0.75
 ENOUGH_TOKENS = 1000
-UNPRICED = 1e12  # dearer than any price: nobody said that it is cheap
-LATE, UNTRIED = 1e18, 1e15
+# Added to the cost or used instead of it, to rank services: above every real price and above each
+# other.
+UNPRICED, UNTRIED, LATE = 1e12, 1e15, 1e18
 
 
 class CostBasedParams(tactic.Params):
@@ -31,11 +34,11 @@ class CostBasedParams(tactic.Params):
 
 
 class CostBased:
-    """Prices are compared at the mix of input and output that these services have had in their
-    windows.
+    """Services with a p95 time to first token below the bound come first, then untried ones, then
+    late ones; within each group the cheapest, and among equally cheap ones by weight. A service
+    without a price counts as dearer than every other.
 
-    In time before untried before late; equally cheap ones by weight. A service without a price
-    comes after those with one.
+    Prices are compared at the mix of input and output tokens in the services' windows.
     """
 
     name: ClassVar[str] = "cost_based"
@@ -57,6 +60,7 @@ class CostBased:
         return lowest_first(usable, [self._rank(c, share, now) for c in usable], rng)
 
     def _rank(self, c: Candidate, share: float, now: float) -> float:
+        """The lower, the sooner the service is chosen."""
         cost = per_million(c.service.price, share)
         ttft = c.state.ttft.percentile(0.95, now)
         if ttft is None:
@@ -70,7 +74,7 @@ class CostBased:
 
     def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         ttft = candidate.state.ttft.percentile(0.95, now)
-        speaks = (
+        speed = (
             "no time to first token measured yet"
             if ttft is None
             else f"p95 time to first token {ttft * 1000:.0f} ms"
@@ -81,12 +85,12 @@ class CostBased:
             if price is None
             else f"${price.input:g} input, ${price.output:g} output per million tokens"
         )
-        return f"{costs}, {speaks} (limit {self._max_ttft_s * 1000:g})"
+        return f"{costs}, {speed} (limit {self._max_ttft_s * 1000:g})"
 
 
 def input_share(usable: Sequence[Candidate], now: float) -> float:
-    """Input tokens among all tokens of these services' windows: one mix for all, so that they are
-    compared at the same work.
+    """The share of input among all tokens in the services' windows, 0..1. It is the same for all of
+    them, so that they are compared at the same work.
     """
     into = out = 0
     for c in usable:
@@ -97,7 +101,7 @@ def input_share(usable: Sequence[Candidate], now: float) -> float:
 
 
 def per_million(price: Price | None, share: float) -> float:
-    """US dollars per million tokens at this share of input."""
+    """US dollars per million tokens, of which `share` is input; `UNPRICED` without a price."""
     if price is None:
         return UNPRICED
     return price.input * share + price.output * (1.0 - share)

@@ -1,4 +1,4 @@
-"""One service until it has had its requests or its tokens, then the one that has had least of
+"""One service until it reaches a threshold of requests or tokens, then the one with the least of
 both.
 """
 
@@ -14,7 +14,7 @@ from pilotfish.core.model.tactic import Memory, Random
 from pilotfish.core.routing.sampling import first, lowest_first
 from pilotfish.core.state.candidate import Candidate
 
-TOKENS_PER_REQUEST = 10  # what one request weighs among tokens (seeds A4)
+TOKENS_PER_REQUEST = 10  # how many tokens a request counts for
 
 
 class HybridParams(tactic.Params):
@@ -27,8 +27,8 @@ class HybridParams(tactic.Params):
 
 
 class Hybrid:
-    """Requests in flight count, and their tokens as estimated. Memory: `turn`, the id of the
-    service it stays with.
+    """Requests in flight count too, with their estimated tokens. Memory: `turn`, the id of the
+    service that is used until it reaches a threshold.
     """
 
     name: ClassVar[str] = "hybrid"
@@ -44,11 +44,11 @@ class Hybrid:
         for c in usable:
             if c.service.id == turn and self._stays(c, now):
                 return first(usable, c)
-        figures = [
+        scores = [
             requests * TOKENS_PER_REQUEST + tokens
             for requests, tokens in (so_far(c, now) for c in usable)
         ]
-        return lowest_first(usable, figures, rng)
+        return lowest_first(usable, scores, rng)
 
     def _stays(self, c: Candidate, now: float) -> bool:
         requests, tokens = so_far(c, now)
@@ -61,17 +61,20 @@ class Hybrid:
         if candidate.service.id == turn:
             return
         if any(c.service.id == turn and self._stays(c, now) for c in usable):
-            return  # another reason (affinity) took this one; the turn is where it was
+            return  # affinity preferred this one; the turn stays
         memory["turn"] = candidate.service.id
 
     def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         requests, tokens = so_far(candidate, now)
         turn = "has its turn, " if memory.get("turn") == candidate.service.id else ""
-        return f"{turn}{requests} requests x {TOKENS_PER_REQUEST} + {tokens:.0f} tokens = {requests * TOKENS_PER_REQUEST + tokens:.0f}"
+        total = requests * TOKENS_PER_REQUEST + tokens
+        return (
+            f"{turn}{requests} requests x {TOKENS_PER_REQUEST} + {tokens:.0f} tokens = {total:.0f}"
+        )
 
 
 def so_far(c: Candidate, now: float) -> tuple[int, float]:
-    """Requests and tokens of the window, what is in flight included."""
+    """(requests, tokens) of the window, with those in flight."""
     window = c.state.window(c.service.time_window_s, now)
     return window.requests + c.state.in_flight, window.tokens() + c.state.tokens_in_flight
 

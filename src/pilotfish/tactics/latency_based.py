@@ -1,4 +1,4 @@
-"""One service as long as it answers fast enough, then the fastest to answer."""
+"""One service as long as its latency is below a threshold, then the one with the lowest."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class LatencyBasedParams(tactic.Params):
 
 
 class LatencyBased:
-    """Services without a figure get the share `explore`, and are drawn by weight where nobody has
-    one. Those that are as fast as the one it stays with share its requests: many proxies with the
-    same figures must not all stay with the same one.
+    """Untried services get the share `explore` of the requests; if all are untried, they are drawn
+    by weight. Services nearly as fast as the one in use share its requests, so that many proxies
+    with the same measurements do not all use the same one.
 
-    Memory: `turn`, the id of the service it stays with.
+    Memory: `turn`, the id of the service in use.
     """
 
     name: ClassVar[str] = "latency_based"
@@ -74,6 +74,7 @@ class LatencyBased:
         return c.state.ttft if self._measure == "ttft" else c.state.latency
 
     def _figure(self, c: Candidate, now: float) -> float | None:
+        """The statistic that is compared, in seconds; None without samples."""
         samples = self._samples(c)
         if self._quantile is None:
             return samples.average(now, self._last)
@@ -116,7 +117,7 @@ class LatencyBased:
         if candidate.service.id == turn or self._figure(candidate, now) is None:
             return
         if any(c.service.id == turn and self._stays(c, now) for c in usable):
-            return  # taken to be measured, or by affinity; the turn is where it was
+            return  # a measurement, or affinity's choice; the turn stays
         memory["turn"] = candidate.service.id
 
     def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
@@ -125,7 +126,8 @@ class LatencyBased:
         if found is None:
             return f"no {self._measure} measured yet"
         turn = "has its turn, " if memory.get("turn") == candidate.service.id else ""
-        return f"{turn}{self._measure} {of} {found * 1000:.0f} ms (stays below {self._threshold_s * 1000:g})"
+        limit = f"stays below {self._threshold_s * 1000:g}"
+        return f"{turn}{self._measure} {of} {found * 1000:.0f} ms ({limit})"
 
 
 TACTIC = LatencyBased

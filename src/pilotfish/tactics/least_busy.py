@@ -1,4 +1,4 @@
-"""The service with the fewest requests in flight for its weight."""
+"""The service with the fewest requests in flight per weight."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pilotfish.core.model import tactic
-from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.model.tactic import Memory, NoParams, Random
 from pilotfish.core.routing.sampling import lowest_first
 from pilotfish.core.state.candidate import Candidate
 
 
-class NoParams(tactic.Params):
-    """This tactic has no parameters."""
-
-
 class LeastBusy:
-    """Equally busy ones are drawn by weight. A weight of 0 beside others: only where the others
-    have failed.
-    """
+    """Equally busy services are drawn by weight. A service of weight 0 comes after all others."""
 
     name: ClassVar[str] = "least_busy"
     Params: ClassVar[type[tactic.Params]] = NoParams
@@ -40,7 +34,9 @@ class LeastBusy:
 
 
 def busy(c: Candidate) -> float:
-    # Weight 0 comes after every other, and among its like by what is in flight.
+    """Requests in flight per weight. Services of weight 0 come after all others, by their requests
+    in flight.
+    """
     return c.state.in_flight / c.weight if c.weight > 0.0 else 1e12 + c.state.in_flight
 
 

@@ -1,4 +1,4 @@
-"""By chance, in proportion to the weights."""
+"""A random service, in proportion to the weights; if all are 0, evenly."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pilotfish.core.model import tactic
-from pilotfish.core.model.tactic import Memory, Random
+from pilotfish.core.model.tactic import Memory, NoParams, Random
 from pilotfish.core.routing.sampling import shuffled
 from pilotfish.core.state.candidate import Candidate
 
 
-class NoParams(tactic.Params):
-    """This tactic has no parameters."""
-
-
 class RandomTactic:
-    """All weights 0: evenly. A weight of 0 beside others: only where the others have failed."""
+    """Services of weight 0 come after all others; if all weights are 0, all are equally likely."""
 
     name: ClassVar[str] = "random"
     Params: ClassVar[type[tactic.Params]] = NoParams

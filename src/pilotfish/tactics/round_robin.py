@@ -1,4 +1,4 @@
-"""A number of requests to one service, then the next."""
+"""A number of requests to one service, then as many to the next."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class RoundRobinParams(tactic.Params):
 
 
 class RoundRobin:
-    """Whose turn comes next is whose last turn was longest ago, so a service that goes or returns
-    shifts nobody else's place.
+    """The next turn goes to the service whose last turn is longest ago. So a service that goes away
+    or returns does not change the order of the others.
 
-    Memory: `turn` the id of the service whose turn it is, `served` its requests so far, `turns` ids
-    in the order of their last turns.
+    Memory: `turn`, the id of the service whose turn it is; `served`, its requests in this turn;
+    `turns`, ids in the order of their last turns.
     """
 
     name: ClassVar[str] = "round_robin"
@@ -36,7 +36,7 @@ class RoundRobin:
     def order(
         self, usable: Sequence[Candidate], memory: Memory, now: float, rng: Random
     ) -> Sequence[Candidate]:
-        if "turns" not in memory:  # new, or left by another tactic that the rule had before
+        if "turns" not in memory:  # new, or from another tactic that the rule had before
             return usable
         if memory["served"] < self._threshold:
             turn = memory["turn"]
@@ -52,22 +52,22 @@ class RoundRobin:
     def on_picked(
         self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
     ) -> None:
-        taken = candidate.service.id
+        picked = candidate.service.id
         if "turns" not in memory:
-            memory.update(turn=taken, served=1, turns={taken: None})
+            memory.update(turn=picked, served=1, turns={picked: None})
             return
-        if taken == memory["turn"] and memory["served"] < self._threshold:
+        if picked == memory["turn"] and memory["served"] < self._threshold:
             memory["served"] += 1
             return
         if memory["served"] < self._threshold and any(
             c.service.id == memory["turn"] for c in usable
         ):
-            return  # another reason (affinity) took this one; the turn is where it was
+            return  # affinity preferred this one; the turn stays
         turns: dict[str, None] = memory["turns"]
-        turns.pop(taken, None)
-        turns[taken] = None
-        memory.update(turn=taken, served=1)
-        while len(turns) > 4 * len(usable) + 16:  # services of rules long gone
+        turns.pop(picked, None)
+        turns[picked] = None
+        memory.update(turn=picked, served=1)
+        while len(turns) > 4 * len(usable) + 16:  # drops services that the rules no longer name
             del turns[next(iter(turns))]
 
     def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:

@@ -1,4 +1,6 @@
-"""The service that writes fastest, in output tokens per second."""
+"""The service with the highest output speed, in tokens per second; untried ones are tried more
+often while none is above the threshold.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from pilotfish.core.routing.sampling import (
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.statistics import SAMPLES
 
-WHILE_SLOW = 4.0  # how many times `explore` is looked around while no known service is fast enough
+WHILE_SLOW = 4.0  # factor on `explore` while no service is above the threshold
 
 
 class SpeedBasedParams(tactic.Params):
@@ -39,8 +41,8 @@ class SpeedBasedParams(tactic.Params):
 
 
 class SpeedBased:
-    """A service whose speed is not known gets the share `explore`; a larger one while nobody is
-    above the threshold.
+    """Services whose speed is not known get the share `explore` of the requests, and more while no
+    service is above the threshold.
     """
 
     name: ClassVar[str] = "speed_based"
@@ -53,6 +55,7 @@ class SpeedBased:
         self._explore = params.explore
 
     def _speed(self, c: Candidate, now: float) -> float | None:
+        """Tokens per second; None with too few samples."""
         samples = c.state.speed
         return samples.average(now, self._last) if samples.count(now) >= self._required else None
 
@@ -67,7 +70,7 @@ class SpeedBased:
         measure = due_for_measurement(usable, attrgetter("state.speed"), share, now, rng)
         if measure is not None:
             return first(usable, measure)
-        # Seconds per token: as with every other figure the lowest is the best.
+        # Seconds per token, of which the lowest is the best.
         return lowest_first(
             usable,
             near_ties(
@@ -87,7 +90,8 @@ class SpeedBased:
             return (
                 f"speed not known: {candidate.state.speed.count(now)} of {self._required} samples"
             )
-        return f"{speed:.1f} tokens/s ({'above' if speed >= self._threshold else 'below'} {self._threshold:g})"
+        side = "above" if speed >= self._threshold else "below"
+        return f"{speed:.1f} tokens/s ({side} {self._threshold:g})"
 
 
 TACTIC = SpeedBased

@@ -1,4 +1,4 @@
-"""One service until it has had its tokens, then the one with the fewest."""
+"""One service until it reaches a threshold of tokens, then the one with the fewest."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TokenBasedParams(tactic.Params):
 
 
 class TokenBased:
-    """Tokens of requests in flight count as estimated, so that a burst does not overshoot. Memory:
-    `turn`, the id it stays with.
+    """Tokens of requests in flight count too, as estimated, so that a burst does not exceed the
+    threshold. Memory: `turn`, the id of the service that is used until it reaches the threshold.
     """
 
     name: ClassVar[str] = "token_based"
@@ -46,16 +46,17 @@ class TokenBased:
         if candidate.service.id == turn:
             return
         if any(c.service.id == turn and tokens(c, now) < self._threshold for c in usable):
-            return  # another reason (affinity) took this one; the turn is where it was
+            return  # affinity preferred this one; the turn stays
         memory["turn"] = candidate.service.id
 
     def explain_score(self, candidate: Candidate, memory: Memory, now: float) -> str:
         turn = "has its turn, " if memory.get("turn") == candidate.service.id else ""
-        return f"{turn}{tokens(candidate, now):.0f} tokens in its window (turns end at {self._threshold})"
+        found = f"{tokens(candidate, now):.0f} tokens in its window"
+        return f"{turn}{found} (turns end at {self._threshold})"
 
 
 def tokens(c: Candidate, now: float) -> float:
-    """Tokens of the window and of what is in flight."""
+    """Tokens of the window, with the estimated ones in flight."""
     return c.state.window(c.service.time_window_s, now).tokens() + c.state.tokens_in_flight
 
 

@@ -224,7 +224,8 @@ TOKENS_TOTAL = Series(
     "pilotfish_tokens_total",
     "counter",
     (*_SERVICE, "kind"),
-    "input: all input tokens; cached_input, cache_write: parts of it; output: all output tokens; reasoning: part of it.",
+    "input: all input tokens; cached_input, cache_write: parts of it; "
+    "output: all output tokens; reasoning: part of it.",
 )
 ESTIMATED = Series(
     "pilotfish_usage_estimated_total",

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.routing.playbook import House, Story
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.routing.decision_trace import NAMED, decision_trace
+from pilotfish.core.routing.decision_trace import MAX_NAMED, decision_trace
 from pilotfish.core.routing.plan import PASSED_KEPT, Home, Plan
 from pilotfish.core.state.affinity import AffinityTable, session_key
 from pilotfish.core.state.headroom import VendorLimits
@@ -130,7 +130,7 @@ def test_a_request_that_everybody_served_has_nobody_passed_over() -> None:
 
 
 def test_a_crowd_is_not_listed_whole() -> None:
-    house = House(" ".join(f"p{n}" for n in range(NAMED + 3)))
+    house = House(" ".join(f"p{n}" for n in range(MAX_NAMED + 3)))
     plan = house.plan()
     plan.next(0)
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -113,6 +114,21 @@ def _openai(rest: str) -> Endpoint | None:
 
 
 _EXACT: dict[str, Endpoint] = {f"/v1/{rest}": Endpoint(*fixed) for rest, fixed in _FIXED.items()}
+_EXACT_TARGETS = frozenset(path.encode() for path in _EXACT)
+
+
+def takes(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the engine takes a request: it is routed by model. All others are answered by
+    `proxy.other_requests`.
+    """
+    if method != b"POST":
+        return False
+    return target in _EXACT_TARGETS or find(path_of(target)) is not None
+
+
+def path_of(target: bytes) -> str:
+    """A target's path, each byte one character."""
+    return target.decode("latin-1").partition("?")[0]
 
 
 def scenario_of_style(style: str) -> str:

@@ -225,10 +225,12 @@ def _multipart_span(body: bytes) -> tuple[int, int]:
 # headers, and what would reveal the cluster's inside to a vendor.
 _PRIVATE = frozenset(
     {
-        b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
-        b"content-length", b"content-type", b"accept-encoding", b"authorization", b"proxy-authorization", b"proxy-authenticate", b"cookie",
-        b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project", b"ocp-apim-subscription-key", b"openai-organization",
-        b"openai-project", b"forwarded", b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
+        b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer",
+        b"transfer-encoding", b"upgrade", b"expect", b"content-length", b"content-type",
+        b"accept-encoding", b"authorization", b"proxy-authorization", b"proxy-authenticate",
+        b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project",
+        b"ocp-apim-subscription-key", b"openai-organization", b"openai-project", b"forwarded",
+        b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
     }
 )  # fmt: skip
 _PRIVATE_PREFIXES = (
@@ -304,13 +306,15 @@ _MAY_REACH_CLIENT: dict[bytes, bool] = {}
 # and those that the proxy sets itself.
 _KEPT_FROM_CLIENT = frozenset(
     {
-        b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"trailer", b"upgrade", b"te", b"content-length",
-        b"content-encoding", b"set-cookie", b"server", b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id",
-        b"report-to", b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers", b"x-envoy-upstream-service-time",
-        b"x-content-type-options", b"vary",
+        b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"trailer",
+        b"upgrade", b"te", b"content-length", b"content-encoding", b"set-cookie", b"server",
+        b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id", b"report-to",
+        b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers",
+        b"x-envoy-upstream-service-time", b"x-content-type-options", b"vary",
         # A server that echoes request headers would reveal the provider's key.
-        b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key",
-        b"x-amzn-bedrock-api-key", b"x-amz-security-token",
+        b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key",
+        b"x-goog-api-key", b"ocp-apim-subscription-key", b"x-amzn-bedrock-api-key",
+        b"x-amz-security-token",
     }
 )  # fmt: skip
 _KEPT_FROM_CLIENT_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")

@@ -128,7 +128,7 @@ def auth_of(provider: Provider) -> Auth:
 
 
 def own_auth(provider: Provider) -> bool:
-    """Whether headers of the rules file authenticate the requests, so that no credential is added."""
+    """Whether headers of the rules file authenticate the requests. Then no credential is added."""
     names = {name for name, _ in fixed_headers(provider)} - {
         name.encode() for name, _ in provider.kind.headers
     }

@@ -141,7 +141,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of client. `flags`: `unified`, `separate` and `smart`, as far as the rules set them."""
+    """A kind of client. `flags`: those of `unified`, `separate` and `smart` that the rules set."""
 
     name: str
     flags: Mapping[str, bool] = field(default_factory=dict)

@@ -1,5 +1,5 @@
-"""Which rule a request takes and why, the candidates in order, and why each other service is left
-out (contract.md 6).
+"""The answer of `/explain` and `pilotfish explain`: which rule a request takes and why, the
+candidates in order, and why each other service is left out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from pilotfish.core.state.candidate import Candidate
 def explained(
     plan: Plan, why: str, checked: list[dict[str, Any]], block: int | None, now: float, wall: float
 ) -> dict[str, Any]:
-    """The shape of `/explain`. Changes nothing. `now` is the ledger's clock, `wall` the same moment
-    in epoch seconds.
+    """The JSON of `/explain`. Changes nothing.
+
+    `why`: the reason for the rule, from `match`. `checked`: the smart-routing blocks looked at.
+    `block`: the number of the block that matched, None for none. `now`: the ledger's clock, and
+    `wall` the same moment in epoch seconds.
     """
     candidates: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
@@ -47,8 +50,8 @@ def explained(
             memory = plan.ledger.memory(plan.rule.name, candidate_set.key)
             for c in plan.ordered(candidate_set, usable, now) if usable else ():
                 seen.add(id(c.state))
-                figure = tactic.explain_score(c, memory, now) if tactic is not None else ""
-                candidates.append({"service": c.service.id, "tier": c.service.tier, "why": figure})
+                score = tactic.explain_score(c, memory, now) if tactic is not None else ""
+                candidates.append({"service": c.service.id, "tier": c.service.tier, "why": score})
     return {
         "rule": plan.rule.name,
         "why": why,
@@ -60,21 +63,26 @@ def explained(
 
 
 def obstacle_text(passed: Passed, tokens: int, now: float, wall: float) -> str:
-    """In words. `now`, and `wall` on the other clock: the moment of which it is true."""
+    """Why a service was not usable, in words. `now` (on the ledger's clock) and `wall` (in epoch
+    seconds) are the moment of the decision.
+    """
     obstacle, until, detail = passed.obstacle, passed.until, passed.detail
     if obstacle == HEADROOM and until is not None and not isinstance(detail, str):
         left = ", ".join(f"{kind} {count:.0f}" for kind, count in sorted(detail.items()))
-        return f"{obstacle}: {left} left, this request needs about {tokens} tokens; until {rfc3339(wall + until - now)}"
+        needs = f"this request needs about {tokens} tokens"
+        return f"{obstacle}: {left} left, {needs}; until {rfc3339(wall + until - now)}"
     if obstacle == COOLING and until is not None:
         return f"{obstacle} until {rfc3339(wall + until - now)} ({until - now:.0f} s): {detail}"
     return f"{obstacle}: {detail}" if obstacle == LIMITED else obstacle
 
 
 def unsupported_text(candidate: Candidate, op: str) -> str:
+    """Why a service cannot do an operation, in words."""
     return f"provider kind '{candidate.service.provider.kind.name}' has no {op}"
 
 
 def rfc3339(wall: float) -> str:
+    """Epoch seconds as an RFC 3339 time in UTC."""
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

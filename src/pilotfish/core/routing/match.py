@@ -1,4 +1,4 @@
-"""Which rule takes a request: by its model's name and its scenario."""
+"""Which rule takes a request, by the model's name and the scenario."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.rules.compile.services import make_service
 from pilotfish.errors import ClientError
 
-# The name of every rule made by `direct_rule`: in metrics one name for all of them, and none that
-# stands in a rules file by chance.
+# The name of every rule made by `direct_rule`: one label value in metrics, and a name that no rules
+# file is likely to use.
 DIRECT = "(direct)"
 
 
 class Match(NamedTuple):
-    """`rule` and why, as a sentence. `rule` is None where the model is addressed as provider/model:
-    `direct_rule` makes one of `direct`, which the caller keeps, for as long as the snapshot is in
-    force."""
+    """The rule, and a sentence that says why. For a model addressed as provider/model `rule` is
+    None and `direct` is (provider, model): the caller makes the rule with `direct_rule` and keeps
+    it as long as the snapshot is in force.
+    """
 
     rule: Rule | None
     why: str
@@ -24,9 +25,13 @@ class Match(NamedTuple):
 
 
 def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
-    """Rules by exact name, then by glob from the most to the least specific, then virtual models,
-    then provider/model, then the default virtual model. Among equals a rule of this scenario wins
-    over one of any; a rule of another scenario takes nothing."""
+    """The rule that takes a request; None if no rule does.
+
+    Order: an exact request_model, globs from the most to the least specific, virtual models,
+    provider/model, the default virtual model. A rule of the request's scenario wins over one
+    without a scenario; rules of other scenarios are not considered. In a unified scenario its first
+    rule takes every model.
+    """
     unified = is_unified(snapshot, scenario)
     if unified:
         for rule in snapshot.rules:
@@ -53,7 +58,7 @@ def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
 
 
 def is_unified(snapshot: Snapshot, scenario: str) -> bool:
-    """Whether this scenario's first rule takes every model."""
+    """Whether the scenario's first rule takes every model (its flag `unified`)."""
     known = snapshot.scenarios.get(scenario) if snapshot.scenarios else None
     return (
         known is not None and bool(known.flags.get("unified")) and not known.flags.get("separate")
@@ -61,14 +66,15 @@ def is_unified(snapshot: Snapshot, scenario: str) -> bool:
 
 
 def routes_smartly(snapshot: Snapshot, scenario: str) -> bool:
-    """Whether this scenario's requests are held against smart-routing blocks."""
+    """Whether smart routing applies to the scenario's requests (its flag `smart`)."""
     known = snapshot.scenarios.get(scenario)
     return known is None or known.flags.get("smart", True)
 
 
 def why_taken(rule: Rule, model: str, scenario: str, *, unified: bool = False) -> str:
-    """Why `match` gave this rule to a request with this model and scenario, as a sentence. A
-    question about the past: the rule need not be in force any more."""
+    """Why `match` chose this rule for a request with this model and scenario, as a sentence. The
+    rule need not be in force any more.
+    """
     if rule.name == DIRECT:
         return _why_direct(model.partition("/")[0])
     if unified and rule.scenario == scenario:
@@ -90,7 +96,8 @@ def _why_direct(provider: str) -> str:
 
 def direct_rule(snapshot: Snapshot, provider: str, model: str) -> Rule:
     """A rule for a request addressed as provider/model, with the numbers of `defaults`. Raises
-    `ClientError` where the provider is disabled or does not allow the model."""
+    `ClientError` if the provider is disabled or does not allow the model.
+    """
     found = snapshot.providers[provider]
     if not found.enabled:
         raise ClientError(404, "model_not_found", f"provider {provider!r} is disabled")

@@ -1,5 +1,5 @@
-"""Chance among candidates: drawn by weight, two drawn to be compared, and the small share that
-measures what nobody knows.
+"""Random choice among candidates: by weight, power of two choices, and the small share of requests
+that measures services without recent samples.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from pilotfish.core.model.tactic import Random
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.statistics import Samples
 
-# A service not measured for this long is stale. One request per service and this many seconds keeps
-# figures true, and costs next to nothing where a service has become slow.
+# A service without a sample for this long is stale. One request per service in this time keeps its
+# measurements current, and costs little where a service has become slow.
 STALE_S = 10.0
-# one that was n times slower than the best is left alone n times as long, but no more than this
-STALE_MOST = 6.0
-NEAR = 0.1  # measurements closer than this part of each other are the same
+# A service that was n times slower than the best becomes stale after n x STALE_S, n being at most
+# this.
+MAX_STALE_FACTOR = 6.0
+# Measurements that differ by less than this share are treated as equal.
+NEAR = 0.1
 
 
 def first(order: Sequence[Candidate], best: Candidate) -> Sequence[Candidate]:
@@ -27,8 +29,8 @@ def first(order: Sequence[Candidate], best: Candidate) -> Sequence[Candidate]:
 
 
 def by_weight(usable: Sequence[Candidate], rng: Random) -> Candidate:
-    """One of them, drawn by weight. Those of weight 0 are drawn only where all are, and then
-    evenly.
+    """One of the candidates, drawn by weight. Weight 0 is never drawn, unless all weights are 0:
+    then each is equally likely.
     """
     total = 0.0
     for c in usable:
@@ -43,17 +45,17 @@ def by_weight(usable: Sequence[Candidate], rng: Random) -> Candidate:
             at -= c.weight
             if at < 0.0:
                 return c
-    return last  # rounding
+    return last  # reached by rounding only
 
 
 def power_of_two(
     weight: Callable[[Candidate], float], usable: Sequence[Candidate], rng: Random
 ) -> tuple[Candidate, Candidate | None]:
-    """Two different ones drawn by weight, in the order drawn; the second is None where only one has
-    a weight.
+    """Two different candidates drawn by weight, in the order drawn; the second is None if only one
+    has a weight.
 
-    Different ones, so that of two services the worse is not drawn twice. The first drawn is the one
-    to take on a tie: among equals weights are kept.
+    They are different so that of two services the worse one is never the only one drawn. On a tie
+    the caller should take the first: so equal services are used in proportion to their weights.
     """
     weights = [weight(c) for c in usable]
     total = sum(weights)
@@ -69,6 +71,7 @@ def power_of_two(
 
 
 def _at(weights: list[float], at: float) -> int:
+    """The index at which the running sum of the weights exceeds `at`."""
     last = 0
     for i, w in enumerate(weights):
         if w > 0.0:
@@ -80,11 +83,11 @@ def _at(weights: list[float], at: float) -> int:
 
 
 def shuffled(usable: Sequence[Candidate], rng: Random) -> list[Candidate]:
-    """All of them in an order drawn by weight: each place goes to one of those left, by their
-    weights. Weight 0 comes last.
+    """All candidates in a random order: each place is drawn by weight among those left. Weight 0
+    comes last.
     """
-    # The first of independent exponential waiting times comes from each with a probability in
-    # proportion to its rate.
+    # Of independent exponential times, the smallest belongs to each with a probability in
+    # proportion to its rate; so sorting by them draws without replacement.
     keyed = [
         (-log(1.0 - rng.random()) / c.weight if c.weight > 0.0 else 1e300 * (1.0 + rng.random()), i)
         for i, c in enumerate(usable)
@@ -94,52 +97,53 @@ def shuffled(usable: Sequence[Candidate], rng: Random) -> list[Candidate]:
 
 
 def lowest_first(
-    usable: Sequence[Candidate], figures: Sequence[float], rng: Random
+    usable: Sequence[Candidate], scores: Sequence[float], rng: Random
 ) -> list[Candidate]:
-    """The lowest figure first. Of several equally low ones the first place is drawn by weight, so
-    that many proxies do not agree.
+    """The candidates by score, the lowest first. The first place among equally low ones is drawn by
+    weight, so that many proxies do not all choose the same.
     """
-    order = sorted(range(len(figures)), key=figures.__getitem__)
-    best = figures[order[0]]
-    if len(order) > 1 and figures[order[1]] == best:
-        chosen = by_weight([usable[i] for i in order if figures[i] == best], rng)
+    order = sorted(range(len(scores)), key=scores.__getitem__)
+    best = scores[order[0]]
+    if len(order) > 1 and scores[order[1]] == best:
+        chosen = by_weight([usable[i] for i in order if scores[i] == best], rng)
         return [chosen, *(usable[i] for i in order if usable[i] is not chosen)]
     return [usable[i] for i in order]
 
 
-def near_ties(figures: Sequence[float | None], best: float) -> list[float]:
-    """Figures that differ from the best by less than a tenth become equal to it; unknown ones come
-    last.
-    """
+def near_ties(scores: Sequence[float | None], best: float) -> list[float]:
+    """The scores with those near `best`, the lowest, made equal to it; None becomes infinity."""
     bound = best * (1.0 + NEAR)
-    return [inf if f is None else best if f <= bound else f for f in figures]
+    return [inf if s is None else best if s <= bound else s for s in scores]
 
 
 def is_near(one: float, other: float) -> bool:
+    """Whether two measurements differ by less than `NEAR`."""
     return one <= other * (1.0 + NEAR) and other <= one * (1.0 + NEAR)
 
 
 def due_for_measurement(
     usable: Sequence[Candidate],
-    figures: Callable[[Candidate], Samples],
+    samples_of: Callable[[Candidate], Samples],
     share: float,
     now: float,
     rng: Random,
 ) -> Candidate | None:
-    """In `share` of the calls: one of the untried or stale services, drawn evenly; else None.
+    """In `share` (0..1) of the calls one of the untried or stale services, drawn evenly, so that a
+    tactic measures it; else None.
 
-    Only one that nothing is on its way to, and the slower it was the more rarely: a service that
-    hangs costs few requests, however small its share of the traffic.
+    Services with a request in flight are left out, and a slow service becomes stale later, so that
+    one that hangs costs few requests.
     """
     if share <= 0.0 or rng.random() >= share:
         return None
-    best = min((f.recent for f in map(figures, usable) if f.recent is not None), default=0.0)
+    best = min((s.recent for s in map(samples_of, usable) if s.recent is not None), default=0.0)
     due = []
     for c in usable:
-        measured = figures(c)
+        measured = samples_of(c)
         stale_s = STALE_S
         if measured.recent is not None and measured.recent > best:
-            stale_s *= min(STALE_MOST, measured.recent / best) if best > 0.0 else STALE_MOST
+            slower = measured.recent / best if best > 0.0 else MAX_STALE_FACTOR
+            stale_s *= min(MAX_STALE_FACTOR, slower)
         if c.state.in_flight == 0 and c.weight > 0.0 and measured.last_at < now - stale_s:
             due.append(c)
     return due[int(rng.random() * len(due))] if due else None

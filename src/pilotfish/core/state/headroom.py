@@ -100,5 +100,5 @@ class Headroom:
 
 
 def _need(kind: str, tokens: float) -> float:
-    """How much of a limit a request takes. Its output tokens are not known beforehand: at least 1."""
+    """How much of a limit a request takes. Output tokens are not known beforehand: at least 1."""
     return tokens if kind in ("tokens", "input_tokens") else 1.0

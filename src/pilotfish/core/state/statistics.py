@@ -174,7 +174,7 @@ class FirstTokenWaits:
 
 
 class Window:
-    """A tumbling window: counts since `started_at`, all reset to zero when `length_s` has passed."""
+    """A tumbling window: counts since `started_at`, reset to zero once `length_s` has passed."""
 
     __slots__ = (
         "cache_hits",

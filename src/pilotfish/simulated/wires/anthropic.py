@@ -55,7 +55,8 @@ _KINDS: dict[str, tuple[str, str]] = {
     ),
     "prefill": (
         "invalid_request_error",
-        "This model does not support assistant message prefill. The conversation must end with a user message.",
+        "This model does not support assistant message prefill. "
+        "The conversation must end with a user message.",
     ),
 }
 _SIGNATURE = "c2lnbmVkLWJ5LXNpbXVsYXRpb24="

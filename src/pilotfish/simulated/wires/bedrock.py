@@ -43,7 +43,10 @@ _KINDS: dict[str, str] = {
     "overloaded": "Bedrock is unable to process your request.",
     "scope": "User: arn:aws:iam::123456789012:user/app is not authorized to perform this action.",
     "no_access": "You don't have access to the model with the specified model ID.",
-    "prefill": "This model does not support assistant message prefill. The conversation must end with a user message.",
+    "prefill": (
+        "This model does not support assistant message prefill. "
+        "The conversation must end with a user message."
+    ),
 }
 _SIGNATURE = "c2lnbmVkLWJ5LXNpbXVsYXRpb24="
 

@@ -24,13 +24,18 @@ _STATUS = {
     504: "DEADLINE_EXCEEDED",
 }
 _MESSAGES = {
-    404: "models/{model} is not found for API version v1beta, or is not supported for generateContent.",
+    404: (
+        "models/{model} is not found for API version v1beta, "
+        "or is not supported for generateContent."
+    ),
     429: "You exceeded your current quota, please check your plan and billing details.",
     500: "An internal error has occurred. Please retry.",
     503: "The model is overloaded. Please try again later.",
 }
 _KINDS: dict[str, str] = {
-    "context_length": "The input token count (1100000) exceeds the maximum number of tokens allowed (1048576).",
+    "context_length": (
+        "The input token count (1100000) exceeds the maximum number of tokens allowed (1048576)."
+    ),
     "scope": "Request had insufficient authentication scopes.",
     "no_access": "Permission denied on resource models/{model} (or it may not exist).",
     "prefill": "Please ensure that multiturn requests end with a user role or a function response.",

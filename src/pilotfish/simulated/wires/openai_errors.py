@@ -31,7 +31,8 @@ _KINDS: dict[str, tuple[str, str, str]] = {  # kind: type, code, message
     "context_length": (
         "invalid_request_error",
         "context_length_exceeded",
-        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+        "This model's maximum context length is 8192 tokens. "
+        "However, your messages resulted in 9000 tokens.",
     ),
     "content_policy": (
         "invalid_request_error",

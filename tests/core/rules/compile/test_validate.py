@@ -6,7 +6,7 @@ import pytest
 
 from pilotfish.core.rules.compile.findings import Findings
 from pilotfish.core.rules.compile.validate import check
-from pilotfish.core.rules.schema import RulesFile
+from pilotfish.core.rules.schema.document import RulesFile
 from small_world import TWO_PROVIDERS, documents, problems, rule_problem
 
 

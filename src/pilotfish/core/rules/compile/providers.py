@@ -1,5 +1,5 @@
-"""`providers` of the rules file -> `Provider` records: base URL, style, paths, credentials, options
-checked against their kind.
+"""Compiles `providers` to `Provider` records: base URL, style, paths and credentials, with the
+options checked against the provider's kind.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pilotfish.core.rules.compile.addresses import base_url, headers, proxy_url,
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.secrets import free_map, raw_secret, secret_ref
 from pilotfish.core.rules.compile.validate import found
-from pilotfish.core.rules.schema import LimitsSpec, OAuthSpec, ProviderSpec
+from pilotfish.core.rules.schema.numbers import LimitsSpec
+from pilotfish.core.rules.schema.providers import OAuthSpec, ProviderSpec
 
 _TYPE_WORDS: Mapping[type, str] = {
     str: "text",
@@ -26,8 +27,9 @@ _TYPE_WORDS: Mapping[type, str] = {
 
 
 class ProviderCompiler:
-    """Compiles one provider after the other; what is wrong goes to `findings`, and the best reading
-    goes on, so that rules that name the provider are looked at all the same."""
+    """Compiles one provider after the other. A provider with problems, which go to `findings`,
+    still gives a record, so that the rules that name it are checked too.
+    """
 
     def __init__(
         self, kinds: Mapping[str, ProviderKind], allow_inline_secrets: bool, findings: Findings
@@ -35,6 +37,7 @@ class ProviderCompiler:
         self.kinds, self.allow, self.findings = kinds, allow_inline_secrets, findings
 
     def compile(self, name: str, spec: ProviderSpec, place: Place) -> Provider:
+        """The record of one provider."""
         add = self.findings.add
         kind = self.kinds.get(spec.kind)
         if kind is None:
@@ -98,8 +101,8 @@ class ProviderCompiler:
     def _options(
         self, given: dict[str, Any], kind: ProviderKind, place: Place
     ) -> tuple[dict[str, Any], bool]:
-        """The options in their types, and whether they may be handed to the kind's own
-        functions.
+        """The options in their types, and whether they are free of problems, so that the functions
+        of the kind can take them.
         """
         before = len(self.findings)
         out: dict[str, Any] = {}
@@ -115,7 +118,10 @@ class ProviderCompiler:
             if option.required and key not in out:
                 self.findings.absent(
                     place.at(key),
-                    f"missing; kind {kind.name!r} needs it{f' ({option.help})' if option.help else ''}",
+                    (
+                        f"missing; kind {kind.name!r} needs "
+                        f"it{f' ({option.help})' if option.help else ''}"
+                    ),
                 )
         if "headers" in out:
             given_headers = out["headers"] if isinstance(out["headers"], dict) else {}
@@ -138,7 +144,10 @@ class ProviderCompiler:
             )
             self.findings.add(
                 place,
-                f"expected {_TYPE_WORDS.get(option.type, option.type.__name__)}, found {found(value)}{hint}",
+                (
+                    f"expected {_TYPE_WORDS.get(option.type, option.type.__name__)}, found "
+                    f"{found(value)}{hint}"
+                ),
             )
             return value
         if isinstance(value, str):
@@ -158,7 +167,9 @@ class ProviderCompiler:
         sound: bool,
         place: Place,
     ) -> str:
-        """`api_base`, or what the options say, or the vendor's own."""
+        """The base URL: `api_base`, else the one that follows from the options, else the vendor's
+        own. Empty, with a problem, if there is none.
+        """
         own = options.get("base_url")
         if spec.api_base is not None and own is not None:
             self.findings.add(
@@ -176,7 +187,7 @@ class ProviderCompiler:
             return ""
         try:
             base = kind.base_from(options) if kind.base_from else kind.base_url
-        except ValueError:  # what the kind takes apart is no URL at all
+        except ValueError:  # the kind's function could not parse an option as a URL
             self.findings.add(
                 place.at("options"),
                 "no base URL follows from them; is a URL or a host's name among them mistyped?",
@@ -187,7 +198,10 @@ class ProviderCompiler:
         words = [f"options.{key}" for key in ("base_url", "endpoint") if key in kind.options]
         self.findings.absent(
             place.at("api_base"),
-            f"missing; kind {kind.name!r} has no base URL of its own, expected {' or '.join(['api_base', *words])}",
+            (
+                f"missing; kind {kind.name!r} has no base URL of its own, expected "
+                f"{' or '.join(['api_base', *words])}"
+            ),
         )
         return ""
 
@@ -229,8 +243,8 @@ class ProviderCompiler:
             )
         if spec.token is not None:
             return (secret_ref(spec.token, place.at("token"), self.allow, self.findings),)
-        # Credentials of other schemes (signatures, expiring tokens) come from the options or from
-        # the surroundings.
+        # Credentials of other schemes (signatures, expiring tokens) come from the options or the
+        # environment.
         wanted = (
             kind.needs_key
             and auth.scheme == "key"
@@ -240,7 +254,10 @@ class ProviderCompiler:
         if wanted and auth.header.lower() not in sent:
             self.findings.absent(
                 place.at("token"),
-                "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or no_key_required: true",
+                (
+                    "missing; expected {env: NAME}, {file: PATH} or {secret: ...}, or "
+                    "no_key_required: true"
+                ),
             )
         return ()
 
@@ -280,4 +297,5 @@ def _models(spec: ProviderSpec) -> frozenset[str] | None:
 
 
 def limits_of(spec: LimitsSpec) -> Limits:
+    """The record of a `limits` section."""
     return Limits(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)

@@ -327,7 +327,7 @@ async def test_a_body_in_a_thousand_pieces_is_kept_in_few(server, piped, answeri
     connection.data_received(POST + b"content-length: 50000\r\n\r\n")
     for _ in range(49_999):
         connection.data_received(b"z")
-    assert len(connection._parts) < 10
+    assert len(connection._reader._parts) < 10
     connection.data_received(b"z")
     assert answering.taken[0].body == b"z" * 50_000
 

@@ -1,0 +1,250 @@
+"""`rules` and `virtual_models`: services, tactics, smart routing, affinity, races and hedges."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from pilotfish.core.model.service import TIME_WINDOW_S
+from pilotfish.core.model.snapshot import Affinity, Hedge, Race
+from pilotfish.core.rules.schema.base import (
+    Count,
+    Name,
+    NotNegative,
+    Percent,
+    Positive,
+    Reason,
+    ScenarioName,
+    Spec,
+    union_tag,
+)
+from pilotfish.core.rules.schema.numbers import (
+    CooldownSpec,
+    HealthSpec,
+    LimitsSpec,
+    RetriesSpec,
+    TimeoutsSpec,
+)
+
+_RACE, _HEDGE, _AFFINITY = Race(), Hedge(), Affinity(by="header")
+
+
+class ServiceSpec(Spec):
+    """One provider + one model."""
+
+    provider: str = Field(description="name of a provider")
+    model: Name | None = Field(
+        default=None, description="the provider's name for it; absent: its default_model"
+    )
+    weight: NotNegative = Field(default=1.0, description="share among the services of its tier")
+    active: bool = Field(default=True, description="false: not used")
+    time_window: float = Field(
+        default=TIME_WINDOW_S,
+        allow_inf_nan=False,
+        description=f"seconds of the statistics' window; 0 or less means {TIME_WINDOW_S:g}",
+    )
+    tier: int = Field(
+        default=0, ge=0, description="tier 1 is used when no service of tier 0 is usable, and so on"
+    )
+    model_capacity: Count | None = Field(
+        default=None,
+        description="seats, for capacity_based; absent: the provider's default_model_capacity",
+    )
+    limits: LimitsSpec = Field(
+        default_factory=LimitsSpec, description="our own limits for this service"
+    )
+    fallback_on: list[Reason] | None = Field(
+        default=None,
+        description="for which of the rule's fallback_on reasons it may take over; "
+        "absent: all of them",
+    )
+
+
+class OpSpec(Spec):
+    """One condition. The values of each position and operation are in the table below."""
+
+    position: str = Field(description="what is looked at")
+    operation: str = Field(description="how it is compared")
+    value: str = Field(default="", description="with what; always text")
+    negate: bool = Field(default=False, description="turns the answer round")
+    uuid: str | None = Field(
+        default=None, description="kept for files of other tools, means nothing"
+    )
+    meta: dict[str, Any] | None = Field(
+        default=None, description="kept for files of other tools, means nothing"
+    )
+
+
+class BlockSpec(Spec):
+    """Requests that satisfy all `ops` go to these services first."""
+
+    description: str = Field(default="", description="shown by explain")
+    ops: list[OpSpec] = Field(min_length=1, description="all must hold")
+    services: list[ServiceSpec] = Field(
+        min_length=1,
+        description="chosen among by the rule's tactic; if none is usable the rule's own follow",
+    )
+
+
+class TacticSpec(Spec):
+    type: str = Field(description="name of a tactic")
+    params: dict[str, Any] = Field(default={}, description="its parameters")
+
+
+TacticField = Annotated[
+    Annotated[TacticSpec, Tag("object")] | Annotated[str, Tag("text")], Discriminator(union_tag)
+]
+
+
+class AffinitySpec(Spec):
+    """Requests with the same mark prefer the same service."""
+
+    by: Literal["header", "prefix", "user", "client_ip"] = Field(
+        description="the mark; prefix: system prompt, tools and first turn"
+    )
+    header: str | None = Field(default=None, description="which header, with by: header")
+    ttl_s: Positive = Field(
+        default=_AFFINITY.ttl_s,
+        description=f"seconds without a request after which it is forgotten ({_AFFINITY.ttl_s:g})",
+    )
+
+
+class RaceSpec(Spec):
+    strategy: Literal["first_wins", "weighted", "quality"] = Field(
+        default="first_wins", description="who wins"
+    )
+    timeout_ms: Positive = Field(
+        default=_RACE.timeout_s * 1000, description=f"ms to a winner ({_RACE.timeout_s * 1000:g})"
+    )
+    grace_period_ms: NotNegative = Field(
+        default=_RACE.grace_s * 1000,
+        description=f"ms that `weighted` waits for better ones ({_RACE.grace_s * 1000:g})",
+    )
+    max_parallel: int = Field(
+        default=_RACE.max_parallel, ge=2, description=f"attempts at once ({_RACE.max_parallel})"
+    )
+    performance_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="where wins and losses are kept; absent: below STATE_DIR",
+    )
+
+
+class HedgeSpec(Spec):
+    """A second attempt, only when the first is late."""
+
+    after: Literal["p90", "p95", "p99"] | Positive = Field(
+        default="p95",
+        description="when it is late: a percentile of its own time to first token, or ms",
+    )
+    min_ms: NotNegative = Field(
+        default=_HEDGE.min_s * 1000, description=f"never before ({_HEDGE.min_s * 1000:g})"
+    )
+    budget_percent: Percent = Field(
+        default=_HEDGE.budget_percent,
+        description=f"hedges per 100 requests of the rule ({_HEDGE.budget_percent:g})",
+    )
+
+
+class RuleSpec(Spec):
+    """Which requests go to which services, by which tactic."""
+
+    name: Name | None = Field(
+        default=None, description="shown in headers, logs and metrics; absent: uuid, else rule-N"
+    )
+    uuid: Name | None = Field(default=None, description="a name given by other tools")
+    scenario: ScenarioName | None = Field(default=None, description="absent: any scenario")
+    request_model: str = Field(
+        default="*",
+        min_length=1,
+        max_length=500,
+        description="exact, or a glob such as gpt-4*; absent: any model",
+    )
+    response_model: Name | None = Field(
+        default=None,
+        description=(
+            'what the client sees as `model`; absent: the upstream\'s own; "@requested": what it '
+            "asked for"
+        ),
+    )
+    description: str = Field(default="", description="for people")
+    active: bool = Field(default=True, description="false: as if it were not there")
+    services: list[ServiceSpec] = Field(default=[], description="who may serve")
+    lb_tactic: TacticField | None = Field(
+        default=None,
+        description="how one is chosen: {type, params}, or the name alone; absent: adaptive",
+    )
+    tactic: TacticField | None = Field(default=None, description="another word for lb_tactic")
+    smart_enabled: bool | None = Field(
+        default=None,
+        description="false: smart_routing is left aside; absent: true where there are blocks",
+    )
+    smart_routing: list[BlockSpec] = Field(
+        default=[], description="the first block that matches decides"
+    )
+    affinity: AffinitySpec | None = Field(default=None, description="absent: none")
+    race: RaceSpec | None = Field(
+        default=None, description="several attempts at once; absent: one at a time"
+    )
+    hedge: HedgeSpec | None = Field(
+        default=None, description="a late first attempt gets a rival; absent: none"
+    )
+    fallbacks: list[str] = Field(
+        default=[],
+        description="provider/model, used as services of the tiers after the last one, "
+        "in this order",
+    )
+    fallback_on: list[Reason] = Field(
+        default=[], description="refusals after which another service is asked too"
+    )
+    on_stream_break: Literal["error", "continue", "restart"] = Field(
+        default="error", description="what happens when a stream breaks after its first content"
+    )
+    buffer: bool = Field(default=False, description="hold the answer back until it is complete")
+    queue_ms: NotNegative = Field(
+        default=0, description="ms to wait for a free place when all services are at their limits"
+    )
+    unsupported: Literal["drop", "reject"] = Field(
+        default="drop",
+        description="fields the service's style cannot carry: drop and say so, or answer 400",
+    )
+    timeouts: TimeoutsSpec = Field(
+        default_factory=TimeoutsSpec, description="instead of the defaults'"
+    )
+    retries: RetriesSpec = Field(
+        default_factory=RetriesSpec, description="instead of the defaults'"
+    )
+    health: HealthSpec = Field(default_factory=HealthSpec, description="instead of the defaults'")
+    cooldown: CooldownSpec = Field(
+        default_factory=CooldownSpec, description="instead of the defaults'"
+    )
+
+
+class ParticipantSpec(Spec):
+    name: str = Field(description="name of a provider")
+    model: Name | None = Field(default=None, description="absent: the provider's default_model")
+    priority: int = Field(default=0, description="larger wins ties")
+
+
+class VirtualModelSpec(Spec):
+    """A model name that races several services."""
+
+    display_name: str = Field(default="", description="shown in the list of models")
+    description: str = Field(default="", description="shown in the list of models")
+    strategy: Literal["first_wins", "weighted", "quality"] = Field(
+        default="first_wins", description="who wins"
+    )
+    timeout_ms: Positive = Field(
+        default=_RACE.timeout_s * 1000, description=f"ms to a winner ({_RACE.timeout_s * 1000:g})"
+    )
+    grace_period_ms: NotNegative = Field(
+        default=_RACE.grace_s * 1000,
+        description=f"ms that `weighted` waits for better ones ({_RACE.grace_s * 1000:g})",
+    )
+    providers: list[ParticipantSpec] = Field(min_length=1, description="who races")
+    performance_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="where wins and losses are kept; absent: below STATE_DIR",
+    )

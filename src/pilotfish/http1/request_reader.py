@@ -1,0 +1,312 @@
+"""A client's bytes as requests, by llhttp: limits of head and body, declined upgrades, and what is
+left for another protocol to read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import httptools
+
+from pilotfish.http1.exchange import Exchange, Header, ServerConnection
+from pilotfish.http1.request_head import (
+    RefusedRequest,
+    check_head,
+    check_unfinished_head,
+    head_bytes,
+    origin_form,
+    refusal_for,
+    wants_websocket,
+    without_upgrade,
+)
+
+# A head that has begun must be complete by then; a body must grow at least this often and, on the
+# whole, at least this fast: slow senders do not hold memory for ever.
+HEAD_S = 15.0
+BODY_S = 60.0
+BODY_BYTES_PER_S = 1024
+# Requests that ask for an upgrade, in one read: each is read once more by a parser of its own.
+MAX_UPGRADES = 16
+# Chunk sizes, chunk extensions and trailers may take this much, and a multiple of what they frame.
+FRAMING_BYTES = 16 * 1024
+FRAMING_FACTOR = 8
+# Pieces of a body that are smaller are joined as they come: a body sent byte by byte must not take
+# 40 times its size.
+PIECE_BYTES = 16 * 1024
+
+# Whether the hot path takes a request; another protocol answers the others.
+Takes = Callable[[bytes, bytes, list[Header]], bool]
+
+
+class ReaderSettings(Protocol):
+    """What a reader is told by its server."""
+
+    max_body_bytes: int
+    takes: Takes | None
+    clock: Callable[[], float]
+
+
+class RequestReader:
+    """Feed it bytes; complete requests are in `queue`, in their order.
+
+    `current`: its head is complete, its body is not, or it is the request that `bad` is about.
+    `bad`: why nothing more is read. `streaming`: the body of `current` is fetched as it comes, with
+    `take_body`. `held`: bytes behind a request for a WebSocket, until it is known whose they are;
+    None where there is none. `since`: when a head began, or a body last grew; `began`: when the
+    body began. `between`: holds something while no message has begun.
+    """
+
+    __deletable__ = ("_feed", "_parser")
+    __slots__ = (
+        "_body_bytes",
+        "_connection",
+        "_continues",
+        "_counted",
+        "_feed",
+        "_head_bytes",
+        "_headers",
+        "_in_body",
+        "_parser",
+        "_parts",
+        "_raw_bytes",
+        "_read",
+        "_settings",
+        "_target",
+        "bad",
+        "began",
+        "between",
+        "current",
+        "held",
+        "on_body",
+        "on_header",
+        "on_message_begin",
+        "on_url",
+        "queue",
+        "since",
+        "streaming",
+    )
+
+    def __init__(self, connection: ServerConnection, settings: ReaderSettings) -> None:
+        self._connection, self._settings = connection, settings
+        self.queue: deque[Exchange] = deque()
+        self.current: Exchange | None = None
+        self.bad: RefusedRequest | None = None
+        self.held: bytes | None = None
+        self.streaming = False
+        self._continues = self._in_body = False
+        self._read = self._head_bytes = self._body_bytes = self._raw_bytes = self._counted = 0
+        self.since = self.began = settings.clock()
+        # What llhttp finds goes straight into these lists, most of it without a frame of Python.
+        self.between: list[None] = [None]
+        self._target: list[bytes] = []
+        self._headers: list[Header] = []
+        self._parts: list[bytes] = []
+        self.on_message_begin = self.between.clear
+        self.on_url = self._target.append
+        self.on_body = self._parts.append
+        append = self._headers.append
+
+        def on_header(name: bytes, value: bytes) -> None:
+            append((name.lower(), value.rstrip()))  # llhttp leaves white space at a value's end
+
+        self.on_header = on_header
+        self._new_parser()
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._feed = self._parser.feed_data
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        self.queue.clear()
+        self._parts.clear()
+        self.current = None
+        # They hold this object, and it them: a ring that only the garbage collector would find.
+        del self._parser, self._feed
+
+    @property
+    def target(self) -> bytes:
+        """Of the head that is being read, as far as it has come."""
+        return b"".join(self._target)
+
+    def feed(self, data: bytes) -> None:
+        if self.held is not None:
+            self.held += data
+            return
+        self._read = len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserUpgrade as e:
+            if self.bad is None:
+                self._upgrade(data[e.args[0] :])
+        except httptools.HttpParserError as e:
+            self.bad = self.bad or refusal_for(e)
+        if not self.between and self.bad is None:
+            self._unfinished()
+
+    def take_body(self) -> bytes:
+        """What has come of the body since the last time, while `streaming`."""
+        body = b"".join(self._parts)
+        self._parts.clear()
+        self._counted = 0
+        return body
+
+    def release_held(self) -> None:
+        """The request for a WebSocket was declined: what follows it is HTTP."""
+        held, self.held = self.held, None
+        self._new_parser()
+        if held:
+            self.feed(held)
+
+    def drop(self) -> None:
+        """Forgets what was read and not answered."""
+        self.queue.clear()
+        self._parts.clear()
+
+    def offers_to_continue(self) -> bool:
+        """Whether the client of `current` waits for `100 Continue`; says so once."""
+        if not self._continues or self.queue:
+            return False
+        self._continues = False
+        return self.current is not None and not self._parts
+
+    def is_late(self, now: float) -> bool:
+        """Whether the message that has begun does not come in time."""
+        waited = now - self.since
+        current = self.current
+        if current is None:
+            return waited > HEAD_S
+        # The rate of a handed-over body is also that of who takes it.
+        allowed = BODY_S + self._body_bytes / BODY_BYTES_PER_S
+        return waited > BODY_S or (not current.handed_over and now - self.began > allowed)
+
+    # ---- llhttp
+
+    def on_headers_complete(self) -> None:
+        # A copy: the list itself may still get trailers, which are nobody's headers.
+        headers = self._headers[:]
+        target = self._target[0] if len(self._target) == 1 else b"".join(self._target)
+        if target[:1] != b"/":
+            target = origin_form(target)
+        parser = self._parser
+        method = parser.get_method()
+        version = parser.get_http_version()
+        exchange = Exchange(self._connection, method, target, headers, is_http10=version == "1.0")
+        settings = self._settings
+        takes = settings.takes
+        if takes is not None and not takes(method, target, headers):
+            exchange.handed_over = True
+        if self.bad is None:
+            at_most = self._head_bytes + self._read
+            found = check_head(exchange, version, at_most, settings.max_body_bytes)
+            if type(found) is RefusedRequest:
+                self.bad = found
+            else:
+                self._continues = found is True and not exchange.handed_over
+        self.current = exchange
+
+    def on_message_complete(self) -> None:
+        exchange, self.current = self.current, None
+        self.between.append(None)
+        self._headers.clear()
+        self._target.clear()
+        parts = self._parts
+        if exchange is None or self.bad is not None:
+            self.current = exchange  # the one that is refused
+            parts.clear()
+            return
+        if parts:
+            exchange.body = parts[0] if len(parts) == 1 else b"".join(parts)
+            parts.clear()
+            if len(exchange.body) > self._settings.max_body_bytes and not exchange.handed_over:
+                self.current = exchange
+                self._too_large()
+                return
+        self._head_bytes = self._counted = 0
+        self._in_body = False
+        exchange.keep_alive = self._parser.should_keep_alive()  # llhttp only knows it in here
+        if self.streaming:
+            self.streaming = False
+        else:
+            self.queue.append(exchange)
+
+    def _too_large(self) -> None:
+        most = self._settings.max_body_bytes
+        self.bad = RefusedRequest(413, f"the request body is larger than {most} bytes")
+
+    def _unfinished(self) -> None:
+        """A read that ended within a message: is it still within the limits?"""
+        current = self.current
+        if current is None:
+            self._unfinished_head()
+            return
+        if self._in_body:
+            self._raw_bytes += self._read
+        else:
+            self._in_body = True
+            self._body_bytes = self._raw_bytes = self._counted = 0
+            self.since = self.began = self._settings.clock()
+        parts = self._parts
+        new = len(parts) - self._counted
+        if new:
+            self.since = self._settings.clock()
+            self._body_bytes += sum(map(len, parts[self._counted :]))
+            # A small piece before the new ones is joined with them.
+            joins = self._counted > 0 and len(parts[self._counted - 1]) < PIECE_BYTES
+            first = self._counted - joins
+            if len(parts) - first > 1:
+                parts[first:] = [b"".join(parts[first:])]
+            self._counted = len(parts)
+        if self._body_bytes > self._settings.max_body_bytes and not current.handed_over:
+            self._too_large()
+            parts.clear()
+        elif self._raw_bytes - self._body_bytes > FRAMING_BYTES + FRAMING_FACTOR * self._body_bytes:
+            self.bad = RefusedRequest(
+                400,
+                f"more than {FRAMING_BYTES} bytes of the request are framing of its chunks",
+            )
+
+    def _unfinished_head(self) -> None:
+        if self._head_bytes:
+            self._head_bytes += self._read
+        else:
+            self.since = self._settings.clock()
+            # The read in which a head begins may be mostly another message's. What it holds of this
+            # one is at most one read.
+            self._head_bytes = 1 if self.queue else self._read
+        self.bad = check_unfinished_head(self._head_bytes, len(self._headers))
+
+    def _upgrade(self, rest: bytes) -> None:
+        """A request for a WebSocket that is handed over is left to who answers it, with what
+        follows. All others (`Upgrade: h2c` and the like) are declined by going on in HTTP/1.1, as
+        RFC 9110 7.8 allows.
+
+        llhttp takes what follows such a head for the other protocol, but it is this request's body,
+        which another parser must frame.
+        """
+        for _ in range(MAX_UPGRADES):
+            exchange = self.queue[-1]
+            if exchange.handed_over and wants_websocket(exchange):
+                self.held = rest
+                return
+            self.queue.pop()
+            data = head_bytes(exchange, without_upgrade(exchange.headers)) + rest
+            self._read = len(data)
+            self._new_parser()
+            try:
+                self._feed(data)
+            except httptools.HttpParserUpgrade as e:
+                if self.bad is not None:
+                    return
+                rest = data[e.args[0] :]
+            except httptools.HttpParserError as e:
+                self.bad = self.bad or refusal_for(e)
+                return
+            else:
+                return
+        self.queue.pop()
+        self.bad = RefusedRequest(
+            400, f"more than {MAX_UPGRADES} requests in one go ask for another protocol"
+        )
