@@ -15,7 +15,8 @@ from setuptools import Extension, setup
 # classes that others inherit from.
 COMPILED = {
     "core/exchange": (
-        "calls endpoints inbound inflate request_url response_stream shown_model stream_resume usage"
+        "calls endpoints inbound inflate request_url response_stream shown_model"
+        " stream_resume usage"
     ),
     "core/formats": "bodies eventstream json_array sse",
     "core/routing": "commands dispatch match plan",
