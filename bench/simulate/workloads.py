@@ -1,4 +1,4 @@
-"""The days that the tactics are put through."""
+"""The workloads of the simulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilotfish.core.model.service import Price
 
 CHEAP, USUAL, DEAR = Price(0.2, 0.8), Price(1.0, 4.0), Price(3.0, 15.0)
 
-# The two fastest may be asked 120 times a minute; only one of them says so beforehand.
+# The two fastest have a limit of 120 requests per minute, which only one of them reports.
 LIMITED = (
     Vendor("a", 0.20, per_minute=120, limit_headers=True),
     Vendor("b", 0.25, per_minute=120, price=CHEAP),
@@ -21,8 +21,8 @@ LIMITED = (
 
 @dataclass(frozen=True)
 class Workload:
-    """`rate` requests a second in all, over `proxies` that know nothing of each other, for
-    `seconds`.
+    """Traffic for `seconds`: `rate` requests per second in all, over `proxies` proxies that share
+    nothing, with `output_tokens` tokens per answer on average.
     """
 
     name: str
