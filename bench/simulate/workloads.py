@@ -43,7 +43,7 @@ WORKLOADS = (
             Vendor("d", 0.60, 50, price=CHEAP),
         ),
     ),
-    Workload(  # the two fastest slow down twentyfold, one after the other and once both at a time
+    Workload(  # the two fastest become 20 times slower, one after the other and once both at a time
         "brown-out",
         (
             Vendor("a", 0.30, brownouts=((60, 120, 20), (200, 230, 20)), price=DEAR),
@@ -63,7 +63,7 @@ WORKLOADS = (
     ),
     Workload("rate limits", LIMITED, proxies=1),
     Workload("rate limits, four proxies", LIMITED),
-    Workload(  # near the vendors' capacity, where sending all to the fastest makes it the slowest
+    Workload(  # near the capacity: if all requests go to the fastest, it becomes the slowest
         "crowded",
         (
             Vendor("a", 0.30, capacity=20),
@@ -73,7 +73,7 @@ WORKLOADS = (
         ),
         rate=40.0,
     ),
-    Workload(  # serverless: whoever was left alone for half a minute sleeps
+    Workload(  # serverless: a cold start after half a minute without requests
         "cold starts",
         (
             Vendor("a", 0.25, cold_after_s=30, cold_s=8.0),

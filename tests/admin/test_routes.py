@@ -22,7 +22,7 @@ async def asked(monkeypatch):
         return (await get(path)).status
 
     ask.engine, ask.clock = engine, clock
-    async with asking(Admin(engine, None, max_body_bytes=1000).application()) as get:
+    async with asking(Admin(engine, None, None, None, max_body_bytes=1000).application()) as get:
         yield ask
 
 

@@ -25,7 +25,6 @@ from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.compile.notes import NOT_YET_OBEYED
 from pilotfish.core.rules.documents import RulesDocument, read_documents
-from pilotfish.core.rules.schema.base import Spec
 from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.errors import RuleError
 from pilotfish.providers import all_kinds
@@ -59,17 +58,20 @@ def compiled(data: dict[str, Any]) -> Snapshot:
     )
 
 
-def models() -> Iterator[type[BaseModel]]:
-    """Every model of the rules file; `RulesFile` imports the modules of all of them."""
-    waiting: list[type[Spec]] = [Spec]
-    while waiting:
-        for model in waiting.pop().__subclasses__():
-            waiting.append(model)
-            if model.__module__.startswith("pilotfish."):
-                yield model
+def models_in(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The models of the file that a type holds, and those inside them, by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        inside = {annotation.__name__: annotation}
+        for field in annotation.model_fields.values():
+            inside |= models_in(field.annotation)
+        return inside
+    found: dict[str, type[BaseModel]] = {}
+    for part in typing.get_args(annotation):
+        found |= models_in(part)
+    return found
 
 
-MODEL_OF = {model.__name__: model for model in models()}
+MODELS = models_in(RulesFile)
 
 
 def fields_set(spec: Any, way: Way = ()) -> Iterator[tuple[str, str, Way]]:
@@ -88,21 +90,13 @@ def fields_set(spec: Any, way: Way = ()) -> Iterator[tuple[str, str, Way]]:
 
 
 SET = list(fields_set(RulesFile.model_validate(DOCUMENT)))
-EVERY_FIELD = sorted({(model.__name__, name) for model in models() for name in model.model_fields})
-
-
-def holds_specs(annotation: Any) -> bool:
-    """Whether what a field holds are records of the file again, whose own fields are looked at."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return True
-    return any(holds_specs(part) for part in typing.get_args(annotation))
+EVERY_FIELD = sorted((model, name) for model in MODELS for name in MODELS[model].model_fields)
 
 
 LEAVES = [
     (model, name)
     for model, name in EVERY_FIELD
-    if not holds_specs(MODEL_OF[model].model_fields[name].annotation)
-    or (model, name) in ONE_OR_OTHER
+    if not models_in(MODELS[model].model_fields[name].annotation) or (model, name) in ONE_OR_OTHER
 ]
 
 
@@ -194,7 +188,7 @@ def test_a_field_changes_the_compiled_rules_and_somebody_reads_what_it_changes(
     found = effects(model, name)
     if (model, name) in WITHOUT_MEANING:
         assert not found
-        described = MODEL_OF[model].model_fields[name].description
+        described = MODELS[model].model_fields[name].description
         assert "means nothing" in described
         return
     assert found, f"{model}.{name} is accepted, but the compiled rules are the same without it"
@@ -218,17 +212,16 @@ def literals(annotation: Any) -> list[str]:
 
 
 CHOICES = [
-    (model.__name__, name)
-    for model in models()
-    for name, field in model.model_fields.items()
-    if literals(field.annotation)
+    (model, name)
+    for model, name in EVERY_FIELD
+    if literals(MODELS[model].model_fields[name].annotation)
 ]
 
 
 @pytest.mark.parametrize(("model", "name"), CHOICES, ids=lambda x: x)
 def test_every_word_of_a_choice_is_compiled_into_something_else(model: str, name: str) -> None:
     """A word that is compiled like another one is a choice that is no choice."""
-    words = literals(MODEL_OF[model].model_fields[name].annotation)
+    words = literals(MODELS[model].model_fields[name].annotation)
     together = set()
     for way in [way for m, n, way in SET if (m, n) == (model, name)]:
         good = {word: rules for word in words if (rules := with_word(way, word)) is not None}

@@ -27,7 +27,7 @@ async def test_nobody_reading_stdout_stops_nothing():
         raise BrokenPipeError
 
     log = AccessLog(gone)
-    log.turned_away(path="/")
+    log.local_reply(path="/")
     log.flush()
 
 
@@ -35,9 +35,9 @@ async def test_lines_are_written_in_batches_and_the_last_ones_after_a_moment():
     written: list[bytes] = []
     log = AccessLog(written.append)
     for i in range(FLUSH_LINES):
-        log.turned_away(path=f"/{i}")
+        log.local_reply(path=f"/{i}")
     assert (len(written), written[0].count(b"\n")) == (1, FLUSH_LINES)
-    log.turned_away(path="/last")
+    log.local_reply(path="/last")
     assert len(written) == 1
     await until(lambda: len(written) == 2)
     assert orjson.loads(written[1])["path"] == "/last"
@@ -46,7 +46,7 @@ async def test_lines_are_written_in_batches_and_the_last_ones_after_a_moment():
 async def test_a_log_that_is_switched_off_writes_nothing():
     written: list[bytes] = []
     log = AccessLog(written.append, enabled=False)
-    log.turned_away(path="/")
+    log.local_reply(path="/")
     log.flush()
     assert written == []
 

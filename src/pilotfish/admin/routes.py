@@ -4,8 +4,9 @@ may hold up what is.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -16,19 +17,28 @@ from pilotfish.admin.status import status_of
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.routing.explain import explained
+from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
+from pilotfish.proxy.engine import Engine
+from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry.exposition import exposition
-
-if TYPE_CHECKING:
-    from pilotfish.proxy.engine import Engine
-    from pilotfish.sources.store import RulesStore
+from pilotfish.telemetry.registry import Registry
 
 
 class Admin:
     """The handlers of the admin port."""
 
-    def __init__(self, engine: Engine, store: RulesStore, *, max_body_bytes: int) -> None:
-        self._engine, self._store, self._max_body_bytes = engine, store, max_body_bytes
+    def __init__(
+        self,
+        engine: Engine,
+        store: RulesStore,
+        registry: Registry,
+        health_changed: asyncio.Event,
+        *,
+        max_body_bytes: int,
+    ) -> None:
+        self._engine, self._store, self._registry = engine, store, registry
+        self._health_changed, self._max_body_bytes = health_changed, max_body_bytes
         self._began = time.monotonic()
         self._page = page.content()
         self._page_headers = {**page.headers(self._page), "content-type": page.TYPE}
@@ -82,7 +92,7 @@ class Admin:
     async def metrics(self, request: web.Request) -> web.Response:
         """Requests are served in between its pieces: a scrape of many services makes nobody wait."""
         accept = request.headers.get("accept", "")
-        body, content_type = await exposition(self._engine.registry, accept=accept)
+        body, content_type = await exposition(self._registry, accept=accept)
         return web.Response(body=body, headers={"content-type": content_type})
 
     async def status(self, request: web.Request) -> web.Response:
@@ -92,7 +102,8 @@ class Admin:
         """The newest requests first, as the access log has them, with why each went where it went.
         `?unusual=1`: only those that failed, or took more than one attempt, or were forced."""
         unusual = request.query.get("unusual", "") not in ("", "0")
-        return json_answer(self._engine.log.recent_records(self._engine.snapshot, unusual=unusual))
+        access_log = self._engine.reporter.access_log
+        return json_answer(access_log.recent_records(self._engine.snapshot, unusual=unusual))
 
     async def page(self, request: web.Request) -> web.Response:
         return web.Response(body=self._page, headers=self._page_headers)
@@ -103,7 +114,7 @@ class Admin:
         headers = [h for h in sent if h[0] not in (b"content-length", b"host")]
         body = await request.read()
         try:
-            answer = explain_request(self._engine, path, body, headers, request.remote or "")
+            answer = explain_request(self._engine.router, path, body, headers, request.remote or "")
         except ClientError as e:
             return json_answer(
                 {"rule": None, "why": e.message, "candidates": [], "left_out": []},
@@ -135,12 +146,12 @@ class Admin:
         count = self._engine.ledger.reset(provider, model or None)
         if not count:
             return wrong(404, f"no service {asked.get('service') or provider!r}")
-        self._engine.on_trip()
+        self._health_changed.set()
         return json_answer({"reset": count})
 
 
 def explain_request(
-    engine: Engine, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str
+    router: Router, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str
 ) -> dict[str, Any]:
     """The shape of `/explain`. Raises ClientError where no rule takes the request, or it cannot be
     read.
@@ -150,6 +161,7 @@ def explain_request(
     if endpoint is None:
         raise ClientError(400, "unknown_path", f"no such path: POST {path}")
     inbound = Inbound(endpoint, path, query, headers, body, "explain", client_ip)
-    rule_state, why, _ = engine.rule_state_for(inbound)
-    plan, block, checked = engine.planned(rule_state, inbound, checked=True)
-    return explained(plan, why, checked, block, time.monotonic(), time.time())
+    taken = router.take(inbound)
+    now, wall = time.monotonic(), time.time()
+    planned = router.plan(taken.rule_state, inbound, now, wall, checks=True)
+    return explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)

@@ -63,7 +63,7 @@ class Transcript:
         return "".join(self._parts)
 
     @property
-    def is_rescuable(self) -> bool:
+    def can_be_resumed(self) -> bool:
         """Some text, no tool call begun (its arguments cannot be continued), no thinking that only
         its own vendor can go on from.
         """
@@ -128,7 +128,8 @@ class Continuation:
             new = self._seam.feed(delta.text)
             return [TextDelta(new)] if new else []
         if isinstance(delta, UsageDelta):
-            return [UsageDelta(added(self._before, delta.usage))]
+            before = self._before
+            return [UsageDelta(delta.usage if before is None else before.plus(delta.usage))]
         return [*self.rest(), delta]
 
     def rest(self) -> list[Delta]:
@@ -137,17 +138,3 @@ class Continuation:
         """
         held = self._seam.flush()
         return [TextDelta(held)] if held else []
-
-
-def added(a: Usage | None, b: Usage) -> Usage:
-    """Both together."""
-    if a is None:
-        return b
-    return Usage(
-        input=a.input + b.input,
-        output=a.output + b.output,
-        cached_input=a.cached_input + b.cached_input,
-        cache_write=a.cache_write + b.cache_write,
-        reasoning=a.reasoning + b.reasoning,
-        estimated=a.estimated or b.estimated,
-    )

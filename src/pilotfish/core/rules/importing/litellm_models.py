@@ -17,32 +17,11 @@ from pilotfish.core.rules.importing.writing import (
     variable,
 )
 
-# Prefix of LiteLLM's model names -> kind (LiteLLM's page "Providers", 2026-11).
-PREFIXES = {
-    "openai": "openai", "text-completion-openai": "openai", "azure": "azure",
-    "azure_text": "azure", "anthropic": "anthropic", "bedrock": "bedrock",
-    "bedrock_converse": "bedrock", "vertex_ai": "vertex", "vertex_ai_beta": "vertex",
-    "gemini": "google", "mistral": "mistral", "groq": "groq", "deepseek": "deepseek",
-    "openrouter": "openrouter", "together_ai": "together", "fireworks_ai": "fireworks",
-    "perplexity": "perplexity", "ollama": "ollama", "ollama_chat": "ollama",
-    "lm_studio": "lmstudio", "xai": "xai", "cerebras": "cerebras", "hosted_vllm": "vllm",
-    "vllm": "vllm", "github_copilot": "github_copilot", "openai_like": "openai_compatible",
-    "custom_openai": "openai_compatible", "litellm_proxy": "openai_compatible",
-}  # fmt: skip
 # Model names without a prefix that LiteLLM recognises -> kind.
 FAMILIES = (
     (re.compile(r"^(?:gpt-|o[134](?:-|$)|chatgpt-|text-embedding-|dall-e|whisper|tts-)"), "openai"),
     (re.compile(r"^claude-"), "anthropic"),
 )
-# Kind -> the environment variable in which LiteLLM looks for a key that is not configured.
-VARIABLES = {
-    "openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY", "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GEMINI_API_KEY", "mistral": "MISTRAL_API_KEY", "groq": "GROQ_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY", "openrouter": "OPENROUTER_API_KEY",
-    "together": "TOGETHERAI_API_KEY", "fireworks": "FIREWORKS_AI_API_KEY",
-    "perplexity": "PERPLEXITYAI_API_KEY", "xai": "XAI_API_KEY", "cerebras": "CEREBRAS_API_KEY",
-    "github_copilot": "GITHUB_COPILOT_TOKEN",
-}  # fmt: skip
 ENVIRON = "os.environ/"
 # Placeholders for a key, written where LiteLLM wants one and the user's own server does not.
 NO_KEYS = frozenset(
@@ -94,11 +73,14 @@ class Deployments:
 
     def __init__(self, known: Known, result: Imported) -> None:
         self._known, self._result = known, result
+        self._kinds = {
+            prefix: name for name, kind in known.kinds.items() for prefix in kind.litellm_names
+        }
         self.providers: dict[str, dict[str, Any]] = {}
 
     def service(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """`{provider, model}` of a deployment; None, with a loss, if it cannot be converted."""
-        kind, model = _kind_and_model(params)
+        kind, model = self._kind_and_model(params)
         if not kind:
             named = text(params.get("model"))
             self._result.lose(
@@ -115,6 +97,26 @@ class Deployments:
         name = unique(kind, self.providers, kind)
         self.providers[name] = account
         return {"provider": name, "model": model}
+
+    def _kind_and_model(self, params: Mapping[str, Any]) -> tuple[str, str]:
+        model, custom = text(params.get("model")), text(params.get("custom_llm_provider"))
+        prefix, slash, rest = model.partition("/")
+        base = text(params.get("api_base")) or text(params.get("base_url"))
+        if custom in self._kinds:
+            kind, name = self._kinds[custom], rest if slash and prefix == custom else model
+        elif slash and prefix in self._kinds:
+            kind, name = self._kinds[prefix], rest
+        else:
+            kind = next((kind for pattern, kind in FAMILIES if pattern.match(model)), "")
+            name = model
+            if not kind and base:
+                kind = "openai_compatible"
+        if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
+            name = name.partition("/")[2]
+        if kind == "openai" and base and "api.openai.com" not in base:
+            # LiteLLM's usual way to configure an OpenAI-compatible server
+            kind = "openai_compatible"
+        return (kind, name) if name else ("", "")
 
     def _account(self, path: str, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
         account: dict[str, Any] = {"kind": kind}
@@ -164,15 +166,13 @@ class Deployments:
     def _key(
         self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]
     ) -> None:
-        given = text(params.get("api_key"))
+        given, at_hand = text(params.get("api_key")), self._known.kinds[kind].key_variable
         if given.lower() in NO_KEYS:
             account["no_key_required"] = True
         elif given:
-            account["token"] = self._reference(
-                f"{path}.api_key", given, VARIABLES.get(kind) or variable(kind)
-            )
-        elif kind in VARIABLES and not (kind == "azure" and text(params.get("client_secret"))):
-            account["token"] = {"env": VARIABLES[kind]}
+            account["token"] = self._reference(f"{path}.api_key", given, at_hand or variable(kind))
+        elif at_hand and not (kind == "azure" and text(params.get("client_secret"))):
+            account["token"] = {"env": at_hand}
         elif not self._known.kinds[kind].needs_key or kind == "openai_compatible":
             account["no_key_required"] = True
 
@@ -218,26 +218,6 @@ class Deployments:
             return {"env": value.removeprefix(ENVIRON)}
         self._result.lose(path, f"a literal secret: set environment variable {fallback} to it")
         return {"env": fallback}
-
-
-def _kind_and_model(params: Mapping[str, Any]) -> tuple[str, str]:
-    model, custom = text(params.get("model")), text(params.get("custom_llm_provider"))
-    prefix, slash, rest = model.partition("/")
-    base = text(params.get("api_base")) or text(params.get("base_url"))
-    if custom in PREFIXES:
-        kind, name = PREFIXES[custom], rest if slash and prefix == custom else model
-    elif slash and prefix in PREFIXES:
-        kind, name = PREFIXES[prefix], rest
-    else:
-        kind = next((kind for pattern, kind in FAMILIES if pattern.match(model)), "")
-        name = model
-        if not kind and base:
-            kind = "openai_compatible"
-    if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
-        name = name.partition("/")[2]
-    if kind == "openai" and base and "api.openai.com" not in base:
-        kind = "openai_compatible"  # LiteLLM's usual way to configure an OpenAI-compatible server
-    return (kind, name) if name else ("", "")
 
 
 def _is_secret(name: str) -> bool:
