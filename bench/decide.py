@@ -19,16 +19,13 @@ from pilotfish import providers, styles, tactics
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.calls import chat_of
 from pilotfish.core.exchange.inbound import Inbound
-from pilotfish.core.exchange.request_view import RequestView
-from pilotfish.core.formats.neutral import Chat
-from pilotfish.core.model.smart_rules import first_match
-from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.routing.match import match, routes_smartly
-from pilotfish.core.routing.plan import Plan, RuleState
+from pilotfish.core.routing.router import Router
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.limits import Budgets
+from pilotfish.core.state.race_history import RaceHistory
 
 SERVICES = 20
 BLOCKS = 10
@@ -60,47 +57,23 @@ def rules(tactic: str) -> str:
     return "\n".join(["providers:", *accounts, "rules:", rule])
 
 
-class Decider:
-    """The rules in force and their state: what `proxy` holds to decide on a request."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot, self.ledger, self.rng = snapshot, Ledger(), random.Random(1)
-        self.ledger.adopt(snapshot)
-        self.rule_states = {rule.name: RuleState(rule, self.ledger) for rule in snapshot.rules}
-
-    @staticmethod
-    def chat_of(inbound: Inbound) -> Chat:
-        return chat_of(inbound, styles.get)
-
-    def decide(self, inbound: Inbound, now: float) -> tuple[Candidate | None, int | None]:
-        """The service for a request, and the block that matched."""
-        found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
-        assert found is not None
-        assert found.rule is not None
-        rule, block = found.rule, None
-        if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
-            view = RequestView(inbound, self.chat_of, self.ledger, now)
-            matched = first_match(rule.smart, view, time.time())
-            block = None if matched is None else rule.smart.index(matched)
-        plan = Plan(
-            self.rule_states[rule.name],
-            self.ledger,
-            op=inbound.op,
-            tokens=inbound.tokens,
-            rng=self.rng,
-            block=block,
-        )
-        return plan.next(now), block
-
-
-def decider(tactic: str) -> Decider:
-    return Decider(
+def router(tactic: str) -> Router:
+    """What decides in a proxy, with these rules in force."""
+    one = Router(Ledger(), Budgets(), RaceHistory(), styles.get, random.Random(1))
+    one.adopt(
         compile_documents(
             documents_of_text("bench", rules(tactic)),
             kinds=providers.all_kinds(),
             tactics=tactics.all_tactics(),
         )
     )
+    return one
+
+
+def decide(one: Router, inbound: Inbound, now: float) -> tuple[Candidate | None, int | None]:
+    """The service for a request, and the block that matched."""
+    plan, block, _ = one.plan(one.take(inbound).rule_state, inbound, now, wall=now)
+    return plan.next(now), block
 
 
 def requests(count: int) -> list[Inbound]:
@@ -113,15 +86,15 @@ def microseconds(tactic: str, rounds: int = 10) -> float:
     """CPU time of one decision. Reading the neutral form is not part of it: it is needed anyway for
     a service of another style.
     """
-    one, best = decider(tactic), float("inf")
+    one, best = router(tactic), float("inf")
     for _ in range(rounds):
         inbounds = requests(200)
         for inbound in inbounds:
-            one.chat_of(inbound)
+            chat_of(inbound, styles.get)
         now = time.monotonic()
         began = time.process_time()
         for inbound in inbounds:
-            one.decide(inbound, now)
+            decide(one, inbound, now)
         best = min(best, (time.process_time() - began) / len(inbounds))
     return best * 1e6
 
