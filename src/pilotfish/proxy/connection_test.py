@@ -22,9 +22,9 @@ from pilotfish.core.model.service import Provider
 from pilotfish.core.state.classify import failure_of
 from pilotfish.core.state.retry_after import value_of
 from pilotfish.credentials import CredentialError, Key, SignedCall
-from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer, host_header
+from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer
 from pilotfish.credentials.keys import NoKey
-from pilotfish.http1.pool import Origin
+from pilotfish.http1.origin import Origin, host_header
 
 TIMEOUT_S = 10.0
 MAX_MESSAGE = 300
