@@ -10,32 +10,6 @@ COVERED_ELSEWHERE = {
         "flags are made from the settings; the proxy itself is app.py",
     ),
     "cli/version.py": ("tests/cli/test_main.py", "one line, tested with the other commands"),
-    "core/routing/commands.py": (
-        "tests/core/routing/test_dispatch.py",
-        "what the machine says; every playbook expects them",
-    ),
-    "core/routing/sampling.py": (
-        "tests/tactics/test_every_tactic.py",
-        "properties of every tactic's draws",
-    ),
-    "core/model/outcome.py": (
-        "tests/core/state/test_classify.py",
-        "words; what they are given for is core/state/classify.py",
-    ),
-    "core/model/provider.py": (
-        "tests/providers/test_conformance.py",
-        "the record that every provider file fills in",
-    ),
-    "core/model/snapshot.py": ("tests/core/rules/compile/test_snapshot.py", "compiled rules: data"),
-    "core/model/tactic.py": (
-        "tests/tactics/test_every_tactic.py",
-        "a protocol; every tactic is held to it there",
-    ),
-    "core/routing/attempt_state.py": (
-        "tests/core/routing/test_dispatch.py",
-        "what the machine knows of an attempt",
-    ),
-    "errors.py": ("tests/core/rules/compile/test_snapshot.py", "families of errors: data"),
 }
 
 # Files over 400 lines -> (how long they may be, why).
