@@ -14,14 +14,20 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from pilotfish import providers, tactics  # the checkout's own sources, whatever is installed
+from pilotfish import (  # the checkout's own sources, whatever is installed
+    providers,
+    styles,
+    tactics,
+)
 from pilotfish.core.exchange import endpoints
+from pilotfish.core.exchange.calls import chat_of
 from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.routing.router import Router
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
-from pilotfish.proxy.engine import Engine
-from pilotfish.telemetry.access_log import AccessLog
-from pilotfish.telemetry.registry import Registry
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.limits import Budgets
+from pilotfish.core.state.race_history import RaceHistory
 
 SERVICES = 20
 BLOCKS = 10
@@ -54,16 +60,9 @@ async def figure(tactic: str) -> float:
     """Microseconds of one decision. Reading the request's content, which ten blocks look at, is
     part of it.
     """
-    engine = Engine(
-        Registry(),
-        AccessLog(lambda lines: None),
-        lambda provider: [],
-        max_in_flight=10,
-        max_body_bytes=1 << 20,
-        rng=random.Random(1),
-    )
+    router = Router(Ledger(), Budgets(), RaceHistory(), styles.get, random.Random(1))
     documents = documents_of_text("bench", rules(tactic))
-    engine.adopt(
+    router.adopt(
         compile_documents(documents, kinds=providers.all_kinds(), tactics=tactics.all_tactics())
     )
     endpoint = endpoints.find("/v1/chat/completions")
@@ -75,14 +74,13 @@ async def figure(tactic: str) -> float:
             for _ in range(200)
         ]
         for inbound in inbounds:
-            engine._chat_of(
-                inbound
-            )  # the neutral form is there anyway where a service speaks another style
-        now = time.monotonic()
+            # The neutral form is there anyway where a service speaks another style.
+            chat_of(inbound, styles.get)
+        now, wall = time.monotonic(), time.time()
         began = time.process_time()
         for inbound in inbounds:
-            rule_state, _, _ = engine.rule_state_for(inbound)
-            plan, block, _ = engine.planned(rule_state, inbound)
+            rule_state = router.take(inbound).rule_state
+            plan, block, _ = router.plan(rule_state, inbound, now, wall)
             assert plan.next(now) is not None
             assert block == BLOCKS - 1
         best = min(best, (time.process_time() - began) / len(inbounds))

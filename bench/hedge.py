@@ -107,7 +107,7 @@ async def run(requests: int, clients: int) -> bool:
             )
             async with app:
                 times = await measure(app.base, requests, clients)
-                await app.engine.idle.wait()
+                await app.engine.in_flight.idle.wait()
         sent = {
             name: sum((seen.model or "").startswith(name) for seen in vendor.requests)
             for name in RULES

@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from pilotfish.app import App
-from pilotfish.settings import read_settings
+from pilotfish.settings import Settings, read_settings
 from pilotfish.telemetry.access_log import (
     AccessLog,
 )  # the checkout's own sources, whatever is installed
@@ -201,11 +201,12 @@ CASES: dict[str, tuple[bytes, list[bytes], int]] = {
 class Bench:
     """An app whose pool connects to lists; `once` takes one request through it."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, settings: Settings) -> None:
+        self.app = app = App(
+            settings, access_log=AccessLog(lambda data: None), connect=self._connect
+        )
         self.upstreams: list[tuple[Any, Transport]] = []
         self.connected = asyncio.Event()
-        app.engine.connect = self._connect
         self.client: Any = app.server.protocol()
         self.transport = Transport()
         self.client.connection_made(self.transport)
@@ -272,9 +273,8 @@ async def run(args: argparse.Namespace) -> None:
         settings = read_settings(
             {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0", "config": str(rules)}
         )
-        app = App(settings, access_log=AccessLog(lambda data: None))
-        async with app:
-            bench = Bench(app)
+        bench = Bench(settings)
+        async with bench.app:
             gc.freeze()
             profiler = cProfile.Profile() if args.profile else None
             for name, (asked, answer, divisor) in CASES.items():

@@ -97,7 +97,7 @@ class Proxy:
 
     async def settled(self) -> None:
         """No request is in flight any more."""
-        await self.app.engine.idle.wait()
+        await self.app.engine.in_flight.idle.wait()
 
 
 class Answer:
@@ -165,8 +165,8 @@ async def proxied(
         for what in (
             chosen,
             app.engine.snapshot,
-            app.engine.links,
-            [link.keys for link in app.engine.links.values()],
+            app.engine.clients,
+            [link.keys for link in app.engine.clients.values()],
         ):
             leaks.hear("a repr", repr(what))
 

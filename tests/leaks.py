@@ -26,6 +26,7 @@ from _pytest.raises import RaisesExc
 from aiohttp import web
 from structlog.testing import LogCapture
 
+from pilotfish.admin.routes import Admin
 from pilotfish.credentials.expiring import ExpiringKey
 from pilotfish.credentials.fetch import FetchError
 from pilotfish.credentials.keys import CredentialError
@@ -149,7 +150,7 @@ def _listen_to_answers() -> None:
     )
 
     async def overheard(request: web.Request, response: web.StreamResponse) -> None:
-        hear(f"{request.method} {request.path} of the injector", _head_and_body(response))
+        hear(f"the answer to {request.method} {request.path}", _head_and_body(response))
 
     def listening(real: Callable[[Any], web.Application]) -> Callable[[Any], web.Application]:
         def application(self: Any) -> web.Application:
@@ -161,6 +162,7 @@ def _listen_to_answers() -> None:
 
     _wrap(Admission, "application", listening)
     _wrap(Injector, "_admin", listening)
+    _wrap(Admin, "application", listening)
 
 
 def _head_and_body(response: web.StreamResponse) -> bytes:

@@ -45,7 +45,7 @@ def test_addresses(text, found, shown):
     assert str(Address(found)) == shown
 
 
-def test_the_defaults_are_the_contracts(monkeypatch):
+def test_the_defaults_are_the_documented_ones(monkeypatch):
     settings = read_settings()
     assert (settings.listen, settings.admin_listen) == ("127.0.0.1:14000", "0.0.0.0:14001")
     assert (settings.drain_seconds, settings.max_body_bytes, settings.max_in_flight) == (

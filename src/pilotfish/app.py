@@ -9,29 +9,37 @@ import contextlib
 import gc
 import math
 import os
+import random
 import resource
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotfish import __version__
+from pilotfish import __version__, styles
+from pilotfish.admin.port import AdminPort
 from pilotfish.admin.routes import Admin
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.credentials import CredentialContext, CredentialError, CredentialStore, problems_of
-from pilotfish.credentials.static import StaticKey
-from pilotfish.errors import Problem, StartError
+from pilotfish.core.routing.router import Router
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.limits import Budgets
+from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.credentials import CredentialContext, CredentialStore, Key
+from pilotfish.credentials.requirements import Requirements
+from pilotfish.errors import StartError
+from pilotfish.http1.pool import Connect, connect_directly
 from pilotfish.http1.server import Server
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine
+from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
 from pilotfish.settings import Address, Settings, address
@@ -39,11 +47,15 @@ from pilotfish.sources.files import fingerprint, load_files, watch_files
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.gauges import LedgerGauges
+from pilotfish.telemetry.recorder import MetricsRecorder
 from pilotfish.telemetry.registry import Registry
+from pilotfish.telemetry.reporter import Reporter
 
 if TYPE_CHECKING:
+    from pilotfish.shared.redis_limits import SharedState
     from pilotfish.shared.state_file import StateKeeper
-    from pilotfish.telemetry.traces import Tracer
+    from pilotfish.telemetry.traces import SpanTracer
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +74,13 @@ class App:
     demo.
     """
 
-    def __init__(self, settings: Settings, *, access_log: AccessLog | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        access_log: AccessLog | None = None,
+        connect: Connect = connect_directly,
+    ) -> None:
         self.settings = settings
         self.registry = Registry()
         self.log = access_log or AccessLog(
@@ -70,20 +88,35 @@ class App:
         )
         self.context = CredentialContext(secrets_dir=settings.secrets_dir)
         self.credentials = CredentialStore(self.context)
+        self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
+        router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
+        self.tracer = _tracer(settings.otlp_endpoint) if settings.otlp_endpoint else None
+        recorder = MetricsRecorder(self.registry)
+        reporter = Reporter(recorder, self.log, self.tracer)
+        replies = LocalReplies(reporter)
+        self.shared = self._shared(settings.redis_url) if settings.redis_url else None
+        health_changed = asyncio.Event()
         self.engine = Engine(
-            self.registry,
-            self.log,
-            lambda p: self.credentials.of(p).keys,
+            router,
+            reporter,
+            replies,
+            self._keys,
             max_in_flight=settings.max_in_flight,
-            max_body_bytes=settings.max_body_bytes,
+            health_changed=health_changed,
+            shared=self.shared,
+            connect=connect,
         )
-        if settings.otlp_endpoint:
-            self.engine.tracer = _tracer(settings.otlp_endpoint)
+        gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        self.registry.before_scrape.append(gauges.refresh)
+        requirements = Requirements(self.context, self._keys)
         self.store = RulesStore(
-            self._adopt, self.registry, allow_inline_secrets=settings.allow_inline_secrets
+            self._adopt,
+            self.registry,
+            unmet=requirements.unmet,
+            warnings=requirements.warnings,
+            allow_inline_secrets=settings.allow_inline_secrets,
         )
-        self.store.unmet_requirements, self.store.warnings = self._unmet, self._warnings
-        self.other_requests = OtherRequests(self.engine)
+        self.other_requests = OtherRequests(replies, router)
         self.server = Server(
             self.engine.handle,
             self.engine.refuse,
@@ -92,18 +125,18 @@ class App:
             takes=endpoints.takes,
             hand_over=self.other_requests.protocol,
         )
-        self.site = Admin(self.engine, self.store).site()
-        self.admin_server = Server(
-            self.site.handle,
-            self.site.refuse,
+        admin = Admin(
+            self.engine,
+            self.store,
+            self.registry,
+            health_changed,
             max_body_bytes=settings.max_body_bytes,
-            clock=time.monotonic,
         )
+        self.admin_port = AdminPort(admin.application())
         self.state = self._state_keeper(Path(settings.state_dir)) if settings.state_dir else None
-        self.prober = Prober(self.engine, self._probe)
+        self.prober = Prober(router, self._probe, health_changed)
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
-        self._admin_listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
@@ -111,7 +144,16 @@ class App:
     def _state_keeper(self, folder: Path) -> StateKeeper:
         from pilotfish.shared.state_file import StateKeeper
 
-        return StateKeeper(folder, self.engine.ledger, self.engine.history)
+        return StateKeeper(folder, self.ledger, self.history)
+
+    def _shared(self, redis_url: str) -> SharedState:
+        # With a client that only installations with several replicas have to pay for.
+        from pilotfish.shared.redis_limits import SharedState
+
+        return SharedState(redis_url, self.ledger, self.budgets)
+
+    def _keys(self, provider: Provider) -> Sequence[Key]:
+        return self.credentials.of(provider).keys
 
     # ---- rules
 
@@ -124,32 +166,6 @@ class App:
         )
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-
-    def _unmet(self, snapshot: Snapshot) -> list[Problem]:
-        """What these rules need and this installation has not: they must not come into force."""
-        found = []
-        for name, provider in snapshot.providers.items():
-            found += [
-                Problem(", ".join(snapshot.sources), f"providers.{name}", text)
-                for text in problems_of(provider, self.context)
-            ]
-        return found
-
-    def _warnings(self, snapshot: Snapshot) -> list[Problem]:
-        """Keys that are not there: their provider is left out until they are, all others serve."""
-        found = []
-        for name, provider in snapshot.providers.items():
-            if not provider.enabled:
-                continue
-            for key in self.credentials.of(provider).keys:
-                if isinstance(key, StaticKey):
-                    try:
-                        key.check()
-                    except CredentialError as e:
-                        found.append(
-                            Problem(", ".join(snapshot.sources), f"providers.{name}.token", str(e))
-                        )
-        return found
 
     def _has_cluster(self) -> bool:
         environ = os.environ
@@ -180,7 +196,6 @@ class App:
         """Serving, if not ready yet: rules may still be missing. Raises StartError for a port that
         is taken and the like.
         """
-        self.engine.on_trip = self.prober.wake
         seen = None
         if not self.settings.config and not self._has_cluster():
             raise StartError(
@@ -191,9 +206,11 @@ class App:
             if not self._read_files():
                 seen = None
         await self.other_requests.start()
-        self._admin_listener, self.admin_listen = await _listening(
-            self.admin_server, address(self.settings.admin_listen), " (admin)"
-        )
+        at = address(self.settings.admin_listen)
+        try:
+            self.admin_listen = await self.admin_port.open(at)
+        except OSError as e:
+            raise StartError(f"cannot listen on {at} (admin): {_why(e)}") from None
         self._listener, self.listen = await _listening(self.server, address(self.settings.listen))
         # What is alive now stays: the collector need not go through it again and again. A request
         # leaves few cycles behind.
@@ -204,15 +221,8 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
-        if self.settings.redis_url:
-            from pilotfish.shared.redis_limits import (
-                SharedState,
-            )  # with a client that only who shares has to pay for
-
-            self.engine.shared = SharedState(
-                self.settings.redis_url, self.engine.ledger, self.engine.budgets
-            )
-            self._spawn(self.engine.shared.run(), "shared")
+        if self.shared is not None:
+            self._spawn(self.shared.run(), "shared")
         if not self.settings.config:
             self._spawn(self._from_cluster(), "configmaps")
         else:
@@ -277,13 +287,13 @@ class App:
         yet."""
         self.engine.draining = True
         self.server.drain()
-        log.info("draining", in_flight=len(self.engine.runs))
+        log.info("draining", in_flight=len(self.engine.in_flight))
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
-                await self.engine.idle.wait()
+                await self.engine.in_flight.idle.wait()
                 await self.other_requests.finish()
         except TimeoutError:
-            log.warning("drain_over", cut_off=len(self.engine.runs))
+            log.warning("drain_over", cut_off=len(self.engine.in_flight))
         else:
             await asyncio.sleep(LAST_BYTES_S)
 
@@ -301,20 +311,12 @@ class App:
             self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
-        self.close_admin()
-        if self.engine.tracer is not None:
+        await self.admin_port.close()
+        if self.tracer is not None:
             with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
                 async with asyncio.timeout(LAST_SPANS_S):
-                    await asyncio.to_thread(self.engine.tracer.close)
+                    await asyncio.to_thread(self.tracer.close)
         self.log.flush()
-
-    def close_admin(self) -> None:
-        """Nobody can ask any more how the proxy is: its last word before it ends."""
-        if self._admin_listener is not None:
-            self._admin_listener.close()
-        self.site.close()
-        for connection in list(self.admin_server.connections):
-            connection.close(reset=False)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; a second signal does not wait for requests in flight."""
@@ -353,7 +355,6 @@ class App:
             if now - swept >= SWEEP_S:
                 swept = now
                 self.server.sweep(now)
-                self.admin_server.sweep(now)
                 self.engine.sweep(now)
 
     async def __aenter__(self) -> App:
@@ -395,30 +396,28 @@ class _LoopErrors:
             log.error("cannot_accept", error=str(context.get("exception")))
 
 
-def _tracer(endpoint: str) -> Tracer:
+def _tracer(endpoint: str) -> SpanTracer:
     """Imported only here: who has no traces pays nothing for them. Raises StartError."""
     if not endpoint.startswith(("http://", "https://")):
         raise StartError(
             f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {endpoint.rpartition('@')[2]!r}"
         )
     try:
-        from pilotfish.telemetry.traces import Tracer
+        from pilotfish.telemetry.traces import SpanTracer
     except ImportError:
         raise StartError(
             "PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'"
         ) from None
-    return Tracer(endpoint)
+    return SpanTracer(endpoint)
 
 
-async def _listening(
-    server: Server, at: Address, which: str = ""
-) -> tuple[asyncio.Server, Address]:
+async def _listening(server: Server, at: Address) -> tuple[asyncio.Server, Address]:
     try:
         listener = await asyncio.get_running_loop().create_server(
             server.protocol, at[0], at[1], backlog=BACKLOG
         )
     except OSError as e:
-        raise StartError(f"cannot listen on {at}{which}: {_why(e)}") from None
+        raise StartError(f"cannot listen on {at}: {_why(e)}") from None
     return listener, Address(listener.sockets[0].getsockname()[:2])
 
 

@@ -1,4 +1,4 @@
-"""Flags and environment, read once (contract.md 3). What changes while running is in the rules, not
+"""Flags and environment, read once. What changes while running is in the rules, not
 here.
 """
 

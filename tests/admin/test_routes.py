@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from admin.test_site import asking
+from admin.test_port import asking
 from pilotfish.admin import routes
 from pilotfish.admin.routes import Admin
 
@@ -13,7 +13,7 @@ from pilotfish.admin.routes import Admin
 async def asked(monkeypatch):
     """Asks for a path; returns the status. `engine` and `clock` are the test's to change."""
     engine, clock = (
-        SimpleNamespace(ready=False, draining=False, max_body_bytes=1000),
+        SimpleNamespace(ready=False, draining=False),
         SimpleNamespace(now=100.0),
     )
     monkeypatch.setattr(routes, "time", SimpleNamespace(monotonic=lambda: clock.now))
@@ -22,7 +22,7 @@ async def asked(monkeypatch):
         return (await get(path)).status
 
     ask.engine, ask.clock = engine, clock
-    async with asking(Admin(engine, None).site()) as get:
+    async with asking(Admin(engine, None, None, None, max_body_bytes=1000).application()) as get:
         yield ask
 
 

@@ -176,7 +176,7 @@ async def test_rules_that_are_refused_are_shown_with_their_place(tmp_path):
 async def test_a_proxy_that_has_gone_is_not_shown_as_ready(tmp_path):
     async with looked_at(tmp_path) as page:
         await page.shows("ready")
-        page.proxy.app.close_admin()
+        await page.proxy.app.admin_port.close()
         await page.shows("no answer")
 
 

@@ -6,7 +6,7 @@ from pilotfish import __version__
 from pilotfish.cli import commands, main
 
 
-def test_every_command_of_the_contract_is_there(capsys):
+def test_every_documented_command_is_there(capsys):
     wanted = {
         "proxy",
         "demo",

@@ -11,8 +11,8 @@ import random
 import tracemalloc
 
 from harness import proxied
-from pilotfish.core.state.affinity import HOMES
-from pilotfish.proxy.engine import DIRECT_RULES
+from pilotfish.core.routing.router import DIRECT_RULES
+from pilotfish.core.state.affinity import MAX_KEYS
 from pilotfish.simulated import Profile, SimulatedVendor
 
 # A million takes some minutes: PILOTFISH_FUZZ=1000000.
@@ -76,7 +76,7 @@ async def test_a_flood_of_made_up_names_leaves_series_state_and_memory_bounded(t
         gc.collect()
         before, sizes = (
             await series(proxy),
-            (len(engine.ledger.services), len(engine.budgets.registry())),
+            (len(engine.ledger.services), len(engine.router.budgets.meters())),
         )
         tracemalloc.start()
         try:
@@ -90,9 +90,9 @@ async def test_a_flood_of_made_up_names_leaves_series_state_and_memory_bounded(t
         assert await series(proxy) == before
         assert sizes[0] <= 2 + DIRECT_RULES
         assert len(engine.ledger.services) <= 2 + DIRECT_RULES
-        assert len(engine.budgets.registry()) == sizes[1]
-        assert len(engine.homes) <= HOMES
-        assert not engine.runs
+        assert len(engine.router.budgets.meters()) == sizes[1]
+        assert len(engine.router.affinity) <= MAX_KEYS
+        assert not engine.in_flight
         # AffinityTable are still filling up: a few hundred bytes each, ten thousand at the most.
         # Nothing else may come near it.
         assert grown < 8 * 1024 * 1024

@@ -66,7 +66,7 @@ async def test_leaving_before_the_answer_ends_the_upstream_request(tmp_path, ven
         await vendor.until_requests(1)
         asking.cancel()
         await vendor.until_cancelled()
-        await until(lambda: not proxy.app.engine.runs)
+        await until(lambda: not proxy.app.engine.in_flight)
         assert proxy.record()["attempts"][0]["outcome"] == "client_gone"
         assert proxy.record()["code"] == 499
 
@@ -75,8 +75,10 @@ async def test_leaving_while_a_retry_is_waited_for_asks_nobody_again(tmp_path, v
     vendor.script(Fault(code=429, kind="", retry_after_ms=5_000))
     async with proxied(tmp_path, RULES.format(kind="openai", base=f"{vendor.base}/v1")) as proxy:
         asking = asyncio.create_task(proxy.chat("m"))
-        await until(lambda: any(a.over for run in proxy.app.engine.runs for a in run.attempts))
+        await until(
+            lambda: any(a.over_at for r in proxy.app.engine.in_flight for a in r.record.attempts)
+        )
         asking.cancel()
-        await until(lambda: not proxy.app.engine.runs)
+        await until(lambda: not proxy.app.engine.in_flight)
         assert len(vendor.requests) == 1
         assert proxy.record()["error"] == "client_gone"

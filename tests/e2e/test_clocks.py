@@ -1,5 +1,5 @@
-"""What the clocks of contract.md 7 mean, against a vendor whose delays are known: within 5 ms or 2
-%.
+"""The durations in metrics and the access log, measured against a vendor whose delays are known:
+exact to 5 ms or 2 %.
 """
 
 from __future__ import annotations

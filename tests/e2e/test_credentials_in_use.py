@@ -407,7 +407,7 @@ async def test_copilots_models_are_asked_where_its_list_says(tmp_path, monkeypat
     try:
         async with proxied(tmp_path, rules_of(provider)) as proxy:
             await proxy.chat("m")
-            await until(lambda: proxy.app.engine.links["p"].keys[0].endpoints(SIM))
+            await until(lambda: proxy.app.engine.clients["p"].keys[0].endpoints(SIM))
             seen.clear()
             assert (await proxy.post("/v1/responses", {"model": "m", "input": "hi"})).status == 200
             assert seen == ["/responses"]

@@ -142,7 +142,7 @@ async def test_a_documented_request_on_the_wire(kind, request_, vendor, tmp_path
     path, body, content_type = asked_for(request_)
     async with proxied(tmp_path, yaml.safe_dump(rules)) as proxy:
         if case(kind).get("token_is_exchanged"):
-            key = proxy.app.engine.links["p"].keys[0]
+            key = proxy.app.engine.clients["p"].keys[0]
             await key.fetch()
             await until(lambda: key.endpoints(model) or "model" not in request_)
         await proxy.post(path, body, {"content-type": content_type})

@@ -196,7 +196,7 @@ class World:
 
     async def fetched(self) -> None:
         """No fetch is under way."""
-        await self.proxy.app.engine.links["p"].keys[0].settle()
+        await self.proxy.app.engine.clients["p"].keys[0].settle()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from harness import proxied
-from pilotfish.proxy import request as run_module
+from pilotfish.proxy import client_answer
 from pilotfish.simulated import SimulatedVendor
 
 TEXT = "the small pilot fish swims ahead of great "
@@ -51,7 +51,7 @@ async def test_keep_alives_that_began_the_answer_do_not_hinder_a_failover(tmp_pa
     """The status has gone out with the first of them; the next service's answer follows as if it
     were the first.
     """
-    monkeypatch.setattr(run_module, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(client_answer, "KEEP_ALIVE_S", 0.05)
     async with served(
         tmp_path, "anthropic", "sim-roleonly", {"timeouts": {"first_token_s": 0.5}}
     ) as (proxy, _vendor):
@@ -73,7 +73,7 @@ async def test_keep_alives_that_began_the_answer_do_not_hinder_a_failover(tmp_pa
 
 async def test_keep_alives_and_then_nobody_end_in_an_error_event(tmp_path, monkeypatch):
     """The status cannot be told any more, the failure can."""
-    monkeypatch.setattr(run_module, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(client_answer, "KEEP_ALIVE_S", 0.05)
     async with served(
         tmp_path,
         "openai",

@@ -240,5 +240,5 @@ def outcome_in_words(heard: Heard) -> str:
 
 async def test_nothing_is_left_behind(proxy):
     await proxy.settled()
-    assert not proxy.app.engine.runs
+    assert not proxy.app.engine.in_flight
     assert await proxy.metric("pilotfish_requests_in_flight") == 0

@@ -100,11 +100,11 @@ async def test_two_thousand_requests_with_faults_on_every_third_leave_nothing_be
                         pass  # a whole answer that breaks off
 
                 await by_clients(500, ask)
-                await until(lambda: not engine._finishing)
+                await until(lambda: not engine.in_flight._draining)
                 before = memory()
                 await by_clients(1500, ask)
                 await proxy.settled()
-                await until(lambda: not engine._finishing)
+                await until(lambda: not engine.in_flight._draining)
                 after = memory()
             proxy.app.log.flush()
             await until(lambda: not proxy.app.server.connections)
@@ -118,7 +118,7 @@ async def test_two_thousand_requests_with_faults_on_every_third_leave_nothing_be
                 assert await proxy.metric("pilotfish_requests_total", code=str(code)) == number
             assert await proxy.metric("pilotfish_request_duration_seconds_count") == 2000
             assert await proxy.metric("pilotfish_requests_in_flight") == 0
-            assert not engine.runs
+            assert not engine.in_flight
             assert [s["in_flight"] for s in (await proxy.status())["services"]] == [0, 0]
             kept = [upstream for pool in engine.pools.values() for upstream in pool.open]
             assert kept

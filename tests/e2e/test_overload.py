@@ -71,7 +71,7 @@ async def test_a_request_waits_in_the_queue_for_a_free_place(tmp_path):
         first = asyncio.create_task(proxy.chat("m"))
         await vendor.until_requests(1)
         second = asyncio.create_task(proxy.chat("m"))
-        await until(lambda: len(proxy.app.engine.runs) == 2)
+        await until(lambda: len(proxy.app.engine.in_flight) == 2)
         assert len(vendor.requests) == 1
         gate.set()
         assert [(await first).status, (await second).status] == [200, 200]
@@ -96,9 +96,9 @@ async def test_a_client_that_leaves_the_queue_is_not_served(tmp_path):
         first = asyncio.create_task(proxy.chat("m"))
         await vendor.until_requests(1)
         second = asyncio.create_task(proxy.chat("m"))
-        await until(lambda: len(proxy.app.engine.runs) == 2)
+        await until(lambda: len(proxy.app.engine.in_flight) == 2)
         second.cancel()
-        await until(lambda: len(proxy.app.engine.runs) == 1)
+        await until(lambda: len(proxy.app.engine.in_flight) == 1)
         gate.set()
         assert (await first).status == 200
         await proxy.settled()
@@ -138,7 +138,8 @@ async def test_a_slow_reader_pauses_the_upstream_and_gets_all_in_the_end(tmp_pat
         await vendor.until_requests(1)
         await until(
             lambda: any(
-                run.relayed is not None and run.relayed.paused for run in proxy.app.engine.runs
+                (relayed := request._answer.relayed) is not None and relayed.reader.paused
+                for request in proxy.app.engine.in_flight
             ),
             20,
         )

@@ -12,7 +12,8 @@ import pytest
 
 from harness import command, environment, proxied, until
 from pilotfish import styles
-from pilotfish.proxy.request import Run
+from pilotfish.proxy.request import ProxyRequest
+from pilotfish.proxy.translation import Translation
 from pilotfish.simulated import Fault
 
 RULES = """
@@ -30,20 +31,22 @@ async def proxy(tmp_path, vendor):
 
 def nothing_is_left(proxy) -> bool:
     engine = proxy.app.engine
-    return not engine.runs and not any(state.in_flight for state in engine.ledger.services.values())
+    return not engine.in_flight and not any(
+        state.in_flight for state in engine.ledger.services.values()
+    )
 
 
 @pytest.mark.interpreted
 async def test_an_error_while_a_request_begins_is_a_500_and_nothing_stays_in_flight(
     proxy, monkeypatch
 ):
-    begin = Run.begin
+    begin = ProxyRequest.begin
 
     def broken(self, now):
         begin(self, now)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Run, "begin", broken)
+    monkeypatch.setattr(ProxyRequest, "begin", broken)
     answer = await proxy.chat("m")
     assert (answer.status, answer.json["error"]["code"]) == (500, "internal_error")
     assert "ZeroDivision" not in answer.text
@@ -60,12 +63,12 @@ async def test_an_error_while_an_error_is_told_ends_the_connection_and_the_drain
     def broken(self, *now):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Run, "begin", broken)
-    monkeypatch.setattr(Run, "spoilt", broken)
+    monkeypatch.setattr(ProxyRequest, "begin", broken)
+    monkeypatch.setattr(ProxyRequest, "_reply_failure", broken)
     with pytest.raises(aiohttp.ClientError):
         await proxy.chat("m")
-    assert not proxy.app.engine.runs
-    assert proxy.app.engine.idle.is_set()
+    assert not proxy.app.engine.in_flight
+    assert proxy.app.engine.in_flight.idle.is_set()
 
 
 @pytest.mark.interpreted
@@ -74,19 +77,19 @@ async def test_an_error_in_one_requests_clock_does_not_stop_the_others_clocks(
 ):
     gate = asyncio.Event()
     vendor.always(Fault.hold(gate))
-    tick = Run.tick
+    tick = ProxyRequest.tick
 
     def broken(self, now):
-        if self.inbound.request_id == "unlucky":
+        if self.record.request_id == "unlucky":
             raise ZeroDivisionError
         tick(self, now)
 
-    monkeypatch.setattr(Run, "tick", broken)
+    monkeypatch.setattr(ProxyRequest, "tick", broken)
     lucky = asyncio.create_task(proxy.chat("m"))
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     answer = await proxy.post("/v1/chat/completions", body, {"x-request-id": "unlucky"})
     assert answer.status == 500
-    assert proxy.app.engine._ticking
+    assert proxy.app.engine.in_flight._is_ticking
     gate.set()
     assert (await lucky).status == 200
     assert nothing_is_left(proxy)
@@ -101,7 +104,7 @@ async def test_an_error_at_an_answers_end_is_told_and_nothing_stays_in_flight(pr
     asyncio.get_running_loop().set_exception_handler(
         lambda loop, context: told.append(context["exception"])
     )
-    monkeypatch.setattr(Run, "inspector_for", broken)
+    monkeypatch.setattr(Translation, "inspector", broken)
     answer = await proxy.chat("m")
     assert (answer.status, "inside the proxy" in answer.json["error"]["message"]) == (502, True)
     assert nothing_is_left(proxy)

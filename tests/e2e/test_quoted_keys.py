@@ -200,7 +200,7 @@ async def test_in_a_streams_error_event_after_content(tmp_path, kind, client):
         proxied(tmp_path, rules(kind, base)) as proxy,
     ):
         asking = asyncio.create_task(asked(proxy, kind if client == "same" else client))
-        await until(lambda: any(run.relayed for run in proxy.app.engine.runs))
+        await until(lambda: any(r.record.relayed for r in proxy.app.engine.in_flight))
         go_on.set()
         answer, record = await asking
     assert b"Hello" in answer.body

@@ -91,8 +91,8 @@ async def test_weighted_waits_for_the_better_one(tmp_path):
     ) as (proxy, _a, _b):
         now = asyncio.get_running_loop().time()
         for _ in range(9):
-            proxy.app.engine.history.record("r", "b/sim-ttft-80ms").add(True, now)
-            proxy.app.engine.history.record("r", "a/sim-n8").add(False, now)
+            proxy.app.history.record("r", "b/sim-ttft-80ms").add(True, now)
+            proxy.app.history.record("r", "a/sim-n8").add(False, now)
         answer = await proxy.chat("m", stream=True)
         assert (answer.headers["x-pilotfish-service"], answer.said()) == ("b/sim-ttft-80ms", TEXT)
         await proxy.settled()
@@ -114,7 +114,7 @@ async def test_quality_waits_for_all_and_takes_the_one_that_wins_more(tmp_path):
     async with racing(
         tmp_path, ["sim-n8", "sim-ttft-200ms"], {"strategy": "quality", "timeout_ms": 5000}
     ) as (proxy, _a, _b):
-        proxy.app.engine.history.record("r", "b/sim-ttft-200ms").add(
+        proxy.app.history.record("r", "b/sim-ttft-200ms").add(
             True, asyncio.get_running_loop().time()
         )
         answer = await proxy.chat("m")
@@ -182,10 +182,10 @@ async def test_wins_and_losses_are_kept_over_a_restart(tmp_path):
             _a,
             _b,
         ):
-            record = proxy.app.engine.history.record("r", "a/sim-n8")
+            record = proxy.app.history.record("r", "a/sim-n8")
             if run == "second":
                 assert 2.9 < record.wins <= 3
-                assert 2.9 < proxy.app.engine.history.record("r", "b/sim-ttft-60s").losses <= 3
+                assert 2.9 < proxy.app.history.record("r", "b/sim-ttft-60s").losses <= 3
                 continue
             for _ in range(3):
                 await proxy.chat("m", stream=True)
@@ -276,7 +276,7 @@ async def test_hedges_stay_within_their_budget(tmp_path):
         b,
     ):
         await asyncio.gather(*(proxy.chat("m", stream=True) for _ in range(20)))
-        await until(lambda: not proxy.app.engine.runs)
+        await until(lambda: not proxy.app.engine.in_flight)
         assert 1 <= len(a.requests) + len(b.requests) - 20 <= 3
 
 

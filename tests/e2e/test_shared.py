@@ -39,10 +39,10 @@ async def fleet(stack: AsyncExitStack, tmp_path, rules: str, url: str, count: in
         folder.mkdir()
         proxies.append(await stack.enter_async_context(proxied(folder, rules, redis_url=url)))
     for proxy in proxies:
-        await until(lambda proxy=proxy: proxy.app.engine.shared.connected)
+        await until(lambda proxy=proxy: proxy.app.shared.connected)
         # Four proxies, a vendor and their clients on one core: here an answer may take longer than
         # a server lets it.
-        proxy.app.engine.shared.patience_s = 1.0
+        proxy.app.shared.patience_s = 1.0
     return proxies
 
 
@@ -83,5 +83,5 @@ async def test_without_the_server_each_goes_by_its_own_figures(redis, tmp_path):
         )
         (proxy,) = await fleet(stack, tmp_path, rules, redis.url, 1)
         await redis.stop()
-        await until(lambda: not proxy.app.engine.shared.connected)
+        await until(lambda: not proxy.app.shared.connected)
         assert [(await proxy.chat("chat")).status for _ in range(5)] == [200] * 5

@@ -19,7 +19,7 @@ import pytest
 
 from harness import proxied, until
 from pilotfish.proxy.attempt import Attempt
-from pilotfish.proxy.request import Run
+from pilotfish.proxy.request import ProxyRequest
 from pilotfish.simulated import Profile, SimulatedVendor
 
 ROUNDS, A_ROUND, AT_ONCE = 4, 300, 60
@@ -158,7 +158,7 @@ def totals(metrics: str) -> Counter[str]:
 
 def leftovers() -> list[Any]:
     gc.collect()
-    return [o for o in gc.get_objects() if type(o) is Run or type(o) is Attempt]
+    return [o for o in gc.get_objects() if type(o) is ProxyRequest or type(o) is Attempt]
 
 
 @pytest.mark.timeout(180)

@@ -245,7 +245,7 @@ async def test_more_requests_than_it_takes_are_503_with_a_time_to_come_back(tmp_
         tmp_path, RULES.format(base=vendor.base, default=""), max_in_flight=3
     ) as proxy:
         asking = [asyncio.create_task(proxy.chat("m")) for _ in range(3)]
-        await until(lambda: len(proxy.app.engine.runs) == 3)
+        await until(lambda: len(proxy.app.engine.in_flight) == 3)
         refused = await proxy.chat("m")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert await proxy.metric("pilotfish_requests_in_flight", rule="chat") == 3

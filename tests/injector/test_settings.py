@@ -31,7 +31,7 @@ def test_files_need_their_names():
         settings_from({"PILOTFISH_CERTIFICATES": "files"})
 
 
-def test_the_defaults_are_the_contracts():
+def test_the_defaults_are_the_documented_ones():
     settings = settings_from({})
     assert settings.listen == ("0.0.0.0", 14443)
     assert settings.admin_listen == ("0.0.0.0", 14001)

@@ -127,6 +127,7 @@ def is_read(owner: str, attribute: str, *, without: tuple[str, ...]) -> bool:
     """
     holders = classes_named().get(owner, set())
     names = holders | {singular(name) for name in holders} | {owner.lower()}
+    names |= {f"_{name}" for name in names}  # `self._rule = rule`
     names |= {alias for alias, origins in aliases().items() if origins & holders}
     return bool(names & attributes_read(*without).get(attribute, set()))
 

@@ -22,10 +22,10 @@ from pydantic import BaseModel
 from layout.source_index import ROOT, is_read, sources, strings
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.rules import schema
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.compile.notes import NOT_YET_OBEYED
 from pilotfish.core.rules.documents import RulesDocument, read_documents
+from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.errors import RuleError
 from pilotfish.providers import all_kinds
 from pilotfish.tactics import all_tactics
@@ -58,10 +58,20 @@ def compiled(data: dict[str, Any]) -> Snapshot:
     )
 
 
-def models() -> Iterator[type[BaseModel]]:
-    for value in vars(schema).values():
-        if isinstance(value, type) and issubclass(value, schema.Spec) and value is not schema.Spec:
-            yield value
+def models_in(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The models of the file that a type holds, and those inside them, by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        inside = {annotation.__name__: annotation}
+        for field in annotation.model_fields.values():
+            inside |= models_in(field.annotation)
+        return inside
+    found: dict[str, type[BaseModel]] = {}
+    for part in typing.get_args(annotation):
+        found |= models_in(part)
+    return found
+
+
+MODELS = models_in(RulesFile)
 
 
 def fields_set(spec: Any, way: Way = ()) -> Iterator[tuple[str, str, Way]]:
@@ -79,22 +89,14 @@ def fields_set(spec: Any, way: Way = ()) -> Iterator[tuple[str, str, Way]]:
             yield from fields_set(value, (*way, i))
 
 
-SET = list(fields_set(schema.RulesFile.model_validate(DOCUMENT)))
-EVERY_FIELD = sorted({(model.__name__, name) for model in models() for name in model.model_fields})
-
-
-def holds_specs(annotation: Any) -> bool:
-    """Whether what a field holds are records of the file again, whose own fields are looked at."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return True
-    return any(holds_specs(part) for part in typing.get_args(annotation))
+SET = list(fields_set(RulesFile.model_validate(DOCUMENT)))
+EVERY_FIELD = sorted((model, name) for model in MODELS for name in MODELS[model].model_fields)
 
 
 LEAVES = [
     (model, name)
     for model, name in EVERY_FIELD
-    if not holds_specs(getattr(schema, model).model_fields[name].annotation)
-    or (model, name) in ONE_OR_OTHER
+    if not models_in(MODELS[model].model_fields[name].annotation) or (model, name) in ONE_OR_OTHER
 ]
 
 
@@ -186,7 +188,7 @@ def test_a_field_changes_the_compiled_rules_and_somebody_reads_what_it_changes(
     found = effects(model, name)
     if (model, name) in WITHOUT_MEANING:
         assert not found
-        described = getattr(schema, model).model_fields[name].description
+        described = MODELS[model].model_fields[name].description
         assert "means nothing" in described
         return
     assert found, f"{model}.{name} is accepted, but the compiled rules are the same without it"
@@ -210,17 +212,16 @@ def literals(annotation: Any) -> list[str]:
 
 
 CHOICES = [
-    (model.__name__, name)
-    for model in models()
-    for name, field in model.model_fields.items()
-    if literals(field.annotation)
+    (model, name)
+    for model, name in EVERY_FIELD
+    if literals(MODELS[model].model_fields[name].annotation)
 ]
 
 
 @pytest.mark.parametrize(("model", "name"), CHOICES, ids=lambda x: x)
 def test_every_word_of_a_choice_is_compiled_into_something_else(model: str, name: str) -> None:
     """A word that is compiled like another one is a choice that is no choice."""
-    words = literals(getattr(schema, model).model_fields[name].annotation)
+    words = literals(MODELS[model].model_fields[name].annotation)
     together = set()
     for way in [way for m, n, way in SET if (m, n) == (model, name)]:
         good = {word: rules for word in words if (rules := with_word(way, word)) is not None}

@@ -16,29 +16,30 @@ from planted import CLIENT_KEY, PROVIDER_KEY
 WORDS = "the launch code is 0000"
 
 
-def run(code=200, attempts=1, forced=False):
+def request(code=200, attempts=1, last_resort=False, failure=None):
     return SimpleNamespace(
         plan=None,
-        inbound=SimpleNamespace(scenario="openai"),
+        scenario="openai",
         started=0.0,
         started_wall=0.0,
         code=code,
         attempts=[None] * attempts,
-        dispatch=SimpleNamespace(forced=forced),
+        last_resort=last_resort,
+        failure=failure,
     )
 
 
 @pytest.fixture
 def logged(monkeypatch):
-    """How many of these runs a log with this sample writes."""
-    monkeypatch.setattr(access_log, "record_of", lambda run, failure: {"code": run.code})
+    """How many of these requests a log with this sample writes."""
+    monkeypatch.setattr(access_log, "line_of", lambda request: {"code": request.code})
 
-    def count(sample, runs, failure=None):
+    def count(sample, requests):
         written = []
         log = AccessLog(written.append, sample=sample)
         log._add = lambda record, kept, unusual: written.append(record)
-        for one in runs:
-            log.request(one, failure)
+        for one in requests:
+            log.request(one)
         return len(written)
 
     return count
@@ -47,11 +48,13 @@ def logged(monkeypatch):
 @pytest.mark.interpreted
 @pytest.mark.parametrize(("sample", "expected"), [(1.0, 100), (0.25, 25), (0.0, 0)])
 def test_of_what_went_well_that_share_is_logged(logged, sample, expected):
-    assert logged(sample, [run() for _ in range(100)]) == expected
+    assert logged(sample, [request() for _ in range(100)]) == expected
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("odd", [run(code=502), run(attempts=2), run(forced=True), run(code=400)])
+@pytest.mark.parametrize(
+    "odd", [request(code=502), request(attempts=2), request(last_resort=True), request(code=400)]
+)
 def test_what_did_not_go_well_at_once_is_always_logged(logged, odd):
     assert logged(0.0, [odd] * 10) == 10
 
@@ -59,7 +62,7 @@ def test_what_did_not_go_well_at_once_is_always_logged(logged, odd):
 @pytest.mark.interpreted
 def test_a_failure_after_the_status_was_sent_is_always_logged(logged):
     broken = Failure(outcome=Outcome.BROKEN_STREAM, status=200, message="cut")
-    assert logged(0.0, [run()] * 3, broken) == 3
+    assert logged(0.0, [request(failure=broken)] * 3) == 3
 
 
 async def test_no_key_and_no_word_of_a_client_is_in_the_log_or_on_the_admin_port(

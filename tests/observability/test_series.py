@@ -102,7 +102,7 @@ async def test_known_traffic_gives_known_numbers(tmp_path):
     ):
         vendor.script(Fault.status(401))  # the first service is out at once, the spare one answers
         assert (await proxy.chat("gpt", stream=True)).status == 200
-        await proxy.app.engine.idle.wait()
+        await proxy.app.engine.in_flight.idle.wait()
         assert (
             await proxy.metric("pilotfish_attempts_total", provider="sim", outcome="auth_failed")
             == 1

@@ -309,7 +309,7 @@ async def test_nothing_is_left_behind_when_it_stops(server: RedisServer) -> None
         "shared limits",
         "shared cooldowns",
     } == set()
-    assert all(m.pool is None for p in proxies for m in p.budgets.registry().values())
+    assert all(m.pool is None for p in proxies for m in p.budgets.meters().values())
 
 
 @pytest.mark.parametrize(

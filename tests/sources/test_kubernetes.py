@@ -19,7 +19,13 @@ rules: [{name: chat, request_model: "*", services: [{provider: local, model: m}]
 async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(tmp_path):
     adopted = asyncio.Queue()
     registry = Registry()
-    store = RulesStore(adopted.put_nowait, registry, allow_inline_secrets=False)
+    store = RulesStore(
+        adopted.put_nowait,
+        registry,
+        unmet=lambda snapshot: [],
+        warnings=lambda snapshot: [],
+        allow_inline_secrets=False,
+    )
     async with fake_api() as api:
         api.put(MAPS, "rules", data={"rules.yaml": GOOD, "README.md": "not rules"})
         asked = RulesFromCluster(
@@ -41,8 +47,8 @@ async def test_rules_come_into_force_and_a_bad_edit_is_told_and_changes_nothing(
             assert store.snapshot is snapshot
         assert registry[series.RELOADS].counter("rejected").value == 2
         assert registry[series.SOURCE_CONNECTED].gauge().value == 1
-        assert {cell.value for cell in registry[series.WATCH_RESTARTS].cells.values()} == {0.0}
-        assert ("connection",) in registry[series.WATCH_RESTARTS].cells
+        assert {cell.value for cell in registry[series.WATCH_RESTARTS].children.values()} == {0.0}
+        assert ("connection",) in registry[series.WATCH_RESTARTS].children
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 

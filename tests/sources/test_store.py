@@ -15,7 +15,14 @@ class World:
     def __init__(self):
         self.adopted = []
         self.registry = Registry()
-        self.store = RulesStore(self.adopted.append, self.registry, allow_inline_secrets=False)
+        self.unmet, self.warnings = [], []
+        self.store = RulesStore(
+            self.adopted.append,
+            self.registry,
+            unmet=lambda snapshot: self.unmet,
+            warnings=lambda snapshot: self.warnings,
+            allow_inline_secrets=False,
+        )
 
     def number(self, series, *labels):
         return self.registry[series].children[labels].value
@@ -64,9 +71,7 @@ def test_the_same_rules_again_are_not_adopted_again(world):
 
 
 def test_rules_that_this_installation_cannot_serve_are_refused(world):
-    world.store.unmet_requirements = lambda snapshot: [
-        Problem("test", "providers.p", "needs what is not installed")
-    ]
+    world.unmet = [Problem("test", "providers.p", "needs what is not installed")]
     assert not world.store.apply([GOOD])
     assert (world.adopted, world.store.problems[0].message) == ([], "needs what is not installed")
 
@@ -87,7 +92,7 @@ def test_a_fault_of_our_own_stops_nobody_who_watches_and_is_told(world, monkeypa
 
 
 def test_warnings_are_shown_and_the_rules_are_in_force(world):
-    world.store.warnings = lambda snapshot: [Problem("test", "providers.p.token", "not there yet")]
+    world.warnings = [Problem("test", "providers.p.token", "not there yet")]
     assert world.store.apply([GOOD])
     assert (
         len(world.adopted),
@@ -100,7 +105,7 @@ def test_warnings_are_shown_and_the_rules_are_in_force(world):
 def test_only_the_version_in_force_has_a_series(world):
     world.store.apply([GOOD])
     world.store.apply([OTHER])
-    assert list(world.registry[s.CONFIG_INFO].cells) == [(world.store.snapshot.version,)]
+    assert list(world.registry[s.CONFIG_INFO].children) == [(world.store.snapshot.version,)]
     assert world.store.status()["applied_at"].endswith("Z")
 
 

@@ -86,24 +86,19 @@ def states(draw: st.DrawFn) -> tuple[list[Candidate], int]:
     return found, draw(st.integers(0, 2**32))
 
 
-def test_the_ten_tactics_of_the_contract_are_found_by_their_names() -> None:
-    assert (
-        sorted(
-            [
-                "round_robin",
-                "random",
-                "token_based",
-                "hybrid",
-                "latency_based",
-                "speed_based",
-                "adaptive",
-                "capacity_based",
-                "least_busy",
-                "cost_based",
-            ]
-        )
-        == TACTICS
-    )
+def test_the_ten_documented_tactics_are_found_by_their_names() -> None:
+    assert {
+        "round_robin",
+        "random",
+        "token_based",
+        "hybrid",
+        "latency_based",
+        "speed_based",
+        "adaptive",
+        "capacity_based",
+        "least_busy",
+        "cost_based",
+    } <= set(TACTICS)
 
 
 def test_an_unknown_tactic_is_refused_with_the_known_ones() -> None:

@@ -15,7 +15,7 @@ providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
 prices: {{v/sim-n4: {{input: 1000000, output: 2000000}}}}
 rules: [{{name: r, request_model: m, services: [{{provider: v, model: sim-n4}}]}}]
 """
-# contract.md 6.
+# The fields that docs/observability.md promises.
 FIELDS = {
     "event", "request_id", "rule", "style", "path", "code", "stream", "service", "attempts", "duration_ms", "ttft_ms", "overhead_ms", "input_tokens",
     "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd", "finish_reason", "rescued", "forced",
@@ -27,7 +27,7 @@ async def test_nobody_reading_stdout_stops_nothing():
         raise BrokenPipeError
 
     log = AccessLog(gone)
-    log.turned_away(path="/")
+    log.local_reply(path="/")
     log.flush()
 
 
@@ -35,9 +35,9 @@ async def test_lines_are_written_in_batches_and_the_last_ones_after_a_moment():
     written: list[bytes] = []
     log = AccessLog(written.append)
     for i in range(FLUSH_LINES):
-        log.turned_away(path=f"/{i}")
+        log.local_reply(path=f"/{i}")
     assert (len(written), written[0].count(b"\n")) == (1, FLUSH_LINES)
-    log.turned_away(path="/last")
+    log.local_reply(path="/last")
     assert len(written) == 1
     await until(lambda: len(written) == 2)
     assert orjson.loads(written[1])["path"] == "/last"
@@ -46,12 +46,12 @@ async def test_lines_are_written_in_batches_and_the_last_ones_after_a_moment():
 async def test_a_log_that_is_switched_off_writes_nothing():
     written: list[bytes] = []
     log = AccessLog(written.append, enabled=False)
-    log.turned_away(path="/")
+    log.local_reply(path="/")
     log.flush()
     assert written == []
 
 
-async def test_a_record_has_all_that_the_contract_names(tmp_path):
+async def test_a_record_has_all_documented_fields(tmp_path):
     async with (
         SimulatedVendor() as vendor,
         proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,

@@ -4,47 +4,65 @@ may hold up what is.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+from aiohttp import web
 
 from pilotfish.admin import page
-from pilotfish.admin.site import Request, Response, Site, json_answer, text_answer, wrong
+from pilotfish.admin.port import bounded, errors_as_json, json_answer, without_own_name, wrong
 from pilotfish.admin.status import status_of
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.routing.explain import explained
+from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
+from pilotfish.proxy.engine import Engine
+from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry.exposition import exposition
-
-if TYPE_CHECKING:
-    from pilotfish.proxy.engine import Engine
-    from pilotfish.sources.store import RulesStore
+from pilotfish.telemetry.registry import Registry
 
 
 class Admin:
-    def __init__(self, engine: Engine, store: RulesStore) -> None:
-        self._engine, self._store = engine, store
+    """The handlers of the admin port."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: RulesStore,
+        registry: Registry,
+        health_changed: asyncio.Event,
+        *,
+        max_body_bytes: int,
+    ) -> None:
+        self._engine, self._store, self._registry = engine, store, registry
+        self._health_changed, self._max_body_bytes = health_changed, max_body_bytes
         self._began = time.monotonic()
         self._page = page.content()
-        self._page_headers = page.headers(self._page)
+        self._page_headers = {**page.headers(self._page), "content-type": page.TYPE}
 
-    def site(self) -> Site:
-        return Site(
-            {
-                "/": {"GET": self.page},
-                "/healthz": {"GET": self.alive},
-                "/readyz": {"GET": self.ready},
-                "/metrics": {"GET": self.metrics},
-                "/status": {"GET": self.status},
-                "/recent": {"GET": self.recent},
-                "/explain": {"POST": self.explain},
-                "/reset": {"POST": self.reset},
-            }
+    def application(self) -> web.Application:
+        app = web.Application(
+            middlewares=[bounded, errors_as_json], client_max_size=self._max_body_bytes
         )
+        app.on_response_prepare.append(without_own_name)
+        app.add_routes(
+            [
+                web.get("/", self.page),
+                web.get("/healthz", self.alive),
+                web.get("/readyz", self.ready),
+                web.get("/metrics", self.metrics),
+                web.get("/status", self.status),
+                web.get("/recent", self.recent),
+                web.post("/explain", self.explain),
+                web.post("/reset", self.reset),
+            ]
+        )
+        return app
 
-    async def alive(self, request: Request) -> Response:
+    async def alive(self, request: web.Request) -> web.Response:
         """A sidecar's startup probe asks with `startup_s=N`: yes once there are rules, and after N
         seconds in any case.
 
@@ -57,10 +75,10 @@ class Admin:
             and not self._engine.ready
             and time.monotonic() < self._began + int(patience)
         ):
-            return text_answer("starting: no good rules have been read yet\n", 503)
-        return text_answer("ok\n")
+            return web.Response(text="starting: no good rules have been read yet\n", status=503)
+        return web.Response(text="ok\n")
 
-    async def ready(self, request: Request) -> Response:
+    async def ready(self, request: web.Request) -> web.Response:
         engine = self._engine
         why = (
             "draining"
@@ -69,32 +87,34 @@ class Admin:
             if engine.ready
             else "no good rules have been read yet"
         )
-        return text_answer(f"{why or 'ready'}\n", 503 if why else 200)
+        return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
 
-    async def metrics(self, request: Request) -> Response:
+    async def metrics(self, request: web.Request) -> web.Response:
         """Requests are served in between its pieces: a scrape of many services makes nobody wait."""
-        body, content_type = await exposition(
-            self._engine.registry, accept=request.header(b"accept")
-        )
-        return Response(body, content_type=content_type)
+        accept = request.headers.get("accept", "")
+        body, content_type = await exposition(self._registry, accept=accept)
+        return web.Response(body=body, headers={"content-type": content_type})
 
-    async def status(self, request: Request) -> Response:
+    async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._store))
 
-    async def recent(self, request: Request) -> Response:
+    async def recent(self, request: web.Request) -> web.Response:
         """The newest requests first, as the access log has them, with why each went where it went.
         `?unusual=1`: only those that failed, or took more than one attempt, or were forced."""
         unusual = request.query.get("unusual", "") not in ("", "0")
-        return json_answer(self._engine.log.recent_records(self._engine.snapshot, unusual=unusual))
+        access_log = self._engine.reporter.access_log
+        return json_answer(access_log.recent_records(self._engine.snapshot, unusual=unusual))
 
-    async def page(self, request: Request) -> Response:
-        return Response(self._page, content_type=page.TYPE, headers=self._page_headers)
+    async def page(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._page, headers=self._page_headers)
 
-    async def explain(self, request: Request) -> Response:
+    async def explain(self, request: web.Request) -> web.Response:
         path = request.query.get("path", "/v1/chat/completions")
-        headers = [h for h in request.headers if h[0] not in (b"content-length", b"host")]
+        sent = [(name.lower(), value) for name, value in request.raw_headers]
+        headers = [h for h in sent if h[0] not in (b"content-length", b"host")]
+        body = await request.read()
         try:
-            answer = explain_request(self._engine, path, request.body, headers, request.peer)
+            answer = explain_request(self._engine.router, path, body, headers, request.remote or "")
         except ClientError as e:
             return json_answer(
                 {"rule": None, "why": e.message, "candidates": [], "left_out": []},
@@ -102,9 +122,9 @@ class Admin:
             )
         return json_answer(answer)
 
-    async def reset(self, request: Request) -> Response:
+    async def reset(self, request: web.Request) -> web.Response:
         try:
-            asked = orjson.loads(request.body or b"{}")
+            asked = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as e:
             return wrong(400, f"not JSON: {e}")
         if (
@@ -126,12 +146,12 @@ class Admin:
         count = self._engine.ledger.reset(provider, model or None)
         if not count:
             return wrong(404, f"no service {asked.get('service') or provider!r}")
-        self._engine.on_trip()
+        self._health_changed.set()
         return json_answer({"reset": count})
 
 
 def explain_request(
-    engine: Engine, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str
+    router: Router, path: str, body: bytes, headers: list[tuple[bytes, bytes]], client_ip: str
 ) -> dict[str, Any]:
     """The shape of `/explain`. Raises ClientError where no rule takes the request, or it cannot be
     read.
@@ -141,6 +161,7 @@ def explain_request(
     if endpoint is None:
         raise ClientError(400, "unknown_path", f"no such path: POST {path}")
     inbound = Inbound(endpoint, path, query, headers, body, "explain", client_ip)
-    rule_state, why, _ = engine.rule_state_for(inbound)
-    plan, block, checked = engine.planned(rule_state, inbound, checked=True)
-    return explained(plan, why, checked, block, time.monotonic(), time.time())
+    taken = router.take(inbound)
+    now, wall = time.monotonic(), time.time()
+    planned = router.plan(taken.rule_state, inbound, now, wall, checks=True)
+    return explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)

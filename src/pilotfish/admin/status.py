@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pilotfish import __version__
+from pilotfish.core.model.service import Service
+from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
+from pilotfish.core.state.candidate import ServiceState
 from pilotfish.core.state.health import SERVING
 from pilotfish.core.state.ledger import all_rules, services_of
-
-if TYPE_CHECKING:
-    from pilotfish.core.model.service import Service
-    from pilotfish.core.model.snapshot import Rule
-    from pilotfish.core.state.candidate import ServiceState
-    from pilotfish.proxy.engine import Engine
-    from pilotfish.sources.store import RulesStore
+from pilotfish.proxy.engine import Engine
+from pilotfish.sources.store import RulesStore
 
 
 def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
     now, wall = time.monotonic(), time.time()
+    log = engine.reporter.access_log
     services = [
         service_status(engine, service, now, wall)
         for rule in all_rules(engine.snapshot)
         for service in once(rule)
-        if service.provider.name in engine.links
+        if service.provider.name in engine.clients
     ]
     return {
         "version": __version__,
         "ready": engine.ready and not engine.draining,
         "draining": engine.draining,
-        "in_flight": len(engine.runs),
+        "in_flight": len(engine.in_flight),
         "rules": store.status(),
         "services": services,
         "races": races_status(engine, now),
-        "access_log": {"enabled": engine.log.enabled, "sample": engine.log.sample},
+        "access_log": {"enabled": log.enabled, "sample": log.sample},
     }
 
 
@@ -68,7 +67,9 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "consecutive_errors": health.consecutive,
         "trips": health.trips,
         "in_flight": state.in_flight,
-        "outcomes": engine.counting.service(service.rule, service, True).counted(),
+        "outcomes": engine.reporter.recorder.children.service(
+            service.rule, service, True
+        ).counted(),
         "latency_ms": state.latency.summary(now, 1000.0),
         "ttft_ms": state.ttft.summary(now, 1000.0),
         "tokens_per_second": _speed(state, now),
@@ -94,7 +95,7 @@ def _headroom(state: ServiceState, now: float, wall: float) -> dict[str, Any]:
 def _credentials(engine: Engine, service: Service, now: float, wall: float) -> list[dict[str, Any]]:
     """Each credential by where it comes from, with its state; the value is nowhere."""
     shown = []
-    keys = engine.links[service.provider.name].keys
+    keys = engine.clients[service.provider.name].keys
     for i, health in enumerate(engine.ledger.credentials.get(service.provider.name, [])):
         own = engine.ledger.candidate(service).state.keys
         worse = own[i] if i < len(own) and own[i].state != SERVING else health
@@ -111,7 +112,7 @@ def _credentials(engine: Engine, service: Service, now: float, wall: float) -> l
 
 def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:
     races: dict[str, list[dict[str, Any]]] = {}
-    for (rule, service), record in sorted(engine.history.records.items()):
+    for (rule, service), record in sorted(engine.router.history.records.items()):
         wins, losses = record.dump(now)
         races.setdefault(rule, []).append(
             {

@@ -5,7 +5,7 @@ read.
 from __future__ import annotations
 
 import argparse
-import asyncio
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
     headers = [_header(text) for text in args.header]
     body = _body(args.request)
     try:
-        answer = asyncio.run(
-            _explained(args.config, args.path, body, headers, args.allow_inline_secrets)
-        )
+        answer = _explained(args.config, args.path, body, headers, args.allow_inline_secrets)
     except RuleError as e:
         for problem in e.problems:
             print(f"{problem.source}: {problem.path or '.'}: {problem.message}", file=sys.stderr)
@@ -74,34 +72,26 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer["rule"] is not None else 1
 
 
-async def _explained(
+def _explained(
     paths: list[str], path: str, body: bytes, headers: list[tuple[bytes, bytes]], inline: bool
 ) -> dict[str, Any]:
     """As `/explain` of a proxy that has just started with these rules. Raises RuleError and
     ClientError.
     """
-    # The engine is the proxy's own, so that what is explained is what would happen; it opens no
-    # socket before a request runs.
+    # The router is the proxy's own, so that what is explained is what would happen.
+    from pilotfish import styles
     from pilotfish.admin.routes import explain_request
-    from pilotfish.proxy.engine import Engine
+    from pilotfish.core.routing.router import Router
+    from pilotfish.core.state.ledger import Ledger
+    from pilotfish.core.state.limits import Budgets
+    from pilotfish.core.state.race_history import RaceHistory
     from pilotfish.sources.files import read_files
     from pilotfish.sources.store import compiled
-    from pilotfish.telemetry.access_log import AccessLog
-    from pilotfish.telemetry.registry import Registry
 
     snapshot = compiled(read_files(paths), inline)
-    engine = Engine(
-        Registry(),
-        AccessLog(enabled=False),
-        lambda provider: (),
-        max_in_flight=1,
-        max_body_bytes=max(1, len(body)),
-    )
-    engine.adopt(snapshot)
-    try:
-        return explain_request(engine, path, body, headers, "127.0.0.1")
-    finally:
-        engine.close()
+    router = Router(Ledger(), Budgets(), RaceHistory(), styles.get, random.Random())
+    router.adopt(snapshot)
+    return explain_request(router, path, body, headers, "127.0.0.1")
 
 
 def lines_of(answer: dict[str, Any]) -> list[str]:

@@ -80,6 +80,8 @@ KIND = ProviderKind(
     name="bedrock",
     title="Amazon Bedrock",
     docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+    otel_name="aws.bedrock",
+    litellm_names=("bedrock", "bedrock_converse"),
     style="bedrock",
     paths={
         "converse": "/model/{model}/converse",

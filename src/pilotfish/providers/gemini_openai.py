@@ -12,6 +12,7 @@ KIND = ProviderKind(
     name="gemini_openai",
     title="Gemini (OpenAI-compatible)",
     docs="https://ai.google.dev/gemini-api/docs/openai",
+    otel_name="gcp.gemini",
     style="openai",
     base_url="https://generativelanguage.googleapis.com/v1beta/openai",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "images")},

@@ -9,6 +9,7 @@ KIND = ProviderKind(
     name="lmstudio",
     title="LM Studio",
     docs="https://lmstudio.ai/docs/developer/openai-compat",
+    litellm_names=("lm_studio",),
     style="openai",
     base_url="http://localhost:1234/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings")},

@@ -1,4 +1,4 @@
-"""Mistral AI: OpenAI's Chat Completions with a strict schema: unknown fields are answered with 422."""
+"""Mistral AI: Chat Completions with a strict schema, where an unknown field is refused with 422."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ KIND = ProviderKind(
     name="mistral",
     title="Mistral AI",
     docs="https://docs.mistral.ai/api",
+    otel_name="mistral_ai",
+    litellm_names=("mistral",),
+    key_variable="MISTRAL_API_KEY",
     style="openai",
     base_url="https://api.mistral.ai/v1",
     version="/v1",

@@ -9,6 +9,7 @@ KIND = ProviderKind(
     name="ollama",
     title="Ollama",
     docs="https://docs.ollama.com/api/openai-compatibility",
+    litellm_names=("ollama", "ollama_chat"),
     style="openai",
     base_url="http://localhost:11434/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings")},

@@ -33,6 +33,7 @@ KIND = ProviderKind(
     name="openai_compatible",
     title="OpenAI-compatible server",
     docs="https://platform.openai.com/docs/api-reference/chat",
+    litellm_names=("openai_like", "custom_openai", "litellm_proxy"),
     style="openai",
     paths=OPENAI_PATHS,
     paths_from=paths_from,

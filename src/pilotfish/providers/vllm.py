@@ -10,6 +10,7 @@ KIND = ProviderKind(
     name="vllm",
     title="vLLM",
     docs="https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html",
+    litellm_names=("hosted_vllm", "vllm"),
     style="openai",
     base_url="http://localhost:8000/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "audio", "rerank")},

@@ -1,4 +1,4 @@
-"""The connection test of a provider (seeds A8): one cheap call that costs nothing, told as a stage
+"""The connection test of a provider: one cheap call that costs nothing, told as a stage
 that was reached.
 
 The same probe serves `pilotfish probe`, which tells people, and the background probe of a service

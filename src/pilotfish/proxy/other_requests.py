@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import logging
 from asyncio import Protocol as AsyncioProtocol
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, cast
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 from aiohttp import web
 
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import shown
-from pilotfish.core.model.snapshot import Snapshot
+from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
-from pilotfish.http1.exchange import Header
 from pilotfish.http1.handover import RequestTransport
 from pilotfish.http1.request_head import MAX_HEAD_BYTES, MAX_HEADERS
+from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.model_list import models_answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,26 +29,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LAST_ANSWERS_S = 0.2
 
 
-class LocalReplies(Protocol):
-    """What answers need of the engine."""
-
-    @property
-    def snapshot(self) -> Snapshot: ...
-
-    def request_id(self, headers: Sequence[Header]) -> str: ...
-
-    def local_reply(
-        self, error: ClientError, path: str, headers: Sequence[Header]
-    ) -> tuple[int, list[Header], bytes]: ...
-
-    def report_bug(self) -> None: ...
-
-
 class OtherRequests:
     """`protocol` answers one request that was handed over, between `start` and `close`."""
 
-    def __init__(self, engine: LocalReplies) -> None:
-        self._engine = engine
+    def __init__(self, replies: LocalReplies, router: Router) -> None:
+        self._replies, self._router = replies, router
         app = web.Application(middlewares=[written_whole, self._in_the_clients_style])
         app.on_response_prepare.append(without_own_headers)
         app.router.add_get("/{path:.*}", self.models)
@@ -92,8 +77,8 @@ class OtherRequests:
         names = {name for name, _ in headers}
         if b"x-goog-api-key" in names:
             listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
-        status, body = models_answer(self._engine.snapshot, listed, b"anthropic-version" in names)
-        request_id = self._engine.request_id(headers)
+        status, body = models_answer(self._router.snapshot, listed, b"anthropic-version" in names)
+        request_id = self._replies.request_id(headers)
         return web.Response(
             status=status,
             body=body,
@@ -115,11 +100,11 @@ class OtherRequests:
         except web.HTTPException as e:
             error = ClientError(e.status, "bad_request", e.reason.lower())
         except Exception:
-            self._engine.report_bug()
+            self._replies.report_bug()
             error = ClientError(
                 500, "internal_error", "an error inside the proxy; its log has more"
             )
-        status, head, body = self._engine.local_reply(error, path_of(request), request.raw_headers)
+        status, head, body = self._replies.error(error, path_of(request), request.raw_headers)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head]
         return web.Response(status=status, body=body, headers=headers)
 

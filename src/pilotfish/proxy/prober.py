@@ -8,18 +8,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.service import Provider, Service
+from pilotfish.core.model.snapshot import Rule
+from pilotfish.core.routing.router import Router
+from pilotfish.core.state.candidate import ServiceState
 from pilotfish.core.state.ledger import all_rules, services_of
-
-if TYPE_CHECKING:
-    from pilotfish.core.model.service import Provider, Service
-    from pilotfish.core.model.snapshot import Rule
-    from pilotfish.core.state.candidate import ServiceState
-    from pilotfish.proxy.engine import Engine
 
 log = structlog.get_logger(__name__)
 
@@ -27,32 +24,33 @@ IDLE_S = 3600.0
 
 # How a provider is: an outcome and how long it asked to be left alone; (None, None) where it cannot
 # be told without a real request.
-ProbeProvider = Callable[["Provider"], Awaitable[tuple[Outcome | None, float | None]]]
+ProbeProvider = Callable[[Provider], Awaitable[tuple[Outcome | None, float | None]]]
 
 
 class Prober:
-    """`wake` is called when a service has tripped; the rest follows from the ledger."""
+    """`health_changed` is set whenever a service goes out or comes back; the rest follows from the
+    ledger.
+    """
 
-    def __init__(self, engine: Engine, probe_provider: ProbeProvider) -> None:
-        self._engine, self._probe_provider = engine, probe_provider
-        self._woken = asyncio.Event()
+    def __init__(
+        self, router: Router, probe_provider: ProbeProvider, health_changed: asyncio.Event
+    ) -> None:
+        self._router, self._probe_provider = router, probe_provider
+        self._health_changed = health_changed
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-
-    def wake(self) -> None:
-        self._woken.set()
 
     async def run(self) -> None:
         try:
             while True:
-                self._woken.clear()
+                self._health_changed.clear()
                 now = time.monotonic()
                 self._start_due(now)
-                at = self._engine.next_due(now)
+                at = self._router.ledger.next_due()
                 # Those that are due and waiting for a live request need nobody to wake up for them.
                 wait = IDLE_S if at is None else max(at - now, 0.05) if at > now else 1.0
                 try:
                     async with asyncio.timeout(wait):
-                        await self._woken.wait()
+                        await self._health_changed.wait()
                 except TimeoutError:
                     pass
         finally:
@@ -61,11 +59,11 @@ class Prober:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _start_due(self, now: float) -> None:
-        engine = self._engine
-        due = set(engine.due(now))
+        router = self._router
+        due = set(router.ledger.due(now))
         if not due:
             return
-        for rule in all_rules(engine.snapshot):
+        for rule in all_rules(router.snapshot):
             for service in services_of(rule):
                 key = (service.provider.name, service.model)
                 if (
@@ -75,7 +73,7 @@ class Prober:
                     or service.provider.kind.probe is None
                 ):
                     continue
-                state = engine.ledger.services.get(key)
+                state = router.ledger.services.get(key)
                 if state is None or state.probe_unsupported:
                     continue
                 state.health.probe()
@@ -87,7 +85,7 @@ class Prober:
         self._running.pop(key, None)
 
     async def _probe(self, rule: Rule, service: Service, state: ServiceState) -> None:
-        engine = self._engine
+        router = self._router
         began = time.monotonic()
         outcome, wait_s = await self._probe_provider(service.provider)
         now = time.monotonic()
@@ -98,7 +96,7 @@ class Prober:
             state.health.abandon_probe()
         elif outcome is Outcome.SERVED:
             state.health.recover()
-            for health in (*state.keys, *engine.ledger.credentials.get(service.provider.name, [])):
+            for health in (*state.keys, *router.ledger.credentials.get(service.provider.name, [])):
                 if health.is_due(now):
                     health.recover()
         else:
@@ -117,4 +115,4 @@ class Prober:
             outcome=str(outcome) if outcome else "unsupported",
             state=state.health.state,
         )
-        self.wake()
+        self._health_changed.set()

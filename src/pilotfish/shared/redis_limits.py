@@ -156,7 +156,7 @@ class SharedState:
         return meter.pool
 
     def _live(self, until: float) -> None:
-        for meter in self._budgets.registry().values():
+        for meter in self._budgets.meters().values():
             if meter.pool is not None:
                 meter.pool.live_until = until
 
@@ -176,7 +176,7 @@ class SharedState:
         self._pending = None
         asked = [
             (m, p)
-            for m in self._budgets.registry().values()
+            for m in self._budgets.meters().values()
             if (p := m.pool) is not None and (p.wanted > 0 or p.spent)
         ]
         if not asked:
@@ -212,7 +212,7 @@ class SharedState:
             self._live(float("inf"))
 
     def _give_back(self, now: float) -> None:
-        for meter in self._budgets.registry().values():
+        for meter in self._budgets.meters().values():
             pool = meter.pool
             if pool is not None and pool.granted > 0 and now - pool.heard_at > KEEP_GRANTS_S:
                 pool.spent -= pool.granted
@@ -257,7 +257,7 @@ class SharedState:
             self._listen(told), name="shared cooldowns"
         )
         pulled = self._clock()
-        for meter in self._budgets.registry().values():
+        for meter in self._budgets.meters().values():
             self._pool(meter).live_until = float("inf")
         try:
             while True:
@@ -278,7 +278,7 @@ class SharedState:
                 self._share_new()
                 if any(
                     m.pool is not None and (m.pool.spent or m.pool.wanted)
-                    for m in self._budgets.registry().values()
+                    for m in self._budgets.meters().values()
                 ):
                     await self._exchange_soon()
         finally:
@@ -288,13 +288,13 @@ class SharedState:
     async def _pull(self, now: float) -> None:
         if await self._holds.exchange(now):
             # It knows of nothing that we used in the last minute.
-            for meter in self._budgets.registry().values():
+            for meter in self._budgets.meters().values():
                 if meter.pool is not None:
                     meter.pool.granted, meter.pool.spent = 0.0, meter.used(now)
 
     def _share_new(self) -> None:
         """Limits of rules that came into force since."""
-        for meter in self._budgets.registry().values():
+        for meter in self._budgets.meters().values():
             if meter.pool is None:
                 self._pool(meter).live_until = float("inf")
 
@@ -306,7 +306,7 @@ class SharedState:
 
     async def _close(self) -> None:
         """Gives back what was granted, and leaves."""
-        for meter in self._budgets.registry().values():
+        for meter in self._budgets.meters().values():
             if meter.pool is not None:
                 meter.pool.spent -= meter.pool.granted
                 meter.pool.granted = 0.0
@@ -317,7 +317,7 @@ class SharedState:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for meter in self._budgets.registry().values():
+        for meter in self._budgets.meters().values():
             meter.pool = None
         await self._redis.aclose()
 

@@ -38,14 +38,19 @@ class RulesStore:
     """
 
     def __init__(
-        self, adopt: Callable[[Snapshot], None], registry: Registry, *, allow_inline_secrets: bool
+        self,
+        adopt: Callable[[Snapshot], None],
+        registry: Registry,
+        *,
+        unmet: Callable[[Snapshot], list[Problem]],
+        warnings: Callable[[Snapshot], list[Problem]],
+        allow_inline_secrets: bool,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self.problems: list[Problem] = []
         self.applied_at: float | None = None
-        self.unmet_requirements: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
-        self.warnings: Callable[[Snapshot], list[Problem]] = lambda snapshot: []
         self._adopt, self._registry = adopt, registry
+        self._unmet, self._warnings = unmet, warnings
         self._inline = allow_inline_secrets
         for result in ("applied", "rejected"):
             registry[s.RELOADS].counter(result)
@@ -75,16 +80,16 @@ class RulesStore:
                 ]
             )
             return False
-        unmet_requirements = self.unmet_requirements(snapshot)
-        if unmet_requirements:
-            self.reject(unmet_requirements)
+        unmet = self._unmet(snapshot)
+        if unmet:
+            self.reject(unmet)
             return False
         changed = (
             self.snapshot is None
             or snapshot.version != self.snapshot.version
             or snapshot.sources != self.snapshot.sources
         )
-        self.problems = self.warnings(snapshot)
+        self.problems = self._warnings(snapshot)
         self._registry[s.PROBLEMS].gauge().set(len(self.problems))
         self._registry[s.RELOAD_OK].gauge().set(1)
         if not changed:

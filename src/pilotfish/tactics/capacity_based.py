@@ -1,4 +1,6 @@
-"""Of two services drawn by capacity, the one whose capacity is used less."""
+"""Of two services drawn by capacity, the one whose capacity is used less. Capacity:
+`model_capacity`, else the provider's `default_model_capacity`, else the weight, else 100.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The cheapest service among those with a short time to first token."""
+"""The cheapest service by `prices` among those whose p95 time to first token is below
+`max_ttft_ms`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A random service, in proportion to the weights."""
+"""A random service, in proportion to the weights; if all are 0, evenly."""
 
 from __future__ import annotations
 

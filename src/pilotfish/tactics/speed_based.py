@@ -1,4 +1,6 @@
-"""The service with the highest output speed, in tokens per second."""
+"""The service with the highest output speed, in tokens per second; untried ones are tried more
+often while none is above the threshold.
+"""
 
 from __future__ import annotations
 

@@ -8,20 +8,16 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 import structlog
 
 from pilotfish.core.exchange.inbound import shown
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.decision_trace import decision_trace
 from pilotfish.core.routing.plan import Plan
-
-if TYPE_CHECKING:
-    from pilotfish.core.model.outcome import Failure
-    from pilotfish.core.model.snapshot import Snapshot
-    from pilotfish.proxy.attempt import Attempt
-    from pilotfish.proxy.request import Run
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 FLUSH_S = 0.1
 FLUSH_LINES = 512
@@ -59,20 +55,19 @@ class AccessLog:
         self._timer: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger()
 
-    def request(self, run: Run, failure: Failure | None) -> None:
+    def request(self, record: RequestRecord) -> None:
         if not self.enabled:
             return
         # What somebody may ask about later.
         unusual = (
-            failure is not None or run.code >= 400 or len(run.attempts) != 1 or run.dispatch.forced
+            record.failure is not None
+            or record.code >= 400
+            or len(record.attempts) != 1
+            or record.last_resort
         )
         if unusual or self.sample >= 1.0 or self._is_due():
-            # The plan knows why, and holds nothing of what was asked; the run would hold its body.
-            self._add(
-                record_of(run, failure),
-                (run.plan, run.inbound.scenario, run.started_wall - run.started),
-                unusual,
-            )
+            kept = (record.plan, record.scenario, record.started_wall - record.started)
+            self._add(line_of(record), kept, unusual)
 
     def _is_due(self) -> bool:
         """So many of the rest: evenly, so that counts times 1/sample are right."""
@@ -82,7 +77,7 @@ class AccessLog:
         self._owed -= 1.0
         return True
 
-    def turned_away(self, **what: Any) -> None:
+    def local_reply(self, **what: Any) -> None:
         """A request that no rule ever saw."""
         if self.enabled:
             self._add(
@@ -170,70 +165,59 @@ def _ms(seconds: float) -> float:
     return int(seconds * 1_000_000 + 0.5) / 1000  # `round` takes four times as long
 
 
-def record_of(run: Run, failure: Failure | None) -> dict[str, Any]:
-    """All that explains a slow or failed request (contract.md 6)."""
-    inbound, dispatch = run.inbound, run.dispatch
-    served = run.relayed
-    usage = run.usage()
-    attempts = run.attempts
+def line_of(request: RequestRecord) -> dict[str, Any]:
+    """All that explains a slow or failed request."""
+    served, usage, attempts = request.relayed, request.usage(), request.attempts
     cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
-    record: dict[str, Any] = {
+    has_ttft = served is not None and served.first_at
+    line: dict[str, Any] = {
         "event": "request",
-        "time": _time(run.started_wall),
-        "request_id": inbound.request_id,
-        "rule": run.rule.name,
-        "style": inbound.style,
-        "op": inbound.op,
-        "path": shown(inbound.path),
-        "model": shown(inbound.model),
-        "code": run.code,
-        "stream": inbound.stream,
+        "time": _time(request.started_wall),
+        "request_id": request.request_id,
+        "rule": request.rule.name,
+        "style": request.style,
+        "op": request.op,
+        "path": shown(request.path),
+        "model": shown(request.model),
+        "code": request.code,
+        "stream": request.stream,
         "service": served.service.id if served is not None else None,
-        "attempts": [_attempt(a, run) for a in attempts],
-        "duration_ms": _ms(run.finished_at - run.started),
-        "ttft_ms": _ms(served.first_at - served.sent_at)
-        if served is not None and served.first_at
-        else None,
-        "overhead_ms": _ms(run.busy_s),
+        "attempts": [_attempt(a, request) for a in attempts],
+        "duration_ms": _ms(request.finished_at - request.started),
+        "ttft_ms": _ms(served.first_at - served.sent_at) if served and has_ttft else None,
+        "overhead_ms": _ms(request.busy_s),
         "input_tokens": usage.input if usage else None,
         "output_tokens": usage.output if usage else None,
         "cached_input_tokens": usage.cached_input if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
         "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
-        "finish_reason": _finish_reason(served),
-        "rescued": dispatch.rescues > 0,
-        "forced": dispatch.forced,
+        "finish_reason": served.finish_reason if served is not None else None,
+        "rescued": request.resumes > 0,
+        "forced": request.last_resort,
     }
     if usage is not None and usage.estimated:
-        record["usage_estimated"] = True
-    if run.dropped_fields:
-        record["dropped"] = list(run.dropped_fields)
-    if failure is not None:
-        record["error"] = str(failure.outcome)
-    return record
+        line["usage_estimated"] = True
+    if request.dropped_fields:
+        line["dropped"] = list(request.dropped_fields)
+    if request.failure is not None:
+        line["error"] = str(request.failure.outcome)
+    return line
 
 
-def _attempt(attempt: Attempt, run: Run) -> dict[str, Any]:
-    said: dict[str, Any] = {
+def _attempt(attempt: AttemptRecord, request: RequestRecord) -> dict[str, Any]:
+    shown_as: dict[str, Any] = {
         "service": attempt.service.id,
         "outcome": attempt.outcome,
-        "duration_ms": _ms((attempt.over_at or run.finished_at) - attempt.began),
+        "duration_ms": _ms((attempt.over_at or request.finished_at) - attempt.began),
         "status": attempt.status or None,
     }
     if attempt.failure is not None:
-        said["error"], said["code"] = attempt.failure.message[:300], attempt.failure.code
-    if attempt.forced:
-        said["forced"] = True
+        shown_as["error"] = attempt.failure.message[:300]
+        shown_as["code"] = attempt.failure.code
+    if attempt.last_resort:
+        shown_as["forced"] = True
     if attempt.hedge:
-        said["hedge"] = True
-    if attempt.rescue:
-        said["rescue"] = True
-    return said
-
-
-def _finish_reason(served: Any) -> str | None:
-    if served is None:
-        return None
-    source = served.channel or served.inspector
-    reason: str | None = source.finish_reason if source is not None else None
-    return reason
+        shown_as["hedge"] = True
+    if attempt.resumes:
+        shown_as["rescue"] = True
+    return shown_as

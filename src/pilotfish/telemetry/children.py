@@ -1,25 +1,18 @@
-"""Which children a rule, a service or an attempt counts in: looked up when rules come into force, so
-that a request only adds.
+"""The children of the registry's families that requests count in: found once for each service,
+rule or code, so that a request only adds. Series of configured services exist from the start, and
+those of removed ones go.
 """
 
 from __future__ import annotations
-
-from time import monotonic
-from typing import TYPE_CHECKING
 
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.routing.match import DIRECT
-from pilotfish.core.state.health import COOLING, PROBING, SERVING
-from pilotfish.core.state.ledger import Ledger, all_rules, all_services, services_of
+from pilotfish.core.state.ledger import all_rules, all_services, services_of
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.registry import Registry
-
-if TYPE_CHECKING:
-    from pilotfish.core.state.candidate import Candidate
-    from pilotfish.telemetry.registry import Counter, Histogram
+from pilotfish.telemetry.registry import Counter, Histogram, Registry
 
 # The OpenTelemetry names of what is asked for; unlisted operations go by their own.
 _OPERATIONS = {
@@ -37,7 +30,8 @@ _LIKELY_STYLES = {
     "google": ("google",),
 }
 _COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
-STATES = (SERVING, COOLING, PROBING)
+# Of how many services that clients made up (`provider/model`) the children are remembered.
+_REMEMBERED = 2048
 
 
 def operation_of(op: str) -> str:
@@ -138,22 +132,18 @@ class GenAiChildren:
                 child.observe(count)
 
 
-class Counting:
-    """All children in use, by what they count. A new snapshot makes what is missing and drops what
-    went.
-    """
+class Children:
+    """All children in use, by what they count."""
 
-    def __init__(self, registry: Registry, ledger: Ledger) -> None:
-        self.registry, self.ledger = registry, ledger
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
         # What requests count in that are still on their way when their rule or service is removed:
         # no series comes back for them.
         self._gone = Registry()
         self._rules: set[str] = {""}
         self._pairs: set[tuple[str, str]] = set()
         self._triples: set[tuple[str, str, str]] = set()
-        self.generation = (
-            object()
-        )  # another one after each reload, since children of removed services are dropped
+        self._of_attempts: dict[Service, dict[str, tuple[ServiceChildren, GenAiChildren]]] = {}
         self._services: dict[tuple[str, str, str], ServiceChildren] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiChildren] = {}
         self._codes: dict[tuple[str, str, int], Counter] = {}
@@ -162,22 +152,22 @@ class Counting:
             flag: registry[s.OVERHEADS].histogram("true" if flag else "false")
             for flag in (False, True)
         }
-        registry.before_scrape.append(self.refresh)
 
-    def of(
-        self, candidate: Candidate, rule: Rule, op: str, known: bool
+    def of_attempt(
+        self, rule: Rule, service: Service, op: str, known: bool
     ) -> tuple[ServiceChildren, GenAiChildren]:
-        """What an attempt at this candidate counts in; looked up once per candidate and
-        operation.
-        """
-        found = candidate.kept.get(op)
-        if found is None or found[0] is not self.generation:
-            children = (
-                self.service(rule.name, candidate.service, known),
-                self.gen_ai(op, rule, candidate.service, known),
+        """What an attempt at this service counts in."""
+        by_op = self._of_attempts.get(service)
+        if by_op is None:
+            if len(self._of_attempts) >= _REMEMBERED:
+                self._of_attempts.clear()
+            by_op = self._of_attempts[service] = {}
+        pair = by_op.get(op)
+        if pair is None:
+            pair = by_op[op] = (
+                self.service(rule.name, service, known),
+                self.gen_ai(op, rule, service, known),
             )
-            found = candidate.kept[op] = (self.generation, children)
-        pair: tuple[ServiceChildren, GenAiChildren] = found[1]
         return pair
 
     def service(self, rule: str, service: Service, known: bool) -> ServiceChildren:
@@ -208,6 +198,10 @@ class Counting:
         """Where what is labelled with a rule is counted."""
         return self.registry if rule in self._rules else self._gone
 
+    def is_configured(self, provider: str, model: str) -> bool:
+        """Whether the rules name this service."""
+        return (provider, model) in self._pairs
+
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
 
@@ -237,7 +231,7 @@ class Counting:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
-        self.generation = object()
+        self._of_attempts.clear()
         self._gone = Registry()
         rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
         pairs = self._pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {
@@ -270,7 +264,6 @@ class Counting:
         self._durations.clear()
         for rule in all_rules(snapshot):
             self._begin(rule)
-        self.refresh()
 
     def _begin(self, rule: Rule) -> None:
         """All that a rule and its services may count in exists before the first request: an
@@ -304,23 +297,3 @@ class Counting:
             if rule.race is not None:
                 for result in ("won", "lost", "failed"):
                     registry[s.RACES].counter(*children.labels, result)
-
-    def refresh(self) -> None:
-        """Gauges that follow the ledger. Services that a client made up (`provider/model`) have
-        none.
-        """
-        now = monotonic()
-        state_family, cooldown = self.registry[s.SERVICE_STATE], self.registry[s.SERVICE_COOLDOWN]
-        for (provider, model), state in self.ledger.services.items():
-            if (provider, model) not in self._pairs:
-                continue
-            for name in STATES:
-                state_family.gauge(provider, model, name).value = (
-                    1.0 if state.health.state == name else 0.0
-                )
-            left = state.health.until - now if state.health.state != SERVING else 0.0
-            cooldown.gauge(provider, model).value = max(0.0, left)
-            for kind, remaining in state.headroom.remaining.items():
-                self.registry[s.LIMIT_REMAINING].gauge(provider, model, kind).value = remaining
-            for kind, limit in state.headroom.limit.items():
-                self.registry[s.LIMIT].gauge(provider, model, kind).value = limit

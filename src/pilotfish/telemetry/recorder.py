@@ -1,154 +1,151 @@
-"""Counts what has happened: each attempt once it is over, each request once its client has its
-answer or has left.
-"""
+"""Writes the metrics of requests: each attempt's once it is over, each request's once its client has
+its answer or has left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.traceparent import trace_id_of
-
-if TYPE_CHECKING:
-    from pilotfish.proxy.attempt import Attempt
-    from pilotfish.proxy.request import Run
-    from pilotfish.telemetry.children import Counting
-    from pilotfish.telemetry.registry import Histogram, Registry
+from pilotfish.telemetry.children import Children
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+from pilotfish.telemetry.registry import Histogram, Registry
 
 
-class Accounting:
-    def __init__(self, registry: Registry, counting: Counting) -> None:
-        self._registry, self._counting = registry, counting
+class MetricsRecorder:
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.children = Children(registry)
 
-    def attempt_over(self, run: Run, attempt: Attempt) -> None:
-        counting, rule = self._counting, run.rule.name
-        children, _ = counting.of(attempt.candidate, run.rule, run.inbound.op, run.known)
+    def adopt(self, snapshot: Snapshot) -> None:
+        """From now on these rules and services are counted."""
+        self.children.adopt(snapshot)
+
+    @property
+    def keeps_exemplars(self) -> bool:
+        """Whether histograms remember trace ids, since somebody reads them."""
+        return self._registry.exemplars
+
+    def local_reply(self, rule: str, style: str, code: int) -> None:
+        self.children.code(rule, style, code).value += 1
+
+    # ---- an attempt
+
+    def attempt_over(self, attempt: AttemptRecord, request: RequestRecord) -> None:
+        children, rule = self.children, request.rule
+        counted, _ = children.of_attempt(rule, attempt.service, request.op, request.known)
         outcome = attempt.outcome or Outcome.SERVER_ERROR
-        children.outcomes[outcome].value += 1
-        if attempt.usage is not None:
-            children.usage(attempt.usage, attempt.cost_usd)
+        counted.outcomes[outcome].value += 1
+        usage = attempt.usage
+        if usage is not None:
+            counted.usage(usage, attempt.cost_usd)
             if outcome is Outcome.LOST_RACE:
                 self._wasted(
-                    rule,
-                    "race" if run.rule.race else "hedge",
-                    attempt.usage.input + attempt.usage.output,
+                    rule.name, "race" if rule.race else "hedge", usage.input + usage.output
                 )
         if outcome is Outcome.SERVED:
-            children.first_byte.observe(attempt.head_at - attempt.sent_at)
+            counted.first_byte.observe(attempt.head_at - attempt.sent_at)
             speed = attempt.speed()
             if speed is not None:
-                children.speed.observe(speed)
-        if attempt.channel is not None and attempt.channel.malformed:
-            counting.of_service(*children.labels[1:])[s.MALFORMED].counter(
-                *children.labels[1:]
-            ).value += attempt.channel.malformed
+                counted.speed.observe(speed)
+        service = counted.labels[1:]
+        if attempt.malformed:
+            malformed = children.of_service(*service)[s.MALFORMED].counter(*service)
+            malformed.value += attempt.malformed
         if outcome is Outcome.BROKEN_STREAM and attempt.failure is not None:
             cause = s.BREAK_CAUSES.get(attempt.failure.code, s.ERROR_EVENT)
-            counting.of_service(*children.labels[1:])[s.STREAM_BREAKS].counter(
-                *children.labels[1:], cause
-            ).value += 1
+            children.of_service(*service)[s.STREAM_BREAKS].counter(*service, cause).value += 1
 
-    def run_over(self, run: Run, failure: Failure | None) -> None:
-        now = run.finished_at
-        rule = run.rule.name
-        duration = now - run.started
-        counting, inbound, dispatch = self._counting, run.inbound, run.dispatch
-        counting.code(rule, inbound.style, run.code).value += 1
-        trace = ""
-        if self._registry.exemplars:
-            trace = trace_id_of(inbound) if run.trace is None else run.trace.trace_id
-        observe(counting.duration(rule, inbound.style, inbound.stream), duration, trace, run)
-        counting.overhead[inbound.stream].observe(run.busy_s if run.busy_s < duration else duration)
-        if dispatch.retries or dispatch.fallbacks or dispatch.forced:
+    # ---- a request
+
+    def request_over(self, request: RequestRecord) -> None:
+        children, rule = self.children, request.rule.name
+        duration = request.finished_at - request.started
+        children.code(rule, request.style, request.code).value += 1
+        _observe(children.duration(rule, request.style, request.stream), duration, request)
+        children.overhead[request.stream].observe(min(request.busy_s, duration))
+        if request.retries or request.fallbacks or request.last_resort:
             for series, number in (
-                (s.RETRIES, dispatch.retries),
-                (s.FALLBACKS, dispatch.fallbacks),
-                (s.FORCED, dispatch.forced),
+                (s.RETRIES, request.retries),
+                (s.FALLBACKS, request.fallbacks),
+                (s.FORCED, request.last_resort),
             ):
-                counting.of_rule(rule)[series].counter(rule).value += number
+                children.of_rule(rule)[series].counter(rule).value += number
+        failure = request.failure
         if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            counting.of_rule(rule)[s.CLIENT_GONE].counter(rule).value += 1
-        if len(run.attempts) > 1 or run.rule.race is not None:
-            self._rescues(run, failure)
-            self._races(run)
-        for field in run.dropped_fields:
-            self._registry[s.DROPPED].counter(inbound.style, s.field_label(field)).value += 1
-        serving = run.relayed or (run.attempts[-1] if run.attempts else None)
+            children.of_rule(rule)[s.CLIENT_GONE].counter(rule).value += 1
+        if len(request.attempts) > 1 or request.rule.race is not None:
+            self._resumes(request)
+            self._races(request)
+        for field in request.dropped_fields:
+            label = s.field_label(field)
+            self._registry[s.DROPPED].counter(request.style, label).value += 1
+        serving = request.relayed or (request.attempts[-1] if request.attempts else None)
         if serving is not None:
-            self._gen_ai(run, serving, failure, duration, trace)
+            self._gen_ai(request, serving, duration)
 
-    def _races(self, run: Run) -> None:
-        rule = run.rule.name
+    def _races(self, request: RequestRecord) -> None:
+        rule = request.rule.name
         beside = [
             a.usage
-            for a in run.attempts
+            for a in request.attempts
             if a.outcome is Outcome.SERVED and not a.relayed and a.usage is not None
         ]
         if beside:
-            self._wasted(
-                rule, "race" if run.rule.race else "hedge", sum(u.input + u.output for u in beside)
-            )
-        if run.rule.race is not None:
-            for attempt in run.attempts:
+            reason = "race" if request.rule.race else "hedge"
+            self._wasted(rule, reason, sum(u.input + u.output for u in beside))
+        if request.rule.race is not None:
+            for attempt in request.attempts:
                 if attempt.outcome is Outcome.CLIENT_GONE and not attempt.relayed:
                     continue  # nobody waited for who would win
-                # One that was complete, but not the one that was chosen, lost as well.
-                result = (
-                    "won"
-                    if attempt.relayed
-                    else "lost"
-                    if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED)
-                    else "failed"
-                )
-                children = self._counting.service(rule, attempt.service, run.known)
-                self._counting.of_rule(rule)[s.RACES].counter(*children.labels, result).value += 1
-        elif run.dispatch.hedges:
-            won = any(a.hedge and a.relayed for a in run.attempts)
-            self._counting.of_rule(rule)[s.HEDGES].counter(
-                rule, "won" if won else "lost"
-            ).value += 1
+                counted = self.children.service(rule, attempt.service, request.known)
+                races = self.children.of_rule(rule)[s.RACES]
+                races.counter(*counted.labels, _race_result(attempt)).value += 1
+        elif request.hedges:
+            won = any(a.hedge and a.relayed for a in request.attempts)
+            hedges = self.children.of_rule(rule)[s.HEDGES]
+            hedges.counter(rule, "won" if won else "lost").value += 1
 
-    def _rescues(self, run: Run, failure: Failure | None) -> None:
-        broke = [a for a in run.attempts if a.outcome is Outcome.BROKEN_STREAM]
-        if not broke or not (run.dispatch.rescues or run.rule.buffer):
+    def _resumes(self, request: RequestRecord) -> None:
+        broke = [a for a in request.attempts if a.outcome is Outcome.BROKEN_STREAM]
+        if not broke or not (request.resumes or request.rule.buffer):
             return
-        mode, rule = "continue" if run.dispatch.rescues else "restart", run.rule.name
-        result = "rescued" if failure is None else "failed"
-        self._counting.of_rule(rule)[s.STREAM_RESCUES].counter(rule, mode, result).value += 1
+        mode, rule = "continue" if request.resumes else "restart", request.rule.name
+        result = "rescued" if request.failure is None else "failed"
+        rescues = self.children.of_rule(rule)[s.STREAM_RESCUES]
+        rescues.counter(rule, mode, result).value += 1
         if mode == "restart":
-            self._wasted(
-                rule,
-                "rescue",
-                sum(a.usage.input + a.usage.output for a in broke if a.usage is not None),
-            )
+            usages = [a.usage for a in broke if a.usage is not None]
+            self._wasted(rule, "rescue", sum(u.input + u.output for u in usages))
 
     def _wasted(self, rule: str, reason: str, tokens: int) -> None:
-        self._counting.of_rule(rule)[s.WASTED_TOKENS].counter(rule, reason).value += tokens
+        self.children.of_rule(rule)[s.WASTED_TOKENS].counter(rule, reason).value += tokens
 
-    def _gen_ai(
-        self, run: Run, serving: Attempt, failure: Failure | None, duration: float, trace: str
-    ) -> None:
-        _, children = self._counting.of(serving.candidate, run.rule, run.inbound.op, run.known)
-        observe(
-            children.duration if failure is None else children.failed(str(failure.outcome)),
-            duration,
-            trace,
-            run,
+    def _gen_ai(self, request: RequestRecord, serving: AttemptRecord, duration: float) -> None:
+        _, counted = self.children.of_attempt(
+            request.rule, serving.service, request.op, request.known
         )
-        usage = run.usage()
+        failure, usage = request.failure, request.usage()
+        durations = counted.duration if failure is None else counted.failed(str(failure.outcome))
+        _observe(durations, duration, request)
         if usage is not None:
-            children.usage(usage)
+            counted.usage(usage)
         if failure is None and serving.first_at:
-            observe(children.first_token, serving.first_at - serving.sent_at, trace, run)
+            _observe(counted.first_token, serving.first_at - serving.sent_at, request)
             if usage is not None and usage.output > 1 and serving.last_at > serving.first_at:
-                children.per_token.observe(
-                    (serving.last_at - serving.first_at) / (usage.output - 1)
-                )
+                per_token = (serving.last_at - serving.first_at) / (usage.output - 1)
+                counted.per_token.observe(per_token)
 
 
-def observe(child: Histogram, value: float, trace_id: str, run: Run) -> None:
-    if trace_id:
-        child.observe_traced(value, trace_id, run.started_wall + run.finished_at - run.started)
+def _race_result(attempt: AttemptRecord) -> str:
+    """One that was complete, but not the one that was chosen, lost as well."""
+    if attempt.relayed:
+        return "won"
+    return "lost" if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED) else "failed"
+
+
+def _observe(histogram: Histogram, value: float, request: RequestRecord) -> None:
+    if request.trace_id:
+        wall = request.started_wall + request.finished_at - request.started
+        histogram.observe_traced(value, request.trace_id, wall)
     else:
-        child.observe(value)
+        histogram.observe(value)

@@ -11,7 +11,7 @@ meaning.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -28,34 +28,22 @@ from opentelemetry.trace import (
 )
 
 from pilotfish import __version__
-from pilotfish.core.exchange.inbound import shown
+from pilotfish.core.exchange.inbound import Inbound, shown
+from pilotfish.core.exchange.request_url import origin_of
 from pilotfish.core.formats.usage import Usage
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import Outcome
 from pilotfish.telemetry.children import operation_of
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, written
-
-if TYPE_CHECKING:
-    from pilotfish.proxy.attempt import Attempt
-    from pilotfish.proxy.request import Run
 
 PATH = "/v1/traces"
 CONTENT_BYTES = 64 * 1024
 CONTENT_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-# What the conventions call vendors; unlisted kinds go by their own name.
-_VENDORS = {
-    "google": "gcp.gemini",
-    "gemini_openai": "gcp.gemini",
-    "vertex": "gcp.vertex_ai",
-    "bedrock": "aws.bedrock",
-    "azure": "azure.ai.openai",
-    "mistral": "mistral_ai",
-    "xai": "x_ai",
-}
 _NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
 
 
-class Tracer:
-    """Makes the trace of a run. `close` sends what is left and blocks meanwhile: call it in a
+class SpanTracer:
+    """Makes the trace of a request. `close` sends what is left and blocks meanwhile: call it in a
     thread.
     """
 
@@ -75,40 +63,39 @@ class Tracer:
             os.environ.get(CONTENT_SWITCH, "").lower() == "true" if content is None else content
         )
 
-    def begin(self, run: Run) -> RunTrace:
-        return RunTrace(self, run)
+    def begin(self, record: RequestRecord, inbound: Inbound) -> SpanTrace:
+        return SpanTrace(self, record, inbound)
 
     def close(self) -> None:
         self._provider.shutdown()
 
 
-class RunTrace:
+class SpanTrace:
     """The span of a request and those of its attempts. The client's trace is continued; without one
     a new one begins.
     """
 
-    __slots__ = ("_attempts", "_run", "_span", "_tracer", "_within", "trace_id")
+    __slots__ = ("_attempts", "_request", "_span", "_tracer", "_within", "trace_id")
 
-    def __init__(self, tracer: Tracer, run: Run) -> None:
-        self._tracer, self._run = tracer, run
+    def __init__(self, tracer: SpanTracer, record: RequestRecord, inbound: Inbound) -> None:
+        self._tracer, self._request = tracer, record
         self._attempts: dict[int, Any] = {}
-        inbound = run.inbound
         operation = operation_of(inbound.op)
         came = read_traceparent(inbound)
         # Each attempt has a `traceparent` of its own: the client's must not go along beside it.
         inbound.headers = [h for h in inbound.headers if h[0] != b"traceparent"]
         self._span = tracer.spans.start_span(
-            f"{operation} {run.rule.request_model}",
+            f"{operation} {record.rule.request_model}",
             context=None if came is None else _remote(came),
             kind=SpanKind.SERVER,
-            start_time=_ns(run.started_wall),
+            start_time=_ns(record.started_wall),
             attributes={
                 "gen_ai.operation.name": operation,
                 "gen_ai.request.model": shown(inbound.model),
                 "gen_ai.request.stream": inbound.stream,
                 "http.request.method": "POST",
                 "url.path": shown(inbound.path),
-                "pilotfish.rule": run.rule.name,
+                "pilotfish.rule": record.rule.name,
                 "pilotfish.style": inbound.style,
                 "pilotfish.request_id": inbound.request_id,
             },
@@ -120,7 +107,7 @@ class RunTrace:
         self._within = set_span_in_context(self._span)
         self.trace_id = f"{self._span.get_span_context().trace_id:032x}"
 
-    def headers(self, attempt: Attempt) -> list[bytes]:
+    def headers(self, attempt: AttemptRecord) -> list[bytes]:
         """What the attempt's request carries."""
         context = self._of(attempt).get_span_context()
         traceparent = TraceContext(
@@ -128,19 +115,20 @@ class RunTrace:
         )
         return [b"traceparent: %b\r\n" % written(traceparent)]
 
-    def _of(self, attempt: Attempt) -> Any:
+    def _of(self, attempt: AttemptRecord) -> Any:
         span = self._attempts.get(attempt.n)
         if span is None:
             span = self._attempts[attempt.n] = self._begun(attempt)
         return span
 
-    def _begun(self, attempt: Attempt) -> Any:
+    def _begun(self, attempt: AttemptRecord) -> Any:
         service, began = attempt.service, self._at(attempt.began)
-        for event, is_so in (("hedge", attempt.hedge), ("rescue", attempt.rescue)):
+        for event, is_so in (("hedge", attempt.hedge), ("rescue", attempt.resumes)):
             if is_so:
                 self._span.add_event(event, {"pilotfish.service": service.id}, timestamp=began)
-        kind = service.provider.kind.name
-        operation = operation_of(self._run.inbound.op)
+        kind = service.provider.kind
+        _, host, port = origin_of(service.provider.base)
+        operation = operation_of(self._request.op)
         return self._tracer.spans.start_span(
             f"{operation} {service.model}",
             context=self._within,
@@ -148,17 +136,17 @@ class RunTrace:
             start_time=began,
             attributes={
                 "gen_ai.operation.name": operation,
-                "gen_ai.provider.name": _VENDORS.get(kind, kind),
+                "gen_ai.provider.name": kind.otel_name or kind.name,
                 "gen_ai.request.model": service.model,
-                "server.address": attempt.link.origin.host,
-                "server.port": attempt.link.origin.port,
+                "server.address": host,
+                "server.port": port,
                 "pilotfish.provider": service.provider.name,
                 "pilotfish.attempt": attempt.n + 1,
-                "pilotfish.forced": attempt.forced,
+                "pilotfish.forced": attempt.last_resort,
             },
         )
 
-    def attempt_over(self, attempt: Attempt) -> None:
+    def attempt_over(self, attempt: AttemptRecord) -> None:
         span, outcome = self._of(attempt), attempt.outcome or Outcome.SERVER_ERROR
         if attempt.first_at:
             span.add_event("first_token", timestamp=self._at(attempt.first_at))
@@ -166,35 +154,32 @@ class RunTrace:
         if attempt.status:
             span.set_attribute("http.response.status_code", attempt.status)
         _tell_usage(span, attempt.usage)
-        source = attempt.channel or attempt.inspector
-        reason = source.finish_reason if source is not None else None
-        if reason:
-            span.set_attribute("gen_ai.response.finish_reasons", [reason])
+        if attempt.finish_reason:
+            span.set_attribute("gen_ai.response.finish_reasons", [attempt.finish_reason])
         if outcome not in _NO_ERROR:
             # No words of the vendor's: they may quote what the client sent.
             span.set_attribute("error.type", str(outcome))
             span.set_status(Status(StatusCode.ERROR))
         span.end(self._at(attempt.over_at))
 
-    def over(self, failure: Failure | None) -> None:
-        run, span = self._run, self._span
-        span.set_attribute("http.response.status_code", run.code)
-        span.set_attribute("pilotfish.attempts", len(run.attempts))
-        _tell_usage(span, run.usage())
-        span.set_attribute("pilotfish.cost_usd", sum(a.cost_usd for a in run.attempts))
-        if run.relayed is not None:
-            span.set_attribute("gen_ai.response.model", run.relayed.service.model)
-            span.set_attribute("pilotfish.service", run.relayed.service.id)
+    def over(self) -> None:
+        request, span, failure = self._request, self._span, self._request.failure
+        span.set_attribute("http.response.status_code", request.code)
+        span.set_attribute("pilotfish.attempts", len(request.attempts))
+        _tell_usage(span, request.usage())
+        span.set_attribute("pilotfish.cost_usd", sum(a.cost_usd for a in request.attempts))
+        if request.relayed is not None:
+            span.set_attribute("gen_ai.response.model", request.relayed.service.model)
+            span.set_attribute("pilotfish.service", request.relayed.service.id)
         if failure is not None:
             span.set_attribute("error.type", str(failure.outcome))
             if failure.status >= 500 or failure.outcome is Outcome.BROKEN_STREAM:
                 span.set_status(Status(StatusCode.ERROR))
-        span.end(self._at(run.finished_at))
-        del self._run  # it holds us: no cycle is left behind
+        span.end(self._at(request.finished_at))
 
     def _at(self, moment: float) -> int:
         """A moment of the monotonic clock in nanoseconds of Unix time."""
-        return _ns(self._run.started_wall + moment - self._run.started)
+        return _ns(self._request.started_wall + moment - self._request.started)
 
 
 def _ns(wall: float) -> int:

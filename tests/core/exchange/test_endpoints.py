@@ -1,6 +1,4 @@
-"""Which paths clients may call: all of the contract's, with and without a scenario, and no
-others.
-"""
+"""Which paths clients may call: all documented ones, with and without a scenario, and no others."""
 
 from __future__ import annotations
 
@@ -62,7 +60,7 @@ SCENARIOS = ["openai", "anthropic", "claude_code", "opencode", "google", "my-own
 
 
 @pytest.mark.parametrize(("path", "endpoint"), PATHS.items())
-def test_every_path_of_the_contract_is_known(path: str, endpoint: Endpoint) -> None:
+def test_every_documented_path_is_known(path: str, endpoint: Endpoint) -> None:
     assert find(path) == endpoint
 
 

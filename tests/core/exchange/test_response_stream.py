@@ -353,14 +353,14 @@ def test_a_role_alone_is_no_content_but_reasoning_and_tools_are() -> None:
 def joined(first: bytes, second: bytes, client: str = "anthropic") -> tuple[bytes, Translated]:
     """The client's whole stream: `first` breaks at its end, `second` goes on (both OpenAI's)."""
     writer, record = writer_of(client), Transcript()
-    broken = translated("openai", client, writer=writer, record=record)
+    broken = translated("openai", client, writer=writer, transcript=record)
     out = broken.feed(first)
-    assert record.is_rescuable
+    assert record.can_be_resumed
     rescuer = translated(
         "openai",
         client,
         writer=writer,
-        record=record,
+        transcript=record,
         continuation=Continuation(record.text, broken.usage),
     )
     return out + rescuer.feed(second) + rescuer.close(), rescuer
@@ -399,8 +399,8 @@ def test_what_the_second_answer_repeats_is_left_out() -> None:
     )
     out, rescuer = joined(FIRST, second, "openai")
     assert text_in(out) == "The quick brown fox jumps over the lazy dog."
-    assert rescuer.record is not None
-    assert rescuer.record.text == "The quick brown fox jumps over the lazy dog."
+    assert rescuer.transcript is not None
+    assert rescuer.transcript.text == "The quick brown fox jumps over the lazy dog."
 
 
 def test_a_last_word_is_not_lost_where_the_second_answer_ends_without_saying_so() -> None:

@@ -13,7 +13,6 @@ from pilotfish.core.exchange.stream_resume import (
     Continuation,
     OverlapTrimmer,
     Transcript,
-    added,
     continuation,
 )
 from pilotfish.core.formats.deltas import (
@@ -71,14 +70,14 @@ def joined(so_far: str, *texts: str) -> str:
 def test_without_text_after_a_tool_call_or_with_signed_thinking_nobody_can_go_on(
     deltas: list[Delta],
 ) -> None:
-    assert not noted(*deltas).is_rescuable
+    assert not noted(*deltas).can_be_resumed
 
 
 def test_text_and_unsigned_thoughts_can_be_gone_on_from() -> None:
     record = noted(
         MessageStart(), ThinkingDelta("hm"), ThinkingEnd(), TextDelta("The "), TextDelta("fox")
     )
-    assert record.is_rescuable
+    assert record.can_be_resumed
     assert record.text == "The fox"
 
 
@@ -217,7 +216,6 @@ def test_usage_is_that_of_all_attempts_and_counted_up_only_once() -> None:
 def test_usages_add_up_field_by_field() -> None:
     one = Usage(input=1, output=2, cached_input=3, cache_write=4, reasoning=5)
     two = Usage(input=10, output=20, cached_input=30, cache_write=40, reasoning=50, estimated=True)
-    assert added(None, one) is one
-    assert added(one, two) == Usage(
+    assert one.plus(two) == Usage(
         input=11, output=22, cached_input=33, cache_write=44, reasoning=55, estimated=True
     )

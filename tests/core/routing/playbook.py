@@ -241,7 +241,7 @@ class Story:
         outcome: Outcome,
         now: float,
         *,
-        rescuable: bool = False,
+        resumable: bool = False,
         other_way: bool = False,
         **told: Any,
     ) -> str:
@@ -250,7 +250,7 @@ class Story:
         self.other_ways += other_way
         self._finish(n, outcome, failed, now)
         return self._obey(
-            self.dispatch.on_failure(n, failed, now, rescuable=rescuable, other_way=other_way), now
+            self.dispatch.on_failure(n, failed, now, resumable=resumable, other_way=other_way), now
         )
 
     def wakes(self, now: float | None = None) -> str:
@@ -311,7 +311,7 @@ class Story:
                 )
                 return f"cancel {n} {outcome}"
             case Relay(n):
-                assert self.relayed is None or self.dispatch.rescues, (
+                assert self.relayed is None or self.dispatch.resumes, (
                     f"{command}, but {self.relayed} is the client's"
                 )
                 self.relayed = n
@@ -357,7 +357,8 @@ class Story:
             failed = failure(broken)
             self._finish(command.n, broken, failed, now)
             self.later += self.dispatch.on_failure(command.n, failed, now)
-        flags = [word for word in ("forced", "rescue", "hedge") if getattr(command, word)]
+        words = {"last_resort": "forced", "resumes": "rescue", "hedge": "hedge"}
+        flags = [word for name, word in words.items() if getattr(command, name)]
         return " ".join(
             [f"start {command.n} {self.starts[-1]}", *([f"key {key}"] if key else []), *flags]
         )

@@ -99,7 +99,7 @@ def test_with_all_cooling_after_errors_the_one_that_comes_back_first_is_tried_an
     story = house.request(now=6)
     assert story.begins(6) == "start 0 b forced"
     assert story.fails(0, Outcome.TIMEOUT, 7) == "start 1 a forced"
-    assert story.dispatch.forced
+    assert story.dispatch.last_resort
 
 
 def test_a_service_whose_credentials_were_refused_is_not_even_tried_by_force() -> None:
@@ -298,7 +298,7 @@ def test_nothing_is_retried_once_the_client_has_a_byte(outcome: Outcome) -> None
     story = House("a b").request()
     story.begins()
     story.speaks(0, 0.3)
-    assert story.fails(0, outcome, 1, rescuable=True).startswith("break")
+    assert story.fails(0, outcome, 1, resumable=True).startswith("break")
     assert story.starts == ["a"]
 
 

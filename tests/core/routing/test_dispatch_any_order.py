@@ -65,7 +65,7 @@ def tell(
         reason = "context_length" if outcome is Outcome.BAD_REQUEST and n % 2 else ""
         other_way = (
             outcome is Outcome.BAD_REQUEST
-            and story.dispatch.rescues > 0
+            and story.dispatch.resumes > 0
             and n % 2 == 0
             and story.runs(n)
         )
@@ -75,7 +75,7 @@ def tell(
             now,
             wait_s=wait_s,
             reason=reason,
-            rescuable=relayed and n % 3 > 0,
+            resumable=relayed and n % 3 > 0,
             other_way=other_way,
         )
     if what == "wakes" and story.wake is not None:

@@ -1,6 +1,4 @@
-"""Hedges: a second attempt, only when the first is late, and only for a small share of requests
-(seeds A7).
-"""
+"""Hedges: a second attempt, only when the first is late, and only for a small share of requests."""
 
 from __future__ import annotations
 
@@ -76,7 +74,7 @@ def test_a_failed_attempt_takes_its_hedge_with_it() -> None:
 def test_a_stream_that_is_being_rescued_is_not_hedged() -> None:
     story = begun(House("a b c", f"{AFTER_1S}, on_stream_break: continue"))
     story.speaks(0, 0.5)
-    assert story.fails(0, Outcome.BROKEN_STREAM, 2, rescuable=True) == "start 1 b rescue"
+    assert story.fails(0, Outcome.BROKEN_STREAM, 2, resumable=True) == "start 1 b rescue"
     assert story.wakes(3) == ""
 
 

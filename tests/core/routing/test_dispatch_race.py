@@ -1,4 +1,4 @@
-"""Races: several services at once, one answer (seeds A7)."""
+"""Races: several services at once, one answer."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_whole_answers_win_when_they_are_complete() -> None:
 def test_a_winner_that_breaks_is_not_replaced_by_a_loser() -> None:
     story = begun(House("a b", FIRST))
     story.speaks(0, 0.3)
-    assert story.fails(0, Outcome.BROKEN_STREAM, 1, rescuable=True) == "break 502 broken_stream"
+    assert story.fails(0, Outcome.BROKEN_STREAM, 1, resumable=True) == "break 502 broken_stream"
 
 
 def test_a_buffered_race_is_won_at_the_first_content_and_relayed_when_complete() -> None:

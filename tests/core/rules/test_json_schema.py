@@ -20,7 +20,7 @@ from small_world import KINDS, TACTICS
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = (
-    (ROOT / "tests" / "fixtures" / "rules" / "contract-example.txt")
+    (ROOT / "tests" / "fixtures" / "rules" / "full-example.txt")
     .read_text()
     .partition("----------\n")[0]
 )
@@ -43,7 +43,7 @@ def test_it_is_a_schema_of_its_draft() -> None:
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-def test_the_contracts_example_is_accepted() -> None:
+def test_the_full_example_is_accepted() -> None:
     assert errors(parse(EXAMPLE)[0].data, kinds=all_kinds()) == []
 
 

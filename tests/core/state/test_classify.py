@@ -1,6 +1,4 @@
-"""Status, headers and the vendor's words -> the outcome that decides what happens next (seeds
-A1).
-"""
+"""HTTP status, headers and the vendor's error -> the outcome that decides what happens next."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_limits_that_are_taken_out_of_the_rules_are_gone() -> None:
     budgets.take(c, 0, 0.0)
     budgets.adopt(snapshot(service("m")), ledger)
     assert budgets.blocked(c, 0, 0.0) is None
-    assert budgets.registry() == {}
+    assert budgets.meters() == {}
 
 
 def tell(meter: Meter, amount: float, now: float) -> None:
@@ -189,4 +189,4 @@ def test_what_a_request_needs_room_in_is_said_for_those_who_share_limits() -> No
         ("service acme/m tokens", 1000),
         ("provider acme requests", 1.0),
     ]
-    assert sorted(budgets.registry()) == ["provider acme requests", "service acme/m tokens"]
+    assert sorted(budgets.meters()) == ["provider acme requests", "service acme/m tokens"]

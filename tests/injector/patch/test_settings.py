@@ -7,7 +7,7 @@ def test_reasons_are_words_for_a_metric():
     assert all(reason.value == reason.name.lower() for reason in Reason)
 
 
-def test_the_names_of_the_contract():
+def test_the_documented_names():
     assert LABEL == "pilotfish.dev/inject"
     sidecar = Sidecar(image="i")
     assert (sidecar.port, sidecar.admin_port, sidecar.mode, sidecar.config_source) == (

@@ -50,7 +50,7 @@ from pilotfish.core.formats.style import (
 from pilotfish.core.formats.usage import Usage
 from pilotfish.errors import ClientError
 
-# How much of an answer's start may be held back until its first content (seeds A6).
+# How much of an answer's start may be held back until its first content.
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
 INFLATE_STEP = 1 << 20  # bytes that a compressed answer is unpacked to at a time
@@ -216,14 +216,13 @@ _SPOKEN = (ToolStart, PartDelta, CitationDelta)
 
 class Translated:
     """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is
-    shared with the attempt that this one goes on from. `record` takes note of what the client sees,
+    shared with the attempt that this one goes on from. `transcript` takes note of what the client sees,
     where the rule would have a broken stream continued."""
 
     __slots__ = (
         "_continuation",
         "_read",
         "_split",
-        "_writer",
         "chars",
         "contents",
         "error",
@@ -231,10 +230,11 @@ class Translated:
         "finish_reason",
         "finished",
         "malformed",
-        "record",
         "terminal",
         "too_long",
+        "transcript",
         "usage",
+        "writer",
     )
 
     def __init__(
@@ -243,11 +243,11 @@ class Translated:
         reader: StreamReader,
         writer: StreamWriter,
         *,
-        record: Transcript | None = None,
+        transcript: Transcript | None = None,
         continuation: Continuation | None = None,
     ) -> None:
-        self._split, self._read, self._writer = decoder.feed, reader.feed, writer
-        self.record = record
+        self._split, self._read, self.writer = decoder.feed, reader.feed, writer
+        self.transcript = transcript
         self._continuation = continuation
         self.contents = self.events = self.malformed = self.chars = 0
         self.finished = self.terminal = False
@@ -270,13 +270,13 @@ class Translated:
                     break
                 if self._note(delta):
                     for fitted in (delta,) if fit is None else fit(delta):
-                        if self.record is not None:
-                            self.record.note(fitted)
+                        if self.transcript is not None:
+                            self.transcript.note(fitted)
                         kept.append(fitted)
             if self.error is not None:
                 break
         self.events += len(kept)
-        return self._writer.write(kept) if kept else b""
+        return self.writer.write(kept) if kept else b""
 
     def _note(self, delta: Delta) -> bool:
         """Takes notice; False for what the writer need not see."""
@@ -304,7 +304,7 @@ class Translated:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
         rest = self._continuation.rest() if self._continuation is not None else []
-        return (self._writer.write(rest) if rest else b"") + self._writer.end()
+        return (self.writer.write(rest) if rest else b"") + self.writer.end()
 
 
 class Raw:

@@ -1,5 +1,5 @@
 """Going on with a stream that broke: what the next service is asked, and how its words join those
-the client has (seeds A6).
+the client has.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pilotfish.core.formats.deltas import (
 from pilotfish.core.formats.neutral import Chat, Text, Turn
 from pilotfish.core.formats.usage import Usage
 
-# What a model that takes no prefill is told. It sees its own words as its last turn.
+# The user turn for a model that takes no prefill. Its own text is the assistant turn before it.
 INSTRUCTION = (
-    "Your last answer was cut off by a network error. Continue it from exactly where it stops, starting with the very next character. "
+    "Your last answer was cut off by a network error. Continue it from exactly where it stops, "
+    "starting with the very next character. "
     "Do not repeat anything, do not comment, do not apologise."
 )
 # A repetition shorter than this is more likely chance than a repetition.
@@ -62,7 +63,7 @@ class Transcript:
         return "".join(self._parts)
 
     @property
-    def is_rescuable(self) -> bool:
+    def can_be_resumed(self) -> bool:
         """Some text, no tool call begun (its arguments cannot be continued), no thinking that only
         its own vendor can go on from.
         """
@@ -127,7 +128,8 @@ class Continuation:
             new = self._seam.feed(delta.text)
             return [TextDelta(new)] if new else []
         if isinstance(delta, UsageDelta):
-            return [UsageDelta(added(self._before, delta.usage))]
+            before = self._before
+            return [UsageDelta(delta.usage if before is None else before.plus(delta.usage))]
         return [*self.rest(), delta]
 
     def rest(self) -> list[Delta]:
@@ -136,17 +138,3 @@ class Continuation:
         """
         held = self._seam.flush()
         return [TextDelta(held)] if held else []
-
-
-def added(a: Usage | None, b: Usage) -> Usage:
-    """Both together."""
-    if a is None:
-        return b
-    return Usage(
-        input=a.input + b.input,
-        output=a.output + b.output,
-        cached_input=a.cached_input + b.cached_input,
-        cache_write=a.cache_write + b.cache_write,
-        reasoning=a.reasoning + b.reasoning,
-        estimated=a.estimated or b.estimated,
-    )

@@ -18,3 +18,14 @@ class Usage(msgspec.Struct):
     cache_write: int = 0
     reasoning: int = 0
     estimated: bool = False
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached_input=self.cached_input + other.cached_input,
+            cache_write=self.cache_write + other.cache_write,
+            reasoning=self.reasoning + other.reasoning,
+            estimated=self.estimated or other.estimated,
+        )

@@ -172,6 +172,9 @@ class ProviderKind:
     style may set itself. `oauth_headers`: sent beside an OAuth access token.
     `probe`: path below the base, or a whole URL, of the call that tests a connection; None: there
     is none free of charge.
+    `otel_name`: what OpenTelemetry's conventions call the vendor; empty: `name`. `litellm_names`:
+    what LiteLLM's model names begin with for it. `key_variable`: the environment variable in which
+    LiteLLM looks for a key that its file does not name.
     `extra`: the optional dependency group that the credentials need, named when it is missing.
     `classify`: (status, error) -> outcome, where neither the status nor `errors` suffices; None
     leaves it to them.
@@ -203,6 +206,9 @@ class ProviderKind:
     paths_from: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
     query: Callable[[Mapping[str, Any]], str] | None = None
     model_quirks: Callable[[str], Quirks | None] | None = None
+    otel_name: str = ""
+    litellm_names: tuple[str, ...] = ()
+    key_variable: str = ""
     extra: str = ""
     title: str = ""
     docs: str = ""

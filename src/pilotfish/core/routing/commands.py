@@ -9,14 +9,14 @@ from pilotfish.core.state.candidate import Candidate
 
 
 class StartAttempt(NamedTuple):
-    """Send the request to this service. `forced`: it is cooling after errors, but nothing else is
-    left. `rescue`: go on from what the client has already seen. `hedge`: an attempt that only runs
+    """Send the request to this service. `last_resort`: it is cooling after errors, but nothing else is
+    left. `resumes`: go on from what the client has already seen. `hedge`: an attempt that only runs
     because another one is late."""
 
     n: int
     candidate: Candidate
-    forced: bool = False
-    rescue: bool = False
+    last_resort: bool = False
+    resumes: bool = False
     hedge: bool = False
 
 

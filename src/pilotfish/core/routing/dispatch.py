@@ -1,4 +1,4 @@
-"""The state machine of one request: retry, fall back, hedge, race and rescue are one thing with
+"""The state machine of one request: retry, fall back, hedge, race and resumes are one thing with
 different numbers.
 
 Events come in as method calls with `now`, commands go out as a list; the shell obeys and knows
@@ -54,8 +54,8 @@ class Dispatch:
     retries = 0
     fallbacks = 0
     hedges = 0
-    rescues = 0
-    forced = False
+    resumes = 0
+    last_resort = False
     last: Failure | None = None
     relayed: int | None = None
     _again: AttemptState | None = None  # who is asked again when the backoff is over
@@ -137,16 +137,16 @@ class Dispatch:
         failure: Failure,
         now: float,
         *,
-        rescuable: bool = False,
+        resumable: bool = False,
         other_way: bool = False,
     ) -> Commands:
-        """This attempt is over and was no good. `rescuable`: it broke after content from where
+        """This attempt is over and was no good. `resumable`: it broke after content from where
         another service could go on. `other_way`: it refused the way it was asked, and can be asked
         another way."""
         if self._at_start is not None:
             self._at_start.append((n, failure))
             return []
-        return self._failed(n, failure, now, rescuable=rescuable, other_way=other_way)
+        return self._failed(n, failure, now, resumable=resumable, other_way=other_way)
 
     def _failed(
         self,
@@ -154,7 +154,7 @@ class Dispatch:
         failure: Failure,
         now: float,
         *,
-        rescuable: bool = False,
+        resumable: bool = False,
         other_way: bool = False,
     ) -> Commands:
         attempt = self._running.pop(n, None)
@@ -164,7 +164,7 @@ class Dispatch:
         self._timers.pop("hedge", None)
         self._raced(attempt, now, won=False)
         if self.relayed == n:
-            return self._broken(failure, rescuable, now)
+            return self._broken(failure, resumable, now)
         if self.relayed is not None:
             return []
         if self._running:
@@ -179,7 +179,7 @@ class Dispatch:
         if again is not None:
             return again
         if (
-            failure.outcome is Outcome.BAD_REQUEST and not self.rescues
+            failure.outcome is Outcome.BAD_REQUEST and not self.resumes
         ):  # a continuation's faults are ours, not the client's
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
@@ -214,7 +214,7 @@ class Dispatch:
         return [
             *commands,
             BreakStream(LATE)
-            if self.relayed is not None or self.rescues
+            if self.relayed is not None or self.resumes
             else ReplyFailure(failure, None),
         ]
 
@@ -234,7 +234,7 @@ class Dispatch:
         now: float,
         *,
         same: bool = False,
-        forced: bool = False,
+        last_resort: bool = False,
         hedge: bool = False,
     ) -> Commands:
         """`same`: the same try once more, with another key or worded otherwise, which is no
@@ -242,14 +242,14 @@ class Dispatch:
         """
         n = self.attempts
         self.attempts += 1
-        self.forced = self.forced or forced
+        self.last_resort = self.last_resort or last_resort
         state = candidate.state
         if state not in self.plan.tried:
             self.plan.tried.append(state)
         asked = self._asked[id(state)] = self._asked[id(state)] + (not same)
         attempt = self._running[n] = AttemptState(n, candidate, asked - 1, now, hedge)
-        commands: Commands = [StartAttempt(n, candidate, forced, self.rescues > 0, hedge)]
-        if self._may_hedge and not hedge and not self._racing and not self.rescues:
+        commands: Commands = [StartAttempt(n, candidate, last_resort, self.resumes > 0, hedge)]
+        if self._may_hedge and not hedge and not self._racing and not self.resumes:
             after = self._hedge_after(attempt, now)
             if after is not None:
                 self._timers["hedge"] = now + after
@@ -261,17 +261,17 @@ class Dispatch:
         if self.attempts >= self.rule.retries.max_attempts or now >= self.deadline:
             return self._give_up(now)
         candidate = self.plan.next(now, reason)
-        forced = False
+        last_resort = False
         if candidate is None and not reason:
             candidate = self.plan.last_resort(now)
-            forced = candidate is not None
+            last_resort = candidate is not None
         if candidate is not None:
             if self.attempts:
                 if self._asked[id(candidate.state)]:
                     self.retries += 1
                 else:
                     self.fallbacks += 1
-            return self._start(candidate, now, forced=forced)
+            return self._start(candidate, now, last_resort=last_resort)
         if reason:
             return self._give_up(now)
         return self._wait(now) or self._give_up(now)
@@ -532,12 +532,12 @@ class Dispatch:
 
     # ---- ending
 
-    def _broken(self, failure: Failure, rescuable: bool, now: float) -> Commands:
+    def _broken(self, failure: Failure, resumable: bool, now: float) -> Commands:
         self.relayed = None
         self._timers.clear()
         may = (
             self.rule.on_stream_break == "continue"
-            and rescuable
+            and resumable
             and self.attempts < self.rule.retries.max_attempts
             and now < self.deadline
         )
@@ -545,13 +545,13 @@ class Dispatch:
         if candidate is None:
             self.over = True
             return [BreakStream(failure)]
-        self.rescues += 1
+        self.resumes += 1
         return self._start(candidate, now)
 
     def _give_up(self, now: float) -> Commands:
         self.over = True
         self._timers.clear()
-        if self.rescues:
+        if self.resumes:
             return [BreakStream(self.last or NO_SERVICE)]
         failure = self.last
         wait = None

@@ -1,3 +1,4 @@
-"""The language of rules: text in, documents, one compiled snapshot or every problem at once.
+"""The rules language: text -> documents -> one compiled `Snapshot`, or all problems at once.
 
-What must not live here: where the text comes from (`sources`)."""
+What must not live here: reading files and ConfigMaps (`sources`).
+"""

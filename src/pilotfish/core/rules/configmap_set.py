@@ -1,6 +1,4 @@
-"""Which rules ConfigMaps are there: several watches' lists and changes become one ordered set, or
-problems.
-"""
+"""Merges what several watches report into one ordered set of rules ConfigMaps, or into problems."""
 
 from __future__ import annotations
 
@@ -13,8 +11,8 @@ from pilotfish.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One ConfigMap as it goes to the compiler. `source`:
-    `configmap:NAMESPACE/NAME@RESOURCE_VERSION`.
+    """One version of a ConfigMap (`configmap`: as the Kubernetes API gives it), for the compiler.
+    `source`: `configmap:NAMESPACE/NAME@RESOURCE_VERSION`.
     """
 
     source: str
@@ -23,8 +21,8 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One watch: a ConfigMap by name, or (name empty) all of a namespace that a label selector
-    takes.
+    """What one watch asks for: a ConfigMap by name, or with an empty name all of a namespace that
+    match a label selector.
     """
 
     namespace: str
@@ -40,7 +38,9 @@ class Wanted:
 
 
 def wanted_from(configmaps: Iterable[str], selector: str, namespace: str) -> list[Wanted]:
-    """What the settings ask for: `[namespace/]name` each, or the selector in our own namespace."""
+    """The watches that the settings ask for: `configmaps` as `[namespace/]name`, or if there are
+    none the `selector`. `namespace`: the one of the proxy.
+    """
     named = [
         Wanted(ns or namespace, name)
         for ns, _, name in (entry.strip().rpartition("/") for entry in configmaps)
@@ -50,15 +50,17 @@ def wanted_from(configmaps: Iterable[str], selector: str, namespace: str) -> lis
 
 
 class Collected:
-    """What each watch has seen. `offered` only says something once every watch has listed."""
+    """The ConfigMaps that each watch reports. `offered` is meaningful once `is_complete`."""
 
     def __init__(self, wanted: Sequence[Wanted]) -> None:
         self._seen: dict[Wanted, dict[str, Mapping[str, Any]] | None] = dict.fromkeys(wanted)
 
     def listed(self, wanted: Wanted, objects: Iterable[Mapping[str, Any]]) -> None:
+        """A watch has listed its ConfigMaps."""
         self._seen[wanted] = {item["metadata"]["name"]: item for item in objects}
 
     def changed(self, wanted: Wanted, kind: str, item: Mapping[str, Any]) -> None:
+        """A watch that has listed reports a change: `ADDED`, `MODIFIED` or `DELETED`."""
         seen = self._seen[wanted]
         assert seen is not None, "a change before the list"
         if kind == "DELETED":
@@ -67,11 +69,12 @@ class Collected:
             seen[item["metadata"]["name"]] = item
 
     def is_complete(self) -> bool:
+        """Whether every watch has listed."""
         return all(seen is not None for seen in self._seen.values())
 
     def offered(self) -> list[Offered]:
-        """In the settings' order, within a selector by name: the same objects always give the same
-        set.
+        """The ConfigMaps in the order of the watches, and for a selector by name, so that the same
+        objects always give the same list.
         """
         maps: dict[str, Offered] = {}
         for seen in self._seen.values():
@@ -83,8 +86,9 @@ class Collected:
         return list(maps.values())
 
     def missing(self) -> list[Problem]:
-        """A ConfigMap that was named and is not there changes nothing, like one that does not
-        validate: deleting it by mistake must not take its rules out of force."""
+        """A problem for each watch without ConfigMaps. Like a document that does not validate it
+        keeps the rules in force: a ConfigMap deleted by mistake must not remove them.
+        """
         return [
             Problem(str(w), "", "not found" if w.name else "no ConfigMap is selected")
             for w, seen in self._seen.items()
@@ -93,5 +97,6 @@ class Collected:
 
 
 def name_of(configmap: Mapping[str, Any]) -> str:
+    """`configmap:NAMESPACE/NAME`."""
     metadata = configmap["metadata"]
     return f"configmap:{metadata.get('namespace', '')}/{metadata['name']}"

@@ -1,5 +1,5 @@
-"""Text -> the documents in it: rules files, and Kubernetes manifests whose ConfigMaps hold
-rules.
+"""Text -> the rules documents in it: of a rules file, or of the ConfigMaps in a Kubernetes
+manifest.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ LABEL = "pilotfish.dev/config"
 
 @dataclass(frozen=True, slots=True)
 class RulesDocument:
-    """One rules document. `source` names it in problems (`file:rules.yaml`, `configmap:ns/name@12:
-    rules.yaml`), `origin` the file or ConfigMap it came from (`configmap:ns/name@12`); `lines` maps
-    paths to lines."""
+    """One rules document. `source`: its name in problems (`file:rules.yaml`, `configmap:ns/name@12:
+    rules.yaml`). `origin`: the file or ConfigMap that it is from (`configmap:ns/name@12`). `lines`:
+    path -> line number, empty for JSON.
+    """
 
     source: str
     data: dict[str, Any]
@@ -29,49 +30,49 @@ class RulesDocument:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a text held: the documents that could be read, and what was wrong with the others."""
+    """The documents of a text that could be read, and the problems of the others."""
 
     documents: list[RulesDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def whole(self) -> list[RulesDocument]:
-        """All documents. Raises `RuleError` if one could not be read."""
+        """All documents. Raises `RuleError` if there are problems."""
         if self.problems:
             raise RuleError(self.problems)
         return self.documents
 
 
 def read_documents(source: str, text: str) -> list[RulesDocument]:
-    """The documents of a text that holds rules; an empty one is nothing. Raises `RuleError`."""
+    """The documents of a rules file; none for an empty text. Raises `RuleError`."""
     return _rules(source, source, _parsed(source, text)).whole()
 
 
 def documents_of_manifest(source: str, text: str) -> list[RulesDocument]:
-    """The rules in the ConfigMaps of a Kubernetes manifest, inside a `List` too. Raises `RuleError`
-    with the problems of all of them.
+    """The rules in the ConfigMaps of a Kubernetes manifest, those inside a `List` too. Raises
+    `RuleError` with all problems.
 
-    Where some ConfigMap carries the label `pilotfish.dev/config: "true"`, those without it are
-    somebody else's and are left alone.
+    If some of the ConfigMaps have the label `pilotfish.dev/config: "true"`, the others are taken to
+    hold something else and are skipped.
     """
     return _manifest(source, _parsed(source, text)).whole()
 
 
 def documents_of_config_map(source: str, config_map: Mapping[str, Any]) -> list[RulesDocument]:
-    """The rules in one ConfigMap (as the Kubernetes API gives it): every data key ending in .yaml,
-    .yml or .json. Raises `RuleError`.
+    """The rules in a ConfigMap, given as the Kubernetes API does: one document for each data key
+    that ends in .yaml, .yml or .json. Raises `RuleError`.
     """
     return _config_map(source, source, config_map).whole()
 
 
 def documents_of_text(source: str, text: str) -> list[RulesDocument]:
-    """The documents of a text that may be either: one with `apiVersion` and `kind` is a manifest.
+    """The documents of a rules file or a manifest; text with `apiVersion` and `kind` is a manifest.
     Raises `RuleError`.
     """
     return read_text(source, text).whole()
 
 
 def read_text(source: str, text: str) -> Reading:
-    """The same, with the documents that can be read beside the problems of the others."""
+    """As `documents_of_text`, but keeps the documents that can be read when others cannot."""
     try:
         parsed = _parsed(source, text)
     except RuleError as error:

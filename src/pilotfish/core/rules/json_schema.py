@@ -1,5 +1,5 @@
-"""The JSON Schema of the rules file, for editors and CI, and the same as a table for people
-(docs/rules.md).
+"""The JSON Schema of the rules file (`pilotfish schema`), and the reference in docs/rules.md, both
+generated from the models.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ def json_schema(
     kinds: Mapping[str, ProviderKind] | None = None,
     tactics: Mapping[str, type[Tactic[Any]]] | None = None,
 ) -> dict[str, Any]:
-    """Draft 2020-12. With kinds and tactics it knows their names, and each one's options and
-    parameters.
-    """
+    """The schema, draft 2020-12. `kinds` and `tactics` add their names, options and parameters."""
     schema = _plain(RulesFile.model_json_schema())
     definitions = schema["$defs"]
     definitions["OpSpec"]["oneOf"] = [
@@ -55,7 +53,7 @@ def json_schema(
 
 
 def _plain(node: Any) -> Any:
-    """Without what says nothing to a reader: generated titles, and defaults that mean absent."""
+    """A schema without generated titles and without defaults that mean absent."""
     if isinstance(node, list):
         return [_plain(item) for item in node]
     if not isinstance(node, dict):
@@ -63,22 +61,24 @@ def _plain(node: Any) -> Any:
     return {
         key: _names(value) if key in ("properties", "$defs") else _plain(value)
         for key, value in node.items()
-        if not _noise(key, value)
+        if not _is_generated(key, value)
     }
 
 
 def _names(entries: dict[str, Any]) -> dict[str, Any]:
-    """A map from names to schemas: a property may well be called `title`."""
+    """A map from names to schemas, whose keys are kept: a property may be called `title`."""
     return {name: _plain(value) for name, value in entries.items()}
 
 
-def _noise(key: str, value: Any) -> bool:
+def _is_generated(key: str, value: Any) -> bool:
+    """Whether an entry is a generated title, or a default that means absent."""
     return (key == "title" and isinstance(value, str)) or (
         key == "default" and value in (None, {}, []) and value is not False
     )
 
 
 def _arms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A schema and all alternatives inside it."""
     yield node
     for word in ("anyOf", "oneOf"):
         for arm in node.get(word, ()):
@@ -122,7 +122,7 @@ def _params(name: str, tactic: type[Tactic[Any]]) -> dict[str, Any]:
     }
 
 
-# The reference for people.
+# ---- the reference in docs/rules.md
 
 _SECTIONS = (
     ("RulesFile", "A rules document"), ("DefaultsSpec", "defaults"), ("TimeoutsSpec", "timeouts"),
@@ -138,8 +138,8 @@ _SECTIONS = (
 
 
 def reference() -> str:
-    """Every key as Markdown tables, generated from the models. Options of kinds and parameters of
-    tactics have pages of their own.
+    """Markdown tables of all keys. Options of kinds and parameters of tactics are described on
+    pages of their own.
     """
     schema = json_schema()
     out: list[str] = []
@@ -190,5 +190,5 @@ def _type(node: dict[str, Any]) -> str:
 
 def _bounds(node: dict[str, Any]) -> str:
     words = {"exclusiveMinimum": "> {}", "minimum": ">= {}", "maximum": "<= {}"}
-    said = [text.format(f"{node[key]:g}") for key, text in words.items() if key in node]
-    return f", {', '.join(said)}" if said else ""
+    bounds = [text.format(f"{node[key]:g}") for key, text in words.items() if key in node]
+    return f", {', '.join(bounds)}" if bounds else ""

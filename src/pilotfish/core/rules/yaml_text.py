@@ -1,9 +1,8 @@
-"""YAML and JSON text -> plain data, with a reading that surprises nobody: JSON's types and nothing
-more.
+"""YAML and JSON text -> plain data with JSON's types only.
 
-YAML 1.1 would make a number of `12:30`, a date of `2024-10-21` and a boolean of `no`; here all
-three are text. Values are built from libyaml's node graph rather than by PyYAML's constructors,
-since the nodes know their lines and show a key that is given twice.
+YAML 1.1, which PyYAML implements, reads `12:30` as a number, `2024-10-21` as a date and `no` as a
+boolean; here all three are text. Values are built from libyaml's node graph and not by PyYAML's
+constructors, since nodes have line numbers and keep duplicate keys.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import Any
 
 import yaml
 
-# A ConfigMap holds 1 MiB at most; a file may hold a few. What aliases unfold to is bounded too, or
-# ten lines could fill the memory.
+# Limits against hostile or broken input. A ConfigMap holds at most 1 MiB. The number of values
+# bounds what aliases expand to: ten lines of them could fill the memory.
 MAX_CHARACTERS = 8 * 1024 * 1024
 MAX_VALUES = 200_000
 MAX_DEPTH = 64
@@ -49,7 +48,7 @@ _Loader.add_implicit_resolver(_MERGE, re.compile(r"^<<$"), ["<"])
 
 
 class TextError(Exception):
-    """The text cannot be read: where (a path inside, empty for the whole) and why."""
+    """Text that cannot be read. `path`: the place inside, empty for the text as a whole."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
@@ -58,8 +57,8 @@ class TextError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One document of a text. `lines` tells the line (from 1) on which the value at a path begins;
-    empty for JSON.
+    """One document of a text. `lines`: path -> the line (from 1) at which its value begins; empty
+    for JSON.
     """
 
     data: Any
@@ -107,7 +106,9 @@ def _json(text: str) -> Any:
 
 
 def _look_through(value: Any, path: str, depth: int) -> None:
-    """JSON escapes may spell half a character, and its nesting is bounded by nothing."""
+    """Checks what `json.loads` does not: nesting depth, and lone surrogates written as escapes.
+    Raises `TextError`.
+    """
     if depth > MAX_DEPTH:
         raise TextError(path, f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str) and not _is_unicode(value):
@@ -151,8 +152,8 @@ def _yaml(text: str) -> list[Parsed]:
 
 
 def _bound_depth(text: str) -> None:
-    """Looks at the events first: the composer of nodes recurses in C, and a deep document would end
-    the process, not raise.
+    """Checks the depth on the stream of events. libyaml's composer recurses in C, where a deep
+    document would crash the process. Raises `TextError`.
     """
     loader, depth = _Loader(text), 0
     try:
@@ -169,15 +170,15 @@ def _bound_depth(text: str) -> None:
 
 
 def join(path: str, key: str | int) -> str:
-    """The path one step further: `rules`, `rules[0]`, `rules[0].name`."""
+    """A path with one more step: `rules`, `rules[0]`, `rules[0].name`."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key
 
 
 class _Reader:
-    """Builds the value of one node graph; an alias is built anew at each place, up to `MAX_VALUES`
-    in all.
+    """Builds the value of a document's node graph. Aliases are expanded at each place, up to
+    `MAX_VALUES` values in all.
     """
 
     def __init__(self) -> None:
@@ -219,7 +220,9 @@ class _Reader:
         return {**merged, **data}
 
     def _merge(self, into: dict[str, Any], node: yaml.Node, path: str, depth: int) -> None:
-        """`<<: *anchor` or a list of them; an earlier one wins, as YAML has it."""
+        """Merges the object of `<<: *anchor`, or of a list of anchors, into `into`. As in YAML an
+        earlier one wins.
+        """
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             found = self.value(source, path, depth + 1)

@@ -14,7 +14,7 @@ from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import Candidate, ServiceState
-from pilotfish.core.state.health import PROBING, SERVING, Health
+from pilotfish.core.state.health import COOLING, PROBING, SERVING, Health
 
 
 class Timings:
@@ -96,6 +96,15 @@ class Ledger:
             ):
                 return i
         return None
+
+    def due(self, now: float) -> list[tuple[str, str]]:
+        """Services whose time out is over, which wait for a probe."""
+        return [key for key, state in self.services.items() if state.health.is_due(now)]
+
+    def next_due(self) -> float | None:
+        """When the next of the cooling services is due; None if none cools."""
+        times = [st.health.until for st in self.services.values() if st.health.state == COOLING]
+        return min(times, default=None)
 
     # ---- one attempt
 

@@ -299,7 +299,7 @@ class Budgets:
             ):
                 meter.correct(used - estimated, now)
 
-    def registry(self) -> Mapping[str, Meter]:
+    def meters(self) -> Mapping[str, Meter]:
         """Every limit per minute by its name, which is the same in all proxies with these rules."""
         return {meter.name: meter for meter in self._all()}
 

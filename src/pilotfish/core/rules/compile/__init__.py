@@ -1,9 +1,9 @@
-"""Documents -> `Snapshot`, or every problem in them at once. Pure: kinds and tactics are handed in,
-no secret is looked up.
+"""Compiles documents to a `Snapshot`, or reports all problems in them at once. Kinds and tactics
+are parameters, and no secret is looked up.
 
-validate (one document's shape) -> merge (names once, over all documents) -> providers, services,
-tactics, rules -> snapshot (what `match` needs). What is wrong goes to `findings`, and the next step
-goes on with the rest.
+Steps: `validate` (the shape of one document), `merge` (all documents together), `providers`,
+`services`, `tactics` and `rules` (records), `snapshot` (indexes). Each step adds its problems to
+`Findings` and goes on with what is left.
 """
 
 from pilotfish.core.rules.compile.snapshot import compile_documents

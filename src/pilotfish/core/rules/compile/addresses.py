@@ -1,5 +1,5 @@
-"""URLs and headers of a provider. Messages name the part that is wrong and never repeat what may
-hold a key (user info, queries).
+"""Checks URLs and headers of providers. Problems name the wrong part and never repeat parts that
+may hold a key (user info, queries).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _VERSION = re.compile(r"/v[0-9]+(?:(?:alpha|beta)[0-9]*)?$")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9.])?|[0-9a-fA-F:.%A-Za-z]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
-# What belongs to a connection, or is worked out for every request.
-NOT_OURS_TO_SET = frozenset(
+# Hop-by-hop headers, and headers that the proxy computes for every request.
+NOT_CONFIGURABLE = frozenset(
     {
         "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
         "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length",
@@ -26,8 +26,8 @@ NOT_OURS_TO_SET = frozenset(
 
 
 def base_url(text: str, place: Place, findings: Findings) -> str:
-    """An http(s) URL without user info, query and fragment, and without a slash at its end; empty
-    if it is none.
+    """An http(s) URL without a trailing slash. Empty, with a problem, for anything else; user info,
+    query and fragment are not allowed.
     """
     parts = _split(text, ("http", "https"), place, findings)
     if parts is None:
@@ -53,8 +53,8 @@ def base_url(text: str, place: Place, findings: Findings) -> str:
 
 
 def with_version(base: str, version: str) -> str:
-    """The base with the version its paths are below, which it may or may not have already: of
-    `/openai/v1` the missing part.
+    """The base URL with the version that the kind's paths are below. The base may end with it
+    already, or with its beginning: of `/openai/v1` the missing part is added.
     """
     path = urlsplit(base).path
     if not version or _VERSION.search(path):
@@ -67,7 +67,7 @@ def with_version(base: str, version: str) -> str:
 
 
 def proxy_url(text: str, place: Place, findings: Findings) -> str:
-    """User and password may stand in it."""
+    """The URL of an HTTP or SOCKS proxy, which may hold user and password."""
     parts = _split(text, PROXY_SCHEMES, place, findings)
     if parts is not None and (parts.path not in ("", "/") or "?" in text or "#" in text):
         findings.add(
@@ -121,14 +121,14 @@ def _scheme_of(text: str) -> str:
 
 
 def headers(given: Mapping[str, object], place: Place, findings: Findings) -> dict[str, str]:
-    """Lower-case names and values that may be sent with every request."""
+    """Headers of the rules file with lower-case names; a problem for each that may not be sent."""
     out: dict[str, str] = {}
     for name, value in given.items():
         low = name.lower()
         at = place.at(name)
         if not _HEADER_NAME.fullmatch(name):
             findings.add(at, f"expected a header's name, found {name[:100]!r}")
-        elif low in NOT_OURS_TO_SET:
+        elif low in NOT_CONFIGURABLE:
             findings.add(
                 at,
                 (

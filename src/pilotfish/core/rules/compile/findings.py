@@ -1,5 +1,5 @@
-"""Where things stand in documents, and the problems found there: collected, never raised one by
-one.
+"""Places in documents, and the problems found there. Problems are collected, so that a user sees
+all of them at once.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ _KNOWN_SHOWN = 30
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A path in a document. `removed` are the paths that validation had to leave out to go on and
-    find more: what is missing below one of these is no problem of its own."""
+    """A path in a document. `removed`: paths of wrong values that validation left out to go on and
+    find more problems. Something missing at or below one of these is not reported again.
+    """
 
     document: RulesDocument
     path: str = ""
     removed: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def at(self, *keys: str | int) -> Place:
+        """The place some steps further inside."""
         path = self.path
         for key in keys:
             path = join(path, key)
@@ -35,14 +37,14 @@ class Place:
 
 
 def line_of(lines: Mapping[str, int], path: str) -> int:
-    """The line of a path, or of the nearest thing around it; 0 where lines are not known."""
+    """The line of a path, or of the nearest value around it; 0 if lines are not known."""
     while path not in lines and path:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return lines.get(path, 0) if path else 0
 
 
 class Findings:
-    """The problems of one compilation. `sources` are the documents' names in their order."""
+    """The problems of one compilation. `sources`: the documents' names in their order."""
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._order = {source: i for i, source in enumerate(dict.fromkeys(sources))}
@@ -52,6 +54,7 @@ class Findings:
         return len(self._found)
 
     def add(self, place: Place, message: str) -> None:
+        """Adds a problem; the same one at the same place is kept once."""
         line = line_of(place.document.lines, place.path)
         source = place.document.source
         text = f"{message} (line {line})" if line else message
@@ -60,7 +63,7 @@ class Findings:
         )
 
     def absent(self, place: Place, message: str) -> None:
-        """Something that should be there is not: said only if validation did not take it away."""
+        """Adds the problem that something is missing, unless validation removed it."""
         if not any(
             r == place.path or r.startswith((f"{place.path}.", f"{place.path}["))
             for r in place.removed
@@ -68,7 +71,7 @@ class Findings:
             self.add(place, message)
 
     def problems(self) -> list[Problem]:
-        """All of them, document by document, each from top to bottom."""
+        """All problems by document, and within a document by line."""
         return [
             p
             for _, p in sorted(
@@ -78,10 +81,10 @@ class Findings:
 
 
 def unknown(what: str, name: str, known: Iterable[str], of: str = "") -> str:
-    """`unknown provider 'opnai'; did you mean 'openai'? known: ...`; `of` says whose: `of kind
-    'azure'`.
+    """The message for an unknown name: `unknown provider 'opnai'; did you mean 'openai'? known:
+    ...`. `of`: an addition such as `of kind 'azure'`.
     """
-    import difflib  # here: most rules hold no slip
+    import difflib  # imported on use: most rules have no such mistake
 
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)

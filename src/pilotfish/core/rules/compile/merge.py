@@ -1,4 +1,4 @@
-"""Several documents -> one: every name once, every key of `defaults` without contradiction."""
+"""Merges documents into one: every name once, every key of `defaults` with one value."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ Named = dict[str, tuple[Place, T]]
 
 @dataclass(slots=True)
 class Merged:
-    """All documents together; every entry with its place. `defaults` holds only the numbers that
-    were given: section -> key -> number.
+    """All documents together; every entry has its place.
+
+    `defaults`: only the numbers that were given, as section -> key -> number. `rules`: (document,
+    number in it, name, spec). `doubles`: providers given a second time, which are checked and not
+    used. `names_given`: names of all providers, those with problems included.
     """
 
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -34,13 +37,12 @@ class Merged:
     virtual_models: Named[VirtualModelSpec] = field(default_factory=dict)
     default_virtual_model: tuple[Place, str] | None = None
     prices: Named[PriceSpec] = field(default_factory=dict)
-    doubles: list[tuple[str, Place, ProviderSpec]] = field(
-        default_factory=list
-    )  # given again: looked at, never used
-    names_given: set[str] = field(default_factory=set)  # of providers, those with problems included
+    doubles: list[tuple[str, Place, ProviderSpec]] = field(default_factory=list)
+    names_given: set[str] = field(default_factory=set)
 
 
 def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
+    """All documents as one, with a problem for each name or number that is given twice."""
     merged = Merged()
     defaults_at: dict[tuple[str, str], Place] = {}
     rules: list[tuple[Checked, int, RuleSpec]] = []
@@ -116,8 +118,8 @@ def _default_virtual_model(merged: Merged, document: Checked, findings: Findings
 def _named(
     rules: list[tuple[Checked, int, RuleSpec]], virtual: Named[VirtualModelSpec], findings: Findings
 ) -> list[tuple[Checked, int, str, RuleSpec]]:
-    """Every rule with its name: its own, its uuid, or `rule-N` with N its number among all
-    rules.
+    """The rules with their names: `name`, else `uuid`, else `rule-N` with N the rule's number among
+    all.
     """
     places: dict[str, Place] = {name: place for name, (place, _) in virtual.items()}
     given = {rule.name or rule.uuid for _, _, rule in rules}
@@ -147,8 +149,10 @@ def _named(
 
 
 def version_of(merged: Merged) -> str:
-    """12 hex digits over what the documents mean: their order, their number and their formatting
-    make no difference, nor does the order of rules that cannot take the same request."""
+    """A hash over the meaning of the documents: 12 hex digits. It does not depend on the number,
+    order and formatting of the documents, nor on the order of rules that cannot take the same
+    request.
+    """
     meaning = {
         "defaults": merged.defaults,
         "providers": _plain(merged.providers),
@@ -156,8 +160,8 @@ def version_of(merged: Merged) -> str:
         "virtual_models": _plain(merged.virtual_models),
         "prices": _plain(merged.prices),
         "default_virtual_model": merged.default_virtual_model and merged.default_virtual_model[1],
-        # Sorted by what decides between rules; where only the file's order decides, that order
-        # stays.
+        # Sorted as `match` ranks them. The sort is stable, so rules of equal rank, between which
+        # the order in the file decides, keep it.
         "rules": sorted(
             (
                 {**rule.model_dump(exclude_none=True), "name": name}

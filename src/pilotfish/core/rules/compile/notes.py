@@ -1,6 +1,4 @@
-"""Keys that are accepted and checked, but that nothing obeys yet: named by `pilotfish check`, so
-that nobody relies on them.
-"""
+"""Keys that are accepted and checked but not obeyed yet. `pilotfish check` lists those in use."""
 
 from __future__ import annotations
 
@@ -23,8 +21,8 @@ NOT_YET_OBEYED: Mapping[str, str] = {
 def notes_of(
     document: RulesDocument, patterns: Mapping[str, str] = NOT_YET_OBEYED
 ) -> Iterator[str]:
-    """One sentence for each such key of a document. Keys that say what would be anyway (`queue_ms:
-    0`, `buffer: false`) are no news.
+    """A sentence for each such key of a document. Values that change nothing (`queue_ms: 0`,
+    `buffer: false`) are left out.
     """
     for pattern, work in patterns.items():
         where, _, wanted = pattern.partition("=")
@@ -34,6 +32,7 @@ def notes_of(
 
 
 def _found(data: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    """(path, value) of all values that a pattern, split into steps, matches."""
     if not steps:
         yield path, data
         return

@@ -1,5 +1,5 @@
-"""`providers` of the rules file -> `Provider` records: base URL, style, paths, credentials, options
-checked against their kind.
+"""Compiles `providers` to `Provider` records: base URL, style, paths and credentials, with the
+options checked against the provider's kind.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _TYPE_WORDS: Mapping[type, str] = {
 
 
 class ProviderCompiler:
-    """Compiles one provider after the other; what is wrong goes to `findings`, and the best reading
-    goes on, so that rules that name the provider are looked at all the same."""
+    """Compiles one provider after the other. A provider with problems, which go to `findings`,
+    still gives a record, so that the rules that name it are checked too.
+    """
 
     def __init__(
         self, kinds: Mapping[str, ProviderKind], allow_inline_secrets: bool, findings: Findings
@@ -36,6 +37,7 @@ class ProviderCompiler:
         self.kinds, self.allow, self.findings = kinds, allow_inline_secrets, findings
 
     def compile(self, name: str, spec: ProviderSpec, place: Place) -> Provider:
+        """The record of one provider."""
         add = self.findings.add
         kind = self.kinds.get(spec.kind)
         if kind is None:
@@ -99,8 +101,8 @@ class ProviderCompiler:
     def _options(
         self, given: dict[str, Any], kind: ProviderKind, place: Place
     ) -> tuple[dict[str, Any], bool]:
-        """The options in their types, and whether they may be handed to the kind's own
-        functions.
+        """The options in their types, and whether they are free of problems, so that the functions
+        of the kind can take them.
         """
         before = len(self.findings)
         out: dict[str, Any] = {}
@@ -165,7 +167,9 @@ class ProviderCompiler:
         sound: bool,
         place: Place,
     ) -> str:
-        """`api_base`, or what the options say, or the vendor's own."""
+        """The base URL: `api_base`, else the one that follows from the options, else the vendor's
+        own. Empty, with a problem, if there is none.
+        """
         own = options.get("base_url")
         if spec.api_base is not None and own is not None:
             self.findings.add(
@@ -183,7 +187,7 @@ class ProviderCompiler:
             return ""
         try:
             base = kind.base_from(options) if kind.base_from else kind.base_url
-        except ValueError:  # what the kind takes apart is no URL at all
+        except ValueError:  # the kind's function could not parse an option as a URL
             self.findings.add(
                 place.at("options"),
                 "no base URL follows from them; is a URL or a host's name among them mistyped?",
@@ -239,8 +243,8 @@ class ProviderCompiler:
             )
         if spec.token is not None:
             return (secret_ref(spec.token, place.at("token"), self.allow, self.findings),)
-        # Credentials of other schemes (signatures, expiring tokens) come from the options or from
-        # the surroundings.
+        # Credentials of other schemes (signatures, expiring tokens) come from the options or the
+        # environment.
         wanted = (
             kind.needs_key
             and auth.scheme == "key"
@@ -293,4 +297,5 @@ def _models(spec: ProviderSpec) -> frozenset[str] | None:
 
 
 def limits_of(spec: LimitsSpec) -> Limits:
+    """The record of a `limits` section."""
     return Limits(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)

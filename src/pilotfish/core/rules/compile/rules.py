@@ -1,4 +1,4 @@
-"""`rules` and `virtual_models` of the rules file -> `Rule` records with every default resolved."""
+"""Compiles `rules` and `virtual_models` to `Rule` records with every default resolved."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from pilotfish.core.rules.schema.rules import (
 )
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Keys of the file whose unit is not the record's: -> field, and how many of the file's unit are one
-# of the record's.
+# Keys whose name or unit differs from the record's field: key -> (field, units of the file per unit
+# of the record).
 _UNITS = {
     "base_ms": ("base_s", 1000.0),
     "max_ms": ("max_s", 1000.0),
@@ -43,7 +43,7 @@ class _Dumps(Protocol):
 
 
 def overridden(record: Any, given: Mapping[str, Any]) -> Any:
-    """A record of numbers with those that a document gives, in the record's units."""
+    """A record with the numbers that a document gives, converted to the record's units."""
     values = {}
     for key, number in given.items():
         field, per_unit = _UNITS.get(key, (key, None))
@@ -54,7 +54,7 @@ def overridden(record: Any, given: Mapping[str, Any]) -> Any:
 def default_rule(
     given: Mapping[str, Mapping[str, Any]], tactics: Mapping[str, type[Tactic[Any]]]
 ) -> Rule:
-    """The numbers of `defaults`, as a rule without a name."""
+    """The numbers of `defaults` as a rule without a name. `given`: section -> key -> number."""
     bare = Rule(name="", tactic=default_tactic(tactics))
     return replace(
         bare,
@@ -66,7 +66,7 @@ def default_rule(
 
 
 class RuleCompiler:
-    """Compiles one rule after the other, each from the defaults."""
+    """Compiles one rule after the other, each starting from the defaults."""
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class RuleCompiler:
         self.of, self.tactics, self.defaults, self.findings = services, tactics, defaults, findings
 
     def compile(self, document: Checked, index: int, name: str, spec: RuleSpec) -> Rule:
+        """The record of one rule. `index`: its number in the checked document."""
         place = document.at("rules", index)
         services = self._services(document, index, name, spec)
         if not services and not spec.services and not spec.fallbacks:
@@ -90,8 +91,8 @@ class RuleCompiler:
                 )
         self._request_model(spec, place)
         self._together(spec, place)
-        # Blocks are compiled even where they are switched off: a switch must not bring problems to
-        # light.
+        # Blocks are compiled even if `smart_enabled` is false, so that switching it on later brings
+        # no problems.
         blocks = tuple(
             self._block(document, index, i, name, block, spec)
             for i, block in enumerate(spec.smart_routing)
@@ -111,7 +112,7 @@ class RuleCompiler:
             smart=() if spec.smart_enabled is False else blocks,
             affinity=self._affinity(spec.affinity, place.at("affinity")) if spec.affinity else None,
             race=race_of(spec.race, spec.race.max_parallel) if spec.race else None,
-            # A race has its rivals from the start; the hedge waits until the race is taken out.
+            # A race starts all its attempts at once, so a hedge has no effect beside it.
             hedge=_hedge(spec.hedge) if spec.hedge and not spec.race else None,
             fallback_on=frozenset(spec.fallback_on),
             on_stream_break=spec.on_stream_break,
@@ -123,8 +124,8 @@ class RuleCompiler:
         )
 
     def _services(self, document: Checked, index: int, rule: str, spec: RuleSpec) -> list[Service]:
-        """The rule's own services, then its fallbacks, each in a tier of its own; one that is a
-        service already keeps its place.
+        """The rule's services, then its fallbacks, each in a further tier of its own. A fallback
+        that is among the services already keeps its tier.
         """
         entries = [
             (document.at("rules", index, "services", i), s) for i, s in enumerate(spec.services)
@@ -159,7 +160,7 @@ class RuleCompiler:
                 )
 
     def _together(self, spec: RuleSpec, place: Place) -> None:
-        """Keys that need each other."""
+        """Checks keys that depend on each other."""
         if spec.on_stream_break == "restart" and not spec.buffer:
             self.findings.add(
                 place.at("on_stream_break"),
@@ -229,7 +230,7 @@ class RuleCompiler:
             return None
 
     def compile_virtual(self, name: str, place: Place, spec: VirtualModelSpec) -> Rule:
-        """A virtual model is a rule that races all its services."""
+        """The record of a virtual model: a rule that races all its services."""
         services: dict[str, Service] = {}
         for i, participant in enumerate(spec.providers):
             at = place.at("providers", i)
@@ -261,6 +262,7 @@ def _given(spec: _Dumps) -> dict[str, Any]:
 
 
 def race_of(spec: RaceSpec | VirtualModelSpec, max_parallel: int) -> Race:
+    """The record of a race with up to `max_parallel` attempts."""
     return Race(
         spec.strategy,
         spec.timeout_ms / 1000,

@@ -1,5 +1,5 @@
-"""Where secrets are: {env: NAME}, {file: PATH}, {secret: {name: NAME, key: KEY}}. No message of
-this module repeats a value.
+"""Compiles references to secrets: {env: NAME}, {file: PATH}, {secret: {name: NAME, key: KEY}}.
+Problems never repeat a value.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pilotfish.core.rules.schema.base import SecretSource
 
 FORMS = "{env: NAME}, {file: PATH} or {secret: {name: NAME, key: KEY}}"
 _SOURCE: TypeAdapter[SecretSource] = TypeAdapter(SecretSource)
-# Free maps (`oauth_detail.extra_fields`) say by their keys' names what is a secret.
+# Endings of the keys in a free map (`oauth_detail.extra_fields`) whose text is a secret.
 _SECRET_ENDINGS = ("secret", "token", "key", "password", "assertion")
 
 
 def secret_ref(
     value: SecretSource | str, place: Place, allow_inline: bool, findings: Findings
 ) -> SecretRef:
+    """The reference; a problem for a literal, unless `allow_inline`."""
     if isinstance(value, str):
         if not allow_inline:
             findings.add(
@@ -51,7 +52,7 @@ def secret_ref(
 
 
 def raw_secret(value: object, place: Place, allow_inline: bool, findings: Findings) -> SecretRef:
-    """The same for a value that no model has looked at (an option of a kind)."""
+    """As `secret_ref`, for a value that the schema does not check: an option of a kind."""
     if isinstance(value, str):
         return secret_ref(value, place, allow_inline, findings)
     try:
@@ -65,8 +66,8 @@ def raw_secret(value: object, place: Place, allow_inline: bool, findings: Findin
 def free_map(
     values: dict[str, Any], place: Place, allow_inline: bool, findings: Findings
 ) -> dict[str, Any]:
-    """A free map in which some values may be secrets: those written as one, and text under a key
-    that says it is one.
+    """A map with any keys, in which references to secrets are compiled, and text under a key that
+    names a secret is treated as a literal secret.
     """
     out: dict[str, Any] = {}
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""`services` of rules and blocks -> `Service` records."""
+"""Compiles `services` of rules and smart-routing blocks to `Service` records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_service(
     limits: Limits = Limits(),  # noqa: B008 - frozen, so one for all is safe
     fallback: frozenset[str] = frozenset(),
 ) -> Service:
-    """A service with everything that follows from its provider and model worked out."""
+    """A service record, with all fields that follow from its provider and model."""
     quirks = provider.kind.model_quirks(model) if provider.kind.model_quirks else None
     name = f"{provider.name}/{model}"
     return Service(
@@ -51,7 +51,9 @@ def make_service(
 
 
 class ServiceCompiler:
-    """Services of any rule: the providers and prices they refer to."""
+    """Compiles services. `providers` and `prices`: those of all documents. `names_given`: names of
+    all providers, those with problems included.
+    """
 
     def __init__(
         self,
@@ -68,16 +70,17 @@ class ServiceCompiler:
         )
 
     def provider(self, name: str, place: Place) -> Provider | None:
+        """The provider of this name; None, with a problem, if it is unknown. A provider that has
+        problems of its own is not reported again.
+        """
         found = self.providers.get(name)
-        if (
-            found is None and name not in self.names_given
-        ):  # one that is given but broken has its own problem
+        if found is None and name not in self.names_given:
             self.findings.add(place, unknown("provider", name, self.names_given))
         return found
 
     def model(self, provider: Provider, model: str | None, place: Place) -> str | None:
-        """The model asked for, or the provider's default one; None (with a problem) if there is
-        none or it is not allowed.
+        """`model`, or the provider's default model; None, with a problem, if there is none or the
+        provider does not allow it.
         """
         model = model or provider.default_model or None
         if model is None:
@@ -98,8 +101,8 @@ class ServiceCompiler:
         rule: str,
         fallback_on: Sequence[str] = (),
     ) -> list[Service]:
-        """The services of one list, in file order; the same provider and model twice is a
-        problem.
+        """The services of one list in file order, with a problem for each that is given twice.
+        `fallback_on`: that of the rule.
         """
         out: dict[str, Service] = {}
         places: dict[str, Place] = {}
@@ -145,7 +148,9 @@ class ServiceCompiler:
         )
 
     def addressed(self, address: str, place: Place) -> tuple[Provider, str] | None:
-        """`provider/model` of `fallbacks`."""
+        """The provider and model of an entry of `fallbacks` (`provider/model`); None, with a
+        problem, if it names none.
+        """
         name, slash, model = address.partition("/")
         if not slash or not name:
             self.findings.add(place, f"expected provider/model, found {address[:100]!r}")

@@ -1,4 +1,4 @@
-"""The whole way from documents to a `Snapshot`, and what `match` looks into."""
+"""Runs all steps from documents to a `Snapshot`, and builds its indexes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def compile_documents(
     tactics: Mapping[str, type[Tactic[Any]]],
     allow_inline_secrets: bool = False,
 ) -> Snapshot:
-    """All documents together. Raises `RuleError` with all problems, each with its source, its path,
-    and what was found and expected.
+    """The snapshot of all documents together. Raises `RuleError` with all problems.
+
+    `kinds` and `tactics`: by name. `allow_inline_secrets`: whether literal keys are accepted.
     """
     documents = list(documents)
     findings = Findings(d.source for d in documents)
@@ -80,8 +81,9 @@ def compile_documents(
 def _prices(
     merged: Merged, providers: Mapping[str, Provider], findings: Findings
 ) -> dict[str, Price]:
-    """Prices by provider/model, or by model for all providers. A price list may name models that
-    nobody uses; a first part that is nearly a provider's name is a slip, though."""
+    """Prices by provider/model, or by model for all providers. A price list may name models that no
+    rule uses. Only a name whose first part is nearly that of a provider is a problem.
+    """
     for name, (place, _) in merged.prices.items():
         head, slash, _rest = name.partition("/")
         if slash and head not in merged.names_given:
@@ -104,8 +106,8 @@ def _default_virtual_model(merged: Merged, findings: Findings) -> str:
 
 
 def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
-    """Active rules by their model's name; those of one scenario before those of any, then in file
-    order.
+    """Active rules without a glob by request_model. Those with a scenario come before those
+    without, then in file order.
     """
     found: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -118,7 +120,9 @@ def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
 
 
 def _globs(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
-    """Active glob rules from the one that fixes most characters to the least, then as above."""
+    """Active glob rules with their matchers: those that fix more characters first, then as in
+    `_exact`.
+    """
     active = [rule for rule in rules if rule.active and is_glob(rule.request_model)]
     active.sort(key=lambda rule: (-literals(rule.request_model), rule.scenario is None))
     return tuple((rule, glob_matcher(rule.request_model)) for rule in active)

@@ -1,4 +1,4 @@
-"""`lb_tactic: {type, params}` -> a tactic, its parameters checked by the tactic's own model."""
+"""Compiles `lb_tactic: {type, params}` to a tactic, whose own model checks the parameters."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ DEFAULT = "adaptive"
 
 
 def default_tactic(tactics: Mapping[str, type[Tactic[Any]]]) -> Tactic[Any] | None:
-    """What chooses where a rule names no tactic; None only where the program has none of that
-    name.
-    """
+    """The tactic of a rule that names none; None if `tactics` does not have it."""
     cls = tactics.get(DEFAULT)
     return cls(cls.Params()) if cls is not None else None
 
@@ -26,6 +24,7 @@ def default_tactic(tactics: Mapping[str, type[Tactic[Any]]]) -> Tactic[Any] | No
 def compile_tactic(
     spec: RuleSpec, place: Place, tactics: Mapping[str, type[Tactic[Any]]], findings: Findings
 ) -> Tactic[Any] | None:
+    """The tactic of a rule; None, with a problem, if its name or parameters are wrong."""
     if spec.lb_tactic is not None and spec.tactic is not None:
         findings.add(
             place.at("tactic"),

@@ -1,5 +1,5 @@
-"""One document against the models of `core.rules.schema`: its shape, and every problem of it in
-plain words.
+"""Validates one document against the models of `core.rules.schema`, and words every problem for
+users.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.core.rules.yaml_text import join
 
-# Below these keys text is never repeated in a message: it may be a key, or hold one.
+# Text below these keys is never repeated in a problem, since it may be or hold a secret.
 _SECRET_KEYS = frozenset(
     {"token", "tokens", "oauth_detail", "headers", "options", "proxy_url", "api_base"}
 )
@@ -43,8 +43,8 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A document that fits, perhaps after leaving out what does not (then there are problems, and
-    nothing comes into force).
+    """A validated document. If it had problems, the wrong parts are left out of `spec`, and
+    `indices` maps the path of each list that lost entries to the original numbers of the others.
     """
 
     place: Place
@@ -52,9 +52,7 @@ class Checked:
     indices: dict[str, list[int]]
 
     def at(self, *keys: str | int) -> Place:
-        """The place of an entry, by its index in `spec`; a list that lost entries knows their first
-        numbers.
-        """
+        """The place in the original document of an entry, given by its index in `spec`."""
         place = self.place
         for key in keys:
             kept = self.indices.get(place.path) if isinstance(key, int) else None
@@ -63,8 +61,8 @@ class Checked:
 
 
 def check(document: RulesDocument, findings: Findings) -> Checked:
-    """Validates, names every problem, and goes on with the rest: a wrong weight must not hide an
-    unknown provider.
+    """Validates a document, reports every problem, and goes on without the wrong parts, so that a
+    wrong weight does not hide an unknown provider.
     """
     place = Place(document)
     try:
@@ -78,8 +76,8 @@ def check(document: RulesDocument, findings: Findings) -> Checked:
 
 
 def _without(document: RulesDocument, errors: Sequence[ErrorDetails]) -> Checked:
-    """The document without what is wrong. What is reported later of the same text is a consequence
-    of leaving out, and is not said.
+    """The document without its wrong parts. Removing a part may cause further errors; they are not
+    reported.
     """
     data = copy.deepcopy(document.data)
     numbered = _Numbered()
@@ -97,7 +95,7 @@ def _without(document: RulesDocument, errors: Sequence[ErrorDetails]) -> Checked
 
 
 class _Numbered:
-    """Lists that lose entries, and which of their first numbers are left."""
+    """Removes entries from data, and keeps for each list the original numbers of those left."""
 
     def __init__(self) -> None:
         self.kept: dict[str, list[int]] = {}
@@ -119,7 +117,7 @@ class _Numbered:
 
 
 def _culprits(errors: Sequence[ErrorDetails], data: Any) -> set[Loc]:
-    """What has to go: the wrong value itself, or the object in which something is missing; the
+    """What to remove: each wrong value, or the object in which a key is missing; of nested ones the
     outermost only.
     """
     found = {
@@ -130,13 +128,14 @@ def _culprits(errors: Sequence[ErrorDetails], data: Any) -> set[Loc]:
 
 
 def _last_first(loc: Loc) -> tuple[int, int]:
-    """The order of removal: what is deep inside before what is around it, and the later entries of
-    a list before the earlier ones, so that nothing that still has to go changes its number."""
+    """Sort key for removal: inner values before outer ones, and later entries of a list before
+    earlier ones, so that the numbers of those still to be removed stay valid.
+    """
     return (-len(loc), -loc[-1] if isinstance(loc[-1], int) else 0)
 
 
 def _by_loc(errors: Sequence[ErrorDetails], data: Any) -> dict[Loc, list[ErrorDetails]]:
-    """The errors by where they are in the document: pydantic's own steps (union arms, "[key]") are
+    """The errors by their path in the document. Steps that pydantic adds (union arms, "[key]") are
     left out.
     """
     found: dict[Loc, list[ErrorDetails]] = {}
@@ -215,7 +214,7 @@ def _expected(error: ErrorDetails, loc: Loc) -> str:
 
 
 def found(value: object, *, secret: bool = False) -> str:
-    """A value in words; text that may be a secret is not repeated."""
+    """A value in words for a problem. `secret`: it may be one, so it is not repeated."""
     if value is None:
         return "nothing"
     if isinstance(value, bool) and not secret:
@@ -238,7 +237,7 @@ def _name_form(loc: Loc) -> str:
 
 
 def _annotation(loc: Loc) -> Any:
-    """The type that the models give to a place."""
+    """The annotation of the models at a place."""
     here: Any = RulesFile
     for key in loc:
         here = _container(here)
@@ -252,7 +251,7 @@ def _annotation(loc: Loc) -> Any:
 
 
 def _container(annotation: Any) -> Any:
-    """The arm of an annotation that has something inside: of `list[X] | None` the list."""
+    """The arm of an annotation that is a container: the list of `list[X] | None`."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _container(get_args(annotation)[0])

@@ -1,8 +1,7 @@
-"""Rules out of other tools' configuration files: tingly-box JSON and LiteLLM `config.yaml`. Pure:
-data in, data and losses out.
+"""Converts other tools' configurations to rules: tingly-box JSON and LiteLLM `config.yaml`.
 
-A literal key never reaches the result: the rules name an environment variable instead, and the
-losses say which.
+A literal key is never copied: the rules name an environment variable instead, and `Imported.lost`
+says which.
 """
 
 from __future__ import annotations
@@ -18,9 +17,7 @@ __all__ = ["Imported", "Known", "imported"]
 
 
 def imported(data: Any, known: Known) -> Imported:
-    """The rules file for a configuration of either tool. Raises ValueError for a document that is
-    neither's.
-    """
+    """The rules for a configuration of either tool. Raises ValueError for any other document."""
     if not isinstance(data, Mapping):
         raise ValueError(f"expected an object with settings in it, found {type(data).__name__}")
     if "model_list" in data:

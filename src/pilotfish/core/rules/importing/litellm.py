@@ -1,4 +1,4 @@
-"""A LiteLLM `config.yaml` -> a rules file: one rule a model group, one provider for each different
+"""Converts a LiteLLM `config.yaml`: a rule for each model group, a provider for each different
 account.
 """
 
@@ -19,8 +19,8 @@ from pilotfish.core.rules.importing.writing import (
 )
 
 SHUFFLE = "simple-shuffle"
-# Strategy -> tactic and its parameters: with the least of thresholds nobody keeps his turn, and
-# every request goes where least is, as it does there.
+# Strategy -> (tactic, parameters). With a threshold of 1 each request goes to the service with the
+# lowest value, as LiteLLM does it.
 STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     SHUFFLE: ("random", {}),
     "least-busy": ("least_busy", {}),
@@ -79,8 +79,8 @@ TOP = ("model_list", "router_settings", "litellm_settings")
 
 
 def from_litellm(data: Mapping[str, Any], known: Known) -> Imported:
-    """Groups become rules with the group's name as `request_model`; fallbacks to other groups
-    become later tiers.
+    """The rules for a LiteLLM configuration. A model group becomes a rule with the group's name as
+    `request_model`; fallbacks to other groups become further tiers.
     """
     result = Imported()
     groups = _groups(data, known, result)
@@ -129,7 +129,7 @@ def from_litellm(data: Mapping[str, Any], known: Known) -> Imported:
 
 
 def _settings(data: Mapping[str, Any], result: Imported) -> dict[str, Any]:
-    """`litellm_settings` holds the same keys for the library; there, too, the router's win."""
+    """`router_settings` over `litellm_settings`, which has the same keys for LiteLLM's library."""
     library, router = mapping(data.get("litellm_settings")), mapping(data.get("router_settings"))
     for key in SETTINGS_KEYS:
         if key in library and key in router and library[key] != router[key]:
@@ -157,7 +157,7 @@ def _settings(data: Mapping[str, Any], result: Imported) -> dict[str, Any]:
 
 
 def _weigh_by_limits(services: list[dict[str, Any]]) -> None:
-    """The shuffle there goes by requests or tokens per minute where no weights are given."""
+    """Sets weights by the limits per minute if none are given, as LiteLLM's shuffle does."""
     if any("weight" in service for service in services):
         return
     for kind in ("requests_per_minute", "tokens_per_minute"):
@@ -171,7 +171,7 @@ def _weigh_by_limits(services: list[dict[str, Any]]) -> None:
 def _groups(
     data: Mapping[str, Any], known: Known, result: Imported
 ) -> dict[str, list[dict[str, Any]]]:
-    """Model group -> its services; fills in providers and prices."""
+    """Model group -> its services. Adds providers and prices to `result`."""
     deployments = Deployments(known, result)
     groups: dict[str, list[dict[str, Any]]] = {}
     prices: dict[str, Any] = {}
@@ -225,7 +225,7 @@ def _groups(
 
 
 def _price(costs: Mapping[str, Any]) -> dict[str, float]:
-    """Dollars per token there, per million tokens here."""
+    """A price in dollars per million tokens from LiteLLM's dollars per token."""
     named = {
         "input": "input_cost_per_token",
         "output": "output_cost_per_token",
@@ -254,9 +254,7 @@ def _fallbacks(
     settings: Mapping[str, Any],
     result: Imported,
 ) -> None:
-    """Services of the groups that this one falls back to, each group a tier of its own after the
-    last.
-    """
+    """Adds the services of the groups that this one falls back to, each group as a further tier."""
     seen = {group}
     reasons = []
     sources = (
@@ -290,7 +288,9 @@ def _fallbacks(
 
 
 def _targets(given: Any, group: str) -> Iterator[str]:
-    """`[{group: [a, b]}, {"*": [c]}]`, or for default_fallbacks a plain list."""
+    """The groups that `group` falls back to, from `[{group: [a, b]}, {"*": [c]}]`, or from the
+    plain list of `default_fallbacks`.
+    """
     for entry in given if isinstance(given, list) else []:
         if isinstance(entry, str):
             yield entry
@@ -317,9 +317,8 @@ def _defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
         defaults["retries"] = {"max_retries": int(retries)}
     health: dict[str, Any] = {}
     if fails is not None:
-        health["consecutive_error_threshold"] = (
-            int(fails) + 1
-        )  # there the one after the allowed ones takes it out
+        # LiteLLM takes a deployment out at the first failure after the allowed ones.
+        health["consecutive_error_threshold"] = int(fails) + 1
     if cooldown:
         health["recovery_timeout_seconds"] = cooldown
     if health:

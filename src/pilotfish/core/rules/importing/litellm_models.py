@@ -1,4 +1,4 @@
-"""LiteLLM's `litellm_params`: which account they mean, and which model there."""
+"""Converts LiteLLM's `litellm_params` to a provider (the account) and a model."""
 
 from __future__ import annotations
 
@@ -17,34 +17,13 @@ from pilotfish.core.rules.importing.writing import (
     variable,
 )
 
-# Prefix of LiteLLM's model names -> kind (page "Providers", 2026-11).
-PREFIXES = {
-    "openai": "openai", "text-completion-openai": "openai", "azure": "azure",
-    "azure_text": "azure", "anthropic": "anthropic", "bedrock": "bedrock",
-    "bedrock_converse": "bedrock", "vertex_ai": "vertex", "vertex_ai_beta": "vertex",
-    "gemini": "google", "mistral": "mistral", "groq": "groq", "deepseek": "deepseek",
-    "openrouter": "openrouter", "together_ai": "together", "fireworks_ai": "fireworks",
-    "perplexity": "perplexity", "ollama": "ollama", "ollama_chat": "ollama",
-    "lm_studio": "lmstudio", "xai": "xai", "cerebras": "cerebras", "hosted_vllm": "vllm",
-    "vllm": "vllm", "github_copilot": "github_copilot", "openai_like": "openai_compatible",
-    "custom_openai": "openai_compatible", "litellm_proxy": "openai_compatible",
-}  # fmt: skip
-# Names without a prefix that LiteLLM knows by heart.
+# Model names without a prefix that LiteLLM recognises -> kind.
 FAMILIES = (
     (re.compile(r"^(?:gpt-|o[134](?:-|$)|chatgpt-|text-embedding-|dall-e|whisper|tts-)"), "openai"),
     (re.compile(r"^claude-"), "anthropic"),
 )
-# Where LiteLLM looks for a key that the file does not name.
-VARIABLES = {
-    "openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY", "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GEMINI_API_KEY", "mistral": "MISTRAL_API_KEY", "groq": "GROQ_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY", "openrouter": "OPENROUTER_API_KEY",
-    "together": "TOGETHERAI_API_KEY", "fireworks": "FIREWORKS_AI_API_KEY",
-    "perplexity": "PERPLEXITYAI_API_KEY", "xai": "XAI_API_KEY", "cerebras": "CEREBRAS_API_KEY",
-    "github_copilot": "GITHUB_COPILOT_TOKEN",
-}  # fmt: skip
 ENVIRON = "os.environ/"
-# What people write where a server of their own wants no key but the library does.
+# Placeholders for a key, written where LiteLLM wants one and the user's own server does not.
 NO_KEYS = frozenset(
     {
         "none",
@@ -69,7 +48,7 @@ ACCOUNT_KEYS = (
     "aws_role_name", "aws_profile_name", "vertex_project", "vertex_location", "vertex_credentials",
     "tenant_id", "client_id", "client_secret", "extra_headers", "headers", "organization",
 )  # fmt: skip
-# litellm_params -> options of the kind; the secret ones become references.
+# Kind -> LiteLLM's parameter -> option of the kind. Those in SECRET_OPTIONS become references.
 OPTIONS = {
     "bedrock": {
         "aws_region_name": "region",
@@ -90,15 +69,18 @@ SECRET_OPTIONS = {
 
 
 class Deployments:
-    """Turns deployments into services; equal accounts become one provider."""
+    """Converts deployments to services. Equal accounts share one provider."""
 
     def __init__(self, known: Known, result: Imported) -> None:
         self._known, self._result = known, result
+        self._kinds = {
+            prefix: name for name, kind in known.kinds.items() for prefix in kind.litellm_names
+        }
         self.providers: dict[str, dict[str, Any]] = {}
 
     def service(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`{provider, model}`, or None for one that cannot be carried over (and why is told)."""
-        kind, model = _kind_and_model(params)
+        """`{provider, model}` of a deployment; None, with a loss, if it cannot be converted."""
+        kind, model = self._kind_and_model(params)
         if not kind:
             named = text(params.get("model"))
             self._result.lose(
@@ -116,6 +98,26 @@ class Deployments:
         self.providers[name] = account
         return {"provider": name, "model": model}
 
+    def _kind_and_model(self, params: Mapping[str, Any]) -> tuple[str, str]:
+        model, custom = text(params.get("model")), text(params.get("custom_llm_provider"))
+        prefix, slash, rest = model.partition("/")
+        base = text(params.get("api_base")) or text(params.get("base_url"))
+        if custom in self._kinds:
+            kind, name = self._kinds[custom], rest if slash and prefix == custom else model
+        elif slash and prefix in self._kinds:
+            kind, name = self._kinds[prefix], rest
+        else:
+            kind = next((kind for pattern, kind in FAMILIES if pattern.match(model)), "")
+            name = model
+            if not kind and base:
+                kind = "openai_compatible"
+        if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
+            name = name.partition("/")[2]
+        if kind == "openai" and base and "api.openai.com" not in base:
+            # LiteLLM's usual way to configure an OpenAI-compatible server
+            kind = "openai_compatible"
+        return (kind, name) if name else ("", "")
+
     def _account(self, path: str, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
         account: dict[str, Any] = {"kind": kind}
         base = text(params.get("api_base")) or text(params.get("base_url"))
@@ -130,7 +132,7 @@ class Deployments:
             base = ""
         base = self._result.plain_url(f"{path}.api_base", base)
         if kind == "ollama" and base and not base.rstrip("/").endswith("/v1"):
-            base = base.rstrip("/") + "/v1"  # there the base is that of Ollama's own API
+            base = base.rstrip("/") + "/v1"  # LiteLLM's base is that of Ollama's native API
         if kind == "azure" and base:
             account["options"] = {"endpoint": base.rstrip("/")}
         elif base and not same_base(base, self._known.kinds[kind]):
@@ -164,15 +166,13 @@ class Deployments:
     def _key(
         self, path: str, kind: str, params: Mapping[str, Any], account: dict[str, Any]
     ) -> None:
-        given = text(params.get("api_key"))
+        given, at_hand = text(params.get("api_key")), self._known.kinds[kind].key_variable
         if given.lower() in NO_KEYS:
             account["no_key_required"] = True
         elif given:
-            account["token"] = self._reference(
-                f"{path}.api_key", given, VARIABLES.get(kind) or variable(kind)
-            )
-        elif kind in VARIABLES and not (kind == "azure" and text(params.get("client_secret"))):
-            account["token"] = {"env": VARIABLES[kind]}
+            account["token"] = self._reference(f"{path}.api_key", given, at_hand or variable(kind))
+        elif at_hand and not (kind == "azure" and text(params.get("client_secret"))):
+            account["token"] = {"env": at_hand}
         elif not self._known.kinds[kind].needs_key or kind == "openai_compatible":
             account["no_key_required"] = True
 
@@ -218,26 +218,6 @@ class Deployments:
             return {"env": value.removeprefix(ENVIRON)}
         self._result.lose(path, f"a literal secret: set environment variable {fallback} to it")
         return {"env": fallback}
-
-
-def _kind_and_model(params: Mapping[str, Any]) -> tuple[str, str]:
-    model, custom = text(params.get("model")), text(params.get("custom_llm_provider"))
-    prefix, slash, rest = model.partition("/")
-    base = text(params.get("api_base")) or text(params.get("base_url"))
-    if custom in PREFIXES:
-        kind, name = PREFIXES[custom], rest if slash and prefix == custom else model
-    elif slash and prefix in PREFIXES:
-        kind, name = PREFIXES[prefix], rest
-    else:
-        kind = next((kind for pattern, kind in FAMILIES if pattern.match(model)), "")
-        name = model
-        if not kind and base:
-            kind = "openai_compatible"
-    if kind == "bedrock" and name.partition("/")[0] in BEDROCK_ROUTES:
-        name = name.partition("/")[2]
-    if kind == "openai" and base and "api.openai.com" not in base:
-        kind = "openai_compatible"  # the usual way there to name a server that speaks OpenAI's form
-    return (kind, name) if name else ("", "")
 
 
 def _is_secret(name: str) -> bool:

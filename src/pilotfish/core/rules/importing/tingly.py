@@ -1,6 +1,4 @@
-"""A tingly-box JSON configuration (the router and health seeds' own format; any of its dates) -> a
-rules file.
-"""
+"""Converts a tingly-box JSON configuration, of any version of its format."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from pilotfish.core.rules.importing.writing import (
     variable,
 )
 
-# Ordinals of April's enumeration; January's agree where both have a name.
+# Tactics by their numbers in the newest format. Older ones agree where they have a number.
 TACTIC_NUMBERS = (
     "round_robin",
     "token_based",
@@ -33,7 +31,7 @@ TACTIC_NUMBERS = (
     "capacity_based",
     "tier",
 )
-# Affinity there holds a session for two hours from its first request.
+# tingly-box keeps a session on its service for two hours from the first request.
 AFFINITY_TTL_S = 7200
 DEFAULT_TIMEOUT_S = 1800
 _GLOB_PARTS = re.compile(r"(\*|\?|\[[^\[\]\\]{2,}\]|\[[^\[\]\\!^]\])")
@@ -62,8 +60,8 @@ SERVICE_KEYS = (
 
 
 def from_tingly(data: Mapping[str, Any], known: Known) -> Imported:
-    """Providers, rules with services, tactics and smart routing, scenarios. Tokens become
-    references to environment variables.
+    """The rules for a tingly-box configuration: providers, rules with services, tactics and smart
+    routing, scenarios. Tokens become references to environment variables.
     """
     result = Imported()
     names = _providers(data, known, result)
@@ -80,7 +78,9 @@ def from_tingly(data: Mapping[str, Any], known: Known) -> Imported:
 
 
 def _providers(data: Mapping[str, Any], known: Known, result: Imported) -> dict[str, str]:
-    """Fills in the providers; what services may call them (uuid or name) -> their name here."""
+    """Adds the providers to `result`. Returns the names by which services refer to them (uuid or
+    name) -> their names in the rules.
+    """
     made: dict[str, Any] = {}
     names: dict[str, str] = {}
     listed = data.get("providers_v2") or data.get("providers")
@@ -145,7 +145,7 @@ def _kind(base: str, style: str, known: Known) -> str:
         return "gemini_openai"
     if style == "anthropic":
         return "anthropic"
-    # A host's own kind speaks another style: then the style that was said counts.
+    # The configured style counts if the kind of this host has another one.
     return found if found and known.kinds[found].style == "openai" else "openai_compatible"
 
 
@@ -216,7 +216,7 @@ def _rule(
     elif scenario:
         made["scenario"] = scenario
     made["request_model"] = model or "*"
-    # There the client always sees the name that it asked for, whatever `response_model` says.
+    # tingly-box always shows the client the requested name, whatever `response_model` says.
     made["response_model"] = "@requested"
     if text(given.get("description")):
         made["description"] = text(given["description"])
@@ -275,10 +275,8 @@ def _tactic(path: str, given: Mapping[str, Any], known: Known, result: Imported)
     if isinstance(named, int) and not isinstance(named, bool):
         named = TACTIC_NUMBERS[named] if 0 <= named < len(TACTIC_NUMBERS) else ""
     name = text(named).lower()
-    if name in (
-        "tier",
-        "priority",
-    ):  # here every rule has tiers; what remains is how one is chosen within a tier
+    if name in ("tier", "priority"):
+        # Every rule has tiers here; the tactic is the one within a tier.
         name = text(params.pop("within_tier_tactic", "")) or "random"
     if name not in known.tactics:
         if name:
@@ -304,9 +302,8 @@ def _blocks(path: str, given: Any, names: dict[str, str], result: Imported) -> l
             if text(op.get("value")):
                 one["value"] = text(op["value"])
             if one["position"] == "user" and one["operation"] == "contains":
-                one["position"] = (
-                    "latest_user"  # January's looked at the last turn only; April calls it so
-                )
+                # The old format means the last turn; the newer one calls that latest_user.
+                one["position"] = "latest_user"
             if one["operation"] == "regex":
                 one["value"] = as_regex(one.get("value", ""))
                 result.lose(
@@ -327,8 +324,8 @@ def _blocks(path: str, given: Any, names: dict[str, str], result: Imported) -> l
 
 
 def as_regex(glob: str) -> str:
-    """The regular expression for what was called one and is a glob: over the whole text, line ends
-    included.
+    """The regular expression for a glob over the whole text, line breaks included. tingly-box calls
+    such globs regular expressions.
     """
 
     def written(part: str) -> str:

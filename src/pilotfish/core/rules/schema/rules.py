@@ -56,7 +56,8 @@ class ServiceSpec(Spec):
     )
     fallback_on: list[Reason] | None = Field(
         default=None,
-        description="for which of the rule's fallback_on reasons it may take over; absent: all of them",
+        description="for which of the rule's fallback_on reasons it may take over; "
+        "absent: all of them",
     )
 
 
@@ -191,7 +192,8 @@ class RuleSpec(Spec):
     )
     fallbacks: list[str] = Field(
         default=[],
-        description="provider/model, used as services of the tiers after the last one, in this order",
+        description="provider/model, used as services of the tiers after the last one, "
+        "in this order",
     )
     fallback_on: list[Reason] = Field(
         default=[], description="refusals after which another service is asked too"

@@ -1,0 +1,104 @@
+"""The admin port: an aiohttp application behind a listening socket, and what holds for every answer
+of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import orjson
+import structlog
+from aiohttp import web
+
+from pilotfish.settings import Address
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# A connection without a request, or with one whose head does not end. Prometheus asks at least
+# once a minute.
+IDLE_S = 75.0
+# From the end of a request's head until its answer is sent: slow clients hold no memory for ever.
+ANSWER_S = 60.0
+# Answers under way when the port closes get this long.
+LAST_ANSWERS_S = 0.2
+
+
+class AdminPort:
+    """Serves `app` between `open` and `close`."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=IDLE_S,
+            shutdown_timeout=LAST_ANSWERS_S,
+        )
+
+    async def open(self, at: Address) -> Address:
+        """Where it listens. Raises OSError."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, *at).start()
+        return Address(self._runner.addresses[0][:2])
+
+    async def close(self) -> None:
+        await self._runner.cleanup()
+
+
+@web.middleware
+async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ends the connection of a client that sends or reads too slowly."""
+    transport = request.transport
+    if transport is not None:
+        transport.set_write_buffer_limits(0)  # written is what the kernel has taken
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            response = await handler(request)
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()
+        return web.Response()  # which nobody gets
+    return response
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What is wrong, as `{"error": {"message": ...}}`. An error of ours costs one answer and not
+    the connection, and its text is in the log alone.
+    """
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        routes = request.app.router.resources()
+        known = ", ".join(sorted(resource.canonical for resource in routes))
+        return wrong(404, f"no such path: {request.path}; known: {known}")
+    except web.HTTPMethodNotAllowed as e:
+        allowed = ", ".join(sorted(e.allowed_methods))
+        answer = wrong(405, f"{request.path} takes {allowed}, not {request.method}")
+        answer.headers["allow"] = allowed
+        return answer
+    except web.HTTPRequestEntityTooLarge:
+        return wrong(413, f"the request body is larger than {request.client_max_size} bytes")
+    except web.HTTPException as e:
+        return wrong(e.status, e.reason.lower())
+    except Exception:
+        log.exception("admin_failed", method=request.method, path=request.path)
+        return wrong(500, "an error inside the proxy; its log has more")
+
+
+async def without_own_name(request: web.Request, response: web.StreamResponse) -> None:
+    """Which versions run here is not for everybody."""
+    response.headers.pop("server", None)
+
+
+def json_answer(data: object, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+def wrong(status: int, message: str) -> web.Response:
+    return json_answer({"error": {"message": message}}, status)

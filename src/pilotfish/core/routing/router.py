@@ -1,0 +1,187 @@
+"""The rules in force, bound to what is known of their services: which rule takes a request, and
+what may be tried for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pilotfish.core.exchange.calls import chat_of
+from pilotfish.core.exchange.inbound import Inbound, shown
+from pilotfish.core.exchange.request_view import RequestView, session_of
+from pilotfish.core.formats.neutral import Chat
+from pilotfish.core.formats.style import Style
+from pilotfish.core.model.smart_rules import first_match
+from pilotfish.core.model.snapshot import Rule, Snapshot
+from pilotfish.core.model.tactic import Random
+from pilotfish.core.routing.match import direct_rule, match, routes_smartly
+from pilotfish.core.routing.plan import Home, Plan, RuleState
+from pilotfish.core.state.affinity import AffinityTable, prefix_key, session_key
+from pilotfish.core.state.ledger import Ledger, all_rules
+from pilotfish.core.state.limits import Budgets
+from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.errors import ClientError
+
+# Rules made for requests addressed as provider/model that are remembered.
+DIRECT_RULES = 256
+# Of how many models, and how long ones, the rule is remembered: clients may make up any.
+REMEMBERED, MODEL_CHARS = 1024, 200
+
+
+class Taken(NamedTuple):
+    """The rule that takes a request and why. `known`: the rules name its model."""
+
+    rule_state: RuleState
+    why: str
+    known: bool
+
+
+class Planned(NamedTuple):
+    """The plan for a request, the smart-routing block that matched (its place in the rule), and
+    what every block says of the request, where that was asked for."""
+
+    plan: Plan
+    block: int | None
+    checks: list[dict[str, Any]]
+
+
+class Router:
+    """`adopt` puts rules into force; `take` and `plan` are asked for every request."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        budgets: Budgets,
+        history: RaceHistory,
+        styles: Callable[[str], Style],
+        rng: Random,
+    ) -> None:
+        self.snapshot = Snapshot()
+        self.ledger, self.budgets, self.history = ledger, budgets, history
+        self.affinity = AffinityTable()
+        self._styles, self._rng = styles, rng
+        self._rule_states: dict[str, RuleState] = {}
+        self._taken: dict[tuple[str, str], Taken] = {}  # by scenario and model
+        self._direct: dict[tuple[str, str], RuleState] = {}  # by provider and model
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """From now on new requests follow these rules."""
+        self.ledger.adopt(snapshot)
+        self.budgets.adopt(snapshot, self.ledger)
+        self._rule_states = {
+            r.name: RuleState(r, self.ledger, self._rule_states.get(r.name))
+            for r in all_rules(snapshot)
+        }
+        self._taken.clear()
+        self._direct.clear()
+        self.history.keep({r.name for r in all_rules(snapshot)})
+        self.snapshot = snapshot
+
+    # ---- which rule
+
+    def take(self, inbound: Inbound) -> Taken:
+        """The rule that takes this request. Raises ClientError (404) where none does."""
+        key = (inbound.scenario, inbound.model)
+        taken = self._taken.get(key)
+        if taken is None:
+            taken = self._match(inbound)
+            if taken.known and len(self._taken) < REMEMBERED and len(key[1]) <= MODEL_CHARS:
+                self._taken[key] = taken
+        return taken
+
+    def _match(self, inbound: Inbound) -> Taken:
+        found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
+        if found is None:
+            model = inbound.model
+            named = f"model {shown(model)!r}" if model else "a request without a model"
+            raise ClientError(
+                404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}"
+            )
+        if found.rule is not None:
+            return Taken(self._rule_states[found.rule.name], found.why, True)
+        assert found.direct is not None
+        return Taken(self._direct_state(found.direct), found.why, False)
+
+    def _direct_state(self, key: tuple[str, str]) -> RuleState:
+        rule_state = self._direct.get(key)
+        if rule_state is None:
+            rule_state = RuleState(direct_rule(self.snapshot, *key), self.ledger)
+            if len(self._direct) >= DIRECT_RULES:
+                self._forget_direct()
+            self._direct[key] = rule_state
+        return rule_state
+
+    def _forget_direct(self) -> None:
+        """Clients may make up any model; the ledger keeps only what is configured and what was
+        asked for lately.
+        """
+        configured = {
+            (x.provider.name, x.model) for r in all_rules(self.snapshot) for x in r.services
+        }
+        busy = {k for k, st in self.ledger.services.items() if st.in_flight}
+        for key in [k for k in self.ledger.services if k not in configured and k not in busy]:
+            del self.ledger.services[key]
+        self._direct = {k: d for k, d in self._direct.items() if k in busy}
+
+    # ---- what may be tried
+
+    def plan(
+        self,
+        rule_state: RuleState,
+        inbound: Inbound,
+        now: float,
+        wall: float,
+        *,
+        checks: bool = False,
+    ) -> Planned:
+        """The plan for a request. `checks`: also say of every smart-routing block whether it
+        matches and why. `wall`: epoch seconds, for rules that depend on the time of day."""
+        rule = rule_state.rule
+        block: int | None = None
+        said: list[dict[str, Any]] = []
+        view: RequestView | None = None
+        if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
+            view = self.view(inbound, now)
+            for one in rule.smart if checks else ():
+                matched, why = one.check(view, wall)
+                said.append(
+                    {
+                        "block": one.index,
+                        "matched": matched,
+                        "why": why,
+                        "description": one.description,
+                    }
+                )
+            found = first_match(rule.smart, view, wall)
+            block = None if found is None else rule.smart.index(found)
+        plan = Plan(
+            rule_state,
+            self.ledger,
+            op=inbound.op,
+            tokens=inbound.tokens,
+            rng=self._rng,
+            limiter=None if self.budgets.is_empty else self.budgets,
+            block=block,
+            home=None if rule.affinity is None else self._home(rule, inbound, view, now),
+            history=self.history,
+        )
+        return Planned(plan, block, said)
+
+    def _home(
+        self, rule: Rule, inbound: Inbound, view: RequestView | None, now: float
+    ) -> Home | None:
+        """Where a session, or a request with this beginning, should come back to."""
+        affinity = rule.affinity
+        assert affinity is not None
+        if affinity.by == "prefix":
+            key = prefix_key(rule.name, *(view or self.view(inbound, now)).prompt_prefix())
+        else:
+            key = session_key(rule.name, session_of(inbound, affinity))
+        return None if key is None else Home(self.affinity, key, affinity.ttl_s)
+
+    def view(self, inbound: Inbound, now: float) -> RequestView:
+        """The request as smart routing looks at it."""
+        return RequestView(inbound, self._chat_of, self.ledger, now)
+
+    def _chat_of(self, inbound: Inbound) -> Chat:
+        return chat_of(inbound, self._styles)

@@ -1,0 +1,403 @@
+"""Reads one answer as it comes from the upstream: its head, its stream or its whole body, and how
+late it is. What it comes to is reported to the attempt that the answer belongs to, once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pilotfish import styles
+from pilotfish.core.exchange.answer import (
+    ERROR,
+    ERROR_BYTES,
+    RAW,
+    STREAM,
+    WHOLE,
+    WHOLE_BYTES,
+    Answer,
+)
+from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.exchange.refusal import in_our_words, read_error_answer, read_error_event
+from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS, ResponseStream
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import ERROR as ERROR_FOUND
+from pilotfish.core.formats.style import MALFORMED, ResponseInspector
+from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.snapshot import Rule
+from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.headroom import read_limits
+from pilotfish.http1.pool import Header, Upstream
+from pilotfish.proxy.translation import Translation
+from pilotfish.proxy.upstream_call import UpstreamCall
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+
+AFTER_FINISH_S = 2.0  # how long after a finish reason the stream's proper end is waited for
+_LOST = {
+    "connect": (Outcome.CONNECT_FAILED, 502),
+    "local": (Outcome.CONNECT_FAILED, 503),
+    "connect_timeout": (Outcome.TIMEOUT, 504),
+    "reset": (Outcome.CONNECT_FAILED, 502),
+    "cut": (Outcome.SERVER_ERROR, 502),
+    "protocol": (Outcome.SERVER_ERROR, 502),
+}
+_clock = time.monotonic
+
+
+class AnswerOwner(Protocol):
+    """The attempt that an answer belongs to. After `on_served` or `on_failed` nothing more is
+    reported."""
+
+    def on_data(self, data: bytes, now: float) -> None:
+        """Bytes for the client; only once the attempt is relayed."""
+        ...
+
+    def on_first_content(self, now: float) -> None:
+        """The first content of a stream is here."""
+        ...
+
+    def on_first_token(self, now: float) -> None:
+        """The stream has content for the client, or so much before it that it must be decided."""
+        ...
+
+    def on_served(self, now: float) -> None: ...
+    def on_failed(self, failure: Failure, now: float) -> None: ...
+    def sends_again(self) -> bool:
+        """After a refused credential: whether the call goes out once more with a new one."""
+        ...
+
+
+class AnswerReader:
+    """`stream` is what the client's bytes come out of, `hold` what came out before the attempt was
+    relayed, `body` a whole answer, `inspector` what looked at it. `paused`: the upstream is not
+    read from. `over` once there is nothing more to read.
+    """
+
+    __deletable__ = ("_owner",)
+    __slots__ = (
+        "_call",
+        "_candidate",
+        "_held_bytes",
+        "_inbound",
+        "_owner",
+        "_quiet_since",
+        "_record",
+        "_request",
+        "_rule",
+        "_seen",
+        "_translation",
+        "answer",
+        "body",
+        "hold",
+        "inspector",
+        "over",
+        "paused",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        record: AttemptRecord,
+        candidate: Candidate,
+        *,
+        inbound: Inbound,
+        rule: Rule,
+        request: RequestRecord,
+        call: UpstreamCall,
+        translation: Translation,
+        owner: AnswerOwner,
+    ) -> None:
+        self._record, self._candidate = record, candidate
+        self._inbound, self._rule, self._request = inbound, rule, request
+        self._call, self._translation, self._owner = call, translation, owner
+        self.answer = Answer()
+        self.stream: ResponseStream | None = None
+        self.inspector: ResponseInspector | None = None
+        self.body = b""
+        self.hold: list[bytes] = []
+        self.over = self.paused = self._seen = False
+        self._held_bytes = 0
+        self._quiet_since = record.began
+
+    def end(self) -> None:
+        """Whatever still comes is not read, and nobody hears of it: owner and reader would hold
+        each other until the garbage collector finds them."""
+        self.over = True
+        del self._owner
+
+    # ---- what the connection reports
+
+    def on_sent(self, upstream: Upstream) -> None:
+        self._record.sent_at = self._quiet_since = _clock()
+        if self.paused:
+            upstream.pause()
+
+    def on_head(self, status: int, headers: list[Header]) -> None:
+        now = self._record.head_at = _clock()
+        self._record.status = status
+        limits = read_limits(self._candidate.service.provider.kind.limits, headers, time.time())
+        if limits is not None:
+            self._candidate.state.headroom.observe(limits, now)
+        answer = self.answer
+        try:
+            answer.head(status, headers, self._call.op, streams=self._inbound.stream)
+        except ValueError as e:
+            self._fail(failure_of_ours(Outcome.SERVER_ERROR, f"the upstream sent {e}"), now)
+            return
+        if answer.mode == STREAM:
+            assert self._call.body is not None
+            before = self._request.usage() if self._record.resumes else None
+            self.stream = self._translation.response_stream(
+                self._call.body,
+                self._candidate.service,
+                resumes=self._record.resumes,
+                before=before,
+            )
+        elif answer.mode == RAW:
+            self.stream = self._translation.raw_stream()
+
+    def on_body(self, data: bytes) -> None:
+        if self.over:
+            return  # what follows a complete answer is framing
+        now = _clock()
+        try:
+            pieces = self.answer.unpack(data)
+        except ValueError as e:
+            self._break(Outcome.SERVER_ERROR, f"the upstream sent {e}", now)
+            return
+        for piece in pieces:
+            if not self.over:
+                self._take(piece, now)
+        self._request.busy_s += _clock() - now
+
+    def _take(self, data: bytes, now: float) -> None:
+        answer = self.answer
+        if self.stream is not None:
+            self._read_stream(self.stream, data, now)
+            return
+        answer.keep(data)
+        if not answer.is_too_large:
+            return
+        if answer.mode == ERROR:
+            self._refused(now)
+        else:
+            message = f"the upstream's answer is larger than {WHOLE_BYTES} bytes"
+            self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
+
+    def on_end(self) -> None:
+        if self.over:
+            return
+        now = _clock()
+        answer = self.answer
+        if answer.mode == ERROR:
+            self._refused(now)
+        elif answer.is_cut_short:
+            message = "the upstream's compressed answer ended too early"
+            self._break(Outcome.SERVER_ERROR, message, now)
+        elif answer.mode == WHOLE:
+            self._read_whole(now)
+        else:
+            self._stream_ended(now)
+        self._request.busy_s += _clock() - now
+
+    def on_lost(self, kind: str, message: str) -> None:
+        if self.over:
+            return
+        now = _clock()
+        if self.answer.mode == ERROR:
+            self._refused(now)  # its status says what it was, with or without the rest of its body
+        elif self.answer.mode == STREAM and self.stream is not None and self.stream.finished:
+            self._stream_complete(now)
+        elif kind == "local":
+            outcome, status = _LOST[kind]
+            failure = Failure(
+                outcome=outcome, status=status, message=message, code="overloaded", local=True
+            )
+            self._fail(failure, now)
+        else:
+            outcome, status = _LOST[kind]
+            self._break(outcome, message, now, status)
+
+    # ---- streams
+
+    def _read_stream(self, stream: ResponseStream, data: bytes, now: float) -> None:
+        before = stream.contents
+        out = stream.feed(data)
+        record = self._record
+        if stream.contents != before:
+            if not record.first_at:
+                record.first_at = now
+                self._owner.on_first_content(now)
+            record.last_at = self._quiet_since = now
+        if out:
+            if record.relayed:
+                self._owner.on_data(out, now)
+            else:
+                self.hold.append(out)
+                self._held_bytes += len(out)
+        if stream.error is not None:
+            self._error_event(stream, stream.error, now)
+        elif stream.too_long:
+            self._break(Outcome.SERVER_ERROR, stream.too_long, now)
+        elif stream.terminal and self.answer.mode == STREAM:
+            self._stream_complete(now)
+        elif not self._seen and (
+            stream.contents or stream.events > HOLD_EVENTS or self._held_bytes > HOLD_BYTES
+        ):
+            self._seen = True
+            self._owner.on_first_token(now)
+            is_waiting = not record.relayed and not self.over and not self._rule.buffer
+            if is_waiting and self._held_bytes > HOLD_BYTES:
+                self.pause()  # until the race is decided, the rest stays in the socket
+
+    def _error_event(self, stream: ResponseStream, error: ErrorInfo, now: float) -> None:
+        failure = read_error_event(
+            self._call.facts(), error, self.answer.status, self.answer.headers, time.time()
+        )
+        if stream.contents:
+            self._break(failure.outcome, failure.message, now, failure.status, failure.code)
+        else:
+            self._fail(failure, now)
+
+    def _stream_ended(self, now: float) -> None:
+        stream = self.stream
+        assert stream is not None
+        if self.answer.mode == RAW or stream.finished or stream.terminal:
+            self._stream_complete(now)
+        else:
+            message = "the upstream's stream ended without its terminal event"
+            self._break(Outcome.SERVER_ERROR, message, now)
+
+    def _stream_complete(self, now: float) -> None:
+        assert self.stream is not None
+        rest = self.stream.close()
+        if rest and self._record.relayed:
+            self._owner.on_data(rest, now)
+        elif rest:
+            self.hold.append(rest)
+        self._served(now)
+
+    # ---- whole answers and error answers
+
+    def _read_whole(self, now: float) -> None:
+        assert self._call.body is not None
+        body = self.answer.take_body()
+        inspector = self.inspector = self._translation.inspector(self._call.body)
+        flags = inspector.reply(body)
+        if flags & MALFORMED:
+            message = "the upstream answered 200 with something that is not an answer of its style"
+            self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
+            return
+        if flags & ERROR_FOUND and inspector.error is not None:
+            answer = self.answer
+            failure = read_error_event(
+                self._call.facts(), inspector.error, answer.status, answer.headers, time.time()
+            )
+            self._fail(failure, now)
+            return
+        try:
+            self.body = self._translation.whole_answer(
+                self._call.body, self._candidate.service, body
+            )
+        except ValueError as e:
+            message = f"the upstream's answer cannot be read: {e}"
+            self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
+            return
+        self._served(now)
+
+    def _refused(self, now: float) -> None:
+        """An error status, its body read as far as it is read."""
+        answer, facts = self.answer, self._call.facts()
+        was_read = answer.size <= ERROR_BYTES
+        failure = read_error_answer(
+            facts,
+            styles.get,
+            answer.status,
+            answer.headers,
+            answer.take_body()[:ERROR_BYTES],
+            time.time(),
+        )
+        if failure.outcome is Outcome.AUTH_FAILED:
+            if was_read and self._owner.sends_again():
+                self._record.status, self.answer = 0, Answer()
+                return
+            failure = in_our_words(facts, failure)
+        self._fail(failure, now)
+
+    # ---- the end, once
+
+    def _break(
+        self,
+        outcome: Outcome,
+        message: str,
+        now: float,
+        status: int = 502,
+        code: str = "upstream_error",
+    ) -> None:
+        """The answer broke: after content it is a broken stream, whatever broke it."""
+        if self.stream is not None and self.stream.contents:
+            outcome = Outcome.BROKEN_STREAM
+            code = code if code != "upstream_error" else "stream_broken"
+        self._fail(failure_of_ours(outcome, message, status, code), now)
+
+    def _fail(self, failure: Failure, now: float) -> None:
+        if not self.over:
+            self.over = True
+            self._owner.on_failed(failure, now)
+
+    def _served(self, now: float) -> None:
+        if not self.over:
+            self.over = True
+            self._owner.on_served(now)
+
+    # ---- clocks and pressure
+
+    def tick(self, now: float, *, has_others: Callable[[float], bool]) -> None:
+        """Called a few times a second: is it late? `has_others`: another service could be asked."""
+        sent_at, timeouts = self._record.sent_at, self._rule.timeouts
+        if self.over or not sent_at:
+            return
+        streams = self._inbound.stream
+        limit = self._candidate.service.provider.timeout_s
+        half = timeouts.total_s / 2
+        if limit is None and not streams and now - sent_at > half and has_others(now):
+            limit = half  # nothing tells a silent service from one that thinks
+        if limit is not None and now - sent_at > limit:
+            message = f"the upstream took longer than its provider's limit of {limit:g} s"
+            self._break(Outcome.TIMEOUT, message, now, 504, "timeout")
+            return
+        if not streams or self.answer.mode in (WHOLE, ERROR, RAW) or self.paused:
+            return
+        stream = self.stream
+        factor = 2.0 if self._inbound.thinking else 1.0
+        quiet_s = now - self._quiet_since
+        if stream is None or not stream.contents:
+            limit = timeouts.first_token_s * factor
+            if now - sent_at > limit:
+                message = f"no first token within {limit:g} s"
+                self._fail(failure_of_ours(Outcome.TIMEOUT, message, 504, "timeout"), now)
+        elif stream.finished:
+            if quiet_s > AFTER_FINISH_S:
+                self._stream_complete(now)
+        elif quiet_s > timeouts.idle_s * factor:
+            message = f"the upstream's stream stalled for {timeouts.idle_s * factor:g} s"
+            self._break(Outcome.TIMEOUT, message, now, 504, "stream_stalled")
+
+    def pause(self) -> None:
+        self.paused = True
+        if self._call.pending is not None:
+            self._call.pending.pause()
+
+    def resume(self) -> None:
+        if self.paused:
+            self.paused = False
+            self._quiet_since = _clock()
+            if self._call.pending is not None:
+                self._call.pending.resume()
+
+
+def failure_of_ours(
+    outcome: Outcome, message: str, status: int = 502, code: str = "upstream_error"
+) -> Failure:
+    """A failure that is told in words of our own."""
+    return Failure(outcome=outcome, status=status, message=message, code=code)

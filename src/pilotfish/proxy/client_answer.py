@@ -1,0 +1,189 @@
+"""The answer to one client: its head, its bytes, its end, or the error in place of one. Knows the
+exchange and how bytes are worded for its client, and decides nothing."""
+
+from __future__ import annotations
+
+from pilotfish.core.exchange.answer import STREAM, WHOLE
+from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.header_text import header_text
+from pilotfish.core.model.outcome import Failure
+from pilotfish.http1.exchange import Exchange
+from pilotfish.http1.pool import Header
+from pilotfish.proxy.attempt import Attempt
+from pilotfish.proxy.translation import Translation
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+
+KEEP_ALIVE_S = 15.0
+DROPPED_SHOWN = 50  # fields named in a header; the log has them all
+_FIRST_ATTEMPT = (b"x-pilotfish-attempts", b"1")
+_OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
+
+
+class ClientAnswer:
+    """`relayed` is the attempt whose answer the client gets, once that is decided."""
+
+    __slots__ = (
+        "_exchange",
+        "_inbound",
+        "_last_write",
+        "_record",
+        "_rule_header",
+        "_translation",
+        "relayed",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        inbound: Inbound,
+        translation: Translation,
+        record: RequestRecord,
+        rule_header: Header,
+    ) -> None:
+        self._exchange, self._inbound = exchange, inbound
+        self._translation, self._record = translation, record
+        self._rule_header = rule_header
+        self._last_write = record.started
+        self.relayed: Attempt | None = None
+
+    # ---- what goes well
+
+    def relay(self, attempt: Attempt, now: float) -> None:
+        """The client gets this attempt's answer: there is no way back."""
+        self.relayed, self._record.relayed = attempt, attempt.record
+        attempt.record.relayed = True
+        reader = attempt.reader
+        self._translation.relay(reader.stream)
+        if reader.answer.mode == WHOLE or attempt.over:
+            return  # complete: `finish` follows and answers it in one piece
+        if not self._exchange.started:
+            self._start(attempt)
+        held, reader.hold = b"".join(reader.hold), []
+        if held:
+            self.write(held, now)
+        reader.resume()
+
+    def write(self, data: bytes, now: float) -> None:
+        self._last_write = now
+        self._exchange.write(data)
+
+    def finish(self, attempt: Attempt) -> None:
+        """The relayed attempt is complete, and so is the answer."""
+        exchange, reader = self._exchange, attempt.reader
+        if not exchange.started and reader.answer.mode == WHOLE:
+            status = self._record.code = attempt.record.status
+            exchange.respond(status, self._head(attempt), reader.body)
+            return
+        if not exchange.started:
+            self._start(attempt)
+        held, reader.hold = b"".join(reader.hold), []
+        exchange.end(held)
+
+    def _start(self, attempt: Attempt) -> None:
+        status = self._record.code = attempt.record.status
+        self._exchange.start(status, self._head(attempt))
+
+    def _head(self, attempt: Attempt) -> list[Header]:
+        answer = attempt.reader.answer
+        headers = self._translation.answer_headers(
+            attempt.call.body, attempt.service, answer.headers, streams=answer.mode == STREAM
+        )
+        headers += self._own_headers(attempt.record)
+        return headers
+
+    def _own_headers(self, attempt: AttemptRecord | None) -> list[Header]:
+        record = self._record
+        headers = [(b"x-request-id", record.request_id.encode()), self._rule_header]
+        if attempt is not None:
+            headers.append((b"x-pilotfish-service", attempt.service.id_header))
+        count = len(record.attempts)
+        headers.append(_FIRST_ATTEMPT if count == 1 else (b"x-pilotfish-attempts", b"%d" % count))
+        if record.dropped_fields:
+            named = ", ".join(record.dropped_fields[:DROPPED_SHOWN])
+            headers.append((b"x-pilotfish-dropped", header_text(named)))
+        return headers
+
+    def keep_alive(self, now: float) -> None:
+        """An event that says nothing, where the client of a stream has waited long for one."""
+        if not self._inbound.stream or now - self._last_write < KEEP_ALIVE_S:
+            return
+        event = self._translation.ping()
+        if not event:
+            return
+        if not self._exchange.started:
+            self._record.code = 200
+            head = [(b"content-type", self._translation.content_type), *self._own_headers(None)]
+            self._exchange.start(200, head)
+        self.write(event, now)
+
+    # ---- what does not
+
+    def reply_failure(
+        self, failure: Failure, retry_after_s: float | None, last: Attempt | None
+    ) -> None:
+        """An error answer. `last` is the attempt made last: if the failure is its own, the client
+        gets the upstream's words where it speaks the upstream's style."""
+        if self._exchange.started:
+            self.break_stream(failure)  # keep-alives went out: there is no status to send any more
+            return
+        head = self._own_headers(None if last is None else last.record)
+        head.append((b"content-type", b"application/json"))
+        if retry_after_s is not None:
+            head.append((b"retry-after", b"%d" % max(1, -int(-retry_after_s // 1))))
+        body = b""
+        if last is not None and last.record.failure is failure:
+            call = last.call.body
+            body = failure.body if call is not None and call.same_style else b""
+        if body:
+            # The upstream's own words go with its headers: Bedrock names its exceptions only there.
+            kept = filter_response_headers(failure.headers)
+            head += [h for h in kept if h[0] not in _OUR_ERROR_HEADERS]
+        else:
+            body = self._translation.style.write_error(failure.status, error_of(failure))
+        self._record.code = failure.status
+        self._exchange.respond(failure.status, head, body)
+
+    def break_stream(self, failure: Failure) -> None:
+        """An error event in the client's style, and the stream is closed without its style's
+        proper end."""
+        relayed = self.relayed
+        if self._inbound.stream and (relayed is None or relayed.reader.answer.mode == STREAM):
+            stream = None if relayed is None else relayed.reader.stream
+            self._exchange.end(self._translation.error_event(error_of(failure), stream))
+        else:
+            # Bytes without events: only a connection that breaks off says that some are missing.
+            self._exchange.abort()
+
+    def abort(self) -> None:
+        """Breaks the connection off, where nothing else can be said any more."""
+        self._exchange.abort()
+
+    # ---- back-pressure
+
+    def pause(self) -> None:
+        if self.relayed is not None:
+            self.relayed.reader.pause()
+
+    def resume(self) -> None:
+        if self.relayed is not None:
+            self.relayed.reader.resume()
+
+
+# What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own
+# for these.
+_REASON_CODES = {
+    "context_length": "context_length_exceeded",
+    "content_policy": "content_policy_violation",
+}
+
+
+def error_of(failure: Failure) -> ErrorInfo:
+    """A failure as a style's writer takes it."""
+    return ErrorInfo(
+        message=failure.message,
+        type="",
+        code=_REASON_CODES.get(failure.reason, failure.code),
+        status=failure.status,
+        wait_s=failure.wait_s,
+    )

@@ -1,0 +1,103 @@
+"""Answers that the proxy gives by itself, without asking a service: refusals, lists of models, and
+token counts where no service counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pilotfish import styles
+from pilotfish.core.exchange import endpoints
+from pilotfish.core.exchange.inbound import Inbound, shown
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.routing.plan import RuleState
+from pilotfish.errors import ClientError
+from pilotfish.http1.exchange import Exchange, Header
+from pilotfish.proxy.request_ids import RequestIds
+from pilotfish.telemetry.reporter import Reporter
+
+RETRY_AFTER_S = 1  # of a 503 that the proxy answers by itself
+COUNTS = frozenset({"count_tokens", "google_count_tokens"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_JSON = (b"content-type", b"application/json")
+
+
+class LocalReply(NamedTuple):
+    """An answer of the proxy's own."""
+
+    status: int
+    head: list[Header]
+    body: bytes
+
+
+class LocalReplies:
+    """Makes and reports them."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._new_id: Callable[[], str] = RequestIds().next
+
+    def request_id(self, headers: Sequence[Header]) -> str:
+        """The client's own, or one that nobody else has."""
+        for name, value in headers:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                return value.decode()
+        return self._new_id()
+
+    def send_error(self, exchange: Exchange, error: ClientError, path: str) -> None:
+        exchange.respond(*self.error(error, path, exchange.headers))
+
+    def report_bug(self) -> None:
+        """Logs the exception that is being handled, with its traceback."""
+        self._reporter.bug("request")
+
+    def error(self, error: ClientError, path: str, headers: Sequence[Header]) -> LocalReply:
+        """What the client of a request to `path` gets, in the style of that path; reported."""
+        endpoint = endpoints.find(path)
+        style = endpoint.style if endpoint is not None else endpoints.style_of_path(path)
+        request_id = self.request_id(headers)
+        head = [
+            _JSON,
+            (b"x-request-id", request_id.encode()),
+            (b"x-pilotfish-attempts", b"0"),
+        ]
+        if error.status == 503:
+            head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        elif error.status == 405:
+            head.append((b"allow", b"POST"))
+        body = styles.get(style).write_error(
+            error.status, ErrorInfo(message=error.message, code=error.code, status=error.status)
+        )
+        self._reporter.local_reply(
+            request_id=request_id,
+            rule="",
+            style=style,
+            path=shown(path),
+            code=error.status,
+            reason=error.code,
+        )
+        return LocalReply(error.status, head, body)
+
+    def send_token_count(
+        self, exchange: Exchange, inbound: Inbound, rule_state: RuleState, tokens: int
+    ) -> None:
+        """Our own estimate, marked as one: no service of the rule counts tokens."""
+        from pilotfish.styles._alike import token_count
+
+        head = [
+            _JSON,
+            (b"x-request-id", inbound.request_id.encode()),
+            rule_state.named,
+            (b"x-pilotfish-attempts", b"0"),
+            (b"x-pilotfish-estimated", b"true"),
+        ]
+        self._reporter.local_reply(
+            request_id=inbound.request_id,
+            rule=rule_state.rule.name,
+            style=inbound.style,
+            path=shown(inbound.path),
+            code=200,
+            reason="estimated",
+        )
+        exchange.respond(200, head, token_count(inbound.op, tokens))

@@ -1,0 +1,193 @@
+"""How one client's request is put to services of any style, and how their answers become the
+client's: decided here for every attempt, obeyed by `proxy.attempt` and `proxy.request`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilotfish import styles
+from pilotfish.core.exchange.calls import CallBody, call_body, continuation_body
+from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
+from pilotfish.core.exchange.response_stream import (
+    InArray,
+    PassThrough,
+    Raw,
+    ResponseStream,
+    Translated,
+    renamer,
+)
+from pilotfish.core.exchange.stream_resume import Continuation, Transcript
+from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import ResponseInspector, StreamWriter, Style
+from pilotfish.core.formats.usage import Usage
+from pilotfish.core.model.provider import CHAT_STYLES
+from pilotfish.core.model.service import Service
+from pilotfish.core.model.snapshot import Rule
+
+Header = tuple[bytes, bytes]
+
+
+class Translation:
+    """One client's request between its own style and those of the services.
+
+    Once an attempt's stream is the client's (`relay`), its writer and what it wrote are kept, so
+    that another service can go on with the same stream.
+    """
+
+    __slots__ = ("_inbound", "_rule", "_started_wall", "_transcript", "_writer")
+
+    def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
+        self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
+        self._writer: StreamWriter | None = None
+        self._transcript: Transcript | None = None
+
+    @property
+    def style(self) -> Style:
+        """The client's."""
+        return styles.get(self._inbound.style)
+
+    # ---- towards a service
+
+    def call(self, service: Service, op: str) -> CallBody:
+        """The request to call `op` with. Raises ClientError where the request cannot be put so."""
+        inbound = self._inbound
+        if op == inbound.op or (op in CHAT_STYLES and inbound.op in CHAT_STYLES):
+            return call_body(inbound, service, op, styles.get)
+        from pilotfish.styles._alike import alike_body
+
+        return alike_body(inbound, service, op)
+
+    def continuation(self, service: Service, op: str, *, prefill: bool) -> CallBody:
+        """The request to go on from what the client has already seen. Raises ClientError."""
+        assert self._transcript is not None
+        return continuation_body(
+            self._inbound, service, op, styles.get, self._transcript.text, prefill=prefill
+        )
+
+    # ---- towards the client
+
+    def response_stream(
+        self, call: CallBody, service: Service, *, resumes: bool, before: Usage | None
+    ) -> ResponseStream:
+        """What an attempt's stream goes through. `resumes`: it goes on with the client's stream,
+        whose tokens so far are `before`."""
+        inbound, upstream = self._inbound, styles.get(call.style)
+        envelope = service.provider.kind.envelopes.get(call.op)
+        decoder = upstream.event_decoder() if envelope is None else envelope.event_decoder()
+        shown = self._shown_model()
+        rename = renamer(shown) if shown else None
+        continues = self._rule.on_stream_break == "continue" and inbound.op in CHAT_STYLES
+        if call.same_style and not continues:
+            if inbound.array:
+                from pilotfish.styles.google.array import ArrayFraming
+
+                return InArray(decoder, upstream.inspector(), rename, ArrayFraming())
+            return PassThrough(
+                decoder,
+                upstream.inspector(),
+                hide_usage=call.hides_usage,
+                rename=rename,
+                close=upstream.terminal_event,
+            )
+        reader = upstream.stream_reader()
+        if resumes and self._writer is not None and self._transcript is not None:
+            return Translated(
+                decoder,
+                reader,
+                self._writer,
+                transcript=self._transcript,
+                continuation=Continuation(self._transcript.text, before),
+            )
+        writer = self.style.stream_writer(
+            model=shown or service.model,
+            request_id=inbound.request_id,
+            now=self._started_wall,
+            options=self._stream_options(),
+        )
+        return Translated(decoder, reader, writer, transcript=Transcript() if continues else None)
+
+    def raw_stream(self) -> ResponseStream:
+        """For answers that are no events: audio, files."""
+        return Raw()
+
+    def _stream_options(self) -> dict[str, Any]:
+        """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
+        JSON array.
+        """
+        return {"include_usage": self._inbound.usage_requested, "array": self._inbound.array}
+
+    def _shown_model(self) -> str:
+        model = self._rule.response_model
+        return "" if model is None else self._inbound.model if model == "@requested" else model
+
+    def inspector(self, call: CallBody) -> ResponseInspector:
+        """Looks at a whole answer."""
+        return styles.get(call.style).inspector()
+
+    def whole_answer(self, call: CallBody, service: Service, body: bytes) -> bytes:
+        """A whole answer as the client may see it. Raises ValueError where it cannot be read."""
+        inbound, shown = self._inbound, self._shown_model()
+        if call.same_style:
+            return renamer(shown)(body) if shown else body
+        if call.op not in CHAT_STYLES:
+            from pilotfish.styles._alike import alike_reply
+
+            return alike_reply(inbound, call.op, body)
+        reply = styles.get(call.style).read_reply(body)
+        model = shown or reply.model or service.model
+        return self.style.write_reply(
+            reply, model=model, request_id=inbound.request_id, now=self._started_wall
+        )
+
+    def answer_headers(
+        self, call: CallBody | None, service: Service, headers: list[Header], *, streams: bool
+    ) -> list[Header]:
+        """Of the upstream's `headers` those that the client gets, with its content type."""
+        if call is None or not call.same_style:
+            return [(b"content-type", self.content_type)]
+        kept = filter_response_headers(headers)
+        if self._inbound.array or (streams and call.op in service.provider.kind.envelopes):
+            return [
+                (b"content-type", self.content_type),
+                *(h for h in kept if h[0] != b"content-type"),
+            ]
+        return kept
+
+    @property
+    def content_type(self) -> bytes:
+        inbound = self._inbound
+        if inbound.stream and not inbound.array:
+            return self.style.stream_content_type.encode()
+        return b"application/json"
+
+    # ---- once an attempt's stream is the client's
+
+    def relay(self, stream: ResponseStream | None) -> None:
+        """This stream is the client's from now on."""
+        if isinstance(stream, Translated):
+            self._writer, self._transcript = stream.writer, stream.transcript
+
+    def can_be_resumed(self, stream: ResponseStream | None) -> bool:
+        """Whether another service could go on with this broken stream."""
+        return (
+            isinstance(stream, Translated)
+            and stream.transcript is not None
+            and stream.transcript.can_be_resumed
+        )
+
+    def ping(self) -> bytes:
+        """A keep-alive for the client's stream; empty where its style has none."""
+        return self._writer.ping() if self._writer is not None else self.style.ping_event()
+
+    def error_event(self, error: ErrorInfo, relayed: ResponseStream | None) -> bytes:
+        """What a stream that broke ends with."""
+        if self._writer is not None:
+            return self._writer.error(error)
+        if self._inbound.array:
+            from pilotfish.styles.google.array import ArrayFraming
+
+            if isinstance(relayed, InArray):
+                return relayed.error_element(error)
+            return ArrayFraming().error(error)
+        return self.style.error_event(error)

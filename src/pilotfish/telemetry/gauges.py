@@ -1,0 +1,42 @@
+"""Gauges that follow the ledger and the requests in flight: set when somebody scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import monotonic
+
+from pilotfish.core.state.health import COOLING, PROBING, SERVING
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.telemetry import series as s
+from pilotfish.telemetry.children import Children
+
+STATES = (SERVING, COOLING, PROBING)
+
+
+class LedgerGauges:
+    """`in_flight` gives how many requests of each rule are in flight."""
+
+    def __init__(
+        self, children: Children, ledger: Ledger, in_flight: Callable[[], Mapping[str, int]]
+    ) -> None:
+        self._children, self._ledger, self._in_flight = children, ledger, in_flight
+
+    def refresh(self) -> None:
+        """Services that a client made up (`provider/model`) have no gauges."""
+        now, registry = monotonic(), self._children.registry
+        by_rule = self._in_flight()
+        for (rule,), child in registry[s.IN_FLIGHT].children.items():
+            child.value = float(by_rule.get(rule, 0))
+        for (provider, model), state in self._ledger.services.items():
+            if not self._children.is_configured(provider, model):
+                continue
+            health = state.health
+            for name in STATES:
+                gauge = registry[s.SERVICE_STATE].gauge(provider, model, name)
+                gauge.value = 1.0 if health.state == name else 0.0
+            left = health.until - now if health.state != SERVING else 0.0
+            registry[s.SERVICE_COOLDOWN].gauge(provider, model).value = max(0.0, left)
+            for kind, remaining in state.headroom.remaining.items():
+                registry[s.LIMIT_REMAINING].gauge(provider, model, kind).value = remaining
+            for kind, limit in state.headroom.limit.items():
+                registry[s.LIMIT].gauge(provider, model, kind).value = limit

@@ -1,0 +1,73 @@
+"""Where requests report to: metrics, access log and traces, each given the plain record of what is
+over."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+from pilotfish.telemetry.recorder import MetricsRecorder
+from pilotfish.telemetry.traceparent import trace_id_of
+
+
+class RequestTrace(Protocol):
+    """The trace of one request (`telemetry.traces`); `trace_id` in 32 hexadecimal digits."""
+
+    trace_id: str
+
+    def headers(self, attempt: AttemptRecord) -> list[bytes]:
+        """What the attempt's call carries, as lines of its head."""
+        ...
+
+    def attempt_over(self, attempt: AttemptRecord) -> None: ...
+    def over(self) -> None: ...
+
+
+class Tracer(Protocol):
+    def begin(self, record: RequestRecord, inbound: Inbound) -> RequestTrace: ...
+
+
+class Reporter:
+    """`tracer` is None where nobody asked for traces."""
+
+    def __init__(
+        self, recorder: MetricsRecorder, access_log: AccessLog, tracer: Tracer | None = None
+    ) -> None:
+        self.recorder, self.access_log, self._tracer = recorder, access_log, tracer
+
+    def begin(self, record: RequestRecord, inbound: Inbound) -> RequestTrace | None:
+        """A request begins. Its trace, where it has one, puts its own `traceparent` in the place
+        of the client's."""
+        trace = None if self._tracer is None else self._tracer.begin(record, inbound)
+        if self.recorder.keeps_exemplars:
+            record.trace_id = trace_id_of(inbound) if trace is None else trace.trace_id
+        return trace
+
+    def attempt_over(
+        self, attempt: AttemptRecord, request: RequestRecord, trace: RequestTrace | None
+    ) -> None:
+        self.recorder.attempt_over(attempt, request)
+        if trace is not None:
+            trace.attempt_over(attempt)
+
+    def request_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
+        """The client has its answer, or has left."""
+        self.recorder.request_over(request)
+        if trace is not None:
+            trace.over()
+        self.access_log.request(request)
+
+    def local_reply(
+        self, *, request_id: str, rule: str, style: str, path: str, code: int, reason: str
+    ) -> None:
+        """A request that the proxy answered by itself. `rule` is empty where none took it."""
+        self.recorder.local_reply(rule, style, code)
+        self.access_log.local_reply(
+            request_id=request_id, style=style, path=path, code=code, reason=reason
+        )
+
+    def bug(self, where: str) -> None:
+        """An error of the proxy's own, while it is handled: logged with its traceback."""
+        self.access_log.bug(where)
