@@ -44,13 +44,13 @@ VARIABLES = (
     ("provider", "pilotfish_service_state", 'namespace=~"$namespace"'),
     ("model", "pilotfish_service_state", 'namespace=~"$namespace",provider=~"$provider"'),
 )
-# Put in by the chart: its `objectives`, and where the runbooks are.
+# The chart puts its `objectives` and `prometheusRule.runbookUrl` in their place.
 OBJECTIVES = (
     ("answered", "0.995"),
     ("first_token_in_time", "0.95"),
     ("first_token_seconds", "5.0"),
 )
-RUNBOOKS = ("runbooks", "https://pilotfish.dev/docs/runbooks/{name}.md")
+RUNBOOK_URL = "https://pilotfish.dev/docs/runbooks/{name}.md"
 
 
 def variables(count: int) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def options(one: Panel) -> dict[str, Any]:
                 "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
                 "cellGap": 1,
                 "yAxis": {"unit": one.unit, "axisPlacement": "left"},
-                "tooltip": {"mode": "single", "yHistogram": True},
+                "tooltip": {"show": True, "yHistogram": True},
                 "legend": {"show": True},
             }
     return {
@@ -202,7 +202,7 @@ def panel(one: Panel, x: int, y: int) -> dict[str, Any]:
         ],
     }
     if one.runbook:
-        url = RUNBOOKS[1].replace("{name}", one.runbook)
+        url = RUNBOOK_URL.replace("{name}", one.runbook)
         made["links"] = [{"title": f"Runbook: {one.runbook}", "url": url, "targetBlank": True}]
     return made
 

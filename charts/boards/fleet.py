@@ -69,8 +69,8 @@ CONFIG = Row(
         ),
         stat(
             "Proxies without rules",
-            "They answer every request with 404, or are not ready.",
-            f"sum by (namespace) (pilotfish_config_rules{{{PODS}}} == bool 0)",
+            "Neither rules nor providers: they answer every request with 404, or are not ready.",
+            f"sum by (namespace) (sum by (namespace, pod, instance) (pilotfish_config_entries{{{PODS}}}) == bool 0)",
             "{{namespace}}",
             steps=NONE_IS_GOOD,
             width=8,
@@ -137,9 +137,7 @@ PROCESSES = Row(
         Panel(
             "Event loop lag",
             "99th percentile by Pod: above 100 ms the proxy is short of CPU.",
-            (
-                (quantile(0.99, "pilotfish_event_loop_lag_seconds", PODS, "namespace, pod"), POD),
-            ),
+            ((quantile(0.99, "pilotfish_event_loop_lag_seconds", PODS, "namespace, pod"), POD),),
             "s",
             runbook="PilotfishEventLoopLate",
         ),

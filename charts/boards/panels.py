@@ -10,9 +10,7 @@ Kind = Literal["timeseries", "stat", "state-timeline", "heatmap", "bargauge"]
 RULES = 'namespace=~"$namespace",rule=~"$rule"'
 SERVICES = f'{RULES},provider=~"$provider",model=~"$model"'
 MODELS = 'namespace=~"$namespace",provider=~"$provider",model=~"$model"'
-GEN_AI = (
-    'namespace=~"$namespace",gen_ai_provider_name=~"$provider",gen_ai_response_model=~"$model"'
-)
+GEN_AI = 'namespace=~"$namespace",gen_ai_provider_name=~"$provider",gen_ai_response_model=~"$model"'
 PODS = 'namespace=~"$namespace"'
 OF_RULES = 'namespace=~"$namespace",rule=~"$rule",rule!=""'
 MISSED = 'code=~"5..|429"'

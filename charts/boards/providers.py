@@ -287,7 +287,12 @@ TOKENS = Row(
         Panel(
             "Dropped fields",
             "Fields that the service's style could not carry. The first of a kind makes its series and is not seen as an increase.",
-            ((rate("pilotfish_dropped_fields_total", PODS, "style, field"), "{{style}} {{field}}"),),
+            (
+                (
+                    rate("pilotfish_dropped_fields_total", PODS, "style, field"),
+                    "{{style}} {{field}}",
+                ),
+            ),
             "cps",
             empty="none",
         ),
