@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from pilotfish.credentials.fetch import host_header
+from pilotfish.http1.origin import host_header
 from pilotfish.http1.pool import Header, Origin, PendingRequest, Pool, Upstream
 from pilotfish.kube.access import Access, Where, load
 
