@@ -119,7 +119,7 @@ FOR_THE_TYPE_CHECKER = {
 
 # Library -> the rooms that may use it. What one room uses can be exchanged in one room.
 LIBRARIES = {
-    "aiohttp": {"admin", "cli", "demo", "injector", "proxy"},
+    "aiohttp": {"admin", "cli", "credentials", "demo", "injector", "proxy"},
     "azure": {"credentials"},
     "botocore": {"credentials"},
     "cryptography": {"cli", "injector"},
