@@ -112,7 +112,7 @@ IN_THE_IMAGE = {
 # reader's head. The list shrinks; nothing is added to it.
 FOR_THE_TYPE_CHECKER = {
     "admin/routes.py", "admin/status.py", "app.py", "cli/demo.py", "core/exchange/calls.py",
-    "http1/upstream.py", "proxy/attempt.py", "proxy/engine.py", "proxy/prober.py",
+"proxy/attempt.py", "proxy/engine.py", "proxy/prober.py",
     "proxy/request.py", "telemetry/access_log.py", "telemetry/children.py",
     "telemetry/recorder.py", "telemetry/traces.py",
 }  # fmt: skip

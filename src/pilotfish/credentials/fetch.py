@@ -35,7 +35,7 @@ _ORIGIN: ContextVar[Origin] = ContextVar("origin")
 
 
 class FetchError(Exception):
-    """No answer. `kind` as in `http1.pool.Listener.on_lost`, or `timeout`, or `too_large`."""
+    """No answer. `kind` as in `http1.pending.Listener.on_lost`, or `timeout`, or `too_large`."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
