@@ -14,7 +14,10 @@ from setuptools import Extension, setup
 # Not for modules with msgspec's structs, which read annotations that mypyc leaves out, nor for
 # classes that others inherit from.
 COMPILED = {
-    "core/exchange": "calls endpoints inbound request_url response_stream stream_resume usage",
+    "core/exchange": (
+        "calls endpoints inbound inflate request_url response_stream shown_model"
+        " stream_resume usage"
+    ),
     "core/formats": "bodies eventstream json_array sse",
     "core/routing": "commands dispatch match plan",
     "core/state": (

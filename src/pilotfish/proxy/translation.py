@@ -15,8 +15,8 @@ from pilotfish.core.exchange.response_stream import (
     Raw,
     ResponseStream,
     Translated,
-    renamer,
 )
+from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector, StreamWriter, Style
