@@ -36,7 +36,7 @@ from pilotfish.credentials import CredentialContext, CredentialStore, Key
 from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
-from pilotfish.http1.pool import Connect, connect_directly
+from pilotfish.http1.origin import Connect, connect_directly
 from pilotfish.http1.server import Server
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine

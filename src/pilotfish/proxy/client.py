@@ -23,7 +23,8 @@ from pilotfish.core.exchange.request_url import (
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.plan import op_for
 from pilotfish.credentials.keys import Headers, Key, SignedCall
-from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.origin import Origin
+from pilotfish.http1.pool import Pool
 
 # `encode("idna")`, whose module would be read from disk with the first request: there may be no
 # descriptor left for it.

@@ -8,8 +8,7 @@ from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.header_text import header_text
 from pilotfish.core.model.outcome import Failure
-from pilotfish.http1.exchange import Exchange
-from pilotfish.http1.pool import Header
+from pilotfish.http1.exchange import Exchange, Header
 from pilotfish.proxy.attempt import Attempt
 from pilotfish.proxy.translation import Translation
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord

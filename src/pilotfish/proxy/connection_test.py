@@ -30,8 +30,8 @@ from pilotfish.core.state.retry_after import value_of
 from pilotfish.credentials import CredentialError, Key, SignedCall
 from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer
 from pilotfish.credentials.keys import NoKey
+from pilotfish.http1.exchange import Header
 from pilotfish.http1.origin import Origin, host_header
-from pilotfish.http1.pool import Header
 
 TIMEOUT_S = 10.0
 MAX_MESSAGE = 300

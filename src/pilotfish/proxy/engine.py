@@ -22,7 +22,8 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.credentials.keys import Key
 from pilotfish.errors import ClientError
 from pilotfish.http1.exchange import Exchange
-from pilotfish.http1.pool import Connect, Origin, Pool, connect_directly
+from pilotfish.http1.origin import Connect, Origin, connect_directly
+from pilotfish.http1.pool import Pool
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.local_reply import COUNTS, LocalReplies

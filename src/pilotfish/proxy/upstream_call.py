@@ -12,7 +12,8 @@ from pilotfish.core.exchange.redact import secrets_in
 from pilotfish.core.exchange.refusal import CallFacts
 from pilotfish.core.model.service import Service
 from pilotfish.credentials.keys import CredentialError
-from pilotfish.http1.pool import Header, Listener, PendingRequest
+from pilotfish.http1.exchange import Header
+from pilotfish.http1.pending import Listener, PendingRequest
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.translation import Translation
 
