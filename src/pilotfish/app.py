@@ -33,9 +33,10 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.credentials import CredentialContext, CredentialStore, Key
+from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
-from pilotfish.http1.pool import Connect, connect_directly
+from pilotfish.http1.origin import Connect, connect_directly
 from pilotfish.http1.server import Server
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine
@@ -86,7 +87,8 @@ class App:
         self.log = access_log or AccessLog(
             enabled=settings.access_log, sample=settings.access_log_sample
         )
-        self.context = CredentialContext(secrets_dir=settings.secrets_dir)
+        self.fetcher = Fetcher()
+        self.context = CredentialContext(secrets_dir=settings.secrets_dir, fetcher=self.fetcher)
         self.credentials = CredentialStore(self.context)
         self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
         router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
@@ -187,7 +189,7 @@ class App:
         await watch_rules(asked, self.store, self.registry)
 
     async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        result = await probe(provider, self.credentials.of(provider).keys, self.context.fetcher)
+        result = await probe(provider, self.credentials.of(provider).keys, self.fetcher)
         return result.outcome, result.wait_s
 
     # ---- start and stop
@@ -311,6 +313,7 @@ class App:
             self.state.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
+        await self.fetcher.close()
         await self.admin_port.close()
         if self.tracer is not None:
             with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
