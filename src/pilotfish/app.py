@@ -30,7 +30,7 @@ from pilotfish.credentials import CredentialContext, CredentialStore, Key
 from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
-from pilotfish.http1.pool import Connect, connect_directly
+from pilotfish.http1.origin import Connect, connect_directly
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import limits_in_common, statistics_keeper, tracer_to
 from pilotfish.proxy.connection_test import probe
