@@ -4,7 +4,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+# Packages one by one as pip comes to them; all that it said where it fails.
+SHOWN = { { $(1) || touch $(VENV)/.failed; } 2>&1 | tee $(VENV)/pip.log \
+	| awk '/^Collecting/ {print "  " $$2; fflush()} /^Processing/ {sub(/.*\//, "", $$2); print "  " $$2; fflush()} \
+	/^Installing collected/ {print "  ... into $(VENV)"; fflush()}'; \
+	! [ -e $(VENV)/.failed ] || { rm $(VENV)/.failed; cat $(VENV)/pip.log; exit 1; }; }
 # What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
 ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis
 
@@ -57,13 +62,13 @@ $(VENV)/bin/python:
 
 # The package itself last, without its dependencies: they are those of the lock file and no others.
 $(VENV)/.minimal: requirements/minimal.lock pyproject.toml | $(VENV)/bin/python
-	@if ! [ -e $(VENV)/.dev ]; then echo "installing what the proxy needs into $(VENV)" && $(PIP) --require-hashes -r $<; fi
-	$(PIP) --no-build-isolation --no-deps -e .
+	@if ! [ -e $(VENV)/.dev ]; then echo "installing what the proxy needs into $(VENV)" && $(call SHOWN,$(PIP) --require-hashes -r $<); fi
+	@$(call SHOWN,$(PIP) --no-build-isolation --no-deps -e .)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
-	@echo "installing what the proxy and its tests need into $(VENV); this takes a minute" && $(PIP) --require-hashes -r $<
-	$(PIP) --no-build-isolation --no-deps -e .
+	@echo "installing what the proxy and its tests need into $(VENV); this takes a minute" && $(call SHOWN,$(PIP) --require-hashes -r $<)
+	@$(call SHOWN,$(PIP) --no-build-isolation --no-deps -e .)
 	@touch $@
 
 $(VENV)-lock/.uv:

@@ -13,13 +13,20 @@ from setuptools import Extension, setup
 
 # Not for modules with msgspec's structs, which read annotations that mypyc leaves out, nor for
 # classes that others inherit from.
-COMPILED = """
-    core/state/affinity core/formats/bodies core/exchange/calls core/exchange/response_stream core/state/classify core/routing/commands core/routing/dispatch core/formats/eventstream core/state/headroom core/state/health
-    core/exchange/inbound core/formats/json_array core/state/ledger core/state/limits core/routing/match core/routing/plan core/state/race_history core/exchange/request_url core/exchange/stream_resume core/state/retry_budget core/formats/sse
-    core/state/statistics core/exchange/endpoints core/exchange/usage
-    telemetry/access_log telemetry/recorder proxy/attempt telemetry/children proxy/engine proxy/client telemetry/registry proxy/request_ids proxy/request
-    http1/exchange http1/pool http1/request_head http1/request_reader http1/server http1/upstream
-"""
+COMPILED = {
+    "core/exchange": (
+        "calls endpoints inbound inflate request_url response_stream shown_model"
+        " stream_resume usage"
+    ),
+    "core/formats": "bodies eventstream json_array sse",
+    "core/routing": "commands dispatch match plan",
+    "core/state": (
+        "affinity classify headroom health ledger limits race_history retry_budget statistics"
+    ),
+    "http1": "exchange pending pool request_head request_reader server upstream",
+    "proxy": "attempt client engine request request_ids",
+    "telemetry": "access_log children recorder registry",
+}
 
 
 def extensions() -> list[Extension]:
@@ -27,7 +34,11 @@ def extensions() -> list[Extension]:
         return []
     from mypyc.build import mypycify
 
-    modules = [f"src/pilotfish/{name}.py" for name in COMPILED.split()]
+    modules = [
+        f"src/pilotfish/{room}/{name}.py"
+        for room, names in COMPILED.items()
+        for name in names.split()
+    ]
     # Types are checked in CI, with all dependencies at hand; here only those of these modules
     # matter.
     return mypycify(

@@ -28,7 +28,7 @@ from structlog.testing import LogCapture
 
 from pilotfish.admin.routes import Admin
 from pilotfish.credentials.expiring import ExpiringKey
-from pilotfish.credentials.fetch import FetchError
+from pilotfish.credentials.fetch import Fetcher, FetchError
 from pilotfish.credentials.keys import CredentialError
 from pilotfish.credentials.secrets import Secret
 from pilotfish.errors import ClientError, Problem, RuleError, StartError
@@ -288,7 +288,19 @@ def _listen_to_requests() -> None:
 
         return send
 
+    def fetched(real: Any) -> Any:
+        def fetch(
+            self: Any, method: str, url: str, headers: Any = (), *rest: Any, **more: Any
+        ) -> Any:
+            kept = tuple(headers)
+            if CLIENT_MARK.encode() in url.encode() + b"".join(part for h in kept for part in h):
+                note(f"a request to {url.partition('?')[0]}: the client's own key")
+            return real(self, method, url, kept, *rest, **more)
+
+        return fetch
+
     _wrap(Pool, "send", asked)
+    _wrap(Fetcher, "fetch", fetched)
 
 
 def _hold_to_the_mark() -> None:

@@ -16,7 +16,8 @@ from certificates import Authority
 from pilotfish import providers
 from pilotfish.core.model.service import Provider
 from pilotfish.credentials import CredentialContext
-from pilotfish.http1.pool import Origin
+from pilotfish.credentials.fetch import Fetcher
+from pilotfish.http1.origin import Origin
 
 
 class Clock:
@@ -123,9 +124,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def context(tmp_path, clock) -> CredentialContext:
+async def fetcher() -> AsyncIterator[Fetcher]:
+    made = Fetcher()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def context(tmp_path, clock, fetcher) -> CredentialContext:
     return CredentialContext(
-        secrets_dir=str(tmp_path / "secrets"), environ={}, wall=clock, rng=random.Random(1)
+        secrets_dir=str(tmp_path / "secrets"),
+        environ={},
+        fetcher=fetcher,
+        wall=clock,
+        rng=random.Random(1),
     )
 
 

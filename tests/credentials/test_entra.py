@@ -129,7 +129,7 @@ def tokens_asked(entra) -> list[dict[str, list[str]]]:
 
 
 @pytest.fixture
-def azure(internet, authority, make, context, clock, monkeypatch, tmp_path):
+async def azure(internet, authority, make, context, clock, monkeypatch, tmp_path):
     """Makes keys of the default search in an environment that holds only what a test gives:
     `azure(AZURE_TENANT_ID=...)`.
     """
@@ -145,10 +145,12 @@ def azure(internet, authority, make, context, clock, monkeypatch, tmp_path):
     def made(options=DEFAULT, **environ: str):
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
-        world = replace(context, fetcher=Fetcher(internet.connect))
+        world = replace(context, fetcher=fetcher)
         return entra_key(make("azure", options=options, ca_file=authority.ca_file), world)
 
-    return made
+    fetcher = Fetcher(internet.connect)
+    yield made
+    await fetcher.close()
 
 
 BY_SECRET = {

@@ -25,7 +25,6 @@ from pilotfish.credentials.sdk_transport import (
     SdkTransport,
     in_a_thread,
 )
-from pilotfish.http1 import proxies
 
 
 class Recording(Fetcher):
@@ -196,8 +195,7 @@ async def test_googles_library_reaches_its_endpoint_by_a_socks_proxy(
         server = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
         proxy_url = f"socks5h://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         vertex = make("vertex", proxy_url=proxy_url, ca_file=authority.ca_file)
-        world = replace(context, fetcher=Fetcher(proxies.connect))
-        made = google_key(vertex, SecretRef("literal", value=json.dumps(account)), world)
+        made = google_key(vertex, SecretRef("literal", value=json.dumps(account)), context)
         await made.fetch()
         assert proxy.asked == [("oauth2.googleapis.com", 443)]
         assert made.headers(None) == ((b"authorization", b"Bearer hush-by-proxy-1"),)

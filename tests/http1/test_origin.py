@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from http1.parties import CHUNKED, REQUEST, WHOLE, Heard, Raw, answers, ask, read_request
+from pilotfish.http1.origin import Origin, host_header
 
 
 async def test_over_tls_with_a_custom_authority_requests_are_served_and_connections_kept(
@@ -100,3 +101,16 @@ async def test_a_handshake_that_hangs_is_ended_and_its_connection_with_it(vendor
         assert heard.ending == "connect_timeout"
     await left.wait()
     assert heard.over.is_set() == (how == "too late")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        (Origin("https", "h", 443), "h"),
+        (Origin("http", "h", 80), "h"),
+        (Origin("http", "h", 8080), "h:8080"),
+        (Origin("http", "::1", 80), "[::1]"),
+    ],
+)
+async def test_the_host_header(origin, host):
+    assert host_header(origin) == host

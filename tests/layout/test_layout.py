@@ -3,6 +3,8 @@ it.
 """
 
 import ast
+import sys
+from collections import Counter, defaultdict
 from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
@@ -11,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from layout.exceptions import (
+    ANYWHERE,
     COVERED_ELSEWHERE,
+    FOR_THE_TYPE_CHECKER,
     IN_THE_IMAGE,
+    LIBRARIES,
     LONG_FILES,
     LONG_FUNCTIONS,
     MAY_SKIP,
@@ -123,6 +128,58 @@ def test_functions_fit_on_a_screen():
     assert too_long == {}
 
 
+def test_one_public_class_name_means_one_thing():
+    """Over all rooms: two classes of one name are told apart by where they are imported from, which
+    a reader does not see.
+    """
+    names = Counter(
+        node.name
+        for module in MODULES
+        for node in ast.walk(tree(SOURCE / module))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_nothing_is_imported_for_the_type_checker_alone():
+    found = {
+        str(module)
+        for module in MODULES
+        for node in ast.walk(tree(SOURCE / module))
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    }
+    assert found - FOR_THE_TYPE_CHECKER == set()
+    assert FOR_THE_TYPE_CHECKER - found == set(), "one line less in the list"
+
+
+def test_a_library_is_used_in_its_own_rooms():
+    found = defaultdict(set)
+    for module in MODULES:
+        for node in ast.walk(tree(SOURCE / module)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in {name.partition(".")[0] for name in names}:
+                if name not in sys.stdlib_module_names | {"pilotfish"} | ANYWHERE:
+                    found[name].add(module.parts[0])
+    assert {name: found[name] for name in sorted(found)} == LIBRARIES
+
+
+def test_names_of_attributes_stand_one_by_one():
+    """`__slots__` as the formatter has it: in order, and in lines that can be read."""
+    walls = [
+        f"{module}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(tree(SOURCE / module))
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) == "__slots__"
+        and isinstance(node.value, ast.Tuple)
+        and len(node.value.elts) > 8
+        and (node.end_lineno or 0) - node.lineno < len(node.value.elts)
+    ]
+    assert walls == []
+
+
 def test_every_package_begins_with_its_charter_and_every_module_with_what_it_is():
     packages = {SOURCE / m.parent / "__init__.py" for m in MODULES} - {SOURCE / "__init__.py"}
     assert sorted(str(p) for p in packages if not p.is_file()) == []
@@ -130,6 +187,19 @@ def test_every_package_begins_with_its_charter_and_every_module_with_what_it_is(
         p for p in (*packages, *(SOURCE / m for m in MODULES)) if not ast.get_docstring(tree(p))
     ]
     assert sorted(str(p.relative_to(SOURCE)) for p in silent) == []
+
+
+def test_what_is_compiled_is_there():
+    """`setup.py` names the modules of the hot path by room."""
+    text = (ROOT / "setup.py").read_text()
+    [table] = [
+        ast.literal_eval(node.value)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED"
+    ]
+    named = [Path(room, f"{name}.py") for room, names in table.items() for name in names.split()]
+    assert [str(module) for module in named if module not in MODULES] == []
+    assert len(set(named)) == len(named) > 30
 
 
 def variants(package):

@@ -100,7 +100,7 @@ async def seen(tmp_path: Path) -> set[str]:
         SimulatedVendor(profile=limited) as vendor,
         proxied(tmp_path, rules(vendor)) as proxy,
     ):
-        registry = proxy.app.engine.registry
+        registry = proxy.app.registry
         found: set[str] = set()
         async for _ in happens(proxy):
             await proxy.admin("/metrics")

@@ -67,6 +67,7 @@ async def probed(provider: Provider, environ: dict[str, str] | None = None):
     credentials = Credentials(provider, context)
     result = await probe(provider, credentials.keys, context.fetcher, timeout_s=5.0)
     await credentials.close()
+    await context.fetcher.close()
     assert "hush" not in json.dumps(result.as_dict())
     return result
 
@@ -83,8 +84,10 @@ async def test_nobody_there():
 
 async def test_silence(vendor):
     provider = provider_of("openai", vendor.url)
-    keys = Credentials(provider, CredentialContext()).keys
-    result = await probe(provider, keys, CredentialContext().fetcher, timeout_s=0.0)
+    context = CredentialContext()
+    keys = Credentials(provider, context).keys
+    result = await probe(provider, keys, context.fetcher, timeout_s=0.0)
+    await context.fetcher.close()
     assert (result.ok, result.stage, result.outcome) == (False, CONNECTIVITY, Outcome.TIMEOUT)
 
 

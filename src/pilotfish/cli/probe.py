@@ -105,7 +105,10 @@ async def _probe(
         finally:
             await keys.close()
 
-    return [result.as_dict() for result in await asyncio.gather(*(one(p) for p in chosen))]
+    try:
+        return [result.as_dict() for result in await asyncio.gather(*(one(p) for p in chosen))]
+    finally:
+        await context.fetcher.close()
 
 
 def _table(results: list[dict[str, object]]) -> str:

@@ -17,7 +17,6 @@ from pilotfish.core.exchange.signatures import AwsKeys, sign
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.credentials.expiring import ExpiringKey, Token
-from pilotfish.credentials.fetch import form
 from pilotfish.credentials.keys import (
     CredentialContext,
     CredentialError,
@@ -27,7 +26,7 @@ from pilotfish.credentials.keys import (
     SignedCall,
 )
 from pilotfish.credentials.secrets import secret_of
-from pilotfish.credentials.token_endpoint import FORM, ask
+from pilotfish.credentials.token_endpoint import FORM, ask, form
 
 SERVICE = "bedrock"
 DEFAULT_REGION = "us-east-1"

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
 from pilotfish.credentials.expiring import ExpiringKey, Token
-from pilotfish.credentials.fetch import form
 from pilotfish.credentials.keys import CredentialContext, CredentialError, Key
 from pilotfish.credentials.sdk_transport import AzureTransport, SdkTransport, in_a_thread
 from pilotfish.credentials.secrets import secret_of
@@ -17,6 +16,7 @@ from pilotfish.credentials.token_endpoint import (
     ACCEPT_JSON,
     FORM,
     ask,
+    form,
     object_of,
     seconds_in,
     text_in,

@@ -1,20 +1,27 @@
-"""One small request and its whole answer: for tokens, probes and models lists, never for a client's
-request.
+"""Small requests and their whole answers, over one aiohttp session: for tokens, probes and models
+lists, never for a client's request.
 
-It goes over the same connections code as real traffic (`http1.pool`), so proxies, certificates and
-their errors are the same. Redirects are not followed: a credential must not travel to a host that
-nobody configured.
+The session's connections are made as those of real traffic (`http1.proxies`), so a provider's proxy
+and certificate authority are honoured in the same way and fail with the same words; a proxy named
+in the environment is not used. Redirects are not followed: a credential must not travel to a host
+that nobody configured.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import ssl
 from collections.abc import Iterable
-from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from pilotfish.http1.pool import Connect, Origin, PendingRequest, Pool, Upstream, connect_directly
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
+
+from pilotfish.http1.origin import Connect, Origin, is_local, reason, tls_context
+from pilotfish.http1.proxies import connect as connect_by_proxy
 
 TIMEOUT_S = 30.0
 MAX_BODY_BYTES = 1024 * 1024
@@ -22,9 +29,13 @@ USER_AGENT = "pilotfish"
 
 Header = tuple[bytes, bytes]
 
+# Where the request that is being sent goes; aiohttp's connectors are not told of a CA file, and of
+# a proxy only what their own way of using it needs.
+_ORIGIN: ContextVar[Origin] = ContextVar("origin")
+
 
 class FetchError(Exception):
-    """No answer. `kind` as in `http1.pool.Listener.on_lost`, or `timeout`, or `too_large`."""
+    """No answer. `kind` as in `http1.pending.Listener.on_lost`, or `timeout`, or `too_large`."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -40,10 +51,13 @@ class HttpAnswer(NamedTuple):
 
 
 class Fetcher:
-    """Sends small requests. `connect` is how connections are made."""
+    """Sends small requests. The session is opened by the first of them, and closed with `close`.
+    `connect` is how connections are made.
+    """
 
-    def __init__(self, connect: Connect = connect_directly) -> None:
+    def __init__(self, connect: Connect = connect_by_proxy) -> None:
         self._connect = connect
+        self._session: aiohttp.ClientSession | None = None
 
     async def fetch(
         self,
@@ -60,88 +74,110 @@ class Fetcher:
         `timeout_s`.
         """
         parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        origin = Origin(parts.scheme, parts.hostname or "", port, proxy_url, ca_file)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = _request(method, host_header(origin), target, headers, body)
-        # A pool for this one request: these calls are minutes apart, no vendor keeps a connection
-        # that long.
-        pool = Pool(origin, clock=time.monotonic, connect=self._connect)
-        collecting = _Collecting()
-        ticket = pool.send([request], collecting, timeout_s)
-        collecting.ticket = ticket
+        origin = Origin(
+            parts.scheme,
+            parts.hostname or "",
+            parts.port or (443 if parts.scheme == "https" else 80),
+            proxy_url,
+            ca_file,
+        )
+        own = [(name.decode(), value.decode()) for name, value in headers]
+        where = f"{origin.host}:{origin.port}"
+        sending = _ORIGIN.set(origin)
         try:
             async with asyncio.timeout(timeout_s):
-                return await collecting.answer
+                return await self._fetch(method, URL(url, encoded=True), where, own, body)
         except TimeoutError:
-            raise FetchError(
-                "timeout", f"no answer from {origin.host}:{origin.port} within {timeout_s:g} s"
-            ) from None
+            raise FetchError("timeout", f"no answer from {where} within {timeout_s:g} s") from None
         finally:
-            ticket.cancel()
-            pool.close()
+            _ORIGIN.reset(sending)
+
+    async def _fetch(
+        self, method: str, url: URL, where: str, headers: list[tuple[str, str]], body: bytes
+    ) -> HttpAnswer:
+        status = 0
+        try:
+            async with self._opened().request(
+                method,
+                url.with_user(None),
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+            ) as answer:
+                status, size = answer.status, 0
+                pieces = []
+                async for piece in answer.content.iter_any():
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > MAX_BODY_BYTES:
+                        raise FetchError(
+                            "too_large", f"the answer is larger than {MAX_BODY_BYTES} bytes"
+                        )
+                told = tuple((name.lower(), value) for name, value in answer.raw_headers)
+                return HttpAnswer(status, told, b"".join(pieces))
+        except aiohttp.ClientPayloadError:
+            raise FetchError("cut", f"{where} closed the connection in its answer") from None
+        except aiohttp.ClientResponseError:
+            raise FetchError("protocol", f"the answer of {where} is not HTTP/1.1") from None
+        except (aiohttp.ClientConnectionError, OSError):
+            kind, when = ("cut", "in its answer") if status else ("reset", "before it answered")
+            raise FetchError(kind, f"{where} closed the connection {when}") from None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=OriginConnector(self._connect),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                headers={"user-agent": USER_AGENT},
+                skip_auto_headers=("accept", "accept-encoding", "content-type"),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
 
 
-class _Collecting:
-    """Hears one answer to its end."""
+class OriginConnector(aiohttp.BaseConnector):
+    """Connections of aiohttp's client, made by a `Connect`.
 
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
-        self.ticket: PendingRequest | None = None
-        self._status = 0
-        self._headers: tuple[Header, ...] = ()
-        self._body: list[bytes] = []
-        self._size = 0
-
-    def on_sent(self, upstream: Upstream) -> None:
-        pass
-
-    def on_head(self, status: int, headers: list[Header]) -> None:
-        self._status, self._headers = status, tuple(headers)
-
-    def on_body(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > MAX_BODY_BYTES:
-            self.on_lost("too_large", f"the answer is larger than {MAX_BODY_BYTES} bytes")
-            if self.ticket is not None:
-                self.ticket.cancel()
-        else:
-            self._body.append(data)
-
-    def on_end(self) -> None:
-        if not self.answer.done():
-            self.answer.set_result(HttpAnswer(self._status, self._headers, b"".join(self._body)))
-
-    def on_lost(self, kind: str, message: str) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(FetchError(kind, message))
-
-
-def form(fields: Iterable[tuple[str, str]]) -> bytes:
-    """An application/x-www-form-urlencoded body."""
-    return urlencode(list(fields)).encode()
-
-
-def host_header(origin: Origin) -> str:
-    """The Host header of requests to an origin: with the port only where it is not the scheme's
-    own.
+    None is kept: these calls are minutes apart, no server keeps a connection that long, and aiohttp
+    does not know by which proxy one was made.
     """
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    return (
-        host
-        if origin.port == (443 if origin.scheme == "https" else 80)
-        else f"{host}:{origin.port}"
-    )
 
+    def __init__(self, connect: Connect) -> None:
+        super().__init__(force_close=True)
+        self._connect_by = connect
+        self._system: ssl.SSLContext | None = None
 
-def _request(method: str, host: str, target: str, headers: Iterable[Header], body: bytes) -> bytes:
-    own = [(b"host", host.encode()), *headers, (b"connection", b"close")]
-    if not any(name.lower() == b"user-agent" for name, _ in own):
-        own.append((b"user-agent", USER_AGENT.encode()))
-    if body or method != "GET":
-        own.append((b"content-length", str(len(body)).encode()))
-    for name, value in own:
-        if b"\n" in value or b"\r" in value:
-            raise ValueError(f"header {name.decode('latin-1')!r}: its value holds a line break")
-    head = b"".join(b"%b: %b\r\n" % header for header in own)
-    return f"{method} {target} HTTP/1.1\r\n".encode() + head + b"\r\n" + body
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: Any,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> ResponseHandler:
+        """Raises FetchError."""
+        origin = _ORIGIN.get()
+        try:
+            context = await self._tls(origin.ca_file) if origin.scheme == "https" else None
+            _, protocol = await self._connect_by(self._factory, origin, context)
+        except (OSError, ValueError) as e:
+            raise FetchError(
+                "local" if is_local(e) else "connect",
+                f"cannot connect to {origin.host}:{origin.port}: {reason(e)}",
+            ) from e
+        made: ResponseHandler = protocol
+        return made
+
+    async def _tls(self, ca_file: str) -> ssl.SSLContext:
+        """Reading all the system's authorities takes long enough to be felt by every stream that
+        is open: it is done once, and in a thread.
+        """
+        if ca_file:
+            return await asyncio.to_thread(tls_context, ca_file)
+        if self._system is None:
+            self._system = await asyncio.to_thread(tls_context, "")
+        return self._system

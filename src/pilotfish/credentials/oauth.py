@@ -12,7 +12,6 @@ import msgspec
 from pilotfish.core.model.provider import Auth
 from pilotfish.core.model.service import OAuth, Provider
 from pilotfish.credentials.expiring import ExpiringKey, Token
-from pilotfish.credentials.fetch import form
 from pilotfish.credentials.keys import CredentialContext, CredentialError, Headers, Key
 from pilotfish.credentials.secrets import Secret
 from pilotfish.credentials.static import StaticKey, header_of
@@ -21,6 +20,7 @@ from pilotfish.credentials.token_endpoint import (
     FORM,
     JSON,
     ask,
+    form,
     object_of,
     seconds_in,
     text_in,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -21,6 +22,11 @@ ACCEPT_JSON = (b"accept", b"application/json")
 
 # RFC 6749 5.2's error codes and AWS's: words, so short that no secret passes for one.
 _CODE = re.compile(r"[A-Za-z][A-Za-z_.]{2,47}")
+
+
+def form(fields: Iterable[tuple[str, str]]) -> bytes:
+    """An application/x-www-form-urlencoded body."""
+    return urlencode(list(fields)).encode()
 
 
 async def ask(

@@ -24,6 +24,15 @@ class Origin(NamedTuple):
         return f"Origin({self.scheme}://{self.host}:{self.port}{', by a proxy' if self.proxy_url else ''})"
 
 
+def host_header(origin: Origin) -> str:
+    """The Host header of requests to an origin: with the port only where it is not the scheme's
+    own.
+    """
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    default = 443 if origin.scheme == "https" else 80
+    return host if origin.port == default else f"{host}:{origin.port}"
+
+
 Connect = Callable[
     [Callable[[], asyncio.Protocol], Origin, ssl.SSLContext | None], Awaitable[tuple[Any, Any]]
 ]

@@ -25,6 +25,7 @@ TYPES = {
     "jpeg": "image/jpeg",
     "gif": "image/gif",
     "webp": "image/webp",
+    "svg": "image/svg+xml",
     "wav": "audio/wav",
     "mp3": "audio/mpeg",
     "flac": "audio/flac",

@@ -9,7 +9,7 @@ from typing import Any
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import FinishReason
+from pilotfish.core.formats.neutral import Citation, FinishReason
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._call_order import CallOrder
 
@@ -159,3 +159,60 @@ class BaseStreamWriter:
 
     def _on_ping(self) -> None:
         self._out.append(self.ping())
+
+
+class BlockStreamWriter(BaseStreamWriter):
+    """A writer of a style whose answer is a list of blocks, one open at a time.
+
+    A citation belongs to a text, and vendors send it before, in and after the text it is about. So
+    it is written while a text is open, or else held until the next one closes; where none comes, a
+    text without words takes it.
+    """
+
+    def __init__(
+        self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(model=model, request_id=request_id, now=now, options=options)
+        self._block = ""  # the kind of the open block; empty: none is
+        self._citations: list[Citation] = []  # held
+
+    def _open_text(self) -> None:
+        """Makes a text the open block, unless it is."""
+        raise NotImplementedError
+
+    def _put_citation(self, citation: Citation) -> None:
+        """Writes it into the open text."""
+        raise NotImplementedError
+
+    def _close_block(self) -> None:
+        """Ends the open block."""
+        raise NotImplementedError
+
+    def _on_citation(self, delta: deltas.CitationDelta) -> None:
+        if self._block == "text":
+            self._put_citation(delta.citation)
+        else:
+            self._citations.append(delta.citation)
+
+    def _on_block_end(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        """Ends what is open, if anything is."""
+        if self._block == "text":
+            self._put_held()
+        if self._block:
+            self._close_block()
+            self._block = ""
+
+    def _close_all(self) -> None:
+        """Ends what is open, and writes what is held, at the end of the answer."""
+        self._close()
+        if self._citations:
+            self._open_text()
+            self._close()
+
+    def _put_held(self) -> None:
+        held, self._citations = self._citations, []
+        for citation in held:
+            self._put_citation(citation)

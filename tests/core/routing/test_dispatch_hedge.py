@@ -8,7 +8,9 @@ from pilotfish.core.model.outcome import Outcome
 AFTER_1S = "hedge: {after: 1000, min_ms: 0, budget_percent: 100}"
 
 
-def begun(house: House, now: float = 0.0, *, may_double: bool = True, streams: bool = True) -> Story:
+def begun(
+    house: House, now: float = 0.0, *, may_double: bool = True, streams: bool = True
+) -> Story:
     story = house.request(now=now, may_double=may_double, streams=streams)
     story.begins(now)
     return story

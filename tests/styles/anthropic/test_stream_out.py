@@ -181,15 +181,15 @@ def test_signatures_of_others_are_sealed_into_anthropics_places():
     ]
 
 
-def test_citations_sound_and_blocks_of_anthropics_own():
+def test_a_citation_waits_for_its_text_and_sound_is_its_transcript():
     blocks, _ = message(
         CitationDelta(Citation(url="https://x")),
         PartDelta(Opaque("anthropic", {"type": "server_tool_use", "id": "s"})),
         PartDelta(Audio(transcript="t")),
     )
-    assert blocks[0]["citations"][0]["url"] == "https://x"
-    assert blocks[1] == {"type": "server_tool_use", "id": "s"}
-    assert blocks[2]["text"] == "t"
+    assert blocks[0] == {"type": "server_tool_use", "id": "s"}
+    assert blocks[1]["text"] == "t"
+    assert blocks[1]["citations"][0]["url"] == "https://x"
 
 
 def test_what_has_no_place_leaves_no_trace():

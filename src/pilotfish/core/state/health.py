@@ -46,7 +46,8 @@ class Health:
     clean. `step`: how many trials have failed since then, which lengthens the cooldown.
     `retry_after_given`: `until` is what the upstream asked for (or our own step after a 429 without
     a hint), so it is not asked before, not even as the last resort. `refused`: its credentials were
-    refused. `trial`: a live request is trying it, since `trial_at`. `prolonged`: by how many probes in a row.
+    refused. `trial`: a live request is trying it, since `trial_at`.
+    `prolonged`: by how many probes in a row.
     """
 
     __slots__ = (

@@ -10,11 +10,11 @@ import msgspec
 
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Audio, FinishReason, Opaque, Signature
+from pilotfish.core.formats.neutral import Audio, Citation, FinishReason, Opaque, Signature
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._signatures import seal
-from pilotfish.styles._stream_writer import BaseStreamWriter
+from pilotfish.styles._stream_writer import BlockStreamWriter
 from pilotfish.styles.anthropic.blocks_out import write_citation
 from pilotfish.styles.anthropic.errors import error_event
 from pilotfish.styles.anthropic.reply import finish_word, stop_details, write_usage
@@ -26,11 +26,10 @@ _TEXT_HEAD = (
 )
 
 
-class AnthropicStreamWriter(BaseStreamWriter):
+class AnthropicStreamWriter(BlockStreamWriter):
     """See `core.formats.style.StreamWriter`. It has no options."""
 
     _index = -1  # of the last block
-    _block = ""  # the type of the open one; empty: none is
     _text_head = b""  # of a delta of the open text block, up to its text
 
     def ping(self) -> bytes:
@@ -62,7 +61,7 @@ class AnthropicStreamWriter(BaseStreamWriter):
         self._event("message_start", {"message": message})
 
     def _finish_stream(self) -> None:
-        self._close()
+        self._close_all()
         finish = self._finish or deltas.Finish(FinishReason.STOP)
         reason = self._reason()
         delta: dict[str, Any] = {
@@ -79,9 +78,7 @@ class AnthropicStreamWriter(BaseStreamWriter):
         self._on_signature(delta.signature)
         if not delta.text:
             return
-        if self._block != "text":
-            self._open({"type": "text", "text": ""})
-            self._text_head = _TEXT_HEAD % self._index
+        self._open_text()
         self._out.append(self._text_head + _encode(delta.text) + b"}}\n\n")
 
     def _on_arguments(self, delta: deltas.ToolArgs) -> None:
@@ -116,10 +113,13 @@ class AnthropicStreamWriter(BaseStreamWriter):
             self._open({"type": "redacted_thinking", "data": seal(signature, "anthropic")})
             self._close()
 
-    def _on_citation(self, delta: deltas.CitationDelta) -> None:
+    def _open_text(self) -> None:
         if self._block != "text":
             self._open({"type": "text", "text": ""})
-        self._put({"type": "citations_delta", "citation": write_citation(delta.citation)})
+            self._text_head = _TEXT_HEAD % self._index
+
+    def _put_citation(self, citation: Citation) -> None:
+        self._put({"type": "citations_delta", "citation": write_citation(citation)})
 
     def _on_part(self, delta: deltas.PartDelta) -> None:
         part = delta.part
@@ -128,9 +128,6 @@ class AnthropicStreamWriter(BaseStreamWriter):
             self._close()
         elif isinstance(part, Audio) and part.transcript:
             self._on_text(deltas.TextDelta(part.transcript))
-
-    def _on_block_end(self) -> None:
-        self._close()
 
     def _open(self, block: dict[str, Any]) -> None:
         self._close()
@@ -141,10 +138,8 @@ class AnthropicStreamWriter(BaseStreamWriter):
     def _put(self, delta: dict[str, Any]) -> None:
         self._event("content_block_delta", {"index": self._index, "delta": delta})
 
-    def _close(self) -> None:
-        if self._block:
-            self._event("content_block_stop", {"index": self._index})
-            self._block = ""
+    def _close_block(self) -> None:
+        self._event("content_block_stop", {"index": self._index})
 
 
 WRITER = AnthropicStreamWriter

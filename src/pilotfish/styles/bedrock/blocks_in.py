@@ -50,9 +50,7 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part | 
     text = block.text("text")
     if text is not None:
         return neutral.Text(text)
-    if "toolUse" in block and not (
-        isinstance(block.peek("toolUse"), dict) and block.peek("toolUse").get("type")
-    ):
+    if "toolUse" in block and not is_server_call(block.peek("toolUse")):
         call = block.inner("toolUse")
         arguments = call.take("input")
         read = neutral.ToolCall(
@@ -64,7 +62,7 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part | 
         )
         names[read.id] = read.name
         return read
-    if "toolResult" in block:
+    if "toolResult" in block and not is_server_result(block.peek("toolResult")):
         return _read_result(block.inner("toolResult"), losses, names)
     if "reasoningContent" in block:
         return _read_thinking(block.inner("reasoningContent"))
@@ -77,6 +75,16 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part | 
         return media
     rest = block.rest()
     return neutral.Opaque(ORIGIN, dict(rest)) if rest else None
+
+
+def is_server_call(call: Any) -> bool:
+    """Whether a tool runs at Bedrock. A call for the client says `tool_use` or nothing at all."""
+    return isinstance(call, dict) and call.get("type") not in (None, "tool_use")
+
+
+def is_server_result(result: Any) -> bool:
+    """Whether a result is that of a tool which ran at Bedrock, named after the tool."""
+    return isinstance(result, dict) and result.get("type") not in (None, "tool_result")
 
 
 def _read_result(result: Fields, losses: Losses, names: dict[str, str]) -> neutral.ToolResult:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.eventstream import FrameError, read
-from pilotfish.core.formats.neutral import FinishReason, Image, Signature
-from pilotfish.styles._errors import text_of
+from pilotfish.core.formats.neutral import FinishReason, Image, Json, Opaque, Signature
+from pilotfish.styles._errors import json_or_none, text_of
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._signatures import unseal
 from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
-from pilotfish.styles.bedrock.blocks_in import SIGNER, read_citation, redacted_signature
+from pilotfish.styles.bedrock.blocks_in import (
+    ORIGIN,
+    SIGNER,
+    is_server_call,
+    is_server_result,
+    read_citation,
+    redacted_signature,
+)
 from pilotfish.styles.bedrock.errors import damage_error, message_error
 from pilotfish.styles.bedrock.reply import finish_from, read_usage, stop_sequence_in
 
@@ -18,13 +27,17 @@ from pilotfish.styles.bedrock.reply import finish_from, read_usage, stop_sequenc
 class _Block:
     """A content block that is open."""
 
-    __slots__ = ("arguments", "index", "kind", "name", "proof", "redacted")
+    __slots__ = ("arguments", "index", "kind", "name", "proof", "redacted", "results", "start")
 
-    def __init__(self, kind: str, *, index: int = -1, name: str = "") -> None:
-        self.kind = kind  # text, tool, structured or thinking
+    def __init__(
+        self, kind: str, *, index: int = -1, name: str = "", start: Json | None = None
+    ) -> None:
+        self.kind = kind  # text, tool, structured, thinking or server
         self.index = index  # of a tool call
         self.name = name
-        self.arguments: list[str] = []  # held back, of the tool that stands for structured output
+        self.arguments: list[str] = []  # held back: of a server's tool, or of structured output
+        self.start = start or {}  # how the block of a server's tool began
+        self.results: list[Any] = []  # of a server's tool
         self.proof = ""
         self.redacted = ""
 
@@ -72,7 +85,12 @@ class BedrockStreamReader:
         return []
 
     def _begin(self, place: int, start: ReplyFields | None) -> list[Delta]:
-        call = start.object("toolUse") if start else None
+        if start is None:
+            return []
+        if is_server_call(start.peek("toolUse")) or is_server_result(start.peek("toolResult")):
+            self._blocks[place] = _Block("server", start=start.rest())
+            return []
+        call = start.object("toolUse")
         if call is None:
             return []
         name = call.text("name") or ""
@@ -92,6 +110,10 @@ class BedrockStreamReader:
         if text is not None:
             self._blocks.setdefault(place, _Block("text"))
             return [deltas.TextDelta(text)] if text else []
+        results = delta.take("toolResult")
+        if isinstance(results, list):
+            self._blocks.setdefault(place, _Block("server")).results += results
+            return []
         call = delta.object("toolUse")
         if call is not None:
             return self._arguments(self._blocks.get(place), call.text("input") or "")
@@ -108,6 +130,9 @@ class BedrockStreamReader:
 
     def _arguments(self, block: _Block | None, text: str) -> list[Delta]:
         if block is None or not text:
+            return []
+        if block.kind == "server":
+            block.arguments.append(text)
             return []
         if block.kind == "structured":
             if block.name == VALUE_TOOL:
@@ -137,12 +162,26 @@ class BedrockStreamReader:
                     signature, bool(block.redacted), signature.id if signature else ""
                 )
             ]
+        if block.kind == "server":
+            return _server_block(block)
         if block.kind == "structured" and block.name == VALUE_TOOL:
             return [
                 deltas.TextDelta(unwrapped(VALUE_TOOL, "".join(block.arguments))),
                 deltas.BlockEnd(),
             ]
         return [deltas.BlockEnd()]
+
+
+def _server_block(block: _Block) -> list[Delta]:
+    """A call of a tool that runs at Bedrock, or its result, as a whole."""
+    for kind, began in block.start.items():
+        if isinstance(began, dict):
+            whole = began | {"content": block.results}
+            if kind == "toolUse":
+                given = json_or_none("".join(block.arguments).encode("utf-8", "surrogatepass"))
+                whole = began | {"input": given or {}}
+            return [deltas.PartDelta(Opaque(ORIGIN, {kind: whole}))]
+    return []
 
 
 READER = BedrockStreamReader

@@ -8,11 +8,11 @@ import msgspec
 
 from pilotfish.core.formats import deltas, eventstream
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Audio, Image, Json, Signature
+from pilotfish.core.formats.neutral import Audio, Citation, Image, Json, Signature
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._media import short_type
 from pilotfish.styles._signatures import seal
-from pilotfish.styles._stream_writer import BaseStreamWriter
+from pilotfish.styles._stream_writer import BlockStreamWriter
 from pilotfish.styles.bedrock.blocks_in import SIGNER
 from pilotfish.styles.bedrock.blocks_out import redacted_data, write_citation
 from pilotfish.styles.bedrock.errors import error_frame
@@ -25,13 +25,12 @@ def frame(name: str, payload: Json) -> bytes:
     return eventstream.write(headers, msgspec.json.encode(payload))
 
 
-class BedrockStreamWriter(BaseStreamWriter):
+class BedrockStreamWriter(BlockStreamWriter):
     """A `core.formats.style.StreamWriter` without options. `messageStop` and `metadata` come at the
     end, when usage is known.
     """
 
     _index = -1  # of the last block
-    _block = ""  # kind of the open block: text, tool, thinking, image; empty: none is
 
     def ping(self) -> bytes:
         """An event that no SDK knows, which all of them pass over."""
@@ -47,7 +46,7 @@ class BedrockStreamWriter(BaseStreamWriter):
         self._frame("messageStart", {"role": "assistant"})
 
     def _finish_stream(self) -> None:
-        self._close()
+        self._close_all()
         stop: Json = {"stopReason": finish_word(self._reason())}
         if self._finish and self._finish.stop_sequence:
             stop["additionalModelResponseFields"] = {"stop_sequence": self._finish.stop_sequence}
@@ -58,7 +57,7 @@ class BedrockStreamWriter(BaseStreamWriter):
     def _on_text(self, delta: deltas.TextDelta) -> None:
         self._on_signature(delta.signature)
         if delta.text:
-            self._open("text")
+            self._open_text()
             self._put({"text": delta.text})
 
     def _on_arguments(self, delta: deltas.ToolArgs) -> None:
@@ -94,9 +93,11 @@ class BedrockStreamWriter(BaseStreamWriter):
             self._put({"reasoningContent": {"redactedContent": redacted_data(signature)}})
             self._close()
 
-    def _on_citation(self, delta: deltas.CitationDelta) -> None:
+    def _open_text(self) -> None:
         self._open("text")
-        self._put({"citation": write_citation(delta.citation)})
+
+    def _put_citation(self, citation: Citation) -> None:
+        self._put({"citation": write_citation(citation)})
 
     def _on_part(self, delta: deltas.PartDelta) -> None:
         part = delta.part
@@ -107,9 +108,6 @@ class BedrockStreamWriter(BaseStreamWriter):
             self._start({"image": {"format": short_type(part.media_type or "image/png")}})
             self._put({"image": {"source": {"bytes": part.data}}})
             self._close()
-
-    def _on_block_end(self) -> None:
-        self._close()
 
     def _open(self, kind: str, *, again: bool = False) -> None:
         """Makes a block of that kind the open one; `again`: a new one in any case. Only some kinds
@@ -125,10 +123,8 @@ class BedrockStreamWriter(BaseStreamWriter):
     def _put(self, delta: Json) -> None:
         self._frame("contentBlockDelta", {"delta": delta, "contentBlockIndex": self._index})
 
-    def _close(self) -> None:
-        if self._block:
-            self._frame("contentBlockStop", {"contentBlockIndex": self._index})
-            self._block = ""
+    def _close_block(self) -> None:
+        self._frame("contentBlockStop", {"contentBlockIndex": self._index})
 
 
 WRITER = BedrockStreamWriter

@@ -92,6 +92,17 @@ def _read_file(file: Fields, cache: neutral.Cache | None) -> neutral.Document:
     return document_from(file.required_text("file_data"), name, cache)
 
 
+def images_in(value: Any) -> list[neutral.Image]:
+    """`images` of a message: pictures that the model made, as OpenRouter gives them."""
+    urls = (
+        [item.get("image_url") for item in value if isinstance(item, dict)]
+        if isinstance(value, list)
+        else []
+    )
+    texts = [url.get("url") if isinstance(url, dict) else url for url in urls]
+    return [image_from(text, "", None) for text in texts if isinstance(text, str)]
+
+
 def document_from(file_data: str, name: str, cache: neutral.Cache | None) -> neutral.Document:
     """A document from a data URL, or from bare base64, whose type only the name tells."""
     inline = split_data_url(file_data)

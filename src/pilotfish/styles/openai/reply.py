@@ -15,7 +15,7 @@ from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
-from pilotfish.styles.openai.parts import image_from, read_content, read_thinking, write_details
+from pilotfish.styles.openai.parts import images_in, read_content, read_thinking, write_details
 from pilotfish.styles.openai.request_in import read_tool_call
 from pilotfish.styles.openai.request_out import SERVICE_TIERS, write_tool_call
 
@@ -220,17 +220,6 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
             )
         )
     return tuple(parts)
-
-
-def images_in(value: Any) -> list[neutral.Image]:
-    """`images` of a message: pictures that the model made, as OpenRouter gives them."""
-    urls = (
-        [item.get("image_url") for item in value if isinstance(item, dict)]
-        if isinstance(value, list)
-        else []
-    )
-    texts = [url.get("url") if isinstance(url, dict) else url for url in urls]
-    return [image_from(text, "", None) for text in texts if isinstance(text, str)]
 
 
 def write_image(image: neutral.Image, index: int) -> dict[str, Any]:

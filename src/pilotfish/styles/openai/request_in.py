@@ -9,7 +9,7 @@ import msgspec
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles.openai.parts import read_cache, read_content, read_thinking
+from pilotfish.styles.openai.parts import images_in, read_cache, read_content, read_thinking
 
 
 def read_request(body: bytes, *, model: str, stream: bool) -> neutral.Chat:
@@ -126,6 +126,7 @@ def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple
     refusal = message.text("refusal")
     if refusal:
         parts.append(neutral.Refusal(refusal))
+    parts.extend(images_in(message.take("images")))
     audio = message.object("audio")
     if audio:
         parts.append(neutral.Audio(id=audio.required_text("id"), origin="openai"))

@@ -14,8 +14,8 @@ from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.openai.errors import stream_error
 from pilotfish.styles.openai.inspector import OpenAITokenCounts, XGroq
-from pilotfish.styles.openai.parts import read_content, read_thinking
-from pilotfish.styles.openai.reply import finish_from, images_in, read_annotation, read_logprobs
+from pilotfish.styles.openai.parts import images_in, read_content, read_thinking
+from pilotfish.styles.openai.reply import finish_from, read_annotation, read_logprobs
 
 
 class _Function(msgspec.Struct, gc=False):

@@ -9,6 +9,7 @@ import msgspec
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._media import TYPES
 from pilotfish.styles._signatures import unseal
 from pilotfish.styles.openai.parts import document_from, image_from, read_audio, read_cache
 from pilotfish.styles.openai.reply import read_annotation
@@ -54,7 +55,16 @@ def read_item(item: Fields, losses: Losses, names: dict[str, str]) -> tuple[Role
     if kind == "item_reference":
         losses.add("input.item_reference")
         return "user", ()
+    if kind == "image_generation_call" and isinstance(item.peek("result"), str):
+        return "assistant", (read_image(item.rest()),)
     return "assistant", (neutral.Opaque("openai_responses", {"type": kind} | item.rest()),)
+
+
+def read_image(item: dict[str, Any]) -> neutral.Image:
+    """A picture that a model made, from an `image_generation_call` with its `result`."""
+    form = item.get("output_format")
+    media_type = TYPES.get(form, "image/png") if isinstance(form, str) else "image/png"
+    return neutral.Image(media_type=media_type, data=item["result"])
 
 
 def read_call(kind: str, item: Fields) -> neutral.ToolCall:

@@ -11,6 +11,7 @@ from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
+from pilotfish.styles._media import short_type
 from pilotfish.styles._signatures import seal, with_signatures_placed
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_logprobs, service_tier, write_logprobs
@@ -177,6 +178,8 @@ def _write_output(reply: neutral.Reply, request_id: str, *, status: str) -> list
             output.append(
                 call_item(item_id("fc"), part.id, part.name, part.arguments, kind=part.kind)
             )
+        elif isinstance(part, neutral.Image) and part.data:
+            output.append(image_item(item_id("ig"), part))
         elif isinstance(part, neutral.Opaque) and part.origin == "openai_responses":
             output.append(part.raw)
     first = next((item for item in output if item["type"] == "message"), None)
@@ -224,6 +227,13 @@ def call_item(
         | item
         | {"arguments": arguments or ("{}" if status == "completed" else "")}
     )
+
+
+def image_item(identity: str, image: neutral.Image) -> dict[str, Any]:
+    """A picture that the model made, as OpenAI's own tool for pictures gives one."""
+    form = short_type(image.media_type or "image/png")
+    item = {"type": "image_generation_call", "id": identity, "status": "completed"}
+    return item | {"output_format": form, "result": image.data}
 
 
 def reasoning_item(identity: str, thinking: neutral.Thinking) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pilotfish.styles._loose import BAD_JSON, decode_as, loosely
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_annotation, read_logprobs
 from pilotfish.styles.openai_responses.errors import response_error
-from pilotfish.styles.openai_responses.items_in import read_reasoning
+from pilotfish.styles.openai_responses.items_in import read_image, read_reasoning
 from pilotfish.styles.openai_responses.reply import finish_from
 
 
@@ -137,6 +137,8 @@ class ResponsesStreamReader:
             return [deltas.ThinkingEnd(thinking.signature, thinking.redacted, thinking.id)]
         if kind == "message":
             return [deltas.BlockEnd()]
+        if kind == "image_generation_call" and isinstance(item.get("result"), str):
+            return [deltas.PartDelta(read_image(item))]
         return [deltas.PartDelta(Opaque("openai_responses", item))]
 
     def _stage(self, kind: str, response: dict[str, Any]) -> list[Delta]:

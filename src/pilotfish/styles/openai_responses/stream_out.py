@@ -11,15 +11,16 @@ import msgspec
 
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Audio, Opaque, Signature, Thinking
+from pilotfish.core.formats.neutral import Audio, Citation, Image, Opaque, Signature, Thinking
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._stream_writer import BaseStreamWriter
+from pilotfish.styles._stream_writer import BlockStreamWriter
 from pilotfish.styles.openai.reply import write_logprobs
 from pilotfish.styles.openai_responses.errors import error_event
 from pilotfish.styles.openai_responses.reply import (
     call_item,
     ended,
+    image_item,
     message_item,
     reasoning_item,
     refusal_part,
@@ -31,7 +32,7 @@ from pilotfish.styles.openai_responses.reply import (
 _encode = msgspec.json.encode
 
 
-class ResponsesStreamWriter(BaseStreamWriter):
+class ResponsesStreamWriter(BlockStreamWriter):
     """See `core.formats.style.StreamWriter`. It has no options."""
 
     def __init__(
@@ -41,10 +42,9 @@ class ResponsesStreamWriter(BaseStreamWriter):
         self._response = response_object(f"resp_{request_id}", model, now, status="in_progress")
         self._sequence = 0
         self._output: list[dict[str, Any]] = []  # the items that are complete
-        self._open = ""  # "text", "refusal", "reasoning" or "call": what is being written
-        self._pieces: list[str] = []  # of its text
+        self._pieces: list[str] = []  # of the open block: text, refusal, reasoning or call
         self._extra: list[dict[str, Any]] = []  # annotations of a text
-        self._tokens: list[dict[str, Any]] = []  # logprobs of a text
+        self._tokens: list[dict[str, Any]] = []  # logprobs of the open text, or of the next one
         self._head = b""  # of a delta of the open text, up to its text
         self._call: deltas.ToolStart | None = None
 
@@ -64,7 +64,7 @@ class ResponsesStreamWriter(BaseStreamWriter):
         self._emit("response.in_progress", {"response": self._response})
 
     def _finish_stream(self) -> None:
-        self._close()
+        self._close_all()
         usage = self._usage or Usage()
         response = ended(self._response, self._reason(), usage, refused=self._refused)
         response["output"] = self._output
@@ -88,15 +88,7 @@ class ResponsesStreamWriter(BaseStreamWriter):
             self._proof(delta.signature)
         if not delta.text:
             return
-        if self._open != "text":
-            self._open_message("text", text_part("", []))
-            self._head = (
-                b"event: response.output_text.delta\ndata: "
-                + _encode(
-                    {"type": "response.output_text.delta"} | self._at("msg") | {"logprobs": []}
-                )[:-1]
-                + b',"delta":'
-            )
+        self._open_text()
         self._pieces.append(delta.text)
         self._out.append(
             b'%b%b,"sequence_number":%d}\n\n' % (self._head, _encode(delta.text), self._sequence)
@@ -104,30 +96,35 @@ class ResponsesStreamWriter(BaseStreamWriter):
         self._sequence += 1
 
     def _on_refusal(self, delta: deltas.RefusalDelta) -> None:
-        if self._open != "refusal":
+        if self._block != "refusal":
             self._open_message("refusal", refusal_part(""))
         self._pieces.append(delta.text)
         self._emit("response.refusal.delta", self._at("msg") | {"delta": delta.text})
 
     def _open_message(self, kind: str, part: dict[str, Any]) -> None:
         self._close()
-        self._open = kind
+        self._block = kind
         item = message_item(self._id("msg"), [], status="in_progress")
         self._added(item)
         self._emit("response.content_part.added", self._at("msg") | {"part": part})
 
-    def _on_citation(self, delta: deltas.CitationDelta) -> None:
-        if self._open != "text":
+    def _open_text(self) -> None:
+        if self._block != "text":
             self._open_message("text", text_part("", []))
-        annotation = write_annotation(delta.citation, 0, sum(map(len, self._pieces)))
+            name = "response.output_text.delta"
+            head = _encode({"type": name} | self._at("msg") | {"logprobs": []})[:-1]
+            self._head = b'event: %b\ndata: %b,"delta":' % (name.encode(), head)
+
+    def _put_citation(self, citation: Citation) -> None:
+        annotation = write_annotation(citation, 0, sum(map(len, self._pieces)))
         fields = self._at("msg") | {"annotation_index": len(self._extra), "annotation": annotation}
         self._extra.append(annotation)
         self._emit("response.output_text.annotation.added", fields)
 
     def _on_thinking(self, delta: deltas.ThinkingDelta) -> None:
-        if self._open != "reasoning":
+        if self._block != "reasoning":
             self._close()
-            self._open = "reasoning"
+            self._block = "reasoning"
             item = reasoning_item(self._id("rs"), Thinking())
             self._added(item)
             part = {"type": "summary_text", "text": ""}
@@ -140,7 +137,7 @@ class ResponsesStreamWriter(BaseStreamWriter):
         self._emit("response.reasoning_summary_text.delta", fields)
 
     def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
-        if self._open == "reasoning":
+        if self._block == "reasoning":
             self._close_reasoning(
                 Thinking(
                     text="".join(self._pieces), signature=delta.signature, redacted=delta.redacted
@@ -162,7 +159,7 @@ class ResponsesStreamWriter(BaseStreamWriter):
         if delta.signature:
             self._proof(delta.signature)
         self._close()
-        self._open, self._call = "call", delta
+        self._block, self._call = "call", delta
         item = call_item(
             self._id("fc"), delta.id, delta.name, "", kind=delta.kind, status="in_progress"
         )
@@ -184,14 +181,16 @@ class ResponsesStreamWriter(BaseStreamWriter):
             self._close()
             self._added(part.raw)
             self._done(part.raw)
+        elif isinstance(part, Image) and part.data:
+            self._close()
+            item = image_item(self._id("ig"), part)
+            self._added(item | {"status": "in_progress", "result": None})
+            self._done(item)
         elif isinstance(part, Audio) and part.transcript:
             self._on_text(deltas.TextDelta(part.transcript))
 
     def _on_logprobs(self, delta: deltas.LogprobsDelta) -> None:
         self._tokens += write_logprobs(delta.tokens)
-
-    def _on_block_end(self) -> None:
-        self._close()
 
     # --- their ends ---
 
@@ -202,23 +201,22 @@ class ResponsesStreamWriter(BaseStreamWriter):
         self._emit("response.output_item.done", {"output_index": self._place, "item": item})
         self._output.append(item)
 
-    def _close(self) -> None:
-        """Ends what is open, if anything is."""
+    def _close_block(self) -> None:
         text = "".join(self._pieces)
-        if self._open in ("text", "refusal"):
+        if self._block in ("text", "refusal"):
             self._close_message(text)
-        elif self._open == "reasoning":
+        elif self._block == "reasoning":
             self._close_reasoning(Thinking(text=text))
-        elif self._open == "call" and self._call is not None:
+        elif self._call is not None:
             self._close_call(self._call, text)
         self._reset()
 
     def _reset(self) -> None:
-        self._open, self._call = "", None
-        self._pieces, self._extra, self._tokens = [], [], []
+        self._block, self._call = "", None
+        self._pieces, self._extra = [], []
 
     def _close_message(self, text: str) -> None:
-        if self._open == "refusal":
+        if self._block == "refusal":
             part = refusal_part(text)
             self._emit("response.refusal.done", self._at("msg") | {"refusal": text})
         else:
@@ -227,6 +225,7 @@ class ResponsesStreamWriter(BaseStreamWriter):
                 "response.output_text.done",
                 self._at("msg") | {"text": text, "logprobs": self._tokens},
             )
+            self._tokens = []
         self._emit("response.content_part.done", self._at("msg") | {"part": part})
         self._done(message_item(self._id("msg"), [part], status="completed"))
 
