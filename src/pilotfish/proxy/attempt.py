@@ -259,7 +259,7 @@ class Attempt:
             began=record.began,
             streams=self._streams,
             awaited=self._awaited,
-            silent_s=now - began if record.silent else None,
+            silent_s=now - began if record.silent and outcome is Outcome.LOST_RACE else None,
             trials=self._trials,
         )
         self.changes += self._ledger.finish(self.candidate, self._rule, result, now)

@@ -202,6 +202,7 @@ def result_of(
     timings: Timings | None = None,
     began: float = 0.0,
     trials: Trials = (),
+    silent: bool = False,
     silent_s: float | None = None,
     counted: bool = False,
     last_resort: bool = False,
@@ -209,7 +210,6 @@ def result_of(
     awaited: bool = False,
 ) -> AttemptResult:
     """What the shell tells the ledger of an attempt that is over."""
-    silent = silent_s is not None
     return AttemptResult(
         key=key,
         tokens=tokens,
@@ -339,13 +339,19 @@ class Story:
         self.ended = self.ended or "left"
         return words
 
+    def ends_unseen(self, now: float) -> None:
+        """Beaten trials end without a verdict."""
+        for n, attempt in enumerate(self.attempts):
+            if attempt.unseen and not attempt.over:
+                self._finish(n, Outcome.LOST_RACE, None, now)
+
     # ---- the shell's part
 
     def runs(self, n: int) -> bool:
         return n < len(self.attempts) and not self.attempts[n].over
 
     def running(self) -> list[int]:
-        return [n for n, attempt in enumerate(self.attempts) if not attempt.over]
+        return [n for n, a in enumerate(self.attempts) if not a.over and not a.unseen]
 
     def _finish(
         self,
@@ -370,7 +376,8 @@ class Story:
             timings=timings,
             began=attempt.began,
             trials=attempt.trials,
-            silent_s=now - attempt.began if silent else None,
+            silent=silent,
+            silent_s=now - attempt.began if silent and outcome is Outcome.LOST_RACE else None,
             counted=attempt.candidate.state in self.counted,
             last_resort=attempt.last_resort,
         )

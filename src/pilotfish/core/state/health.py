@@ -127,7 +127,8 @@ class Health:
 
     def come_back(self, now: float) -> None:
         """Serving again. The step is kept until it has served for a while."""
-        self.last_out_s, self.back_at = now - self.since, now
+        if self.out:
+            self.last_out_s, self.back_at = now - self.since, now
         self.out = self.trial = self.retry_after_given = self.refused = False
         self.reason, self.outcome = "", None
         self.consecutive = self.prolonged = 0

@@ -57,7 +57,7 @@ class AttemptResult(NamedTuple):
     `key`: index of the credential it used. `tokens`: the estimate given to `begin`. `evidence`:
     the outcome that counts against the service, None where nothing does. `usage`: tokens that the
     upstream reported, None if it reported none. `awaited`: a stream whose first token never came.
-    `silent_s`: how long it was silent, where it was for its whole patience. `trials`: what `begin`
+    `silent_s`: how long it was silent, where another one won after its whole patience. `trials`: what `begin`
     said that it tries.
     """
 
@@ -129,29 +129,28 @@ class Ledger:
     # ---- questions
 
     def blocking(self, state: ServiceState, now: float) -> Health | None:
-        """What keeps a service from being asked: its own health, or that of the credential which
-        comes back first. None if it may be asked. Everybody asks this one function.
+        """What keeps a service from being asked longest: its own health, or that of the credential
+        which comes back first. None if it may be asked. Everybody asks this one function.
         """
-        if state.health.out and not state.health.may_be_asked(now):
-            return state.health
+        own = state.health if not state.health.may_be_asked(now) else None
         credentials = self.credentials.get(state.provider)
-        if credentials is None:
-            return None
         keys = state.keys
-        if not keys and not credentials[0].out:  # the common case
-            return None
+        if credentials is None or (not keys and not credentials[0].out):  # the common case
+            return own
         blocking: Health | None = None
         for i, credential in enumerate(credentials):
-            own = keys[i] if keys else credential
-            worse = credential if not credential.may_be_asked(now) else own
+            of_key = keys[i] if keys else credential
+            worse = credential if not credential.may_be_asked(now) else of_key
             if worse.may_be_asked(now):
-                return None
+                return own
             if blocking is None or (worse.refused, worse.until) < (
                 blocking.refused,
                 blocking.until,
             ):
                 blocking = worse
-        return blocking
+        if own is None or blocking is None:
+            return blocking or own
+        return max(own, blocking, key=lambda health: (health.refused, health.until))
 
     def state_of(self, state: ServiceState, now: float) -> str:
         """`serving`, `cooling` or `probing`, its credentials considered."""
