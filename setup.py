@@ -23,7 +23,7 @@ COMPILED = {
     "core/state": (
         "affinity classify headroom health ledger limits race_history retry_budget statistics"
     ),
-    "http1": "exchange pool request_head request_reader server upstream",
+    "http1": "exchange pending pool request_head request_reader server upstream",
     "proxy": "attempt client engine request request_ids",
     "telemetry": "access_log children recorder registry",
 }

@@ -27,7 +27,8 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import read_limits
-from pilotfish.http1.pool import Header, Upstream
+from pilotfish.http1.exchange import Header
+from pilotfish.http1.pending import SendingConnection
 from pilotfish.proxy.failures import LOST, failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
@@ -120,7 +121,7 @@ class AnswerReader:
 
     # ---- what the connection reports
 
-    def on_sent(self, upstream: Upstream) -> None:
+    def on_sent(self, upstream: SendingConnection) -> None:
         self._record.sent_at = self._quiet_since = _clock()
         if self.paused:
             upstream.pause()
