@@ -14,8 +14,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pilotfish import styles
-from pilotfish.core.exchange.redact import carries_secret, redact, secrets_in
-from pilotfish.core.exchange.request_url import auth_of, fixed_headers, origin_of, own_auth
+from pilotfish.core.exchange.redact import redact, secrets_in
+from pilotfish.core.exchange.request_url import (
+    auth_of,
+    fixed_headers,
+    origin_of,
+    own_auth,
+    secrets_of_rules,
+)
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
@@ -134,8 +140,7 @@ async def _verdict(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: fl
     except TimeoutError:
         message = f"no answer within {timeout_s:g} s"
         return _Verdict(False, CONNECTIVITY, None, message, Outcome.TIMEOUT)
-    own = (header for header in fixed_headers(provider) if carries_secret(header[0]))
-    secrets = secrets_in((*headers, *own))
+    secrets = secrets_in((*headers, *secrets_of_rules(provider)))
     return _judged(provider, answer._replace(body=redact(answer.body, secrets)))
 
 

@@ -125,6 +125,11 @@ class UpstreamCall:
             secrets=secrets_in((*(self._secret or ()), *self._client.own_secrets)),
         )
 
+    @property
+    def key_headers(self) -> frozenset[bytes]:
+        """Names of the headers of the answer that may echo a key."""
+        return self._client.key_headers(self._secret or ())
+
     def close(self) -> PendingRequest | None:
         """Nothing more is fetched for it; returns what is still on a connection."""
         if self._task is not None:
