@@ -116,7 +116,7 @@ def test_what_the_rules_hold_is_counted_from_nothing_on_and_a_bad_edit_changes_n
     assert held() == [2, 0, 1]
     world.store.apply([BAD])
     assert held() == [2, 0, 1]
-    assert world.store.apply([GOOD])
+    assert world.store.apply([RulesDocument("test", {"rules": [], "allow_empty": True})])
     assert held() == [0, 0, 0]
 
 
