@@ -14,13 +14,16 @@ from setuptools import Extension, setup
 # Not for modules with msgspec's structs, which read annotations that mypyc leaves out, nor for
 # classes that others inherit from.
 COMPILED = {
-    "core/exchange": "calls endpoints inbound request_url response_stream stream_resume usage",
+    "core/exchange": (
+        "calls endpoints inbound inflate request_url response_stream shown_model"
+        " stream_resume usage"
+    ),
     "core/formats": "bodies eventstream json_array sse",
     "core/routing": "commands dispatch match plan",
     "core/state": (
         "affinity classify headroom health ledger limits race_history retry_budget statistics"
     ),
-    "http1": "exchange pool request_head request_reader server upstream",
+    "http1": "exchange pending pool request_head request_reader server upstream",
     "proxy": "attempt client engine request request_ids",
     "telemetry": "access_log children recorder registry",
 }

@@ -1,174 +1,41 @@
-"""Writes charts/pilotfish/dashboards/*.json: `python charts/dashboards.py`, with `--check` says which are not what they should be.
+"""Writes charts/pilotfish/dashboards/*.json: `python charts/dashboards.py`, with `--check` says
+which are not what they should be.
 
-A panel is its title, its description, its queries and its unit; where it stands follows from the order. Every query is asked of a
-Prometheus that scraped a known run: what a panel is to show of it stands in tests/observability/expected_*.py, and one without an
-expectation fails.
+What they show is in `boards`. Where a panel stands follows from its row and the order; its number,
+by which links find it, follows from its title. Every query is asked of a Prometheus that scraped a
+known run: what a panel is to show of it stands in tests/observability/expected_*.py, and one
+without an expectation fails.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
+
+from boards import fleet, overview, providers
+from boards.panels import Panel, Row
 
 FOLDER = Path(__file__).parent / "pilotfish" / "dashboards"
-WIDTH, HEIGHT = 8, 7
+WIDTH = 24
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-
-RULES = 'namespace=~"$namespace",rule=~"$rule"'
-SERVICES = f'{RULES},provider=~"$provider",model=~"$model"'
-MODELS = 'namespace=~"$namespace",provider=~"$provider",model=~"$model"'
-GEN_AI = 'namespace=~"$namespace",gen_ai_provider_name=~"$provider",gen_ai_response_model=~"$model"'
-PODS = 'namespace=~"$namespace"'
-R = "$__rate_interval"
-SERVICE = "{{provider}}/{{model}}"
-
-
-@dataclass(frozen=True)
-class Panel:
-    """`queries`: (PromQL, legend). `kind`: Grafana's panel type. `empty` is shown where there is nothing to show: "No data" looks broken."""
-
-    title: str
-    description: str
-    queries: tuple[tuple[str, str], ...]
-    unit: str = "short"
-    kind: str = "timeseries"
-    stacked: bool = False
-    instant: bool = False
-    empty: str = ""
-
-
-def rate(series: str, labels: str, by: str) -> str:
-    return f"sum by ({by}) (rate({series}{{{labels}}}[{R}]))"
-
-
-def quantiles(
-    series: str, labels: str, by: str = "", legend: str = ""
-) -> tuple[tuple[str, str], ...]:
-    le = f"le, {by}" if by else "le"
-    return tuple(
-        (
-            f"histogram_quantile({q}, sum by ({le}) (rate({series}_bucket{{{labels}}}[{R}])))",
-            f"p{q * 100:.0f} {legend}".strip(),
-        )
-        for q in (0.5, 0.95, 0.99)
-    )
-
-
-def share(part: str, whole: str) -> str:
-    """Nothing, rather than 0 / 0, while there is nothing to share."""
-    return f"{part} / ({whole} > 0)"
-
-
-def recent(series: str, labels: str, by: str) -> str:
-    """How often in the last hour: for what is rare, and whole, since Prometheus extrapolates to the ends of the hour."""
-    return f"round(sum by ({by}) (increase({series}{{{labels}}}[1h])))"
-
-
-TOKENS_A_SECOND = "suffix: tokens/s"
-MISSED = 'code=~"5..|429"'
-OF_RULES = 'namespace=~"$namespace",rule=~"$rule",rule!=""'
-# A label without a value has no name in a legend.
-NO_RULE = '"rule", "no rule", "rule", ""'
-IN_TIME = share(
-    f'sum by (gen_ai_request_model) (rate(gen_ai_server_time_to_first_token_seconds_bucket{{{GEN_AI},le="$first_token_seconds"}}[{R}]))',
-    f"sum by (gen_ai_request_model) (rate(gen_ai_server_time_to_first_token_seconds_count{{{GEN_AI}}}[{R}]))",
-)
-# The instance, too: without Kubernetes there is no label `pod`.
-SAME_PROXY = "on (namespace, pod, instance)"
-# Made by every proxy from its start, and by no injector.
-PROXIES = f"pilotfish_config_source_connected{{{PODS}}}"
-OVERVIEW = (
-    Panel(
-        "Requests answered",
-        "Share of requests that got neither a 5xx nor a 429, those refused before a rule took them among them. The objective is $answered.",
-        ((share(f"1 - (sum(rate(pilotfish_requests_total{{{RULES},{MISSED}}}[{R}])) or vector(0))", f"sum(rate(pilotfish_requests_total{{{RULES}}}[{R}]))"), "answered"),),
-        "percentunit",
-        "stat",
-        empty="no requests",
-    ),
-    Panel(
-        "Error budget burn",
-        "How many times faster than the objective of $answered allows requests fail. 1 lasts the month, 14.4 two days.",
-        ((share(f"sum by (rule) (rate(pilotfish_requests_total{{{OF_RULES},{MISSED}}}[{R}]))", f"sum by (rule) (rate(pilotfish_requests_total{{{OF_RULES}}}[{R}]))") + " / (1 - $answered)", "{{rule}}"),),
-        empty="no requests",
-    ),
-    Panel("First tokens in time", "Share of streams by model whose first token came within $first_token_seconds s. The objective is $first_token_in_time.", ((IN_TIME, "{{gen_ai_request_model}}"),), "percentunit", empty="no streams"),
-    Panel("First token budget burn", "How many times faster than the objective of $first_token_in_time allows first tokens are late.", ((f"(1 - {IN_TIME}) / (1 - $first_token_in_time)", "{{gen_ai_request_model}}"),), empty="no streams"),
-    Panel("Cost per hour", "By the prices in the rules file.", ((f"sum by (provider, model) (rate(pilotfish_cost_usd_total{{{SERVICES}}}[{R}])) * 3600", SERVICE),), "currencyUSD", stacked=True),
-    Panel("Requests", "Requests a second by rule.", ((f'label_replace({rate("pilotfish_requests_total", RULES, "rule")}, {NO_RULE})', "{{rule}}"),), "reqps", stacked=True),
-    Panel("Answers by status", "What clients got; 499 are clients that left.", ((rate("pilotfish_requests_total", RULES, "code"), "{{code}}"),), "reqps", stacked=True),
-    Panel("In flight", "Requests being served now.", ((f"sum by (rule) (pilotfish_requests_in_flight{{{RULES}}})", "{{rule}}"),)),
-    Panel("Time to first token", "Serving attempt's request sent to first content; streams only.", quantiles("gen_ai_server_time_to_first_token_seconds", GEN_AI), "s"),
-    Panel("Request duration", "Request read to last byte written.", quantiles("pilotfish_request_duration_seconds", RULES), "s"),
-    Panel("Output speed", "Tokens a second of one stream.", quantiles("pilotfish_output_tokens_per_second", SERVICES), TOKENS_A_SECOND),
-    Panel("Tokens", "Tokens a second by kind; cached_input and cache_write are parts of input, reasoning of output.", ((rate("pilotfish_tokens_total", SERVICES, "kind"), "{{kind}}"),), TOKENS_A_SECOND),
-    Panel("Cache hits", "Share of input tokens that vendors read from their prompt caches.", ((share(f'sum by (provider, model) (rate(pilotfish_tokens_total{{{SERVICES},kind="cached_input"}}[{R}]))', f'sum by (provider, model) (rate(pilotfish_tokens_total{{{SERVICES},kind="input"}}[{R}]))'), SERVICE),), "percentunit", empty="no tokens"),
-    Panel("Overhead of the proxy", "Duration less all waiting for upstreams.", quantiles("pilotfish_overhead_seconds", PODS), "s"),
-)  # fmt: skip
-
-PROVIDERS = (
-    Panel("State", "Share of proxies in which the service serves, cools or is probed.", ((f"avg by (provider, model, state) (pilotfish_service_state{{{MODELS}}})", SERVICE + " {{state}}"),), "percentunit"),
-    Panel("Cooldown left", "The longest over all proxies.", ((f"max by (provider, model) (pilotfish_service_cooldown_seconds{{{MODELS}}})", SERVICE),), "s"),
-    Panel("Headroom", "Share of the vendor's rate limits that is left.", ((f"min by (provider, model, kind) (pilotfish_ratelimit_remaining{{{MODELS}}} / (pilotfish_ratelimit_limit{{{MODELS}}} > 0))", SERVICE + " {{kind}}"),), "percentunit", empty="no vendor tells"),
-    Panel("Why traffic is where it is", "Attempts served a second.", ((f'sum by (provider, model) (rate(pilotfish_attempts_total{{{SERVICES},outcome="served"}}[{R}]))', SERVICE),), "reqps", stacked=True),
-    Panel("Failed attempts", "By what became of them.", ((f'sum by (provider, model, outcome) (rate(pilotfish_attempts_total{{{SERVICES},outcome!~"served|lost_race|client_gone"}}[{R}])) > 0', SERVICE + " {{outcome}}"),), "reqps", stacked=True, empty="none"),
-    Panel("Retries, fallbacks, forced", "Same service again; another service; a cooling service because all were out.", (
-        (rate("pilotfish_retries_total", RULES, "rule"), "{{rule}} retries"),
-        (rate("pilotfish_fallbacks_total", RULES, "rule"), "{{rule}} fallbacks"),
-        (rate("pilotfish_forced_total", RULES, "rule"), "{{rule}} forced"),
-    ), "reqps"),
-    Panel("First token by provider", "95th percentile.", ((f"histogram_quantile(0.95, sum by (le, gen_ai_provider_name, gen_ai_response_model) (rate(gen_ai_server_time_to_first_token_seconds_bucket{{{GEN_AI}}}[{R}])))", "{{gen_ai_provider_name}}/{{gen_ai_response_model}}"),), "s"),
-    Panel("First byte by provider", "95th percentile of the time to the head of the answer.", ((f"histogram_quantile(0.95, sum by (le, provider, model) (rate(pilotfish_time_to_first_byte_seconds_bucket{{{SERVICES}}}[{R}])))", SERVICE),), "s"),
-    Panel("Time per output token", "95th percentile.", ((f"histogram_quantile(0.95, sum by (le, gen_ai_provider_name, gen_ai_response_model) (rate(gen_ai_server_time_per_output_token_seconds_bucket{{{GEN_AI}}}[{R}])))", "{{gen_ai_provider_name}}/{{gen_ai_response_model}}"),), "s"),
-    Panel("Tokens by request", "Median of each type, of requests that had any.", ((f"histogram_quantile(0.5, sum by (le, gen_ai_token_type) (rate(gen_ai_client_token_usage_bucket{{{GEN_AI}}}[{R}])))", "{{gen_ai_token_type}}"),), "suffix: tokens"),
-    Panel("Errors of the GenAI conventions", "Failed requests by error_type. The first of a kind makes its series and is not seen as an increase: *Failed attempts* shows it.", ((f'sum by (gen_ai_provider_name, error_type) (rate(gen_ai_server_request_duration_seconds_count{{{GEN_AI},error_type!=""}}[{R}]))', "{{gen_ai_provider_name}} {{error_type}}"),), "reqps", empty="none"),
-    Panel("Races", "Participants that won, lost or failed.", ((f"sum by (provider, model, result) (rate(pilotfish_races_total{{{SERVICES}}}[{R}]))", SERVICE + " {{result}}"),), "reqps", empty="no rule races"),
-    Panel("Hedges", "Second attempts because the first was late.", ((rate("pilotfish_hedges_total", RULES, "rule, result"), "{{rule}} {{result}}"),), "reqps", empty="no rule hedges"),
-    Panel("Broken streams", "Streams that broke after their first content.", ((rate("pilotfish_stream_breaks_total", MODELS, "provider, model, cause"), SERVICE + " {{cause}}"),), "reqps"),
-    Panel("Rescues", "Broken streams that another service went on with.", ((rate("pilotfish_stream_rescues_total", RULES, "rule, mode, result"), "{{rule}} {{mode}} {{result}}"),), "reqps", empty="no rule rescues"),
-    Panel("Wasted tokens", "Tokens a second of attempts whose answer nobody got.", ((rate("pilotfish_wasted_tokens_total", RULES, "rule, reason"), "{{rule}} {{reason}}"),), TOKENS_A_SECOND, empty="none"),
-    Panel("Usage that is estimated", "Attempts whose tokens and cost are estimates, since the upstream gave none.", ((rate("pilotfish_usage_estimated_total", SERVICES, "provider, model"), SERVICE),), "reqps"),
-    Panel("Unreadable events", "Upstream events that were left out of a stream.", ((rate("pilotfish_malformed_events_total", MODELS, "provider, model"), SERVICE),), "cps"),
-    Panel("Dropped fields", "Fields that the service's style could not carry. The first of a kind makes its series and is not seen as an increase.", ((rate("pilotfish_dropped_fields_total", PODS, "style, field"), "{{style}} {{field}}"),), "cps", empty="none"),
-    Panel("Clients that left", "Before their answer was complete.", ((rate("pilotfish_client_gone_total", RULES, "rule"), "{{rule}}"),), "reqps"),
-)  # fmt: skip
-
-FLEET = (
-    Panel("Proxies", "Running proxies by version.", ((f"count by (version) (pilotfish_build_info{{{PODS}}} and {SAME_PROXY} {PROXIES})", "{{version}}"),), kind="stat", instant=True, empty="none"),
-    Panel("Rules in force", "Proxies by version of their rules: after an edit all of a namespace should meet in one.", ((f"count by (namespace, version) (pilotfish_config_info{{{PODS}}})", "{{namespace}} {{version}}"),)),
-    Panel("Proxies that refuse their newest rules", "They run on the ones before; /status says why.", ((f"sum by (namespace) (1 - pilotfish_config_last_reload_successful{{{PODS}}})", "{{namespace}}"),), kind="stat", instant=True),
-    Panel("Time since the last edit", "Since each version of the rules came into force in the first of the proxies that have it: one that starts later is no edit.", ((f"time() - min by (namespace, version) (pilotfish_config_last_applied_timestamp_seconds{{{PODS}}} * {SAME_PROXY} group_left (version) pilotfish_config_info)", "{{namespace}} {{version}}"),), "s", "stat", instant=True),
-    Panel("Reloads", "Edits read in the last hour, by all proxies together.", ((recent("pilotfish_config_reloads_total", PODS, "namespace, result"), "{{namespace}} {{result}}"),)),
-    Panel("Problems in rules", "Of the rules read last.", ((f"max by (namespace) (pilotfish_config_problems{{{PODS}}})", "{{namespace}}"),)),
-    Panel("Source of rules away", "Proxies that cannot watch or read their rules.", ((f"sum by (namespace) (1 - pilotfish_config_source_connected{{{PODS}}})", "{{namespace}}"),)),
-    Panel("Watches begun anew", "In the last hour, by reason; `timeout` is the everyday one.", ((recent("pilotfish_watch_restarts_total", PODS, "reason"), "{{reason}}"),), empty="no proxy watches"),
-    Panel("Event loop lag", "99th percentile by Pod: above 100 ms the proxy is short of CPU.", ((f"histogram_quantile(0.99, sum by (namespace, pod, le) (rate(pilotfish_event_loop_lag_seconds_bucket{{{PODS}}}[{R}])))", "{{namespace}}/{{pod}}"),), "s"),
-    Panel("Memory", "Resident memory of each proxy.", ((f"process_resident_memory_bytes{{{PODS}}} and {SAME_PROXY} {PROXIES}", "{{namespace}}/{{pod}}"),), "bytes"),
-    Panel("CPU", "Cores used by each proxy.", ((f"rate(process_cpu_seconds_total{{{PODS}}}[{R}]) and {SAME_PROXY} {PROXIES}", "{{namespace}}/{{pod}}"),)),
-    Panel("Open files", "Connections count among them.", ((f"process_open_fds{{{PODS}}} and {SAME_PROXY} {PROXIES}", "{{namespace}}/{{pod}}"),)),
-    Panel("Injections", "Admission reviews a second, by what was done.", (("sum by (result, reason) (rate(pilotfish_injections_total[$__rate_interval]))", "{{result}} {{reason}}"),), "reqps", empty="no injector"),
-    Panel("Pods without their sidecar", "They should have one and have not.", (("max(pilotfish_uninjected_pods)", "Pods"),), kind="stat", instant=True, empty="no injector"),
-    Panel("Webhook's certificate", "Time until it expires.", (("min(pilotfish_webhook_certificate_expiry_timestamp_seconds > 0) - time()", "left"),), "s", "stat", instant=True, empty="no injector"),
-)  # fmt: skip
-
-DASHBOARDS = {
+BOARDS = {
     "overview": (
         "Pilotfish: overview",
         "Traffic, errors, speed and cost of LLM requests.",
-        OVERVIEW,
+        overview.ROWS,
     ),
     "providers": (
         "Pilotfish: providers",
         "Which provider is slow or out, why, and where traffic went instead.",
-        PROVIDERS,
+        providers.ROWS,
     ),
     "fleet": (
         "Pilotfish: sidecar fleet",
-        "Rules, watches, CPU and memory of all proxies, and the injector.",
-        FLEET,
+        "Versions, rules, watches, CPU and memory of all proxies, and the injector.",
+        fleet.ROWS,
     ),
 }
 VARIABLES = (
@@ -177,30 +44,38 @@ VARIABLES = (
     ("provider", "pilotfish_service_state", 'namespace=~"$namespace"'),
     ("model", "pilotfish_service_state", 'namespace=~"$namespace",provider=~"$provider"'),
 )
-# What the chart puts its `objectives` in place of.
+# The chart puts its `objectives` and `prometheusRule.runbookUrl` in their place.
 OBJECTIVES = (
     ("answered", "0.995"),
     ("first_token_in_time", "0.95"),
     ("first_token_seconds", "5.0"),
 )
+RUNBOOK_URL = "https://pilotfish.dev/docs/runbooks/{name}.md"
 
 
 def variables(count: int) -> list[dict[str, Any]]:
-    source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1, "hide": 0, "multi": False, "includeAll": False, "options": [], "regex": ""}  # fmt: skip
-    found = [source]
+    source = {
+        "name": "datasource",
+        "label": "Data source",
+        "type": "datasource",
+        "query": "prometheus",
+        "refresh": 1,
+        "hide": 0,
+        "multi": False,
+        "includeAll": False,
+        "options": [],
+        "regex": "",
+    }
+    found: list[dict[str, Any]] = [source]
     for name, series, labels in VARIABLES[:count]:
-        query = (
-            f"label_values({series}{{{labels}}}, {name})"
-            if labels
-            else f"label_values({series}, {name})"
-        )
+        of = f"{series}{{{labels}}}" if labels else series
         found.append(
             {
                 "name": name,
                 "label": name.capitalize(),
                 "type": "query",
                 "datasource": SOURCE,
-                "query": {"query": query, "refId": "values"},
+                "query": {"query": f"label_values({of}, {name})", "refId": "values"},
                 "refresh": 2,
                 "sort": 1,
                 "hide": 0,
@@ -222,46 +97,165 @@ def constants() -> list[dict[str, Any]]:
     ]
 
 
-def panel(number: int, one: Panel) -> dict[str, Any]:
-    custom = {
-        "fillOpacity": 20 if one.stacked else 0,
-        "showPoints": "never",
-        "stacking": {"mode": "normal" if one.stacked else "none", "group": "A"},
+def number_of(title: str) -> int:
+    """A panel's number: it stays when panels come and go around it."""
+    return crc32(title.encode()) % 1_000_000 + 1
+
+
+def defaults(one: Panel) -> dict[str, Any]:
+    """The standard options of a panel's fields."""
+    made: dict[str, Any] = {"unit": one.unit}
+    if one.empty:
+        made["noValue"] = one.empty
+    if one.steps:
+        steps = [{"value": value, "color": color} for value, color in one.steps]
+        made["thresholds"] = {"mode": "absolute", "steps": steps}
+        made["color"] = {"mode": "thresholds"}
+    if one.values:
+        options = {
+            f"{value:g}": {"text": text, "color": color, "index": index}
+            for index, (value, text, color) in enumerate(one.values)
+        }
+        made["mappings"] = [{"type": "value", "options": options}]
+    if one.kind == "timeseries":
+        made["min"] = 0
+        made["custom"] = {
+            "fillOpacity": 20 if one.stacked else 0,
+            "showPoints": "never",
+            "stacking": {"mode": "normal" if one.stacked else "none", "group": "A"},
+        }
+        if one.steps:
+            # The lines keep their own colours; the thresholds are drawn behind them.
+            made["color"] = {"mode": "palette-classic"}
+            made["custom"]["thresholdsStyle"] = {"mode": "dashed"}
+    if one.kind == "state-timeline":
+        made["custom"] = {"fillOpacity": 70, "lineWidth": 0}
+    return made
+
+
+def options(one: Panel) -> dict[str, Any]:
+    """What Grafana's kind of panel is told beside that."""
+    latest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+    match one.kind:
+        case "stat":
+            return {
+                "reduceOptions": latest,
+                "graphMode": "none",
+                "colorMode": "background" if one.steps else "value",
+                "textMode": "auto",
+            }
+        case "bargauge":
+            return {"reduceOptions": latest, "orientation": "horizontal", "displayMode": "basic"}
+        case "state-timeline":
+            return {
+                "mergeValues": True,
+                "showValue": "never",
+                "alignValue": "left",
+                "rowHeight": 0.9,
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+                "tooltip": {"mode": "single", "sort": "none"},
+            }
+        case "heatmap":
+            return {
+                "calculate": False,
+                "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
+                "cellGap": 1,
+                "yAxis": {"unit": one.unit, "axisPlacement": "left"},
+                "tooltip": {"show": True, "yHistogram": True},
+                "legend": {"show": True},
+            }
+    return {
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+        "tooltip": {"mode": "multi", "sort": "desc"},
     }
+
+
+def panel(one: Panel, x: int, y: int) -> dict[str, Any]:
+    overrides = [
+        {
+            "matcher": {"id": "byRegexp", "options": legend},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
+        }
+        for legend, color in one.colors
+    ]
     made: dict[str, Any] = {
-        "id": number + 1,
+        "id": number_of(one.title),
         "type": one.kind,
         "title": one.title,
         "description": one.description,
         "datasource": SOURCE,
-        "gridPos": {"x": number % 3 * WIDTH, "y": number // 3 * HEIGHT, "w": WIDTH, "h": HEIGHT},
-        "fieldConfig": {"defaults": {"unit": one.unit, **({"noValue": one.empty} if one.empty else {}), **({"custom": custom, "min": 0} if one.kind == "timeseries" else {})}, "overrides": []},
+        "gridPos": {"x": x, "y": y, "w": one.width, "h": one.height},
+        "fieldConfig": {"defaults": defaults(one), "overrides": overrides},
+        "options": options(one),
         "targets": [
-            {"refId": chr(65 + i), "datasource": SOURCE, "expr": expr, "legendFormat": legend, "instant": one.instant, "range": not one.instant, "exemplar": "_bucket" in expr and not one.instant}
+            {
+                "refId": chr(65 + i),
+                "datasource": SOURCE,
+                "expr": expr,
+                "legendFormat": legend,
+                "instant": one.instant,
+                "range": not one.instant,
+                "exemplar": "_bucket" in expr and one.kind == "timeseries",
+                "format": "heatmap" if one.kind == "heatmap" else "time_series",
+            }
             for i, (expr, legend) in enumerate(one.queries)
         ],
-    }  # fmt: skip
-    if one.kind == "timeseries":
-        made["options"] = {
-            "legend": {
-                "displayMode": "list",
-                "placement": "bottom",
-                "showLegend": True,
-                "calcs": [],
-            },
-            "tooltip": {"mode": "multi", "sort": "desc"},
-        }
-    else:
-        made["options"] = {
-            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-            "graphMode": "area",
-            "colorMode": "value",
-        }
+    }
+    if one.runbook:
+        url = RUNBOOK_URL.replace("{name}", one.runbook)
+        made["links"] = [{"title": f"Runbook: {one.runbook}", "url": url, "targetBlank": True}]
+    return made
+
+
+def placed(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
+    """Each row's heading, and below it its panels from left to right."""
+    made: list[dict[str, Any]] = []
+    y = 0
+    for row in rows:
+        heading = {"x": 0, "y": y, "w": WIDTH, "h": 1}
+        made.append(
+            {
+                "id": number_of(f"row {row.title}"),
+                "type": "row",
+                "title": row.title,
+                "collapsed": False,
+                "gridPos": heading,
+                "panels": [],
+            }
+        )
+        x, y, tallest = 0, y + 1, 0
+        for one in row.panels:
+            if x + one.width > WIDTH:
+                x, y, tallest = 0, y + tallest, 0
+            made.append(panel(one, x, y))
+            x, tallest = x + one.width, max(tallest, one.height)
+        y += tallest
     return made
 
 
 def dashboard(name: str) -> dict[str, Any]:
-    title, description, panels = DASHBOARDS[name]
+    title, description, rows = BOARDS[name]
+    changed = "changes(pilotfish_config_last_applied_timestamp_seconds"
+    edits = {
+        "name": "Rules changed",
+        "datasource": SOURCE,
+        "enable": True,
+        "iconColor": "purple",
+        "expr": f'{changed}{{namespace=~"$namespace"}}[1m]) > 0',
+    }
+    others = {
+        "type": "dashboards",
+        "title": "Pilotfish",
+        "tags": ["pilotfish"],
+        "asDropdown": False,
+        "includeVars": True,
+        "keepTime": True,
+        "targetBlank": False,
+        "icon": "external link",
+        "tooltip": "",
+        "url": "",
+    }
+    listed = variables(1 if name == "fleet" else len(VARIABLES))
     return {
         "uid": f"pilotfish-{name}",
         "title": title,
@@ -273,23 +267,17 @@ def dashboard(name: str) -> dict[str, Any]:
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
         "timezone": "browser",
-        "annotations": {
-            "list": [
-                {"name": "Rules changed", "datasource": SOURCE, "enable": True, "iconColor": "purple",                 "expr": 'changes(pilotfish_config_last_applied_timestamp_seconds{namespace=~"$namespace"}[1m]) > 0'}
-            ]
-        },
-        "links": [
-            {"type": "dashboards", "title": "Pilotfish", "tags": ["pilotfish"], "asDropdown": False, "includeVars": True, "keepTime": True, "targetBlank": False, "icon": "external link", "tooltip": "", "url": ""}
-        ],
-        "templating": {"list": variables(1 if name == "fleet" else len(VARIABLES)) + (constants() if name == "overview" else [])},
-        "panels": [panel(i, one) for i, one in enumerate(panels)],
-    }  # fmt: skip
+        "annotations": {"list": [edits]},
+        "links": [others],
+        "templating": {"list": listed + (constants() if name == "overview" else [])},
+        "panels": placed(rows),
+    }
 
 
 def main(check: bool) -> int:
     stale = [
         n
-        for n in DASHBOARDS
+        for n in BOARDS
         if not (p := FOLDER / f"{n}.json").is_file() or p.read_text() != written(n)
     ]
     for name in stale:

@@ -1,6 +1,6 @@
-"""Every tactic over the same traffic, in virtual time: no sockets, no sleeping, minutes of traffic
-in a second.
+"""Every tactic over the same traffic, in virtual time: minutes of traffic in a second, without
+sockets.
 
-The rules' own machinery decides (plan, dispatch, ledger, health, headroom, tactics); only the
-vendors are made up. `python -m bench.simulate` prints the table of docs/tactics.md.
+The proxy's own plan, dispatch, ledger and tactics decide; clients and vendors are simulated.
+`python -m bench.simulate` prints the table of docs/tactics.md.
 """

@@ -1,4 +1,4 @@
-"""`python -m bench.simulate [workload ...] [--seeds N]`: the table."""
+"""`python -m bench.simulate [workload ...] [--seeds N]` prints a table for each workload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HEAD = (
 
 
 def choices() -> dict[str, Callable[[World], Any]]:
-    """The oracle first, then every tactic with its defaults, then what others do."""
+    """By name: the oracle, every tactic with its defaults, the policies of other proxies."""
     found: dict[str, Callable[[World], Any]] = {Oracle.name: Oracle}
     for name, tactic in all_tactics().items():
         found[name] = partial(made, tactic)
@@ -59,7 +59,7 @@ def percentile(values: list[float], q: float) -> float:
 
 def fairness(result: Result, workload: Workload) -> float:
     """Jain's index of the services' shares: 1 when all got as much, 1/n when one got everything."""
-    shares = [result.asked[v.name] for v in workload.vendors]
+    shares = [result.attempts[v.name] for v in workload.vendors]
     squares = sum(x * x for x in shares)
     return sum(shares) ** 2 / (len(shares) * squares) if squares else 0.0
 
@@ -73,7 +73,7 @@ def row(name: str, workload: Workload, runs: list[Result], oracle_p99: float) ->
         f"{100 * sum(r.errors for r in runs) / requests:.2f}",
         *(f"{1000 * percentile(ttfts, q):.0f}" for q in (0.50, 0.95, 0.99)),
         f"{p99 / oracle_p99:.2f}",
-        f"{100 * sum(r.in_vain for r in runs) / requests:.2f}",
+        f"{100 * sum(r.limited_in_vain for r in runs) / requests:.2f}",
         f"{statistics.fmean(fairness(r, workload) for r in runs):.2f}",
         f"{1000 * sum(r.cost_usd for r in runs) / requests:.2f}",
     )

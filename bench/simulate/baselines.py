@@ -1,4 +1,4 @@
-"""What the tactics are compared with: one that knows all, and what others do."""
+"""What the tactics are compared with: an oracle, and policies that other proxies have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pilotfish.core.state.candidate import Candidate
 
 
 class Baseline:
-    """No parameters and nothing to explain."""
+    """A policy without parameters, memory and explanation."""
 
     def on_picked(
         self, candidate: Candidate, usable: Sequence[Candidate], memory: Memory, now: float
@@ -24,8 +24,8 @@ class Baseline:
 
 
 class Oracle(Baseline):
-    """Knows every brown-out, outage, limit, cold start and queue, over all proxies, when it
-    chooses; only the dice it does not know.
+    """Knows every brown-out, outage, limit, cold start and queue, with the load of all proxies. It
+    does not know the random part of a request's time.
     """
 
     name = "(oracle)"
@@ -61,7 +61,7 @@ class PlainRoundRobin(Baseline):
 
 
 class PlainLeastBusy(Baseline):
-    """The first of the least busy ones, as it stands in the file."""
+    """The service with the fewest requests in flight; of equals the first in the file."""
 
     name = "(least busy)"
 
@@ -72,8 +72,8 @@ class PlainLeastBusy(Baseline):
 
 
 class LowestLatency(Baseline):
-    """The lowest average of the last hundred, never looking at another: herds, and never finds out
-    that a service has recovered.
+    """The lowest average latency of the last 100 samples, without exploration. All proxies choose
+    the same service, and none notices that another one has recovered.
     """
 
     name = "(lowest latency)"
@@ -85,7 +85,7 @@ class LowestLatency(Baseline):
 
 
 class PowerOfTwo(Baseline):
-    """Of two drawn evenly the one with fewer requests in flight."""
+    """Of two drawn evenly, the one with fewer requests in flight."""
 
     name = "(power of two)"
 

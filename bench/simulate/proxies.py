@@ -1,5 +1,5 @@
-"""One run: several proxies with the real plan, dispatch and ledger between made-up clients and
-made-up vendors, in virtual time.
+"""One run: several proxies with the real plan, dispatch and ledger between simulated clients and
+vendors, in virtual time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -42,26 +43,28 @@ KIND = ProviderKind(
     base_url="http://127.0.0.1:9",
 )
 INPUT_TOKENS = 1000
-PROBE_S = 0.05
-DICE_SIGMA = 0.25  # of the logarithm of a request's time to first token
+PROBE_S = 0.05  # how long a probe takes
+DICE_SIGMA = 0.25  # standard deviation of the logarithm of a request's time to first token
 
 OUTCOMES = {429: Outcome.RATE_LIMITED, 503: Outcome.OVERLOADED}
 
 
 @dataclass
 class Result:
-    """What became of all requests of a run."""
+    """The outcome of a run. `ttfts`: times to first token in seconds. `attempts`: by service.
+    `limited_in_vain`: attempts answered with 429 while another service had room.
+    """
 
     requests: int = 0
     errors: int = 0
     ttfts: list[float] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)  # attempts by service
-    in_vain: int = 0  # attempts answered 429 while another service had headroom
+    attempts: Counter[str] = field(default_factory=Counter)
+    limited_in_vain: int = 0
     cost_usd: float = 0.0
 
 
 class Clock:
-    """Events in the order of their times."""
+    """Virtual time: runs events in the order of their times, in seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -78,7 +81,7 @@ class Clock:
 
 
 class Proxy:
-    """One proxy's rules and ledger."""
+    """One proxy: a rule and a ledger of its own."""
 
     def __init__(self, rule: Rule, clock: Clock, world: World, seed: int, result: Result) -> None:
         self.rule, self.clock, self.world, self.result = rule, clock, world, result
@@ -89,13 +92,13 @@ class Proxy:
         self.rule_state = RuleState(rule, self.ledger)
         self.rng = random.Random(seed)
 
-    def probe_due(self) -> None:
-        """As the background prober does: one cheap call per service whose time out is over."""
+    def probe(self) -> None:
+        """One background probe for each service whose cooldown is over."""
         now = self.clock.now
         for c in self.rule_state.own.all:
             if c.state.health.is_due(now):
                 c.state.health.probe()
-                self.clock.at(now + PROBE_S, lambda c=c: self._probed(c))  # type: ignore[misc]  # bound now, not later
+                self.clock.at(now + PROBE_S, partial(self._probed, c))
 
     def _probed(self, c: Candidate) -> None:
         now = self.clock.now
@@ -112,18 +115,18 @@ class Proxy:
 
 
 class Request:
-    """The shell's part for one request: obeys the dispatch machine."""
+    """The part of `proxy` for one request: carries out the commands of the dispatch machine."""
 
     def __init__(self, proxy: Proxy, output_tokens: int, dice: float) -> None:
         self.proxy, self.clock, self.world = proxy, proxy.clock, proxy.world
         self.output_tokens, self.dice = output_tokens, dice
-        self.came = self.clock.now
+        self.arrived_at = self.clock.now
         plan = Plan(proxy.rule_state, proxy.ledger, op="chat", tokens=INPUT_TOKENS, rng=proxy.rng)
         self.dispatch = Dispatch(
-            plan, deadline=self.came + proxy.rule.timeouts.total_s, streams=True
+            plan, deadline=self.arrived_at + proxy.rule.timeouts.total_s, streams=True
         )
         self.running: dict[int, tuple[Candidate, float]] = {}
-        self.spoken: set[int] = set()
+        self.with_first_token: set[int] = set()
         self.wake = 0
 
     def begin(self) -> None:
@@ -135,16 +138,16 @@ class Request:
             if isinstance(command, StartAttempt):
                 self.start(command.n, command.candidate)
             elif isinstance(command, Relay):
-                self.proxy.result.ttfts.append(self.clock.now - self.came)
+                self.proxy.result.ttfts.append(self.clock.now - self.arrived_at)
             elif isinstance(command, Cancel):
                 self.over(command.n, command.outcome, None, None)
             elif isinstance(command, WakeAt):
                 self.wake += 1
-                self.clock.at(command.at, lambda wake=self.wake: self.woke(wake))  # type: ignore[misc]  # bound now, not later
+                self.clock.at(command.at, partial(self.on_timer, self.wake))
             elif isinstance(command, (ReplyFailure, BreakStream)):
                 self.proxy.result.errors += 1
 
-    def woke(self, wake: int) -> None:
+    def on_timer(self, wake: int) -> None:
         if wake == self.wake and not self.dispatch.over:
             self.obey(self.dispatch.on_timer(self.clock.now))
 
@@ -153,26 +156,26 @@ class Request:
         self.proxy.ledger.begin(c, INPUT_TOKENS, now, streams=True)
         c.state.headroom.take(INPUT_TOKENS)
         reply = self.world.ask(name, now, self.output_tokens, self.dice)
-        result.asked[name] += 1
+        result.attempts[name] += 1
         if reply.status == 429 and any(
             self.world.left(o, now) != 0 and not self.world.is_down(o, now)
             for o in self.world.vendors
             if o != name
         ):
-            result.in_vain += 1
+            result.limited_in_vain += 1
         self.world.in_flight[name] = self.world.in_flight.get(name, 0) + 1
         self.running[n] = (c, now)
         if reply.status == 200:
             self.clock.at(
                 now + min(reply.ttft_s, self.proxy.rule.timeouts.first_token_s),
-                lambda: self.spoke(n, reply),
+                lambda: self.first_token(n, reply),
             )
         else:
             self.clock.at(
                 now + reply.total_s, lambda: self.failed(n, OUTCOMES[reply.status], reply)
             )
 
-    def spoke(self, n: int, reply: Reply) -> None:
+    def first_token(self, n: int, reply: Reply) -> None:
         if n not in self.running:
             return
         c, began = self.running[n]
@@ -188,7 +191,7 @@ class Request:
                 now,
             )
         self.proxy.ledger.on_first_token(c, began, now)
-        self.spoken.add(n)
+        self.with_first_token.add(n)
         self.clock.at(began + reply.total_s, lambda: self.completed(n, reply))
         self.obey(self.dispatch.on_first_token(n, now))
 
@@ -223,13 +226,23 @@ class Request:
             ) / 1e6
             proxy.result.cost_usd += cost
         proxy.ledger.finish(
-            c, proxy.rule, key=0, tokens=INPUT_TOKENS, outcome=outcome, failure=failure, usage=usage,
-            timings=timings or Timings(now - began), cost_usd=cost, began=began, now=now, awaited=n not in self.spoken,
-        )  # fmt: skip
+            c,
+            proxy.rule,
+            key=0,
+            tokens=INPUT_TOKENS,
+            outcome=outcome,
+            failure=failure,
+            usage=usage,
+            timings=timings or Timings(now - began),
+            cost_usd=cost,
+            began=began,
+            now=now,
+            awaited=n not in self.with_first_token,
+        )
 
 
 def simulate(workload: Workload, tactic_of: Callable[[World], Any], seed: int = 1) -> Result:
-    """The whole workload with one tactic. The same seed gives every tactic the same requests at the
+    """Runs a workload with one tactic. The same seed gives every tactic the same requests at the
     same times.
     """
     world, clock, result = World({v.name: v for v in workload.vendors}), Clock(), Result()
@@ -256,9 +269,9 @@ def simulate(workload: Workload, tactic_of: Callable[[World], Any], seed: int = 
         proxy = proxies[rng.randrange(len(proxies))]
         tokens = max(2, int(rng.gammavariate(4.0, workload.output_tokens / 4.0)))
         dice = rng.lognormvariate(0.0, DICE_SIGMA)
-        clock.at(now, lambda p=proxy, t=tokens, d=dice: p.request(t, d))  # type: ignore[misc]  # bound now
+        clock.at(now, partial(proxy.request, tokens, dice))
     for second in range(int(workload.seconds)):
         for proxy in proxies:
-            clock.at(float(second), proxy.probe_due)
+            clock.at(float(second), proxy.probe)
     clock.run()
     return result

@@ -1,6 +1,4 @@
-"""Vendors as they behave on good and bad days: speed, brown-outs, flapping, rate limits, cold
-starts. Times in seconds.
-"""
+"""Simulated vendors: speed, brown-outs, flapping, rate limits, cold starts. Times are seconds."""
 
 from __future__ import annotations
 
@@ -13,8 +11,13 @@ from pilotfish.core.model.service import Price
 
 @dataclass(frozen=True)
 class Vendor:
-    """What one service is like. `capacity`: requests in flight at which it takes twice as long to
-    speak.
+    """The behaviour of one service.
+
+    `capacity`: requests in flight at which the time to first token doubles. `brownouts`: (from, to,
+    factor on the time to first token). `flapping`: (seconds up, seconds down); it answers 503 while
+    down. `per_minute`: rate limit, beyond which it answers 429 with Retry-After. `limit_headers`:
+    whether responses report the rate limit. `cold_after_s`: after so long without requests the next
+    one takes `cold_s` more.
     """
 
     name: str
@@ -23,19 +26,17 @@ class Vendor:
     capacity: float = 60.0
     price: Price = Price(input=1.0, output=4.0)
     weight: float = 1.0
-    brownouts: tuple[tuple[float, float, float], ...] = ()  # (from, to, how many times slower)
-    flapping: tuple[float, float] | None = (
-        None  # (seconds up, seconds down): answers 503 while down
-    )
-    per_minute: int | None = None  # 429 with Retry-After beyond it
-    limit_headers: bool = False  # tells what is left with every answer
-    cold_after_s: float | None = None  # idle for so long: the next request pays `cold_s`
+    brownouts: tuple[tuple[float, float, float], ...] = ()
+    flapping: tuple[float, float] | None = None
+    per_minute: int | None = None
+    limit_headers: bool = False
+    cold_after_s: float | None = None
     cold_s: float = 0.0
 
 
 class Reply(NamedTuple):
-    """What a request will get: a status now, or content after `ttft_s` and the end after
-    `total_s`.
+    """The response to a request: an error status, or 200 with the first token after `ttft_s` and
+    the end after `total_s`. `remaining` and `reset_s`: the rate limit that the headers report.
     """
 
     status: int
@@ -48,9 +49,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class World:
-    """The vendors' side of the simulation, shared by all proxies: they see nothing of each other
-    but what it does to the vendors.
-    """
+    """The vendors, shared by all proxies, which notice each other only by their load on them."""
 
     vendors: dict[str, Vendor]
     in_flight: dict[str, int] = field(default_factory=dict)
@@ -62,7 +61,7 @@ class World:
         return flapping is not None and now % sum(flapping) >= flapping[0]
 
     def left(self, name: str, now: float) -> int | None:
-        """Requests that its limit leaves in this minute; None without a limit."""
+        """Requests that the rate limit leaves at `now`; None without a limit."""
         limit = self.vendors[name].per_minute
         if limit is None:
             return None
@@ -72,7 +71,7 @@ class World:
         return limit - len(minute)
 
     def expected_ttft(self, name: str, now: float) -> float:
-        """Seconds to the first token of a request sent now, all dice aside."""
+        """The mean time to first token, in seconds, of a request sent now."""
         vendor = self.vendors[name]
         ttft = vendor.ttft_s * (1.0 + (self.in_flight.get(name, 0) / vendor.capacity) ** 2)
         for start, end, factor in vendor.brownouts:
@@ -87,8 +86,8 @@ class World:
         return ttft
 
     def ask(self, name: str, now: float, tokens_out: int, dice: float) -> Reply:
-        """A request arrives. `dice` multiplies its time to first token (long prompts take longer
-        everywhere).
+        """The response to a request that arrives now. `dice`: a factor on its time to first token,
+        the same at every vendor, as a long prompt has it.
         """
         vendor = self.vendors[name]
         if self.is_down(name, now):

@@ -1,4 +1,4 @@
-"""The days that the tactics are put through."""
+"""The workloads of the simulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pilotfish.core.model.service import Price
 
 CHEAP, USUAL, DEAR = Price(0.2, 0.8), Price(1.0, 4.0), Price(3.0, 15.0)
 
-# The two fastest may be asked 120 times a minute; only one of them says so beforehand.
+# The two fastest have a limit of 120 requests per minute, which only one of them reports.
 LIMITED = (
     Vendor("a", 0.20, per_minute=120, limit_headers=True),
     Vendor("b", 0.25, per_minute=120, price=CHEAP),
@@ -21,8 +21,8 @@ LIMITED = (
 
 @dataclass(frozen=True)
 class Workload:
-    """`rate` requests a second in all, over `proxies` that know nothing of each other, for
-    `seconds`.
+    """Traffic for `seconds`: `rate` requests per second in all, over `proxies` proxies that share
+    nothing, with `output_tokens` tokens per answer on average.
     """
 
     name: str
@@ -43,7 +43,7 @@ WORKLOADS = (
             Vendor("d", 0.60, 50, price=CHEAP),
         ),
     ),
-    Workload(  # the two fastest slow down twentyfold, one after the other and once both at a time
+    Workload(  # the two fastest become 20 times slower, one after the other and once both at a time
         "brown-out",
         (
             Vendor("a", 0.30, brownouts=((60, 120, 20), (200, 230, 20)), price=DEAR),
@@ -63,7 +63,7 @@ WORKLOADS = (
     ),
     Workload("rate limits", LIMITED, proxies=1),
     Workload("rate limits, four proxies", LIMITED),
-    Workload(  # near the vendors' capacity, where sending all to the fastest makes it the slowest
+    Workload(  # near the capacity: if all requests go to the fastest, it becomes the slowest
         "crowded",
         (
             Vendor("a", 0.30, capacity=20),
@@ -73,7 +73,7 @@ WORKLOADS = (
         ),
         rate=40.0,
     ),
-    Workload(  # serverless: whoever was left alone for half a minute sleeps
+    Workload(  # serverless: a cold start after half a minute without requests
         "cold starts",
         (
             Vendor("a", 0.25, cold_after_s=30, cold_s=8.0),

@@ -35,13 +35,13 @@ def test_adaptive_comes_within_1_3_times_the_oracles_p99_and_is_hardly_ever_limi
     oracle = [run(main, workload, "(oracle)", seed) for seed in (1, 2, 3)]
     adaptive = [run(main, workload, "adaptive", seed) for seed in (1, 2, 3)]
     assert p99(main, adaptive) <= 1.3 * p99(main, oracle)
-    assert sum(r.in_vain for r in adaptive) < 0.01 * sum(r.requests for r in adaptive)
+    assert sum(r.limited_in_vain for r in adaptive) < 0.01 * sum(r.requests for r in adaptive)
     assert sum(r.errors for r in adaptive) == 0
 
 
 def test_a_proxy_leaves_a_limited_service_before_or_at_its_first_429(main: ModuleType) -> None:
     result = run(main, "rate limits", "adaptive")
-    assert result.in_vain < 0.01 * result.requests
+    assert result.limited_in_vain < 0.01 * result.requests
 
 
 def test_herding_shows_in_the_baseline_that_never_explores(main: ModuleType) -> None:
@@ -53,7 +53,7 @@ def test_herding_shows_in_the_baseline_that_never_explores(main: ModuleType) -> 
 def test_the_oracle_makes_no_mistakes(main: ModuleType) -> None:
     for workload in ("flapping", "rate limits, four proxies"):
         oracle = run(main, workload, "(oracle)")
-        assert (oracle.errors, oracle.in_vain) == (0, 0)
+        assert (oracle.errors, oracle.limited_in_vain) == (0, 0)
 
 
 def test_the_same_seed_gives_the_same_figures_and_every_request_ends(main: ModuleType) -> None:

@@ -126,6 +126,66 @@ def test_the_chart_changes_nothing_else_of_a_dashboard(helm):
             assert json.loads(text) == json.loads((CHART / "dashboards" / name).read_text())
 
 
+def test_alerts_and_panels_lead_to_runbooks_where_the_values_say_they_are(helm):
+    url = "prometheusRule.runbookUrl=https://wiki.example/{name}?v=1"
+    rendered = template(helm, None, *OPTIONS, "--set-string", url.replace("{", r"\{"))
+    rules = rules_of(rendered)
+    expected = "https://wiki.example/PilotfishRequestsFail?v=1"
+    for name in ("PilotfishRequestsFail", "PilotfishRequestsFailSlowly"):
+        assert rules[name]["annotations"]["runbook_url"] == expected
+        assert "runbook" not in rules[name]["annotations"]
+    texts = [
+        text
+        for m in by_kind(rendered, "ConfigMap")
+        if "-dashboard-" in m["metadata"]["name"]
+        for text in m["data"].values()
+    ]
+    links = {
+        link["url"]
+        for text in texts
+        for panel in json.loads(text)["panels"]
+        for link in panel.get("links", ())
+    }
+    assert expected in links
+    assert all(link.startswith("https://wiki.example/Pilotfish") for link in links)
+
+
+def test_alerts_lead_to_their_panel_where_grafana_is_known(helm):
+    assert (
+        "dashboard_url"
+        not in rules_of(template(helm, None, *OPTIONS))["PilotfishHeadroomLow"]["annotations"]
+    )
+    url = "dashboards.grafanaUrl=https://grafana.example/"
+    rules = rules_of(template(helm, None, *OPTIONS, "--set", url))
+    boards = {
+        board["uid"]: {panel["id"]: panel for panel in board["panels"]}
+        for path in (CHART / "dashboards").glob("*.json")
+        for board in [json.loads(path.read_text())]
+    }
+    for name, rule in rules.items():
+        if "alert" not in rule:
+            continue
+        base, _, number = rule["annotations"]["dashboard_url"].partition("?viewPanel=")
+        assert base.startswith("https://grafana.example/d/pilotfish-"), name
+        panel = boards[base.rpartition("/")[2]][int(number)]
+        assert panel["links"][0]["url"] == rule["annotations"]["runbook_url"], name
+
+
+@pytest.mark.parametrize(("value", "path"), [("a/b", "runbookUrl"), ("http://a", "runbookUrl")])
+def test_an_address_of_runbooks_without_a_name_is_refused(helm, value, path):
+    done = run(
+        helm,
+        "template",
+        "pilotfish",
+        str(CHART),
+        *OPTIONS,
+        "--set",
+        f"prometheusRule.{path}={value}",
+    )
+    assert done.returncode != 0
+    assert path in done.stderr
+
+
 @pytest.mark.parametrize(
     ("objectives", "told"),
     [

@@ -17,6 +17,7 @@ from aiohttp import web
 import bedrock_wire
 import leaks
 from harness import Answer, Proxy, proxied, until
+from planted import CLIENT_KEY
 from planted import PROVIDER_KEY as KEY
 from style_wire import sse
 
@@ -286,6 +287,65 @@ async def test_a_header_that_comes_back_with_the_key_goes_no_further(tmp_path):
         answer = await proxy.chat("m")
     assert (answer.status, answer.body) == (200, orjson.dumps(whole))
     assert "hush" not in str(answer.headers)
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[tuple[str, list[dict[str, str]]]]:
+    """A vendor that answers well and gives back the headers it was sent, and the heads it saw."""
+    heads: list[dict[str, str]] = []
+    whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}  # fmt: skip
+
+    async def answer(request: web.Request) -> web.Response:
+        heads.append({name.lower(): value for name, value in request.headers.items()})
+        echoed = {k: v for k, v in request.headers.items() if k.lower().startswith(("x-", "auth"))}
+        return web.json_response(whole, headers=echoed)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", heads
+    finally:
+        await runner.cleanup()
+
+
+def two_providers(base: str, own: dict[str, Any]) -> str:
+    """Rules with two providers of one vendor: `p` has headers of its own, `q` a key."""
+    p = {"kind": "openai_compatible", "api_base": base, "no_key_required": True, **own}
+    q = {"kind": "openai", "api_base": base, "token": {"env": "QUOTED_KEY"}}
+    to_each = [
+        {"name": name, "request_model": name, "services": [{"provider": name, "model": "m"}]}
+        for name in ("p", "q")
+    ]
+    return yaml.safe_dump({"providers": {"p": p, "q": q}, "rules": to_each})
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"options": {"headers": {"X-Tenant-Key": KEY}}}, {"headers": {"X-Tenant-Key": KEY}}],
+)
+async def test_a_header_of_the_rules_that_is_echoed_under_status_200_goes_no_further(tmp_path, own):
+    async with echoing() as (base, _), proxied(tmp_path, two_providers(base, own)) as proxy:
+        answer = await proxy.chat("p")
+    assert answer.status == 200
+    assert "x-tenant-key" not in answer.headers
+
+
+@pytest.mark.parametrize("provider", ["p", "q"])
+async def test_a_clients_header_of_that_name_goes_to_no_vendor(tmp_path, provider):
+    """To the provider whose rules set it goes theirs, to any other none: it may be the client's
+    own key."""
+    own = {"headers": {"X-Tenant-Key": KEY}}
+    async with echoing() as (base, heads), proxied(tmp_path, two_providers(base, own)) as proxy:
+        message = {"model": provider, "messages": USER}
+        headers = {"x-tenant-key": CLIENT_KEY, "x-stainless-os": "Linux"}
+        await proxy.post("/v1/chat/completions", message, headers=headers)
+    (head,) = heads
+    assert head.get("x-tenant-key") == (KEY if provider == "p" else None)
+    assert head["x-stainless-os"] == "Linux"
 
 
 async def test_content_is_the_vendors_and_stays_as_it_is_byte_for_byte(tmp_path):

@@ -10,7 +10,8 @@ import uvloop
 
 from certificates import Authority
 from http1.parties import MAX_BODY, Answering, Clock, Pipe, Raw, Vendor
-from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.origin import Origin
+from pilotfish.http1.pool import Pool
 from pilotfish.http1.server import Connection, Server
 
 

@@ -9,7 +9,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from socket import SO_LINGER, SOL_SOCKET
 
-from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.origin import Origin
+from pilotfish.http1.pool import Pool
 from pilotfish.http1.server import Exchange
 from pilotfish.http1.upstream import Upstream
 

@@ -28,7 +28,8 @@ from http1.parties import (
 )
 from pilotfish.http1 import pool as limits
 from pilotfish.http1 import upstream as connection_limits
-from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.origin import Origin
+from pilotfish.http1.pool import Pool
 
 # ---- keeping connections
 

@@ -10,7 +10,7 @@ from base64 import b64encode
 import pytest
 
 from http1.parties import REQUEST, WHOLE, Heard, Heir, Pipe, Raw, answers, ask
-from pilotfish.http1.pool import Origin
+from pilotfish.http1.origin import Origin
 from pilotfish.http1.proxies import ProxyError, _Entrance, connect, read_proxy_url
 
 SECRET = "pass-w%C3%B6rd"  # as it stands in the URL

@@ -22,7 +22,8 @@ from pilotfish.telemetry.access_log import AccessLog
 from pilotfish.credentials.keys import CredentialContext
 from pilotfish.credentials.secrets import Secret
 from pilotfish.shared.state_file import StateFile
-from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.origin import Origin
+from pilotfish.http1.pool import Pool
 from pilotfish.http1.server import Server
 from planted import CLIENT_KEY, planted
 

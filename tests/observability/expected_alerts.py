@@ -55,10 +55,10 @@ def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
         "PilotfishRequestsFailSlowly": failing,
         "PilotfishFirstTokenLate": late,
         "PilotfishFirstTokenLateForHours": late,
-        "PilotfishServiceCoolingLong": (SERVICE, Shows({f"shop {story.COOLED}": 0.0})),
+        "PilotfishServiceCoolingLong": (SERVICE, Shows({f"shop {story.COOLED}": 1.0})),
         "PilotfishAllServicesCooling": (
             "{{namespace}}/{{pod}} {{rule}}",
-            Shows({"shop/web-1 out": 0.0}),
+            Shows({"shop/web-1 out": 1.0}),
         ),
         "PilotfishHeadroomLow": (
             SERVICE + " {{kind}}",
@@ -70,6 +70,8 @@ def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
             "{{namespace}}/{{pod}}",
             Shows({"shop/web-1": bucket(LAG, known_run.STOPPED_S)}),
         ),
+        "PilotfishRulesEmpty": ("{{namespace}}", Shows({})),
+        "PilotfishVersionsLag": ("{{namespace}} {{version}}", Shows({})),
         "PilotfishRulesRefused": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishRulesSourceAway": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishPodsWithoutSidecar": ("Pods", Shows({"Pods": known_run.UNINJECTED})),

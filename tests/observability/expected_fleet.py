@@ -33,6 +33,11 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
     left = run.expires - run.at
     return {
         "Proxies": [Shows({__version__: len(PODS)})],
+        "Proxies of another version": [Shows({"proxies": 0.0})],
+        "Versions of sidecars": [
+            Shows({f"{namespace} {__version__}": 1.0 for namespace in PODS.values()})
+        ],
+        "Proxies without rules": [Shows({"shop": 0.0, "bank": 0.0})],
         "Rules in force": [Shows({f"{PODS[pod]} {run.versions[pod]}": 1.0 for pod in PODS})],
         "Proxies that refuse their newest rules": [Shows({"shop": 0.0, "bank": 1.0})],
         "Time since the last edit": [

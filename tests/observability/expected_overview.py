@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from observability import story
+from observability import expected_providers, story
 from observability.expectations import Shows, Within, bucket, rates
 from observability.known_run import Measured
 from observability.story import BY_RULE, CODES, COST, SERVED, STREAMED
@@ -38,9 +38,31 @@ def cache_hits() -> dict[str, float]:
     }
 
 
+def first_tokens() -> dict[str, float | Within]:
+    """15 at once, 60 after 1.05 s, 20 after 2.75 s and 4 after 5.5 s, by upper bound."""
+    bounds = [*map(str, FIRST_TOKEN), "+Inf"]
+    all_of_them = sum(STREAMED.values())
+    quickly, slowly, late = STREAMED["quick"], STREAMED["slow"], STREAMED["late"] // 2
+    at_once = all_of_them - quickly - slowly - late
+    within: dict[str, float | Within] = dict.fromkeys(bounds, Within(-1, at_once + 0.5))
+    for bound in bounds:
+        if float(bound) >= 2.5:
+            within[bound] = at_once + quickly
+        if float(bound) >= 5.0:
+            within[bound] = at_once + quickly + slowly
+        if float(bound) >= 7.5:
+            within[bound] = all_of_them
+    return within
+
+
 def expected(run: Measured) -> dict[str, list[Shows]]:
     return {
         "Requests answered": [Shows({"answered": 1 - MISSED / sum(CODES.values())})],
+        "Budget burns": [Shows({"times": 1 / 0.005})],
+        "Services out": [Shows({"services": 1.0})],
+        "Requests now": [Shows({"in flight": 1.0})],
+        "Costs now": [rates({"an hour": sum(COST.values())}, "absent", times=3600)],
+        "Services over time": [Shows(expected_providers.worst_states())],
         "Error budget burn": [
             Shows({rule: BURNING.get(rule, 0.0) / 0.005 for rule in BY_RULE if rule != "no rule"})
         ],
@@ -49,9 +71,13 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
             Shows({rule: (1 - share) / 0.05 for rule, share in IN_TIME.items()})
         ],
         "Cost per hour": [rates(COST, times=3600)],
+        "Cost by namespace": [rates({"shop": sum(COST.values()), "bank": 0}, times=3600)],
+        "Cost by workload": [rates({"shop/web": sum(COST.values()), "bank/teller": 0}, times=3600)],
         "Requests": [rates(BY_RULE)],
         "Answers by status": [rates(CODES)],
         "In flight": [Shows({"held": 1.0}, "zero")],
+        # How many came within each bound; of the 15 that came at once some took a little.
+        "First tokens": [Shows(first_tokens())],
         # 15 at once, 60 after 1.05 s, 20 after 2.75 s and 4 after 5.5 s: the 50th of them, the 95th
         # and the 99th.
         "Time to first token": [

@@ -32,6 +32,11 @@ def states() -> dict[str, float]:
     }
 
 
+def worst_states() -> dict[str, float]:
+    """0 serving, 1 on trial, 2 cooling."""
+    return {service: 2.0 if service == story.COOLED else 0.0 for service in SERVICES}
+
+
 def first_tokens() -> dict[str, float | Within]:
     """At once is within a second; of a few requests the slowest counts, so a busy machine may make
     it the next bucket.
@@ -66,6 +71,7 @@ def races() -> dict[str, float]:
 
 def expected(run: Measured) -> dict[str, list[Shows]]:
     return {
+        "Services over time": [Shows(worst_states())],
         "State": [Shows(states(), "zero")],
         # An hour from when it failed last, which was after it had failed first.
         "Cooldown left": [
@@ -74,6 +80,7 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         "Headroom": [
             Shows({f"{story.LIMITED} requests": (story.LIMIT - story.TIGHT) / story.LIMIT})
         ],
+        "Rate limited": [rates({story.COOLED: 1}, "absent")],
         "Why traffic is where it is": [
             rates({service: count for service, (count, _) in SERVED.items()})
         ],

@@ -267,8 +267,16 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         await api.watching.wait()
         await known.before()
         targets = {
-            web_1.admin.removeprefix("http://"): {"namespace": "shop", "pod": "web-1"},
-            web_2.admin.removeprefix("http://"): {"namespace": "bank", "pod": "web-2"},
+            web_1.admin.removeprefix("http://"): {
+                "namespace": "shop",
+                "pod": "web-1",
+                "workload": "web",
+            },
+            web_2.admin.removeprefix("http://"): {
+                "namespace": "bank",
+                "pod": "web-2",
+                "workload": "teller",
+            },
             f"127.0.0.1:{injector.port}": {"namespace": "pilotfish", "pod": "injector-1"},
         }
         known.look()

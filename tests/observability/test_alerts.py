@@ -36,11 +36,16 @@ def first_tokens(in_time, late):
 
 
 def states(service, spare):
-    asked = {
+    """What the two services are, minute by minute: `c` cooling, `p` on trial, `s` serving."""
+    made = {
         f'pilotfish_attempts_total{{{at},rule="chat",outcome="served"}}': "0x60"
         for at in (SERVICE, SPARE)
     }
-    return {f'pilotfish_service_state{{{SERVICE},state="serving"}}': service, f'pilotfish_service_state{{{SPARE},state="serving"}}': spare, **asked}  # fmt: skip
+    for at, minutes in ((SERVICE, service), (SPARE, spare)):
+        for letter, state in (("c", "cooling"), ("p", "probing"), ("s", "serving")):
+            values = " ".join(str(int(minute == letter)) for minute in minutes)
+            made[f'pilotfish_service_state{{{at},state="{state}"}}'] = values
+    return made
 
 
 def headroom(left, asked="0+5x60"):
@@ -72,6 +77,25 @@ def gauge(name, values):
     return {f'{name}{{namespace="shop",pod="web-1"}}': values}
 
 
+def entries(providers):
+    at = 'pilotfish_config_entries{namespace="shop",pod="web-1",kind='
+    return {f'{at}"rule"}}': "0x60", f'{at}"provider"}}': providers}
+
+
+def versions(proxy, injector="2"):
+    """For a day and an hour; the injector is of version 2, or there is none."""
+    day = "1x1600"
+    made = {
+        f'pilotfish_build_info{{namespace="shop",pod="web-1",version="{proxy}"}}': day,
+        'pilotfish_config_source_connected{namespace="shop",pod="web-1"}': day,
+    }
+    if injector:
+        at = 'namespace="pilotfish",pod="injector-1"'
+        made[f'pilotfish_build_info{{{at},version="{injector}"}}'] = day
+        made[f"{EXPIRY}{{{at}}}"] = "9999999x1600"
+    return made
+
+
 EXPIRY = "pilotfish_webhook_certificate_expiry_timestamp_seconds"
 FAILED = 'pilotfish_injections_total{result="failed",reason="internal"}'
 AT = {"namespace": "shop"}
@@ -86,8 +110,11 @@ FIRING = [
     ("PilotfishRequestsFailSlowly", 400, requests(96, 4), CHAT, "4% of the requests of rule chat in shop have failed for hours"),
     ("PilotfishFirstTokenLate", 90, first_tokens(60, 40), STREAMS, "40% of the streams of gpt in shop wait longer than 5 s for their first token"),
     ("PilotfishFirstTokenLateForHours", 410, first_tokens(85, 15), STREAMS, "15% of the streams of gpt in shop have waited longer than 5 s for hours"),
-    ("PilotfishServiceCoolingLong", 30, states("0x60", "1x60"), GPT, "openai/gpt has been out of service in shop for a quarter of an hour"),
-    ("PilotfishAllServicesCooling", 10, states("0x60", "0x60"), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
+    ("PilotfishServiceCoolingLong", 30, states("c" * 60, "s" * 60), GPT, "openai/gpt has been out of service in shop for a quarter of an hour"),
+    # Trials in between, that last, do not hide it.
+    ("PilotfishServiceCoolingLong", 30, states("ccp" * 20, "s" * 60), GPT, "openai/gpt has been out of service in shop for a quarter of an hour"),
+    ("PilotfishAllServicesCooling", 10, states("ccp" * 20, "c" * 60), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
+    ("PilotfishAllServicesCooling", 10, states("c" * 60, "c" * 60), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
     ("PilotfishHeadroomLow", 20, headroom(50), {**GPT, "kind": "tokens"}, "openai/gpt has 5% of its tokens left"),
     ("PilotfishStreamsBreak", 30, breaks(10), GPT, "10% of the answers of openai/gpt break off"),
     # All of the late tenth lies in (0.1, 0.25]: the 99th percentile is nine tenths of the way
@@ -95,6 +122,8 @@ FIRING = [
     ("PilotfishEventLoopLate", 30, lag(90, 10), PROXY, "the proxy in shop/web-1 is 235ms late: it is short of CPU"),
     ("PilotfishRulesRefused", 10, gauge("pilotfish_config_last_reload_successful", "0x20"), AT, "Proxies in shop refuse their newest rules and run on the ones before"),
     ("PilotfishRulesSourceAway", 20, gauge("pilotfish_config_source_connected", "0x30"), AT, "Proxies in shop cannot read their rules; edits do not arrive"),
+    ("PilotfishRulesEmpty", 20, entries("0x30"), AT, "1 proxies in shop have neither rules nor providers"),
+    ("PilotfishVersionsLag", 1500, versions("1"), {**AT, "version": "1"}, "1 proxies in shop run 1, which is not the injector's version"),
     ("PilotfishPodsWithoutSidecar", 20, {"pilotfish_uninjected_pods": "2x30"}, {}, "2 Pods that should have the sidecar run without it"),
     # It ends 50000 s after the beginning, half an hour of which is over.
     ("PilotfishCertificateEnds", 30, {EXPIRY: "50000x60"}, {}, "The injector's certificate ends in 13h 23m 20s"),
@@ -112,14 +141,24 @@ QUIET = [
     ("PilotfishRequestsFailSlowly", 400, requests(999, 4)),
     ("PilotfishFirstTokenLate", 90, first_tokens(98, 2)),
     ("PilotfishFirstTokenLateForHours", 410, first_tokens(96, 4)),
-    ("PilotfishServiceCoolingLong", 30, states("1x20 0x40", "1x60")),
-    ("PilotfishAllServicesCooling", 10, states("0x60", "1x60")),
+    ("PilotfishServiceCoolingLong", 30, states("s" * 20 + "c" * 40, "s" * 60)),
+    # Back for three minutes; or waiting on trial for a request that nobody sends.
+    ("PilotfishServiceCoolingLong", 30, states("c" * 27 + "s" * 33, "s" * 60)),
+    ("PilotfishServiceCoolingLong", 50, states("c" * 20 + "p" * 40, "s" * 60)),
+    ("PilotfishAllServicesCooling", 10, states("c" * 60, "s" * 60)),
+    ("PilotfishAllServicesCooling", 10, states("c" * 60, "p" * 60)),
+    ("PilotfishAllServicesCooling", 10, states("c" * 7 + "s" * 53, "c" * 7 + "s" * 53)),
     ("PilotfishHeadroomLow", 20, headroom(500)),
     ("PilotfishHeadroomLow", 20, headroom(50, asked="7x60")),
     ("PilotfishStreamsBreak", 30, breaks(1)),
     ("PilotfishEventLoopLate", 30, lag(1000, 1)),
     ("PilotfishRulesRefused", 10, gauge("pilotfish_config_last_reload_successful", "0x3 1x20")),
     ("PilotfishRulesSourceAway", 20, gauge("pilotfish_config_source_connected", "0x8 1x30")),
+    ("PilotfishRulesEmpty", 20, entries("0x3 1x30")),
+    ("PilotfishRulesEmpty", 20, entries("1x30")),
+    ("PilotfishVersionsLag", 1500, versions("2")),
+    ("PilotfishVersionsLag", 1500, versions("1", injector="")),
+    ("PilotfishVersionsLag", 1200, versions("1")),
     ("PilotfishPodsWithoutSidecar", 20, {"pilotfish_uninjected_pods": "2x5 0x30"}),
     ("PilotfishCertificateEnds", 30, {EXPIRY: "900000x60"}),
     ("PilotfishInjectionFails", 20, {FAILED: "4x30"}),
@@ -143,10 +182,23 @@ def test_no_alert_is_without_a_test_of_both_kinds():
     assert {case[0] for case in FIRING} == {case[0] for case in QUIET} == set(alerts(RULES))
 
 
-def test_every_alert_has_a_runbook_and_a_summary():
+def test_every_alert_says_what_is_so_and_what_it_means_and_leads_to_a_runbook_that_there_is():
     for name, rule in alerts(RULES).items():
-        assert rule["annotations"]["summary"], name
-        assert (ROOT / rule["annotations"]["runbook"]).is_file(), rule["annotations"]["runbook"]
+        said = rule["annotations"]
+        assert said.keys() == {"summary", "description", "runbook_url"}, name
+        assert said["description"].endswith("."), name
+        assert said["runbook_url"].startswith("https://"), name
+        assert (ROOT / "docs/runbooks" / said["runbook_url"].rpartition("/")[2]).is_file(), name
+
+
+def test_every_runbook_is_an_alerts_and_is_listed():
+    runbooks = ROOT / "docs/runbooks"
+    named = {
+        rule["annotations"]["runbook_url"].rpartition("/")[2] for rule in alerts(RULES).values()
+    }
+    assert named == {path.name for path in runbooks.glob("Pilotfish*.md")}
+    listed = (runbooks / "README.md").read_text()
+    assert [name for name in alerts(RULES) if name not in listed] == []
 
 
 def test_prometheus_accepts_the_rules_as_they_stand():

@@ -25,6 +25,11 @@ CHARTS = ROOT / "charts"
 FOLDER = CHARTS / "pilotfish" / "dashboards"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 BOARDS = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in NAMES}
+# Without the headings of rows.
+PANELS = {
+    name: [panel for panel in board["panels"] if panel["type"] != "row"]
+    for name, board in BOARDS.items()
+}
 RULES = [
     rule
     for group in yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text())["groups"]
@@ -38,7 +43,7 @@ EXPECTED = {
 TARGETS = [
     (name, panel["title"], i)
     for name in NAMES
-    for i, panel in ((i, p) for p in BOARDS[name]["panels"] for i in range(len(p["targets"])))
+    for i, panel in ((i, p) for p in PANELS[name] for i in range(len(p["targets"])))
 ]
 
 
@@ -59,7 +64,7 @@ def queries(name):
     constants = {
         v["name"]: v["query"] for v in board["templating"]["list"] if v["type"] == "constant"
     }
-    for panel in board["panels"]:
+    for panel in PANELS[name]:
         for i, target in enumerate(panel["targets"]):
             expr = target["expr"].replace("$__rate_interval", f"{WINDOW_S}s")
             for variable, value in {
@@ -117,7 +122,7 @@ def test_every_panel_says_what_it_is_to_show(name):
         )
     )
     assert {title: len(targets) for title, targets in expected.items()} == {
-        panel["title"]: len(panel["targets"]) for panel in BOARDS[name]["panels"]
+        panel["title"]: len(panel["targets"]) for panel in PANELS[name]
     }
 
 
@@ -180,14 +185,51 @@ def lost(own, back, at=""):
         yield f"{at}: {own!r} became {back!r}"
 
 
+@pytest.fixture
+def written(monkeypatch):
+    """What the script would write."""
+    monkeypatch.syspath_prepend(str(CHARTS))
+    return runpy.run_path(str(CHARTS / "dashboards.py"))["written"]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_files_are_what_the_script_writes_and_every_panel_says_what_it_is(name):
-    assert (FOLDER / f"{name}.json").read_text() == runpy.run_path(str(CHARTS / "dashboards.py"))[
-        "written"
-    ](name)
-    panels = BOARDS[name]["panels"]
-    assert all(panel["description"] and panel["targets"] for panel in panels)
-    assert len({panel["title"] for panel in panels}) == len(panels)
+def test_the_files_are_what_the_script_writes_and_every_panel_says_what_it_is(written, name):
+    assert (FOLDER / f"{name}.json").read_text() == written(name)
+    assert all(panel["description"] and panel["targets"] for panel in PANELS[name])
+    assert len({panel["title"] for panel in PANELS[name]}) == len(PANELS[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_panels_stand_in_rows_and_none_covers_another(name):
+    board = BOARDS[name]["panels"]
+    assert board[0]["type"] == "row"
+    assert len({panel["id"] for panel in board}) == len(board)
+    taken = {}
+    for panel in board:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_number_has_a_colour_where_it_can_be_bad(name):
+    """A stat that says how many are out or refused is red before somebody has read it."""
+    stats = [panel for panel in PANELS[name] if panel["type"] == "stat"]
+    plain = {"Requests now", "Costs now", "Proxies", "Time since the last edit"}
+    colored = {p["title"] for p in stats if "thresholds" in p["fieldConfig"]["defaults"]}
+    assert colored == {p["title"] for p in stats} - plain
+
+
+def test_panels_lead_to_runbooks_that_there_are():
+    links = [
+        link["url"] for name in NAMES for panel in PANELS[name] for link in panel.get("links", ())
+    ]
+    assert len(links) > 20
+    for url in links:
+        assert url.startswith("https://")
+        assert (ROOT / "docs/runbooks" / url.rpartition("/")[2]).is_file(), url
 
 
 def test_only_metrics_of_the_catalogue_are_asked_for():

@@ -13,12 +13,17 @@ from conformance import FOLDER, KEY, KINDS, case, compiled, provider_of
 from pilotfish import providers, styles
 from pilotfish.core.exchange.calls import call_body
 from pilotfish.core.exchange.endpoints import find
-from pilotfish.core.exchange.inbound import Inbound
-from pilotfish.core.exchange.request_url import fixed_headers, native_op, target_of
-from pilotfish.core.model.provider import CHAT_STYLES
+from pilotfish.core.exchange.inbound import (
+    Inbound,
+    filter_request_headers,
+    filter_response_headers,
+)
+from pilotfish.core.exchange.request_url import auth_of, fixed_headers, native_op, target_of
+from pilotfish.core.model.provider import CHAT_STYLES, OP_OF_STYLE
 from pilotfish.core.state.classify import failure_of
 from pilotfish.core.state.headroom import read_limits
 from pilotfish.credentials import CredentialContext, Credentials, SignedCall
+from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.connection_test import probe_url
 
 # 2015-10-21T07:28:00Z
@@ -53,6 +58,27 @@ def test_the_outgoing_request(kind, request_):
     assert {name: sent.get(name) for name in wanted} == wanted
     if not case(kind).get("token_is_exchanged"):
         assert set(sent) == set(wanted), "nothing goes out that the documentation does not name"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_header_that_carries_a_key_is_neither_taken_from_a_client_nor_given_to_one(kind):
+    """Neither the vendor's own nor one that the rules set, whatever it is called."""
+    spec = case(kind)["provider"]
+    headers = {**spec.get("headers", {}), "X-House": KEY}
+    provider = compiled({**spec, "headers": headers}, case(kind)["model"]).provider
+    client = ProviderClient(provider, keys_of(provider), lambda origin: pytest.fail("no call"))
+    target = SignedCall("POST", "host", "/", b"")
+    sent = client.keys[0].headers(target) or ()
+    names = {name for name, _ in sent} | {b"x-house", auth_of(provider).header.encode()}
+    assert {name for name, value in sent if KEY.encode() in value} <= names
+    echoed = [(name, KEY.encode()) for name in sorted(names)]
+    other = (b"x-other", b"1")
+    assert filter_response_headers([*echoed, other], client.key_headers(sent)) == [other]
+    op = OP_OF_STYLE[provider.style]
+    for same_style in (True, False):
+        passed = client.filled(filter_request_headers([*echoed, other], same_style), op)
+        assert KEY.encode() not in [value for _, value in passed]
+        assert not {b"x-house", auth_of(provider).header.encode()} & {name for name, _ in passed}
 
 
 @pytest.mark.parametrize(("kind", "translated"), every("translated"))

@@ -102,6 +102,24 @@ def test_warnings_are_shown_and_the_rules_are_in_force(world):
     ) == (1, 1, 1, 1)
 
 
+def test_what_the_rules_hold_is_counted_from_nothing_on_and_a_bad_edit_changes_no_number(world):
+    kinds = ("rule", "virtual_model", "provider")
+    held = lambda: [world.number(s.CONFIG_ENTRIES, kind) for kind in kinds]  # noqa: E731
+    assert held() == [0, 0, 0]
+    provider = {"kind": "openai", "no_key_required": True}
+    service = {"provider": "p", "model": "m"}
+    rules = {
+        "providers": {"p": provider},
+        "rules": [{"name": n, "request_model": n, "services": [service]} for n in ("a", "b")],
+    }
+    assert world.store.apply([RulesDocument("test", rules)])
+    assert held() == [2, 0, 1]
+    world.store.apply([BAD])
+    assert held() == [2, 0, 1]
+    assert world.store.apply([GOOD])
+    assert held() == [0, 0, 0]
+
+
 def test_only_the_version_in_force_has_a_series(world):
     world.store.apply([GOOD])
     world.store.apply([OTHER])

@@ -46,6 +46,7 @@ PROMISED = {
     "pilotfish_config_problems": ("gauge", ""),
     "pilotfish_config_source_connected": ("gauge", ""),
     "pilotfish_config_info": ("gauge", "version"),
+    "pilotfish_config_entries": ("gauge", "kind"),
     "pilotfish_watch_restarts_total": ("counter", "reason"),
     "pilotfish_event_loop_lag_seconds": ("histogram", ""),
     "pilotfish_build_info": ("gauge", "version"),

@@ -58,30 +58,65 @@ rendered. Braces in backquotes are for Prometheus.
       for: {{ $burn.burn.for }}
       labels: {severity: critical}
       annotations:
-        runbook: docs/runbooks/PilotfishRequestsFail.md
         summary: "{{`{{ $value | humanizePercentage }} of the requests {{ if $labels.rule }}of rule {{ $labels.rule }} in {{ $labels.namespace }} fail{{ else }}in {{ $labels.namespace }} are refused before a rule takes them{{ end }}`}}"
+        description: At this rate a month's error budget is gone within days. The access log has each attempt's outcome and the vendor's message.
     {{- $burn := dict "name" "requestsFailSlowly" "burn" $o.burn.requestsFailSlowly "ratio" "pilotfish:requests_missed:ratio_rate" "budget" $missed }}
     - alert: PilotfishRequestsFailSlowly
       expr: {{ include "pilotfish.burning" $burn }}
       for: {{ $burn.burn.for }}
       labels: {severity: warning}
       annotations:
-        runbook: docs/runbooks/PilotfishRequestsFail.md
+        runbook: PilotfishRequestsFail
         summary: "{{`{{ $value | humanizePercentage }} of the requests {{ if $labels.rule }}of rule {{ $labels.rule }} in {{ $labels.namespace }} have failed{{ else }}in {{ $labels.namespace }} have been refused before a rule took them{{ end }} for hours`}}"
+        description: A steady leak of the month's error budget. The access log has each attempt's outcome and the vendor's message.
     {{- $burn := dict "name" "firstTokenLate" "burn" $o.burn.firstTokenLate "ratio" "pilotfish:first_token_late:ratio_rate" "budget" $late }}
     - alert: PilotfishFirstTokenLate
       expr: {{ include "pilotfish.burning" $burn }}
       for: {{ $burn.burn.for }}
       labels: {severity: warning}
       annotations:
-        runbook: docs/runbooks/PilotfishFirstTokenLate.md
         summary: "{{`{{ $value | humanizePercentage }} of the streams of {{ $labels.gen_ai_request_model }} in {{ $labels.namespace }} wait longer than`}} {{ $o.firstTokenSeconds }} s for their first token"
+        description: A vendor is slow, prompts have grown, or caches are cold; the overhead panel says what the proxy itself takes.
     {{- $burn := dict "name" "firstTokenLateForHours" "burn" $o.burn.firstTokenLateForHours "ratio" "pilotfish:first_token_late:ratio_rate" "budget" $late }}
     - alert: PilotfishFirstTokenLateForHours
       expr: {{ include "pilotfish.burning" $burn }}
       for: {{ $burn.burn.for }}
       labels: {severity: info}
       annotations:
-        runbook: docs/runbooks/PilotfishFirstTokenLate.md
+        runbook: PilotfishFirstTokenLate
         summary: "{{`{{ $value | humanizePercentage }} of the streams of {{ $labels.gen_ai_request_model }} in {{ $labels.namespace }} have waited longer than`}} {{ $o.firstTokenSeconds }} s for hours"
+        description: Less than an outage, more than the objective allows. Compare the providers, or let the rule hedge.
+{{- end }}
+
+{{- /*
+Alerts with where to go from them. runbook_url: prometheusRule.runbookUrl for the alert's name, or for what its annotation `runbook`
+says. dashboard_url, where dashboards.grafanaUrl is given: the first panel that links the same runbook.
+*/ -}}
+{{- define "pilotfish.annotated" -}}
+{{- $root := .root }}
+{{- $panels := dict }}
+{{- range $path, $_ := $root.Files.Glob "dashboards/*.json" }}
+{{- $dashboard := $root.Files.Get $path | fromJson }}
+{{- range $panel := $dashboard.panels }}
+{{- range $panel.links }}
+{{- $name := trimPrefix "Runbook: " .title }}
+{{- if not (hasKey $panels $name) }}
+{{- $_ := set $panels $name (printf "%s/d/%s?viewPanel=%d" (trimSuffix "/" $root.Values.dashboards.grafanaUrl) $dashboard.uid (int $panel.id)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range .groups }}
+{{- range .rules }}
+{{- if hasKey . "alert" }}
+{{- $runbook := .annotations.runbook | default .alert }}
+{{- $_ := unset .annotations "runbook" }}
+{{- $_ := set .annotations "runbook_url" (replace "{name}" $runbook $root.Values.prometheusRule.runbookUrl) }}
+{{- if $root.Values.dashboards.grafanaUrl }}
+{{- $_ := set .annotations "dashboard_url" (required (printf "no panel links the runbook %s" $runbook) (get $panels $runbook)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml .groups }}
 {{- end }}

@@ -13,17 +13,15 @@ import asyncio
 import ssl
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from pilotfish.http1.origin import Connect, Origin, is_local, reason, tls_context
 from pilotfish.http1.proxies import connect as connect_by_proxy
-
-if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
 
 TIMEOUT_S = 30.0
 MAX_BODY_BYTES = 1024 * 1024
@@ -37,7 +35,7 @@ _ORIGIN: ContextVar[Origin] = ContextVar("origin")
 
 
 class FetchError(Exception):
-    """No answer. `kind` as in `http1.pool.Listener.on_lost`, or `timeout`, or `too_large`."""
+    """No answer. `kind` as in `http1.pending.Listener.on_lost`, or `timeout`, or `too_large`."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

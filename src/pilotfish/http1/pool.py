@@ -10,43 +10,24 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import cast
 
 from pilotfish.http1 import proxies
-from pilotfish.http1.origin import Connect as Connect
-from pilotfish.http1.origin import Origin as Origin
-from pilotfish.http1.origin import connect_directly as connect_directly
-from pilotfish.http1.origin import is_local, reason, tls_context
-from pilotfish.http1.upstream import Upstream as Upstream
-
-Header = tuple[bytes, bytes]
+from pilotfish.http1.origin import (
+    Connect,
+    Origin,
+    connect_directly,
+    is_local,
+    reason,
+    tls_context,
+)
+from pilotfish.http1.pending import Listener, PendingRequest
+from pilotfish.http1.upstream import Upstream
 
 # Vendors' front ends close idle connections after a minute or so; ours go first, so that a request
 # seldom meets a closing one.
 IDLE_S = 45.0
 MAX_IDLE = 256
-
-
-class Listener(Protocol):
-    """Who sent a request. After `on_end` or `on_lost` nothing more is heard."""
-
-    def on_sent(self, upstream: Upstream) -> None:
-        """A connection was at hand and the request is written to it."""
-        ...
-
-    def on_head(self, status: int, headers: list[Header]) -> None: ...
-    def on_body(self, data: bytes) -> None:
-        """What one read from the socket held of the body, unframed."""
-        ...
-
-    def on_end(self) -> None:
-        """The message is complete by its framing."""
-        ...
-
-    def on_lost(self, kind: str, message: str) -> None:
-        """`kind`: connect (refused, DNS, TLS), local (nothing left here to connect with),
-        connect_timeout, reset (before the head), cut (within the body), protocol (not HTTP)."""
-        ...
 
 
 class Pool:
@@ -93,8 +74,8 @@ class Pool:
         return pending
 
     def retry(self, pending: PendingRequest) -> None:
-        """A kept connection turned out to be closed before any answer: once more on a new one,
-        which is nobody's fault.
+        """A kept connection turned out to be closed before any answer: sends the request once
+        more, on a new one.
         """
         self._make(pending)
 
@@ -150,7 +131,12 @@ class Pool:
                 self._context = await asyncio.to_thread(tls_context, self.origin.ca_file)
         return self._context
 
+    def opened(self, upstream: Upstream) -> None:
+        """A connection was made."""
+        self.open.add(upstream)
+
     def keep(self, upstream: Upstream) -> None:
+        """This connection is idle."""
         if self.closed or len(self._idle) >= self.max_idle:
             upstream.close()
         else:
@@ -177,51 +163,3 @@ class Pool:
         self.closed = True
         while self._idle:
             self._idle.pop().close()
-
-
-class PendingRequest:
-    """One request on its way. `lost` and `cancel` are safe at any time and more than once."""
-
-    __slots__ = ("cancelled", "connect_s", "listener", "request", "task", "upstream")
-
-    def __init__(self, request: Sequence[bytes], listener: Listener, connect_s: float) -> None:
-        self.request, self.listener, self.connect_s = request, listener, connect_s
-        self.cancelled = False
-        self.task: asyncio.Task[None] | None = None
-        self.upstream: Upstream | None = None
-
-    def lost(self, kind: str, message: str) -> None:
-        if not self.cancelled:
-            self.cancelled = True
-            self.listener.on_lost(kind, message)
-
-    def ended(self) -> None:
-        """The answer is complete. A listener that fails here would never hear of anything again,
-        and its client neither.
-        """
-        self.cancelled = True
-        try:
-            self.listener.on_end()
-        except Exception:
-            self.listener.on_lost("protocol", "an error inside the proxy; its log has more")
-            raise  # the loop logs it
-
-    def cancel(self) -> None:
-        """Nothing more is heard, and the connection in use is closed at once: the vendor stops, and
-        the tokens with it.
-        """
-        if self.cancelled:
-            return
-        self.cancelled = True
-        if self.upstream is not None:
-            self.upstream.abort()
-        elif self.task is not None:
-            self.task.cancel()
-
-    def pause(self) -> None:
-        if self.upstream is not None:
-            self.upstream.pause()
-
-    def resume(self) -> None:
-        if self.upstream is not None:
-            self.upstream.resume()

@@ -1,19 +1,20 @@
-"""One connection to a vendor: requests out, one at a time; answers in, told to the pending's
+"""One connection to a vendor: requests out, one at a time; answers in, passed on to the request's
 listener.
 
-Not for HEAD and CONNECT: whether an answer has a body is told from the answer alone.
+Not for HEAD and CONNECT: whether an answer has a body is read from the answer alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import Protocol, cast
 
 import httptools
 
-if TYPE_CHECKING:
-    from pilotfish.http1.pool import Header, PendingRequest, Pool
+from pilotfish.http1.exchange import Header
+from pilotfish.http1.pending import PendingRequest
 
 MAX_HEAD_BYTES = 128 * 1024
 # Below, one write of a joined copy is cheaper than a write of many pieces.
@@ -25,6 +26,17 @@ STALE_S = 2.0
 # A model may think for minutes without a byte; address translators on the way forget connections
 # that are silent for so long.
 KEEP_ALIVE_AFTER_S = 60
+
+
+class ConnectionKeeper(Protocol):
+    """The pool that a connection belongs to."""
+
+    clock: Callable[[], float]
+
+    def opened(self, upstream: Upstream) -> None: ...
+    def keep(self, upstream: Upstream) -> None: ...
+    def forget(self, upstream: Upstream) -> None: ...
+    def retry(self, pending: PendingRequest) -> None: ...
 
 
 class Upstream:
@@ -55,9 +67,9 @@ class Upstream:
         "on_header",
         "on_message_begin",
         "pool",
-    )  # fmt: skip
+    )
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: ConnectionKeeper) -> None:
         self.pool = pool
         self.closed = False
         self.idle_since = 0.0
@@ -110,11 +122,12 @@ class Upstream:
         pending.listener.on_sent(self)
 
     def abort(self) -> None:
+        """Gives up the request under way."""
         self._pending = None
         self.close()
 
     def release(self) -> None:
-        """Nothing to do: wait in the pool."""
+        """Becomes idle, in the pool."""
         self._pending = None
         self.idle_since = self.pool.clock()
         self.pool.keep(self)
@@ -142,7 +155,7 @@ class Upstream:
         )  # uvloop's transports are of no class of asyncio's
         self._parser = httptools.HttpResponseParser(self)
         self._feed = self._parser.feed_data
-        self.pool.open.add(self)
+        self.pool.opened(self)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             try:

@@ -17,8 +17,10 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from pilotfish.http1.origin import host_header
-from pilotfish.http1.pool import Header, Origin, PendingRequest, Pool, Upstream
+from pilotfish.http1.exchange import Header
+from pilotfish.http1.origin import Origin, host_header
+from pilotfish.http1.pending import PendingRequest, SendingConnection
+from pilotfish.http1.pool import Pool
 from pilotfish.kube.access import Access, Where, load
 
 CONNECT_S = 5.0
@@ -171,7 +173,7 @@ class _Answer:
         self._lost = ""
         self._news = asyncio.Event()
 
-    def on_sent(self, upstream: Upstream) -> None:
+    def on_sent(self, upstream: SendingConnection) -> None:
         """Nothing is done between a request and its answer."""
 
     def on_head(self, status: int, headers: list[Header]) -> None:

@@ -27,20 +27,14 @@ from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import read_limits
-from pilotfish.http1.pool import Header, Upstream
+from pilotfish.http1.exchange import Header
+from pilotfish.http1.pending import SendingConnection
+from pilotfish.proxy.failures import LOST, failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 AFTER_FINISH_S = 2.0  # how long after a finish reason the stream's proper end is waited for
-_LOST = {
-    "connect": (Outcome.CONNECT_FAILED, 502),
-    "local": (Outcome.CONNECT_FAILED, 503),
-    "connect_timeout": (Outcome.TIMEOUT, 504),
-    "reset": (Outcome.CONNECT_FAILED, 502),
-    "cut": (Outcome.SERVER_ERROR, 502),
-    "protocol": (Outcome.SERVER_ERROR, 502),
-}
 _clock = time.monotonic
 
 
@@ -127,7 +121,7 @@ class AnswerReader:
 
     # ---- what the connection reports
 
-    def on_sent(self, upstream: Upstream) -> None:
+    def on_sent(self, upstream: SendingConnection) -> None:
         self._record.sent_at = self._quiet_since = _clock()
         if self.paused:
             upstream.pause()
@@ -209,13 +203,13 @@ class AnswerReader:
         elif self.answer.mode == STREAM and self.stream is not None and self.stream.finished:
             self._stream_complete(now)
         elif kind == "local":
-            outcome, status = _LOST[kind]
+            outcome, status = LOST[kind]
             failure = Failure(
                 outcome=outcome, status=status, message=message, code="overloaded", local=True
             )
             self._fail(failure, now)
         else:
-            outcome, status = _LOST[kind]
+            outcome, status = LOST[kind]
             self._break(outcome, message, now, status)
 
     # ---- streams
@@ -394,10 +388,3 @@ class AnswerReader:
             self._quiet_since = _clock()
             if self._call.pending is not None:
                 self._call.pending.resume()
-
-
-def failure_of_ours(
-    outcome: Outcome, message: str, status: int = 502, code: str = "upstream_error"
-) -> Failure:
-    """A failure that is told in words of our own."""
-    return Failure(outcome=outcome, status=status, message=message, code=code)

@@ -17,9 +17,10 @@ from pilotfish.core.state.ledger import Ledger, Timings
 from pilotfish.core.state.limits import Budgets
 from pilotfish.credentials.keys import CredentialError
 from pilotfish.errors import ClientError
-from pilotfish.http1.pool import PendingRequest
-from pilotfish.proxy.answer_reader import AnswerReader, failure_of_ours
+from pilotfish.http1.pending import PendingRequest
+from pilotfish.proxy.answer_reader import AnswerReader
 from pilotfish.proxy.client import ProviderClient
+from pilotfish.proxy.failures import failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord

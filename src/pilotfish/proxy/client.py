@@ -8,19 +8,23 @@ from collections.abc import Callable, Sequence
 from encodings.idna import Codec
 from typing import NamedTuple
 
-from pilotfish.core.exchange.redact import carries_secret
+from pilotfish.core.exchange.inbound import filter_request_headers
 from pilotfish.core.exchange.request_url import (
     auth_of,
     fixed_headers,
+    headers_kept_from_clients,
+    key_headers,
     origin_of,
     overridable_headers,
     own_auth,
+    secrets_of_rules,
     target_of,
 )
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.plan import op_for
 from pilotfish.credentials.keys import Headers, Key, SignedCall
-from pilotfish.http1.pool import Origin, Pool
+from pilotfish.http1.origin import Origin
+from pilotfish.http1.pool import Pool
 
 # `encode("idna")`, whose module would be read from disk with the first request: there may be no
 # descriptor left for it.
@@ -43,10 +47,15 @@ class ProviderClient:
     drops no connection.
 
     `keys` are the provider's credentials, by the numbers that the ledger knows them by.
+    `kept_from_clients`: names of headers that no client may send to any provider.
     """
 
     def __init__(
-        self, provider: Provider, keys: Sequence[Key], pool: Callable[[Origin], Pool]
+        self,
+        provider: Provider,
+        keys: Sequence[Key],
+        pool: Callable[[Origin], Pool],
+        kept_from_clients: frozenset[bytes] = frozenset(),
     ) -> None:
         self.provider, self.keys = provider, keys
         self._pool_at = pool
@@ -57,15 +66,23 @@ class ProviderClient:
         fixed = fixed_headers(provider)
         yielding = overridable_headers(provider)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
-        self._fixed_names = frozenset(name for name, _ in fixed if name not in yielding)
-        self._unsent = {
-            op: self._fixed_names | envelope.drops_headers
+        private = kept_from_clients | headers_kept_from_clients((provider,))
+        # Those that no client's request is passed on with anyway are not looked for again.
+        passing = filter_request_headers([(name, b"") for name in private], True)
+        self._unsent: frozenset[bytes] = frozenset(
+            (*(name for name, _ in fixed if name not in yielding), *(name for name, _ in passing))
+        )
+        self._unsent_by_op = {
+            op: self._unsent | envelope.drops_headers
             for op, envelope in provider.kind.envelopes.items()
         }
         # Sent only where the client of the same style did not set them itself.
         self.yielding = tuple(h for h in fixed if h[0] in yielding)
         self.own_auth = own_auth(provider)
-        self.own_secrets = tuple(h for h in fixed if carries_secret(h[0]))
+        self.own_secrets = secrets_of_rules(provider)
+        self._key_headers = key_headers(provider)
+        self._sent: Headers = ()
+        self._sent_key_headers = self._key_headers
         self._signs = auth_of(provider).scheme == "aws_sigv4"
 
     def pool(self, key: int) -> Pool:
@@ -113,7 +130,7 @@ class ProviderClient:
     def filled(self, passed: list[tuple[bytes, bytes]], op: str) -> list[tuple[bytes, bytes]]:
         """The client's headers but for those that are fixed or of no use upstream, and those of
         ours that give way to the client's where it did not send them."""
-        unsent = self._unsent.get(op, self._fixed_names)
+        unsent = self._unsent_by_op.get(op, self._unsent)
         if unsent:
             passed = [h for h in passed if h[0] not in unsent]
         if not self.yielding:
@@ -129,3 +146,11 @@ class ProviderClient:
             return ()
         call = SignedCall("POST", head.host, head.target, b"".join(parts)) if self._signs else None
         return self.keys[key].headers(call)
+
+    def key_headers(self, sent: Headers) -> frozenset[bytes]:
+        """Names of the headers that no answer to a call with these credential headers may give to
+        a client: each may hold a key that the upstream echoes."""
+        if sent is not self._sent:  # most keys send the same tuple as long as they live
+            names = frozenset(name for name, _ in sent)
+            self._sent, self._sent_key_headers = sent, self._key_headers | names
+        return self._sent_key_headers

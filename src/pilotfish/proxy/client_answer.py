@@ -8,8 +8,7 @@ from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.header_text import header_text
 from pilotfish.core.model.outcome import Failure
-from pilotfish.http1.exchange import Exchange
-from pilotfish.http1.pool import Header
+from pilotfish.http1.exchange import Exchange, Header
 from pilotfish.proxy.attempt import Attempt
 from pilotfish.proxy.translation import Translation
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -87,7 +86,11 @@ class ClientAnswer:
     def _head(self, attempt: Attempt) -> list[Header]:
         answer = attempt.reader.answer
         headers = self._translation.answer_headers(
-            attempt.call.body, attempt.service, answer.headers, streams=answer.mode == STREAM
+            attempt.call.body,
+            attempt.service,
+            answer.headers,
+            attempt.call.key_headers,
+            streams=answer.mode == STREAM,
         )
         headers += self._own_headers(attempt.record)
         return headers
@@ -135,9 +138,9 @@ class ClientAnswer:
         if last is not None and last.record.failure is failure:
             call = last.call.body
             body = failure.body if call is not None and call.same_style else b""
-        if body:
+        if last is not None and body:
             # The upstream's own words go with its headers: Bedrock names its exceptions only there.
-            kept = filter_response_headers(failure.headers)
+            kept = filter_response_headers(failure.headers, last.call.key_headers)
             head += [h for h in kept if h[0] not in _OUR_ERROR_HEADERS]
         else:
             body = self._translation.style.write_error(failure.status, error_of(failure))

@@ -14,8 +14,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pilotfish import styles
-from pilotfish.core.exchange.redact import carries_secret, redact, secrets_in
-from pilotfish.core.exchange.request_url import auth_of, fixed_headers, origin_of, own_auth
+from pilotfish.core.exchange.redact import redact, secrets_in
+from pilotfish.core.exchange.request_url import (
+    auth_of,
+    fixed_headers,
+    origin_of,
+    own_auth,
+    secrets_of_rules,
+)
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
@@ -24,6 +30,7 @@ from pilotfish.core.state.retry_after import value_of
 from pilotfish.credentials import CredentialError, Key, SignedCall
 from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer
 from pilotfish.credentials.keys import NoKey
+from pilotfish.http1.exchange import Header
 from pilotfish.http1.origin import Origin, host_header
 
 TIMEOUT_S = 10.0
@@ -35,6 +42,17 @@ CONNECTIVITY, AUTHENTICATION, PROVIDER, UNSUPPORTED = (
     "provider",
     "unsupported",
 )
+
+
+class _Verdict(NamedTuple):
+    """What one answer, or none, says of a provider: the fields of `ProbeResult` that it decides."""
+
+    ok: bool
+    stage: str
+    status: int | None
+    message: str
+    outcome: Outcome | None
+    wait_s: float | None = None
 
 
 class ProbeResult(NamedTuple):
@@ -92,63 +110,62 @@ async def probe_key(
 ) -> ProbeResult:
     """One provider with one key. Never raises."""
     began = time.monotonic()
+    verdict = await _verdict(provider, key, fetcher, timeout_s)
+    return ProbeResult(
+        provider.name,
+        verdict.ok,
+        verdict.stage,
+        verdict.status,
+        round((time.monotonic() - began) * 1000),
+        _on_a_line(verdict.message)[:MAX_MESSAGE],
+        verdict.outcome,
+        verdict.wait_s,
+    )
 
-    def told(
-        ok: bool,
-        stage: str,
-        status: int | None,
-        message: str,
-        outcome: Outcome | None,
-        wait_s: float | None = None,
-    ) -> ProbeResult:
-        latency_ms = round((time.monotonic() - began) * 1000)
-        return ProbeResult(
-            provider.name,
-            ok,
-            stage,
-            status,
-            latency_ms,
-            _on_a_line(message)[:MAX_MESSAGE],
-            outcome,
-            wait_s,
-        )
 
-    if (
+async def _verdict(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float) -> _Verdict:
+    if _lacks_a_key(provider, key):
+        return _Verdict(False, AUTHENTICATION, None, "no key is configured", Outcome.AUTH_FAILED)
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer, headers = await _ask(provider, key, fetcher, timeout_s)
+    except CredentialError as e:
+        is_away = e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT)
+        stage = CONNECTIVITY if is_away else AUTHENTICATION
+        return _Verdict(False, stage, None, str(e), e.outcome)
+    except FetchError as e:
+        was_late = e.kind in ("timeout", "connect_timeout")
+        outcome = Outcome.TIMEOUT if was_late else Outcome.CONNECT_FAILED
+        return _Verdict(False, CONNECTIVITY, None, str(e), outcome)
+    except TimeoutError:
+        message = f"no answer within {timeout_s:g} s"
+        return _Verdict(False, CONNECTIVITY, None, message, Outcome.TIMEOUT)
+    secrets = secrets_in((*headers, *secrets_of_rules(provider)))
+    return _judged(provider, answer._replace(body=redact(answer.body, secrets)))
+
+
+def _lacks_a_key(provider: Provider, key: Key) -> bool:
+    return (
         isinstance(key, NoKey)
         and provider.kind.needs_key
         and not provider.no_key_required
         and not own_auth(provider)
-    ):
-        return told(False, AUTHENTICATION, None, "no key is configured", Outcome.AUTH_FAILED)
-    url = probe_url(provider, key)
-    try:
-        async with asyncio.timeout(timeout_s):
-            headers = await _authentication(key, url)
-            url = probe_url(provider, key)  # a token may have named another host
-            answer = await _get(provider, url, headers, fetcher, timeout_s)
-            if answer.status == 401 and key.refused(headers):
-                # A key that was rotated or a token that was revoked: once more with the new one, as
-                # the engine does.
-                headers = await _authentication(key, url)
-                answer = await _get(provider, url, headers, fetcher, timeout_s)
-    except CredentialError as e:
-        stage = (
-            CONNECTIVITY
-            if e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT)
-            else AUTHENTICATION
-        )
-        return told(False, stage, None, str(e), e.outcome)
-    except FetchError as e:
-        outcome = (
-            Outcome.TIMEOUT if e.kind in ("timeout", "connect_timeout") else Outcome.CONNECT_FAILED
-        )
-        return told(False, CONNECTIVITY, None, str(e), outcome)
-    except TimeoutError:
-        return told(False, CONNECTIVITY, None, f"no answer within {timeout_s:g} s", Outcome.TIMEOUT)
-    own = (header for header in fixed_headers(provider) if carries_secret(header[0]))
-    return told(
-        *_judged(provider, answer._replace(body=redact(answer.body, secrets_in((*headers, *own)))))
     )
+
+
+async def _ask(
+    provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float
+) -> tuple[HttpAnswer, tuple[Header, ...]]:
+    """The answer to the probe, and the headers that the probe authenticated with."""
+    headers = await _authentication(key, probe_url(provider, key))
+    url = probe_url(provider, key)  # a token may have named another host
+    answer = await _get(provider, url, headers, fetcher, timeout_s)
+    if answer.status == 401 and key.refused(headers):
+        # A key that was rotated or a token that was revoked: once more with the new one, as
+        # requests do.
+        headers = await _authentication(key, url)
+        answer = await _get(provider, url, headers, fetcher, timeout_s)
+    return answer, headers
 
 
 def probe_url(provider: Provider, key: Key) -> str:
@@ -161,7 +178,7 @@ def probe_url(provider: Provider, key: Key) -> str:
     return base + (provider.kind.probe or "")
 
 
-async def _authentication(key: Key, url: str) -> tuple[tuple[bytes, bytes], ...]:
+async def _authentication(key: Key, url: str) -> tuple[Header, ...]:
     parts = urlsplit(url)
     host = host_header(Origin(*origin_of(url)))
     call = SignedCall(
@@ -179,7 +196,7 @@ async def _authentication(key: Key, url: str) -> tuple[tuple[bytes, bytes], ...]
 async def _get(
     provider: Provider,
     url: str,
-    secret: Iterable[tuple[bytes, bytes]],
+    secret: Iterable[Header],
     fetcher: Fetcher,
     timeout_s: float,
 ) -> HttpAnswer:
@@ -194,55 +211,27 @@ async def _get(
     )
 
 
-def _judged(
-    provider: Provider, answer: HttpAnswer
-) -> tuple[bool, str, int | None, str, Outcome | None, float | None]:
+def _judged(provider: Provider, answer: HttpAnswer) -> _Verdict:
     status = answer.status
     if provider.kind.probe is None and provider.kind.probe_from is None:
-        return (
-            True,
-            UNSUPPORTED,
-            status,
-            "reachable; this vendor has no call that tests a key free of charge",
-            None,
-            None,
-        )
+        message = "reachable; this vendor has no call that tests a key free of charge"
+        return _Verdict(True, UNSUPPORTED, status, message, None)
     if 200 <= status < 300:
-        return True, AUTHENTICATION, status, "ok", Outcome.SERVED, None
+        return _Verdict(True, AUTHENTICATION, status, "ok", Outcome.SERVED)
     error = _error_of(provider, answer)
     failure = failure_of(provider.kind, status, answer.headers, error, time.time())
     if status == 429:
-        return (
-            True,
-            AUTHENTICATION,
-            status,
-            "ok: rate limited, so the key works",
-            Outcome.RATE_LIMITED,
-            failure.wait_s,
-        )
+        message = "ok: rate limited, so the key works"
+        return _Verdict(True, AUTHENTICATION, status, message, Outcome.RATE_LIMITED, failure.wait_s)
     if failure.outcome is Outcome.AUTH_FAILED:
         # Vendors quote the refused key, or parts of it: their words are left out.
-        hint = (
-            "the key was refused"
-            if auth_of(provider).scheme == "key"
-            else "the credentials were refused"
-        )
-        return (
-            False,
-            AUTHENTICATION,
-            status,
-            f"{hint}{f' ({failure.code})' if failure.code else ''}",
-            failure.outcome,
-            None,
-        )
-    return (
-        False,
-        PROVIDER,
-        status,
-        f"unexpected status {status}: {failure.message}",
-        failure.outcome,
-        failure.wait_s,
-    )
+        is_key = auth_of(provider).scheme == "key"
+        message = "the key was refused" if is_key else "the credentials were refused"
+        if failure.code:
+            message += f" ({failure.code})"
+        return _Verdict(False, AUTHENTICATION, status, message, failure.outcome)
+    message = f"unexpected status {status}: {failure.message}"
+    return _Verdict(False, PROVIDER, status, message, failure.outcome, failure.wait_s)
 
 
 def _error_of(provider: Provider, answer: HttpAnswer) -> ErrorInfo:

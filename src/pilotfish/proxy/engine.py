@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pilotfish import styles
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound, shown
+from pilotfish.core.exchange.request_url import headers_kept_from_clients
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.plan import RuleState
@@ -21,7 +22,8 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.credentials.keys import Key
 from pilotfish.errors import ClientError
 from pilotfish.http1.exchange import Exchange
-from pilotfish.http1.pool import Connect, Origin, Pool, connect_directly
+from pilotfish.http1.origin import Connect, Origin, connect_directly
+from pilotfish.http1.pool import Pool
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.local_reply import COUNTS, LocalReplies
@@ -88,8 +90,9 @@ class Engine:
             # read it.
             styles.get(provider.style)
         self.router.adopt(snapshot)
+        private = headers_kept_from_clients(snapshot.providers.values())
         clients = {
-            name: ProviderClient(provider, self._keys(provider), self._pool)
+            name: ProviderClient(provider, self._keys(provider), self._pool, private)
             for name, provider in snapshot.providers.items()
         }
         self._backend = self._backend_with(clients)

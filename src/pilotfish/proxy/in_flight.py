@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from pilotfish.http1.pool import PendingRequest
+from pilotfish.http1.pending import PendingRequest
 
 TICK_S = 0.05  # how late a deadline of seconds may be noticed
 FINISH_S = 2.0  # how long a complete answer's connection may take to end its framing

@@ -15,8 +15,8 @@ from pilotfish.core.exchange.response_stream import (
     Raw,
     ResponseStream,
     Translated,
-    renamer,
 )
+from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector, StreamWriter, Style
@@ -141,12 +141,19 @@ class Translation:
         )
 
     def answer_headers(
-        self, call: CallBody | None, service: Service, headers: list[Header], *, streams: bool
+        self,
+        call: CallBody | None,
+        service: Service,
+        headers: list[Header],
+        key_headers: frozenset[bytes],
+        *,
+        streams: bool,
     ) -> list[Header]:
-        """Of the upstream's `headers` those that the client gets, with its content type."""
+        """Of the upstream's `headers` those that the client gets, with its content type.
+        `key_headers`: names of those that may echo a key."""
         if call is None or not call.same_style:
             return [(b"content-type", self.content_type)]
-        kept = filter_response_headers(headers)
+        kept = filter_response_headers(headers, key_headers)
         if self._inbound.array or (streams and call.op in service.provider.kind.envelopes):
             return [
                 (b"content-type", self.content_type),

@@ -12,7 +12,8 @@ from pilotfish.core.exchange.redact import secrets_in
 from pilotfish.core.exchange.refusal import CallFacts
 from pilotfish.core.model.service import Service
 from pilotfish.credentials.keys import CredentialError
-from pilotfish.http1.pool import Header, Listener, PendingRequest
+from pilotfish.http1.exchange import Header
+from pilotfish.http1.pending import Listener, PendingRequest
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.translation import Translation
 
@@ -123,6 +124,11 @@ class UpstreamCall:
             client_path=bool(self._inbound.subpath),
             secrets=secrets_in((*(self._secret or ()), *self._client.own_secrets)),
         )
+
+    @property
+    def key_headers(self) -> frozenset[bytes]:
+        """Names of the headers of the answer that may echo a key."""
+        return self._client.key_headers(self._secret or ())
 
     def close(self) -> PendingRequest | None:
         """Nothing more is fetched for it; returns what is still on a connection."""

@@ -55,6 +55,7 @@ class RulesStore:
         for result in ("applied", "rejected"):
             registry[s.RELOADS].counter(result)
         registry[s.SOURCE_CONNECTED].gauge()
+        self._count_entries(0, 0, 0)
 
     def apply(self, documents: Sequence[RulesDocument]) -> bool:
         """True if these documents are in force now. A document that does not validate changes
@@ -101,6 +102,9 @@ class RulesStore:
         self._registry[s.RELOADS].counter("applied").inc()
         self._registry[s.RELOAD_AT].gauge().set(self.applied_at)
         self._registry[s.CONFIG_INFO].gauge(snapshot.version).set(1)
+        self._count_entries(
+            len(snapshot.rules), len(snapshot.virtual_models), len(snapshot.providers)
+        )
         log.info(
             "rules_applied",
             version=snapshot.version,
@@ -126,6 +130,12 @@ class RulesStore:
         self.problems = problems
         self._registry[s.PROBLEMS].gauge().set(len(problems))
         self._registry[s.RELOAD_OK].gauge().set(0)
+
+    def _count_entries(self, rules: int, virtual_models: int, providers: int) -> None:
+        entries = self._registry[s.CONFIG_ENTRIES]
+        entries.gauge("rule").set(rules)
+        entries.gauge("virtual_model").set(virtual_models)
+        entries.gauge("provider").set(providers)
 
     def connected(self, is_connected: bool) -> None:
         self._registry[s.SOURCE_CONNECTED].gauge().set(1 if is_connected else 0)

@@ -279,6 +279,12 @@ SOURCE_CONNECTED = Series(
     (),
     "1 while the source of the rules can be read or watched.",
 )
+CONFIG_ENTRIES = Series(
+    "pilotfish_config_entries",
+    "gauge",
+    ("kind",),
+    "What the rules in force hold: rule, virtual_model, provider; 0 before the first ones.",
+)
 CONFIG_INFO = Series(
     "pilotfish_config_info",
     "gauge",

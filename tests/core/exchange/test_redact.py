@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotfish.core.exchange.redact import carries_secret, redact, redact_error, secrets_in
+from pilotfish.core.exchange.redact import redact, redact_error, secrets_in
 from pilotfish.core.formats.error_info import ErrorInfo
 from planted import planted
 
@@ -61,11 +61,3 @@ def test_an_error_that_was_read_is_told_without_it_and_else_as_it_was():
     assert redact_error(error, secrets_in([(b"x-api-key", KEY)])) == ErrorInfo(
         message="[key] caf\u00e9 \ud800", type="[key]", code="[key]", status=400, wait_s=2.0
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "secret"),
-    [(b"authorization", True), (b"x-team-token", True), (b"cookie", True), (b"x-team", False)],
-)
-def test_headers_of_the_rules_that_carry_a_secret_by_their_name(name, secret):
-    assert carries_secret(name) is secret

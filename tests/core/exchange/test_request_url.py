@@ -9,10 +9,13 @@ from pilotfish.core.exchange.request_url import (
     base_path,
     chat_ops,
     fixed_headers,
+    headers_kept_from_clients,
+    key_headers,
     native_op,
     origin_of,
     overridable_headers,
     own_auth,
+    secrets_of_rules,
     target_of,
 )
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ProviderKind
@@ -170,6 +173,44 @@ def test_headers_of_the_rules_may_carry_the_authentication():
         headers=(("x-api-key", ""),),
     )
     assert not own_auth(provider(kind=keyed))
+
+
+def test_headers_that_may_carry_a_key_are_the_credentials_and_all_that_the_rules_set():
+    kind = ProviderKind(name="k", style="openai", paths={}, auth=Auth("X-Acme-Auth", ""))
+    asked = provider(
+        kind=kind, headers=(("X-Tenant", "a"),), options={"headers": {"X-Gateway": "b"}}
+    )
+    assert key_headers(asked) == {b"x-acme-auth", b"x-tenant", b"x-gateway"}
+    assert key_headers(provider()) == {b"authorization"}
+
+
+VENDOR = ProviderKind(
+    name="v",
+    style="anthropic",
+    paths={},
+    auth=Auth("x-vendor-auth", ""),
+    headers=(("x-version", "1"),),
+    client_overrides=frozenset({"x-version"}),
+    oauth_headers=(("x-beta", "oauth"),),
+)
+
+
+def test_what_is_a_key_to_one_provider_goes_from_no_client_to_any():
+    """The client may hold a key of its own for that header, and another vendor must not get it."""
+    providers = [provider(headers=(("X-Tenant", "a"),)), provider(kind=VENDOR)]
+    kept = headers_kept_from_clients(providers)
+    assert kept == {b"authorization", b"x-tenant", b"x-vendor-auth"}
+
+
+def test_plain_settings_may_come_from_a_client_although_the_rules_set_them_elsewhere():
+    headers = (("X-Version", "2"), ("x-beta", "b"), ("user-agent", "u"), ("x-other", "c"))
+    kept = headers_kept_from_clients([provider(kind=VENDOR, headers=headers)])
+    assert kept == {b"x-vendor-auth", b"x-other"}
+
+
+def test_values_that_the_rules_set_are_secrets_but_for_plain_settings():
+    headers = (("x-tenant", "abc"), ("x-beta", "b"), ("user-agent", "u"))
+    assert secrets_of_rules(provider(kind=VENDOR, headers=headers)) == ((b"x-tenant", b"abc"),)
 
 
 def test_options_may_decide_how_to_authenticate():

@@ -4,26 +4,21 @@ seen.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish import styles
 from pilotfish.core.exchange.response_stream import (
-    INFLATE_STEP,
     InArray,
-    Inflate,
     PassThrough,
     Raw,
     Translated,
-    renamer,
 )
+from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
 from pilotfish.core.formats.sse import LIMIT_BYTES
 from pilotfish.core.formats.usage import Usage
@@ -179,52 +174,6 @@ def test_the_clients_name_of_the_model_stands_in_every_event() -> None:
     out = passing(rename=renamer('my "model"')).feed(CHAT)
     assert {event["model"] for event in payloads(out) if event != "[DONE]"} == {'my "model"'}
     assert out.replace(rb'"model":"my \"model\""', b'"model": "upstream-m"') == CHAT
-
-
-# ---- renaming
-
-
-@pytest.mark.parametrize(
-    ("answer", "renamed"),
-    [
-        (b'{"id":"1","model":"up","choices":[]}', b'{"id":"1","model":"new","choices":[]}'),
-        (b'{"choices":[{"x":1}], "model" : "up" }', b'{"choices":[{"x":1}], "model" : "new" }'),
-        (
-            b'{"candidates":[{"functionCall":{"args":{"model":"T"}}}],"modelVersion":"up"}',
-            b'{"candidates":[{"functionCall":{"args":{"model":"T"}}}],"modelVersion":"new"}',
-        ),
-        (
-            b'event: message_start\ndata: {"type":"message_start","message":{"id":"1","model":"up","content":[]}}\n\n',
-            b'event: message_start\ndata: {"type":"message_start","message":{"id":"1","model":"new","content":[]}}\n\n',
-        ),
-        (
-            b'data: {"response":{"tools":[{"model":"x"}],"model":"up"}}\n\n',
-            b'data: {"response":{"tools":[{"model":"x"}],"model":"new"}}\n\n',
-        ),
-        (
-            b'{"model":"up \\"quoted\\"","x":"\\"model\\":\\"y\\""}',
-            b'{"model":"new","x":"\\"model\\":\\"y\\""}',
-        ),
-    ],
-)
-def test_the_model_is_renamed_where_the_answer_names_it(answer: bytes, renamed: bytes) -> None:
-    assert renamer("new")(answer) == renamed
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b'data: {"type":"content_block_start","content_block":{"type":"tool_use","input":{"model":"T"}}}\n\n',
-        b'{"output":{"message":{"content":[{"toolUse":{"input":{"model":"T"}}}]}}}',
-        b'{"choices":[{"message":{"content":"\\"model\\": \\"x\\""}}]}',
-        b"data: [DONE]\n\n",
-        b'{"broken":{"model":"x"}',
-        b'{"message":"no object","model":7}',
-        b"",
-    ],
-)
-def test_what_only_looks_like_the_answers_model_stays(answer: bytes) -> None:
-    assert renamer("new")(answer) == answer
 
 
 # ---- Google's arrays
@@ -438,39 +387,3 @@ def test_raw_bytes_pass_and_their_end_is_the_end() -> None:
     channel = Raw()
     assert (channel.feed(b"\x00"), channel.contents, channel.terminal) == (b"\x00", 1, False)
     assert (channel.close(), channel.terminal, channel.usage) == (b"", True, None)
-
-
-# ---- compressed answers
-
-
-@pytest.mark.parametrize(
-    ("encoding", "compress"),
-    [(b"gzip", gzip.compress), (b"x-gzip", gzip.compress), (b"deflate", zlib.compress)],
-)
-def test_a_compressed_answer_is_unpacked_however_it_is_cut(
-    encoding: bytes, compress: Callable[[bytes], bytes]
-) -> None:
-    packed = compress(CHAT)
-    inflate = Inflate(encoding)
-    out = b"".join(piece for i in range(len(packed)) for piece in inflate.feed(packed[i : i + 1]))
-    assert out == CHAT
-    assert inflate.is_complete
-
-
-def test_a_compressed_answer_that_breaks_off_is_not_complete() -> None:
-    inflate = Inflate(b"gzip")
-    inflate.feed(gzip.compress(CHAT)[:-9])
-    assert not inflate.is_complete
-
-
-def test_an_encoding_that_nobody_knows_and_bytes_that_are_damaged_are_named() -> None:
-    with pytest.raises(ValueError, match="content-encoding 'br', expected none, gzip or deflate"):
-        Inflate(b"br")
-    with pytest.raises(ValueError, match="damaged"):
-        Inflate(b"gzip").feed(b"no gzip at all")
-
-
-def test_a_bomb_is_unpacked_in_bounded_pieces_and_refused_before_it_is_big() -> None:
-    assert max(map(len, Inflate(b"gzip").feed(gzip.compress(bytes(8 << 20))))) <= INFLATE_STEP
-    with pytest.raises(ValueError, match="more than 64 MiB in one read"):
-        Inflate(b"gzip").feed(gzip.compress(bytes(70 << 20)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilotfish.core.exchange.response_stream import Inflate
+from pilotfish.core.exchange.inflate import Inflate
 from pilotfish.core.model.provider import CHAT_STYLES
 
 Header = tuple[bytes, bytes]

@@ -253,7 +253,7 @@ _SECRET_WORDS = (
 )
 # The only request headers that go to a service of another style than the client's: the others are
 # one vendor's own.
-_ANY_VENDOR = frozenset(
+ANY_VENDOR = frozenset(
     {
         b"user-agent",
         b"traceparent",
@@ -270,7 +270,7 @@ def filter_request_headers(headers: Headers, same_style: bool) -> Headers:
     style.
     """
     if not same_style:
-        return [h for h in headers if h[0] in _ANY_VENDOR]
+        return [h for h in headers if h[0] in ANY_VENDOR]
     kept = []
     named: list[bytes] = []
     for h in headers:
@@ -320,14 +320,18 @@ _KEPT_FROM_CLIENT = frozenset(
 _KEPT_FROM_CLIENT_PREFIXES = (b"cf-", b"x-pilotfish-", b"x-amz-cf-", b"access-control-")
 
 
-def filter_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The response headers that may reach the client. `headers`: (lower-case name, value)."""
+def filter_response_headers(
+    headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[bytes] = frozenset()
+) -> Headers:
+    """The response headers that may reach the client. `headers`: (lower-case name, value).
+    `key_headers`: names that carried a key on the way to this upstream, which may echo them.
+    """
     kept = []
     for h in headers:
         comes = _MAY_REACH_CLIENT.get(h[0])
         if comes is None:
             comes = _may_reach_client(h[0])
-        if comes:
+        if comes and h[0] not in key_headers:
             kept.append(h)
     return kept
 

@@ -15,13 +15,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 # Shorter values are not treated as secrets: they may be ordinary words.
 MIN_SECRET_BYTES = 8
 PLACEHOLDER = b"[key]"
-_SECRET_NAME = re.compile(rb"authorization|key|token|secret|password|cookie|credential")
 _ACCESS_KEY = re.compile(rb"Credential=([^/,\s]+)/")
-
-
-def carries_secret(name: bytes) -> bool:
-    """Whether the value of a header is a secret, judged by its name (lower case)."""
-    return _SECRET_NAME.search(name) is not None
 
 
 def secrets_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:

@@ -7,9 +7,10 @@ path.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import quote, urlsplit
 
+from pilotfish.core.exchange.inbound import ANY_VENDOR
 from pilotfish.core.model.provider import CHAT_STYLES, OP_OF_STYLE, Auth
 from pilotfish.core.model.service import Provider
 
@@ -129,7 +130,49 @@ def auth_of(provider: Provider) -> Auth:
 
 def own_auth(provider: Provider) -> bool:
     """Whether headers of the rules file authenticate the requests. Then no credential is added."""
-    names = {name for name, _ in fixed_headers(provider)} - {
-        name.encode() for name, _ in provider.kind.headers
-    }
-    return bool(names & {b"authorization", auth_of(provider).header.encode()})
+    return bool(headers_of_rules(provider) & {b"authorization", _credential_header(provider)})
+
+
+# ---- which headers carry keys
+
+
+def headers_of_rules(provider: Provider) -> frozenset[bytes]:
+    """Names of the headers that the rules file sets for this provider, in lower case. Any of them
+    may hold a key, whatever it is called.
+    """
+    names = (*(provider.options.get("headers") or {}), *(name for name, _ in provider.headers))
+    return frozenset(str(name).lower().encode() for name in names)
+
+
+def key_headers(provider: Provider) -> frozenset[bytes]:
+    """Names of the headers that may carry a key to this provider: its credential's, and those that
+    the rules file sets. None of them may come back to a client in an answer.
+    """
+    return headers_of_rules(provider) | {_credential_header(provider)}
+
+
+def headers_kept_from_clients(providers: Iterable[Provider]) -> frozenset[bytes]:
+    """Names of the headers that no client may send to any of these providers: each may carry the
+    key of one of them. A client that knows the header may hold such a key itself, and another
+    vendor must not get it. Not among them are headers that mean the same to every vendor, and those
+    that vendors document as plain settings (`anthropic-beta`), though the rules may set them too.
+    """
+    names: set[bytes] = set()
+    plain: set[str] = set()
+    for provider in providers:
+        kind = provider.kind
+        names |= key_headers(provider)
+        plain |= kind.client_overrides | {name for name, _ in (*kind.headers, *kind.oauth_headers)}
+        edits = kind.body_edits.values()
+        plain |= {edit.flags.header for edit in edits if edit.flags is not None}
+    return frozenset(names) - ANY_VENDOR - {name.encode() for name in plain}
+
+
+def secrets_of_rules(provider: Provider) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of the rules file whose values are treated as secrets: all but plain settings."""
+    secret = headers_of_rules(provider) & headers_kept_from_clients((provider,))
+    return tuple(h for h in fixed_headers(provider) if h[0] in secret)
+
+
+def _credential_header(provider: Provider) -> bytes:
+    return auth_of(provider).header.lower().encode()

@@ -7,15 +7,10 @@ they saw, and neither decides anything.
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
-from pilotfish.core.formats.bodies import members_of, replaced, text_of
 from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
@@ -48,12 +43,10 @@ from pilotfish.core.formats.style import (
     StreamWriter,
 )
 from pilotfish.core.formats.usage import Usage
-from pilotfish.errors import ClientError
 
 # How much of an answer's start may be held back until its first content.
 HOLD_EVENTS = 64
 HOLD_BYTES = 256 * 1024
-INFLATE_STEP = 1 << 20  # bytes that a compressed answer is unpacked to at a time
 
 
 class Framing(Protocol):
@@ -341,78 +334,3 @@ class Raw:
     def close(self) -> bytes:
         self.terminal = True
         return b""
-
-
-class Inflate:
-    """Undoes a content-encoding that nobody asked for, bounded: what a bomb would blow up to never
-    stands in memory at once.
-    """
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, encoding: bytes) -> None:
-        """Raises ValueError for an encoding other than gzip and deflate."""
-        if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-            raise ValueError(
-                f"content-encoding {encoding.decode('latin-1')!r}, expected none, gzip or deflate"
-            )
-        self._engine = zlib.decompressobj(wbits=47)
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The pieces, each of at most a mebibyte. Raises ValueError for what is not compressed
-        so.
-        """
-        pieces = []
-        try:
-            while data:
-                pieces.append(self._engine.decompress(data, INFLATE_STEP))
-                data = self._engine.unconsumed_tail
-                if len(pieces) > 64:
-                    raise ValueError("a compressed answer that grows more than 64 MiB in one read")
-        except zlib.error as e:
-            raise ValueError(f"damaged {e}") from None
-        return pieces
-
-    @property
-    def is_complete(self) -> bool:
-        return self._engine.eof
-
-
-_MODEL = re.compile(rb'"(model|modelVersion)"\s*:\s*"(?:[^"\\]|\\.)*"')
-_NESTING = re.compile(rb"[{\[]")
-_WRAPPERS = ("response", "message")  # where an event keeps the answer whose model it names
-
-
-def renamer(model: str) -> Callable[[bytes], bytes]:
-    """Puts this model's name where an event or answer names the upstream's: at its top, or at the
-    top of what it wraps. A tool's input may have a `model` of its own, which is not ours to
-    change."""
-    shown = msgspec.json.encode(model)
-
-    def rename(data: bytes) -> bytes:
-        found = _MODEL.search(data)
-        if found is None:
-            return data
-        start = data.find(b"{")
-        if not _NESTING.search(
-            data, start + 1, found.start()
-        ):  # nearly always: it stands before all that is nested
-            return b'%b"%b":%b%b' % (data[: found.start()], found[1], shown, data[found.end() :])
-        end = data.rfind(b"}") + 1
-        return data[:start] + rename_below(data[start:end]) + data[end:]
-
-    def rename_below(answer: bytes) -> bytes:
-        try:
-            members = members_of(answer)
-        except ClientError:
-            return answer
-        values: dict[str, bytes | None] = {}
-        for name in ("model", "modelVersion"):
-            if text_of(members, name) is not None:
-                values[name] = shown
-        for name in _WRAPPERS if not values else ():
-            if name in members:
-                values[name] = rename(bytes(members[name]))
-        return b"".join(replaced(answer, members, values))
-
-    return rename

@@ -62,6 +62,67 @@ def test_a_mounted_secret_stays_below_its_folder(secret: str) -> None:
     ].startswith("providers.p.token.secret.")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-hush",
+        "sk-proj-hush0123456789abcdef",
+        "gsk_hush0123456789abcdef",
+        "AIzahush0123456789abcdef",
+        "hush0123456789abcdef0123456789",
+        "hush/with+slash=",
+        "Bearer hush",
+    ],
+)
+def test_a_key_in_the_place_of_a_variables_name_is_refused_and_not_repeated(key: str) -> None:
+    path, message = problem(f'providers: {{p: {{kind: openai, token: {{env: "{key}"}}}}}}')
+    assert path == "providers.p.token.env"
+    assert "expected the name of an environment variable" in message
+    assert "hush" not in message
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("{file: KEY}", "token.file"),
+        ("{secret: {name: KEY, key: a}}", "token.secret.name"),
+        ("{secret: {name: a, key: KEY}}", "token.secret.key"),
+    ],
+)
+def test_a_key_in_the_place_of_any_other_name_is_refused_and_not_repeated(
+    place: str, path: str
+) -> None:
+    token = place.replace("KEY", "sk-hush-0123456789abcdef")
+    found = problem(f"providers: {{p: {{kind: openai, token: {token}}}}}")
+    assert found[0] == f"providers.p.{path}"
+    assert "hush" not in found[1]
+
+
+@pytest.mark.parametrize(
+    "token", ["{sk-hush-0123456789abcdef}", "{secret: {sk-hush-0123456789abcdef: x}}"]
+)
+def test_a_key_in_the_place_of_a_key_of_the_file_is_not_repeated(token: str) -> None:
+    """Braces without a colon make an object that has the secret as its key."""
+    found = problems(f"providers: {{p: {{kind: openai, token: {token}}}}}")
+    assert any(p.message.startswith("unknown key; known: ") for p in found)
+    assert "hush" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{env: HF_TOKEN}",
+        "{env: hf_token_2}",
+        "{env: my.key-1}",
+        "{file: keys/sk-openai-prod-0123456789}",
+        "{secret: {name: hf-token, key: sk-key}}",
+        "{secret: {name: openai-production-eu-west-1-key, key: api_key_2}}",
+    ],
+)
+def test_names_that_resemble_keys_a_little_are_names(place: str) -> None:
+    assert problems(f"providers: {{p: {{kind: openai, token: {place}}}}}") == []
+
+
 def test_options_that_are_secrets_take_the_same_forms() -> None:
     provider = compiled(
         "providers: {p: {kind: cloud, options: {region: r, secret_key: {env: KEY}}}}"

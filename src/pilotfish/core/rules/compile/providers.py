@@ -38,10 +38,9 @@ class ProviderCompiler:
 
     def compile(self, name: str, spec: ProviderSpec, place: Place) -> Provider:
         """The record of one provider."""
-        add = self.findings.add
         kind = self.kinds.get(spec.kind)
         if kind is None:
-            add(place.at("kind"), unknown("kind", spec.kind, self.kinds))
+            self.findings.add(place.at("kind"), unknown("kind", spec.kind, self.kinds))
             return Provider(
                 name,
                 ProviderKind(spec.kind, "openai", {}),
@@ -52,19 +51,8 @@ class ProviderCompiler:
                 default_model=spec.default_model or "",
             )
         options, sound = self._options(spec.options, kind, place.at("options"))
-        option_headers = options.pop("headers", {})
-        own = headers(spec.headers, place.at("headers"), self.findings)
-        for header in own.keys() & option_headers.keys():
-            add(place.at("headers", header), "given in options.headers too")
-        if (
-            spec.models is not None
-            and spec.default_model is not None
-            and spec.default_model not in spec.models
-        ):
-            add(
-                place.at("default_model"),
-                f"{spec.default_model!r} is not in models: {', '.join(spec.models)}",
-            )
+        sent = self._headers(spec, options.pop("headers", {}), place)
+        self._default_model(spec, place)
         paths = kind.paths_from(options) if kind.paths_from and sound else kind.paths
         return Provider(
             name=name,
@@ -77,7 +65,7 @@ class ProviderCompiler:
                 spec,
                 kind,
                 kind.auth_from(options) if kind.auth_from and sound else kind.auth,
-                {**option_headers, **own},
+                sent,
                 place,
             ),
             no_key_required=spec.no_key_required,
@@ -89,7 +77,7 @@ class ProviderCompiler:
             tags=tuple(spec.tags),
             models=_models(spec),
             default_model=spec.default_model or "",
-            headers=tuple({**option_headers, **own}.items()),
+            headers=tuple(sent.items()),
             auth_type=spec.auth_type,
             oauth=self._oauth(spec, place),
             default_model_capacity=spec.default_model_capacity,
@@ -97,6 +85,24 @@ class ProviderCompiler:
             options=options,
             ca_file=spec.ca_file or "",
         )
+
+    def _headers(
+        self, spec: ProviderSpec, of_options: Mapping[str, str], place: Place
+    ) -> dict[str, str]:
+        """The headers of every request: those of `options` and of `headers`."""
+        own = headers(spec.headers, place.at("headers"), self.findings)
+        for header in own.keys() & of_options.keys():
+            self.findings.add(place.at("headers", header), "given in options.headers too")
+        return {**of_options, **own}
+
+    def _default_model(self, spec: ProviderSpec, place: Place) -> None:
+        if spec.models is None or spec.default_model is None:
+            return
+        if spec.default_model not in spec.models:
+            self.findings.add(
+                place.at("default_model"),
+                f"{spec.default_model!r} is not in models: {', '.join(spec.models)}",
+            )
 
     def _options(
         self, given: dict[str, Any], kind: ProviderKind, place: Place

@@ -4,6 +4,7 @@ Problems never repeat a value.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +17,15 @@ FORMS = "{env: NAME}, {file: PATH} or {secret: {name: NAME, key: KEY}}"
 _SOURCE: TypeAdapter[SecretSource] = TypeAdapter(SecretSource)
 # Endings of the keys in a free map (`oauth_detail.extra_fields`) whose text is a secret.
 _SECRET_ENDINGS = ("secret", "token", "key", "password", "assertion")
+# As Kubernetes has them; shells take fewer.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+# How vendors' keys begin, and long words of small letters and digits. Names of Secrets such as
+# `hf-token` and `openai-eu-west-1` are none.
+_KEY = re.compile(
+    r"(?:sk|rk|gsk|hf|gh[opsu]|github_pat|r8|fw|xai|csk|pplx|nvapi|tgp)[-_](?=.*[0-9])[\w-]{12,}$"
+    r"|AIza\w{12}|ya29\.|eyJ\w{12}|A[KS]IA[A-Z0-9]{12}|(?i:bearer|basic)\s"
+    r"|(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{24,}=*$"
+)
 
 
 def secret_ref(
@@ -37,18 +47,33 @@ def secret_ref(
         findings.add(
             place, f"expected exactly one of {FORMS}, found {' and '.join(given) or 'none of them'}"
         )
+    if value.env is not None and (
+        not _VARIABLE.fullmatch(value.env)
+        or value.env.startswith("sk-")
+        or looks_like_a_key(value.env)
+    ):
+        findings.add(place.at("env"), _not_a_name("the name of an environment variable"))
+    if value.file is not None and looks_like_a_key(value.file):
+        findings.add(place.at("file"), _not_a_name("the path of a file"))
     if value.secret is not None:
         for key, part in (("name", value.secret.name), ("key", value.secret.key)):
-            if part.startswith(".") or "/" in part:
-                findings.add(
-                    place.at("secret", key), f"expected the {key} of a Secret, found {part!r}"
-                )
+            if part.startswith(".") or "/" in part or looks_like_a_key(part):
+                findings.add(place.at("secret", key), _not_a_name(f"the {key} of a Secret"))
         return SecretRef("secret", value.secret.name, value.secret.key)
     return (
         SecretRef("env", value.env)
         if value.env is not None
         else SecretRef("file", value.file or "")
     )
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Whether a key itself stands where the name of its place belongs."""
+    return _KEY.match(text) is not None
+
+
+def _not_a_name(wanted: str) -> str:
+    return f"expected {wanted}; what stands here is none, and is not repeated: it may be a key"
 
 
 def raw_secret(value: object, place: Place, allow_inline: bool, findings: Findings) -> SecretRef:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
+from pilotfish.core.rules.compile.secrets import looks_like_a_key
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.schema.document import RulesFile
 from pilotfish.core.rules.yaml_text import join
@@ -70,6 +71,11 @@ def check(document: RulesDocument, findings: Findings) -> Checked:
     except ValidationError as error:
         errors = error.errors(include_url=False)
     for loc, group in _by_loc(errors, document.data).items():
+        if group[0]["type"] == "extra_forbidden" and looks_like_a_key(str(loc[-1])):
+            # `token: {sk-...}` is an object with that key
+            message = f"unknown key; known: {', '.join(sorted(_fields(loc[:-1])))}"
+            findings.add(place.at(*loc[:-1]), f"{message}. What stands here may be a secret")
+            continue
         path = _path(loc)
         findings.add(place.at(*loc) if path else place, _message(loc, group))
     return _without(document, errors)
