@@ -38,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """0; 1 if `--once` did not go as it says; 2 for a port that is taken."""
-    from pilotfish.app import run_loop
+    from pilotfish.process import run_loop
     from pilotfish.settings import address
     from pilotfish.telemetry import logs
 

@@ -47,7 +47,8 @@ def flags_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     settings = read_settings(flags_of(args))
-    from pilotfish.app import App, run_loop
+    from pilotfish.app import App
+    from pilotfish.process import run_loop
     from pilotfish.telemetry import logs
 
     logs.set_up(settings.log_level, log_format(settings))

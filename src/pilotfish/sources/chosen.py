@@ -1,0 +1,77 @@
+"""Where the settings say that rules come from: files, or ConfigMaps of a cluster."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from pilotfish.errors import StartError
+from pilotfish.settings import Settings
+from pilotfish.sources.files import Fingerprint, fingerprint, load_files, watch_files
+from pilotfish.sources.store import RulesStore
+from pilotfish.telemetry.registry import Registry
+
+
+class RulesSource(Protocol):
+    """`read` offers the rules as they are now, where that can be done at once; `follow` offers them
+    whenever they change, until it is cancelled.
+    """
+
+    name: str
+
+    def read(self) -> None: ...
+    async def follow(self) -> None: ...
+
+
+class RuleFiles:
+    name = "files"
+
+    def __init__(self, paths: tuple[str, ...], store: RulesStore) -> None:
+        self._paths, self._store = paths, store
+        self._seen: Fingerprint | None = None
+
+    def read(self) -> None:
+        store = self._store
+        seen = fingerprint(self._paths)
+        was_read = load_files(self._paths, store.apply, store.reject, store.connected)
+        self._seen = seen if was_read else None
+
+    async def follow(self) -> None:
+        store = self._store
+        await watch_files(self._paths, store.apply, store.reject, store.connected, self._seen)
+
+
+class RulesOfCluster:
+    name = "configmaps"
+
+    def __init__(self, settings: Settings, store: RulesStore, registry: Registry) -> None:
+        self._settings, self._store, self._registry = settings, store, registry
+
+    def read(self) -> None:
+        """Nothing is at hand before the cluster has answered."""
+
+    async def follow(self) -> None:
+        # The Kubernetes client is imported only where rules come from there: it is dearer than all
+        # the rest of the proxy.
+        from pilotfish.sources.kubernetes import RulesFromCluster, watch_rules
+
+        s = self._settings
+        asked = RulesFromCluster(
+            s.configmaps, s.configmap_selector, s.namespace, s.kubeconfig, s.state_dir
+        )
+        await watch_rules(asked, self._store, self._registry)
+
+
+def source_of_rules(settings: Settings, store: RulesStore, registry: Registry) -> RulesSource:
+    """Raises StartError where neither files nor a cluster are in sight."""
+    if settings.config:
+        return RuleFiles(settings.config, store)
+    environ = os.environ
+    if not (
+        settings.kubeconfig or environ.get("KUBECONFIG") or environ.get("KUBERNETES_SERVICE_HOST")
+    ):
+        raise StartError(
+            "nowhere to read rules from: set PILOTFISH_CONFIG (or --config PATH),"
+            " or PILOTFISH_CONFIGMAPS with KUBECONFIG, or run in a cluster"
+        )
+    return RulesOfCluster(settings, store, registry)
