@@ -217,7 +217,7 @@ HALF_DONE: list[tuple[str, Edit]] = [
         f"{SOURCES}/telemetry/series.py",
         Edit(
             r"INJECTOR_ONLY",
-            'ACME_LOST = Series("pilotfish_acme_lost_total", "counter", ("rule",), "")\n',
+            'MADE_UP = Series("pilotfish_made_up_total", "counter", ("rule",), "")\n',
         ),
     ),
 ]

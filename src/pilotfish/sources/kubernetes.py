@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotfish.core.rules.configmap_set import Offered, wanted_from
-from pilotfish.core.rules.documents import documents_of_config_map
+from pilotfish.core.rules.documents import RulesDocument, documents_of_config_map, or_empty
 from pilotfish.errors import Problem, RuleError
 from pilotfish.kube.access import Where, own_namespace
 from pilotfish.kube.connection import Kube
@@ -59,10 +59,12 @@ async def watch_rules(asked: RulesFromCluster, store: RulesStore, registry: Regi
 
 def _offer_to(store: RulesStore) -> Offer:
     async def apply(offered: list[Offered]) -> list[Problem]:
-        documents, problems = [], []
+        documents: list[RulesDocument] = []
+        problems: list[Problem] = []
         for configmap in offered:
             try:
-                documents += documents_of_config_map(configmap.source, configmap.configmap)
+                found = documents_of_config_map(configmap.source, configmap.configmap)
+                documents += or_empty(configmap.source, found)
             except RuleError as wrong:
                 problems += wrong.problems
         if problems:
