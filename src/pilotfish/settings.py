@@ -5,7 +5,7 @@ here.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -136,5 +136,7 @@ def _told(name: str, message: str, found: object) -> str:
     return f"{name}: {message}" if "found" in message else f"{name}: {message}, found {found!r}"
 
 
-def log_format(settings: Settings) -> str:
-    return settings.log_format or ("console" if sys.stderr.isatty() else "json")
+def log_format(settings: Settings, stream: TextIO | None = None) -> str:
+    """Of what is written to this stream, by default stderr: for people on a terminal."""
+    stream = stream or sys.stderr
+    return settings.log_format or ("console" if stream.isatty() else "json")
