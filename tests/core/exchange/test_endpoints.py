@@ -65,22 +65,17 @@ def test_every_documented_path_is_known(path: str, endpoint: Endpoint) -> None:
     assert find(path) == endpoint
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize(("path", "endpoint"), PATHS.items())
-def test_every_path_may_stand_below_a_scenario(
-    path: str, endpoint: Endpoint, scenario: str
-) -> None:
-    found = find(f"/{scenario}{path}")
-    if (
-        scenario == "openai"
-        and path.startswith("/v1/")
-        and endpoint.style.startswith(("openai", "anthropic"))
-    ):
-        assert found == endpoint  # the Azure form of the same; its scenario follows from the style
-    else:
-        assert found == Endpoint(
-            endpoint.op, endpoint.style, scenario, endpoint.model, endpoint.stream, endpoint.subpath
-        )
+def test_every_path_may_stand_below_a_scenario(path: str, endpoint: Endpoint) -> None:
+    op, style, model, stream = endpoint.op, endpoint.style, endpoint.model, endpoint.stream
+    expected = {
+        scenario: Endpoint(op, style, scenario, model, stream, endpoint.subpath)
+        for scenario in SCENARIOS
+    }
+    if path.startswith("/v1/") and style.startswith(("openai", "anthropic")):
+        # The Azure form of the same endpoint; its scenario follows from the style.
+        expected["openai"] = endpoint
+    assert {scenario: find(f"/{scenario}{path}") for scenario in SCENARIOS} == expected
 
 
 @pytest.mark.parametrize(

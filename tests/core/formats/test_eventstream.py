@@ -34,12 +34,12 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 class TestADamagedFrame:
-    @pytest.mark.parametrize("place", range(len(FRAME)))
-    def test_is_refused_whichever_byte_is_wrong(self, place):
-        damaged = bytearray(FRAME)
-        damaged[place] ^= 0x01
-        with pytest.raises(FrameError):
-            read(bytes(damaged))
+    def test_is_refused_whichever_byte_is_wrong(self):
+        for place in range(len(FRAME)):
+            damaged = bytearray(FRAME)
+            damaged[place] ^= 0x01
+            with pytest.raises(FrameError):
+                read(bytes(damaged))
 
     @pytest.mark.parametrize("length", [0, 4, 15, len(FRAME) - 1])
     def test_is_refused_when_it_is_cut_short(self, length):

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.service import Service
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.commands import (
     BreakStream,
     Cancel,
@@ -61,6 +63,14 @@ def short(service: Service) -> str:
     return service.provider.name if service.model == "m" else service.id
 
 
+@cache
+def compiled(text: str) -> Snapshot:
+    """The rules of a text: frozen, so houses with the same rules may share them."""
+    return compile_documents(
+        documents_of_text("rules.yaml", text), kinds=all_kinds(), tactics=all_tactics()
+    )
+
+
 class House:
     """Rules in force and all that requests share. `services`: words such as `a`, `a/large`, `b@1`
     (tier 1). `rule`: more of the rule, in YAML's flow style. `others`: names of providers that only
@@ -100,9 +110,7 @@ class House:
                 f"- {{name: chat, lb_tactic: {_IN_ORDER}, {services_key} {rule}}}",
             ]
         )
-        self.snapshot = compile_documents(
-            documents_of_text("rules.yaml", text), kinds=all_kinds(), tactics=all_tactics()
-        )
+        self.snapshot = compiled(text)
         self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
         self.ledger.adopt(self.snapshot)
         self.budgets.adopt(self.snapshot, self.ledger)
