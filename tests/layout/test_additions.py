@@ -215,7 +215,10 @@ HALF_DONE: list[tuple[str, Edit]] = [
     ),
     (
         f"{SOURCES}/telemetry/series.py",
-        Edit(r"INJECTOR_ONLY", 'LOST = Series("pilotfish_lost_total", "counter", ("rule",), "")\n'),
+        Edit(
+            r"INJECTOR_ONLY",
+            'MADE_UP = Series("pilotfish_made_up_total", "counter", ("rule",), "")\n',
+        ),
     ),
 ]
 

@@ -362,13 +362,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 # --- what more than one style needs ---
 
 
-def merged(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """The same conversation with neighbours of one role made one, as styles that demand alternation
-    want it.
+def merged(
+    turns: tuple[Turn, ...], roles: tuple[str, ...] = ("user", "assistant", "system")
+) -> tuple[Turn, ...]:
+    """The same conversation with neighbours of one of these roles made one, as styles that demand
+    alternation want it.
     """
     out: list[Turn] = []
     for turn in turns:
-        if out and out[-1].role == turn.role and out[-1].name == turn.name:
+        last = out[-1] if out else None
+        if last and turn.role in roles and (last.role, last.name) == (turn.role, turn.name):
             out[-1] = Turn(turn.role, out[-1].parts + turn.parts, turn.name)
         else:
             out.append(turn)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from pilotfish.core.formats.usage import Usage
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Memory
@@ -57,8 +57,8 @@ class AttemptResult(NamedTuple):
     `key`: index of the credential it used. `tokens`: the estimate given to `begin`. `evidence`:
     the outcome that counts against the service, None where nothing does. `usage`: tokens that the
     upstream reported, None if it reported none. `awaited`: a stream whose first token never came.
-    `silent_s`: how long it was silent, where another one won after its whole patience. `trials`: what `begin`
-    said that it tries.
+    `silent_s`: how long it was silent, where another one won after its whole patience.
+    `trials`: what `begin` said that it tries.
     """
 
     key: int
@@ -390,6 +390,8 @@ def reason_of(failure: Failure, evidence: Outcome) -> str:
     """Why a service went out, for `/status` and `explain`. It never holds the upstream's own text,
     which may quote the request.
     """
+    if failure.code == NO_CREDENTIAL:
+        return failure.message  # it names the credential's source, and is the proxy's own
     asked = f", asked to wait {failure.wait_s:.0f} s" if failure.wait_s is not None else ""
     if failure.status and failure.outcome is evidence:
         return f"{evidence} (status {failure.status}{asked})"
