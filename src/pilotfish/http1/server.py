@@ -22,8 +22,7 @@ from pilotfish.http1.handover import HandOver, RequestTransport
 from pilotfish.http1.request_head import RefusedRequest
 from pilotfish.http1.request_reader import RequestReader, Takes
 
-# Longer than the pools of common SDKs keep a connection, so that we are not the ones who close it
-# under a request.
+# Longer than the pools of common SDKs keep a connection, so that it is not closed under a request.
 IDLE_S = 330.0
 # A client that is still sending when it is refused gets this long to read why; closing at once
 # would reset the answer away.
@@ -193,13 +192,15 @@ class Connection:
                 self.write(_CONTINUE)
 
     def _hold_back(self) -> None:
-        """Enough waits: the rest stays in the client's socket."""
+        """Leaves what else comes in the client's socket."""
         if not self._paused and self._waits_too_much(MAX_WAITING):
             self._paused = True
             self._set_reading()
 
     def _waits_too_much(self, most: int) -> bool:
-        """A body that is to be handed over waits for its turn in the client's socket."""
+        """Whether enough is read before its turn. A body that is to be handed over waits in the
+        client's socket.
+        """
         reader = self._reader
         queue, current = reader.queue, reader.current
         return (
@@ -209,7 +210,9 @@ class Connection:
         )
 
     def hold_reading(self, on: bool) -> None:
-        """The protocol that the connection is lent to takes no more for now."""
+        """The protocol that the connection is lent to takes no more for now (`on`), or takes more
+        again.
+        """
         if not on:
             self._reader.since = self.server.clock()
         self._set_reading()
@@ -264,8 +267,8 @@ class Connection:
         lent.begin(self.server.hand_over(), complete=complete, websocket=reader.held is not None)
 
     def _pass_on(self, lent: RequestTransport) -> None:
-        """What has come while the connection is lent: more of the request's body, or what a client
-        says behind its request for a WebSocket, or other requests, which wait.
+        """What has come while the connection is lent is more of the request's body, or follows a
+        request for a WebSocket, or belongs to other requests, which wait.
         """
         reader, exchange = self._reader, self.busy
         if exchange is None or self._lent is not lent:
@@ -323,7 +326,7 @@ class Connection:
         if held_back is not None and held_back.holds_reading:
             self._set_reading()
         if reader.current is exchange or (held_back is not None and held_back.upgraded):
-            exchange.keep_alive = False  # the rest of its body is nobody's any more
+            exchange.keep_alive = False  # the rest of its body has no reader any more
         elif reader.held is not None:
             reader.release_held()
 
