@@ -17,6 +17,11 @@ knows is `other`, a request that no rule took has an empty `rule`, a dropped fie
 services exist from the start; those of removed ones go with the reload, all others count on. Beside these, proxy and injector
 export what every Python service does: `process_*` (memory, CPU, file descriptors), `python_info` and `python_gc_*`.
 
+The `gen_ai_*` families follow OpenTelemetry's GenAI conventions as Prometheus writes their names. Those of calls (`gen_ai_client_operation_*`,
+`gen_ai_client_inference_usage_*`) are the conventions' of 2026 (github.com/open-telemetry/semantic-conventions-genai, read in November 2026): one
+measurement for each call to a provider. `gen_ai_client_token_usage` and `gen_ai_server_*` are as Envoy AI Gateway spells the older ones: one for each
+request. They stay until 1.0, since dashboards stand on them. `time_per_output_chunk` is not measured: it would cost every chunk.
+
 What the clocks mean: *duration* is from the request read to the last byte written. *Time to first token* is from the serving attempt's request
 sent to its first content, tool or reasoning delta; role-only chunks and pings are no content. *Time per output token* is (last content - first
 content) / (output tokens - 1). *Overhead* is duration less all waiting for upstreams.
