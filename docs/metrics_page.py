@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY, Series
+from pilotfish.telemetry.series import CATALOGUE, DETAILED, INJECTOR_ONLY, Series
 
 INTRO = """# Metrics
 
@@ -26,6 +26,9 @@ What the clocks mean: *duration* is from the request read to the last byte writt
 sent to its first content, tool or reasoning delta; role-only chunks and pings are no content. *Time per output token* is (last content - first
 content) / (output tokens - 1). *Overhead* is duration less all waiting for upstreams.
 
+How much is told is `PILOTFISH_METRICS_DETAIL`. `full`: everything here. `used`: of counters and histograms those that counted something. `small`: of these
+all but {detailed}.
+
 Alerts and recording rules made of these are in `deploy/alerts.yaml` (the chart renders them with objectives of one's own), dashboards in
 `charts/pilotfish/dashboards`, and what to do when an alert fires in [the runbooks](runbooks/README.md).
 """
@@ -41,6 +44,7 @@ def _row(series: Series) -> str:
 
 def page() -> str:
     """docs/metrics.md."""
+    detailed = ", ".join(f"`{series.name}`" for series in DETAILED)
     head = "\n| name | type | labels | meaning |\n| --- | --- | --- | --- |\n"
     parts = (
         ("OpenTelemetry's names", [s for s in CATALOGUE if s.name.startswith("gen_ai_")]),
@@ -50,7 +54,7 @@ def page() -> str:
         ),
         ("The injector", list(INJECTOR_ONLY)),
     )
-    return INTRO + "".join(
+    return INTRO.replace("{detailed}", detailed) + "".join(
         f"\n## {title}\n{head}" + "\n".join(map(_row, series)) + "\n" for title, series in parts
     )
 

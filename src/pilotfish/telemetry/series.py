@@ -328,6 +328,23 @@ UNINJECTED = Series(
 # What the injector exports; everything else is the proxy's.
 INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED)
 
+# Left out where little is to be told: what others say more shortly, or only histograms can.
+DETAILED = (
+    GEN_AI_TOKENS,
+    GEN_AI_DURATION,
+    GEN_AI_FIRST_TOKEN,
+    GEN_AI_PER_TOKEN,
+    OUTPUT_SPEED,
+    FIRST_BYTE,
+    DURATIONS,
+    OVERHEADS,
+    SPENT_INPUT,
+    SPENT_OUTPUT,
+    SPENT_CACHE_READ,
+    SPENT_CACHE_WRITE,
+    SPENT_REASONING,
+)
+
 CATALOGUE: tuple[Series, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Series)
 )
