@@ -81,11 +81,7 @@ class App:
         # What is told of requests: metrics, access log, traces.
         self.registry = Registry(detail=settings.metrics_detail)
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
-        self.log = access_log or AccessLog(
-            enabled=settings.access_log,
-            sample=settings.access_log_sample,
-            form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
-        )
+        self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
         self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
         recorder = MetricsRecorder(self.registry)
@@ -124,6 +120,14 @@ class App:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
+
+    def _access_log(self) -> AccessLog:
+        settings = self.settings
+        return AccessLog(
+            enabled=settings.access_log,
+            sample=settings.access_log_sample,
+            form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
+        )
 
     def _client_port(self) -> Server:
         return Server(
