@@ -11,7 +11,8 @@ from pilotfish.telemetry.registry import Registry
 MAPS = "/api/v1/namespaces/shop/configmaps"
 EVENTS = "/api/v1/namespaces/shop/events"
 GOOD = """
-providers: {local: {kind: openai_compatible, api_base: "http://127.0.0.1:1/v1", no_key_required: true}}
+providers:
+  local: {kind: openai_compatible, api_base: "http://127.0.0.1:1/v1", no_key_required: true}
 rules: [{name: chat, request_model: "*", services: [{provider: local, model: m}]}]
 """
 

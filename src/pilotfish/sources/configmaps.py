@@ -13,7 +13,7 @@ import structlog
 
 from pilotfish.core.rules.configmap_set import Collected, Offered, Wanted, holds_rules, name_of
 from pilotfish.errors import Problem
-from pilotfish.kube.connection import Kube
+from pilotfish.kube.client import Kube
 from pilotfish.kube.events import EventWriter
 from pilotfish.kube.watching import (
     Changed,
@@ -94,8 +94,10 @@ class ConfigMapSource:
                     self._take(*happenings.get_nowait())
                 await self._put_forward()
         finally:
-            for task in self._telling:
+            telling = list(self._telling)
+            for task in telling:
                 task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
 
     def _take(self, wanted: Wanted, happening: Happening) -> None:
         match happening:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pilotfish.core.exchange.endpoints import (
     Endpoint,
     find,
+    meant,
     models_path,
     scenario_of_style,
     style_of_path,
@@ -105,6 +106,36 @@ def test_nobody_climbs_out_of_a_path(path: str) -> None:
     assert find(path) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "probably"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1beta/models/gemini:generateContent", "/v1beta/models/gemini:generateContent"),
+        ("/v1/chat/completions/", "/v1/chat/completions"),
+        ("//v1//messages", "/v1/messages"),
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/V1/Messages", "/v1/messages"),
+        ("/messages", "/v1/messages"),
+        ("/api/v1/chat/completions/", "/api/v1/chat/completions"),
+        ("/claude_code/messages", "/claude_code/v1/messages"),
+        ("/models/gemini:generateContent", "/v1/models/gemini:generateContent"),
+        ("/a/b/v1/embeddings", "/v1/embeddings"),
+        ("/models", "/v1/models"),
+    ],
+)
+def test_a_path_that_is_nearly_one_leads_to_it(path: str, probably: str) -> None:
+    assert find(path) is None
+    assert meant(path) == probably
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "", "/healthz", "/v1/nothing", "/v1/messages/nothing", "/v1/" + "a/" * 500]
+)
+def test_what_resembles_no_path_leads_to_none(path: str) -> None:
+    assert meant(path) == ""
+
+
 def test_google_clients_may_address_provider_and_model_too() -> None:
     found = find("/v1beta/models/claude/claude-sonnet-4-5:streamGenerateContent")
     assert found == Endpoint("generate", "google", None, "claude/claude-sonnet-4-5", True)
@@ -132,6 +163,8 @@ def test_no_path_is_too_odd_to_be_answered(path: str) -> None:
         assert found is None or found.model not in ("", ".", "..")
         assert isinstance(style_of_path(odd), str)
         models_path(odd)
+        guess = meant(odd)
+        assert not guess or find(guess) or models_path(guess)
 
 
 @pytest.mark.parametrize(

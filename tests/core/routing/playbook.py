@@ -177,15 +177,24 @@ class House:
         ttft: float = 0.2,
     ) -> None:
         """Another request met this outcome at this service."""
-        c, rule = self.candidate(word), self.rule_states["chat"].rule
+        failed = None if outcome is Outcome.SERVED else failure(outcome, wait_s=wait_s)
         for _ in range(times):
-            key = self.ledger.key_for(c, now) or 0
-            self.ledger.begin(c, 0, now)
-            failed = None if outcome is Outcome.SERVED else failure(outcome, wait_s=wait_s)
-            self.ledger.finish(
-                c, rule, key=key, tokens=0, outcome=outcome, failure=failed, usage=None, timings=Timings(ttft * 2, ttft), cost_usd=0.0,
-                began=now, now=now,
-            )  # fmt: skip
+            self._happened(word, outcome, failed, now, ttft)
+
+    def failed(self, word: str, failed: Failure, now: float) -> None:
+        """Another request failed so at this service."""
+        self._happened(word, failed.outcome, failed, now, 0.2)
+
+    def _happened(
+        self, word: str, outcome: Outcome, failed: Failure | None, now: float, ttft: float
+    ) -> None:
+        c, rule = self.candidate(word), self.rule_states["chat"].rule
+        key = self.ledger.key_for(c, now) or 0
+        self.ledger.begin(c, 0, now)
+        self.ledger.finish(
+            c, rule, key=key, tokens=0, outcome=outcome, failure=failed, usage=None, timings=Timings(ttft * 2, ttft), cost_usd=0.0,
+            began=now, now=now,
+        )  # fmt: skip
 
 
 def failure(
