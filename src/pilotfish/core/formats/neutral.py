@@ -12,6 +12,7 @@ names the rest as dropped.
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import chain, groupby
 from typing import Any, Literal
 
 import msgspec
@@ -367,11 +368,12 @@ def merged(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     want it.
     """
     out: list[Turn] = []
-    for turn in turns:
-        if out and out[-1].role == turn.role and out[-1].name == turn.name:
-            out[-1] = Turn(turn.role, out[-1].parts + turn.parts, turn.name)
-        else:
-            out.append(turn)
+    for (role, name), group in groupby(turns, key=lambda turn: (turn.role, turn.name)):
+        first, *others = group
+        # Joined once, however many they are: joining them one by one copies the first ones each
+        # time.
+        parts = chain(first.parts, *(turn.parts for turn in others))
+        out.append(Turn(role, tuple(parts), name) if others else first)
     return tuple(out)
 
 
