@@ -2,7 +2,7 @@
 first answer.
 
 With a rules file; watching a ConfigMap as a Pod does (a simulated API server, with TLS); the same
-by a kubeconfig, which the official client reads; and, to compare, interpreters that only import.
+by a kubeconfig; and, to compare, interpreters that only import the same libraries.
 Memory is the kernel's (smaps_rollup): resident, and private dirty, which is what one more Pod on a
 node takes.
 """
@@ -46,13 +46,17 @@ REPLY = {
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }  # fmt: skip
-LIBRARIES = ("uvloop", "httptools", "orjson", "msgspec", "yaml", "structlog", "pydantic_settings")
+LIBRARIES = (
+    "uvloop", "httptools", "orjson", "msgspec", "yaml", "structlog", "pydantic_settings",
+    "aiohttp.web", "prometheus_client",
+)  # fmt: skip
+KUBERNETES = "kubernetes.aio.client.api_client"
 # A Pod's token is in a place that only a Pod has.
 AS_A_POD = """
 import sys
 from pathlib import Path
-from pilotfish.kube import access
-access.TOKEN_DIR = Path(sys.argv.pop(1))
+from pilotfish.kube import configuration
+configuration.TOKEN_DIR = Path(sys.argv.pop(1))
 from pilotfish.cli import main
 sys.exit(main())
 """
@@ -246,6 +250,9 @@ def subjects(folder: Path, vendor: int, api: int) -> dict[str, Callable[[], Figu
     return {
         "interpreter, asyncio": lambda: interpreter((), base),
         "interpreter, the proxy's libraries": lambda: interpreter(LIBRARIES, base),
+        "interpreter, these and the Kubernetes client": lambda: interpreter(
+            (*LIBRARIES, KUBERNETES), base
+        ),
         "rules file": lambda: proxy([*module, "--config", str(folder / "rules.yaml")], base),
         "ConfigMaps, in a Pod": lambda: proxy(
             [sys.executable, "-c", AS_A_POD, str(folder), "proxy"], pod

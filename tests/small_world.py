@@ -59,7 +59,7 @@ _KINDS = [
         style_from=lambda options: (
             "openai_responses" if options.get("api") == "responses" else "openai"
         ),
-        model_quirks=lambda model: Quirks(system_role=False) if model.startswith("o1") else None,
+        model_quirks=lambda model: Quirks(developer_role=False) if model.startswith("o1") else None,
     ),
     ProviderKind(
         "anthropic",

@@ -38,12 +38,13 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
-from pilotfish.settings import Address, Settings, address
+from pilotfish.settings import Address, Settings, address, log_format
 from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
 from pilotfish.telemetry.gauges import LedgerGauges
+from pilotfish.telemetry.logs import line_format
 from pilotfish.telemetry.recorder import MetricsRecorder
 from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.reporter import Reporter
@@ -81,7 +82,9 @@ class App:
         self.registry = Registry()
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.log = access_log or AccessLog(
-            enabled=settings.access_log, sample=settings.access_log_sample
+            enabled=settings.access_log,
+            sample=settings.access_log_sample,
+            form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
         )
         self.tracer = tracer_to(settings.otlp_endpoint)
         recorder = MetricsRecorder(self.registry)

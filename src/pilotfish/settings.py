@@ -5,7 +5,7 @@ here.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -121,20 +121,28 @@ def read_settings(flags: dict[str, Any] | None = None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as e:
-        wrong = "; ".join(
-            _told(
-                f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}",
-                p["msg"].removeprefix("Value error, "),
-                p["input"],
-            )
-            for p in e.errors()
+        raise StartError(what_is_wrong(e, PREFIX)) from None
+
+
+def what_is_wrong(error: ValidationError, prefix: str) -> str:
+    """Every setting that is wrong, by its variable's name, on one line."""
+    return "; ".join(
+        _told(
+            f"{prefix}{'.'.join(map(str, p['loc'])).upper()}" if p["loc"] else "",
+            p["msg"].removeprefix("Value error, "),
+            p["input"],
         )
-        raise StartError(wrong) from None
+        for p in error.errors()
+    )
 
 
 def _told(name: str, message: str, found: object) -> str:
+    if not name:  # of several settings together, which the message names
+        return message
     return f"{name}: {message}" if "found" in message else f"{name}: {message}, found {found!r}"
 
 
-def log_format(settings: Settings) -> str:
-    return settings.log_format or ("console" if sys.stderr.isatty() else "json")
+def log_format(settings: Settings, stream: TextIO | None = None) -> str:
+    """Of what is written to this stream, by default stderr: for people on a terminal."""
+    stream = stream or sys.stderr
+    return settings.log_format or ("console" if stream.isatty() else "json")

@@ -57,7 +57,9 @@ def test_the_alerts_fire_by_them(stricter, tmp_path):
     """Two of a hundred are many where one in a thousand may fail, and few where five may."""
     asked = 'pilotfish_requests_total{namespace="shop",rule="chat",code='
     series = {f'{asked}"200"}}': "0+98x200", f'{asked}"502"}}': "0+2x200"}
-    said = told_by(rules_of(stricter)["PilotfishRequestsFail"], {"namespace": "shop", "rule": "chat"}, "2% of the requests of rule chat in shop fail")  # fmt: skip
+    alert = rules_of(stricter)["PilotfishRequestsFail"]
+    labels = {"namespace": "shop", "rule": "chat"}
+    said = told_by(alert, labels, "2% of the requests of rule chat in shop fail")
     (found,) = by_kind(stricter, "PrometheusRule")
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump(found["spec"]))
@@ -191,7 +193,8 @@ def test_an_address_of_runbooks_without_a_name_is_refused(helm, value, path):
     [
         (
             {"answered": 0.9},
-            "14.4 times the budget of 0.1 is 1.44, more than all there is: the alert could never fire",
+            "14.4 times the budget of 0.1 is 1.44, more than all there is: the alert could "
+            "never fire",
         ),
         ({"answered": 1}, "answered"),
         ({"firstTokenSeconds": 3}, "firstTokenSeconds"),

@@ -20,7 +20,12 @@ from chart.rendering import (
     run,
     template,
 )
-from pilotfish.injector.settings import settings_from
+from pilotfish.injector.settings import (
+    InjectorSettings,
+    SidecarSettings,
+    read_settings,
+    read_sidecar,
+)
 
 pytestmark = pytest.mark.helm
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=[v.stem for v in VARIANTS])
@@ -117,23 +122,25 @@ def test_a_webhook_never_reaches_the_systems_namespaces_nor_its_own(helm):
         assert webhook["sideEffects"] == "None"
 
 
-def test_the_injector_understands_every_variable_that_the_chart_sets(helm):
+def test_the_injector_understands_every_variable_that_the_chart_sets(helm, monkeypatch):
     """A setting misspelt on one side would be a default, silently."""
+    known = {
+        f"{model.model_config['env_prefix']}{name}".upper()
+        for model in (InjectorSettings, SidecarSettings)
+        for name in model.model_fields
+    } | {"PILOTFISH_EXCLUDED_NAMESPACES"}
     for variant in VARIANTS:
         for deployment in by_kind(template(helm, variant), "Deployment"):
             container = deployment["spec"]["template"]["spec"]["containers"][0]
             if container["name"] != "injector":
                 continue
-            read: set[str] = set()
-
-            class Environ(dict):
-                def get(self, key, default=None, read=read):
-                    read.add(key)
-                    return super().get(key, default)
-
-            environ = Environ({e["name"]: e.get("value", "") for e in container["env"]})
-            settings_from(environ)
-            assert {name for name in environ if name.startswith("PILOTFISH_")} <= read
+            given = {e["name"]: e.get("value", "") for e in container["env"]}
+            assert {name for name in given if name.startswith("PILOTFISH_")} <= known
+            with monkeypatch.context() as patched:
+                for name, value in given.items():
+                    patched.setenv(name, value)
+                read_settings()
+                read_sidecar()
 
 
 def test_apis_that_a_cluster_lacks_are_not_used(helm):

@@ -89,7 +89,9 @@ def test_a_long_prompt_takes_its_smart_block(explain):
 def test_no_rule_is_the_answer_no(explain):
     code, out, err = explain(asks("gpt-5"))
     assert (code, err) == (1, "")
-    assert out == "no rule takes it: no rule for model 'gpt-5' in scenario 'openai'\n"
+    assert out == (
+        "no rule takes it: no rule for model 'gpt-5' in scenario 'openai'; known: gpt-4o\n"
+    )
     code, out, _ = explain(asks("gpt-5"), "--format", "json")
     assert code == 1
     assert json.loads(out)["rule"] is None

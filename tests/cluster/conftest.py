@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cluster.control_plane import ControlPlane
-from pilotfish.kube.access import Where
-from pilotfish.kube.connection import Kube
+from pilotfish.kube.client import Kube
+from pilotfish.kube.configuration import ClusterAccess
 
 NEEDED = ("etcd", "kube-apiserver")
 _numbers = itertools.count()
@@ -32,10 +32,12 @@ def assets() -> Path:
     if missing:
         if os.environ.get("PILOTFISH_CLUSTER_TESTS") == "required":
             pytest.fail(
-                f"no real API server to test against: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)}"
+                f"no real API server to test against: KUBEBUILDER_ASSETS={folder!r} lacks "
+                f"{', '.join(missing)}"
             )
         pytest.skip(
-            f"NOT TESTED AGAINST A REAL API SERVER: KUBEBUILDER_ASSETS={folder!r} lacks {', '.join(missing)} (.ci/cluster-tools makes them)"
+            f"NOT TESTED AGAINST A REAL API SERVER: KUBEBUILDER_ASSETS={folder!r} lacks "
+            f"{', '.join(missing)} (.ci/cluster-tools makes them)"
         )
     return Path(folder)
 
@@ -52,7 +54,7 @@ def plane(assets, tmp_path_factory):
 
 @pytest.fixture
 async def admin(plane):
-    kube = Kube.at(Where(kubeconfig=str(plane.admin_kubeconfig)))
+    kube = Kube.at(ClusterAccess(kubeconfig=str(plane.admin_kubeconfig)))
     yield kube
     await kube.close()
 

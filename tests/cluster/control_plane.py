@@ -179,7 +179,10 @@ class ControlPlane:
             "sa.pub": signer.public_key().public_bytes(
                 pem, serialization.PublicFormat.SubjectPublicKeyInfo
             ),
-            "tokens.csv": f'{ADMIN_TOKEN},admin,1,"system:masters"\n{KCM_TOKEN},system:kube-controller-manager,2\n'.encode(),
+            "tokens.csv": (
+                f'{ADMIN_TOKEN},admin,1,"system:masters"\n'
+                f"{KCM_TOKEN},system:kube-controller-manager,2\n"
+            ).encode(),
         }
         for name, content in files.items():
             (self.folder / name).write_bytes(content)

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from cluster.control_plane import ControlPlane, free_port
-from pilotfish.kube.connection import ApiError, Kube
+from pilotfish.kube.client import ApiError, Kube
 
 SOURCE = Path(__file__).parent.parent.parent / "src"
 

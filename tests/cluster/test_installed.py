@@ -18,7 +18,7 @@ import pytest
 from chart.rendering import CHART, VARIANTS, helms, manifests, template
 from cluster.control_plane import free_port
 from cluster.processes import InjectorProcess, run_test_pod
-from pilotfish.kube.connection import ApiError
+from pilotfish.kube.client import ApiError
 
 pytestmark = pytest.mark.timeout(240)
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -317,7 +317,8 @@ async def test_certificates_rotate_while_a_thousand_admissions_run(release, caps
                 authorities.add(secret["ca.crt"])
     with capsys.disabled():
         print(
-            f"\n{calls} admissions over {len(certificates)} certificates of {len(authorities)} authorities, none failed"
+            f"\n{calls} admissions over {len(certificates)} certificates of {len(authorities)} "
+            "authorities, none failed"
         )
     assert len(certificates) > 3
 

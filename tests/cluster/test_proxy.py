@@ -74,8 +74,10 @@ class Proxy:
 
     async def write(self, description, text=""):
         rules = f"""
-providers: {{local: {{kind: openai_compatible, api_base: "{self.vendor.base}/v1", no_key_required: true}}}}
-rules: [{{name: "{description}", request_model: "*", services: [{{provider: local, model: sim-n3}}]}}]
+providers:
+  local: {{kind: openai_compatible, api_base: "{self.vendor.base}/v1", no_key_required: true}}
+rules:
+  - {{name: "{description}", request_model: "*", services: [{{provider: local, model: sim-n3}}]}}
 {text}"""
         await write_rules(self.admin, self.namespace, rules)
 
@@ -150,7 +152,8 @@ async def test_an_edit_is_in_force_in_under_a_second(proxy, capsys):
         took.append(time.perf_counter() - began)
     with capsys.disabled():
         print(
-            f"\nkubectl apply to /status of a running proxy, 20 edits: median {statistics.median(took) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms"
+            "\nkubectl apply to /status of a running proxy, 20 edits: median "
+            f"{statistics.median(took) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms"
         )
     assert statistics.median(took) < 1.0
 

@@ -14,8 +14,8 @@ import pytest
 from cluster.processes import give_account, token_of, write_rules
 from pilotfish.core.rules.configmap_set import wanted_from
 from pilotfish.errors import Problem
-from pilotfish.kube.access import Where
-from pilotfish.kube.connection import ApiError, Kube
+from pilotfish.kube.client import ApiError, Kube
+from pilotfish.kube.configuration import ClusterAccess
 from pilotfish.kube.events import EventWriter
 from pilotfish.sources.configmaps import ConfigMapSource
 from pilotfish.sources.last_good import LastGood
@@ -80,7 +80,7 @@ class Sidecar:
 
     @contextlib.asynccontextmanager
     async def running(self, state_dir=None):
-        kube = Kube.at(Where(token_dir=self.folder))
+        kube = Kube.at(ClusterAccess(token_dir=self.folder))
         source = ConfigMapSource(
             kube,
             wanted_from(["rules"], "", self.namespace),
@@ -129,7 +129,8 @@ async def test_an_edit_is_in_force_in_under_a_second(sidecar, capsys):
             took.append(time.perf_counter() - began)
     with capsys.disabled():
         print(
-            f"\nedit to force, 20 edits: median {statistics.median(took) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms"
+            f"\nedit to force, 20 edits: median {statistics.median(took) * 1000:.0f} ms, worst "
+            f"{max(took) * 1000:.0f} ms"
         )
     assert statistics.median(took) < 1.0
 

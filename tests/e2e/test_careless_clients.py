@@ -15,9 +15,11 @@ RULES = """
 providers:
   v: {{kind: openai, api_base: "{base}/v1", no_key_required: true}}
   g: {{kind: google, api_base: "{base}", no_key_required: true}}
+  a: {{kind: anthropic, api_base: "{base}", no_key_required: true}}
 rules:
   - {{name: r, request_model: m, services: [{{provider: v, model: sim-n2}}]}}
   - {{name: other, request_model: gemini, services: [{{provider: g, model: sim-large}}]}}
+  - {{name: third, request_model: claude, services: [{{provider: a, model: sim-large}}]}}
 """
 
 
@@ -37,6 +39,42 @@ async def test_paths_that_a_client_makes_up_put_no_service_out(proxy):
         0,
         {"bad_request": 5},
     )
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions"])
+async def test_a_path_that_is_nearly_right_is_answered_with_the_right_one(proxy, path):
+    answer = await proxy.post(path, {"model": "m"})
+    assert answer.status == 404
+    assert answer.json["error"]["message"] == (
+        f"no such path: POST {path}; did you mean /v1/chat/completions?"
+    )
+
+
+async def test_a_model_that_is_not_there_is_answered_with_those_that_are(proxy):
+    answer = await proxy.chat("gpt-9")
+    assert answer.status == 404
+    assert answer.json["error"]["message"] == (
+        "no rule for model 'gpt-9' in scenario 'openai'; known: claude, gemini, m"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/embeddings", {"input": "x"}), ("/v1/rerank", {"query": "x", "documents": ["y"]})],
+)
+async def test_what_no_service_can_do_is_told_as_the_clients_error(proxy, path, body):
+    """Not 503, which every SDK tries again."""
+    answer = await proxy.post(path, {"model": "claude", **body})
+    assert (answer.status, answer.json["error"]["code"]) == (400, "unsupported_operation")
+    op = path.rpartition("/")[2]
+    assert answer.json["error"]["message"] == (
+        f"no service of rule 'third' can do {op}: "
+        f"a/sim-large (provider kind 'anthropic' has no {op})"
+    )
+    assert "retry-after" not in answer.headers
+    record = proxy.record()
+    assert (record["code"], record["rule"], record["attempts"]) == (400, "third", [])
+    assert (await proxy.service("a", "sim-large"))["state"] == "serving"
 
 
 async def test_names_that_a_client_makes_up_cannot_spoil_the_answers_head(proxy):

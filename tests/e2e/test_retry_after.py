@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -145,3 +146,34 @@ async def test_no_answer_of_a_failed_attempt_reaches_the_client(tmp_path, vendor
         answer = await proxy.chat("m")
     assert (answer.status, answer.headers["x-simulated-vendor"]) == (200, "b")
     assert "retry-after" not in answer.headers
+
+
+async def test_who_comes_when_all_are_out_hears_who_is_why_and_until_when(tmp_path, vendors):
+    for vendor in vendors:
+        vendor.always(Fault.status(429, retry_after=70))
+    async with proxied(tmp_path, rules(vendors, max_retries=0)) as proxy:
+        await proxy.chat("m")
+        answer = await proxy.chat("m")
+    assert answer.status == 429
+    assert 60 < int(answer.headers["retry-after"]) <= 70
+    message = answer.json["error"]["message"]
+    for service in ("a/sim-n2", "b/sim-n2"):
+        assert re.search(
+            rf"{service}: cooling until \d{{4}}-\d\d-\d\dT[0-9:]+Z \(\d+ s\): "
+            r"rate_limited \(status 429, asked to wait 70 s\)",
+            message,
+        )
+
+
+async def test_a_refused_key_is_said_to_the_second_client_as_to_the_first(tmp_path, vendors):
+    """The first one gets the vendor's status; nobody asks the vendor with that key again."""
+    a, _ = vendors
+    a.always(Fault.status(401))
+    text = rules(vendors).replace(", {provider: b, model: sim-n2, tier: 1}", "")
+    async with proxied(tmp_path, text) as proxy:
+        first = await proxy.chat("m")
+        second = await proxy.chat("m")
+    assert (first.status, second.status, len(a.requests)) == (401, 503, 1)
+    said = "a refused the proxy's credential (status 401)"
+    assert first.json["error"]["message"] == said
+    assert re.search(rf"{re.escape(said)} at \d{{4}}-", second.json["error"]["message"])

@@ -1,207 +1,76 @@
-"""Requests that are refused: not HTTP, not for us, too large, or to be read in two ways."""
+"""What a head must be like, and how it is written for another parser."""
 
 from __future__ import annotations
 
 import pytest
 
-from http1.parties import CHUNKED_POST, GET, MAX_BODY, POST, echo, feed, settle, with_length
+from pilotfish.http1.exchange import Exchange
+from pilotfish.http1.request_head import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    check_head,
+    check_unfinished_head,
+    head_bytes,
+    origin_form,
+    wants_websocket,
+    without_upgrade,
+)
 
-# ---- smuggling: bytes that another hop might frame in another way
+HOST = (b"host", b"x")
+
+
+def exchange(*headers, method=b"POST", target=b"/a", handed_over=False, is_http10=False):
+    made = Exchange(None, method, target, [HOST, *headers], is_http10=is_http10)
+    made.handed_over = handed_over
+    return made
+
+
+def checked(*headers, version="1.1", at_most=0, **more):
+    """The status of a refusal, or whether the client waits for `100 Continue`."""
+    found = check_head(exchange(*headers, **more), version, at_most, 100)
+    return found if isinstance(found, bool) else found.status
+
+
+@pytest.mark.parametrize("version", ["0.9", "1.2", "2.0"])
+def test_other_versions_are_not_served(version):
+    assert checked(version=version) == 505
+
+
+def test_a_body_of_any_declared_length_is_handed_over_and_a_larger_one_not_held():
+    length = (b"content-length", b"101")
+    assert checked(length) == 413
+    assert checked(length, handed_over=True) is False
+    assert checked((b"content-length", b"100")) is False
+
+
+@pytest.mark.parametrize("name", [b"content-type", b"user-agent", b"etag"])
+def test_what_the_other_parser_takes_once_is_handed_over_once(name):
+    assert checked((name, b"a"), (name, b"a")) is False
+    assert checked((name, b"a"), (name, b"a"), handed_over=True) == 400
+
+
+def test_a_head_may_be_so_large():
+    assert checked(*[(b"x", b"y")] * (MAX_HEADERS - 1)) is False
+    assert checked(*[(b"x", b"y")] * MAX_HEADERS) == 431
+    large = (b"x", b"y" * MAX_HEAD_BYTES)
+    assert checked(large, at_most=MAX_HEAD_BYTES + 1) == 431
+    assert check_unfinished_head(MAX_HEAD_BYTES, MAX_HEADERS) is None
+    assert check_unfinished_head(MAX_HEAD_BYTES + 1, 1).status == 431
+    assert check_unfinished_head(1, MAX_HEADERS + 1).status == 431
 
 
 @pytest.mark.parametrize(
-    "head",
+    ("headers", "waits"),
     [
-        b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n",
-        b"content-length: 3\r\ncontent-length: 3\r\n\r\nabc",
-        b"content-length: 3\r\ncontent-length: 4\r\n\r\nabc",
-        b"content-length: 3, 3\r\n\r\nabc",
-        b"content-length: +3\r\n\r\nabc",
-        b"content-length: -1\r\n\r\n",
-        b"content-length: 3 4\r\n\r\nabc",
-        b"content-length: 0x3\r\n\r\nabc",
-        b"content-length: \r\n\r\n",
-        b"content-length: 99999999999999999999999\r\n\r\n",
-        b"content-length : 3\r\n\r\nabc",
-        b"transfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"transfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
-        b"transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
-        b"transfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
-        b'transfer-encoding: chunked\r\n\r\n3;a="\n"\r\nabc\r\n0\r\n\r\n',
-        b"transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-        b"transfer-encoding: chunked\r\n\r\n0\r\ncontent-length: 5\r\n\r\n",
-        b"x: a\r\n folded\r\n\r\n",
-        b"x: a\n\n",
-        b"x: a\ny: b\r\n\r\n",
-        b"x: a\rb\r\n\r\n",
-        b"x: a\0b\r\n\r\n",
-        b"x\0y: a\r\n\r\n",
-        b": a\r\n\r\n",
-        b"no colon\r\n\r\n",
-        b" first: 1\r\n\r\n",
-        b"host: y\r\n\r\n",
+        ([(b"expect", b"100-Continue"), (b"content-length", b"1")], True),
+        ([(b"expect", b"100-continue"), (b"transfer-encoding", b"chunked")], True),
+        ([(b"expect", b"100-continue"), (b"content-length", b"0")], False),
+        ([(b"expect", b"100-continue")], False),
+        ([(b"expect", b"more"), (b"content-length", b"1")], False),
     ],
 )
-@pytest.mark.parametrize("bytewise", [False, True])
-async def test_a_head_or_body_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection(
-    piped, answering, head, bytewise
-):
-    connection, pipe = piped()
-    feed(connection, POST + head + GET, bytewise)
-    assert [status for status, _ in answering.refused] == [400]
-    assert answering.taken == [], "neither the request nor what may hide behind it is served"
-    assert pipe.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert b"connection: close\r\n" in pipe.written
-    assert pipe.ended or pipe.closed
-
-
-@pytest.mark.parametrize(
-    "value", [b"xchunked", b"identity", b'"chunked"', b"gzip, chunked", b"gzip"]
-)
-async def test_transfer_encodings_that_this_proxy_does_not_know_are_refused(
-    piped, answering, value
-):
-    connection, _ = piped()
-    connection.data_received(
-        POST + b"transfer-encoding: " + value + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-    )
-    assert [status for status, _ in answering.refused] == [501]
-    assert answering.taken == []
-
-
-@pytest.mark.parametrize("value", [b"chunked", b"CHUNKED", b"\tchunked", b"chunked "])
-async def test_chunked_is_known_however_it_is_written(piped, answering, value):
-    connection, _ = piped()
-    connection.data_received(
-        POST + b"transfer-encoding:" + value + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-    )
-    assert [x.body for x in answering.taken] == [b"abc"]
-
-
-async def test_http_1_0_has_no_chunks(piped, answering):
-    connection, _ = piped()
-    connection.data_received(CHUNKED_POST.replace(b"1.1", b"1.0") + b"0\r\n\r\n" + GET)
-    assert [s for s, _ in answering.refused] == [400]
-    assert answering.taken == []
-
-
-async def test_a_requests_trailers_are_nobodys_headers(piped, answering):
-    connection, _ = piped()
-    connection.data_received(
-        CHUNKED_POST
-        + b"3\r\nabc\r\n0\r\nauthorization: Bearer smuggled\r\nx-user: root\r\n\r\n"
-        + GET
-    )
-    await settle()
-    assert [x.headers for x in answering.taken] == [
-        [(b"host", b"x"), (b"transfer-encoding", b"chunked")],
-        [(b"host", b"x")],
-    ]
-
-
-@pytest.mark.parametrize("framing", ["length", "chunks", "none"])
-@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
-@pytest.mark.parametrize("bytewise", [False, True])
-async def test_an_upgrade_is_declined_and_the_body_that_follows_is_still_the_requests(
-    piped, answering, framing, protocol, bytewise
-):
-    """What follows such a head must not be taken for the next request: it is the client's to
-    choose.
-    """
-    hidden = b"GET /hidden HTTP/1.1\r\nhost: x\r\n\r\n"
-    body = {
-        "length": b"content-length: %d\r\n\r\n%b" % (len(hidden), hidden),
-        "chunks": b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-        % (len(hidden), hidden),
-        "none": b"\r\n",
-    }[framing]
-    upgrade = (
-        POST
-        + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: %b\r\nhttp2-settings: AAMAAABk\r\nx: 1\r\n%b"
-        % (protocol, body)
-    )
-    connection, pipe = piped()
-    feed(connection, upgrade + GET, bytewise)
-    await settle()
-    assert [(x.target, x.body) for x in answering.taken] == [
-        (b"/a", b"" if framing == "none" else hidden),
-        (b"/b", b""),
-    ]
-    assert (b"x", b"1") in answering.taken[0].headers
-    assert not answering.refused
-    assert not pipe.closed
-
-
-@pytest.mark.parametrize("count", [10, 5000])
-async def test_a_flood_of_upgrades_in_one_read_neither_nests_nor_costs_much(
-    piped, answering, count
-):
-    """Each is read once more by a parser of its own."""
-    connection, _ = piped()
-    connection.data_received(
-        (b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n") * count
-    )
-    while len(answering.taken) < min(count, 15):
-        await settle()
-    await settle()
-    assert [s for s, _ in answering.refused] == ([400] if count > 16 else [])
-
-
-async def test_a_declined_upgrade_keeps_the_wish_to_close(piped, answering):
-    connection, pipe = piped()
-    connection.data_received(
-        POST + b"connection: close, upgrade\r\nupgrade: h2c\r\ncontent-length: 1\r\n\r\nz"
-    )
-    assert [x.body for x in answering.taken] == [b"z"]
-    assert pipe.closed
-
-
-# ---- what is not served
-
-
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"CONNECT vendor:443 HTTP/1.1\r\nhost: vendor:443\r\n\r\n\x16\x03\x01", 405),
-        (b"FROB / HTTP/1.1\r\nhost: x\r\n\r\n", 501),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 501),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"GET / HTTP/2.0\r\nhost: x\r\n\r\n", 505),
-        (b"GET / HTTP/0.9\r\n\r\n", 505),
-        (b"GET /\r\n\r\n", 505),
-        (b"GET / HTTP/1.2\r\nhost: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\n\n", 400),
-        (b"GET /a b HTTP/1.1\r\n\r\n", 400),
-        (b"GET /\0 HTTP/1.1\r\n\r\n", 400),
-        (b"GET no-slash HTTP/1.1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n\r\n", 400),
-        (b"DESCRIBE / HTTP/1.1\r\nhost: x\r\n\r\n", 400),
-        (b"nonsense\r\n\r\n", 501),
-    ],
-)
-@pytest.mark.parametrize("bytewise", [False, True])
-async def test_what_is_not_http_or_not_for_us_is_refused_with_the_right_status(
-    piped, answering, request_, status, bytewise
-):
-    connection, pipe = piped()
-    feed(connection, request_, bytewise)
-    assert [s for s, _ in answering.refused] == [status]
-    assert pipe.written.startswith(b"HTTP/1.1 %d " % status)
-    assert answering.taken == []
-
-
-@pytest.mark.parametrize("method", [b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"PURGE"])
-async def test_other_methods_of_http_are_left_to_whoever_handles_them(piped, answering, method):
-    connection, _ = piped()
-    connection.data_received(method + b" /a HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert answering.taken[0].method == method
+def test_who_waits_for_a_100(headers, waits):
+    assert checked(*headers) is waits
 
 
 @pytest.mark.parametrize(
@@ -211,174 +80,49 @@ async def test_other_methods_of_http_are_left_to_whoever_handles_them(piped, ans
         (b"http://proxy.example", b"/"),
         (b"http://proxy.example?y", b"/?y"),
         (b"*", b"*"),
-        (b"/v1/x?u=http://a/b", b"/v1/x?u=http://a/b"),
     ],
 )
-async def test_a_target_comes_in_origin_form(piped, answering, target, seen):
-    connection, _ = piped()
-    connection.data_received(b"OPTIONS " + target + b" HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert answering.taken[0].target == seen
-
-
-# ---- floods
-
-
-async def test_a_head_of_too_many_headers_is_refused(piped, answering):
-    connection, _ = piped()
-    connection.data_received(POST + b"".join(b"x-%d: y\r\n" % n for n in range(128)) + b"\r\n")
-    assert [s for s, _ in answering.refused] == [431]
-
-
-@pytest.mark.parametrize("bytewise", [False, True])
-@pytest.mark.parametrize(
-    "flood",
-    [
-        POST + b"x: " + b"y" * 65_536 + b"\r\n\r\n",
-        POST + b"x" * 65_536 + b": y\r\n\r\n",
-        b"GET /" + b"a" * 65_536 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
-        POST + b"".join(b"x%03d: %b\r\n" % (n, b"y" * 1000) for n in range(70)) + b"\r\n",
-    ],
-    ids=["value", "name", "target", "headers"],
-)
-async def test_a_head_that_is_too_large_is_refused_however_it_comes(
-    piped, answering, flood, bytewise
-):
-    connection, _ = piped()
-    feed(connection, flood, bytewise)
-    assert [s for s, _ in answering.refused] == [431]
-    assert answering.taken == []
-
-
-async def test_a_head_that_never_ends_is_refused_before_it_is_large(piped, answering):
-    connection, pipe = piped()
-    connection.data_received(POST)
-    for _ in range(70):
-        connection.data_received(b"y" * 1000)
-    assert [s for s, _ in answering.refused] == [431]
-    assert pipe.ended or pipe.closed
-
-
-async def test_a_large_head_behind_a_large_body_is_measured_by_itself(server, piped, answering):
-    """A read may hold the end of one message and the beginning of the next."""
-    server.max_body_bytes = 100_000
-    connection, _ = piped()
-    first = with_length(b"b" * 90_000)
-    connection.data_received(first[:1000])
-    connection.data_received(first[1000:] + GET[:20])
-    connection.data_received(GET[20:])
-    await settle()
-    assert [x.target for x in answering.taken] == [b"/a", b"/b"]
-    assert not answering.refused
-
-
-@pytest.mark.parametrize("expect", [b"", b"expect: 100-continue\r\n"])
-async def test_a_body_declared_too_large_is_refused_before_any_of_it_is_read(
-    piped, answering, expect
-):
-    connection, pipe = piped()
-    connection.data_received(POST + expect + b"content-length: %d\r\n\r\n" % (MAX_BODY + 1))
-    assert [s for s, _ in answering.refused] == [413]
-    assert pipe.written.startswith(b"HTTP/1.1 413 "), "no 100 Continue before it"
-
-
-@pytest.mark.parametrize("size", [1, 100, 2000])
-async def test_a_chunked_body_that_grows_too_large_is_refused(piped, answering, size):
-    connection, _ = piped()
-    connection.data_received(CHUNKED_POST)
-    for _ in range(MAX_BODY // size + 1):
-        connection.data_received(b"%x\r\n%b\r\n" % (size, b"z" * size))
-    assert [s for s, _ in answering.refused] == [413]
-    assert answering.taken == []
-
-
-async def test_a_chunked_body_too_large_in_one_read_is_refused(piped, answering):
-    connection, _ = piped()
-    connection.data_received(
-        CHUNKED_POST + b"%x\r\n%b\r\n0\r\n\r\n" % (MAX_BODY + 1, b"z" * (MAX_BODY + 1)) + GET
-    )
-    assert [s for s, _ in answering.refused] == [413]
-    assert answering.taken == []
-
-
-async def test_a_body_of_exactly_the_limit_is_taken(piped, answering):
-    connection, _ = piped()
-    connection.data_received(CHUNKED_POST + b"%x\r\n%b\r\n0\r\n\r\n" % (MAX_BODY, b"z" * MAX_BODY))
-    assert [len(x.body) for x in answering.taken] == [MAX_BODY]
-
-
-@pytest.mark.parametrize("tail", [b"3;", b"3\r\nabc\r\n0\r\nx: "], ids=["extension", "trailer"])
-async def test_endless_chunk_extensions_and_trailers_are_refused(piped, answering, tail):
-    connection, _ = piped()
-    connection.data_received(CHUNKED_POST + tail)
-    for _ in range(30):
-        connection.data_received(b"e" * 1000)
-    assert [s for s, _ in answering.refused] == [400]
-
-
-async def test_short_chunk_extensions_are_read_over(piped, answering):
-    connection, _ = piped()
-    connection.data_received(CHUNKED_POST + b'3;name=value;q="a b"\r\nabc\r\n0\r\n\r\n')
-    assert [x.body for x in answering.taken] == [b"abc"]
-
-
-async def test_a_body_in_a_thousand_pieces_is_kept_in_few(server, piped, answering):
-    server.max_body_bytes = 100_000
-    connection, _ = piped()
-    connection.data_received(POST + b"content-length: 50000\r\n\r\n")
-    for _ in range(49_999):
-        connection.data_received(b"z")
-    assert len(connection._reader._parts) < 10
-    connection.data_received(b"z")
-    assert answering.taken[0].body == b"z" * 50_000
-
-
-async def test_who_is_refused_in_mid_upload_can_still_read_why(connect, answering):
-    """Closing on unread data would reset the connection, and the reset may overtake the answer."""
-    client = await connect()
-    client.writer.write(POST + b"content-length: 5000000\r\n\r\n" + b"z" * 5_000_000)
-    status, message = await client.answer()
-    assert status == 413
-    assert b"1000 bytes" in message
-    assert await client.release() == b""
-
-
-# ---- Expect
-
-
-async def test_a_client_that_waits_for_100_continue_gets_it_once(piped, answering):
-    connection, pipe = piped()
-    connection.data_received(POST + b"expect: 100-Continue\r\ncontent-length: 4\r\n\r\n")
-    assert pipe.written == b"HTTP/1.1 100 Continue\r\n\r\n"
-    connection.data_received(b"ab")
-    connection.data_received(b"cd")
-    assert pipe.written.count(b"100 Continue") == 1
-    assert [x.body for x in answering.taken] == [b"abcd"]
+def test_a_target_in_origin_form(target, seen):
+    assert origin_form(target) == seen
 
 
 @pytest.mark.parametrize(
-    "request_",
+    ("values", "left"),
     [
-        POST.replace(b"1.1", b"1.0") + b"expect: 100-continue\r\ncontent-length: 4\r\n\r\n",
-        POST + b"expect: 100-continue\r\ncontent-length: 4\r\n\r\nab",
-        POST + b"expect: 100-continue\r\ncontent-length: 4\r\n\r\nabcd",
-        POST + b"expect: 100-continue\r\n\r\n",
-        POST + b"expect: 100-continue\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n",
+        ([b"Upgrade, HTTP2-Settings"], []),
+        ([b"keep-alive, Upgrade"], [b"keep-alive"]),
+        ([b"upgrade", b" CLOSE\t"], [b"close"]),
+        ([b"x-close"], []),
     ],
-    ids=["HTTP/1.0", "half is here", "all is here", "no body", "smuggling"],
 )
-async def test_no_100_is_sent_where_none_is_due(piped, request_):
-    connection, pipe = piped()
-    connection.data_received(request_)
-    assert b"100 Continue" not in pipe.written
+def test_of_what_a_client_wishes_for_its_connection_only_whether_it_is_kept_is_left(values, left):
+    headers = [(b"connection", value) for value in values]
+    more = [(b"upgrade", b"h2c"), (b"http2-settings", b"AA"), (b"x", b"1")]
+    assert without_upgrade([*headers, *more]) == [
+        (b"x", b"1"),
+        *((b"connection", value) for value in left),
+    ]
 
 
-async def test_a_100_never_comes_into_the_answer_before_it(piped, answering):
-    answering.answer = None
-    connection, pipe = piped()
-    connection.data_received(GET + POST + b"expect: 100-continue\r\ncontent-length: 1\r\n\r\n")
-    assert pipe.written == b""
-    echo(answering.taken[0])
-    await settle()
-    assert pipe.written.endswith(b"GET /b HTTP/1.1 100 Continue\r\n\r\n")
-    connection.data_received(b"z")
-    assert answering.taken[1].body == b"z"
+def test_a_head_is_written_as_it_was_understood():
+    headers = [(b"a", b"1"), (b"a", b"2")]
+    assert head_bytes(exchange(), headers) == b"POST /a HTTP/1.1\r\na: 1\r\na: 2\r\n\r\n"
+    assert head_bytes(exchange(is_http10=True), []) == b"POST /a HTTP/1.0\r\n\r\n"
+
+
+UPGRADE = (b"upgrade", b"WebSocket")
+
+
+@pytest.mark.parametrize(
+    ("headers", "more", "wanted"),
+    [
+        ([UPGRADE], {"method": b"GET"}, True),
+        ([UPGRADE], {"method": b"POST"}, False),
+        ([UPGRADE], {"method": b"GET", "is_http10": True}, False),
+        ([(b"upgrade", b"h2c")], {"method": b"GET"}, False),
+        ([UPGRADE, (b"content-length", b"0")], {"method": b"GET"}, False),
+        ([UPGRADE, (b"transfer-encoding", b"chunked")], {"method": b"GET"}, False),
+    ],
+)
+def test_who_wants_a_websocket(headers, more, wanted):
+    assert wants_websocket(exchange(*headers, **more)) is wanted

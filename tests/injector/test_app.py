@@ -11,14 +11,14 @@ import pytest
 
 from kube.fake_api import END
 from pilotfish.injector.app import Injector
-from pilotfish.injector.settings import settings_from
+from pilotfish.injector.settings import read_settings, read_sidecar
 
 SECRETS = "/api/v1/namespaces/pilotfish/secrets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/pilotfish/leases"
 
 
 @pytest.fixture
-async def injector(api, tmp_path):
+async def injector(api, tmp_path, monkeypatch):
     for path in (SECRETS, LEASES, "/api/v1/namespaces", "/api/v1/limitranges"):
         api.objects[path] = {}
     given = {
@@ -28,13 +28,10 @@ async def injector(api, tmp_path):
         "DRAIN_SECONDS": "0",
     }
     given |= {"CERTIFICATE_NAMES": "127.0.0.1", "SIDECAR_CONFIGMAPS": "rules"}
-    settings = settings_from(
-        {
-            "KUBECONFIG": api.write_kubeconfig(tmp_path),
-            **{f"PILOTFISH_{name}": value for name, value in given.items()},
-        }
-    )
-    injector = Injector(settings, lambda source, configmap: [])
+    monkeypatch.setenv("KUBECONFIG", api.write_kubeconfig(tmp_path))
+    for name, value in given.items():
+        monkeypatch.setenv(f"PILOTFISH_{name}", value)
+    injector = Injector(read_settings(), read_sidecar(), lambda source, configmap: [])
     task = asyncio.create_task(injector.run())
     await injector.ready.wait()
     yield injector

@@ -12,7 +12,7 @@ from pilotfish.injector import pki
 from pilotfish.injector.certificate_rotation import Lifetimes, Step
 from pilotfish.injector.certificates import Keeper, SharedCertificates, follow_secret
 from pilotfish.injector.tls import Tls
-from pilotfish.kube.connection import ApiError
+from pilotfish.kube.client import ApiError
 from pilotfish.kube.watching import Pace
 
 SECRETS = "/api/v1/namespaces/pilotfish/secrets"

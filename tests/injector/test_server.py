@@ -110,7 +110,8 @@ async def test_a_skip_that_nobody_asked_for_is_told(injector):
     response = await injector.mutate({**POD, "spec": {**POD["spec"], "hostNetwork": True}})
     assert response["allowed"] is True
     assert response["warnings"] == [
-        "pilotfish: no sidecar (host_network): with hostNetwork the sidecar's ports would be the node's"
+        "pilotfish: no sidecar (host_network): with hostNetwork the sidecar's ports would be "
+        "the node's"
     ]
     assert injector.counted() == {("skipped", "host_network"): 1}
 

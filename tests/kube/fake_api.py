@@ -13,9 +13,9 @@ from typing import Any
 
 import jsonpatch
 from aiohttp import web
+from kubernetes.aio.client.configuration import Configuration
 
-from pilotfish.kube.access import Access
-from pilotfish.kube.connection import Kube
+from pilotfish.kube.client import Kube
 
 END, BREAK = object(), object()
 
@@ -29,6 +29,7 @@ class FakeApi:
         self.refusals: list[int] = []  # the next answers, one each
         self.refuse_all = 0  # every answer, until it is 0 again
         self.reply: dict[str, Any] = {}  # by path, what a POST is answered with
+        self.raw: dict[str, bytes] = {}  # by path, what a GET is answered with instead of JSON
         self.bodies: list[Any] = []
         self.oldest = 0  # watches from before are answered 410
         self.page_size = 500
@@ -38,11 +39,8 @@ class FakeApi:
         self._answered = asyncio.Condition()
 
     def kube(self) -> Kube:
-        async def authorization() -> str:
-            return "Bearer token-of-the-test"
-
-        async def load() -> Access:
-            return Access(self.base, authorization)
+        async def load() -> Configuration:
+            return Configuration(self.base, {"BearerToken": "Bearer token-of-the-test"})
 
         return Kube(load)
 
@@ -138,6 +136,8 @@ class FakeApi:
         return getattr(self, f"_{request.method.lower()}")(request, query, await request.text())
 
     def _get(self, request: web.Request, query: dict[str, str], _: str) -> web.Response:
+        if request.path in self.raw:
+            return web.Response(body=self.raw[request.path], content_type="text/html")
         collection, _, name = request.path.rpartition("/")
         if name in self.objects.get(collection, {}):
             return web.json_response(self.objects[collection][name])

@@ -5,7 +5,7 @@ from contextlib import aclosing
 import pytest
 
 from kube.fake_api import BREAK, END
-from pilotfish.kube.connection import ApiError
+from pilotfish.kube.client import ApiError
 from pilotfish.kube.watching import (
     Changed,
     Listed,

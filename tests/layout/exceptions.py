@@ -56,18 +56,18 @@ FOR_THE_TYPE_CHECKER = {
 
 # Library -> the rooms that may use it. What one room uses can be exchanged in one room.
 LIBRARIES = {
-    "aiohttp": {"admin", "cli", "credentials", "demo", "injector", "proxy"},
+    "aiohttp": {"admin", "cli", "credentials", "demo", "injector", "kube", "proxy"},
     "azure": {"credentials"},
     "botocore": {"credentials"},
     "cryptography": {"cli", "injector"},
     "google": {"credentials"},
     "httptools": {"http1"},
-    "kubernetes": {"cli", "kube"},
+    "kubernetes": {"kube"},
     "opentelemetry": {"telemetry"},
     "prometheus_client": {"telemetry"},
-    "pydantic": {"core", "settings.py", "tactics"},
+    "pydantic": {"core", "injector", "settings.py", "tactics"},
     "pydantic_core": {"core"},
-    "pydantic_settings": {"settings.py"},
+    "pydantic_settings": {"injector", "settings.py"},
     "python_socks": {"http1"},
     "re2": {"core"},
     "redis": {"shared"},

@@ -85,7 +85,7 @@ def test_keys_are_not_asked_for_since_aws_has_other_sources():
 def test_claude_refuses_here_what_it_refuses_everywhere():
     quirks = model_quirks("us.anthropic.claude-opus-4-7-v1:0")
     assert quirks is not None
-    assert "temperature" in quirks.refuses
+    assert not quirks.sampling_fields
     assert quirks.default_max_tokens is None, (
         "Converse needs none, and without one the answer may be as long as the model can"
     )

@@ -4,7 +4,7 @@ mended.
 
 import pytest
 
-from pilotfish.core.rules.documents import RulesDocument
+from pilotfish.core.rules.documents import RulesDocument, documents_of_text, or_empty
 from pilotfish.errors import Problem
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series as s
@@ -116,7 +116,7 @@ def test_what_the_rules_hold_is_counted_from_nothing_on_and_a_bad_edit_changes_n
     assert held() == [2, 0, 1]
     world.store.apply([BAD])
     assert held() == [2, 0, 1]
-    assert world.store.apply([GOOD])
+    assert world.store.apply([RulesDocument("test", {"rules": [], "allow_empty": True})])
     assert held() == [0, 0, 0]
 
 
@@ -132,3 +132,39 @@ def test_whether_the_source_can_be_read_is_a_gauge(world):
     assert world.number(s.SOURCE_CONNECTED) == 1
     world.store.connected(False)
     assert world.number(s.SOURCE_CONNECTED) == 0
+
+
+RULES = """
+providers: {p: {kind: ollama, no_key_required: true}}
+rules: [{name: a, request_model: a, services: [{provider: p, model: m}]}]
+"""
+
+
+def files(*texts):
+    return [d for i, t in enumerate(texts) for d in or_empty(f"{i}", documents_of_text(f"{i}", t))]
+
+
+@pytest.mark.parametrize("left", ["", "rules: []", "rules:\n"])
+def test_rules_that_vanish_stay_in_force_and_the_place_is_told(world, left):
+    assert world.store.apply(files(RULES))
+    before = world.store.snapshot
+    assert not world.store.apply(files(left))
+    assert (world.store.snapshot, len(world.adopted)) == (before, 1)
+    assert "`allow_empty: true` says that it is meant" in world.store.problems[0].message
+    assert world.store.apply(files(RULES))
+    assert world.store.problems == []
+
+
+def test_what_is_still_missing_at_the_next_change_is_still_a_problem(world):
+    """One file of two stays empty while the other is edited."""
+    more = "prices: {p/m: {input: 1}}"
+    assert world.store.apply(files(RULES, more))
+    assert not world.store.apply(files(RULES, ""))
+    assert not world.store.apply(files(RULES.replace("name: a", "name: b"), ""))
+    assert [r.name for r in world.store.snapshot.rules] == ["a"]
+
+
+def test_where_it_is_meant_rules_may_go(world):
+    assert world.store.apply(files(RULES))
+    assert world.store.apply(files("allow_empty: true"))
+    assert (world.store.snapshot.rules, world.store.problems) == ((), [])

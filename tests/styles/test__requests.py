@@ -37,6 +37,19 @@ def test_instructions_in_the_middle_are_a_user_turn_that_says_so_where_there_is_
     assert alternating(given, Losses(), system_turns=True)[1].role == "system"
 
 
+def test_a_system_turn_stands_only_where_claude_takes_it():
+    system, user, answer = (Turn(role, (Text("x"),)) for role in ("system", "user", "assistant"))
+    for turns, kept in (
+        ((user, system, answer), True),
+        ((user, system), True),
+        ((user, answer, system), False),
+        ((user, system, user), False),
+        ((system, user), False),
+    ):
+        roles = {turn.role for turn in alternating(chat(*turns), Losses(), system_turns=True)}
+        assert ("system" in roles) is kept
+
+
 def test_only_the_tools_that_may_be_called_are_offered():
     f, g = Tool(name="f"), Tool(name="g")
     assert offered_tools(chat(tools=(f, g))) == [f, g]

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish.core.formats.neutral import Image, Signature, Text, Thinking, ToolCall
-from pilotfish.styles._signatures import seal, unseal, with_signatures_placed
+from pilotfish.styles._signatures import (
+    seal,
+    seal_thinking,
+    unseal,
+    unseal_thinking,
+    with_signatures_placed,
+)
 
 GEMINIS = Signature("google", "c2ln")
 
@@ -34,6 +40,27 @@ def test_geminis_signature_is_put_on_the_call_or_text_after_it():
         Image(data="AA"),
         Text("so", signature=GEMINIS),
     )
+
+
+def test_a_signature_with_a_calls_id_is_put_on_that_call_wherever_it_stands():
+    calls = (ToolCall(id="a", name="f"), ToolCall(id="b", name="f"))
+    mark = Thinking(signature=Signature("google", "c2ln", "b"))
+    found = with_signatures_placed([*calls, mark])
+    assert found == (calls[0], ToolCall(id="b", name="f", signature=mark.signature))
+
+
+def test_a_signature_at_the_end_is_that_of_a_text_without_words():
+    assert with_signatures_placed([Text("so"), Thinking(signature=GEMINIS)]) == (
+        Text("so"),
+        Text("", signature=GEMINIS),
+    )
+
+
+def test_thinking_without_signature_has_a_mark_that_means_none():
+    assert unseal_thinking(seal_thinking(None, "anthropic"), "anthropic") is None
+    assert unseal_thinking("", "anthropic") is None
+    signed = Signature("anthropic", "EqQB")
+    assert unseal_thinking(seal_thinking(signed, "google"), "google") == signed
 
 
 def test_thinking_with_words_and_other_vendors_proofs_stay_where_they_are():

@@ -9,6 +9,7 @@ from harness import proxied, until
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.simulated import Fault, SimulatedVendor
 from pilotfish.telemetry.access_log import FLUSH_LINES, RECENT, AccessLog
+from pilotfish.telemetry.logs import line_format
 
 RULES = """
 providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
@@ -41,6 +42,29 @@ async def test_lines_are_written_in_batches_and_the_last_ones_after_a_moment():
     assert len(written) == 1
     await until(lambda: len(written) == 2)
     assert orjson.loads(written[1])["path"] == "/last"
+
+
+async def test_for_people_the_same_is_a_line_of_the_other_logs_format():
+    written: list[bytes] = []
+    log = AccessLog(written.append, form=line_format("console"))
+    log.local_reply(path="/x", code=404)
+    log.flush()
+    words = written[0].split()
+    assert words[1:4] == [b"[info", b"]", b"request"]
+    assert b"path=/x" in words
+    assert b"code=404" in words
+    # The status page reads the same record whatever the log is written in.
+    assert log.recent_records(None)[0]["path"] == "/x"
+
+
+async def test_each_line_has_what_every_log_line_has():
+    written: list[bytes] = []
+    log = AccessLog(written.append)
+    log.local_reply(path="/")
+    log.flush()
+    line = orjson.loads(written[0])
+    assert (line["event"], line["level"]) == ("request", "info")
+    assert line["time"].endswith("Z")
 
 
 async def test_a_log_that_is_switched_off_writes_nothing():

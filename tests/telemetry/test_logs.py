@@ -100,9 +100,10 @@ def test_a_log_with_a_writer_of_its_own_looks_like_the_others(capsys):
         logs.set_up("info", form)
         structlog.get_logger().info("request", code=200)
         theirs = capsys.readouterr().err.encode()
-        fields, line = logs.line_format(form)
+        fields, line, is_json = logs.line_format(form)
         own = line({"event": "request", "time": logs.timestamp(0.0), **fields, "code": 200})
-        if form == "json":
+        assert is_json == (form == "json")
+        if is_json:
             assert orjson.loads(own).keys() == orjson.loads(theirs).keys()
             assert orjson.loads(own)["level"] == orjson.loads(theirs)["level"]
         else:

@@ -5,7 +5,6 @@ out.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,15 @@ from typing import Any
 from pilotfish.errors import StartError
 from pilotfish.injector.patch.manifests import InjectionReport, UnreadableManifest, inject_manifest
 from pilotfish.injector.patch.settings import Injected, PodContext, Reason, Sidecar, Skipped
-from pilotfish.injector.settings import sidecar_from
+from pilotfish.injector.settings import read_sidecar
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "inject",
         help="put the sidecar into manifests",
-        description="Puts the sidecar into every Pod of a manifest (no label needed; pilotfish.dev/inject: disabled holds). Defaults come from PILOTFISH_SIDECAR_*.",
+        description="Puts the sidecar into every Pod of a manifest (no label needed;"
+        " pilotfish.dev/inject: disabled holds). Defaults come from PILOTFISH_SIDECAR_*.",
     )
     parser.add_argument(
         "-f", "--filename", required=True, metavar="FILE", help="the manifest; - is standard input"
@@ -64,7 +64,7 @@ def _sidecar(args: argparse.Namespace) -> Sidecar:
             tuple(part.strip() for part in names.split(",") if part.strip()) if names else None
         )
     return replace(
-        sidecar_from(os.environ),
+        read_sidecar(),
         **{name: value for name, value in given.items() if value is not None},
     )
 

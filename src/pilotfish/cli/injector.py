@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from typing import Any
 
 from pilotfish.errors import Problem, RuleError, StartError
-from pilotfish.injector.settings import settings_from
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,7 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--check",
         metavar="NAMESPACE",
-        help="do not serve: make a labelled Pod there as a dry run, and see whether it gets the sidecar",
+        help="do not serve: make a labelled Pod there as a dry run,"
+        " and see whether it gets the sidecar",
     )
     parser.set_defaults(run=run)
 
@@ -31,13 +30,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """0 stopped in order (or the check is good), 1 the check is not good."""
     try:
-        import cryptography  # noqa: F401  the extra `kubernetes` brings both; said here, not in a traceback
-        import kubernetes  # noqa: F401
+        import cryptography  # noqa: F401  said here, not in a traceback
     except ImportError as missing:
         raise StartError(
-            f"the injector needs the extra 'kubernetes' (pip install 'pilotfish[kubernetes]'): {missing}"
+            "the injector needs the extra 'injector' (pip install 'pilotfish[injector]'): "
+            f"{missing}"
         ) from None
-    settings = settings_from(os.environ)
+    from pilotfish.injector.settings import read_settings, read_sidecar
+
+    settings, sidecar = read_settings(), read_sidecar()
     if args.check:
         from pilotfish.injector.check import check
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from pilotfish.telemetry import logs
 
     logs.set_up(settings.log_level, "console" if sys.stderr.isatty() else "json")
-    asyncio.run(serve(settings, validate))
+    asyncio.run(serve(settings, sidecar, validate))
     return 0
 
 

@@ -17,14 +17,16 @@ from aiohttp import web
 from pilotfish import __version__
 from pilotfish.injector.certificates import Keeper, SharedCertificates, follow_secret
 from pilotfish.injector.cluster import Cluster
+from pilotfish.injector.patch.settings import Sidecar
 from pilotfish.injector.server import Admission, Validate
-from pilotfish.injector.settings import Address, InjectorSettings
+from pilotfish.injector.settings import InjectorSettings
 from pilotfish.injector.tls import Tls, follow_files
 from pilotfish.injector.watchdog import Watchdog
-from pilotfish.kube.access import Where, own_namespace
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
+from pilotfish.kube.configuration import ClusterAccess, own_namespace
 from pilotfish.kube.lease import Leadership, LeaseSettings
 from pilotfish.kube.watching import Pace
+from pilotfish.settings import Address
 from pilotfish.telemetry.exposition import exposition
 from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import BUILD_INFO, CERTIFICATE_EXPIRY, INJECTOR_ONLY
@@ -37,13 +39,13 @@ log = structlog.get_logger()
 class Injector:
     """Runs until `stop` is set. `ready` is set once admission calls can be served."""
 
-    def __init__(self, settings: InjectorSettings, validate: Validate) -> None:
+    def __init__(self, settings: InjectorSettings, sidecar: Sidecar, validate: Validate) -> None:
         self.settings = settings
-        where = Where(kubeconfig=settings.kubeconfig)
-        namespace = settings.namespace or own_namespace(where)
+        access = ClusterAccess(kubeconfig=settings.kubeconfig)
+        namespace = settings.namespace or own_namespace(access)
         self.stop, self.ready = asyncio.Event(), asyncio.Event()
         self.ports: dict[str, int] = {}
-        self.kube = Kube.at(where)
+        self.kube = Kube.at(access)
         self.tls = Tls()
         self.registry = Registry((*INJECTOR_ONLY, BUILD_INFO))
         self.registry[BUILD_INFO].gauge(__version__).set(1)
@@ -53,14 +55,14 @@ class Injector:
         self.cluster = Cluster(self.kube, time.monotonic)
         # Where we run ourselves nothing is injected: an injector that waits for its own sidecar
         # never starts.
-        sidecar = replace(
-            settings.sidecar, excluded_namespaces=(*settings.sidecar.excluded_namespaces, namespace)
-        )
+        sidecar = replace(sidecar, excluded_namespaces=(*sidecar.excluded_namespaces, namespace))
         self.admission = Admission(self.cluster, sidecar, self.registry, validate)
         self.watchdog = Watchdog(self.kube, self.cluster, sidecar, self.registry)
         self.leadership = Leadership(
             self.kube,
-            LeaseSettings(namespace, settings.lease, settings.lease_s, settings.lease_s / 4),
+            LeaseSettings(
+                namespace, settings.lease, settings.lease_seconds, settings.lease_seconds / 4
+            ),
             settings.identity,
             clock=time.monotonic,
         )
@@ -88,7 +90,7 @@ class Injector:
                     await self._serve(
                         "admission",
                         self.admission.application(),
-                        self.settings.listen,
+                        self.settings.injector_listen,
                         self.tls.context,
                     )
                 )
@@ -98,7 +100,7 @@ class Injector:
                 # The Service still sends calls here until every node has heard that we are not
                 # ready.
                 self.ready.clear()
-                await asyncio.sleep(self.settings.drain_s)
+                await asyncio.sleep(self.settings.drain_seconds)
             installed.cancel()
             for task in running:
                 task.cancel()
@@ -114,10 +116,9 @@ class Injector:
             "lease": self.leadership.run,
             "watchdog": self._watch_for_missed,
         }
-        if self.settings.certificates == "files":
-            works["certificate files"] = lambda: follow_files(
-                self.tls, self.settings.cert_file, self.settings.key_file
-            )
+        certificate, key = self.settings.tls_cert_file, self.settings.tls_key_file
+        if self.settings.certificates == "files" and certificate and key:
+            works["certificate files"] = lambda: follow_files(self.tls, certificate, key)
         else:
             works["certificate secret"] = lambda: follow_secret(
                 self.kube, self.shared, self.tls, Pace()
@@ -151,7 +152,7 @@ class Injector:
 
     async def _watch_for_missed(self) -> None:
         while True:
-            await asyncio.sleep(self.settings.watchdog_s)
+            await asyncio.sleep(self.settings.watchdog_seconds)
             if not self.leadership.is_leading:
                 self.watchdog.rest()
                 continue
@@ -193,9 +194,9 @@ class Injector:
         return runner
 
 
-async def serve(settings: InjectorSettings, validate: Validate) -> None:
+async def serve(settings: InjectorSettings, sidecar: Sidecar, validate: Validate) -> None:
     """Until SIGTERM or SIGINT."""
-    injector = Injector(settings, validate)
+    injector = Injector(settings, sidecar, validate)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, injector.stop.set)

@@ -19,7 +19,7 @@ import structlog
 from pilotfish.injector import pki
 from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, next_step
 from pilotfish.injector.tls import Tls
-from pilotfish.kube.connection import ApiError, Kube
+from pilotfish.kube.client import ApiError, Kube
 from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
 AUTHORITY, LEAF, NEXT, BUNDLE = "ca", "tls", "next-ca", "ca-bundle.crt"

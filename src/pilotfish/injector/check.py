@@ -13,8 +13,8 @@ from typing import Any
 
 from pilotfish.errors import StartError
 from pilotfish.injector.patch.settings import CONTAINER, LABEL, STATUS
-from pilotfish.kube.access import Where
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
+from pilotfish.kube.configuration import ClusterAccess
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -32,7 +32,7 @@ async def check(
     kubeconfig: str, namespace: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> str:
     """What is wrong after several tries; empty where the Pod got the sidecar."""
-    kube = Kube.at(Where(kubeconfig=kubeconfig))
+    kube = Kube.at(ClusterAccess(kubeconfig=kubeconfig))
     try:
         for _ in range(_TRIES - 1):
             if not await _tried(kube, namespace):
@@ -56,7 +56,13 @@ async def _tried(kube: Kube, namespace: str) -> str:
         for container in [*(spec.get("initContainers") or ()), *spec["containers"]]
     ]
     if CONTAINER not in names:
-        return f"a labelled Pod in {namespace} does not get the sidecar (containers: {', '.join(names)}): see the injector's log"
+        return (
+            f"a labelled Pod in {namespace} does not get the sidecar (containers: "
+            f"{', '.join(names)}): see the injector's log"
+        )
     if STATUS not in (pod["metadata"].get("annotations") or {}):
-        return f"a labelled Pod in {namespace} has a container {CONTAINER} that the injector has not made"
+        return (
+            f"a labelled Pod in {namespace} has a container {CONTAINER} that the injector has "
+            "not made"
+        )
     return ""

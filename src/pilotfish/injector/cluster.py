@@ -18,7 +18,7 @@ import structlog
 
 from pilotfish.injector.patch.pod import rules_needed
 from pilotfish.injector.patch.settings import NATIVE_SINCE, PodContext, Sidecar
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
 from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
 # Only the cells of the table that kubectl prints: a node's own object is some ten kilobytes.

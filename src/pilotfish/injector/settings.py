@@ -1,183 +1,171 @@
-"""The injector's settings, read once from the environment (prefix `PILOTFISH_`). A wrong one ends
-the start with one line.
+"""The injector's settings, read once from the environment (prefix `PILOTFISH_`), and the defaults
+of every sidecar (prefix `PILOTFISH_SIDECAR_`). A wrong one ends the start with one line.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pilotfish import __version__
 from pilotfish.errors import StartError
 from pilotfish.injector.certificate_rotation import Lifetimes
 from pilotfish.injector.patch.quantity import amount
 from pilotfish.injector.patch.settings import SYSTEM_NAMESPACES, Sidecar
+from pilotfish.settings import PREFIX, Address, address, what_is_wrong
 
-Address = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class InjectorSettings:
-    listen: Address
-    admin_listen: Address
-    sidecar: Sidecar
-    certificates: str  # self | files
-    cert_file: Path
-    key_file: Path
-    namespace: str  # our own; empty: that of the mounted token
-    kubeconfig: str
-    identity: str
-    webhooks: str  # the name of both webhook configurations
-    certificate_secret: str
-    certificate_names: tuple[str, ...]
-    lifetimes: Lifetimes
-    lease: str
-    lease_s: float  # how long after a leader's death another may take over
-    drain_s: float
-    watchdog_s: float
-    log_level: str
+SIDECAR_PREFIX = f"{PREFIX}SIDECAR_"
+_BUILT_IN = Sidecar(image=f"pilotfish:{__version__}")
 
 
-def settings_from(environ: Mapping[str, str]) -> InjectorSettings:
-    """Raises `StartError` naming the variable, what it holds and what was expected."""
-    read = _Reader(environ)
-    certificates = read.word("CERTIFICATES", "self", ("self", "files"))
-    cert_file, key_file = read.text("TLS_CERT_FILE"), read.text("TLS_KEY_FILE")
-    if certificates == "files" and not (cert_file and key_file):
-        raise StartError(
-            "PILOTFISH_CERTIFICATES is 'files': PILOTFISH_TLS_CERT_FILE and PILOTFISH_TLS_KEY_FILE must name the files"
-        )
-    return InjectorSettings(
-        listen=read.address("INJECTOR_LISTEN", "0.0.0.0:14443"),
-        admin_listen=read.address("ADMIN_LISTEN", "0.0.0.0:14001"),
-        sidecar=sidecar_from(environ),
-        certificates=certificates,
-        cert_file=Path(cert_file),
-        key_file=Path(key_file),
-        namespace=read.text("NAMESPACE"),
-        kubeconfig=environ.get("KUBECONFIG", ""),
-        identity=read.text("IDENTITY", socket.gethostname()),
-        webhooks=read.text("WEBHOOKS", "pilotfish-injector"),
-        certificate_secret=read.text("CERTIFICATE_SECRET", "pilotfish-injector-tls"),
-        certificate_names=read.names(
-            "CERTIFICATE_NAMES", ("pilotfish-injector", "localhost", "127.0.0.1")
-        ),
-        lifetimes=Lifetimes(
-            authority_s=read.number("AUTHORITY_SECONDS", Lifetimes.authority_s),
-            leaf_s=read.number("CERTIFICATE_SECONDS", Lifetimes.leaf_s),
-            settle_s=read.number("AUTHORITY_SETTLE_SECONDS", Lifetimes.settle_s),
-        ),
-        lease=read.text("LEASE", "pilotfish-injector"),
-        lease_s=read.number("LEASE_SECONDS", 15.0),
-        drain_s=read.number("DRAIN_SECONDS", 5.0),
-        watchdog_s=read.number("WATCHDOG_SECONDS", 60.0),
-        log_level=read.text("LOG_LEVEL", "info"),
+def _names(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _address(value: Any) -> Any:
+    return address(value) if isinstance(value, str) else value
+
+
+def _bounds(value: Any) -> Any:
+    """`REQUEST/LIMIT`; without a limit it is the request."""
+    if not isinstance(value, str):
+        return value
+    request, _, limit = (part.strip() for part in value.partition("/"))
+    if not amount(request) or not amount(limit or request):
+        raise ValueError(f"expected REQUEST/LIMIT as quantities, found {value!r}")
+    return request, limit or request
+
+
+def _variables(value: Any) -> Any:
+    """A JSON object of names and values."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple((str(name), str(text)) for name, text in json.loads(value).items())
+    except (ValueError, AttributeError):
+        raise ValueError(f"expected a JSON object of names and values, found {value!r}") from None
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Listen = Annotated[Address, NoDecode, BeforeValidator(_address)]
+Bounds = Annotated[tuple[str, str], NoDecode, BeforeValidator(_bounds)]
+Variables = Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_variables)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class InjectorSettings(BaseSettings):
+    """Each field is the environment variable PILOTFISH_<NAME>. Times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        str_strip_whitespace=True,
+        arbitrary_types_allowed=True,
     )
 
+    injector_listen: Listen = Address(("0.0.0.0", 14443))
+    admin_listen: Listen = Address(("0.0.0.0", 14001))
+    certificates: Literal["self", "files"] = "self"
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    # Our own namespace; empty: that of the mounted token.
+    namespace: str = ""
+    kubeconfig: Annotated[
+        str, Field(validation_alias=AliasChoices("KUBECONFIG", f"{PREFIX}KUBECONFIG"))
+    ] = ""
+    identity: str = Field(default_factory=socket.gethostname)
+    # The name of both webhook configurations.
+    webhooks: str = "pilotfish-injector"
+    certificate_secret: str = "pilotfish-injector-tls"
+    certificate_names: Names = ("pilotfish-injector", "localhost", "127.0.0.1")
+    authority_seconds: Seconds = Lifetimes.authority_s
+    certificate_seconds: Seconds = Lifetimes.leaf_s
+    authority_settle_seconds: Seconds = Lifetimes.settle_s
+    lease: str = "pilotfish-injector"
+    # How long after a leader's death another may take over.
+    lease_seconds: Seconds = 15.0
+    drain_seconds: Seconds = 5.0
+    watchdog_seconds: Seconds = 60.0
+    log_level: LogLevel = "info"
 
-def sidecar_from(environ: Mapping[str, str]) -> Sidecar:
-    """The defaults of every sidecar (`PILOTFISH_SIDECAR_...`)."""
-    read = _Reader(environ)
-    cpu, cpu_limit = read.bounds("SIDECAR_CPU", "50m/2")
-    memory, memory_limit = read.bounds("SIDECAR_MEMORY", "96Mi/512Mi")
+    @model_validator(mode="after")
+    def _files_are_named(self) -> Self:
+        if self.certificates == "files" and not (self.tls_cert_file and self.tls_key_file):
+            raise ValueError(
+                f"{PREFIX}CERTIFICATES is 'files': {PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE"
+                " must name the files"
+            )
+        return self
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        return Lifetimes(
+            self.authority_seconds, self.certificate_seconds, self.authority_settle_seconds
+        )
+
+
+class SidecarSettings(BaseSettings):
+    """Each field but the last is the environment variable PILOTFISH_SIDECAR_<NAME>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=SIDECAR_PREFIX,
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        str_strip_whitespace=True,
+    )
+
+    image: str = _BUILT_IN.image
+    mode: Literal["auto", "native", "classic"] = "auto"
+    port: Port = _BUILT_IN.port
+    admin_port: Port = _BUILT_IN.admin_port
+    configmaps: Names = ()
+    configmap_selector: str = _BUILT_IN.configmap_selector
+    config_source: Literal["api", "volume"] = "api"
+    secrets: Names = ()
+    cpu: Bounds = (_BUILT_IN.cpu, _BUILT_IN.cpu_limit)
+    memory: Bounds = (_BUILT_IN.memory, _BUILT_IN.memory_limit)
+    log_level: LogLevel = "info"
+    image_pull_policy: str = ""
+    set_env: bool = True
+    env: Variables = ()
+    excluded_namespaces: Annotated[
+        Names, Field(validation_alias=f"{PREFIX}EXCLUDED_NAMESPACES")
+    ] = SYSTEM_NAMESPACES
+
+
+def read_settings() -> InjectorSettings:
+    """Raises `StartError` naming each variable that is wrong, with what was expected."""
+    try:
+        return InjectorSettings()
+    except ValidationError as wrong:
+        raise StartError(what_is_wrong(wrong, PREFIX)) from None
+
+
+def read_sidecar() -> Sidecar:
+    """The defaults of every sidecar. Raises `StartError` as `read_settings` does."""
+    try:
+        settings = SidecarSettings()
+    except ValidationError as wrong:
+        raise StartError(what_is_wrong(wrong, SIDECAR_PREFIX)) from None
+    (cpu, cpu_limit), (memory, memory_limit) = settings.cpu, settings.memory
+    given = settings.model_dump(exclude={"cpu", "memory"})
     return Sidecar(
-        image=read.text("SIDECAR_IMAGE", f"pilotfish:{__version__}"),
         version=__version__,
-        mode=read.word("SIDECAR_MODE", "auto", ("auto", "native", "classic")),
-        port=read.port("SIDECAR_PORT", 14000),
-        admin_port=read.port("SIDECAR_ADMIN_PORT", 14001),
-        configmaps=read.names("SIDECAR_CONFIGMAPS"),
-        configmap_selector=read.text("SIDECAR_CONFIGMAP_SELECTOR", "pilotfish.dev/config=true"),
-        config_source=read.word("SIDECAR_CONFIG_SOURCE", "api", ("api", "volume")),
-        secrets=read.names("SIDECAR_SECRETS"),
         cpu=cpu,
         cpu_limit=cpu_limit,
         memory=memory,
         memory_limit=memory_limit,
-        log_level=read.text("SIDECAR_LOG_LEVEL", "info"),
-        image_pull_policy=read.text("SIDECAR_IMAGE_PULL_POLICY"),
-        set_env=read.word("SIDECAR_SET_ENV", "true", ("true", "false")) == "true",
-        env=read.variables("SIDECAR_ENV"),
-        excluded_namespaces=read.names("EXCLUDED_NAMESPACES", SYSTEM_NAMESPACES),
+        **given,
     )
-
-
-class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str, default: str = "") -> str:
-        return self._environ.get(f"PILOTFISH_{name}", "").strip() or default
-
-    def names(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.text(name).split(",") if part.strip()) or default
-
-    def word(self, name: str, default: str, known: tuple[str, ...]) -> str:
-        return str(
-            self._parsed(
-                name,
-                default,
-                lambda text: text if text in known else None,
-                f"one of {', '.join(known)}",
-            )
-        )
-
-    def port(self, name: str, default: int) -> int:
-        return int(self._parsed(name, str(default), _port, "a port"))
-
-    def number(self, name: str, default: float) -> float:
-        return float(
-            self._parsed(
-                name,
-                str(default),
-                lambda text: text if text.replace(".", "", 1).isdigit() else None,
-                "a number of seconds",
-            )
-        )
-
-    def address(self, name: str, default: str) -> Address:
-        def parse(text: str) -> Address | None:
-            host, colon, port = text.rpartition(":")
-            return None if not colon or _port(port) is None else (host.strip("[]"), int(port))
-
-        address: Address = self._parsed(name, default, parse, "HOST:PORT")
-        return address
-
-    def bounds(self, name: str, default: str) -> tuple[str, str]:
-        def parse(text: str) -> tuple[str, str] | None:
-            request, _, limit = (part.strip() for part in text.partition("/"))
-            return (
-                (request, limit or request)
-                if amount(request) and amount(limit or request)
-                else None
-            )
-
-        bounds: tuple[str, str] = self._parsed(name, default, parse, "REQUEST/LIMIT as quantities")
-        return bounds
-
-    def variables(self, name: str) -> tuple[tuple[str, str], ...]:
-        def parse(text: str) -> tuple[tuple[str, str], ...] | None:
-            try:
-                return tuple((str(key), str(value)) for key, value in json.loads(text).items())
-            except (ValueError, AttributeError):
-                return None
-
-        variables: tuple[tuple[str, str], ...] = self._parsed(
-            name, "{}", parse, "a JSON object of names and values"
-        )
-        return variables
-
-    def _parsed(self, name: str, default: str, parse: Callable[[str], Any], expected: str) -> Any:
-        text = self.text(name, default)
-        value = parse(text)
-        if value is None:
-            raise StartError(f"PILOTFISH_{name} is {text!r}, expected {expected}")
-        return value
-
-
-def _port(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= 65535 else None

@@ -13,7 +13,7 @@ import structlog
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.pod import inject
 from pilotfish.injector.patch.settings import LABEL, Injected, Sidecar
-from pilotfish.kube.connection import Kube
+from pilotfish.kube.client import Kube
 from pilotfish.kube.watching import WatchTarget, listed
 from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import UNINJECTED

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from pilotfish.errors import Problem
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
 
 APPLIED, REFUSED = "RulesApplied", "RulesRefused"
 # The API server refuses longer messages.
@@ -69,7 +69,8 @@ class EventWriter:
             if wrong.status == 403:
                 self._forbidden = True
                 log.info(
-                    "events on rules ConfigMaps are not written: the service account may not create them",
+                    "events on rules ConfigMaps are not written: the service account may not "
+                    "create them",
                     namespace=metadata["namespace"],
                 )
             elif wrong.status != 409:

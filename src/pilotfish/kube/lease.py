@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
 
 log = structlog.get_logger()
 
@@ -144,4 +144,5 @@ class Leadership:
 
     @property
     def _path(self) -> str:
-        return f"/apis/coordination.k8s.io/v1/namespaces/{self._settings.namespace}/leases/{self._settings.name}"
+        of, name = self._settings.namespace, self._settings.name
+        return f"/apis/coordination.k8s.io/v1/namespaces/{of}/leases/{name}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.errors import StartError
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
 
 # The server ends a watch after this long (drawn anew each time, so that a fleet does not come back
 # as one); load balancers in front of API servers drop idle connections after 5 minutes and more.

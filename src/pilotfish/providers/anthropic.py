@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pilotfish.core.formats.style import Quirks
-from pilotfish.core.model.model_facts import claude_quirks
+from pilotfish.core.model.model_facts import (
+    OUTPUT_FORMAT_SINCE,
+    SYSTEM_TURNS_SINCE,
+    claude_quirks,
+    claude_version,
+)
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
@@ -19,7 +26,16 @@ KINDS = {
 
 
 def model_quirks(model: str) -> Quirks | None:
-    return claude_quirks(model, QUIRKS)
+    """`output_config.format` and system turns are of Anthropic's own API; the platforms that serve
+    Claude get them later."""
+    quirks, version = claude_quirks(model, QUIRKS), claude_version(model)
+    if quirks is None or version is None:
+        return None
+    return msgspec.structs.replace(
+        quirks,
+        output_format=version >= OUTPUT_FORMAT_SINCE,
+        system_turns=version >= SYSTEM_TURNS_SINCE,
+    )
 
 
 KIND = ProviderKind(

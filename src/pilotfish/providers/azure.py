@@ -84,8 +84,8 @@ def auth_from(options: Mapping[str, Any]) -> Auth:
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
     version = version_of(options)
     path = "/openai/v1/models" if version in V1 else "/openai/models"
-    asked = query(options)
-    return f"{clean_base(base)}{path}{'?' + asked if asked else ''}"
+    params = query(options)
+    return f"{clean_base(base)}{path}{'?' + params if params else ''}"
 
 
 KIND = ProviderKind(

@@ -16,6 +16,10 @@ QUIRKS = Quirks(
     json_schema=False,
     strict_tools=False,
     prefill=False,
+    # Guide "Thinking mode", section "Tool calls", 2026-11: a message with calls that lacks its
+    # reasoning_content, be it empty, is answered with 400.
+    reasoning_field="reasoning_content",
+    reasoning_with_calls=True,
 )
 
 

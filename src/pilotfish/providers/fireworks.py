@@ -29,7 +29,13 @@ KIND = ProviderKind(
             "output_tokens": "x-ratelimit-limit-tokens-generated",
         },
     ),
-    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
+    # Guide "Reasoning", section "Interleaved thinking", 2026-11: reasoning_content goes back.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        developer_role=False,
+        reasoning_field="reasoning_content",
+        top_k=True,
+    ),
     errors=ErrorCodes(
         statuses={
             402: Outcome.RATE_LIMITED,

@@ -34,6 +34,8 @@ KIND = ProviderKind(
         prefill=False,
         parallel_tool_calls=False,
         strict_tools=False,
+        # Guide "Thought signatures", section "OpenAI compatibility", 2026-11
+        google_signatures=True,
     ),
     errors=ErrorCodes(
         outcomes={"unavailable": Outcome.OVERLOADED, "resource_exhausted": Outcome.OVERLOADED},

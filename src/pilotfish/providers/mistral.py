@@ -36,9 +36,13 @@ KIND = ProviderKind(
     base_url="https://api.mistral.ai/v1",
     version="/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "moderations", "audio")},
-    # Tool call ids must be nine letters or digits. The last chunk of a stream holds the usage even
-    # if the request does not ask for it.
+    # Tool call ids must be nine letters or digits; a user message right after a tool's is refused
+    # (3230, "Unexpected role 'user' after role 'tool'"). The last chunk of a stream holds the usage
+    # even if the request does not ask for it. Reasoning comes and goes back as chunks of content
+    # (guide "Reasoning", 2026-11).
     quirks=Quirks(
+        assistant_after_tool=True,
+        reasoning_field="content",
         max_tokens_field="max_tokens",
         tool_id="mistral9",
         refuses=REFUSES,

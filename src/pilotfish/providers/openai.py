@@ -29,7 +29,8 @@ SAMPLING = frozenset(
         "logit_bias",
     }
 )
-REASONING = re.compile(r"^(?:o[134](?:-|$)|gpt-5(?!.*chat))")
+REASONING = re.compile(r"^(?:o[134](?:-|$)|gpt-[5-9](?!.*chat))")
+VERSION = re.compile(r"gpt-([0-9]+)(?:\.([0-9]+))?")
 
 
 def style_from(options: Mapping[str, Any]) -> str:
@@ -41,7 +42,18 @@ def base_from(options: Mapping[str, Any]) -> str:
 
 
 def model_quirks(model: str) -> Quirks | None:
-    return msgspec.structs.replace(QUIRKS, refuses=SAMPLING) if REASONING.match(model) else None
+    """GPT-5.1 and later take effort `none` to switch reasoning off (guide "Reasoning models"), 5.6
+    and later cache breakpoints (guide "Prompt caching"); both 2026-11."""
+    if not REASONING.match(model):
+        return None
+    found = VERSION.match(model)
+    version = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+    return msgspec.structs.replace(
+        QUIRKS,
+        refuses=SAMPLING,
+        no_effort=version >= (5, 1),
+        prompt_cache_breakpoints=version >= (5, 6),
+    )
 
 
 KIND = ProviderKind(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.model_facts import open_model_quirks
 from pilotfish.core.model.provider import OPENAI_PATHS, Option, ProviderKind
 
 
@@ -29,6 +30,16 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
     )
 
 
+# Few chat templates of open models have the developer role, and few servers take
+# max_completion_tokens.
+QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False)
+
+
+def model_quirks(model: str) -> Quirks | None:
+    """What a model wants whoever serves it."""
+    return open_model_quirks(model, QUIRKS)
+
+
 KIND = ProviderKind(
     name="openai_compatible",
     title="OpenAI-compatible server",
@@ -38,9 +49,8 @@ KIND = ProviderKind(
     paths=OPENAI_PATHS,
     paths_from=paths_from,
     style_from=style_from,
-    # Few chat templates of open models have the developer role, and few servers take
-    # max_completion_tokens.
-    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
+    quirks=QUIRKS,
+    model_quirks=model_quirks,
     options={
         "base_url": Option(
             help=(

@@ -23,7 +23,9 @@ KIND = ProviderKind(
         limit={"requests": "x-ratelimit-limit"},
         reset={"requests": "x-ratelimit-reset"},  # epoch milliseconds
     ),
-    quirks=Quirks(max_tokens_field="max_tokens"),
+    # Guide "Reasoning tokens", section "Preserving reasoning", 2026-11: what came in
+    # `reasoning_details`, signatures among it, goes back as it came.
+    quirks=Quirks(max_tokens_field="max_tokens", reasoning_field="reasoning_details", top_k=True),
     # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timeout, 502 the model
     # is down, 503 no provider meets the request's requirements.
     errors=ErrorCodes(

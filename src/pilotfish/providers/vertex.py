@@ -74,7 +74,10 @@ def model_quirks(model: str) -> Quirks | None:
     if "claude" in model:
         base = Quirks(default_max_tokens=16384)
         return claude_quirks(model, base) or base
-    return Quirks(max_tokens_field="max_tokens", developer_role=False) if "/" in model else None
+    if "/" not in model:
+        return None
+    gemini = model.startswith("google/")  # Gemini in OpenAI's style
+    return Quirks(max_tokens_field="max_tokens", developer_role=False, google_signatures=gemini)
 
 
 def probe_from(base: str, options: Mapping[str, Any]) -> str:

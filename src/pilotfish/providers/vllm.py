@@ -16,7 +16,13 @@ KIND = ProviderKind(
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "audio", "rerank")},
     needs_key=False,
     limits=LimitHeaders(),
-    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False),
+    # Page "Interleaved thinking", 2026-11: reasoning goes back in the field it came in.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        developer_role=False,
+        reasoning_field="reasoning",
+        top_k=True,
+    ),
     # Error types are the names of Python exceptions: BadRequestError, NotFoundError,
     # InternalServerError.
     errors=ErrorCodes(

@@ -10,7 +10,7 @@ from typing import Protocol
 from pilotfish.core.exchange.answer import TEXT_OPS
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.usage import cost_of, final_usage
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger, Timings
@@ -132,7 +132,7 @@ class Attempt:
 
     def _no_credential(self, error: CredentialError) -> None:
         message = f"no usable credential for {self.service.provider.name}: {error}"
-        self.on_failed(failure_of_ours(error.outcome, message, 502, "no_credential"), _clock())
+        self.on_failed(failure_of_ours(error.outcome, message, 502, NO_CREDENTIAL), _clock())
 
     # ---- what the reader reports
 

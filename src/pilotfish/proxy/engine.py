@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pilotfish import styles
 from pilotfish.core.exchange import endpoints
-from pilotfish.core.exchange.inbound import Inbound, shown
+from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.request_url import headers_kept_from_clients
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
@@ -26,7 +26,7 @@ from pilotfish.http1.origin import Connect, Origin, connect_directly
 from pilotfish.http1.pool import Pool
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
-from pilotfish.proxy.local_reply import COUNTS, LocalReplies
+from pilotfish.proxy.local_reply import COUNTS, LocalReplies, unknown_path
 from pilotfish.proxy.request import INTERNAL_ERROR, Backend, ProxyRequest
 from pilotfish.telemetry.record import RequestRecord
 from pilotfish.telemetry.reporter import Reporter
@@ -140,7 +140,7 @@ class Engine:
         request_id = self._replies.request_id(exchange.headers)
         endpoint = endpoints.find(path)
         if endpoint is None:
-            raise ClientError(404, "unknown_path", f"no such path: POST {shown(path)}")
+            raise unknown_path("POST", path)
         self._check_may_serve()
         inbound = Inbound(
             endpoint, path, query, exchange.headers, exchange.body, request_id, exchange.peer

@@ -23,6 +23,13 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _JSON = (b"content-type", b"application/json")
 
 
+def unknown_path(method: str, path: str) -> ClientError:
+    """The error for a path that does not exist, with the one that was probably meant."""
+    meant = endpoints.meant(path)
+    hint = f"; did you mean {shown(meant)}?" if meant else ""
+    return ClientError(404, "unknown_path", f"no such path: {method} {shown(path)}{hint}")
+
+
 class LocalReply(NamedTuple):
     """An answer of the proxy's own."""
 

@@ -20,7 +20,7 @@ from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
 from pilotfish.http1.handover import RequestTransport
 from pilotfish.http1.request_head import MAX_HEAD_BYTES, MAX_HEADERS
-from pilotfish.proxy.local_reply import LocalReplies
+from pilotfish.proxy.local_reply import LocalReplies, unknown_path
 from pilotfish.proxy.model_list import models_answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -120,7 +120,7 @@ def not_found(request: web.Request) -> ClientError:
         return ClientError(
             405, "method_not_allowed", f"{shown(path)} takes POST, found {request.method}"
         )
-    return ClientError(404, "unknown_path", f"no such path: {request.method} {shown(path)}")
+    return unknown_path(request.method, path)
 
 
 @web.middleware

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pilotfish.core.exchange.calls import may_hedge
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.routing.attempt_state import NO_SERVICE, RATE_LIMITED
 from pilotfish.core.routing.commands import (
     BreakStream,
     Cancel,
@@ -22,6 +23,7 @@ from pilotfish.core.routing.commands import (
     WakeAt,
 )
 from pilotfish.core.routing.dispatch import Dispatch
+from pilotfish.core.routing.last_words import last_words
 from pilotfish.core.routing.plan import Plan
 from pilotfish.core.state.candidate import ServiceState
 from pilotfish.core.state.ledger import Ledger
@@ -139,7 +141,10 @@ class ProxyRequest:
             elif isinstance(command, WakeAt):
                 self._wake_at(command.at, now)
             elif isinstance(command, ReplyFailure):
-                self._reply_failure(command.failure, command.retry_after_s)
+                failure = command.failure
+                if failure is NO_SERVICE or failure is RATE_LIMITED:
+                    failure = last_words(failure, self._plan, now, time.time())
+                self._reply_failure(failure, command.retry_after_s)
             elif isinstance(command, BreakStream):
                 self._answer.break_stream(command.failure)
                 self._finish(command.failure)

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import structlog
 
-from pilotfish.core.rules.configmap_set import Collected, Offered, Wanted, name_of
+from pilotfish.core.rules.configmap_set import Collected, Offered, Wanted, holds_rules, name_of
 from pilotfish.errors import Problem
-from pilotfish.kube.connection import Kube
+from pilotfish.kube.client import Kube
 from pilotfish.kube.events import EventWriter
 from pilotfish.kube.watching import (
     Changed,
@@ -94,8 +94,10 @@ class ConfigMapSource:
                     self._take(*happenings.get_nowait())
                 await self._put_forward()
         finally:
-            for task in self._telling:
+            telling = list(self._telling)
+            for task in telling:
                 task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
 
     def _take(self, wanted: Wanted, happening: Happening) -> None:
         match happening:
@@ -133,6 +135,8 @@ class ConfigMapSource:
         offered = self._collected.offered()
         if offered == self._offered:
             return  # listed anew, nothing changed
+        if self._offered is None and not any(holds_rules(o.configmap) for o in offered):
+            await self._begin_with_kept()
         before, self._offered = {o.source for o in self._offered or ()}, offered
         problems = await self._judged(offered)
         if not problems and self._last_good is not None:
@@ -155,6 +159,14 @@ class ConfigMapSource:
             ]
             self._refuse(problems)
             return problems
+
+    async def _begin_with_kept(self) -> None:
+        """The ConfigMaps were emptied while the container was down: what was in force before is put
+        into force again, so that they are judged as they would have been without the restart.
+        """
+        kept = self._last_good.load() if self._last_good is not None else []
+        if kept:
+            await self._judged(kept)
 
     async def _fall_back(self) -> None:
         """The API server does not answer at start, or not for all we want: what was good before the

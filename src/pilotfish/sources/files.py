@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pilotfish.core.rules.documents import RulesDocument, documents_of_text
+from pilotfish.core.rules.documents import RulesDocument, documents_of_text, or_empty
 from pilotfish.errors import Problem, RuleError
 
 # A change is to be in force within a second. A look costs a few stat calls; change notices of the
@@ -83,7 +83,7 @@ def read_files(paths: Sequence[str], *, watched: bool = False) -> list[RulesDocu
         for path in found:
             source = f"file:{path}"
             try:
-                documents += documents_of_text(source, _text(path, watched))
+                documents += or_empty(source, documents_of_text(source, _text(path, watched)))
             except OSError as e:
                 problems.append(Problem(source, "", f"cannot be read: {e.strerror or e}"))
                 may_help = may_help or not isinstance(e, FileNotFoundError)

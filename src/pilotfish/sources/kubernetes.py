@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotfish.core.rules.configmap_set import Offered, wanted_from
-from pilotfish.core.rules.documents import documents_of_config_map
+from pilotfish.core.rules.documents import RulesDocument, documents_of_config_map, or_empty
 from pilotfish.errors import Problem, RuleError
-from pilotfish.kube.access import Where, own_namespace
-from pilotfish.kube.connection import Kube
+from pilotfish.kube.client import Kube
+from pilotfish.kube.configuration import ClusterAccess, own_namespace
 from pilotfish.kube.events import EventWriter
 from pilotfish.kube.watching import RESTART_REASONS
 from pilotfish.sources.configmaps import ConfigMapSource, Offer
@@ -40,11 +40,11 @@ class RulesFromCluster:
 
 async def watch_rules(asked: RulesFromCluster, store: RulesStore, registry: Registry) -> None:
     """Keeps the store's rules as the ConfigMaps are, until cancelled."""
-    where = Where(kubeconfig=asked.kubeconfig or os.environ.get("KUBECONFIG", ""))
-    kube = Kube.at(where)
+    access = ClusterAccess(kubeconfig=asked.kubeconfig or os.environ.get("KUBECONFIG", ""))
+    kube = Kube.at(access)
     source = ConfigMapSource(
         kube,
-        wanted_from(asked.configmaps, asked.selector, asked.namespace or own_namespace(where)),
+        wanted_from(asked.configmaps, asked.selector, asked.namespace or own_namespace(access)),
         offer=_offer_to(store),
         refuse=store.reject,
         observer=_Meter(store, registry),
@@ -59,10 +59,12 @@ async def watch_rules(asked: RulesFromCluster, store: RulesStore, registry: Regi
 
 def _offer_to(store: RulesStore) -> Offer:
     async def apply(offered: list[Offered]) -> list[Problem]:
-        documents, problems = [], []
+        documents: list[RulesDocument] = []
+        problems: list[Problem] = []
         for configmap in offered:
             try:
-                documents += documents_of_config_map(configmap.source, configmap.configmap)
+                found = documents_of_config_map(configmap.source, configmap.configmap)
+                documents += or_empty(configmap.source, found)
             except RuleError as wrong:
                 problems += wrong.problems
         if problems:

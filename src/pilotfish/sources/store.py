@@ -16,6 +16,7 @@ from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.errors import Problem, RuleError
+from pilotfish.sources.emptied import emptied, holding
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.registry import Registry
 
@@ -52,6 +53,7 @@ class RulesStore:
         self._adopt, self._registry = adopt, registry
         self._unmet, self._warnings = unmet, warnings
         self._inline = allow_inline_secrets
+        self._held: frozenset[str] = frozenset()  # the files and ConfigMaps in force
         for result in ("applied", "rejected"):
             registry[s.RELOADS].counter(result)
         registry[s.SOURCE_CONNECTED].gauge()
@@ -81,10 +83,11 @@ class RulesStore:
                 ]
             )
             return False
-        unmet = self._unmet(snapshot)
-        if unmet:
-            self.reject(unmet)
+        refused = emptied(self.snapshot, self._held, documents, snapshot) or self._unmet(snapshot)
+        if refused:
+            self.reject(refused)
             return False
+        self._held = holding(documents)
         changed = (
             self.snapshot is None
             or snapshot.version != self.snapshot.version

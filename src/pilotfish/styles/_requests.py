@@ -30,10 +30,10 @@ def alternating(chat: Chat, losses: Losses, *, system_turns: bool = False) -> tu
     they are: moved to the head they would cost the prompt cache.
     """
     turns: list[Turn] = []
-    for turn in chat.turns:
+    for place, turn in enumerate(chat.turns):
         losses.add_if("messages.name", turn.name)
         parts = turn.parts
-        if turn.role == "system" and not system_turns:
+        if turn.role == "system" and not (system_turns and _may_stand(chat.turns, place)):
             text = "\n\n".join(part.text for part in parts if isinstance(part, Text))
             turns.append(Turn("user", (Text(f"<system>\n{text}\n</system>"),)))
         else:
@@ -42,6 +42,14 @@ def alternating(chat: Chat, losses: Losses, *, system_turns: bool = False) -> tu
         Turn("user", tuple(sorted(turn.parts, key=_after_results))) if turn.role == "user" else turn
         for turn in merged(tuple(turns))
     )
+
+
+def _may_stand(turns: tuple[Turn, ...], place: int) -> bool:
+    """Whether Claude takes a system turn there: right after a user's, before an assistant's or at
+    the end."""
+    before = turns[place - 1].role if place else ""
+    after = turns[place + 1].role if place + 1 < len(turns) else "assistant"
+    return (before, after) == ("user", "assistant")
 
 
 def _after_results(part: Part) -> bool:

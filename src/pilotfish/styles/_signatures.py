@@ -32,17 +32,46 @@ def unseal(text: str, style: str) -> Signature:
     return Signature(style, text)
 
 
+UNSIGNED = f"{_SEAL}unsigned::"
+"""Stands for the signature of thinking that has none: many SDKs hand thinking back only if it is
+signed, and some vendors want it back."""
+
+
+def seal_thinking(signature: Signature | None, style: str) -> str:
+    """As `seal`, for thinking, which may have no signature."""
+    return UNSIGNED if signature is None else seal(signature, style)
+
+
+def unseal_thinking(text: str | None, style: str) -> Signature | None:
+    """What `seal_thinking` made."""
+    return unseal(text, style) if text and text != UNSIGNED else None
+
+
 def with_signatures_placed(parts: Iterable[Part]) -> tuple[Part, ...]:
     """The parts with Gemini's signatures of calls and texts, which travel through other styles as
-    thinking without text, on the part that follows each."""
-    out: list[Part] = []
+    thinking without text, where they belong: on the call whose id they have, or else on the part
+    that follows, or else on a text without words at the end, which is how Gemini ends a stream."""
+    given = list(parts)
+    calls = {part.id for part in given if isinstance(part, ToolCall)}
+    by_call: dict[str, Signature] = {}
     pending: Signature | None = None
-    for part in parts:
+    out: list[Part] = []
+    for part in given:
         proof = part.signature if isinstance(part, Thinking) and not part.text else None
         if proof and proof.origin == "google":
-            pending = proof
+            if proof.id in calls:
+                by_call[proof.id] = proof
+            else:
+                pending = proof
             continue
         if pending and isinstance(part, ToolCall | Text):
             part, pending = msgspec.structs.replace(part, signature=pending), None
         out.append(part)
-    return tuple(out)
+    if pending:
+        out.append(Text("", signature=pending))
+    return tuple(
+        msgspec.structs.replace(part, signature=by_call.pop(part.id))
+        if isinstance(part, ToolCall) and part.id in by_call
+        else part
+        for part in out
+    )

@@ -7,16 +7,26 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Chat, Reply
 from pilotfish.core.formats.sse import SseDecoder
-from pilotfish.core.formats.style import EventDecoder, StreamReader, StreamWriter, Target, Written
+from pilotfish.core.formats.style import (
+    EventDecoder,
+    Quirks,
+    StreamReader,
+    StreamWriter,
+    Target,
+    Written,
+)
 from pilotfish.core.model.variants import exported
 from pilotfish.styles._errors import error_from_body
 
 
 @cache
-def _translation(style: str, module: str, name: str) -> Any:
+def translation(style: str, module: str, name: str) -> Any:
+    """What a module of a style's folder exports by that name; imported when first asked for."""
     return exported(f"pilotfish.styles.{style}", module, name)
 
 
@@ -36,25 +46,30 @@ class BaseStyle:
         return SseDecoder()
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat:
-        read = _translation(self.name, "request_in", "read_request")
+        read = translation(self.name, "request_in", "read_request")
         chat: Chat = read(body, model=model, stream=stream)
         return chat
 
     def write_request(self, chat: Chat, target: Target) -> Written:
-        written: Written = _translation(self.name, "request_out", "write_request")(chat, target)
+        written: Written = translation(self.name, "request_out", "write_request")(chat, target)
         return written
 
+    def same_style_edits(
+        self, members: Mapping[str, msgspec.Raw], quirks: Quirks
+    ) -> dict[str, bytes]:
+        return {}
+
     def read_reply(self, body: bytes) -> Reply:
-        reply: Reply = _translation(self.name, "reply", "read_reply")(body)
+        reply: Reply = translation(self.name, "reply", "read_reply")(body)
         return reply
 
     def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
-        write = _translation(self.name, "reply", "write_reply")
+        write = translation(self.name, "reply", "write_reply")
         body: bytes = write(reply, model=model, request_id=request_id, now=now)
         return body
 
     def stream_reader(self) -> StreamReader:
-        reader: StreamReader = _translation(self.name, "stream_in", "READER")()
+        reader: StreamReader = translation(self.name, "stream_in", "READER")()
         return reader
 
     def stream_writer(
@@ -62,7 +77,7 @@ class BaseStyle:
     ) -> StreamWriter:
         """See `core.formats.style.Style.stream_writer`; a style's writer says which options it
         has."""
-        make = _translation(self.name, "stream_out", "WRITER")
+        make = translation(self.name, "stream_out", "WRITER")
         writer: StreamWriter = make(model=model, request_id=request_id, now=now, options=options)
         return writer
 

@@ -1,13 +1,14 @@
-"""The access log: one JSON object a line on stdout, no bodies, no keys. Written in batches, since a
-write a request would cost more than the line."""
+"""The access log: a line for each request on stdout, JSON or for people, no bodies, no keys. Written
+in batches, since a write a request would cost more than the line. How lines look is `logs`'.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import orjson
@@ -17,6 +18,7 @@ from pilotfish.core.exchange.inbound import shown
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.decision_trace import decision_trace
 from pilotfish.core.routing.plan import Plan
+from pilotfish.telemetry.logs import LineFormat, line_format, timestamp
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 FLUSH_S = 0.1
@@ -37,7 +39,7 @@ class AccessLog:
     """`write` gets whole lines. The last of them are kept for the status page.
 
     `sample`: which share of the requests that went well at the first attempt is logged; all others
-    always are.
+    always are. `form`: the format of lines.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class AccessLog:
         *,
         enabled: bool = True,
         sample: float = 1.0,
+        form: LineFormat | None = None,
     ) -> None:
         self._write, self.enabled, self.sample = write, enabled, sample
+        self._form = form or line_format("json")
         self._owed = 0.0
         self._lines: list[bytes] = []
         self._recent: deque[Recent] = deque(maxlen=RECENT)
@@ -56,6 +60,7 @@ class AccessLog:
         self._log = structlog.get_logger()
 
     def request(self, record: RequestRecord) -> None:
+        """A request that a rule took is over."""
         if not self.enabled:
             return
         # What somebody may ask about later.
@@ -78,12 +83,12 @@ class AccessLog:
         return True
 
     def local_reply(self, **what: Any) -> None:
-        """A request that no rule ever saw."""
+        """A request that the proxy answered itself, before a rule took it."""
         if self.enabled:
             self._add(
                 {
                     "event": "request",
-                    "time": _time(datetime.now(UTC).timestamp()),
+                    "time": timestamp(time.time()),
                     **what,
                     "rule": None,
                     "service": None,
@@ -93,15 +98,17 @@ class AccessLog:
             )
 
     def bug(self, where: str) -> None:
-        """Ours: with its traceback, for us to mend."""
+        """An error of the proxy's own, with its traceback."""
         self._log.exception("bug", where=where)
 
     def _add(self, record: dict[str, Any], kept: Kept | None, unusual: bool = True) -> None:
-        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        record.update(self._form.fields)
+        line = self._form.line(record)
         self._lines.append(line)
-        self._recent.append((line, kept))
+        recent = (line if self._form.is_json else orjson.dumps(record)), kept
+        self._recent.append(recent)
         if unusual:
-            self._unusual.append((line, kept))
+            self._unusual.append(recent)
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._timer is None:
@@ -129,6 +136,7 @@ class AccessLog:
 
 
 def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
+    """A line of the log, with why its request went where it went."""
     line, kept = recent
     record: dict[str, Any] = orjson.loads(line)
     if kept is not None:
@@ -137,28 +145,6 @@ def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
             plan, record["attempts"], snapshot, model=record["model"], scenario=scenario, wall=wall
         )
     return record
-
-
-_MILLIS = [f".{n:03d}Z" for n in range(1000)]
-
-
-class _Clock:
-    """RFC 3339 with milliseconds; the date is worked out once a second."""
-
-    def __init__(self) -> None:
-        self._second, self._text = -1, ""
-
-    def __call__(self, wall: float) -> str:
-        second = int(wall)
-        if second != self._second:
-            self._second, self._text = (
-                second,
-                datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-            )
-        return self._text + _MILLIS[int((wall - second) * 1000)]
-
-
-_time = _Clock()
 
 
 def _ms(seconds: float) -> float:
@@ -172,7 +158,7 @@ def line_of(request: RequestRecord) -> dict[str, Any]:
     has_ttft = served is not None and served.first_at
     line: dict[str, Any] = {
         "event": "request",
-        "time": _time(request.started_wall),
+        "time": timestamp(request.started_wall),
         "request_id": request.request_id,
         "rule": request.rule.name,
         "style": request.style,

@@ -115,11 +115,12 @@ class LineFormat(NamedTuple):
     """The format of a log that is too hot for structlog's chain of calls.
 
     `fields`: what the processors add to each line, less the time, which each line has its own of.
-    `line`: a record as a line with its end.
+    `line`: a record as a line with its end; `is_json`: as JSON.
     """
 
     fields: Mapping[str, Any]
     line: Callable[[dict[str, Any]], bytes]
+    is_json: bool
 
 
 def _json_line(record: dict[str, Any]) -> bytes:
@@ -133,10 +134,10 @@ def line_format(form: str, *, colors: bool = False) -> LineFormat:
         fields = process(None, "info", fields)
     del fields["time"]
     if form == "json":
-        return LineFormat(fields, _json_line)
+        return LineFormat(fields, _json_line, True)
     render = renderer(form, colors=colors)
 
     def console_line(record: dict[str, Any]) -> bytes:
         return f"{render(None, 'info', dict(record))!s}\n".encode()
 
-    return LineFormat(fields, console_line)
+    return LineFormat(fields, console_line, False)

@@ -7,6 +7,7 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.children import Children
+from pilotfish.telemetry.dropped_fields import field_label
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.registry import Histogram, Registry
 
@@ -77,7 +78,7 @@ class MetricsRecorder:
             self._resumes(request)
             self._races(request)
         for field in request.dropped_fields:
-            label = s.field_label(field)
+            label = field_label(field)
             self._registry[s.DROPPED].counter(request.style, label).value += 1
         serving = request.relayed or (request.attempts[-1] if request.attempts else None)
         if serving is not None:

@@ -100,6 +100,25 @@ def test_a_body_that_needs_no_change_is_the_very_same_bytes() -> None:
     assert call(request, service("anthropic")).parts[0] is request.body
 
 
+def test_a_service_of_the_same_style_gets_the_ids_and_the_order_that_it_takes() -> None:
+    call_id = "call_AbC123xyz"
+    function = {"id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    body = {
+        "model": "x",
+        "messages": [
+            HELLO,
+            {"role": "assistant", "tool_calls": [function]},
+            {"role": "tool", "tool_call_id": call_id, "content": "1"},
+            HELLO,
+        ],
+    }
+    request = inbound("/v1/chat/completions", body)
+    messages = sent(call(request, service("mistral")))["messages"]
+    assert [m["role"] for m in messages] == ["user", "assistant", "tool", "assistant", "user"]
+    assert messages[2]["tool_call_id"] == messages[1]["tool_calls"][0]["id"] != call_id
+    assert sent(call(request, service()))["messages"] == body["messages"]
+
+
 def test_a_request_is_built_afresh_for_every_attempt() -> None:
     request = inbound("/v1/chat/completions", {"model": "x", "messages": [HELLO]})
     assert sent(call(request, service(model="one")))["model"] == "one"

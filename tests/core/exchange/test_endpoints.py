@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pilotfish.core.exchange.endpoints import (
     Endpoint,
     find,
+    meant,
     models_path,
     scenario_of_style,
     style_of_path,
@@ -64,22 +65,17 @@ def test_every_documented_path_is_known(path: str, endpoint: Endpoint) -> None:
     assert find(path) == endpoint
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize(("path", "endpoint"), PATHS.items())
-def test_every_path_may_stand_below_a_scenario(
-    path: str, endpoint: Endpoint, scenario: str
-) -> None:
-    found = find(f"/{scenario}{path}")
-    if (
-        scenario == "openai"
-        and path.startswith("/v1/")
-        and endpoint.style.startswith(("openai", "anthropic"))
-    ):
-        assert found == endpoint  # the Azure form of the same; its scenario follows from the style
-    else:
-        assert found == Endpoint(
-            endpoint.op, endpoint.style, scenario, endpoint.model, endpoint.stream, endpoint.subpath
-        )
+def test_every_path_may_stand_below_a_scenario(path: str, endpoint: Endpoint) -> None:
+    op, style, model, stream = endpoint.op, endpoint.style, endpoint.model, endpoint.stream
+    expected = {
+        scenario: Endpoint(op, style, scenario, model, stream, endpoint.subpath)
+        for scenario in SCENARIOS
+    }
+    if path.startswith("/v1/") and style.startswith(("openai", "anthropic")):
+        # The Azure form of the same endpoint; its scenario follows from the style.
+        expected["openai"] = endpoint
+    assert {scenario: find(f"/{scenario}{path}") for scenario in SCENARIOS} == expected
 
 
 @pytest.mark.parametrize(
@@ -110,6 +106,36 @@ def test_nobody_climbs_out_of_a_path(path: str) -> None:
     assert find(path) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "probably"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1beta/models/gemini:generateContent", "/v1beta/models/gemini:generateContent"),
+        ("/v1/chat/completions/", "/v1/chat/completions"),
+        ("//v1//messages", "/v1/messages"),
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/V1/Messages", "/v1/messages"),
+        ("/messages", "/v1/messages"),
+        ("/api/v1/chat/completions/", "/api/v1/chat/completions"),
+        ("/claude_code/messages", "/claude_code/v1/messages"),
+        ("/models/gemini:generateContent", "/v1/models/gemini:generateContent"),
+        ("/a/b/v1/embeddings", "/v1/embeddings"),
+        ("/models", "/v1/models"),
+    ],
+)
+def test_a_path_that_is_nearly_one_leads_to_it(path: str, probably: str) -> None:
+    assert find(path) is None
+    assert meant(path) == probably
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "", "/healthz", "/v1/nothing", "/v1/messages/nothing", "/v1/" + "a/" * 500]
+)
+def test_what_resembles_no_path_leads_to_none(path: str) -> None:
+    assert meant(path) == ""
+
+
 def test_google_clients_may_address_provider_and_model_too() -> None:
     found = find("/v1beta/models/claude/claude-sonnet-4-5:streamGenerateContent")
     assert found == Endpoint("generate", "google", None, "claude/claude-sonnet-4-5", True)
@@ -137,6 +163,8 @@ def test_no_path_is_too_odd_to_be_answered(path: str) -> None:
         assert found is None or found.model not in ("", ".", "..")
         assert isinstance(style_of_path(odd), str)
         models_path(odd)
+        guess = meant(odd)
+        assert not guess or find(guess) or models_path(guess)
 
 
 @pytest.mark.parametrize(

@@ -305,11 +305,9 @@ HOPS = [
 
 
 @pytest.mark.parametrize("same_style", [True, False])
-@pytest.mark.parametrize("name", SECRETS + HOPS)
-def test_no_credential_and_no_matter_of_the_connection_goes_upstream(
-    name: str, same_style: bool
-) -> None:
-    assert filter_request_headers([(name.encode(), b"x")], same_style) == []
+def test_no_credential_and_no_matter_of_the_connection_goes_upstream(same_style: bool) -> None:
+    for name in SECRETS + HOPS:
+        assert filter_request_headers([(name.encode(), b"x")], same_style) == [], name
 
 
 def test_in_the_same_style_a_vendors_own_headers_pass_in_their_order() -> None:

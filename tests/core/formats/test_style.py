@@ -42,7 +42,7 @@ def test_a_vendor_without_quirks_takes_what_its_style_has():
     quirks = Target(model="m", stream=False).quirks
     assert quirks == Quirks()
     assert quirks.refuses == frozenset()
-    assert (quirks.system_role, quirks.strict_tools, quirks.json_schema) == (True, True, True)
+    assert (quirks.developer_role, quirks.strict_tools, quirks.json_schema) == (True, True, True)
 
 
 def test_a_request_that_lost_nothing_says_so():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pilotfish.core.formats.style import Quirks
-from pilotfish.core.model.model_facts import claude_quirks, claude_version
+from pilotfish.core.model.model_facts import claude_quirks, claude_version, open_model_quirks
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,28 @@ def test_what_each_version_takes(model, max_tokens, prefill, sampling):
     quirks = claude_quirks(model, Quirks(refuses=frozenset({"other"})))
     assert quirks is not None
     assert (quirks.default_max_tokens, quirks.prefill) == (max_tokens, prefill)
-    assert ("temperature" not in quirks.refuses) is sampling
+    assert quirks.sampling_fields is sampling
+    assert quirks.adaptive_thinking is not prefill
     assert "other" in quirks.refuses
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "signatures"),
+    [
+        ("deepseek-ai/DeepSeek-V3.2", "reasoning_content", False),
+        ("moonshotai/Kimi-K2-Thinking", "reasoning_content", False),
+        ("google/gemini-3-pro", "", True),
+    ],
+)
+def test_open_models_want_the_same_on_any_server(model, field, signatures):
+    quirks = open_model_quirks(model, Quirks(max_tokens_field="max_tokens"))
+    assert quirks is not None
+    assert (quirks.reasoning_field, quirks.google_signatures) == (field, signatures)
+    assert quirks.max_tokens_field == "max_tokens"
+
+
+def test_of_a_model_that_nothing_is_known_of_nothing_is_assumed():
+    assert open_model_quirks("llama-3.3-70b", Quirks()) is None
 
 
 def test_a_model_that_says_no_version_keeps_what_it_has():

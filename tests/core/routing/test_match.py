@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.routing.match import DIRECT, Match, direct_rule, match, routes_smartly
+from pilotfish.core.routing.match import (
+    DIRECT,
+    Match,
+    direct_rule,
+    known_models,
+    match,
+    routes_smartly,
+)
 from pilotfish.errors import ClientError
 from small_world import TWO_PROVIDERS, compiled
 
@@ -142,6 +149,30 @@ def test_provider_and_model_come_after_rules_and_before_the_default() -> None:
 def test_nobody_takes_what_nobody_knows() -> None:
     assert match(world("name: m, request_model: m"), scenario="openai", model="other") is None
     assert match(Snapshot(), scenario="openai", model="") is None
+
+
+def test_who_is_known_to_nobody_hears_who_is() -> None:
+    snapshot = world("name: a, request_model: gpt-4o", "name: b, request_model: gpt-4*")
+    assert known_models(snapshot, scenario="openai", model="gpt-5") == "known: gpt-4*, gpt-4o"
+    assert known_models(Snapshot(), scenario="openai", model="x") == "known: none"
+
+
+def test_models_of_other_scenarios_are_not_known_but_the_own_one_is_said_to_be_there() -> None:
+    snapshot = world(
+        "name: a, request_model: opus, scenario: claude_code",
+        "name: b, request_model: off, active: false",
+        "name: c, request_model: 'opus*', scenario: anthropic",
+    )
+    assert known_models(snapshot, scenario="openai", model="opus") == (
+        "known: none (this model is known in scenario 'anthropic', 'claude_code')"
+    )
+
+
+def test_a_long_list_of_models_is_cut() -> None:
+    snapshot = world(*(f"name: r{i}, request_model: m{i:02}" for i in range(25)))
+    known = known_models(snapshot, scenario="openai", model="x")
+    assert known.startswith("known: m00, m01, ")
+    assert known.endswith("m19 and 5 more")
 
 
 PROVIDERS = """

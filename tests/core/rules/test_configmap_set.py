@@ -1,6 +1,8 @@
 """Several watches, one set of ConfigMaps."""
 
-from pilotfish.core.rules.configmap_set import Collected, Wanted, wanted_from
+import pytest
+
+from pilotfish.core.rules.configmap_set import Collected, Wanted, holds_rules, wanted_from
 
 
 def configmap(name, version="1", namespace="shop"):
@@ -11,6 +13,20 @@ def configmap(name, version="1", namespace="shop"):
 
 
 A, B = Wanted("shop", "a"), Wanted("common", "b")
+
+
+@pytest.mark.parametrize(
+    ("data", "holds"),
+    [
+        ({"rules.yaml": "rules: []"}, True),
+        ({"rules.yaml": " \n"}, False),
+        ({"README.md": "text"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_configmap_holds_rules_where_a_key_for_them_has_text(data, holds):
+    assert holds_rules({"data": data}) is holds
 
 
 def test_settings_name_configmaps_with_or_without_a_namespace():

@@ -50,7 +50,9 @@ def test_a_cron_job_keeps_its_pod_deeper():
     text, _ = run("""
 kind: CronJob
 metadata: {name: nightly, namespace: shop}
-spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app}]}}}}}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app}]}}}}
 """)
     assert "pilotfish" in str(
         yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"]
@@ -69,7 +71,8 @@ def test_a_job_on_a_cluster_without_native_sidecars_is_left_alone_and_that_is_sa
 
 def test_lists_are_opened():
     text, told = run(
-        "kind: List\nitems:\n- {kind: Pod, metadata: {name: a}, spec: {containers: [{name: c}]}}\n- {kind: Service}\n"
+        "kind: List\nitems:\n- {kind: Pod, metadata: {name: a}, spec: {containers: [{name: "
+        "c}]}}\n- {kind: Service}\n"
     )
     assert [t.what for t in told] == ["Pod a"]
     assert yaml.safe_load(text)["items"][1] == {"kind": "Service"}
@@ -106,14 +109,16 @@ def test_values_that_yaml_would_misread_are_kept():
     manifest = (
         TEMPLATED.format(kind="Deployment")
         + """    metadata:
-      annotations: {date: 2024-10-21, time: 12:30, yes: on, number: "1", mode: 0644, none: ~, half: 0.5, plain: "null"}
+      annotations: {date: 2024-10-21, time: 12:30, yes: on, number: "1", mode: 0644, none: ~,
+                    half: 0.5, plain: "null"}
 """
     )
     text, _ = run(manifest)
     annotations = yaml.safe_load(text)["spec"]["template"]["metadata"]["annotations"]
     del annotations["pilotfish.dev/status"]
     assert annotations == {
-        "date": "2024-10-21", "time": "12:30", "yes": "on", "number": "1", "mode": 420, "none": None, "half": 0.5, "plain": "null",
+        "date": "2024-10-21", "time": "12:30", "yes": "on", "number": "1", "mode": 420,
+        "none": None, "half": 0.5, "plain": "null",
     }  # fmt: skip
 
 
@@ -149,7 +154,8 @@ def test_what_holds_no_pod_is_passed_on(document):
 
 def test_anchors_are_written_out_since_the_sidecar_must_not_be_shared_by_reference():
     text, told = run(
-        "kind: List\nitems:\n- &p {kind: Pod, metadata: {name: a}, spec: {containers: [{name: c}]}}\n- {<<: *p, metadata: {name: b}}\n"
+        "kind: List\nitems:\n- &p {kind: Pod, metadata: {name: a}, spec: {containers: [{name: "
+        "c}]}}\n- {<<: *p, metadata: {name: b}}\n"
     )
     assert "&" not in text.replace("&&", "")
     assert len(told) == 2

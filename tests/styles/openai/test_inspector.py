@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from pilotfish.core.formats.style import (
@@ -16,7 +17,7 @@ from pilotfish.core.formats.style import (
     USAGE_ONLY,
 )
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles.openai.inspector import OpenAIInspector
+from pilotfish.styles.openai.inspector import OpenAIInspector, OpenAITokenCounts
 from style_wire import sse
 
 USAGE = {
@@ -184,3 +185,37 @@ def test_a_whole_answer_is_counted():
         "m",
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "output", "reasoning"),
+    [
+        # xAI: prompt 12, completion 1, reasoning 290
+        ({"prompt_tokens": 12, "completion_tokens": 1, "total_tokens": 303,
+          "completion_tokens_details": {"reasoning_tokens": 290}}, 291, 290),
+        # Gemini in this style: the total alone tells
+        ({"prompt_tokens": 12, "completion_tokens": 1, "total_tokens": 303}, 291, 290),
+        # OpenAI: reasoning is in the output
+        ({"prompt_tokens": 12, "completion_tokens": 291, "total_tokens": 303,
+          "completion_tokens_details": {"reasoning_tokens": 290}}, 291, 290),
+        # a total that is something else is not believed
+        ({"prompt_tokens": 12, "completion_tokens": 291, "total_tokens": 320,
+          "completion_tokens_details": {"reasoning_tokens": 290}}, 291, 290),
+        ({"prompt_tokens": 12, "completion_tokens": 1, "total_tokens": 303,
+          "completion_tokens_details": {"reasoning_tokens": 0}}, 1, 0),
+        ({"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 3}, 5, 0),
+    ],
+)  # fmt: skip
+def test_output_holds_reasoning_however_the_vendor_counts(counts, output, reasoning):
+    usage = msgspec.convert(counts, OpenAITokenCounts).usage()
+    assert (usage.input, usage.output, usage.reasoning) == (12, output, reasoning)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"cached_tokens": 64}, {"num_cached_tokens": 64}, {"prompt_cache_hit_tokens": 64}],
+    ids=["Moonshot", "Mistral", "DeepSeek"],
+)
+def test_cached_tokens_are_counted_under_every_vendors_name(counts):
+    given = {"prompt_tokens": 90, "completion_tokens": 1, "total_tokens": 91} | counts
+    assert msgspec.convert(given, OpenAITokenCounts).usage().cached_input == 64

@@ -130,7 +130,9 @@ def test_a_document_of_words_is_text():
         Thinking(text="hm", signature=Signature("anthropic", "S")),
         Thinking(signature=Signature("anthropic", "S")),
         Thinking(signature=Signature("anthropic", "D"), redacted=True),
-        Thinking(text="hm", summary=True, signature=Signature("openai_responses", "E"), id="rs_1"),
+        Thinking(
+            text="hm", summary=True, signature=Signature("openai_responses", "E", "rs_1"), id="rs_1"
+        ),
         Thinking(text="hm", signature=Signature("google", "G")),
     ],
 )
@@ -138,12 +140,12 @@ def test_signed_thinking_comes_back_from_a_client_as_it_went(thinking):
     """A client of this style hands the message back with its extra fields; the next turn at the
     vendor depends on them.
     """
-    message = {"reasoning_content": thinking.text, "reasoning_details": write_details(thinking, 0)}
+    message = {"reasoning_content": thinking.text, "reasoning_details": write_details(thinking)}
     assert read_thinking(Fields(message)) == (thinking,)
 
 
 def test_plain_reasoning_has_nothing_to_prove():
-    assert write_details(Thinking(text="hm"), 0) == []
+    assert write_details(Thinking(text="hm")) == []
     assert read_thinking(Fields({"reasoning": "hm"})) == (Thinking(text="hm"),)
     assert read_thinking(Fields({"reasoning_details": "odd", "reasoning_content": "hm"})) == (
         Thinking(text="hm"),

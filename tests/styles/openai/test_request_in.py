@@ -132,6 +132,7 @@ def test_calls_of_every_kind():
     ("choice", "found"),
     [
         ("required", ToolChoice("required")),
+        ("any", ToolChoice("required")),  # the word of Mistral and its clients
         ({"type": "custom", "custom": {"name": "sh"}}, ToolChoice("tool", ("sh",))),
         (
             {

@@ -255,10 +255,8 @@ def test_a_grammar_of_responses_is_nested():
     }
 
 
-def test_quirks_choose_fields_roles_and_ids():
-    quirks = Quirks(
-        max_tokens_field="max_tokens", tool_id="mistral9", stream_usage=False, system_role=False
-    )
+def test_quirks_choose_fields_and_ids():
+    quirks = Quirks(max_tokens_field="max_tokens", tool_id="mistral9", stream_usage=False)
     turns = (
         Turn("assistant", (ToolCall(id="call_123456", name="f"),)),
         Turn("user", (ToolResult(call_id="call_123456"),)),
@@ -267,18 +265,77 @@ def test_quirks_choose_fields_roles_and_ids():
     body, _ = write(*turns, quirks=quirks, stream=True, max_tokens=9, system=(Text("a"), Text("b")))
     assert body["max_tokens"] == 9
     assert "stream_options" not in body
-    assert [message["role"] for message in body["messages"]] == [
-        "user",
-        "assistant",
-        "tool",
-        "user",
-    ]
+    roles = [message["role"] for message in body["messages"]]
+    assert roles == ["system", "assistant", "tool", "system"]
     assert body["messages"][0]["content"] == "a\n\nb"
-    assert (
-        body["messages"][1]["tool_calls"][0]["id"]
-        == body["messages"][2]["tool_call_id"]
-        != "call_123456"
+    call, answer = body["messages"][1:3]
+    assert call["tool_calls"][0]["id"] == answer["tool_call_id"] != "call_123456"
+
+
+def test_where_a_user_may_not_follow_a_tool_the_assistant_stands_between():
+    turns = (
+        Turn("assistant", (ToolCall(id="a", name="f"),)),
+        Turn("user", (ToolResult(call_id="a", parts=(Text("1"),)), Text("and now?"))),
     )
+    body, _ = write(*turns, quirks=Quirks(assistant_after_tool=True))
+    roles = [message["role"] for message in body["messages"]]
+    assert roles == ["assistant", "tool", "assistant", "user"]
+    assert body["messages"][2]["content"]
+    assert len(write(*turns)[0]["messages"]) == 3
+
+
+def test_calls_of_another_vendors_model_have_googles_word_for_a_signature():
+    """Gemini 3 refuses a turn whose first call has none; before that none was checked."""
+    calls = (ToolCall(id="a", name="f"), ToolCall(id="b", name="f"))
+    quirks = Quirks(google_signatures=True)
+    for model, signed in (("gemini-3-pro-preview", [True, False]), ("gemini-2.5-pro", [False] * 2)):
+        chat = Chat(model="m", turns=(Turn("assistant", calls),))
+        target = Target(model=model, stream=False, quirks=quirks)
+        message = json.loads(write_request(chat, target).body)["messages"][0]
+        assert ["extra_content" in call for call in message["tool_calls"]] == signed
+
+
+def test_neighbouring_turns_of_the_assistant_are_one_message():
+    body, _ = write(
+        Turn("assistant", (Text("a"),)), Turn("assistant", (ToolCall(id="x", name="f"),))
+    )
+    (message,) = body["messages"]
+    assert (message["content"], len(message["tool_calls"])) == ("a", 1)
+
+
+def test_a_turn_of_which_nothing_is_left_is_left_out():
+    video = Opaque("google", {"fileData": {"fileUri": "gs://b/v.mp4"}})
+    body, dropped = write(HI, Turn("assistant", (video,)), Turn("user", (video,)))
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert dropped == ("messages.block",)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("reasoning_content", {"content": "a", "reasoning_content": "hm"}),
+        ("reasoning", {"content": "a", "reasoning": "hm"}),
+        ("reasoning_details", {"content": "a", "reasoning": "hm"}),
+        (
+            "content",
+            {
+                "content": [
+                    {
+                        "type": "thinking",
+                        "thinking": [{"type": "text", "text": "hm"}],
+                        "closed": True,
+                    },
+                    {"type": "text", "text": "a"},
+                ]
+            },
+        ),
+    ],
+)
+def test_reasoning_goes_back_where_the_service_takes_it(field, message):
+    turn = Turn("assistant", (Thinking(text="hm"), Text("a")))
+    body, dropped = write(turn, quirks=Quirks(reasoning_field=field))
+    assert body["messages"] == [{"role": "assistant"} | message]
+    assert dropped == ()
 
 
 def test_cache_marks_stay_where_the_service_knows_them():

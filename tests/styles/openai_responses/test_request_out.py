@@ -145,7 +145,6 @@ def test_its_own_reasoning_goes_back_and_more_is_asked_for():
     body, dropped = write(HI, Turn("assistant", (thinking,)))
     assert body["input"][1] == {
         "type": "reasoning",
-        "id": "rs_1",
         "summary": [{"type": "summary_text", "text": "hm"}],
         "encrypted_content": "E",
     }

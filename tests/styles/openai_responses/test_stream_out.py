@@ -35,6 +35,7 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles import get
+from pilotfish.styles._signatures import unseal_thinking
 from style_wire import payloads, write
 
 
@@ -141,8 +142,10 @@ def test_signatures_without_text_are_items_of_their_own():
     ]
 
 
-def test_thinking_that_nobody_ended_is_closed():
-    assert response(ThinkingDelta("hm"), TextDelta("a"))["output"][0]["encrypted_content"] is None
+def test_thinking_that_nobody_ended_is_closed_and_can_be_handed_back():
+    item = response(ThinkingDelta("hm"), TextDelta("a"))["output"][0]
+    assert unseal_thinking(item["encrypted_content"], "openai_responses") is None
+    assert item["encrypted_content"]
 
 
 def test_logprobs_sound_and_openais_own_tools():

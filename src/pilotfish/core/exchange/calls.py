@@ -59,7 +59,7 @@ def call_body(
     the request cannot be written so.
     """
     if op == inbound.op:
-        return _same_style(inbound, service, op)
+        return _same_style(inbound, service, op, styles)
     style = CHAT_STYLES[op]
     written = styles(style).write_request(
         chat_of(inbound, styles),
@@ -104,7 +104,9 @@ def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
     return inbound.chat
 
 
-def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
+def _same_style(
+    inbound: Inbound, service: Service, op: str, styles: Callable[[str], Style]
+) -> CallBody:
     members = inbound.members
     if members is None:
         body = (
@@ -123,6 +125,8 @@ def _same_style(inbound: Inbound, service: Service, op: str) -> CallBody:
     ):
         values["stream_options"] = _with_usage(members.get("stream_options"))
         hides = True
+    if op in CHAT_STYLES and service.quirks.edits_history:
+        values.update(styles(inbound.style).same_style_edits(members, service.quirks))
     wanted, dropped = _wanted(service, op, members, inbound.headers)
     values.update(wanted)
     parts = replaced(inbound.body, members, values)

@@ -147,6 +147,32 @@ def models_path(path: str) -> tuple[str, str | None] | None:
     return (m[2], unquote(m[3]) if m[3] else None) if m else None
 
 
+_MEANT_CHARS = 300  # longer paths are nobody's slip
+_NEAR = 0.9  # how much of a misspelt path must be right
+
+
+def meant(path: str) -> str:
+    """The path that a client probably meant with one that does not exist: it left out the version
+    or gave it twice, set a slash too many, or misspelt it. Empty if nobody can tell.
+    """
+    if len(path) > _MEANT_CHARS:
+        return ""
+    plain = re.sub("/+", "/", path).rstrip("/")
+    once = re.sub(r"/v1(?=/(?:v1|v1beta)/)", "", plain)
+    scenario = _SCENARIO.fullmatch(once)
+    guesses = [plain, once, f"/v1{once}", f"/v1beta{once}", once[max(once.find("/v1"), 0) :]]
+    if scenario is not None:
+        guesses += [f"/{scenario[1]}/v1{scenario[2]}", f"/{scenario[1]}/v1beta{scenario[2]}"]
+    guesses += [guess.lower() for guess in guesses]
+    for guess in guesses:
+        if guess != path and (find(guess) is not None or models_path(guess) is not None):
+            return guess
+    import difflib  # imported on use: most paths are right
+
+    near = difflib.get_close_matches(plain.lower(), _EXACT, n=1, cutoff=_NEAR)
+    return near[0] if near else ""
+
+
 def style_of_path(path: str) -> str:
     """The style of the error that answers a request for an unknown path."""
     if "/v1beta/" in path:

@@ -274,10 +274,10 @@ def filter_request_headers(headers: Headers, same_style: bool) -> Headers:
     kept = []
     named: list[bytes] = []
     for h in headers:
-        goes = _MAY_GO_UPSTREAM.get(h[0])
-        if goes is None:
-            goes = _may_go_upstream(h[0])
-        if goes:
+        allowed = _MAY_GO_UPSTREAM.get(h[0])
+        if allowed is None:
+            allowed = _may_go_upstream(h[0])
+        if allowed:
             kept.append(h)
         elif h[0] == b"connection":
             named += [name.strip() for name in h[1].lower().split(b",")]
@@ -286,14 +286,14 @@ def filter_request_headers(headers: Headers, same_style: bool) -> Headers:
 
 
 def _may_go_upstream(name: bytes) -> bool:
-    goes = (
+    allowed = (
         name not in _PRIVATE
         and not name.startswith(_PRIVATE_PREFIXES)
         and not any(w in name for w in _SECRET_WORDS)
     )
     if len(_MAY_GO_UPSTREAM) < CACHED_HEADER_NAMES:
-        _MAY_GO_UPSTREAM[name] = goes
-    return goes
+        _MAY_GO_UPSTREAM[name] = allowed
+    return allowed
 
 
 # Header names with a decision already made. Bounded, since a client may make up any number.
@@ -328,16 +328,16 @@ def filter_response_headers(
     """
     kept = []
     for h in headers:
-        comes = _MAY_REACH_CLIENT.get(h[0])
-        if comes is None:
-            comes = _may_reach_client(h[0])
-        if comes and h[0] not in key_headers:
+        allowed = _MAY_REACH_CLIENT.get(h[0])
+        if allowed is None:
+            allowed = _may_reach_client(h[0])
+        if allowed and h[0] not in key_headers:
             kept.append(h)
     return kept
 
 
 def _may_reach_client(name: bytes) -> bool:
-    comes = name not in _KEPT_FROM_CLIENT and not name.startswith(_KEPT_FROM_CLIENT_PREFIXES)
+    allowed = name not in _KEPT_FROM_CLIENT and not name.startswith(_KEPT_FROM_CLIENT_PREFIXES)
     if len(_MAY_REACH_CLIENT) < CACHED_HEADER_NAMES:
-        _MAY_REACH_CLIENT[name] = comes
-    return comes
+        _MAY_REACH_CLIENT[name] = allowed
+    return allowed

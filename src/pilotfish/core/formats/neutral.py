@@ -363,17 +363,22 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 # --- what more than one style needs ---
 
 
-def merged(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """The same conversation with neighbours of one role made one, as styles that demand alternation
-    want it.
+def merged(
+    turns: tuple[Turn, ...], roles: tuple[str, ...] = ("user", "assistant", "system")
+) -> tuple[Turn, ...]:
+    """The same conversation with neighbours of one of these roles made one, as styles that demand
+    alternation want it.
     """
     out: list[Turn] = []
     for (role, name), group in groupby(turns, key=lambda turn: (turn.role, turn.name)):
         first, *others = group
+        if not others or role not in roles:
+            out += (first, *others)
+            continue
         # Joined once, however many they are: joining them one by one copies the first ones each
         # time.
         parts = chain(first.parts, *(turn.parts for turn in others))
-        out.append(Turn(role, tuple(parts), name) if others else first)
+        out.append(Turn(role, tuple(parts), name))
     return tuple(out)
 
 

@@ -69,13 +69,18 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     prefill: bool = True  # takes a trailing assistant turn as the start of its answer
     stream_usage: bool = True  # openai style: accepts stream_options.include_usage
     developer_role: bool = True  # openai style: knows role "developer"
-    system_role: bool = True
     strict_tools: bool = True
     json_schema: bool = True
     parallel_tool_calls: bool = True
     reasoning_effort: bool = True
-    # openai style: where earlier reasoning goes back ("reasoning_content"); empty: nowhere
+    # openai style: where earlier reasoning goes back: the field of an assistant message
+    # (`reasoning_content`, `reasoning`, `reasoning_details`) or `content`, for Mistral's chunks of
+    # thinking; empty: nowhere
     reasoning_field: str = ""
+    # openai style: refuses an assistant message with calls that lacks `reasoning_field`
+    reasoning_with_calls: bool = False
+    # openai style: refuses a user message right after a tool's
+    assistant_after_tool: bool = False
     # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
     google_signatures: bool = False
     sampling_fields: bool = True  # takes temperature, top_p, top_k
@@ -89,6 +94,11 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     output_format: bool = False
     # anthropic style: takes role "system" in the middle of a conversation
     system_turns: bool = False
+
+    @property
+    def edits_history(self) -> bool:
+        """Whether requests of the vendor's own style are changed, too."""
+        return bool(self.tool_id) or self.assistant_after_tool
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +179,14 @@ class Style(Protocol):
 
     def read_request(self, body: bytes, *, model: str, stream: bool) -> Chat: ...
     def write_request(self, chat: Chat, target: Target) -> Written: ...
+    def same_style_edits(
+        self, members: Mapping[str, msgspec.Raw], quirks: Quirks
+    ) -> dict[str, bytes]:
+        """The top-level fields that a vendor wants otherwise in a request of this style, with their
+        new values; asked where `Quirks.edits_history`.
+        """
+        ...
+
     def read_reply(self, body: bytes) -> Reply: ...
     def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes: ...
     def stream_reader(self) -> StreamReader: ...

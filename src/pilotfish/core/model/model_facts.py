@@ -16,10 +16,13 @@ from pilotfish.core.formats.style import Quirks
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?([0-9]{1,2})(?:[-.]([0-9]{1,2}))?(?![0-9])")
 
 # Anthropic's page "Migration guide", 2026-11: since 4.6 a trailing assistant turn is answered with
-# 400, since 4.7 the sampling fields are too.
-NO_PREFILL_SINCE = (4, 6)
+# 400 and thinking is adaptive, since 4.7 the sampling fields and a thinking budget are answered
+# with 400.
+NO_PREFILL_SINCE = ADAPTIVE_THINKING_SINCE = (4, 6)
 NO_SAMPLING_SINCE = (4, 7)
-SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+# Pages "Structured outputs" and "Mid-conversation system messages", 2026-11.
+OUTPUT_FORMAT_SINCE = (4, 5)
+SYSTEM_TURNS_SINCE = (4, 8)
 
 # (since version, longest answer in tokens), newest first (Anthropic's page "Models overview",
 # 2026-11). `max_tokens` is required, and a value above the model's own maximum is refused.
@@ -44,5 +47,24 @@ def claude_quirks(model: str, base: Quirks) -> Quirks | None:
         base,
         default_max_tokens=next(tokens for since, tokens in MAX_TOKENS if version >= since),
         prefill=version < NO_PREFILL_SINCE,
-        refuses=base.refuses | SAMPLING if version >= NO_SAMPLING_SINCE else base.refuses,
+        sampling_fields=version < NO_SAMPLING_SINCE,
+        adaptive_thinking=version >= ADAPTIVE_THINKING_SINCE,
     )
+
+
+# Open models whose chat templates want the reasoning of earlier turns in tool loops, in the field
+# in which their own services and most servers take it. Sources: DeepSeek, guide "Thinking mode";
+# Moonshot, "Kimi K2 thinking"; Z.ai, "Preserved thinking"; MiniMax, "Interleaved thinking"; all
+# read 2026-11.
+_REASONS_IN_LOOPS = re.compile(r"deepseek|kimi|glm-|minimax|mimo")
+
+
+def open_model_quirks(model: str, base: Quirks) -> Quirks | None:
+    """`base` with what this model wants on any server that speaks OpenAI's form; None if its name
+    says nothing."""
+    name = model.lower()
+    if "gemini" in name:
+        return msgspec.structs.replace(base, google_signatures=True)
+    if _REASONS_IN_LOOPS.search(name):
+        return msgspec.structs.replace(base, reasoning_field="reasoning_content")
+    return None

@@ -26,6 +26,10 @@ class Outcome(StrEnum):
     LOST_RACE = "lost_race"
 
 
+# The code of a failure without a call: there is no credential to send.
+NO_CREDENTIAL = "no_credential"
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A failed attempt.
 

@@ -156,7 +156,7 @@ class Snapshot:
     without inactive rules: rules by request_model, and glob rules with their matchers, the most
     specific first. `prices`: by "provider/model", or by model for every provider. `defaults`: the
     numbers of `defaults`, for requests addressed as provider/model. `notes`: keys that are accepted
-    and not obeyed yet.
+    and not obeyed yet. `allow_empty`: the next change may leave no rules.
     """
 
     version: str = ""
@@ -171,3 +171,4 @@ class Snapshot:
     prices: Mapping[str, Price] = field(default_factory=dict)
     defaults: Rule = Rule(name="")
     notes: tuple[str, ...] = ()
+    allow_empty: bool = False

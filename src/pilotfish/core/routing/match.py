@@ -57,6 +57,27 @@ def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
     return None
 
 
+KNOWN_SHOWN = 20  # models that a 404 names
+
+
+def known_models(snapshot: Snapshot, *, scenario: str, model: str) -> str:
+    """Which models there are in a scenario, in words, for a client whose model no rule takes. Also
+    the other scenarios in which its own model is known.
+    """
+    elsewhere = {rule.scenario for rule in snapshot.exact.get(model, ())}
+    elsewhere |= {rule.scenario for rule, matches in snapshot.globs if matches(model)}
+    names = {
+        rule.request_model
+        for rule in snapshot.rules
+        if rule.active and rule.scenario in (None, scenario)
+    } | set(snapshot.virtual_models)
+    shown = sorted(names)[:KNOWN_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    words = f"known: {', '.join(shown) or 'none'}{more}"
+    others = ", ".join(sorted(repr(name) for name in elsewhere if name is not None))
+    return f"{words} (this model is known in scenario {others})" if others else words
+
+
 def is_unified(snapshot: Snapshot, scenario: str) -> bool:
     """Whether the scenario's first rule takes every model (its flag `unified`)."""
     known = snapshot.scenarios.get(scenario) if snapshot.scenarios else None

@@ -14,7 +14,7 @@ from pilotfish.core.formats.style import Style
 from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
-from pilotfish.core.routing.match import direct_rule, match, routes_smartly
+from pilotfish.core.routing.match import direct_rule, known_models, match, routes_smartly
 from pilotfish.core.routing.plan import Home, Plan, RuleState
 from pilotfish.core.state.affinity import AffinityTable, prefix_key, session_key
 from pilotfish.core.state.ledger import Ledger, all_rules
@@ -94,9 +94,9 @@ class Router:
         if found is None:
             model = inbound.model
             named = f"model {shown(model)!r}" if model else "a request without a model"
-            raise ClientError(
-                404, "model_not_found", f"no rule for {named} in scenario {inbound.scenario!r}"
-            )
+            known = known_models(self.snapshot, scenario=inbound.scenario, model=model)
+            message = f"no rule for {named} in scenario {inbound.scenario!r}; {known}"
+            raise ClientError(404, "model_not_found", message)
         if found.rule is not None:
             return Taken(self._rule_states[found.rule.name], found.why, True)
         assert found.direct is not None

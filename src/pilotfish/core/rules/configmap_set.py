@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotfish.core.rules.documents import SUFFIXES
 from pilotfish.errors import Problem
 
 
@@ -94,6 +95,12 @@ class Collected:
             for w, seen in self._seen.items()
             if not seen
         ]
+
+
+def holds_rules(configmap: Mapping[str, Any]) -> bool:
+    """Whether any key for rules has any text."""
+    data = configmap.get("data") or {}
+    return any(str(key).endswith(SUFFIXES) and str(text).strip() for key, text in data.items())
 
 
 def name_of(configmap: Mapping[str, Any]) -> str:

@@ -64,6 +64,13 @@ def documents_of_config_map(source: str, config_map: Mapping[str, Any]) -> list[
     return _config_map(source, source, config_map).whole()
 
 
+def or_empty(source: str, documents: list[RulesDocument]) -> list[RulesDocument]:
+    """The documents of a file or ConfigMap; one without content where it holds none, so that it is
+    known to be there and empty.
+    """
+    return documents or [RulesDocument(source, {}, origin=source)]
+
+
 def documents_of_text(source: str, text: str) -> list[RulesDocument]:
     """The documents of a rules file or a manifest; text with `apiVersion` and `kind` is a manifest.
     Raises `RuleError`.

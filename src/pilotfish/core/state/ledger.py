@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilotfish.core.formats.usage import Usage
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Memory
@@ -289,6 +289,8 @@ def reason_of(failure: Failure) -> str:
     """Why a service went out, for `/status` and `explain`. It never holds the upstream's own text,
     which may quote the request.
     """
+    if failure.code == NO_CREDENTIAL:
+        return failure.message  # it names the credential's source, and is the proxy's own
     asked = f", asked to wait {failure.wait_s:.0f} s" if failure.wait_s is not None else ""
     return (
         f"{failure.outcome} (status {failure.status}{asked})"

@@ -116,7 +116,8 @@ class _Reader:
         for bad in names:
             if bad not in good:
                 self.warnings.append(
-                    f"annotation {PREFIX}{name}: {bad[:40]!r} is not a name of an object; it is left out"
+                    f"annotation {PREFIX}{name}: {bad[:40]!r} is not a name of an object; it is "
+                    "left out"
                 )
         return good if good or not names else default
 

@@ -47,7 +47,8 @@ FOREIGN_CONTAINERS = frozenset(
     {
         "istio-proxy", "istio-init", "istio-validation", "enable-core-dump",
         "linkerd-proxy", "linkerd-init", "linkerd-network-validator", "linkerd-debug",
-        "vault-agent", "vault-agent-init", "cloud-sql-proxy", "consul-dataplane", "envoy-sidecar", "daprd", "datadog-agent-injector",
+        "vault-agent", "vault-agent-init", "cloud-sql-proxy", "consul-dataplane",
+        "envoy-sidecar", "daprd", "datadog-agent-injector",
         "kuma-sidecar", "kuma-init", "opentelemetry-auto-instrumentation", "otc-container",
     }
 )  # fmt: skip
@@ -85,8 +86,14 @@ def warnings(container: Mapping[str, Any]) -> Iterator[str]:
     name = container.get("name")
     entries = {e.get("name"): e for e in container.get("env") or () if isinstance(e, Mapping)}
     if container.get("envFrom"):
-        yield f"container {name}: variables of the same name from envFrom are overridden by those for the proxy"
+        yield (
+            f"container {name}: variables of the same name from envFrom are overridden by those "
+            "for the proxy"
+        )
     behind_proxy = any(n in entries for n in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"))
     exempt = next((entries[n] for n in ("no_proxy", "NO_PROXY") if n in entries), None)
     if behind_proxy and exempt and "value" in exempt and "127.0.0.1" not in str(exempt["value"]):
-        yield f"container {name}: NO_PROXY does not name 127.0.0.1, so its HTTP_PROXY would get the requests meant for the sidecar"
+        yield (
+            f"container {name}: NO_PROXY does not name 127.0.0.1, so its HTTP_PROXY would get "
+            "the requests meant for the sidecar"
+        )

@@ -162,7 +162,10 @@ def _without_restart_policy(pod: Mapping[str, Any]) -> int | None:
 def _repaired(pod: dict[str, Any], index: int) -> Injected:
     edits = Edits(pod)
     edits.set(("spec", "initContainers", index, "restartPolicy"), "Always")
-    warning = f"another webhook dropped restartPolicy from init container {CONTAINER}; it is put back (pilotfish.dev/mode: classic avoids this)"
+    warning = (
+        f"another webhook dropped restartPolicy from init container {CONTAINER}; it is put back "
+        "(pilotfish.dev/mode: classic avoids this)"
+    )
     return Injected(edits.document, edits.operations, "native", (warning,))
 
 
@@ -188,7 +191,8 @@ def _with_rules(choices: Choices, around: PodContext) -> Choices | Skipped:
         )
     if sidecar.config_source == "api":
         warnings.append(
-            "the service account may not watch the rules ConfigMaps: they are mounted as volumes, edits take about a minute"
+            "the service account may not watch the rules ConfigMaps: they are mounted as "
+            "volumes, edits take about a minute"
         )
     for name in here:
         if name not in mountable:
@@ -238,7 +242,10 @@ def _edited(pod: dict[str, Any], choices: Choices, around: PodContext, *, native
 
 def _short_grace(spec: Mapping[str, Any], sidecar: Sidecar, *, native: bool) -> Iterator[str]:
     if (left := drain_s(spec, sidecar, native=native)) < sidecar.drain_s:
-        yield f"terminationGracePeriodSeconds is {grace_s(spec)}: streams longer than {left} s are cut when the Pod stops"
+        yield (
+            f"terminationGracePeriodSeconds is {grace_s(spec)}: streams longer than {left} s "
+            "are cut when the Pod stops"
+        )
 
 
 def _status(sidecar: Sidecar, variables: list[str], *, native: bool) -> str:

@@ -34,9 +34,15 @@ def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
     ]
     for name in asked:
         if wanted[name] in declared:
-            return f"port {wanted[name]}, asked for by pilotfish.dev/{name}, is declared by container {declared[wanted[name]]}"
+            return (
+                f"port {wanted[name]}, asked for by pilotfish.dev/{name}, is declared by "
+                f"container {declared[wanted[name]]}"
+            )
     if len(asked) == 2 and wanted["port"] == wanted["admin-port"]:
-        return f"port {wanted['port']} is asked for by both pilotfish.dev/port and pilotfish.dev/admin-port"
+        return (
+            f"port {wanted['port']} is asked for by both pilotfish.dev/port and "
+            "pilotfish.dev/admin-port"
+        )
     used = {*declared, *(wanted[name] for name in asked)}
     warnings = []
     for name, port in wanted.items():

@@ -9,7 +9,7 @@ import msgspec
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles._signatures import unseal, with_signatures_placed
+from pilotfish.styles._signatures import unseal, unseal_thinking, with_signatures_placed
 
 
 def read_cache(block: Fields) -> neutral.Cache | None:
@@ -84,8 +84,7 @@ def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str])
             cache=read_cache(block),
         )
     if kind == "thinking":
-        proof = block.text("signature")
-        signature = unseal(proof, "anthropic") if proof else None
+        signature = unseal_thinking(block.text("signature"), "anthropic")
         return neutral.Thinking(
             text=block.required_text("thinking"),
             signature=signature,

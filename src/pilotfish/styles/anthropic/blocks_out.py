@@ -10,7 +10,7 @@ from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
-from pilotfish.styles._signatures import seal
+from pilotfish.styles._signatures import seal, seal_thinking
 
 Block = dict[str, Any]
 
@@ -206,8 +206,8 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Block]:
         elif isinstance(part, neutral.ToolCall):
             blocks.append(write_tool_use(part, part.id))
         elif isinstance(part, neutral.Thinking):
-            proof = seal(part.signature, "anthropic") if part.signature else ""
-            redacted = part.redacted and bool(proof)
+            proof = seal_thinking(part.signature, "anthropic")
+            redacted = part.redacted and part.signature is not None
             blocks.append(
                 {"type": "redacted_thinking", "data": proof}
                 if redacted

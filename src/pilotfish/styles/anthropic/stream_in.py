@@ -12,7 +12,7 @@ from pilotfish.core.formats.neutral import FinishReason, Opaque
 from pilotfish.core.formats.sse import data_of
 from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles._signatures import unseal
+from pilotfish.styles._signatures import unseal, unseal_thinking
 from pilotfish.styles.anthropic.blocks_in import read_citation
 from pilotfish.styles.anthropic.errors import stream_error
 from pilotfish.styles.anthropic.inspector import AnthropicTokenCounts
@@ -159,11 +159,7 @@ class AnthropicStreamReader:
         block, self._block = self._block, {}
         kind, name, arguments = block.get("type"), block.get("name"), "".join(self._arguments)
         if kind == "thinking":
-            return [
-                deltas.ThinkingEnd(
-                    unseal(self._signature, "anthropic") if self._signature else None
-                )
-            ]
+            return [deltas.ThinkingEnd(unseal_thinking(self._signature, "anthropic"))]
         if kind == "tool_use" and name == VALUE_TOOL:
             return [deltas.TextDelta(unwrapped(VALUE_TOOL, arguments)), deltas.BlockEnd()]
         if kind == "tool_use" and not arguments and block.get("input"):

@@ -13,7 +13,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, Citation, FinishReason, Opaque, Signature
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._signatures import seal
+from pilotfish.styles._signatures import UNSIGNED, seal, seal_thinking
 from pilotfish.styles._stream_writer import BlockStreamWriter
 from pilotfish.styles.anthropic.blocks_out import write_citation
 from pilotfish.styles.anthropic.errors import error_event
@@ -31,6 +31,7 @@ class AnthropicStreamWriter(BlockStreamWriter):
 
     _index = -1  # of the last block
     _text_head = b""  # of a delta of the open text block, up to its text
+    _proof = UNSIGNED  # the signature of the open thinking block
 
     def ping(self) -> bytes:
         return b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -91,14 +92,13 @@ class AnthropicStreamWriter(BlockStreamWriter):
         self._put({"type": "thinking_delta", "thinking": delta.text})
 
     def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
-        proof = seal(delta.signature, "anthropic") if delta.signature else ""
-        if delta.redacted and proof:
-            self._open({"type": "redacted_thinking", "data": proof})
-        elif proof:
-            if self._block != "thinking":
-                self._open({"type": "thinking", "thinking": "", "signature": ""})
-            self._put({"type": "signature_delta", "signature": proof})
-        if self._block in ("thinking", "redacted_thinking"):
+        if delta.redacted and delta.signature:
+            self._on_signature(delta.signature)
+            return
+        if delta.signature and self._block != "thinking":
+            self._open({"type": "thinking", "thinking": "", "signature": ""})
+        if self._block == "thinking":
+            self._proof = seal_thinking(delta.signature, "anthropic")
             self._close()
 
     def _on_tool(self, delta: deltas.ToolStart) -> None:
@@ -139,6 +139,9 @@ class AnthropicStreamWriter(BlockStreamWriter):
         self._event("content_block_delta", {"index": self._index, "delta": delta})
 
     def _close_block(self) -> None:
+        if self._block == "thinking":
+            self._put({"type": "signature_delta", "signature": self._proof})
+            self._proof = UNSIGNED
         self._event("content_block_stop", {"index": self._index})
 
 

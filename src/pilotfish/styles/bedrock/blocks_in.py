@@ -11,7 +11,7 @@ from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Json, Part
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES
-from pilotfish.styles._signatures import unseal, with_signatures_placed
+from pilotfish.styles._signatures import unseal, unseal_thinking, with_signatures_placed
 
 ORIGIN = "bedrock"
 SIGNER = "anthropic"
@@ -110,8 +110,7 @@ def _read_thinking(block: Fields) -> neutral.Thinking:
     if redacted is not None:
         return neutral.Thinking(signature=redacted_signature(redacted), redacted=True)
     inner = block.inner("reasoningText")
-    proof = inner.text("signature")
-    signature = unseal(proof, SIGNER) if proof else None
+    signature = unseal_thinking(inner.text("signature"), SIGNER)
     return neutral.Thinking(
         text=inner.text("text") or "", signature=signature, id=signature.id if signature else ""
     )

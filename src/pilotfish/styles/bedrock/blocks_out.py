@@ -13,7 +13,7 @@ from pilotfish.core.formats.neutral import Json, Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import short_type, tool_id
-from pilotfish.styles._signatures import seal
+from pilotfish.styles._signatures import seal, seal_thinking
 from pilotfish.styles.bedrock.blocks_in import ORIGIN, SIGNER
 from pilotfish.styles.bedrock.models import Model
 
@@ -227,8 +227,8 @@ def write_thinking(part: neutral.Thinking) -> Json:
     """
     if part.redacted and part.signature:
         return {"reasoningContent": {"redactedContent": redacted_data(part.signature)}}
-    proof = {"signature": seal(part.signature, SIGNER)} if part.signature else {}
-    return {"reasoningContent": {"reasoningText": {"text": part.text} | proof}}
+    proof = seal_thinking(part.signature, SIGNER)
+    return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": proof}}}
 
 
 def redacted_data(signature: neutral.Signature) -> str:

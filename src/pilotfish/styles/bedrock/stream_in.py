@@ -10,7 +10,7 @@ from pilotfish.core.formats.eventstream import FrameError, read
 from pilotfish.core.formats.neutral import FinishReason, Image, Json, Opaque, Signature
 from pilotfish.styles._errors import json_or_none, text_of
 from pilotfish.styles._fields import ReplyFields
-from pilotfish.styles._signatures import unseal
+from pilotfish.styles._signatures import unseal_thinking
 from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
 from pilotfish.styles.bedrock.blocks_in import (
     ORIGIN,
@@ -155,8 +155,8 @@ class BedrockStreamReader:
             signature: Signature | None = None
             if block.redacted:
                 signature = redacted_signature(block.redacted)
-            elif block.proof:
-                signature = unseal(block.proof, SIGNER)
+            else:
+                signature = unseal_thinking(block.proof, SIGNER)
             return [
                 deltas.ThinkingEnd(
                     signature, bool(block.redacted), signature.id if signature else ""

@@ -11,7 +11,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, Citation, Image, Json, Signature
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._media import short_type
-from pilotfish.styles._signatures import seal
+from pilotfish.styles._signatures import UNSIGNED, seal_thinking
 from pilotfish.styles._stream_writer import BlockStreamWriter
 from pilotfish.styles.bedrock.blocks_in import SIGNER
 from pilotfish.styles.bedrock.blocks_out import redacted_data, write_citation
@@ -31,6 +31,7 @@ class BedrockStreamWriter(BlockStreamWriter):
     """
 
     _index = -1  # of the last block
+    _proof = UNSIGNED  # the signature of the open block of thinking
 
     def ping(self) -> bytes:
         """An event that no SDK knows, which all of them pass over."""
@@ -68,15 +69,13 @@ class BedrockStreamWriter(BlockStreamWriter):
         self._put({"reasoningContent": {"text": delta.text}})
 
     def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
+        if delta.redacted and delta.signature:
+            self._on_signature(delta.signature)
+            return
         if delta.signature:
-            self._open("thinking", again=delta.redacted)
-            proof = (
-                {"redactedContent": redacted_data(delta.signature)}
-                if delta.redacted
-                else {"signature": seal(delta.signature, SIGNER)}
-            )
-            self._put({"reasoningContent": proof})
+            self._open("thinking")
         if self._block == "thinking":
+            self._proof = seal_thinking(delta.signature, SIGNER)
             self._close()
 
     def _on_tool(self, delta: deltas.ToolStart) -> None:
@@ -89,7 +88,7 @@ class BedrockStreamWriter(BlockStreamWriter):
         stood.
         """
         if signature:
-            self._open("thinking", again=True)
+            self._open("redacted", again=True)
             self._put({"reasoningContent": {"redactedContent": redacted_data(signature)}})
             self._close()
 
@@ -124,6 +123,9 @@ class BedrockStreamWriter(BlockStreamWriter):
         self._frame("contentBlockDelta", {"delta": delta, "contentBlockIndex": self._index})
 
     def _close_block(self) -> None:
+        if self._block == "thinking":
+            self._put({"reasoningContent": {"signature": self._proof}})
+            self._proof = UNSIGNED
         self._frame("contentBlockStop", {"contentBlockIndex": self._index})
 
 

@@ -13,6 +13,7 @@ from pilotfish.core.formats.neutral import (
     Part,
     ResponseFormat,
     Text,
+    Thinking,
     ThinkingConfig,
     Tool,
     ToolCall,
@@ -145,8 +146,26 @@ def _read_contents(fields: Fields, losses: Losses) -> tuple[Turn, ...]:
             found = _read_part(part, calls, losses)
             if found is not None:
                 parts.append(found)
-        turns.append(Turn("assistant" if role == "model" else "user", tuple(parts)))
+        turns.append(Turn("assistant" if role == "model" else "user", _with_proofs(parts)))
     return tuple(turns)
+
+
+def _with_proofs(parts: list[Part]) -> tuple[Part, ...]:
+    """The parts with a thought and its signature as one where a stream brought them as two."""
+    out: list[Part] = []
+    for part in parts:
+        last = out[-1] if out else None
+        if (
+            isinstance(part, Thinking)
+            and not part.text
+            and not part.redacted
+            and isinstance(last, Thinking)
+            and last.signature is None
+        ):
+            out[-1] = msgspec.structs.replace(last, signature=part.signature, id=part.id)
+        else:
+            out.append(part)
+    return tuple(out)
 
 
 def _read_part(part: Fields, calls: _Calls, losses: Losses) -> Part | None:

@@ -25,7 +25,7 @@ from pilotfish.styles._stream_writer import BaseStreamWriter
 from pilotfish.styles.google.array import ArrayFraming
 from pilotfish.styles.google.citations import write_citations
 from pilotfish.styles.google.errors import error_body
-from pilotfish.styles.google.parts import seal
+from pilotfish.styles.google.parts import ORIGIN, seal
 from pilotfish.styles.google.reply import word_for, write_answer_part, write_logprobs, write_usage
 
 
@@ -47,6 +47,7 @@ class GoogleStreamWriter(BaseStreamWriter):
         self._array = ArrayFraming() if options.get("array") else None
         self._call: ToolCall | None = None  # the open one, without its arguments
         self._arguments: list[str] = []
+        self._pending: Signature | None = None  # Google's own, of the part that follows
         self._parts: list[Json] = []  # of the chunk that is being written
         self._tokens: tuple[TokenLogprob, ...] = ()
         # All of them, since citations count from the beginning, and how long they are.
@@ -56,7 +57,7 @@ class GoogleStreamWriter(BaseStreamWriter):
 
     def write(self, deltas: list[Delta]) -> bytes:
         """One chunk for all of these deltas, or nothing. An error in them ends the stream."""
-        if len(deltas) == 1 and self._call is None and not self._closed:
+        if len(deltas) == 1 and not (self._call or self._pending or self._closed):
             only = deltas[0]
             if (
                 isinstance(only, TextDelta) and only.text and only.signature is None
@@ -84,6 +85,8 @@ class GoogleStreamWriter(BaseStreamWriter):
 
     def _finish_stream(self) -> None:
         self._flush()
+        if self._pending:
+            self._append({"text": ""}, self._taken())
         parts = self._parts or [{"text": ""}]
         candidate: Json = {"content": {"parts": parts, "role": "model"}}
         finish = self._finish or Finish(FinishReason.STOP)
@@ -105,7 +108,7 @@ class GoogleStreamWriter(BaseStreamWriter):
         self._flush()
         self._texts.append(delta.text)
         self._chars += len(delta.text)
-        self._append({"text": delta.text}, delta.signature)
+        self._append({"text": delta.text}, delta.signature or self._taken())
 
     def _on_arguments(self, delta: deltas.ToolArgs) -> None:
         self._arguments.append(delta.text)
@@ -115,14 +118,26 @@ class GoogleStreamWriter(BaseStreamWriter):
         self._append({"text": delta.text, "thought": True}, None)
 
     def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
+        signature = delta.signature
+        if signature is None:
+            return
+        if signature.origin == ORIGIN:
+            # It signs the call whose id it has, or else the part that follows.
+            if self._call and signature.id == self._call.id and self._call.signature is None:
+                self._call = msgspec.structs.replace(self._call, signature=signature)
+            else:
+                self._pending = signature
+            return
         self._flush()
-        if delta.signature:
-            self._put(Thinking(signature=delta.signature, redacted=delta.redacted))
+        self._put(Thinking(signature=signature, redacted=delta.redacted))
 
     def _on_tool(self, delta: deltas.ToolStart) -> None:
         self._flush()
         self._call = ToolCall(
-            id=delta.id, name=delta.name, kind=delta.kind, signature=delta.signature
+            id=delta.id,
+            name=delta.name,
+            kind=delta.kind,
+            signature=delta.signature or self._taken(),
         )
 
     def _on_citation(self, delta: deltas.CitationDelta) -> None:
@@ -145,6 +160,11 @@ class GoogleStreamWriter(BaseStreamWriter):
 
     def _on_ping(self) -> None:
         """Nothing: what keeps a client's connection alive is `ping`, between chunks."""
+
+    def _taken(self) -> Signature | None:
+        """The signature that waits for its part."""
+        signature, self._pending = self._pending, None
+        return signature
 
     def _flush(self) -> None:
         """The open call, which is complete when something else comes."""

@@ -5,9 +5,13 @@ Source: OpenAI API reference, "Chat" (platform.openai.com/docs/api-reference/cha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.style import ResponseInspector
-from pilotfish.styles._style import BaseStyle
+from pilotfish.core.formats.style import Quirks, ResponseInspector
+from pilotfish.styles._style import BaseStyle, translation
 from pilotfish.styles.openai.errors import error_body, error_event
 from pilotfish.styles.openai.inspector import OpenAIInspector
 
@@ -17,6 +21,12 @@ class OpenAI(BaseStyle):
 
     name = "openai"
     terminal_event = b"data: [DONE]\n\n"
+
+    def same_style_edits(
+        self, members: Mapping[str, msgspec.Raw], quirks: Quirks
+    ) -> dict[str, bytes]:
+        edits: dict[str, bytes] = translation(self.name, "same_style", "edits")(members, quirks)
+        return edits
 
     def inspector(self) -> ResponseInspector:
         return OpenAIInspector()

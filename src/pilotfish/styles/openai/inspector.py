@@ -39,7 +39,8 @@ class ReasoningDetails(msgspec.Struct, gc=False):
 
 class OpenAITokenCounts(msgspec.Struct, gc=False):
     """`usage` of every OpenAI endpoint. The `input_` and `output_` names are those of images, audio
-    and Responses; `prompt_cache_hit_tokens` is DeepSeek's.
+    and Responses; `prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` Moonshot's,
+    `num_cached_tokens` Mistral's.
     """
 
     prompt_tokens: int | None = None
@@ -52,6 +53,8 @@ class OpenAITokenCounts(msgspec.Struct, gc=False):
     input_tokens_details: CachedDetails | None = None
     output_tokens_details: ReasoningDetails | None = None
     prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
+    num_cached_tokens: int | None = None
 
     def usage(self) -> Usage:
         """In core terms; OpenAI's input counts already hold cached tokens, its output counts
@@ -60,14 +63,35 @@ class OpenAITokenCounts(msgspec.Struct, gc=False):
         given = self.prompt_tokens if self.prompt_tokens is not None else self.input_tokens
         output = self.completion_tokens or self.output_tokens or 0
         cached = self.prompt_tokens_details or self.input_tokens_details or CachedDetails()
-        thought = self.completion_tokens_details or self.output_tokens_details or ReasoningDetails()
+        thought = self.completion_tokens_details or self.output_tokens_details
+        reasoning = (thought.reasoning_tokens if thought else None) or 0
+        if given is not None:
+            apart = self._thought_apart(given, output, reasoning)
+            output, reasoning = output + apart, reasoning or apart
         return Usage(
             input=given if given is not None else max(0, (self.total_tokens or 0) - output),
             output=output,
-            cached_input=cached.cached_tokens or self.prompt_cache_hit_tokens or 0,
+            cached_input=cached.cached_tokens
+            or self.prompt_cache_hit_tokens
+            or self.cached_tokens
+            or self.num_cached_tokens
+            or 0,
             cache_write=cached.cache_write_tokens or cached.cache_creation_tokens or 0,
-            reasoning=thought.reasoning_tokens or 0,
+            reasoning=reasoning,
         )
+
+    def _thought_apart(self, given: int, output: int, reasoning: int) -> int:
+        """Tokens of reasoning that the output leaves out: xAI counts them beside it, and so does
+        Gemini in this style, which tells of them only by the total. Prompt 12, completion 1,
+        reasoning 290, total 303: the output is 291.
+        """
+        missing = (self.total_tokens or 0) - given - output
+        if missing <= 0:
+            return 0
+        if reasoning:
+            return reasoning if missing >= reasoning else 0
+        details = self.completion_tokens_details or self.output_tokens_details
+        return missing if details is None else 0
 
 
 class _Function(msgspec.Struct, gc=False):

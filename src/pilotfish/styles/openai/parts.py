@@ -11,6 +11,7 @@ from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url, type_by_name
+from pilotfish.styles._signatures import with_signatures_placed
 
 ORIGINS = ("openai", "openai_responses")
 """The families whose file ids and extras this style understands."""
@@ -21,6 +22,7 @@ _FORMATS = {
     "anthropic": "anthropic-claude-v1",
     "google": "google-gemini-v1",
     "openai_responses": "openai-responses-v1",
+    "xai": "xai-responses-v1",
 }
 _ORIGINS_BY_FORMAT = {word: origin for origin, word in _FORMATS.items()}
 
@@ -255,7 +257,7 @@ def _read_detail(detail: Fields, found: list[neutral.Thinking]) -> None:
     if kind == "reasoning.summary":
         found.append(neutral.Thinking(text=detail.text("summary") or "", summary=True, id=item))
     elif kind == "reasoning.encrypted":
-        signature = neutral.Signature(origin, detail.text("data") or "")
+        signature = neutral.Signature(origin, detail.text("data") or "", item)
         if found and found[-1].summary and found[-1].signature is None and found[-1].id == item:
             # OpenAI's summary and its proof are one item
             found[-1] = msgspec.structs.replace(found[-1], signature=signature)
@@ -268,27 +270,62 @@ def _read_detail(detail: Fields, found: list[neutral.Thinking]) -> None:
         found.append(
             neutral.Thinking(
                 text=detail.text("text") or "",
-                signature=neutral.Signature(origin, proof) if proof else None,
+                signature=neutral.Signature(origin, proof, item) if proof else None,
                 id=item,
             )
         )
 
 
-def write_details(thinking: neutral.Thinking, index: int) -> list[dict[str, Any]]:
-    """The `reasoning_details` of one run of thinking; none where there is no signature, as the
-    plain text says it all.
+def write_details(thinking: neutral.Thinking) -> list[dict[str, Any]]:
+    """One run of thinking as `reasoning_details`, without their `index`; none where there is no
+    signature, as the plain text says it all.
     """
     signature = thinking.signature
     if signature is None:
         return []
-    tail: dict[str, Any] = {"format": _FORMATS.get(signature.origin, "unknown"), "index": index}
-    if thinking.id:
-        tail = {"id": thinking.id} | tail
-    if signature.origin == "openai_responses" or thinking.redacted:
-        summary = (
-            [{"type": "reasoning.summary", "summary": thinking.text} | tail]
-            if thinking.text
-            else []
-        )
-        return [*summary, {"type": "reasoning.encrypted", "data": signature.value} | tail]
+    tail: dict[str, Any] = {"format": _FORMATS.get(signature.origin, "unknown")}
+    identity = thinking.id or signature.id
+    if identity:
+        tail = {"id": identity} | tail
+    encrypted = {"type": "reasoning.encrypted", "data": signature.value} | tail
+    if signature.origin in ("openai_responses", "xai"):
+        summary = {"type": "reasoning.summary", "summary": thinking.text} | tail
+        return [summary, encrypted] if thinking.text else [encrypted]
+    if not thinking.text and (thinking.redacted or signature.origin == "google"):
+        return [encrypted]
     return [{"type": "reasoning.text", "text": thinking.text, "signature": signature.value} | tail]
+
+
+def write_call_details(call: neutral.ToolCall) -> list[dict[str, Any]]:
+    """A call's signature as OpenRouter has it: a detail with the call's id."""
+    if call.signature is None:
+        return []
+    return write_details(neutral.Thinking(signature=call.signature, id=call.id))
+
+
+# --- Gemini's signatures, where Google's own service in this style puts them ---
+
+
+def google_extra(signature: str) -> dict[str, Any]:
+    """`extra_content` of a call or a message. Source: Gemini API docs, "Thought signatures"
+    (ai.google.dev/gemini-api/docs/thought-signatures), read 2026-11."""
+    return {"google": {"thought_signature": signature}}
+
+
+def read_google_extra(fields: Fields) -> neutral.Signature | None:
+    extra = fields.object("extra_content")
+    google = extra.object("google") if extra else None
+    proof = google.text("thought_signature") if google else None
+    return neutral.Signature("google", proof) if proof else None
+
+
+def with_text_signed(parts: list[Part], signature: neutral.Signature | None) -> tuple[Part, ...]:
+    """The parts of a message with its signature on the last text; a text without words takes it
+    where there is none. Signatures that came as details of reasoning are put where they belong."""
+    if signature is not None:
+        texts = [place for place, part in enumerate(parts) if isinstance(part, neutral.Text)]
+        if texts:
+            parts[texts[-1]] = msgspec.structs.replace(parts[texts[-1]], signature=signature)
+        else:
+            parts.append(neutral.Text("", signature=signature))
+    return with_signatures_placed(parts)

@@ -15,7 +15,15 @@ from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
-from pilotfish.styles.openai.parts import images_in, read_content, read_thinking, write_details
+from pilotfish.styles.openai.parts import (
+    google_extra,
+    images_in,
+    read_content,
+    read_google_extra,
+    read_thinking,
+    with_text_signed,
+    write_details,
+)
 from pilotfish.styles.openai.request_in import read_tool_call
 from pilotfish.styles.openai.request_out import SERVICE_TIERS, write_tool_call
 
@@ -181,6 +189,7 @@ def read_reply(body: bytes) -> neutral.Reply:
 
 
 def _read_message(message: Fields) -> tuple[Part, ...]:
+    signature = read_google_extra(message)
     parts: list[Part] = [*read_thinking(message), *read_content(message, Losses())]
     annotations = message.take("annotations")
     citations = (
@@ -219,7 +228,7 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
                 arguments=legacy.text("arguments") or "",
             )
         )
-    return tuple(parts)
+    return with_text_signed(parts, signature)
 
 
 def write_image(image: neutral.Image, index: int) -> dict[str, Any]:
@@ -269,17 +278,19 @@ def _write_message(reply: neutral.Reply) -> dict[str, Any]:
     calls: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     details: list[dict[str, Any]] = []
+    signature: neutral.Signature | None = None
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     for part in reply.parts:
         if isinstance(part, neutral.Text):
             start, text = len(text), text + part.text
+            signature = part.signature or signature
             annotations += [
                 write_annotation(citation, start, len(text)) for citation in part.citations
             ]
         elif isinstance(part, neutral.Refusal):
             refusal += part.text
         elif isinstance(part, neutral.Thinking):
-            details += write_details(part, len(details))
+            details += write_details(part)
             thought += [part.text] if part.text else []
         elif isinstance(part, neutral.ToolCall):
             calls.append(write_tool_call(part, part.id))
@@ -296,11 +307,13 @@ def _write_message(reply: neutral.Reply) -> dict[str, Any]:
         refusal = reply.finish_details
     message["content"] = text if text or not (calls or refusal) else None
     message["refusal"] = refusal or None
-    extra = {
+    extra: dict[str, Any] = {
         "annotations": annotations,
         "tool_calls": calls,
         "reasoning_content": "\n\n".join(thought),
-        "reasoning_details": details,
+        "reasoning_details": [item | {"index": index} for index, item in enumerate(details)],
         "images": images,
     }
+    if signature and signature.origin == "google":
+        extra["extra_content"] = google_extra(signature.value)
     return message | {name: value for name, value in extra.items() if value}

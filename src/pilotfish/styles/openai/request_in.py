@@ -9,7 +9,14 @@ import msgspec
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles.openai.parts import images_in, read_cache, read_content, read_thinking
+from pilotfish.styles.openai.parts import (
+    images_in,
+    read_cache,
+    read_content,
+    read_google_extra,
+    read_thinking,
+    with_text_signed,
+)
 
 
 def read_request(body: bytes, *, model: str, stream: bool) -> neutral.Chat:
@@ -124,6 +131,7 @@ def _read_result(
 
 
 def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple[neutral.Turn, int]:
+    signature = read_google_extra(message)
     parts: list[Part] = [*read_thinking(message), *read_content(message, losses)]
     refusal = message.text("refusal")
     if refusal:
@@ -143,7 +151,8 @@ def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple
             )
         )
         legacy_calls += 1
-    return neutral.Turn("assistant", tuple(parts), message.text("name") or ""), legacy_calls
+    signed = with_text_signed(parts, signature)
+    return neutral.Turn("assistant", signed, message.text("name") or ""), legacy_calls
 
 
 def read_tool_call(call: Fields) -> neutral.ToolCall:
@@ -152,9 +161,7 @@ def read_tool_call(call: Fields) -> neutral.ToolCall:
     """
     kind = call.text("type") or "function"
     identity = call.text("id") or ""
-    extra = call.object("extra_content")
-    google = extra.object("google") if extra else None
-    proof = google.text("thought_signature") if google else None
+    signature = read_google_extra(call)
     if kind == "custom":
         custom = call.inner("custom")
         return neutral.ToolCall(
@@ -169,7 +176,7 @@ def read_tool_call(call: Fields) -> neutral.ToolCall:
         id=identity,
         name=function.required_text("name"),
         arguments=arguments_text(arguments),
-        signature=neutral.Signature("google", proof) if proof else None,
+        signature=signature,
     )
 
 
@@ -219,6 +226,7 @@ def _read_function(function: Fields, cache: Any = None) -> neutral.Tool:
 
 
 PLAIN_CHOICES = {
+    "any": neutral.ToolChoice("required"),  # Mistral's word
     "auto": neutral.ToolChoice("auto"),
     "none": neutral.ToolChoice("none"),
     "required": neutral.ToolChoice("required"),

@@ -10,7 +10,17 @@ from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
 from pilotfish.styles._requests import finished
-from pilotfish.styles.openai.parts import kind_of, write_cache, write_details, write_parts
+from pilotfish.styles.google.parts import SKIP_CHECK
+from pilotfish.styles.google.thinking import generation
+from pilotfish.styles.openai.parts import (
+    google_extra,
+    kind_of,
+    write_cache,
+    write_call_details,
+    write_details,
+    write_parts,
+)
+from pilotfish.styles.openai.same_style import with_bridges
 
 SHARED_EXTRAS = frozenset(
     {
@@ -32,7 +42,7 @@ def write_request(chat: neutral.Chat, target: Target) -> Written:
     losses = Losses(chat.lost)
     body: dict[str, Any] = {
         "model": target.model,
-        "messages": _write_messages(chat, quirks, losses),
+        "messages": _write_messages(chat, target, losses),
     }
     if chat.tools:
         tools = [written for tool in chat.tools if (written := _write_tool(tool, quirks, losses))]
@@ -147,28 +157,23 @@ def _write_stream(target: Target, body: dict[str, Any]) -> None:
             body["stream_options"] = {"include_usage": True}
 
 
-def _write_messages(chat: neutral.Chat, quirks: Quirks, losses: Losses) -> list[dict[str, Any]]:
+def _write_messages(chat: neutral.Chat, target: Target, losses: Losses) -> list[dict[str, Any]]:
+    """Neighbouring turns of the assistant are one message, as chat templates of open models
+    want."""
+    quirks = target.quirks
     messages: list[dict[str, Any]] = []
     if chat.system:
-        messages.append(
-            {
-                "role": "system" if quirks.system_role else "user",
-                "content": _write_system(chat.system, quirks, losses),
-            }
-        )
-    for turn in chat.turns:
+        content = _write_system(chat.system, quirks, losses)
+        messages.append({"role": "system", "content": content})
+    for turn in neutral.merged(chat.turns, roles=("assistant",)):
         if turn.role == "assistant":
-            messages.append(_write_assistant(turn, quirks, losses))
+            messages.extend(_write_assistant(turn, target, losses))
         elif turn.role == "system":
-            content = _write_system(
-                tuple(part for part in turn.parts if isinstance(part, neutral.Text)), quirks, losses
-            )
-            messages.append(
-                {"role": "system" if quirks.system_role else "user", "content": content}
-            )
+            texts = tuple(part for part in turn.parts if isinstance(part, neutral.Text))
+            messages.append({"role": "system", "content": _write_system(texts, quirks, losses)})
         else:
             messages.extend(_write_user(turn, quirks, losses))
-    return messages
+    return with_bridges(messages) if quirks.assistant_after_tool else messages
 
 
 def _write_system(texts: tuple[neutral.Text, ...], quirks: Quirks, losses: Losses) -> Any:
@@ -199,11 +204,10 @@ def _write_user(turn: neutral.Turn, quirks: Quirks, losses: Losses) -> list[dict
             )
         else:
             rest.append(part)
-    if rest or not messages:
-        content = write_parts(tuple(rest), quirks, losses) or ""
-        messages.append(
-            {"role": "user", "content": content} | ({"name": turn.name} if turn.name else {})
-        )
+    content = write_parts(tuple(rest), quirks, losses)
+    if content:
+        named = {"name": turn.name} if turn.name else {}
+        messages.append({"role": "user", "content": content} | named)
     return messages
 
 
@@ -235,61 +239,91 @@ def marked_as_error(texts: list[neutral.Text]) -> list[neutral.Text]:
     )
 
 
-def _write_assistant(turn: neutral.Turn, quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def _write_assistant(turn: neutral.Turn, target: Target, losses: Losses) -> list[dict[str, Any]]:
+    """One message; none where nothing is left of the turn, since an empty one is refused."""
+    quirks = target.quirks
     message: dict[str, Any] = {"role": "assistant"}
     text, refusal = "", ""
-    calls: list[dict[str, Any]] = []
+    calls: list[neutral.ToolCall] = []
     thoughts: list[neutral.Thinking] = []
+    signature: neutral.Signature | None = None
     for part in turn.parts:
+        write_cache(getattr(part, "cache", None), Quirks(), losses)
         if isinstance(part, neutral.Text):
             text += part.text
-            write_cache(part.cache, Quirks(), losses)
+            signature = part.signature or signature
         elif isinstance(part, neutral.Refusal):
             refusal += part.text
         elif isinstance(part, neutral.ToolCall):
-            calls.append(write_tool_call(part, tool_id(part.id, quirks)))
-            if part.signature and not quirks.google_signatures:
-                calls[-1].pop("extra_content", None)
-                losses.add("messages.tool_calls.signature")
-            write_cache(part.cache, Quirks(), losses)
+            calls.append(part)
         elif isinstance(part, neutral.Thinking):
             thoughts.append(part)
         elif isinstance(part, neutral.Audio) and part.id and part.origin == "openai":
             message["audio"] = {"id": part.id}
         else:
             losses.add(f"messages.{kind_of(part)}")
+    if not (text or refusal or calls or thoughts or len(message) > 1):
+        return []
     message["content"] = text if text or not (calls or refusal) else None
     if turn.name:
         message["name"] = turn.name
     if refusal:
         message["refusal"] = refusal
     if calls:
-        message["tool_calls"] = calls
-    _write_thoughts(thoughts, quirks, losses, message)
-    return message
+        message["tool_calls"] = _write_calls(calls, target, losses)
+    if signature and quirks.google_signatures and signature.origin == "google":
+        message["extra_content"] = google_extra(signature.value)
+    elif signature and quirks.reasoning_field != "reasoning_details":
+        losses.add("messages.signature")
+    _write_thoughts(thoughts, calls, quirks, losses, message)
+    return [message] if message.keys() != {"role", "content"} or message["content"] else []
+
+
+def _write_calls(
+    calls: list[neutral.ToolCall], target: Target, losses: Losses
+) -> list[dict[str, Any]]:
+    """The calls with Gemini's signatures where the service takes them. Gemini 3 refuses the first
+    call of a turn without one, as of another vendor's model; a word of Google's stands for it."""
+    quirks = target.quirks
+    written = [write_tool_call(call, tool_id(call.id, quirks)) for call in calls]
+    if quirks.google_signatures:
+        if generation(target.model) >= 3 and not any("extra_content" in call for call in written):
+            written[0]["extra_content"] = google_extra(SKIP_CHECK)
+        return written
+    for call in written:
+        if call.pop("extra_content", None) and quirks.reasoning_field != "reasoning_details":
+            losses.add("messages.tool_calls.signature")
+    return written
 
 
 def _write_thoughts(
-    thoughts: list[neutral.Thinking], quirks: Quirks, losses: Losses, message: dict[str, Any]
+    thoughts: list[neutral.Thinking],
+    calls: list[neutral.ToolCall],
+    quirks: Quirks,
+    losses: Losses,
+    message: dict[str, Any],
 ) -> None:
-    if not thoughts:
-        return
     field = quirks.reasoning_field
+    text = "\n\n".join(thought.text for thought in thoughts if thought.text)
     if not field:
-        losses.add("messages.thinking")
+        if thoughts:
+            losses.add("messages.thinking")
         return
     if field == "reasoning_details":
-        details = [
-            item for index, thought in enumerate(thoughts) for item in write_details(thought, index)
-        ]
+        details = [item for thought in thoughts for item in write_details(thought)]
+        details += [item for call in calls for item in write_call_details(call)]
         if details:
-            message[field] = details
+            message[field] = [item | {"index": index} for index, item in enumerate(details)]
             return
         field = "reasoning"
     if any(thought.signature for thought in thoughts):
         losses.add("messages.thinking.signature")
-    text = "\n\n".join(thought.text for thought in thoughts if thought.text)
-    if text:
+    if field == "content":
+        if text:
+            thinking = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+            answer = [{"type": "text", "text": message["content"]}] if message["content"] else []
+            message["content"] = [thinking | {"closed": True}, *answer]
+    elif text or (calls and quirks.reasoning_with_calls):
         message[field] = text
 
 
@@ -306,7 +340,7 @@ def write_tool_call(call: neutral.ToolCall, identity: str) -> dict[str, Any]:
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }
     if call.signature and call.signature.origin == "google":
-        written["extra_content"] = {"google": {"thought_signature": call.signature.value}}
+        written["extra_content"] = google_extra(call.signature.value)
     return written
 
 

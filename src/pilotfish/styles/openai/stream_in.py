@@ -24,12 +24,13 @@ class _Function(msgspec.Struct, gc=False):
     input: str | None = None
 
 
-class _Proof(msgspec.Struct, gc=False):
+class _GoogleExtra(msgspec.Struct, gc=False):
     thought_signature: str | None = None
+    thought: bool | None = None
 
 
 class _Extra(msgspec.Struct, gc=False):
-    google: _Proof | None = None
+    google: _GoogleExtra | None = None
 
 
 class _Call(msgspec.Struct, gc=False):
@@ -52,6 +53,7 @@ class _Delta(msgspec.Struct, gc=False):
     annotations: list[Any] | None = None
     images: Any = None
     audio: Any = None
+    extra_content: _Extra | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -78,11 +80,12 @@ _decoder = msgspec.json.Decoder(_Chunk)
 class OpenAIStreamReader:
     """See `core.formats.style.StreamReader`. Follows the first choice only."""
 
-    __slots__ = ("_calls", "_current", "_highest", "_refused", "_started")
+    __slots__ = ("_calls", "_current", "_highest", "_refused", "_started", "_thinks")
 
     def __init__(self) -> None:
         self._started = False
         self._refused = False
+        self._thinks = False  # a run of thinking has begun that no signature ended
         self._current: dict[int, int] = {}  # the upstream's index of a tool call -> ours
         self._highest = 0  # of those indexes
         self._calls: list[str] = []  # ids of the calls so far
@@ -115,7 +118,10 @@ class OpenAIStreamReader:
         delta = choice.delta
         if delta:
             self._thinking(delta, out)
-            if delta.content:
+            google = delta.extra_content and delta.extra_content.google
+            if google:
+                self._gemini(delta.content, google, out)
+            elif delta.content:
                 self._content(delta.content, out)
             if delta.refusal:
                 self._refused = True
@@ -135,6 +141,23 @@ class OpenAIStreamReader:
             called, word = bool(self._calls), choice.finish_reason
             out.append(deltas.Finish(finish_from(word, called=called, refused=self._refused)))
 
+    def _gemini(self, content: Any, extra: _GoogleExtra, out: list[Delta]) -> None:
+        """Gemini's thoughts in this style stand between tags; a signature may come alone."""
+        text = content if isinstance(content, str) else ""
+        if extra.thought:
+            text = text.removeprefix("<thought>").removesuffix("</thought>")
+            self._thought(text, False, out)
+            text = ""
+        if extra.thought_signature:
+            out.append(deltas.TextDelta(text, Signature("google", extra.thought_signature)))
+        elif text:
+            out.append(deltas.TextDelta(text.removeprefix("</thought>")))
+
+    def _thought(self, text: str, summary: bool, out: list[Delta]) -> None:
+        if text:
+            self._thinks = True
+            out.append(deltas.ThinkingDelta(text, summary))
+
     def _content(self, content: Any, out: list[Delta]) -> None:
         if isinstance(content, str):
             out.append(deltas.TextDelta(content))
@@ -145,17 +168,15 @@ class OpenAIStreamReader:
             return  # neither text nor parts: nothing that could be shown
         for part in parts:
             text = getattr(part, "text", "")
-            if text:
-                out.append(
-                    deltas.ThinkingDelta(text)
-                    if isinstance(part, Thinking)
-                    else deltas.TextDelta(text)
-                )
+            if isinstance(part, Thinking):
+                self._thought(text, False, out)
+            elif text:
+                out.append(deltas.TextDelta(text))
 
     def _thinking(self, delta: _Delta, out: list[Delta]) -> None:
         text = delta.reasoning_content or delta.reasoning
         if text:
-            out.append(deltas.ThinkingDelta(text))
+            self._thought(text, False, out)
         if not delta.reasoning_details:
             return
         try:
@@ -163,9 +184,13 @@ class OpenAIStreamReader:
         except ValueError:
             return  # not the form that OpenRouter gave them
         for detail in details:
-            if detail.text and not text:
-                out.append(deltas.ThinkingDelta(detail.text, detail.summary))
+            if not text:
+                self._thought(detail.text, detail.summary, out)
             if detail.signature:
+                # Gemini signs the part that follows, or the call with this id, not the thinking.
+                if self._thinks and detail.signature.origin == "google" and not detail.text:
+                    out.append(deltas.ThinkingEnd())
+                self._thinks = False
                 out.append(deltas.ThinkingEnd(detail.signature, detail.redacted, detail.id))
 
     def _call(self, call: _Call, out: list[Delta]) -> None:

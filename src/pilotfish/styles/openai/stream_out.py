@@ -14,7 +14,7 @@ from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._stream_writer import BaseStreamWriter
 from pilotfish.styles.openai.errors import error_event
-from pilotfish.styles.openai.parts import write_details
+from pilotfish.styles.openai.parts import google_extra, write_details
 from pilotfish.styles.openai.reply import (
     finish_word,
     write_annotation,
@@ -85,6 +85,10 @@ class OpenAIStreamWriter(BaseStreamWriter):
 
     def _on_text(self, delta: deltas.TextDelta) -> None:
         self._chars += len(delta.text)
+        if delta.signature and delta.signature.origin == "google":
+            extra = google_extra(delta.signature.value)
+            self._put({"content": delta.text, "extra_content": extra})
+            return
         self._out.append(self._head + b'{"content":' + _encode(delta.text) + b"}" + _TAIL)
 
     def _on_refusal(self, delta: deltas.RefusalDelta) -> None:
@@ -104,10 +108,11 @@ class OpenAIStreamWriter(BaseStreamWriter):
             id=delta.id,
         )
         self._thought.clear()
-        details = write_details(thinking, self._details)
+        details = write_details(thinking)
         if details:
-            self._details += 1
-            self._put({"reasoning_details": details})
+            index, self._details = self._details, self._details + len(details)
+            numbered = [item | {"index": index + n} for n, item in enumerate(details)]
+            self._put({"reasoning_details": numbered})
 
     def _on_tool(self, delta: deltas.ToolStart) -> None:
         call: dict[str, Any] = {"index": delta.index, "id": delta.id, "type": delta.kind}
@@ -118,7 +123,7 @@ class OpenAIStreamWriter(BaseStreamWriter):
             self._empty_calls[delta.index] = None
             call["function"] = {"name": delta.name, "arguments": ""}
         if delta.signature and delta.signature.origin == "google":
-            call["extra_content"] = {"google": {"thought_signature": delta.signature.value}}
+            call["extra_content"] = google_extra(delta.signature.value)
         self._put({"tool_calls": [call]})
 
     def _on_arguments(self, delta: deltas.ToolArgs) -> None:

@@ -10,7 +10,7 @@ from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._media import TYPES
-from pilotfish.styles._signatures import unseal
+from pilotfish.styles._signatures import unseal_thinking
 from pilotfish.styles.openai.parts import document_from, image_from, read_audio, read_cache
 from pilotfish.styles.openai.reply import read_annotation
 from pilotfish.styles.openai.request_in import arguments_text
@@ -83,11 +83,9 @@ def read_reasoning(item: Fields) -> neutral.Thinking:
     content = _texts(item.items("content"))
     identity = item.text("id") or ""
     proof = item.text("encrypted_content")
-    signature: neutral.Signature | None = None
-    if proof:
-        signature = unseal(proof, "openai_responses")
-        if signature.origin == "openai_responses":
-            signature = msgspec.structs.replace(signature, id=signature.id or identity)
+    signature = unseal_thinking(proof, "openai_responses")
+    if signature and signature.origin == "openai_responses":
+        signature = msgspec.structs.replace(signature, id=signature.id or identity)
     redacted = (
         signature is not None and signature.origin == "anthropic" and signature.id == REDACTED
     )

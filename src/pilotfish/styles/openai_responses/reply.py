@@ -12,7 +12,7 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import short_type
-from pilotfish.styles._signatures import seal, with_signatures_placed
+from pilotfish.styles._signatures import seal_thinking, with_signatures_placed
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
 from pilotfish.styles.openai.reply import read_logprobs, service_tier, write_logprobs
 from pilotfish.styles.openai_responses.items_in import REDACTED, read_item
@@ -246,7 +246,7 @@ def reasoning_item(identity: str, thinking: neutral.Thinking) -> dict[str, Any]:
     if signature and signature.origin == "openai_responses" and (signature.id or thinking.id):
         identity = signature.id or thinking.id
     summary = [{"type": "summary_text", "text": thinking.text}] if thinking.text else []
-    proof = seal(signature, "openai_responses") if signature else None
+    proof = seal_thinking(signature, "openai_responses") if signature or thinking.text else None
     return {"type": "reasoning", "id": identity, "summary": summary, "encrypted_content": proof}
 
 

@@ -200,15 +200,16 @@ def _write_item(
 
 
 def _write_thinking(part: neutral.Thinking, losses: Losses) -> list[dict[str, Any]]:
-    """Only OpenAI's own encrypted reasoning may come back."""
+    """Only OpenAI's own encrypted reasoning may come back. It goes without its id: with it OpenAI
+    demands the item that it belongs to, by the id that this one had ("reasoning was provided
+    without its required following item"), and the ids of other items are not kept.
+    """
     signature = part.signature
     if signature is None or signature.origin != "openai_responses":
         losses.add("messages.thinking")
         return []
-    identity = signature.id or part.id
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-    item: dict[str, Any] = {"type": "reasoning"} | ({"id": identity} if identity else {})
-    return [item | {"summary": summary, "encrypted_content": signature.value}]
+    return [{"type": "reasoning", "summary": summary, "encrypted_content": signature.value}]
 
 
 def _write_result(result: neutral.ToolResult, quirks: Quirks, losses: Losses) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_facts_of_a_model_family_go_before_the_kinds() -> None:
     services = rule(
         "services: [{provider: openai, model: o1-mini}, {provider: openai, model: gpt-4o}]"
     ).services
-    assert [s.quirks.system_role for s in services] == [False, True]
+    assert [s.quirks.developer_role for s in services] == [False, True]
 
 
 def test_a_service_without_model_takes_the_providers_default() -> None:

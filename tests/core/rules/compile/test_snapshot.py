@@ -131,7 +131,7 @@ DATA = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(DATA)
 def test_whatever_a_document_holds_problems_are_told_and_nothing_else_is_raised(
     data: dict[str, object],

@@ -39,6 +39,7 @@ class Merged:
     prices: Named[PriceSpec] = field(default_factory=dict)
     doubles: list[tuple[str, Place, ProviderSpec]] = field(default_factory=list)
     names_given: set[str] = field(default_factory=set)
+    allow_empty: bool = False
 
 
 def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
@@ -62,6 +63,7 @@ def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
         merged.names_given.update(given if isinstance(given, dict) else ())
         rules += [(document, i, rule) for i, rule in enumerate(spec.rules)]
         _default_virtual_model(merged, document, findings)
+        merged.allow_empty = merged.allow_empty or spec.allow_empty
     merged.rules = _named(rules, merged.virtual_models, findings)
     return merged
 
@@ -160,6 +162,7 @@ def version_of(merged: Merged) -> str:
         "virtual_models": _plain(merged.virtual_models),
         "prices": _plain(merged.prices),
         "default_virtual_model": merged.default_virtual_model and merged.default_virtual_model[1],
+        "allow_empty": merged.allow_empty,
         # Sorted as `match` ranks them. The sort is stable, so rules of equal rank, between which
         # the order in the file decides, keep it.
         "rules": sorted(

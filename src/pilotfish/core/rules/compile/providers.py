@@ -222,13 +222,13 @@ class ProviderCompiler:
         style = spec.api_style
         if style is None:
             return kind.style_from(options) if kind.style_from else kind.style
-        speaks = [s for s, op in OP_OF_STYLE.items() if op in paths]
+        known = [s for s, op in OP_OF_STYLE.items() if op in paths]
         if style not in OP_OF_STYLE:
             self.findings.add(place.at("api_style"), unknown("style", style, OP_OF_STYLE))
-        elif style not in speaks:
+        elif style not in known:
             self.findings.add(
                 place.at("api_style"),
-                f"kind {kind.name!r} does not speak {style!r}; it speaks: {', '.join(speaks)}",
+                f"kind {kind.name!r} does not speak {style!r}; it speaks: {', '.join(known)}",
             )
         return style
 

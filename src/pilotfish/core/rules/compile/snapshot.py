@@ -75,6 +75,7 @@ def compile_documents(
         prices=prices,
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
+        allow_empty=merged.allow_empty,
     )
 
 

@@ -59,3 +59,7 @@ class RulesFile(Spec):
     prices: dict[Name, PriceSpec] = Field(
         default={}, description="by provider/model, or by model for every provider"
     )
+    allow_empty: bool = Field(
+        default=False,
+        description="true: files and ConfigMaps that held rules may come to hold none",
+    )

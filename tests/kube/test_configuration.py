@@ -14,9 +14,8 @@ import pytest
 from kube.fake_api import fake_api
 from pilotfish.errors import StartError
 from pilotfish.injector.pki import new_authority, new_leaf
-from pilotfish.kube import access
-from pilotfish.kube.access import Where, load, own_namespace
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from pilotfish.kube.client import ApiError, Kube, Lost
+from pilotfish.kube.configuration import ClusterAccess, load_configuration, own_namespace
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
 HOUR = timedelta(hours=1)
@@ -43,7 +42,9 @@ async def cluster(tmp_path):
 
 @pytest.fixture
 async def pod(cluster):
-    kube = Kube(lambda: load(Where(token_dir=cluster.folder), cluster.environ))
+    kube = Kube(
+        lambda: load_configuration(ClusterAccess(token_dir=cluster.folder), cluster.environ)
+    )
     yield kube
     await kube.close()
 
@@ -58,7 +59,7 @@ def kubeconfig(cluster, user=None, **more):
     }
     path = cluster.folder / "kubeconfig"
     path.write_text(json.dumps(config))
-    return Where(kubeconfig=str(path))
+    return ClusterAccess(kubeconfig=str(path))
 
 
 async def asked(where):
@@ -75,9 +76,9 @@ async def asked(where):
 @pytest.mark.parametrize(
     ("missing", "told"),
     [
-        ("token", "No such file.*token"),
-        ("ca.crt", r"the CA file .*ca\.crt cannot be used"),
-        ("host", "KUBERNETES_SERVICE_HOST is not set"),
+        ("token", "cannot read .* to reach the Kubernetes API: .*token file does not exist"),
+        ("ca.crt", "cannot read .* to reach the Kubernetes API: .*certification file does not"),
+        ("host", "cannot read .* to reach the Kubernetes API: Service host/port is not set"),
     ],
 )
 async def test_a_pod_that_lacks_something_says_what(cluster, missing, told):
@@ -86,18 +87,18 @@ async def test_a_pod_that_lacks_something_says_what(cluster, missing, told):
     else:
         (cluster.folder / missing).unlink()
     with pytest.raises(StartError, match=told):
-        await load(Where(token_dir=cluster.folder), cluster.environ)
+        await load_configuration(ClusterAccess(token_dir=cluster.folder), cluster.environ)
 
 
 async def test_an_empty_token_is_no_token(cluster):
     (cluster.folder / "token").write_text("\n")
     with pytest.raises(StartError, match="is empty, expected a token"):
-        await load(Where(token_dir=cluster.folder), cluster.environ)
+        await load_configuration(ClusterAccess(token_dir=cluster.folder), cluster.environ)
 
 
 async def test_a_kubeconfig_that_is_not_there_is_one_clear_line(tmp_path):
     with pytest.raises(StartError, match=r"cannot read .*/nowhere to reach the Kubernetes API"):
-        await load(Where(kubeconfig=str(tmp_path / "nowhere")))
+        await load_configuration(ClusterAccess(kubeconfig=str(tmp_path / "nowhere")))
 
 
 # ---- in a Pod
@@ -132,8 +133,11 @@ async def test_a_token_that_was_renewed_in_place_is_used_after_a_while(cluster, 
     await pod.request("GET", MAPS)
     (cluster.folder / "token").write_text("second-token")
     await pod.request("GET", MAPS)
-    monkeypatch.setattr(access, "TOKEN_READ_AGAIN_S", -1.0)
+    later = SimpleNamespace(now=lambda: datetime.now() + timedelta(minutes=2))  # noqa: DTZ005
+    clock = SimpleNamespace(datetime=later, timedelta=timedelta)
+    monkeypatch.setattr("kubernetes.aio.config.incluster_config.datetime", clock)
     await pod.request("GET", MAPS)
+    later.now = lambda: datetime.now() + timedelta(minutes=9)  # noqa: DTZ005
     (cluster.folder / "token").unlink()  # between two versions of the mount
     await pod.request("GET", MAPS)
     assert cluster.api.tokens == ["Bearer first-token"] * 2 + ["Bearer second-token"] * 2
@@ -150,22 +154,28 @@ async def test_a_refused_token_is_read_at_once(cluster, pod):
 
 
 async def test_an_address_of_version_6_is_bracketed(cluster):
-    found = await load(
-        Where(token_dir=cluster.folder),
+    found = await load_configuration(
+        ClusterAccess(token_dir=cluster.folder),
         {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"},
     )
-    assert (found.base, found.host_and_port) == ("https://[fd00::1]:6443", ("fd00::1", 6443))
+    assert found.host == "https://[fd00::1]:6443"
 
 
-async def test_the_official_client_is_not_imported_in_a_pod(cluster, monkeypatch):
-    monkeypatch.setitem(sys.modules, "kubernetes", None)
-    assert (await load(Where(token_dir=cluster.folder), cluster.environ)).base == cluster.api.base
+async def test_the_proxy_for_the_vendors_is_not_asked_for_the_api_server(cluster, pod, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    await pod.request("GET", MAPS)
+
+
+async def test_an_authority_that_is_no_certificate_is_one_clear_line(cluster, pod):
+    (cluster.folder / "ca.crt").write_text("not a certificate")
+    with pytest.raises(StartError, match=r"certificates .* cannot be used"):
+        await pod.request("GET", MAPS)
 
 
 def test_the_namespace_comes_with_the_token(tmp_path):
-    assert own_namespace(Where(token_dir=tmp_path)) == "default"
+    assert own_namespace(ClusterAccess(token_dir=tmp_path)) == "default"
     (tmp_path / "namespace").write_text("shop\n")
-    assert own_namespace(Where(token_dir=tmp_path)) == "shop"
+    assert own_namespace(ClusterAccess(token_dir=tmp_path)) == "shop"
 
 
 # ---- by a kubeconfig
@@ -260,9 +270,6 @@ async def test_a_proxy_is_asked_for_a_tunnel(cluster):
     )
 
 
-async def test_without_the_official_client_a_kubeconfig_says_what_to_install(cluster, monkeypatch):
-    monkeypatch.setitem(sys.modules, "kubernetes", None)
-    for name in [name for name in sys.modules if name.startswith("kubernetes.")]:
-        monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(StartError, match=r"pip install 'pilotfish\[kubernetes\]'"):
-        await load(kubeconfig(cluster))
+async def test_a_proxy_that_the_client_cannot_speak_to_is_named(cluster):
+    with pytest.raises(StartError, match="expected http:// or https://, found 'socks5://"):
+        await asked(kubeconfig(cluster, **{"proxy-url": "socks5://127.0.0.1:1"}))

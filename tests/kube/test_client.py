@@ -4,23 +4,19 @@ when they are refused.
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import pytest
+from kubernetes.aio.client.configuration import Configuration
 
-from pilotfish.kube import connection
-from pilotfish.kube.access import Access
-from pilotfish.kube.connection import ApiError, Kube, Lost
+from kube.fake_api import BREAK, END
+from pilotfish.kube.client import ApiError, Kube, Lost
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
 
 
 async def test_nobody_there_is_lost():
-    async def nobody():
-        return ""
-
     async def load():
-        return Access("http://127.0.0.1:1", nobody)
+        return Configuration("http://127.0.0.1:1")
 
     kube = Kube(load)
     with pytest.raises(Lost) as lost:
@@ -65,8 +61,6 @@ async def test_objects_are_written_as_they_are(api, kube):
 
 
 async def test_a_stream_begins_with_an_empty_line_and_ends_with_the_servers_end(api, kube):
-    from kube.fake_api import END
-
     api.objects[MAPS] = {}
     lines = kube.lines(
         MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5
@@ -80,8 +74,6 @@ async def test_a_stream_begins_with_an_empty_line_and_ends_with_the_servers_end(
 
 
 async def test_a_stream_that_breaks_off_is_lost_and_not_an_end(api, kube):
-    from kube.fake_api import BREAK
-
     lines = kube.lines(
         MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5
     )
@@ -103,25 +95,6 @@ async def test_silence_is_told_from_an_end(api, kube):
     assert lost.value.reason == "stalled"
 
 
-async def test_a_server_that_sends_faster_than_we_read_is_held_back(monkeypatch):
-    monkeypatch.setattr(connection, "HIGH_WATER", 10)
-    told = []
-    answer = connection._Answer(MAPS, 5, asyncio.get_running_loop().time() + 5)
-    answer.pending = SimpleNamespace(
-        pause=lambda: told.append("pause"), resume=lambda: told.append("resume")
-    )
-    answer.on_head(200, [])
-    answer.on_body(b"0123456789")
-    assert told == []
-    answer.on_body(b"x")
-    assert told == ["pause"]
-    pieces = answer.pieces()
-    assert [await anext(pieces), await anext(pieces)] == [b"0123456789", b"x"]
-    asyncio.get_running_loop().call_soon(answer.on_end)
-    assert [piece async for piece in pieces] == []
-    assert told == ["pause", "resume"]
-
-
 async def test_watches_that_begin_together_load_once(api, kube):
     loads = []
     original = kube._load
@@ -135,3 +108,44 @@ async def test_watches_that_begin_together_load_once(api, kube):
     api.objects[MAPS] = {}
     await asyncio.gather(*(kube.request("GET", MAPS) for _ in range(3)))
     assert len(loads) == 1
+
+
+async def test_a_stream_goes_on_when_another_request_is_refused(api, kube):
+    """Two accounts never share a client: the refused one is replaced, and what it still reads comes
+    to its own end.
+    """
+    lines = kube.lines(
+        MAPS, query=[("watch", "1"), ("resourceVersion", "100")], total_s=5, silence_s=5
+    )
+    assert await anext(lines) == b""
+    await api.watching.wait()
+    api.refusals = [401]
+    with pytest.raises(ApiError):
+        await kube.request("GET", MAPS)
+    api.put(MAPS, "a", data={"x": "y"})
+    assert json.loads(await anext(lines))["object"]["data"] == {"x": "y"}
+    api.send(END)
+    assert [line async for line in lines] == []
+
+
+async def test_an_answer_that_is_not_json_is_an_error_of_the_api(api, kube):
+    api.raw[MAPS] = b"<html>a load balancer's page</html>"
+    with pytest.raises(ApiError, match="the answer is not JSON"):
+        await kube.request("GET", MAPS)
+
+
+async def test_an_answer_without_content_is_none(api, kube):
+    api.raw[MAPS] = b""
+    assert await kube.request("GET", MAPS) is None
+
+
+async def test_a_request_that_is_not_answered_in_time_is_lost(api, kube, monkeypatch):
+    monkeypatch.setattr("pilotfish.kube.client.REQUEST_S", 0.05)
+    with pytest.raises(Lost, match="no answer in time"):
+        await kube.request("GET", MAPS, query=[("watch", "1"), ("resourceVersion", "100")])
+
+
+async def test_a_selector_reaches_the_server_as_it_is_written(api, kube):
+    api.objects[MAPS] = {}
+    await kube.request("GET", MAPS, query=[("labelSelector", "a in (b,c),d!=e/f")])
+    assert api.requests[-1][2] == {"labelSelector": "a in (b,c),d!=e/f"}

@@ -1,0 +1,71 @@
+"""Gauges that are set when somebody looks."""
+
+import pytest
+
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.telemetry import series as s
+from pilotfish.telemetry.children import Children
+from pilotfish.telemetry.gauges import STATES, LedgerGauges
+from pilotfish.telemetry.registry import Registry
+from telemetry.rules import rule, snapshot
+
+
+class World:
+    def __init__(self):
+        self.registry, self.ledger, self.now = Registry(), Ledger(), 5000.0
+        self.flying = {}
+        children = Children(self.registry)
+        rules = snapshot(rule("chat", "p/m", "q/m"))
+        children.adopt(rules)
+        self.ledger.adopt(rules)
+        self.gauges = LedgerGauges(children, self.ledger, lambda: self.flying)
+
+    def seen(self, series):
+        self.gauges.refresh()
+        return {at: child.value for at, child in self.registry[series].children.items()}
+
+
+@pytest.fixture
+def world(monkeypatch):
+    made = World()
+    monkeypatch.setattr("pilotfish.telemetry.gauges.monotonic", lambda: made.now)
+    return made
+
+
+def test_a_service_is_in_one_state_at_a_time(world):
+    assert world.seen(s.SERVICE_STATE)["p", "m", "serving"] == 1.0
+    for state in STATES:
+        world.ledger.services["p", "m"].health.state = state
+        found = world.seen(s.SERVICE_STATE)
+        assert {at[2] for at, value in found.items() if at[0] == "p" and value} == {state}
+        assert found["q", "m", "serving"] == 1.0
+
+
+def test_the_time_left_of_a_cooldown_falls_to_nothing_and_not_below(world):
+    health = world.ledger.services["p", "m"].health
+    health.state, health.until = "cooling", world.now + 30.0
+    assert world.seen(s.SERVICE_COOLDOWN)["p", "m"] == 30.0
+    world.now += 31.0
+    assert world.seen(s.SERVICE_COOLDOWN) == {("p", "m"): 0.0, ("q", "m"): 0.0}
+
+
+def test_limits_are_those_that_a_vendor_told(world):
+    assert world.seen(s.LIMIT) == {}
+    headroom = world.ledger.services["p", "m"].headroom
+    headroom.remaining["requests"], headroom.limit["requests"] = 3.0, 60.0
+    assert world.seen(s.LIMIT_REMAINING) == {("p", "m", "requests"): 3.0}
+    assert world.seen(s.LIMIT) == {("p", "m", "requests"): 60.0}
+
+
+def test_requests_in_flight_are_those_of_now(world):
+    world.flying = {"chat": 2, "another": 9}
+    assert world.seen(s.IN_FLIGHT) == {("chat",): 2.0}
+    world.flying = {}
+    assert world.seen(s.IN_FLIGHT) == {("chat",): 0.0}
+
+
+def test_a_service_that_a_client_made_up_has_no_gauges(world):
+    chat = snapshot(rule("chat", "p/made-up")).rules[0]
+    world.ledger.candidate(chat.services[0])
+    assert ("p", "made-up") in world.ledger.services
+    assert {at[:2] for at in world.seen(s.SERVICE_STATE)} == {("p", "m"), ("q", "m")}
