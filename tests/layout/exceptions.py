@@ -56,7 +56,7 @@ FOR_THE_TYPE_CHECKER = {
 
 # Library -> the rooms that may use it. What one room uses can be exchanged in one room.
 LIBRARIES = {
-    "aiohttp": {"admin", "cli", "credentials", "demo", "injector", "kube", "proxy"},
+    "aiohttp": {"admin", "credentials", "demo", "injector", "kube", "proxy"},
     "azure": {"credentials"},
     "botocore": {"credentials"},
     "cryptography": {"cli", "injector"},

@@ -1,10 +1,9 @@
 """The client's side: requests in, whole; answers out, at once or in pieces.
 
-One `Connection` serves one request after the other. For each that the hot path takes it makes an
-`Exchange` and calls the server's `handle`, which answers through it, now or later; every other one
-is handed over to another protocol (`http1.handover`), and the connection comes back when that has
-answered. The connection looks after limits of head and body, slow clients, pipelining, keep-alive,
-`Expect: 100-continue`, declined upgrades and HTTP/1.0.
+One `Connection` serves one request after the other: those that the hot path takes through an
+`Exchange`, by the server's `handle`; every other one by a protocol that it is handed over to
+(`http1.handover`). The connection looks after limits of head and body, slow clients, pipelining,
+keep-alive, `Expect: 100-continue`, declined upgrades and HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -210,9 +209,7 @@ class Connection:
         )
 
     def hold_reading(self, on: bool) -> None:
-        """The protocol that the connection is lent to takes no more for now (`on`), or takes more
-        again.
-        """
+        """Whether the protocol that the connection is lent to takes no more for now."""
         if not on:
             self._reader.since = self.server.clock()
         self._set_reading()
@@ -267,8 +264,8 @@ class Connection:
         lent.begin(self.server.hand_over(), complete=complete, websocket=reader.held is not None)
 
     def _pass_on(self, lent: RequestTransport) -> None:
-        """What has come while the connection is lent is more of the request's body, or follows a
-        request for a WebSocket, or belongs to other requests, which wait.
+        """Passes on what has come while the connection is lent, unless it belongs to requests
+        behind.
         """
         reader, exchange = self._reader, self.busy
         if exchange is None or self._lent is not lent:
@@ -287,15 +284,15 @@ class Connection:
 
     def _break_off(self, exchange: Exchange, bad: RefusedRequest) -> None:
         """The rest of a request that is being answered will not come, or cannot be read."""
-        responder = exchange.responder
-        if exchange.started:
+        responder, started = exchange.responder, exchange.started
+        if started:
             exchange.abort()
         else:
             exchange.detach()
             self._lent = self.busy = None
         if responder is not None:
             responder.on_client_disconnect()
-        if exchange.started:
+        if started:
             return
         refused = Exchange(self, exchange.method, exchange.target, exchange.headers)
         self._reader.current = refused
