@@ -1,4 +1,4 @@
-"""What is known, as `/status` shows it: never a secret."""
+"""What `/status` shows. It holds no secret."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def _age(began: float | None, now: float) -> float | None:
 
 
 def once(rule: Rule) -> list[Service]:
-    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its
-    blocks names it too.
+    """A rule's services, each (provider, model) once. Where one of its blocks names a service too,
+    the rule's own stands.
     """
     found: dict[tuple[str, str], Service] = {}
     for service in services_of(rule):
@@ -105,7 +105,7 @@ def _headroom(state: ServiceState, now: float, wall: float) -> dict[str, Any]:
 
 
 def _credentials(engine: Engine, service: Service, now: float, wall: float) -> list[dict[str, Any]]:
-    """Each credential by where it comes from, with its state; the value is nowhere."""
+    """Each credential by its source, with its state; its value is not shown."""
     shown = []
     keys = engine.clients[service.provider.name].keys
     for i, health in enumerate(engine.ledger.credentials.get(service.provider.name, [])):
