@@ -54,6 +54,7 @@ class Admin:
                 web.get("/metrics", self.metrics),
                 web.get("/status", self.status),
                 web.get("/recent", self.recent),
+                web.get("/history", self.history),
                 web.post("/explain", self.explain),
                 web.post("/reset", self.reset),
             ]
@@ -104,6 +105,10 @@ class Admin:
         unusual = request.query.get("unusual", "") not in ("", "0")
         access_log = self._engine.reporter.access_log
         return json_answer(access_log.recent_records(self._engine.snapshot, unusual=unusual))
+
+    async def history(self, request: web.Request) -> web.Response:
+        """A quarter of an hour of traffic, in steps of five seconds."""
+        return json_answer(self._engine.reporter.history.points(time.monotonic()))
 
     async def page(self, request: web.Request) -> web.Response:
         return web.Response(body=self._page, headers=self._page_headers)
