@@ -39,7 +39,7 @@ from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, writ
 PATH = "/v1/traces"
 CONTENT_BYTES = 64 * 1024
 CONTENT_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
+_NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE, Outcome.REFUSED)
 
 
 class SpanTracer:
