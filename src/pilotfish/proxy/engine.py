@@ -211,6 +211,10 @@ class Engine:
 
     # ---- beside the requests
 
+    def records_in_flight(self) -> list[RequestRecord]:
+        """Of the requests that a rule took and that are not over."""
+        return [r.record for r in self.in_flight if isinstance(r, ProxyRequest)]
+
     def in_flight_by_rule(self) -> Mapping[str, int]:
         """How many requests of each rule are in flight now."""
         return Counter(r.record.rule.name for r in self.in_flight if isinstance(r, ProxyRequest))
