@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from pilotfish.core.exchange.answer import ERROR_BYTES
-from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS
+from pilotfish.core.exchange.hold import HOLD_BYTES, HOLD_EVENTS
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.credentials.keys import Headers, PlainKey, SignedCall
 from proxy.scripted import (

@@ -1,5 +1,5 @@
-"""Finds out whether services whose time out is over are well again: one cheap call in the
-background, single flight, never cached.
+"""Asks services whose cooldown is over whether they are well again: one cheap request in the
+background, never two at a time for a service.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ PROBE_S = 2.0
 
 
 class Prober:
-    """`health_changed` is set whenever a service goes out or comes back; the rest follows from the
-    ledger.
+    """`health_changed` is set whenever a service goes out or comes back; which are due follows from
+    the ledger.
     """
 
     def __init__(

@@ -20,10 +20,11 @@ class AttemptRecord:
     written, `head_at` when the answer's head came, `first_at` and `last_at` its first and last
     content, `over_at` its end.
 
-    `malformed` counts events that could not be read. `resumes`: it goes on with another attempt's
-    broken stream; `last_resort`: its service was out, like all others; `trial`: its service was
-    tried again after a time out; `extra`: why it ran beside another attempt (`hedge`, `silence`,
-    `trial`); `silent`: it had nothing to show for its whole patience.
+    `malformed` counts events that could not be read. `response_id` is the vendor's name for its
+    answer, looked for only where the request is traced. `resumes`: it goes on with another
+    attempt's broken stream; `last_resort`: its service was out, like all others; `trial`: its
+    service was tried again after a time out; `extra`: why it ran beside another attempt (`hedge`,
+    `silence`, `trial`); `silent`: it had nothing to show for its whole patience.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class AttemptRecord:
         "outcome",
         "over_at",
         "relayed",
+        "response_id",
         "resumes",
         "sent_at",
         "service",
@@ -68,6 +70,7 @@ class AttemptRecord:
         self.failure: Failure | None = None
         self.status = self.malformed = 0
         self.finish_reason: str | None = None
+        self.response_id: str | None = None
         self.usage: Usage | None = None
         self.cost_usd = 0.0
 

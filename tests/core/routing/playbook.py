@@ -37,9 +37,9 @@ from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
 from pilotfish.core.state.candidate import Candidate, ServiceState
-from pilotfish.core.state.evidence import SILENT, evidence_of
+from pilotfish.core.state.evidence import SILENT, AttemptResult, Timings, Trials, evidence_of
 from pilotfish.core.state.health import ERRORS
-from pilotfish.core.state.ledger import AttemptResult, Ledger, Timings, Trials
+from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.providers import all_kinds
@@ -55,6 +55,7 @@ STATUS = {
     Outcome.NOT_FOUND: 404,
     Outcome.BAD_REQUEST: 400,
     Outcome.BROKEN_STREAM: 502,
+    Outcome.REFUSED: 200,
 }
 _PROVIDER = "kind: openai_compatible, api_base: 'http://127.0.0.1:9/v1'"
 # Services in the order in which they are written, until a test says otherwise; no jitter, so that

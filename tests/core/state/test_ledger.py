@@ -13,17 +13,14 @@ from pilotfish.core.model.service import SecretRef
 from pilotfish.core.model.smart_rules import Block
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.evidence import SILENT, evidence_of
+from pilotfish.core.state.evidence import SILENT, AttemptResult, Timings, Trials, evidence_of
 from pilotfish.core.state.health import COOLING, PROBING, SERVING
 from pilotfish.core.state.ledger import (
     BACK,
     OUT,
     REFUSED,
-    AttemptResult,
     HealthChange,
     Ledger,
-    Timings,
-    Trials,
     all_services,
 )
 

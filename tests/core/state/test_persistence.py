@@ -10,8 +10,9 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import SecretRef, Service
 from pilotfish.core.model.snapshot import CooldownRules, HealthRules
 from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.evidence import AttemptResult, Timings
 from pilotfish.core.state.health import COOLING, SERVING
-from pilotfish.core.state.ledger import AttemptResult, Ledger, Timings
+from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.persistence import decode, dump, encode, restore
 from pilotfish.core.state.race_history import RaceHistory
 

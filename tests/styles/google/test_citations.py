@@ -6,7 +6,7 @@ import pytest
 
 from pilotfish.core.formats.neutral import Citation
 from pilotfish.styles._fields import ReplyFields
-from pilotfish.styles.google.citations import read_citations, write_citations
+from pilotfish.styles.google.citations import Offsets, read_citations, write_citations
 
 CHUNK = {"web": {"uri": "https://e.com", "title": "E"}}
 
@@ -18,7 +18,9 @@ def test_places_are_counted_in_characters():
         "groundingChunks": [CHUNK],
         "groundingSupports": [{"segment": segment, "groundingChunkIndices": [0]}],
     }
-    ((place, found),) = read_citations(ReplyFields({"groundingMetadata": metadata}), {2: text})
+    ((place, found),) = read_citations(
+        ReplyFields({"groundingMetadata": metadata}), {2: Offsets(text)}
+    )
     assert place == 2
     assert (found.url, found.title, text[found.start : found.end]) == (
         "https://e.com",
@@ -33,7 +35,7 @@ def test_places_are_counted_in_characters():
 
 def test_a_source_without_a_place_is_still_a_source():
     ((_, found),) = read_citations(
-        ReplyFields({"groundingMetadata": {"groundingChunks": [CHUNK]}}), {0: "a"}
+        ReplyFields({"groundingMetadata": {"groundingChunks": [CHUNK]}}), {0: Offsets("a")}
     )
     assert (found.url, found.start, found.end) == ("https://e.com", None, None)
     assert write_citations([(0, "a", (found,))]) == {
@@ -45,7 +47,7 @@ def test_a_source_without_a_place_is_still_a_source():
 @pytest.mark.parametrize("key", ["citations", "citationSources"])
 def test_recited_sources_are_citations_under_either_name(key):
     metadata = {key: [{"startIndex": 1, "endIndex": 2, "uri": "u", "license": "MIT"}]}
-    assert read_citations(ReplyFields({"citationMetadata": metadata}), {0: "abc"}) == [
+    assert read_citations(ReplyFields({"citationMetadata": metadata}), {0: Offsets("abc")}) == [
         (0, Citation(url="u", start=1, end=2, origin="google"))
     ]
 
@@ -59,7 +61,7 @@ def test_recited_sources_are_citations_under_either_name(key):
     ],
 )
 def test_numbers_that_point_nowhere_are_passed_over(metadata):
-    assert read_citations(ReplyFields({"groundingMetadata": metadata}), {0: "a"}) == []
+    assert read_citations(ReplyFields({"groundingMetadata": metadata}), {0: Offsets("a")}) == []
 
 
 def test_each_source_is_named_once_and_another_vendors_gets_the_whole_text():

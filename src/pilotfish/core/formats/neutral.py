@@ -12,6 +12,7 @@ names the rest as dropped.
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import chain, groupby
 from typing import Any, Literal
 
 import msgspec
@@ -369,12 +370,15 @@ def merged(
     alternation want it.
     """
     out: list[Turn] = []
-    for turn in turns:
-        last = out[-1] if out else None
-        if last and turn.role in roles and (last.role, last.name) == (turn.role, turn.name):
-            out[-1] = Turn(turn.role, out[-1].parts + turn.parts, turn.name)
-        else:
-            out.append(turn)
+    for (role, name), group in groupby(turns, key=lambda turn: (turn.role, turn.name)):
+        first, *others = group
+        if not others or role not in roles:
+            out += (first, *others)
+            continue
+        # Joined once, however many they are: joining them one by one copies the first ones each
+        # time.
+        parts = chain(first.parts, *(turn.parts for turn in others))
+        out.append(Turn(role, tuple(parts), name))
     return tuple(out)
 
 

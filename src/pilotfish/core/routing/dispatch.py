@@ -15,14 +15,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import CONTENT_POLICY, Failure, Outcome
 from pilotfish.core.model.snapshot import Race
-from pilotfish.core.routing.attempt_state import LATE, RACE_LATE, RIVAL_POLL_S
+from pilotfish.core.routing.attempt_state import LATE, RACE_LATE, REQUESTS_OWN, RIVAL_POLL_S
 from pilotfish.core.routing.commands import (
     BreakStream,
     Cancel,
     Command,
     Commands,
+    Done,
+    Relay,
     ReplyFailure,
     WakeAt,
 )
@@ -121,6 +123,8 @@ class Dispatch(Steps):
         self.look_at = math.inf
         if self._race is not None:
             self._race.record(attempt, now, won=False)
+        if failure.outcome is Outcome.REFUSED and not self.resumes:
+            self._declined = n
         if self.relayed == n:
             return self._broken(failure, resumable, now)
         if self.relayed is not None:
@@ -129,15 +133,17 @@ class Dispatch(Steps):
             return self._one_of_several(failure, now)
         if other_way and self._has_attempts_left() and self._may_ask_again(attempt, now):
             return self._start(attempt.candidate, now, same=True)
+        if self._declined is not None and CONTENT_POLICY not in self.rule.fallback_on:
+            return self._give_up(now)  # a refusal is an answer, and nobody else is to be asked
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
         # A continuation's faults are ours, not the client's.
-        if failure.outcome is Outcome.BAD_REQUEST and not self.resumes:
+        if failure.outcome in REQUESTS_OWN and not self.resumes:
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
             return self._give_up(now)
-        return self._advance(now)
+        return self._advance(now, CONTENT_POLICY if self._declined is not None else "")
 
     def _one_of_several(self, failure: Failure, now: float) -> Commands:
         """One of several failed while others run. In a race another service takes its place, unless
@@ -147,7 +153,7 @@ class Dispatch(Steps):
         if race is None:
             return []
         reason = failure.reason if failure.reason in self.rule.fallback_on else ""
-        if self._has_attempts_left() and (failure.outcome is not Outcome.BAD_REQUEST or reason):
+        if self._has_attempts_left() and (failure.outcome not in REQUESTS_OWN or reason):
             candidate = self.plan.next(now, reason)
             if candidate is not None:
                 return self._start(candidate, now)
@@ -197,6 +203,8 @@ class Dispatch(Steps):
         # What the upstream said last is worth more to the client than our impatience, as long as
         # nothing was running just now.
         failure = LATE if commands or self.last is None else self.last
+        if self._declined is not None and self.relayed is None and not self.resumes:
+            return [*commands, Relay(self._declined), Done(self._declined)]
         breaks = self.relayed is not None or self.resumes
         return [*commands, BreakStream(LATE) if breaks else ReplyFailure(failure, None)]
 

@@ -56,6 +56,7 @@ class Steps:
     last: Failure | None = None
     relayed: int | None = None
     look_at: float = math.inf  # when `on_tick` wants to be called
+    _declined: int | None = None  # the last attempt that was refused: an answer, if no other comes
     _again: AttemptState | None = None  # is asked again when the backoff is over
     _awaited: Candidate | None = None  # said when to come back
     _waiting_since: float | None = None
@@ -328,6 +329,8 @@ class Steps:
         self._timers.clear()
         if self.resumes:
             return [BreakStream(self.last or NO_SERVICE)]
+        if self._declined is not None:
+            return [Relay(self._declined), Done(self._declined)]
         failure = self.last
         wait = None
         if failure is None or failure.outcome in (Outcome.RATE_LIMITED, Outcome.OVERLOADED):

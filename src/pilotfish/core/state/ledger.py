@@ -7,31 +7,21 @@ An attempt changes it by `begin`, `on_first_token` and `finish`; a background pr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import Candidate, LastError, ServiceState
+from pilotfish.core.state.evidence import AttemptResult, Trials
 from pilotfish.core.state.health import PROBING, SERVING, Health
 
+# Outcomes that say nothing about a service's health.
+NOT_TO_BLAME = frozenset(
+    {Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST, Outcome.REFUSED}
+)
 
-class Timings:
-    """Measurements of one attempt. `latency_s`: seconds to its end. `ttft_s`: seconds to the first
-    token, None if there was none. `speed`: output tokens per second, for streams only.
-    """
-
-    __slots__ = ("latency_s", "speed", "ttft_s")
-
-    def __init__(
-        self, latency_s: float, ttft_s: float | None = None, speed: float | None = None
-    ) -> None:
-        self.latency_s, self.ttft_s, self.speed = latency_s, ttft_s, speed
-
-
-Trials: TypeAlias = tuple[Health, ...]
 
 OUT, BACK, REFUSED = "out", "back", "refused"
 
@@ -49,31 +39,6 @@ class HealthChange(NamedTuple):
     key: int | None
     seconds: float
     failure: Failure | None = None
-
-
-class AttemptResult(NamedTuple):
-    """What became of one attempt, as the ledger takes it.
-
-    `key`: index of the credential it used. `tokens`: the estimate given to `begin`. `evidence`:
-    the outcome that counts against the service, None where nothing does. `usage`: tokens that the
-    upstream reported, None if it reported none. `awaited`: a stream whose first token never came.
-    `silent_s`: how long it was silent, where another one won after its whole patience.
-    `trials`: what `begin` said that it tries.
-    """
-
-    key: int
-    tokens: int
-    outcome: Outcome
-    evidence: Outcome | None
-    failure: Failure | None
-    usage: Usage | None
-    timings: Timings
-    cost_usd: float
-    began: float
-    streams: bool
-    awaited: bool
-    silent_s: float | None
-    trials: Trials
 
 
 class Ledger:

@@ -7,15 +7,20 @@ Source: ai.google.dev/api/generate-content#GroundingMetadata, read 2026-11.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
+
+import msgspec
 
 from pilotfish.core.formats.neutral import Citation, Json
 from pilotfish.styles._fields import ReplyFields
 
 ORIGIN = "google"
+BLOCK_CHARS = 1024
+REPEATED_CHARS = 1024 * 1024
 
 
-def read_citations(candidate: ReplyFields, texts: dict[int, str]) -> list[tuple[int, Citation]]:
+def read_citations(candidate: ReplyFields, texts: dict[int, Offsets]) -> list[tuple[int, Citation]]:
     """Citations, each with the number of the part it annotates. `texts` are the parts that are
     text, by their numbers.
     """
@@ -23,12 +28,14 @@ def read_citations(candidate: ReplyFields, texts: dict[int, str]) -> list[tuple[
     metadata = candidate.object("citationMetadata")
     if metadata:
         key = "citations" if "citations" in metadata else "citationSources"
-        first, text = next(iter(texts.items()), (0, ""))
-        found += [(first, _quoted(source, text)) for source in metadata.objects(key)]
+        first, offsets = next(iter(texts.items()), (0, Offsets()))
+        found += [(first, _quoted(source, offsets)) for source in metadata.objects(key)]
     return found
 
 
-def _grounded(metadata: ReplyFields | None, texts: dict[int, str]) -> list[tuple[int, Citation]]:
+def _grounded(
+    metadata: ReplyFields | None, texts: dict[int, Offsets]
+) -> list[tuple[int, Citation]]:
     if metadata is None:
         return []
     chunks = list(metadata.items("groundingChunks"))
@@ -39,11 +46,9 @@ def _grounded(metadata: ReplyFields | None, texts: dict[int, str]) -> list[tuple
         segment = support.inner("segment")
         place = segment.whole("partIndex") or 0
         place = place if place in texts else first  # it is left out as often as it is right
-        text = texts.get(place, "")
-        start, end = (
-            _characters(text, segment.whole("startIndex") or 0),
-            _characters(text, segment.whole("endIndex")),
-        )
+        at = texts.get(place) or Offsets()
+        start = at.characters(segment.whole("startIndex") or 0)
+        end = at.characters(segment.whole("endIndex"))
         for index in support.items("groundingChunkIndices"):
             if (
                 isinstance(index, int)
@@ -73,12 +78,12 @@ def _from_chunk(chunk: Json, start: int | None, end: int | None) -> Citation:
     )
 
 
-def _quoted(source: ReplyFields, text: str) -> Citation:
+def _quoted(source: ReplyFields, offsets: Offsets) -> Citation:
     return Citation(
         url=source.text("uri") or "",
         title=source.text("title") or "",
-        start=_characters(text, source.whole("startIndex") or 0),
-        end=_characters(text, source.whole("endIndex")),
+        start=offsets.characters(source.whole("startIndex") or 0),
+        end=offsets.characters(source.whole("endIndex")),
         origin=ORIGIN,
     )
 
@@ -87,45 +92,82 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _characters(text: str, offset: int | None) -> int | None:
-    """A byte offset as one in characters; beyond the end it is the end."""
-    if offset is None or text.isascii():
-        return offset
-    return len(text.encode("utf-8", "surrogatepass")[: max(0, offset)].decode("utf-8", "ignore"))
+class Offsets:
+    """Offsets of one text in bytes of UTF-8 and in characters. The text may grow; it is kept in
+    blocks of at most so many characters, so that a citation reads one of them and not all.
+    """
 
+    __slots__ = ("_blocks", "_bytes", "_characters", "_size")
 
-def _bytes(text: str, offset: int) -> int:
-    return len(text[: max(0, offset)].encode("utf-8", "surrogatepass"))
+    def __init__(self, text: str = "") -> None:
+        self._blocks: list[bytes] = []
+        self._bytes: list[int] = []  # of the text that lies before each block
+        self._characters: list[int] = []
+        self._size = (0, 0)  # of the whole text, in bytes and in characters
+        self.add(text)
+
+    def add(self, text: str) -> None:
+        """The text goes on."""
+        for at in range(0, len(text), BLOCK_CHARS):
+            piece = text[at : at + BLOCK_CHARS]
+            block = piece.encode("utf-8", "surrogatepass")
+            size, characters = self._size
+            self._blocks.append(block)
+            self._bytes.append(size)
+            self._characters.append(characters)
+            self._size = (size + len(block), characters + len(piece))
+
+    def characters(self, offset: int | None) -> int | None:
+        """A byte offset as one in characters; beyond the end it is the end."""
+        if offset is None or self._size[0] == self._size[1]:
+            return offset
+        at = max(0, bisect_right(self._bytes, offset) - 1)
+        rest = self._blocks[at][: max(0, offset - self._bytes[at])]
+        return self._characters[at] + len(rest.decode("utf-8", "ignore"))
+
+    def bytes(self, offset: int) -> int:
+        """An offset in characters as one in bytes; beyond the end it is the end."""
+        if offset >= self._size[1]:
+            return self._size[0]
+        at = max(0, bisect_right(self._characters, offset) - 1)
+        block = self._blocks[at].decode("utf-8", "surrogatepass")
+        rest = block[: max(0, offset - self._characters[at])]
+        return self._bytes[at] + len(rest.encode("utf-8", "surrogatepass"))
 
 
 def write_citations(texts: list[tuple[int, str, tuple[Citation, ...]]]) -> Json:
     """`groundingMetadata` for texts with the numbers of their parts and their citations; empty if
     there are none.
 
-    Each source is named once.
+    Each source is named once. A segment repeats its text, so many long ones go without.
     """
     chunks: list[Json] = []
+    numbers: dict[bytes, int] = {}  # of chunks, by what they say
     supports: list[Json] = []
+    repeated = 0
     for part_index, text, citations in texts:
+        offsets = Offsets(text)
         for citation in citations:
-            web = {
-                key: value
-                for key, value in (("uri", citation.url), ("title", citation.title))
-                if value
-            }
-            chunk = citation.raw if citation.origin == ORIGIN and citation.raw else {"web": web}
-            if chunk not in chunks:
+            chunk = _chunk_of(citation)
+            number = numbers.setdefault(msgspec.json.encode(chunk), len(chunks))
+            if number == len(chunks):
                 chunks.append(chunk)
             if citation.end is None and citation.origin == ORIGIN:
                 continue  # a source without a place in the text
             start = citation.start or 0
             end = citation.end if citation.end is not None else len(text)
-            segment = {
-                "startIndex": _bytes(text, start),
-                "endIndex": _bytes(text, end),
-                "text": text[start:end],
-            }
+            segment: Json = {"startIndex": offsets.bytes(start), "endIndex": offsets.bytes(end)}
+            if repeated < REPEATED_CHARS:
+                segment["text"] = text[start:end]
+                repeated += len(segment["text"])
             if part_index:
                 segment["partIndex"] = part_index
-            supports.append({"segment": segment, "groundingChunkIndices": [chunks.index(chunk)]})
+            supports.append({"segment": segment, "groundingChunkIndices": [number]})
     return {"groundingChunks": chunks, "groundingSupports": supports} if chunks else {}
+
+
+def _chunk_of(citation: Citation) -> Json:
+    if citation.origin == ORIGIN and citation.raw:
+        return citation.raw
+    web = {key: value for key, value in (("uri", citation.url), ("title", citation.title)) if value}
+    return {"web": web}

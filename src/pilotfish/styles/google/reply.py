@@ -22,15 +22,11 @@ from pilotfish.core.formats.neutral import (
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
-from pilotfish.styles.google.citations import read_citations, write_citations
-from pilotfish.styles.google.inspector import GoogleTokenCounts
+from pilotfish.styles.google.citations import Offsets, read_citations, write_citations
+from pilotfish.styles.google.inspector import FILTERED, GoogleTokenCounts
 from pilotfish.styles.google.parts import read_part, seal, write_call, write_part
 from pilotfish.styles.google.request_in import MADE_UP
 
-_FILTERED = (
-    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
-    "IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION MODEL_ARMOR JAILBREAK"
-)
 _BAD_CALL = (
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
 )
@@ -41,7 +37,7 @@ FINISH_REASONS = (
         "MAX_TOKENS": FinishReason.LENGTH,
         "CONTINUATION": FinishReason.PAUSE,
     }
-    | dict.fromkeys(_FILTERED.split(), FinishReason.CONTENT_FILTER)
+    | dict.fromkeys(FILTERED, FinishReason.CONTENT_FILTER)
     | dict.fromkeys(_BAD_CALL.split(), FinishReason.MALFORMED_CALL)
 )
 """Google's words; what is not here is `other`. Source:
@@ -99,8 +95,9 @@ def read_reply(body: bytes) -> Reply:
     parts = read_parts(candidate, response_id, first_index=0)
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     word, details = finish_of(fields, candidate)
-    texts = {index: part.text for index, part in enumerate(parts) if isinstance(part, Text)}
-    parts = _with_citations(parts, read_citations(candidate, texts))
+    if "groundingMetadata" in candidate or "citationMetadata" in candidate:
+        texts = {i: Offsets(part.text) for i, part in enumerate(parts) if isinstance(part, Text)}
+        parts = _with_citations(parts, read_citations(candidate, texts))
     return Reply(
         id=response_id,
         model=fields.text("modelVersion") or "",
@@ -169,12 +166,13 @@ def _token(fields: ReplyFields) -> TokenLogprob:
 def _with_citations(parts: tuple[Part, ...], found: list[tuple[int, Citation]]) -> tuple[Part, ...]:
     """Citations at the text parts they belong to."""
     out = list(parts)
-    for index in {place for place, _ in found}:
+    by_place: dict[int, list[Citation]] = {}
+    for place, citation in found:
+        by_place.setdefault(place, []).append(citation)
+    for index, citations in by_place.items():
         part = out[index] if index < len(out) else None
         if isinstance(part, Text):
-            out[index] = msgspec.structs.replace(
-                part, citations=tuple(citation for place, citation in found if place == index)
-            )
+            out[index] = msgspec.structs.replace(part, citations=tuple(citations))
     return tuple(out)
 
 

@@ -20,7 +20,7 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.styles._fields import ReplyFields
 from pilotfish.styles._loose import BAD_JSON
-from pilotfish.styles.google.citations import read_citations
+from pilotfish.styles.google.citations import Offsets, read_citations
 from pilotfish.styles.google.errors import google_error
 from pilotfish.styles.google.inspector import GoogleTokenCounts, payload_of
 from pilotfish.styles.google.reply import (
@@ -74,7 +74,9 @@ class GoogleStreamReader:
         self._started = False
         self._calls = 0
         self._thinking = False
-        self._texts: list[str] = []  # all of them, since citations count from the beginning
+        # The whole text, since citations count from the beginning: read so far, and since.
+        self._read = Offsets()
+        self._texts: list[str] = []
 
     def feed(self, event: bytes) -> list[Delta]:
         data = payload_of(event)
@@ -127,9 +129,11 @@ class GoogleStreamReader:
         for part in read_parts(candidate, self._response_id, first_index=self._calls):
             out += self._part(part)
         if "groundingMetadata" in candidate or "citationMetadata" in candidate:
+            self._read.add("".join(self._texts))
+            self._texts.clear()
             out += [
                 deltas.CitationDelta(citation)
-                for _, citation in read_citations(candidate, {0: "".join(self._texts)})
+                for _, citation in read_citations(candidate, {0: self._read})
             ]
         tokens = read_logprobs(candidate)
         if tokens:

@@ -50,7 +50,9 @@ class GoogleStreamWriter(BaseStreamWriter):
         self._pending: Signature | None = None  # Google's own, of the part that follows
         self._parts: list[Json] = []  # of the chunk that is being written
         self._tokens: tuple[TokenLogprob, ...] = ()
-        self._texts: list[str] = []  # all of them, since citations count from the beginning
+        # All of them, since citations count from the beginning, and how long they are.
+        self._texts: list[str] = []
+        self._chars = 0
         self._citations: list[Citation] = []
 
     def write(self, deltas: list[Delta]) -> bytes:
@@ -61,6 +63,7 @@ class GoogleStreamWriter(BaseStreamWriter):
                 isinstance(only, TextDelta) and only.text and only.signature is None
             ):  # nearly always
                 self._texts.append(only.text)
+                self._chars += len(only.text)
                 text = msgspec.json.encode(only.text)
                 return self._event(self._text_head + text + self._text_tail)
         for delta in deltas:
@@ -104,6 +107,7 @@ class GoogleStreamWriter(BaseStreamWriter):
     def _on_text(self, delta: deltas.TextDelta) -> None:
         self._flush()
         self._texts.append(delta.text)
+        self._chars += len(delta.text)
         self._append({"text": delta.text}, delta.signature or self._taken())
 
     def _on_arguments(self, delta: deltas.ToolArgs) -> None:
@@ -138,7 +142,7 @@ class GoogleStreamWriter(BaseStreamWriter):
 
     def _on_citation(self, delta: deltas.CitationDelta) -> None:
         self._flush()
-        self._citations.append(_placed(delta.citation, sum(map(len, self._texts))))
+        self._citations.append(_placed(delta.citation, self._chars))
 
     def _on_logprobs(self, delta: deltas.LogprobsDelta) -> None:
         self._tokens += delta.tokens

@@ -76,10 +76,14 @@ def _read_messages(
         fields.wrong("messages", "a list", fields.peek("messages"))
     system: list[neutral.Text] = []
     turns: list[neutral.Turn] = []
+    results: list[neutral.ToolResult] = []
     names: dict[str, str] = {}
     legacy_calls = 0
     for message in fields.objects("messages"):
         role = message.required_text("role")
+        if results and role not in ("tool", "function"):
+            turns.append(neutral.Turn("user", tuple(results)))
+            results.clear()
         if role in ("system", "developer"):
             texts = tuple(
                 part for part in read_content(message, losses) if isinstance(part, neutral.Text)
@@ -99,15 +103,13 @@ def _read_messages(
             )
             turns.append(turn)
         elif role in ("tool", "function"):
-            result = _read_result(message, losses, names, legacy_calls)
-            if turns and turns[-1].parts and isinstance(turns[-1].parts[-1], neutral.ToolResult):
-                turns[-1] = neutral.Turn("user", (*turns[-1].parts, result))
-            else:
-                turns.append(neutral.Turn("user", (result,)))
+            results.append(_read_result(message, losses, names, legacy_calls))
         else:
             message.wrong("role", "system, developer, user, assistant or tool", role)
         for name in message.rest():
             losses.add(f"messages.{name}")
+    if results:
+        turns.append(neutral.Turn("user", tuple(results)))
     return tuple(system), tuple(turns)
 
 

@@ -80,13 +80,14 @@ _decoder = msgspec.json.Decoder(_Chunk)
 class OpenAIStreamReader:
     """See `core.formats.style.StreamReader`. Follows the first choice only."""
 
-    __slots__ = ("_calls", "_current", "_refused", "_started", "_thinks")
+    __slots__ = ("_calls", "_current", "_highest", "_refused", "_started", "_thinks")
 
     def __init__(self) -> None:
         self._started = False
         self._refused = False
         self._thinks = False  # a run of thinking has begun that no signature ended
         self._current: dict[int, int] = {}  # the upstream's index of a tool call -> ours
+        self._highest = 0  # of those indexes
         self._calls: list[str] = []  # ids of the calls so far
 
     def feed(self, event: bytes) -> list[Delta]:
@@ -100,7 +101,10 @@ class OpenAIStreamReader:
                 return [deltas.End()]
             return [deltas.Malformed(event)]
         if chunk.error or chunk.object == "error":
-            return [deltas.StreamError(stream_error(msgspec.json.decode(data)))]
+            failed: list[Delta] = [deltas.StreamError(stream_error(msgspec.json.decode(data)))]
+            if chunk.usage:
+                failed.append(deltas.UsageDelta(chunk.usage.usage()))
+            return failed
         out: list[Delta] = []
         if not self._started:
             self._started = True
@@ -197,10 +201,11 @@ class OpenAIStreamReader:
         (servers that number all 0).
         """
         function = call.function or call.custom or _Function()
-        place = call.index if call.index is not None else max(self._current, default=0)
+        place = call.index if call.index is not None else self._highest
         ours = self._current.get(place)
         if ours is None or (call.id and function.name and self._calls[ours] != call.id):
             ours = self._current[place] = len(self._calls)
+            self._highest = max(self._highest, place)
             self._calls.append(call.id or f"call_{ours}")
             proof = (
                 call.extra_content

@@ -43,6 +43,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
         self._sequence = 0
         self._output: list[dict[str, Any]] = []  # the items that are complete
         self._pieces: list[str] = []  # of the open block: text, refusal, reasoning or call
+        self._chars = 0  # of the open text
         self._extra: list[dict[str, Any]] = []  # annotations of a text
         self._tokens: list[dict[str, Any]] = []  # logprobs of the open text, or of the next one
         self._head = b""  # of a delta of the open text, up to its text
@@ -90,6 +91,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
             return
         self._open_text()
         self._pieces.append(delta.text)
+        self._chars += len(delta.text)
         self._out.append(
             b'%b%b,"sequence_number":%d}\n\n' % (self._head, _encode(delta.text), self._sequence)
         )
@@ -116,7 +118,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
             self._head = b'event: %b\ndata: %b,"delta":' % (name.encode(), head)
 
     def _put_citation(self, citation: Citation) -> None:
-        annotation = write_annotation(citation, 0, sum(map(len, self._pieces)))
+        annotation = write_annotation(citation, 0, self._chars)
         fields = self._at("msg") | {"annotation_index": len(self._extra), "annotation": annotation}
         self._extra.append(annotation)
         self._emit("response.output_text.annotation.added", fields)
@@ -213,7 +215,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
 
     def _reset(self) -> None:
         self._block, self._call = "", None
-        self._pieces, self._extra = [], []
+        self._pieces, self._extra, self._chars = [], [], 0
 
     def _close_message(self, text: str) -> None:
         if self._block == "refusal":
