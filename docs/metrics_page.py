@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY, Series
+from pilotfish.telemetry.series import CATALOGUE, DETAILED, INJECTOR_ONLY, Series
 
 INTRO = """# Metrics
 
@@ -17,9 +17,17 @@ knows is `other`, a request that no rule took has an empty `rule`, a dropped fie
 services exist from the start; those of removed ones go with the reload, all others count on. Beside these, proxy and injector
 export what every Python service does: `process_*` (memory, CPU, file descriptors), `python_info` and `python_gc_*`.
 
+The `gen_ai_*` families follow OpenTelemetry's GenAI conventions as Prometheus writes their names. Those of calls (`gen_ai_client_operation_*`,
+`gen_ai_client_inference_usage_*`) are the conventions' of 2026 (github.com/open-telemetry/semantic-conventions-genai, read in November 2026): one
+measurement for each call to a provider. `gen_ai_client_token_usage` and `gen_ai_server_*` are as Envoy AI Gateway spells the older ones: one for each
+request. They stay until 1.0, since dashboards stand on them. `time_per_output_chunk` is not measured: it would cost every chunk.
+
 What the clocks mean: *duration* is from the request read to the last byte written. *Time to first token* is from the serving attempt's request
 sent to its first content, tool or reasoning delta; role-only chunks and pings are no content. *Time per output token* is (last content - first
 content) / (output tokens - 1). *Overhead* is duration less all waiting for upstreams.
+
+How much is told is `PILOTFISH_METRICS_DETAIL`. `full`: everything here. `used`: of counters and histograms those that counted something. `small`: of these
+all but {detailed}.
 
 Alerts and recording rules made of these are in `deploy/alerts.yaml` (the chart renders them with objectives of one's own), dashboards in
 `charts/pilotfish/dashboards`, and what to do when an alert fires in [the runbooks](runbooks/README.md).
@@ -36,6 +44,7 @@ def _row(series: Series) -> str:
 
 def page() -> str:
     """docs/metrics.md."""
+    detailed = ", ".join(f"`{series.name}`" for series in DETAILED)
     head = "\n| name | type | labels | meaning |\n| --- | --- | --- | --- |\n"
     parts = (
         ("OpenTelemetry's names", [s for s in CATALOGUE if s.name.startswith("gen_ai_")]),
@@ -45,7 +54,7 @@ def page() -> str:
         ),
         ("The injector", list(INJECTOR_ONLY)),
     )
-    return INTRO + "".join(
+    return INTRO.replace("{detailed}", detailed) + "".join(
         f"\n## {title}\n{head}" + "\n".join(map(_row, series)) + "\n" for title, series in parts
     )
 

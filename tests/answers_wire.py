@@ -213,6 +213,8 @@ def _converse(stream: bytes) -> Json:
 def _started(start: Json) -> Json:
     if "toolUse" in start:
         return {"toolUse": start["toolUse"] | {"input": ""}}
+    if "toolResult" in start:
+        return {"toolResult": start["toolResult"] | {"content": []}}
     return {"image": start["image"] | {"source": {}}}
 
 
@@ -226,6 +228,8 @@ def _converse_delta(block: Json, delta: Json) -> None:
         block.setdefault("citations", []).append(value)
     elif kind == "toolUse":
         block["toolUse"]["input"] += value["input"]
+    elif kind == "toolResult":
+        block["toolResult"]["content"] += value
     elif kind == "image":
         block["image"]["source"] |= value["source"]
     else:
@@ -261,7 +265,7 @@ def facts(style: str, answer: Json) -> Json:
         "google": _generate_facts,
         "bedrock": _converse_facts,
     }[style](answer)
-    return {"text": "", "thinking": "", "calls": [], "images": 0, "cited": []} | found
+    return {"text": "", "thinking": "", "calls": [], "images": 0, "cited": [], "hour": None} | found
 
 
 def _chat_facts(answer: Json) -> Json:
@@ -329,6 +333,7 @@ def _messages_facts(answer: Json) -> Json:
         "tokens": (counts["input_tokens"] + cached + written, counts["output_tokens"]),
         "cached": cached,
         "reasoning": counts.get("output_tokens_details", {}).get("thinking_tokens", 0),
+        "hour": counts.get("cache_creation", {}).get("ephemeral_1h_input_tokens", 0),
     }
 
 
@@ -384,15 +389,24 @@ def _converse_facts(answer: Json) -> Json:
         "calls": [
             (block["toolUse"]["name"], block["toolUse"]["input"], block["toolUse"]["toolUseId"])
             for block in blocks
-            if "toolUse" in block
+            if "toolUse" in block and block["toolUse"].get("type") != "server_tool_use"
         ],
         "images": len([block for block in blocks if "image" in block]),
-        "cited": [note.get("source", "") for block in cited for note in block["citations"]],
+        "cited": [_converse_url(note) for block in cited for note in block["citations"]],
         "finish": answer["stopReason"],
         "tokens": (counts["inputTokens"] + read, counts["outputTokens"]),
         "cached": cached,
         "reasoning": None,  # Converse has no count of its own for it
+        "hour": sum(
+            detail["inputTokens"]
+            for detail in counts.get("cacheDetails", ())
+            if detail["ttl"] == "1h"
+        ),
     }
+
+
+def _converse_url(note: Json) -> str:
+    return str(note.get("source") or note.get("location", {}).get("web", {}).get("url", ""))
 
 
 # --- the next turn ---
@@ -475,7 +489,7 @@ def _next_converse(first: Json, answer: Json) -> Json:
             }
         }
         for block in message["content"]
-        if "toolUse" in block
+        if "toolUse" in block and block["toolUse"].get("type") != "server_tool_use"
     ]
     turn = {"role": "user", "content": results or [{"text": THANKS}]}
     return first | {"messages": [*first["messages"], message, turn]}

@@ -32,7 +32,7 @@ from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
 from pilotfish.http1.origin import Connect, connect_directly
 from pilotfish.http1.server import Server
-from pilotfish.optional_parts import limits_in_common, statistics_keeper, tracer_to
+from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
@@ -79,14 +79,11 @@ class App:
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
-        self.registry = Registry()
+        self.registry = Registry(detail=settings.metrics_detail)
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
-        self.log = access_log or AccessLog(
-            enabled=settings.access_log,
-            sample=settings.access_log_sample,
-            form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
-        )
+        self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
+        self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
         recorder = MetricsRecorder(self.registry)
         reporter = Reporter(recorder, self.log, self.tracer)
 
@@ -123,6 +120,14 @@ class App:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
+
+    def _access_log(self) -> AccessLog:
+        settings = self.settings
+        return AccessLog(
+            enabled=settings.access_log,
+            sample=settings.access_log_sample,
+            form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
+        )
 
     def _client_port(self) -> Server:
         return Server(
@@ -188,6 +193,8 @@ class App:
             self._spawn(self.state.run(), "state")
         if self.shared is not None:
             self._spawn(self.shared.run(), "shared")
+        if self.pusher is not None:
+            self._spawn(self.pusher.run(), "metrics")
         self._spawn(source.follow(), source.name)
         log.info(
             "listening",
@@ -262,10 +269,14 @@ class App:
         await self.credentials.close()
         await self.fetcher.close()
         await self.admin_port.close()
+        last_words = []
+        if self.pusher is not None:
+            last_words.append(self.pusher.close())
         if self.tracer is not None:
-            with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
-                async with asyncio.timeout(LAST_SPANS_S):
-                    await asyncio.to_thread(self.tracer.close)
+            last_words.append(asyncio.to_thread(self.tracer.close))
+        with contextlib.suppress(TimeoutError):  # a collector that is away is not waited for
+            async with asyncio.timeout(LAST_SPANS_S):
+                await asyncio.gather(*last_words)
         self.log.flush()
 
     # ---- a process of its own

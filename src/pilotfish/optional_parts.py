@@ -12,12 +12,25 @@ from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.errors import StartError
 from pilotfish.proxy.engine import SharedLimits
+from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.reporter import Tracer
 
 
 class ClosableTracer(Tracer, Protocol):
     def close(self) -> None:
         """Sends what is left; blocks meanwhile."""
+        ...
+
+
+class Pusher(Protocol):
+    """Sends metrics somewhere (`telemetry.otlp_metrics`)."""
+
+    async def run(self) -> None:
+        """Sends them now and then until it is cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Sends them a last time."""
         ...
 
 
@@ -41,17 +54,39 @@ def tracer_to(endpoint: str) -> ClosableTracer | None:
     """Traces by OTLP. Raises StartError for an endpoint that is none, or without OpenTelemetry."""
     if not endpoint:
         return None
-    if not endpoint.startswith(("http://", "https://")):
-        found = endpoint.rpartition("@")[2]
-        raise StartError(f"PILOTFISH_OTLP_ENDPOINT: expected http:// or https://, found {found!r}")
+    _expect_url("PILOTFISH_OTLP_ENDPOINT", endpoint)
     try:
         from pilotfish.telemetry.traces import SpanTracer
     except ImportError:
-        raise StartError(
-            "PILOTFISH_OTLP_ENDPOINT is set, but OpenTelemetry is not installed:"
-            " pip install 'pilotfish[otlp]'"
-        ) from None
+        raise StartError(_WITHOUT.format("PILOTFISH_OTLP_ENDPOINT")) from None
     return SpanTracer(endpoint)
+
+
+def metrics_to(endpoint: str, traces: str, registry: Registry) -> Pusher | None:
+    """Metrics by OTLP. `traces`: where traces are sent, for an endpoint that is `true`. Raises
+    StartError as `tracer_to`.
+    """
+    if not endpoint or endpoint.lower() == "false":
+        return None
+    if endpoint.lower() == "true":
+        if not traces:
+            raise StartError("PILOTFISH_OTLP_METRICS is true, but PILOTFISH_OTLP_ENDPOINT is empty")
+        endpoint = traces.removesuffix("/v1/traces")
+    _expect_url("PILOTFISH_OTLP_METRICS", endpoint)
+    try:
+        from pilotfish.telemetry.otlp_metrics import MetricsPusher
+    except ImportError:
+        raise StartError(_WITHOUT.format("PILOTFISH_OTLP_METRICS")) from None
+    return MetricsPusher(registry, endpoint)
+
+
+_WITHOUT = "{} is set, but OpenTelemetry is not installed: pip install 'pilotfish[otlp]'"
+
+
+def _expect_url(setting: str, endpoint: str) -> None:
+    if not endpoint.startswith(("http://", "https://")):
+        found = endpoint.rpartition("@")[2]
+        raise StartError(f"{setting}: expected http:// or https://, found {found!r}")
 
 
 def limits_in_common(redis_url: str, ledger: Ledger, budgets: Budgets) -> LimitsInCommon | None:

@@ -73,6 +73,14 @@ class Settings(BaseSettings):
         "", description="default: uvloop where installed"
     )
     otlp_endpoint: str = Field("", repr=False, description="where traces are sent; empty: nowhere")
+    otlp_metrics: str = Field(
+        "",
+        repr=False,
+        description="where metrics are pushed; true: where traces are; empty: nowhere",
+    )
+    metrics_detail: Literal["full", "used", "small"] = Field(
+        "full", description="how many metrics are told: full, used or small"
+    )
     redis_url: str = Field("", repr=False, description="limits and cooldowns shared over replicas")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"

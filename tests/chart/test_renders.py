@@ -261,3 +261,14 @@ def test_the_plain_manifests_are_sound():
         for manifest in manifests(path.read_text()):
             if manifest["kind"] != "Kustomization":
                 kubernetes_validate.validate(manifest, "1.29", strict=True)
+
+
+def test_workloads_and_native_histograms_are_the_monitors_affair(helm):
+    options = (*MONITORING, "--set", "podMonitor.enabled=true")
+    (plain,) = by_kind(template(helm, None, *options), "PodMonitor")
+    assert "convertClassicHistogramsToNHCB" not in plain["spec"]
+    relabelings = plain["spec"]["podMetricsEndpoints"][0]["relabelings"]
+    assert {made["targetLabel"] for made in relabelings} == {"workload"}
+    native = (*options, "--set", "podMonitor.nativeHistograms=true")
+    (monitor,) = by_kind(template(helm, None, *native), "PodMonitor")
+    assert monitor["spec"]["convertClassicHistogramsToNHCB"] is True

@@ -24,7 +24,9 @@ IN_A_CLUSTER = {*INJECTOR_ONLY, series.WATCH_RESTARTS}
 # Rule -> what its services do, one after the other, and more of the rule.
 STORY = {
     "plain": ("a/sim-n4-gap-1ms", ""),
-    "translated": ("c/sim-n4", ""),
+    "translated": ("c/sim-n4-cached100", ""),
+    "thinking": ("a/sim-n4-think", ""),
+    "remembered": ("c/sim-n4-cachewrite100", ""),
     "retried": ("a/sim-503-first1", "retries: {max_retries: 1, base_ms: 1}"),
     "fails": ("a/sim-500", "retries: {max_retries: 0}"),
     "moved": ("a/sim-503 a/sim-n2", "retries: {max_retries: 0}"),

@@ -91,6 +91,8 @@ def test_cached_tokens_are_a_share_of_the_prompt():
     turn = ("user", "x" * 400)
     assert said(turn, fault=Fault(cached_percent=25)).cached_tokens == 25
     assert said(turn, profile=Profile(cached_ratio=0.5)).cached_tokens == 50
+    assert said(turn, fault=Fault(cache_write_percent=30)).cache_write_tokens == 30
+    assert said(turn).cache_write_tokens == 0
 
 
 @pytest.mark.parametrize(

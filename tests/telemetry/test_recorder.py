@@ -106,6 +106,47 @@ def test_a_served_stream_is_counted_in_all_that_it_was(world):
     assert per_token.total == pytest.approx(1.0 / 10)
 
 
+def test_every_call_counts_under_the_conventions_names_of_calls(world):
+    """A request has one duration, each of its calls another; what failed is told by its outcome."""
+    first, second = services("two")
+    gone = attempt(first, Outcome.TIMEOUT, usage=Usage(input=7), failure=failure(Outcome.TIMEOUT))
+    world.over(request(BY_NAME["two"], gone, attempt(second, n=1, usage=USAGE)))
+    at = ("chat", "q", "ask-two", "m")
+    assert world.counted(s.CALL_DURATION) == {
+        ("chat", "p", "ask-two", "m", "timeout"): 1,
+        (*at, ""): 1,
+    }
+    assert world.registry[s.CALL_DURATION].children[*at, ""].total == pytest.approx(1.3)
+    assert world.counted(s.CALL_FIRST_CHUNK) == {at: 1}
+    spent = {
+        series: world.counted(series).get((*at, "unknown"))
+        for series in (
+            s.SPENT_INPUT,
+            s.SPENT_OUTPUT,
+            s.SPENT_CACHE_READ,
+            s.SPENT_CACHE_WRITE,
+            s.SPENT_REASONING,
+        )
+    }
+    assert list(spent.values()) == [100, 11, 40, 10, 5]
+    assert world.counted(s.SPENT_INPUT)["chat", "p", "ask-two", "m", "unknown"] == 7
+
+
+def test_a_call_that_lost_a_race_or_was_never_sent_has_no_duration(world):
+    first, second = services("race")
+    lost = attempt(second, Outcome.LOST_RACE, n=1, usage=USAGE)
+    unsent = attempt(second, Outcome.CONNECT_FAILED, n=2, sent_at=0.0)
+    world.over(request(BY_NAME["race"], attempt(first), lost, unsent))
+    assert world.counted(s.CALL_DURATION) == {("chat", "p", "ask-race", "m", ""): 1}
+    assert world.counted(s.SPENT_INPUT) == {("chat", "q", "ask-race", "m", "unknown"): 100}
+
+
+def test_a_whole_answer_has_no_first_chunk(world):
+    service, _ = services("chat")
+    world.over(request(BY_NAME["chat"], attempt(service), stream=False))
+    assert world.counted(s.CALL_FIRST_CHUNK) == {}
+
+
 def test_an_answer_of_one_token_has_no_time_per_token(world):
     service, _ = services("chat")
     world.over(request(BY_NAME["chat"], attempt(service, usage=Usage(input=3, output=1))))

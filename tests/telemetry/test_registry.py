@@ -58,3 +58,35 @@ def test_children_that_are_not_wanted_any_more_go_and_begin_at_nothing_if_they_c
     registry[s.RETRIES].keep(lambda at: at == ("kept",))
     assert registry[s.RETRIES].children == {("kept",): kept}
     assert registry[s.RETRIES].counter("gone").value == 0
+
+
+def told(detail):
+    registry = Registry((s.RETRIES, s.SERVICE_STATE, s.OVERHEADS, s.CALL_DURATION), detail=detail)
+    for rule, value in (("never", 0.0), ("once", 1.0)):
+        registry[s.RETRIES].counter(rule).inc(value)
+        registry[s.SERVICE_STATE].gauge("p", "m", rule).set(value)
+    for series in (s.OVERHEADS, s.CALL_DURATION):
+        registry[series].histogram("never")
+        registry[series].histogram("once").observe(0.0)
+    return {series.name: [at[-1] for at, _ in children] for series, children in registry.shown()}
+
+
+def test_all_series_are_told_unless_less_is_asked_for():
+    both = ["never", "once"]
+    assert set(map(tuple, told("full").values())) == {tuple(both)}
+
+
+def test_of_what_never_counted_only_gauges_are_told():
+    """0 is an answer there: rules that were refused, a service that is not in this state."""
+    found = told("used")
+    assert found.pop("pilotfish_service_state") == ["never", "once"]
+    assert set(map(tuple, found.values())) == {("once",)}
+    assert len(found) == 3
+
+
+def test_little_is_told_without_the_detailed_histograms():
+    assert set(told("small")) == {
+        "pilotfish_retries_total",
+        "pilotfish_service_state",
+        "gen_ai_client_operation_duration_seconds",
+    }

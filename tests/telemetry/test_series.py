@@ -17,6 +17,15 @@ PROMISED = {
     "gen_ai_server_request_duration_seconds": ("histogram", f"{GEN_AI} error_type"),
     "gen_ai_server_time_to_first_token_seconds": ("histogram", GEN_AI),
     "gen_ai_server_time_per_output_token_seconds": ("histogram", GEN_AI),
+    "gen_ai_client_operation_duration_seconds": ("histogram", f"{GEN_AI} error_type"),
+    "gen_ai_client_operation_time_to_first_chunk_seconds": ("histogram", GEN_AI),
+    **{
+        f"gen_ai_client_inference_usage_{kind}_tokens_total": (
+            "counter",
+            f"{GEN_AI} gen_ai_token_modality",
+        )
+        for kind in ("input", "output", "cache_read_input", "cache_write_input", "reasoning_output")
+    },
     "pilotfish_output_tokens_per_second": ("histogram", "rule provider model"),
     "pilotfish_time_to_first_byte_seconds": ("histogram", "rule provider model"),
     "pilotfish_requests_total": ("counter", "rule style code"),

@@ -132,6 +132,12 @@ async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clien
             "two",
         )
         assert served["server.port"] == int(vendor.base.rpartition(":")[2])
+        assert served["gen_ai.response.id"] == "msg_00000002"
+        assert 0.02 <= served["gen_ai.response.time_to_first_chunk"] < 20
+        assert (
+            said["gen_ai.response.time_to_first_chunk"]
+            >= served["gen_ai.response.time_to_first_chunk"]
+        )
         (token,) = second.events
         assert token.name == "first_token"
         assert (
@@ -141,6 +147,34 @@ async def test_a_request_and_its_attempts_are_one_trace_that_continues_the_clien
             <= request.end_time_unix_nano
         )
         assert collector.resource["service.name"] == "pilotfish"
+
+
+async def test_usage_is_told_by_the_conventions_names_of_today_and_of_before(tmp_path, collector):
+    async with SimulatedVendor() as vendor:
+        made = rules(vendor).replace("model: sim-large", "model: sim-think-cached25")
+        async with proxied(tmp_path, made, otlp_endpoint=collector.base) as proxy:
+            await proxy.chat("gpt", "x" * 400)
+        said = attributes(collector.request)
+        assert said["gen_ai.usage.cache_read.input_tokens"] == 25
+        assert said["gen_ai.usage.reasoning.output_tokens"] == 4
+        collector.spans.clear()
+        made = made.replace("kind: openai", "kind: anthropic").replace(
+            "think-cached25", "cachewrite50"
+        )
+        async with proxied(tmp_path, made, otlp_endpoint=collector.base) as proxy:
+            await proxy.chat("gpt", "x" * 400)
+        said = attributes(collector.request)
+        assert said["gen_ai.usage.cache_write.input_tokens"] == 50
+        assert said["gen_ai.usage.cache_creation.input_tokens"] == 50
+
+
+async def test_a_whole_answer_has_an_id_and_no_first_chunk(tmp_path, collector):
+    async with SimulatedVendor() as vendor:
+        async with proxied(tmp_path, rules(vendor), otlp_endpoint=collector.base) as proxy:
+            await proxy.chat("gpt")
+        (only,) = map(attributes, collector.attempts)
+        assert only["gen_ai.response.id"] == "chatcmpl-00000001"
+        assert "gen_ai.response.time_to_first_chunk" not in only
 
 
 async def test_what_clients_say_is_in_no_span_unless_it_is_switched_on(

@@ -19,6 +19,7 @@ from pilotfish.core.exchange.answer import (
 )
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.refusal import in_our_words, read_error_answer, read_error_event
+from pilotfish.core.exchange.response_id import response_id_in
 from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS, ResponseStream
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ERROR as ERROR_FOUND
@@ -129,6 +130,8 @@ class AnswerReader:
     def on_head(self, status: int, headers: list[Header]) -> None:
         now = self._record.head_at = _clock()
         self._record.status = status
+        if not self._call.trace_headers:
+            self._record.response_id = ""  # nobody asks for it
         limits = read_limits(self._candidate.service.provider.kind.limits, headers, time.time())
         if limits is not None:
             self._candidate.state.headroom.observe(limits, now)
@@ -159,6 +162,8 @@ class AnswerReader:
         except ValueError as e:
             self._break(Outcome.SERVER_ERROR, f"the upstream sent {e}", now)
             return
+        if self._record.response_id is None and pieces:
+            self._record.response_id = response_id_in(pieces[0])
         for piece in pieces:
             if not self.over:
                 self._take(piece, now)

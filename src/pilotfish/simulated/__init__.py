@@ -60,7 +60,8 @@ speaks of the same thing, the fault wins. An unknown word is answered with 400.
     hugeline                one event of 3 MiB
     crlf split[N]           SSE with CRLF; written in pieces of N bytes (7)
     close stale             `connection: close`; closed after the answer without saying so
-    nousage cached[N] think no usage; N % (50) of the prompt from the cache; thinking unasked
+    nousage think           no usage; thinking unasked
+    cached[N] cachewrite[N] N % (50) of the prompt was read from the cache, N % (25) written to it
     overlap[N]              a continuation that says its last N pieces (3) again
     anew anewdiverging anewother
                             a continuation that begins the answer again: word for word; leaving the

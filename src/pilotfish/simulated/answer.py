@@ -60,7 +60,7 @@ class SimulatedCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedAnswer:
     """What is said, in pieces of one token each. `number` tells answers of a server apart, for
-    ids.
+    ids. Tokens read from a cache and written to it are parts of `input_tokens`.
     """
 
     number: int
@@ -70,6 +70,7 @@ class SimulatedAnswer:
     finish: Literal["stop", "length", "tools", "blocked", "declined"] = "stop"
     input_tokens: int = 1
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     usage: bool = True
 
     @property
@@ -117,6 +118,7 @@ def answer_to(asked: Asked, profile: Profile, fault: Fault, number: int) -> Simu
         finish="tools" if calls else "stop",
         input_tokens=asked.input_tokens,
         cached_tokens=int(asked.input_tokens * cached),
+        cache_write_tokens=asked.input_tokens * (fault.cache_write_percent or 0) // 100,
         usage=fault.usage is None,
     )
     return _shortened(answer, asked.max_tokens)

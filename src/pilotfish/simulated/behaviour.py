@@ -100,6 +100,7 @@ class Fault:
     usage: Literal["none"] | None = None
     think: bool | None = None
     cached_percent: int | None = None
+    cache_write_percent: int | None = None
     overlap: int | None = None
     refusal: Refusal | None = None
     restart: Restart | None = None

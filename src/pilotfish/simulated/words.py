@@ -58,6 +58,7 @@ _NUMBERED: dict[str, tuple[int | None, Callable[[int], Fault]]] = {
     "stall": (50, Fault.stall),
     "after": (50, lambda n: Fault.error_event("after", n)),
     "cached": (50, lambda n: Fault(cached_percent=n)),
+    "cachewrite": (25, lambda n: Fault(cache_write_percent=n)),
     "overlap": (3, lambda n: Fault(overlap=n)),
     "split": (7, lambda n: Fault(split=n)),
     "first": (1, lambda n: Fault(first=n)),

@@ -86,9 +86,21 @@ class ServiceChildren:
 
 
 class GenAiChildren:
-    """The four standard families for one (operation, provider, request model, response model)."""
+    """The families of the GenAI conventions for one (operation, provider, request model, response
+    model): those of requests, and those of calls to the provider.
+    """
 
-    __slots__ = ("_at", "_registry", "duration", "first_token", "per_token", "tokens")
+    __slots__ = (
+        "_at",
+        "_registry",
+        "call",
+        "duration",
+        "first_chunk",
+        "first_token",
+        "per_token",
+        "spent",
+        "tokens",
+    )
 
     def __init__(
         self,
@@ -107,13 +119,40 @@ class GenAiChildren:
             t: registry[s.GEN_AI_TOKENS].histogram(*at, t) for t in ("input", "output")
         }
 
+        self.call: Histogram = registry[s.CALL_DURATION].histogram(*at, "")
+        self.first_chunk: Histogram = registry[s.CALL_FIRST_CHUNK].histogram(*at)
+        # Vendors that break usage down by modality do so in forms of their own.
+        self.spent: list[Counter] = [
+            registry[series].counter(*at, "unknown")
+            for series in (
+                s.SPENT_INPUT,
+                s.SPENT_OUTPUT,
+                s.SPENT_CACHE_READ,
+                s.SPENT_CACHE_WRITE,
+                s.SPENT_REASONING,
+            )
+        ]
+
     def is_in(self, registry: Registry) -> bool:
         return registry[s.GEN_AI_FIRST_TOKEN].children.get(self._at) is self.first_token
 
     def failed(self, error_type: str) -> Histogram:
         return self._registry[s.GEN_AI_DURATION].histogram(*self._at, error_type)
 
+    def failed_call(self, error_type: str) -> Histogram:
+        return self._registry[s.CALL_DURATION].histogram(*self._at, error_type)
+
+    def spend(self, usage: Usage) -> None:
+        """What a call took, whether the client got something of it or not."""
+        spent = self.spent
+        spent[0].value += usage.input
+        spent[1].value += usage.output
+        spent[2].value += usage.cached_input
+        spent[3].value += usage.cache_write
+        spent[4].value += usage.reasoning
+
     def usage(self, usage: Usage) -> None:
+        """What a request took."""
         self.tokens["input"].observe(usage.input)
         self.tokens["output"].observe(usage.output)
         if not (usage.cached_input or usage.cache_write or usage.reasoning):

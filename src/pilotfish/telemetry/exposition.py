@@ -19,7 +19,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.samples import Exemplar, Sample
 
-from pilotfish.telemetry.registry import Family, Histogram, Registry
+from pilotfish.telemetry.registry import Child, Histogram, Labels, Registry
+from pilotfish.telemetry.series import Series
 
 OPENMETRICS = "application/openmetrics-text"
 # About half a millisecond's work.
@@ -35,11 +36,10 @@ class NumbersCollector(Collector):
         self._registry = registry
 
     def collect(self) -> Iterator[Metric]:
-        for family in self._registry.families.values():
-            series = family.series
+        for series, children in self._registry.shown():
             # A counter's family is called without `_total`, its sample with it.
             metric = Metric(series.name.removesuffix("_total"), series.help, series.kind)
-            metric.samples = cast(list[Sample], _Samples(family))
+            metric.samples = cast(list[Sample], _Samples(series, children))
             yield metric
 
 
@@ -48,14 +48,13 @@ class _Samples:
     which would be several milliseconds at once.
     """
 
-    def __init__(self, family: Family) -> None:
-        self._family = family
+    def __init__(self, series: Series, children: list[tuple[Labels, Child]]) -> None:
+        self._series, self._children = series, children
 
     def __iter__(self) -> Iterator[Sample]:
-        series = self._family.series
+        series = self._series
         les = [*map(str, series.buckets), "+Inf"]
-        # Children may come and go between two pieces.
-        for values, child in list(self._family.children.items()):
+        for values, child in self._children:
             labels = dict(zip(series.labels, values, strict=True))
             if isinstance(child, Histogram):
                 # At once: its buckets, count and sum must agree.

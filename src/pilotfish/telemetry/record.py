@@ -20,7 +20,8 @@ class AttemptRecord:
     written, `head_at` when the answer's head came, `first_at` and `last_at` its first and last
     content, `over_at` its end.
 
-    `malformed` counts events that could not be read. `resumes`: it goes on with another attempt's
+    `malformed` counts events that could not be read. `response_id` is the vendor's name for its
+    answer, looked for only where the request is traced. `resumes`: it goes on with another attempt's
     broken stream; `last_resort`: its service was out, like all others; `hedge`: it was started
     because another one was late.
     """
@@ -40,6 +41,7 @@ class AttemptRecord:
         "outcome",
         "over_at",
         "relayed",
+        "response_id",
         "resumes",
         "sent_at",
         "service",
@@ -65,6 +67,7 @@ class AttemptRecord:
         self.failure: Failure | None = None
         self.status = self.malformed = 0
         self.finish_reason: str | None = None
+        self.response_id: str | None = None
         self.usage: Usage | None = None
         self.cost_usd = 0.0
 

@@ -33,12 +33,13 @@ class MetricsRecorder:
 
     def attempt_over(self, attempt: AttemptRecord, request: RequestRecord) -> None:
         children, rule = self.children, request.rule
-        counted, _ = children.of_attempt(rule, attempt.service, request.op, request.known)
+        counted, calls = children.of_attempt(rule, attempt.service, request.op, request.known)
         outcome = attempt.outcome or Outcome.SERVER_ERROR
         counted.outcomes[outcome].value += 1
         usage = attempt.usage
         if usage is not None:
             counted.usage(usage, attempt.cost_usd)
+            calls.spend(usage)
             if outcome is Outcome.LOST_RACE:
                 self._wasted(
                     rule.name, "race" if rule.race else "hedge", usage.input + usage.output
@@ -48,6 +49,12 @@ class MetricsRecorder:
             speed = attempt.speed()
             if speed is not None:
                 counted.speed.observe(speed)
+        if outcome is not Outcome.LOST_RACE and attempt.sent_at:
+            served = outcome is Outcome.SERVED
+            took = calls.call if served else calls.failed_call(str(outcome))
+            took.observe((attempt.over_at or attempt.last_at) - attempt.sent_at)
+            if served and request.stream and attempt.first_at:
+                calls.first_chunk.observe(attempt.first_at - attempt.sent_at)
         service = counted.labels[1:]
         if attempt.malformed:
             malformed = children.of_service(*service)[s.MALFORMED].counter(*service)

@@ -8,12 +8,15 @@ Code that observes often keeps the child; looking a child up by its labels is fo
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
-from pilotfish.telemetry.series import CATALOGUE, INJECTOR_ONLY, Series
+from pilotfish.telemetry.series import CATALOGUE, DETAILED, INJECTOR_ONLY, Series
 
 Labels = tuple[str, ...]
+# How much is told: all series; of counters and histograms those that counted something; of those
+# without the detailed histograms (`series.DETAILED`).
+Detail = Literal["full", "used", "small"]
 
 
 class Counter:
@@ -64,6 +67,9 @@ class Histogram:
         self.exemplars[at] = (trace_id, value, wall)
 
 
+Child = Counter | Gauge | Histogram
+
+
 class Family:
     """All children of one series, by the values of its labels."""
 
@@ -72,6 +78,15 @@ class Family:
     def __init__(self, series: Series) -> None:
         self.series = series
         self.children: dict[Labels, Any] = {}
+
+    def used(self) -> list[tuple[Labels, Child]]:
+        """Children that counted something; of gauges all, since 0 says something too."""
+        match self.series.kind:
+            case "gauge":
+                return list(self.children.items())
+            case "histogram":
+                return [pair for pair in self.children.items() if any(pair[1].counts)]
+        return [pair for pair in self.children.items() if pair[1].value]
 
     def counter(self, *labels: str) -> Counter:
         child = self.children.get(labels)
@@ -104,14 +119,26 @@ class Registry:
     """One family for each series of a catalogue, by default the proxy's.
 
     `before_scrape`: called at the start of a scrape; they set gauges of what changes by itself,
-    such as the time left of a cooldown. `exemplars`: whether a scraper reads exemplars, so that
+    such as the time left of a cooldown. `detail`: how much of it is told. `exemplars`: whether a scraper reads exemplars, so that
     histograms remember trace ids.
     """
 
-    def __init__(self, series: Iterable[Series] = PROXY) -> None:
+    def __init__(self, series: Iterable[Series] = PROXY, *, detail: Detail = "full") -> None:
+        self.detail = detail
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
         self.exemplars = False
 
     def __getitem__(self, series: Series) -> Family:
         return self.families[series.name]
+
+    def shown(self) -> Iterator[tuple[Series, list[tuple[Labels, Child]]]]:
+        """Each family that is told, with its children as they are now. Children may come and go
+        while somebody reads.
+        """
+        for family in self.families.values():
+            series = family.series
+            if self.detail == "full":
+                yield series, list(family.children.items())
+            elif self.detail == "used" or series not in DETAILED:
+                yield series, family.used()

@@ -69,6 +69,54 @@ GEN_AI_PER_TOKEN = Series(
     "(Last content - first content) / (output tokens - 1), for streams of two tokens or more.",
     PER_TOKEN,
 )
+# The conventions' names since 2026 for a client's calls. The four families above stay as long as
+# dashboards stand on them: docs/metrics.md says until when.
+CALL_DURATION = Series(
+    "gen_ai_client_operation_duration_seconds",
+    "histogram",
+    (*_GEN_AI, "error_type"),
+    "A call to a provider, from its request sent to the end of its answer; error_type only on "
+    "failure. Calls that lost a race are not in it.",
+    DURATION,
+)
+CALL_FIRST_CHUNK = Series(
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    "histogram",
+    _GEN_AI,
+    "A streamed call, from its request sent to its first content.",
+    DURATION[:14],
+)
+_SPENT = (*_GEN_AI, "gen_ai_token_modality")
+SPENT_INPUT = Series(
+    "gen_ai_client_inference_usage_input_tokens_total",
+    "counter",
+    _SPENT,
+    "Input tokens of all calls, cached ones included.",
+)
+SPENT_OUTPUT = Series(
+    "gen_ai_client_inference_usage_output_tokens_total",
+    "counter",
+    _SPENT,
+    "Output tokens of all calls, reasoning included.",
+)
+SPENT_CACHE_READ = Series(
+    "gen_ai_client_inference_usage_cache_read_input_tokens_total",
+    "counter",
+    _SPENT,
+    "Part of the input tokens: read from the vendor's prompt cache.",
+)
+SPENT_CACHE_WRITE = Series(
+    "gen_ai_client_inference_usage_cache_write_input_tokens_total",
+    "counter",
+    _SPENT,
+    "Part of the input tokens: written to the vendor's prompt cache.",
+)
+SPENT_REASONING = Series(
+    "gen_ai_client_inference_usage_reasoning_output_tokens_total",
+    "counter",
+    _SPENT,
+    "Part of the output tokens: reasoning.",
+)
 OUTPUT_SPEED = Series(
     "pilotfish_output_tokens_per_second",
     "histogram",
@@ -279,6 +327,23 @@ UNINJECTED = Series(
 
 # What the injector exports; everything else is the proxy's.
 INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED)
+
+# Left out where little is to be told: what others say more shortly, or only histograms can.
+DETAILED = (
+    GEN_AI_TOKENS,
+    GEN_AI_DURATION,
+    GEN_AI_FIRST_TOKEN,
+    GEN_AI_PER_TOKEN,
+    OUTPUT_SPEED,
+    FIRST_BYTE,
+    DURATIONS,
+    OVERHEADS,
+    SPENT_INPUT,
+    SPENT_OUTPUT,
+    SPENT_CACHE_READ,
+    SPENT_CACHE_WRITE,
+    SPENT_REASONING,
+)
 
 CATALOGUE: tuple[Series, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Series)

@@ -39,6 +39,8 @@ from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, writ
 PATH = "/v1/traces"
 CONTENT_BYTES = 64 * 1024
 CONTENT_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+# A model, or its vendor, that declines under status 200.
+REFUSAL = "refused"
 _NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
 
 
@@ -150,10 +152,18 @@ class SpanTrace:
         span, outcome = self._of(attempt), attempt.outcome or Outcome.SERVER_ERROR
         if attempt.first_at:
             span.add_event("first_token", timestamp=self._at(attempt.first_at))
+            if self._request.stream:
+                waited = attempt.first_at - attempt.sent_at
+                span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
+        if attempt.response_id:
+            span.set_attribute("gen_ai.response.id", attempt.response_id)
         span.set_attribute("pilotfish.outcome", str(outcome))
+        if outcome == REFUSAL:
+            said = {"pilotfish.service": attempt.service.id}
+            self._span.add_event("refusal", said, timestamp=self._at(attempt.over_at))
         if attempt.status:
             span.set_attribute("http.response.status_code", attempt.status)
-        _tell_usage(span, attempt.usage)
+        _set_usage(span, attempt.usage)
         if attempt.finish_reason:
             span.set_attribute("gen_ai.response.finish_reasons", [attempt.finish_reason])
         if outcome not in _NO_ERROR:
@@ -166,8 +176,11 @@ class SpanTrace:
         request, span, failure = self._request, self._span, self._request.failure
         span.set_attribute("http.response.status_code", request.code)
         span.set_attribute("pilotfish.attempts", len(request.attempts))
-        _tell_usage(span, request.usage())
+        _set_usage(span, request.usage())
         span.set_attribute("pilotfish.cost_usd", sum(a.cost_usd for a in request.attempts))
+        if request.relayed is not None and request.stream and request.relayed.first_at:
+            waited = request.relayed.first_at - request.started
+            span.set_attribute("gen_ai.response.time_to_first_chunk", waited)
         if request.relayed is not None:
             span.set_attribute("gen_ai.response.model", request.relayed.service.model)
             span.set_attribute("pilotfish.service", request.relayed.service.id)
@@ -196,7 +209,7 @@ def _remote(came: TraceContext) -> Any:
     return set_span_in_context(NonRecordingSpan(context))
 
 
-def _tell_usage(span: Any, usage: Usage | None) -> None:
+def _set_usage(span: Any, usage: Usage | None) -> None:
     if usage is None:
         return
     span.set_attribute("gen_ai.usage.input_tokens", usage.input)
@@ -204,4 +217,8 @@ def _tell_usage(span: Any, usage: Usage | None) -> None:
     if usage.cached_input:
         span.set_attribute("gen_ai.usage.cache_read.input_tokens", usage.cached_input)
     if usage.cache_write:
+        span.set_attribute("gen_ai.usage.cache_write.input_tokens", usage.cache_write)
+        # The conventions' name until 2026; stays until 1.0.
         span.set_attribute("gen_ai.usage.cache_creation.input_tokens", usage.cache_write)
+    if usage.reasoning:
+        span.set_attribute("gen_ai.usage.reasoning.output_tokens", usage.reasoning)

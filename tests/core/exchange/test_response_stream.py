@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,6 +134,22 @@ def test_an_error_event_stops_the_stream_and_neither_it_nor_anything_after_it_pa
     assert out == b"".join(sse(chunk({"content": "a"})))
     assert channel.error is not None
     assert channel.error.message == "overloaded"
+
+
+COUNTS = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+
+
+@pytest.mark.parametrize("client", ["openai", "anthropic"])
+def test_counts_that_come_with_an_error_or_after_it_are_counted(client: str) -> None:
+    error = {"error": {"message": "tool use failed", "type": "invalid_request_error"}}
+    for tail in ([error, {"choices": [], "usage": COUNTS}], [error | {"usage": COUNTS}]):
+        channel = passing() if client == "openai" else translated("openai", client)
+        out = channel.feed(b"".join(sse(chunk({"content": "a"}), *tail)))
+        assert channel.error is not None
+        assert channel.usage is not None
+        assert (channel.usage.input, channel.usage.output) == (9, 4)
+        assert b"usage" not in out or client == "anthropic"
+        assert b"tool use failed" not in out
 
 
 def test_an_event_beyond_all_measure_stops_the_stream_after_what_came_before_it() -> None:

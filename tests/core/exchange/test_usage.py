@@ -22,6 +22,13 @@ def test_cached_and_written_tokens_are_parts_of_the_input_with_prices_of_their_o
     assert cost_of(usage, PRICE) == pytest.approx(0.3 * 2.0 + 0.6 * 0.5 + 0.1 * 2.5 + 0.1 * 10.0)
 
 
+def test_what_a_cache_keeps_for_an_hour_has_its_price():
+    usage = Usage(input=1_000_000, cache_write=300_000, cache_write_1h=200_000)
+    price = Price(input=2.0, cache_write=2.5, cache_write_1h=4.0)
+    assert cost_of(usage, price) == pytest.approx(0.7 * 2.0 + 0.1 * 2.5 + 0.2 * 4.0)
+    assert cost_of(usage, PRICE) == pytest.approx(0.7 * 2.0 + 0.3 * 2.5)
+
+
 def test_without_prices_of_their_own_they_cost_what_input_costs():
     usage = Usage(input=1_000_000, cached_input=600_000, cache_write=100_000)
     assert cost_of(usage, Price(input=2.0)) == pytest.approx(2.0)

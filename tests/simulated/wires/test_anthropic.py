@@ -60,8 +60,9 @@ def test_a_whole_answer_has_blocks_and_what_was_cached_is_not_counted_as_input()
     assert [block["type"] for block in answer["content"]] == ["thinking", "text", "tool_use"]
     assert answer["content"][2]["input"] == {"city": "Kiel"}
     assert answer["stop_reason"] == "tool_use"
-    usage = whole(WIRE)["usage"]
-    assert (usage["input_tokens"], usage["cache_read_input_tokens"]) == (6, 4)
+    usage = whole(WIRE, replace(PLAIN, cache_write_tokens=3))["usage"]
+    kinds = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    assert [usage[kind] for kind in kinds] == [3, 4, 3]
 
 
 def test_a_stream_opens_and_closes_each_block_once():

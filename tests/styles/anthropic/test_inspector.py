@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles.anthropic.inspector import AnthropicInspector
+from pilotfish.styles.anthropic.inspector import AnthropicInspector, AnthropicTokenCounts
 from style_wire import sse
 
 USAGE = {
@@ -159,3 +160,21 @@ def test_counted_tokens_are_input():
     inspector = AnthropicInspector()
     assert inspector.reply(b'{"input_tokens": 12}') == CONTENT | TERMINAL
     assert inspector.usage == Usage(input=12)
+
+
+def test_tokens_of_a_compaction_and_of_advice_are_counted_beside_the_message():
+    iterations = [
+        {"type": "compaction", "input_tokens": 180, "output_tokens": 30},
+        {"type": "message", "input_tokens": 40, "output_tokens": 9},
+        {"type": "advisor_message", "input_tokens": 5, "output_tokens": 1, "model": "m"},
+    ]
+    counts = {
+        "input_tokens": 40,
+        "output_tokens": 9,
+        "cache_creation_input_tokens": 10,
+        "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6},
+        "iterations": iterations,
+    }
+    usage = msgspec.convert(counts, AnthropicTokenCounts).usage()
+    assert (usage.input, usage.output) == (50 + 180 + 5, 9 + 30 + 1)
+    assert (usage.cache_write, usage.cache_write_1h) == (10, 6)

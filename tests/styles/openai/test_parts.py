@@ -134,6 +134,12 @@ def test_a_document_of_words_is_text():
             text="hm", summary=True, signature=Signature("openai_responses", "E", "rs_1"), id="rs_1"
         ),
         Thinking(text="hm", signature=Signature("google", "G")),
+        Thinking(  # a family that is not known here
+            text="hm",
+            summary=True,
+            signature=Signature("acme-responses-v1", "E", "rs_1"),
+            id="rs_1",
+        ),
     ],
 )
 def test_signed_thinking_comes_back_from_a_client_as_it_went(thinking):

@@ -140,7 +140,8 @@ class PassThrough:
             events, self.too_long = e.events, str(e)
         out: list[bytes] = []
         see = self._inspector.event
-        for event in events:
+        coming = iter(events)
+        for event in coming:
             flags = see(event)
             if flags == CONTENT:  # nearly all of them
                 self.contents += 1
@@ -152,6 +153,8 @@ class PassThrough:
                     self.error = self._inspector.error or ErrorInfo(
                         message="the upstream reported an error"
                     )
+                    for later in coming:  # counts may come after the error
+                        see(later)
                     break
                 if flags & CONTENT:
                     self.contents += 1
@@ -258,16 +261,16 @@ class Translated:
         fit = None if self._continuation is None else self._continuation.fit
         for event in events:
             for delta in self._read(event):
-                if isinstance(delta, StreamError):
+                if self.error is not None:  # after it nothing counts but the counts
+                    if isinstance(delta, UsageDelta):
+                        self.usage = delta.usage
+                elif isinstance(delta, StreamError):
                     self.error = delta.error
-                    break
-                if self._note(delta):
+                elif self._note(delta):
                     for fitted in (delta,) if fit is None else fit(delta):
                         if self.transcript is not None:
                             self.transcript.note(fitted)
                         kept.append(fitted)
-            if self.error is not None:
-                break
         self.events += len(kept)
         return self.writer.write(kept) if kept else b""
 

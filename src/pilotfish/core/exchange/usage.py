@@ -15,11 +15,14 @@ def cost_of(usage: Usage, price: Price | None) -> float:
         return 0.0
     cached_price = price.input if price.cached_input is None else price.cached_input
     write_price = price.input if price.cache_write is None else price.cache_write
+    hour_price = write_price if price.cache_write_1h is None else price.cache_write_1h
+    for_an_hour = min(usage.cache_write_1h, usage.cache_write)
     plain = max(0, usage.input - usage.cached_input - usage.cache_write)
     dollars = (
         plain * price.input
         + usage.cached_input * cached_price
-        + usage.cache_write * write_price
+        + (usage.cache_write - for_an_hour) * write_price
+        + for_an_hour * hour_price
         + usage.output * price.output
     )
     return dollars / 1_000_000
@@ -48,4 +51,5 @@ def final_usage(
         cache_write=known.cache_write,
         reasoning=known.reasoning,
         estimated=True,
+        cache_write_1h=known.cache_write_1h,
     )

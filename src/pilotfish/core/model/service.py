@@ -122,9 +122,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens. `cached_input` and `cache_write`: None means as `input`."""
+    """US dollars per million tokens. `cached_input` and `cache_write`: None means as `input`;
+    `cache_write_1h`: as `cache_write`."""
 
     input: float = 0.0
     output: float = 0.0
     cached_input: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = None

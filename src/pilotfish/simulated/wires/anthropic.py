@@ -238,14 +238,14 @@ def _tool_id(answer: SimulatedAnswer, index: int) -> str:
 
 
 def _usage(answer: SimulatedAnswer, output_tokens: int) -> dict[str, Any]:
-    """Input excludes what was read from the cache. The vendor always sends usage; zeros stand for
-    "none".
+    """Input excludes what was read from the cache or written to it. The vendor always sends usage;
+    zeros stand for "none".
     """
     if not answer.usage:
         return {"input_tokens": 0, "output_tokens": 0}
     return {
-        "input_tokens": answer.input_tokens - answer.cached_tokens,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": answer.input_tokens - answer.cached_tokens - answer.cache_write_tokens,
+        "cache_creation_input_tokens": answer.cache_write_tokens,
         "cache_read_input_tokens": answer.cached_tokens,
         "output_tokens": output_tokens,
         "service_tier": "standard",

@@ -214,15 +214,15 @@ def _tool_id(answer: SimulatedAnswer, index: int) -> str:
 
 
 def _metadata(answer: SimulatedAnswer) -> dict[str, Any]:
-    """Usage (input without what was read from the cache) and metrics."""
+    """Usage (input without what was read from the cache or written to it) and metrics."""
     if not answer.usage:
         return {"metrics": {"latencyMs": 1}}
     usage = {
-        "inputTokens": answer.input_tokens - answer.cached_tokens,
+        "inputTokens": answer.input_tokens - answer.cached_tokens - answer.cache_write_tokens,
         "outputTokens": answer.output_tokens,
         "totalTokens": answer.input_tokens + answer.output_tokens,
         "cacheReadInputTokens": answer.cached_tokens,
-        "cacheWriteInputTokens": 0,
+        "cacheWriteInputTokens": answer.cache_write_tokens,
     }
     return {"usage": usage, "metrics": {"latencyMs": 1}}
 

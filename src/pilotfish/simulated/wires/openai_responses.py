@@ -282,7 +282,10 @@ def _response(
 def _usage(answer: SimulatedAnswer) -> dict[str, Any]:
     return {
         "input_tokens": answer.input_tokens,
-        "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},
+        "input_tokens_details": {
+            "cached_tokens": answer.cached_tokens,
+            "cache_write_tokens": answer.cache_write_tokens,
+        },
         "output_tokens": answer.output_tokens,
         "output_tokens_details": {"reasoning_tokens": len(answer.thinking)},
         "total_tokens": answer.input_tokens + answer.output_tokens,

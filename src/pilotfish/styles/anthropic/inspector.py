@@ -20,6 +20,26 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: int | None = None
 
 
+class CacheCreation(msgspec.Struct, gc=False):
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class Iteration(msgspec.Struct, gc=False):
+    """One model call of several behind an answer."""
+
+    type: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+
+
+# Iterations whose tokens the top of `usage` leaves out: a compaction of the context, and another
+# model's advice. Source: Claude API reference, "Messages", `usage.iterations`, read 2026-11.
+_COUNTED_APART = ("compaction", "advisor_message")
+
+
 class AnthropicTokenCounts(msgspec.Struct, gc=False):
     """Anthropic's `usage`, whose `input_tokens` are only those that were neither read from a cache
     nor written to one.
@@ -30,6 +50,8 @@ class AnthropicTokenCounts(msgspec.Struct, gc=False):
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     output_tokens_details: OutputDetails | None = None
+    cache_creation: CacheCreation | None = None
+    iterations: list[Iteration] | None = None
 
     def updated(self, later: AnthropicTokenCounts) -> AnthropicTokenCounts:
         """With what a later event says; counts are cumulative, and what it leaves out stands."""
@@ -43,16 +65,26 @@ class AnthropicTokenCounts(msgspec.Struct, gc=False):
         )
 
     def usage(self) -> Usage:
-        """In core terms: all input tokens in one sum."""
-        written, read = self.cache_creation_input_tokens or 0, self.cache_read_input_tokens or 0
+        """In core terms: all input tokens in one sum, all that the answer took in another."""
         thought = self.output_tokens_details
-        return Usage(
-            input=(self.input_tokens or 0) + written + read,
-            output=self.output_tokens or 0,
-            cached_input=read,
-            cache_write=written,
-            reasoning=thought.thinking_tokens or 0 if thought else 0,
-        )
+        total = _usage_of(self)
+        total.reasoning = thought.thinking_tokens or 0 if thought else 0
+        for iteration in self.iterations or ():
+            if iteration.type in _COUNTED_APART:
+                total = total.plus(_usage_of(iteration))
+        return total
+
+
+def _usage_of(counts: AnthropicTokenCounts | Iteration) -> Usage:
+    written, read = counts.cache_creation_input_tokens or 0, counts.cache_read_input_tokens or 0
+    split = counts.cache_creation
+    return Usage(
+        input=(counts.input_tokens or 0) + written + read,
+        output=counts.output_tokens or 0,
+        cached_input=read,
+        cache_write=written,
+        cache_write_1h=split.ephemeral_1h_input_tokens or 0 if split else 0,
+    )
 
 
 class _Body(msgspec.Struct, gc=False):

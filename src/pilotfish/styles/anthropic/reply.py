@@ -53,9 +53,14 @@ def write_usage(usage: Usage) -> dict[str, Any]:
         "cache_read_input_tokens": usage.cached_input,
         "output_tokens": usage.output,
     }
-    return counts | (
-        {"output_tokens_details": {"thinking_tokens": usage.reasoning}} if usage.reasoning else {}
-    )
+    if usage.reasoning:
+        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if usage.cache_write_1h:
+        counts["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write - usage.cache_write_1h,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        }
+    return counts
 
 
 def read_reply(body: bytes) -> Reply:

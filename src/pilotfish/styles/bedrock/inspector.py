@@ -19,6 +19,11 @@ from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
 
 
+class _CacheDetail(msgspec.Struct, gc=False, rename="camel"):
+    ttl: str | None = None
+    input_tokens: int | None = None
+
+
 class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     """Bedrock's `usage`, whose `inputTokens` are only those that were neither read from a cache nor
     written to one.
@@ -28,6 +33,7 @@ class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
+    cache_details: list[_CacheDetail] | None = None
 
     def usage(self) -> Usage:
         """In core terms: all input tokens in one sum. Bedrock does not count reasoning apart."""
@@ -37,6 +43,11 @@ class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
             output=self.output_tokens or 0,
             cached_input=read_tokens,
             cache_write=written,
+            cache_write_1h=sum(
+                detail.input_tokens or 0
+                for detail in self.cache_details or ()
+                if detail.ttl == "1h"
+            ),
         )
 
 

@@ -63,6 +63,12 @@ def write_usage(usage: Usage) -> Json:
             "cacheReadInputTokens": usage.cached_input,
             "cacheWriteInputTokens": usage.cache_write,
         }
+    if usage.cache_write_1h:
+        details = [{"ttl": "1h", "inputTokens": usage.cache_write_1h}]
+        if usage.cache_write > usage.cache_write_1h:
+            rest = usage.cache_write - usage.cache_write_1h
+            details.append({"ttl": "5m", "inputTokens": rest})
+        counts["cacheDetails"] = details
     return counts
 
 

@@ -8,12 +8,12 @@ import msgspec
 
 from pilotfish.core.formats import deltas, eventstream
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Audio, Citation, Image, Json, Signature
+from pilotfish.core.formats.neutral import Audio, Citation, Image, Json, Opaque, Signature
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._media import short_type
 from pilotfish.styles._signatures import UNSIGNED, seal_thinking
 from pilotfish.styles._stream_writer import BlockStreamWriter
-from pilotfish.styles.bedrock.blocks_in import SIGNER
+from pilotfish.styles.bedrock.blocks_in import ORIGIN, SIGNER
 from pilotfish.styles.bedrock.blocks_out import redacted_data, write_citation
 from pilotfish.styles.bedrock.errors import error_frame
 from pilotfish.styles.bedrock.reply import finish_word, write_usage
@@ -92,6 +92,20 @@ class BedrockStreamWriter(BlockStreamWriter):
             self._put({"reasoningContent": {"redactedContent": redacted_data(signature)}})
             self._close()
 
+    def _server_block(self, raw: Json) -> None:
+        """A call of a tool that ran at Bedrock, or its result."""
+        call, result = raw.get("toolUse"), raw.get("toolResult")
+        if isinstance(call, dict):
+            self._open("server", again=True)
+            self._start({"toolUse": {key: call[key] for key in call if key != "input"}})
+            given = msgspec.json.encode(call.get("input") or {}).decode()
+            self._put({"toolUse": {"input": given}})
+        elif isinstance(result, dict):
+            self._open("server", again=True)
+            self._start({"toolResult": {key: result[key] for key in result if key != "content"}})
+            self._put({"toolResult": result.get("content") or []})
+        self._close()
+
     def _open_text(self) -> None:
         self._open("text")
 
@@ -100,6 +114,9 @@ class BedrockStreamWriter(BlockStreamWriter):
 
     def _on_part(self, delta: deltas.PartDelta) -> None:
         part = delta.part
+        if isinstance(part, Opaque) and part.origin == ORIGIN:
+            self._server_block(part.raw)
+            return
         if isinstance(part, Audio) and part.transcript:
             self._on_text(deltas.TextDelta(part.transcript))
         elif isinstance(part, Image) and part.data:

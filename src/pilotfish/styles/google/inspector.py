@@ -25,12 +25,13 @@ from pilotfish.styles.google.errors import google_error
 
 class GoogleTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     """`usageMetadata`. `promptTokenCount` holds cached tokens; `candidatesTokenCount` leaves
-    thoughts out; totals are sums.
+    thoughts out, and is `responseTokenCount` in Live's answers; totals are sums.
     """
 
     prompt_token_count: int | None = None
     cached_content_token_count: int | None = None
     candidates_token_count: int | None = None
+    response_token_count: int | None = None
     thoughts_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     total_token_count: int | None = None
@@ -39,10 +40,13 @@ class GoogleTokenCounts(msgspec.Struct, gc=False, rename="camel"):
         """In core terms. Tokens of tools that ran at Google are input, too."""
         given = (self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0)
         thoughts = self.thoughts_token_count or 0
-        if self.candidates_token_count is None and self.total_token_count is not None:
+        written = self.candidates_token_count
+        if written is None:
+            written = self.response_token_count
+        if written is None and self.total_token_count is not None:
             output = max(0, self.total_token_count - given)
         else:
-            output = (self.candidates_token_count or 0) + thoughts
+            output = (written or 0) + thoughts
         return Usage(
             input=given,
             output=output,

@@ -209,6 +209,7 @@ class OpenAIInspector(BaseInspector):
                 return found
             chunk = found
         if chunk.error or chunk.object == "error":
+            self._seen(chunk)
             return self._failed(data)
         if self.model is None:
             self.model = chunk.model

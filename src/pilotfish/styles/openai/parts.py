@@ -22,7 +22,6 @@ _FORMATS = {
     "anthropic": "anthropic-claude-v1",
     "google": "google-gemini-v1",
     "openai_responses": "openai-responses-v1",
-    "xai": "xai-responses-v1",
 }
 _ORIGINS_BY_FORMAT = {word: origin for origin, word in _FORMATS.items()}
 
@@ -250,9 +249,14 @@ def read_thinking(message: Fields) -> tuple[neutral.Thinking, ...]:
     return tuple(found)
 
 
+def _origin_of(form: str) -> str:
+    """The family of a `format`; one that is not known is a family of its own."""
+    return _ORIGINS_BY_FORMAT.get(form, form or "openai")
+
+
 def _read_detail(detail: Fields, found: list[neutral.Thinking]) -> None:
     kind = detail.text("type")
-    origin = _ORIGINS_BY_FORMAT.get(detail.text("format") or "", "openai")
+    origin = _origin_of(detail.text("format") or "")
     item = detail.text("id") or ""
     if kind == "reasoning.summary":
         found.append(neutral.Thinking(text=detail.text("summary") or "", summary=True, id=item))
@@ -283,12 +287,13 @@ def write_details(thinking: neutral.Thinking) -> list[dict[str, Any]]:
     signature = thinking.signature
     if signature is None:
         return []
-    tail: dict[str, Any] = {"format": _FORMATS.get(signature.origin, "unknown")}
+    form = _FORMATS.get(signature.origin, signature.origin)
+    tail: dict[str, Any] = {"format": "unknown" if form == "openai" else form}
     identity = thinking.id or signature.id
     if identity:
         tail = {"id": identity} | tail
     encrypted = {"type": "reasoning.encrypted", "data": signature.value} | tail
-    if signature.origin in ("openai_responses", "xai"):
+    if form.endswith("-responses-v1"):
         summary = {"type": "reasoning.summary", "summary": thinking.text} | tail
         return [summary, encrypted] if thinking.text else [encrypted]
     if not thinking.text and (thinking.redacted or signature.origin == "google"):

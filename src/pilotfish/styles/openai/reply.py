@@ -15,6 +15,7 @@ from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url
 from pilotfish.styles.openai.inspector import OpenAITokenCounts
+from pilotfish.styles.openai.messages_out import write_tool_call
 from pilotfish.styles.openai.parts import (
     google_extra,
     images_in,
@@ -25,7 +26,7 @@ from pilotfish.styles.openai.parts import (
     write_details,
 )
 from pilotfish.styles.openai.request_in import read_tool_call
-from pilotfish.styles.openai.request_out import SERVICE_TIERS, write_tool_call
+from pilotfish.styles.openai.request_out import SERVICE_TIERS
 
 _FINISHES = {
     "stop": neutral.FinishReason.STOP,

@@ -101,7 +101,10 @@ class OpenAIStreamReader:
                 return [deltas.End()]
             return [deltas.Malformed(event)]
         if chunk.error or chunk.object == "error":
-            return [deltas.StreamError(stream_error(msgspec.json.decode(data)))]
+            failed: list[Delta] = [deltas.StreamError(stream_error(msgspec.json.decode(data)))]
+            if chunk.usage:
+                failed.append(deltas.UsageDelta(chunk.usage.usage()))
+            return failed
         out: list[Delta] = []
         if not self._started:
             self._started = True

@@ -10,6 +10,7 @@ from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import data_url, short_type, tool_id
 from pilotfish.styles._requests import finished
+from pilotfish.styles.openai.messages_out import marked_as_error
 from pilotfish.styles.openai.parts import (
     ORIGINS,
     audio_item,
@@ -19,7 +20,6 @@ from pilotfish.styles.openai.parts import (
 )
 from pilotfish.styles.openai.request_out import (
     effort_word,
-    marked_as_error,
     write_extras,
     write_identity,
     write_response_format,

@@ -92,7 +92,9 @@ def _prices(
             if "did you mean" in message:
                 findings.add(place, message)
     return {
-        name: Price(spec.input, spec.output, spec.cached_input, spec.cache_write)
+        name: Price(
+            spec.input, spec.output, spec.cached_input, spec.cache_write, spec.cache_write_1h
+        )
         for name, (_, spec) in merged.prices.items()
     }
 

@@ -36,6 +36,10 @@ class PriceSpec(Spec):
     cache_write: NotNegative | None = Field(
         default=None, description="input tokens written to a cache; absent: as input"
     )
+    cache_write_1h: NotNegative | None = Field(
+        default=None,
+        description="input tokens written to a cache for an hour; absent: as cache_write",
+    )
 
 
 class RulesFile(Spec):
