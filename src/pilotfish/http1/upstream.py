@@ -42,31 +42,6 @@ class Upstream:
     """`closed` as soon as nothing more can be sent on it. `idle_since` on the pool's clock."""
 
     __deletable__ = ("_feed", "_parser")
-    __slots__ = (
-        "_began",
-        "_between",
-        "_body",
-        "_complete",
-        "_dry_bytes",
-        "_feed",
-        "_head",
-        "_headers",
-        "_interim",
-        "_keep",
-        "_parser",
-        "_parts",
-        "_paused",
-        "_pending",
-        "_reused",
-        "_status",
-        "_transport",
-        "closed",
-        "idle_since",
-        "on_body",
-        "on_header",
-        "on_message_begin",
-        "pool",
-    )
 
     def __init__(self, pool: ConnectionKeeper) -> None:
         self.pool = pool
