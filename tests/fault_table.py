@@ -1,9 +1,9 @@
 """A plugin that writes docs/faults.md from what the test run saw: run it so:
 
-    PYTHONPATH=tests python -m pytest -p fault_table --fault-table docs/faults.md
-    tests/e2e/test_faults.py
+    PYTHONPATH=tests python -m pytest -p fault_table tests/e2e/test_faults.py tests/failover
 
-Not written where a fault failed or was left out: the page must not promise what was not seen.
+Each of its two tables is written where all of its cases passed: the page must not promise what was
+not seen.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from failover.scenarios import TITLES
+from failover.town import USUAL_S
 from faults import CASES
 from listening import STYLES
 
@@ -32,6 +34,17 @@ A broken stream is `error after a part of the text` where the rule says nothing 
 | --- | --- | --- | --- |
 """
 
+FAILOVER = "## How long it takes, with rules that nobody has tuned\n"
+FAILOVER_INTRO = f"""
+The sixteen faults against a rules file of two services, one behind the other (tier 0 and tier 1), with nothing else in it
+(`tests/failover`). Clients of all five styles ask services of their own style and of another; what stands here is the longest that any
+of them took, in seconds of virtual time. With nothing wrong the first words come after 0.3 s and the whole answer after {USUAL_S:.1f} s.
+Where several requests were made one after the other it is the longest of all of them, and the attempts are the first one's.
+
+| fault of the first service | streamed: first words, whole answer | not streamed | attempts |
+| --- | --- | --- | --- |
+"""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -45,17 +58,33 @@ class Rows:
     """What each test of a fault told, in the process that gathers the reports."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.rows, self.failed = path, dict[str, list[list[str]]](), False
+        self.path, self.failed = path, set[str]()
+        self.faults: dict[str, list[list[str]]] = {}
+        self.failover: dict[str, dict[str, tuple[str, str]]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.failed = self.failed or report.failed
+        if report.failed:
+            self.failed.add(report.nodeid.partition("::")[0])
         if report.when == "call" and report.passed:
-            for _, (fault, rows) in [p for p in report.user_properties if p[0] == "fault"]:
-                self.rows[fault] = rows
+            for kind, told in report.user_properties:
+                if kind == "fault":
+                    self.faults[told[0]] = told[1]
+                elif kind == "failover":
+                    title, mode, took, outcome = told
+                    self.failover.setdefault(title, {})[mode] = (took, outcome)
 
     def pytest_sessionfinish(self) -> None:
-        if not self.failed and set(self.rows) == {case.key for case in CASES}:
-            self.path.write_text(page(self.rows))
+        written = self.path.read_text() if self.path.is_file() else ""
+        faults, _, failover = written.partition(FAILOVER)
+        if not any("test_faults" in f for f in self.failed) and set(self.faults) == {
+            case.key for case in CASES
+        }:
+            faults = page(self.faults) + "\n"
+        if not any("failover" in f for f in self.failed) and set(self.failover) == set(TITLES):
+            failover = failover_part(self.failover)
+        parts = [faults, FAILOVER, failover] if failover else [faults.rstrip("\n") + "\n"]
+        if "".join(parts).strip():
+            self.path.write_text("".join(parts))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,6 +95,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def page(rows: dict[str, list[list[str]]]) -> str:
     lines = [line for case in CASES for line in _lines(case.key, rows[case.key])]
     return INTRO + "\n".join(lines) + "\n"
+
+
+def failover_part(rows: dict[str, dict[str, tuple[str, str]]]) -> str:
+    lines = [failover_line(title, rows[title]) for title in TITLES]
+    return FAILOVER_INTRO + "\n".join(lines) + "\n"
+
+
+def failover_line(title: str, modes: dict[str, tuple[str, str]]) -> str:
+    (streamed, outcome), (whole, other) = modes["streamed"], modes["whole"]
+    became = outcome if outcome == other else f"streamed: {outcome}; whole: {other}"
+    return f"| {title} | {streamed} | {whole} | {became} |"
 
 
 def _lines(fault: str, rows: list[list[str]]) -> list[str]:

@@ -78,6 +78,7 @@ def both(**fields: Any) -> list[Case]:
 CONTINUE = {"on_stream_break": "continue"}
 RESTART = {"on_stream_break": "restart", "buffer": True}
 LARGER = {"fallback_on": ["context_length"]}
+POLICY = {"fallback_on": ["content_policy"]}
 
 
 def overloaded(*then: str) -> dict[str, dict[str, Any]]:
@@ -159,8 +160,14 @@ CASES: list[Case] = [
           attempts=("first bad_request", "second served")),
     *both(title="context length exceeded, told", first="contextlength", said="nothing", status=400, attempts=("first bad_request",)),
     *both(title="content policy, told", first="contentpolicy", said="nothing", status=400, attempts=("first bad_request",),
-          unless={s: {"said": said, "status": 200, "attempts": ("first served",)}
+          unless={s: {"said": said, "status": 200, "attempts": ("first refused",)}
                   for s, said in (("google", "filtered"), ("bedrock", "canned"))}),
+    *both(title="content policy, another service", first="contentpolicy", rule=POLICY, attempts=("first bad_request", "second served"),
+          unless={s: {"attempts": ("first refused", "second served")} for s in ("google", "bedrock")}),
+    *both(title="blocked under status 200, told", first="blocked", said="filtered", attempts=("first refused",),
+          unless={"bedrock": {"said": "canned"}}),
+    *both(title="blocked under status 200, another service", first="blocked", rule=POLICY, attempts=("first refused", "second served")),
+    *both(title="declined under status 200, another service", first="declined", rule=POLICY, attempts=("first refused", "second served")),
     Case(title="declared length not met", first="n12-shortlength", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
     *both(title="compressed", first="n12-gzip", attempts=("first served",)),

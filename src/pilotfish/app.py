@@ -30,7 +30,8 @@ from pilotfish.credentials import CredentialContext, CredentialStore, Key
 from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
-from pilotfish.http1.origin import Connect, connect_directly
+from pilotfish.http1 import proxies
+from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
 from pilotfish.proxy.connection_test import probe
@@ -68,7 +69,7 @@ class App:
         settings: Settings,
         *,
         access_log: AccessLog | None = None,
-        connect: Connect = connect_directly,
+        connect: Connect = proxies.connect,
     ) -> None:
         self.settings = settings
 

@@ -1,7 +1,9 @@
 """`GET /status`: every service that a request can reach is there, once for each rule."""
 
-from harness import proxied
-from pilotfish.simulated import SimulatedVendor
+import asyncio
+
+from harness import proxied, until
+from pilotfish.simulated import Fault, SimulatedVendor
 
 RULES = """
 providers:
@@ -28,3 +30,61 @@ async def test_services_of_smart_routing_blocks_are_there_too(tmp_path):
         ("large", 1),
     ]
     assert status["access_log"] == {"enabled": True, "sample": 1.0}
+
+
+async def test_a_request_that_hangs_is_seen_before_it_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("pilotfish.admin.in_flight.LATE_S", 0.0)
+    gate = asyncio.Event()
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
+        vendor.on("chat", Fault.hold(gate))
+        asked = asyncio.create_task(proxy.chat("m"))
+        await vendor.until_requests(1)
+        status = await proxy.status()
+        gate.set()
+        assert (await asked).status == 200
+        after = await proxy.status()
+    (late,) = status["late"]["requests"]
+    assert (late["rule"], late["attempts"][0]["service"]) == ("r", "v/small")
+    small = next(s for s in status["services"] if s["model"] == "small")
+    assert small["oldest_in_flight_s"] >= 0
+    assert after["late"] == {"count": 0, "requests": []}
+    assert all(s["oldest_in_flight_s"] is None for s in after["services"])
+
+
+async def test_traffic_and_its_history_are_those_of_the_requests_that_are_over(tmp_path):
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
+        before = (await proxy.status())["traffic"]
+        assert (before["requests_per_second"], before["error_share"]) == (0.0, None)
+        await proxy.chat("m", stream=True)
+        vendor.always(Fault.status(500))
+        await proxy.chat("m", stream=True)
+        traffic = (await proxy.status())["traffic"]
+        history = (await proxy.admin("/history")).json
+    assert traffic["requests_per_second"] > 0
+    assert 0 < traffic["error_share"] <= 0.5
+    assert traffic["ttft_p50_ms"] > 0
+    assert history["step_s"] == 5.0
+    assert history.keys() - {"step_s", "most"} == traffic.keys()
+
+
+async def test_what_the_last_change_changed_is_told_by_name(tmp_path):
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
+    ):
+        assert (await proxy.status())["rules"]["changes"] is None
+        text = RULES.format(base=vendor.base).replace("weight: 0", "weight: 2")
+        proxy.rules.write_text(text + "prices: {v/small: {input: 1, output: 2}}\n")
+
+        async def changed():
+            return (await proxy.status())["rules"]["changes"] is not None
+
+        await until(changed)
+        changes = (await proxy.status())["rules"]["changes"]
+    assert changes == {"added": ["price v/small"], "removed": [], "changed": ["rule r"]}

@@ -42,7 +42,7 @@ def test_every_admin_path_is_named():
     # Nothing is asked of engine or store before a request.
     routes = Admin(None, None, None, None, max_body_bytes=1).application().router.routes()
     shown = [(r.method, r.resource.canonical) for r in routes if r.method != "HEAD"]
-    assert len(shown) == 8
+    assert len(shown) == 9
     for method, path in shown:
         assert re.search(rf"^\| `{method} {re.escape(path)}[`?]", PAGE, re.MULTILINE), path
 

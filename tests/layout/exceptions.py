@@ -51,12 +51,12 @@ IN_THE_IMAGE = {
 # Modules that still import for the type checker alone: a circle that only it sees is a circle in the
 # reader's head. The list shrinks; nothing is added to it.
 FOR_THE_TYPE_CHECKER = {
-    "cli/demo.py", "core/exchange/calls.py",
+    "core/exchange/calls.py",
 }  # fmt: skip
 
 # Library -> the rooms that may use it. What one room uses can be exchanged in one room.
 LIBRARIES = {
-    "aiohttp": {"admin", "cli", "credentials", "demo", "injector", "kube", "proxy"},
+    "aiohttp": {"admin", "credentials", "demo", "injector", "kube", "proxy"},
     "azure": {"credentials"},
     "botocore": {"credentials"},
     "cryptography": {"cli", "injector"},

@@ -205,6 +205,46 @@ def test_a_service_that_was_never_tried_gets_its_share_beside_a_good_one(name: s
     assert 0.03 < taken["untried"] / 2000 < 0.5
 
 
+@pytest.mark.parametrize("per_second", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("name", COMPARES)
+def test_explore_is_a_share_of_the_requests_whatever_the_traffic(
+    name: str, per_second: float
+) -> None:
+    """An untried service that is asked and never measured, since its answers are long: the share
+    is of requests, not of time.
+    """
+    good, untried = fleet("good untried", price=Price(1.0, 1.0))
+    tactic, memory, rng = made(name), Memory(), random.Random(3)
+    answered: list[tuple[float, Candidate]] = []
+    asked, now = 0, 1000.0
+    for n in range(4000):
+        now += 1.0 / per_second
+        while answered and answered[0][0] <= now:
+            answered.pop(0)[1].state.in_flight -= 1
+        for _ in range(10 if not n else 1):
+            serve(good, now, latency=0.1, ttft=0.01, speed=500.0, tokens=0)
+        c = send(tactic, [good, untried], memory, now, rng)
+        c.state.in_flight += 1
+        answered.append((now + 2.0, c))
+        asked += c is untried
+    assert asked / 4000 > 0.035
+    # `adaptive` looks at the load besides, and spares a service that many requests wait at.
+    assert asked / 4000 < 0.065 or name == "adaptive"
+
+
+def test_speed_is_known_after_as_many_requests_as_it_takes_and_not_after_a_minute() -> None:
+    good, untried = fleet("good untried")
+    tactic, memory, rng = made("speed_based"), Memory(), random.Random(3)
+    for _ in range(5):
+        serve(good, 100.0, speed=80.0)
+    taken: Counter[str] = Counter()
+    for _ in range(400):
+        c = send(tactic, [good, untried], memory, 100.0, rng)
+        taken[c.service.model] += 1
+        serve(c, 100.0, speed=80.0 if c is good else 400.0)
+    assert taken["untried"] > 200, "five samples are found among a hundred requests"
+
+
 @pytest.mark.parametrize("name", COMPARES)
 def test_a_service_that_was_slow_is_looked_at_again_but_by_one_request_at_a_time(name: str) -> None:
     good, slow = fleet("good slow", price=Price(1.0, 1.0))

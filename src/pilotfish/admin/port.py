@@ -1,5 +1,5 @@
-"""The admin port: an aiohttp application behind a listening socket, and what holds for every answer
-of it.
+"""The admin port: an aiohttp application behind a listening socket, and the middlewares for each of
+its answers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ends the connection of a client that sends or reads too slowly."""
     transport = request.transport
     if transport is not None:
-        transport.set_write_buffer_limits(0)  # written is what the kernel has taken
+        transport.set_write_buffer_limits(0)  # data counts as written when the kernel has it
     try:
         async with asyncio.timeout(ANSWER_S):
             response = await handler(request)
@@ -62,14 +62,14 @@ async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     except TimeoutError:
         if transport is not None:
             transport.abort()
-        return web.Response()  # which nobody gets
+        return web.Response()  # the connection is gone; aiohttp wants a response
     return response
 
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What is wrong, as `{"error": {"message": ...}}`. An error of ours costs one answer and not
-    the connection, and its text is in the log alone.
+    """Errors as `{"error": {"message": ...}}`. A bug costs one answer and not the connection; its
+    text is only in the log.
     """
     try:
         return await handler(request)
@@ -92,7 +92,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def without_own_name(request: web.Request, response: web.StreamResponse) -> None:
-    """Which versions run here is not for everybody."""
+    """Takes the `server` header away, which names versions."""
     response.headers.pop("server", None)
 
 

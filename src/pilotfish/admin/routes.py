@@ -1,6 +1,4 @@
-"""The admin port: health, metrics, status, explain, reset. Nothing here is hot, and nothing here
-may hold up what is.
-"""
+"""The handlers of the admin port. None is on the hot path, and none may hold it up."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from pilotfish.telemetry.registry import Registry
 
 
 class Admin:
-    """The handlers of the admin port."""
+    """The handlers, and the application that routes to them."""
 
     def __init__(
         self,
@@ -56,6 +54,7 @@ class Admin:
                 web.get("/metrics", self.metrics),
                 web.get("/status", self.status),
                 web.get("/recent", self.recent),
+                web.get("/history", self.history),
                 web.post("/explain", self.explain),
                 web.post("/reset", self.reset),
             ]
@@ -63,11 +62,11 @@ class Admin:
         return app
 
     async def alive(self, request: web.Request) -> web.Response:
-        """A sidecar's startup probe asks with `startup_s=N`: yes once there are rules, and after N
-        seconds in any case.
+        """Startup probes ask with `startup_s=N`: yes once there are rules, and after N seconds in
+        any case.
 
-        The application is started then; waiting for rules without end would keep it down for a
-        typing error in a ConfigMap.
+        Kubernetes then starts the application's containers; to wait for rules without end would
+        keep them down for a typing error in a ConfigMap.
         """
         patience = request.query.get("startup_s", "")
         if (
@@ -90,7 +89,7 @@ class Admin:
         return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Requests are served in between its pieces: a scrape of many services makes nobody wait."""
+        """Requests are served while the text is made: it is encoded in pieces."""
         accept = request.headers.get("accept", "")
         body, content_type = await exposition(self._registry, accept=accept)
         return web.Response(body=body, headers={"content-type": content_type})
@@ -99,11 +98,17 @@ class Admin:
         return json_answer(status_of(self._engine, self._store))
 
     async def recent(self, request: web.Request) -> web.Response:
-        """The newest requests first, as the access log has them, with why each went where it went.
-        `?unusual=1`: only those that failed, or took more than one attempt, or were forced."""
+        """The newest requests first, as the access log has them, each with why it went where it
+        went. `?unusual=1`: only those that failed, took more than one attempt, or were a last
+        resort.
+        """
         unusual = request.query.get("unusual", "") not in ("", "0")
         access_log = self._engine.reporter.access_log
         return json_answer(access_log.recent_records(self._engine.snapshot, unusual=unusual))
+
+    async def history(self, request: web.Request) -> web.Response:
+        """A quarter of an hour of traffic, in steps of five seconds."""
+        return json_answer(self._engine.reporter.history.points(time.monotonic()))
 
     async def page(self, request: web.Request) -> web.Response:
         return web.Response(body=self._page, headers=self._page_headers)
@@ -138,11 +143,10 @@ class Admin:
             if "service" in asked
             else (asked.get("provider", ""), "", "")
         )
-        if provider not in self._engine.snapshot.providers:
-            return wrong(
-                404,
-                f"unknown provider {provider!r}; known: {', '.join(sorted(self._engine.snapshot.providers))}",
-            )
+        providers = self._engine.snapshot.providers
+        if provider not in providers:
+            known = ", ".join(sorted(providers))
+            return wrong(404, f"unknown provider {provider!r}; known: {known}")
         count = self._engine.ledger.reset(provider, model or None)
         if not count:
             return wrong(404, f"no service {asked.get('service') or provider!r}")

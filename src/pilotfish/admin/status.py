@@ -1,4 +1,4 @@
-"""What is known, as `/status` shows it: never a secret."""
+"""What `/status` shows. It holds no secret."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from pilotfish import __version__
+from pilotfish.admin.in_flight import late_requests, oldest_by_service
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
@@ -19,8 +20,13 @@ from pilotfish.sources.store import RulesStore
 def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
     now, wall = time.monotonic(), time.time()
     log = engine.reporter.access_log
+    flying = engine.records_in_flight()
+    oldest = oldest_by_service(flying)
     services = [
-        service_status(engine, service, now, wall)
+        {
+            **service_status(engine, service, now, wall),
+            "oldest_in_flight_s": _age(oldest.get((service.provider.name, service.model)), now),
+        }
         for rule in all_rules(engine.snapshot)
         for service in once(rule)
         if service.provider.name in engine.clients
@@ -30,6 +36,8 @@ def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
         "ready": engine.ready and not engine.draining,
         "draining": engine.draining,
         "in_flight": len(engine.in_flight),
+        "late": late_requests(flying, now),
+        "traffic": engine.reporter.history.now(now),
         "rules": store.status(),
         "services": services,
         "races": races_status(engine, now),
@@ -37,9 +45,13 @@ def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
     }
 
 
+def _age(began: float | None, now: float) -> float | None:
+    return None if began is None else round(now - began, 1)
+
+
 def once(rule: Rule) -> list[Service]:
-    """A rule's services, each (provider, model) once: as the rule itself has it, where one of its
-    blocks names it too.
+    """A rule's services, each (provider, model) once. Where one of its blocks names a service too,
+    the rule's own stands.
     """
     found: dict[tuple[str, str], Service] = {}
     for service in services_of(rule):
@@ -93,7 +105,7 @@ def _headroom(state: ServiceState, now: float, wall: float) -> dict[str, Any]:
 
 
 def _credentials(engine: Engine, service: Service, now: float, wall: float) -> list[dict[str, Any]]:
-    """Each credential by where it comes from, with its state; the value is nowhere."""
+    """Each credential by its source, with its state; its value is not shown."""
     shown = []
     keys = engine.clients[service.provider.name].keys
     for i, health in enumerate(engine.ledger.credentials.get(service.provider.name, [])):

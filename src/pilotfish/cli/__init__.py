@@ -23,9 +23,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; what it was called as decides which modules are imported, since a sidecar
-    pays for each.
-    """
+    """Runs a command. Its name decides which modules are imported: a sidecar pays for each."""
     _open_standard_files()
     given = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(*GC_THRESHOLDS)
@@ -42,13 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # who read our output has gone; there is nobody to tell
+        sys.stderr.close()  # the reader of the output is gone, so there is nothing more to write
         return 0
 
 
 def _open_standard_files() -> None:
-    """Some supervisors start programs with these closed. The first connections would take their
-    places, and be written to.
+    """Opens standard files that a supervisor has closed. The first connections would take their
+    numbers, and be written to as output.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

@@ -1,6 +1,4 @@
-"""What `pilotfish top` draws: `/status` and `/recent` as lines that fit a terminal. Asks nobody and
-writes nowhere.
-"""
+"""What `pilotfish top` draws: `/status` and `/recent` as lines that fit a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ HEAD = (
 LEFT = frozenset({"service", "rule", "state"})  # names to the left, figures to the right
 # What goes first where the terminal is narrow; service and state never do.
 LEAST = ("tokens", "tier", "latency", "requests", "left", "rule", "tok/s", "p95", "flying", "ttft")
-# longer names are cut in the middle: providers are told by their beginning, models by their end
+# longer names are cut in the middle: providers differ at their beginning, models at their end
 NAME = 48
 MARGIN = 2
 RECENT_SHARE = 4  # decisions get a quarter of the lines, however many services there are
@@ -42,15 +40,15 @@ RECENT_SHARE = 4  # decisions get a quarter of the lines, however many services 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """`width` and `rows` of the terminal; None: no end of it."""
+    """`width` and `rows` of the terminal; None: unlimited."""
 
     width: int | None = None
     rows: int | None = None
     colours: bool = False
 
     def paint(self, text: str, colour: str) -> str:
-        """One line: cut to the width, and nothing in it that a terminal would obey. Models and
-        messages come from anybody.
+        """One line, cut to the width and without control characters: models and messages may hold
+        anything.
         """
         shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
         if self.width is not None and len(shown) > self.width:
@@ -65,8 +63,8 @@ def picture(
     paper: Paper,
     trouble: str = "",
 ) -> list[str]:
-    """One picture, line by line. `trouble`: why this is what was known before, and not what is so
-    now.
+    """One picture, line by line. `trouble`: why it shows older figures, where the proxy did not
+    answer.
     """
     lines = [paper.paint(trouble, RED)] if trouble else []
     lines += _head(status, admin, paper)
@@ -96,7 +94,8 @@ def _head(status: dict[str, Any], admin: str, paper: Paper) -> list[str]:
             BOLD if state == "ready" else RED,
         ),
         paper.paint(
-            f"rules {rules['version'] or 'none'} since {rules['applied_at'] or '-'} from {', '.join(rules['sources']) or '-'}",
+            f"rules {rules['version'] or 'none'} since {rules['applied_at'] or '-'}"
+            f" from {', '.join(rules['sources']) or '-'}",
             "",
         ),
     ]
@@ -148,8 +147,8 @@ def _because(service: dict[str, Any]) -> str:
 
 
 def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
-    """The newest first: what came of each, by which rule and why, and each attempt with why it was
-    made and who was passed over.
+    """The newest first: the outcome of each request, its rule and why, and each attempt with why it
+    was made and which services were passed over.
     """
     if not recent:
         return []
@@ -163,7 +162,8 @@ def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
             else record.get("reason", "")
         )
         rule = f"; rule {record['rule']}: {because.get('rule', '')}" if record["rule"] else ""
-        head = f"{record['time'][11:19]} {code} {record.get('model') or record['path']} -> {record['service'] or 'nobody'}, {took}{rule}"
+        asked, served = record.get("model") or record["path"], record["service"] or "nobody"
+        head = f"{record['time'][11:19]} {code} {asked} -> {served}, {took}{rule}"
         lines.append(paper.paint(head, GREEN if code < 400 else RED))
         if because.get("smart_routing"):
             lines.append(paper.paint(f"    smart routing: {because['smart_routing']}", ""))
@@ -174,7 +174,8 @@ def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
             )
             lines.append(
                 paper.paint(
-                    f"    {attempt['service']}: {attempt['outcome']}, {attempt['duration_ms']:.0f} ms{kinds}{why}",
+                    f"    {attempt['service']}: {attempt['outcome']}, "
+                    f"{attempt['duration_ms']:.0f} ms{kinds}{why}",
                     "",
                 )
             )
@@ -221,7 +222,7 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _fitting(rows: list[tuple[str, ...]], width: int | None) -> tuple[list[int], list[int]]:
-    """The columns that fit, and how wide each is."""
+    """The columns that fit the width, and the width of each."""
     widths = [max(len(r[i]) for r in (HEAD, *rows)) for i in range(len(HEAD))]
     columns = list(range(len(HEAD)))
 

@@ -69,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
 def _check(
     texts: list[tuple[str, str]], allow_inline_secrets: bool
 ) -> tuple[Snapshot | None, list[Problem]]:
-    """Every text is read even if another cannot be, so that all problems come at once."""
+    """Reads every text even if another one cannot be read, so that all problems are reported at
+    once.
+    """
     readings = [read_text(source, text) for source, text in texts]
     documents = [d for reading in readings for d in reading.documents]
     problems = [p for reading in readings for p in reading.problems]

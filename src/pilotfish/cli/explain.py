@@ -111,7 +111,8 @@ def lines_of(answer: dict[str, Any]) -> list[str]:
     candidates = answer["candidates"]
     for n, c in enumerate(candidates):
         lines.append(
-            f"{'candidates' if n == 0 else '':<11} {n + 1}. {c['service']} (tier {c['tier']}){': ' + c['why'] if c['why'] else ''}"
+            f"{'candidates' if n == 0 else '':<11} {n + 1}. {c['service']} (tier {c['tier']})"
+            f"{': ' + c['why'] if c['why'] else ''}"
         )
     if not candidates:
         lines.append("candidates  none: the request would be refused")

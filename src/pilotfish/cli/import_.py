@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _WrittenOut(yaml.SafeDumper):
-    """What two rules share is written twice: people will change one of them."""
+    """Writes what two rules share twice, since people will change one of them."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

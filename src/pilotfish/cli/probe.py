@@ -82,7 +82,8 @@ async def _probe(
     unknown = [name for name in wanted if name not in snapshot.providers]
     if unknown:
         raise StartError(
-            f"unknown provider {unknown[0]!r}; known: {', '.join(sorted(snapshot.providers)) or 'none'}"
+            f"unknown provider {unknown[0]!r}; "
+            f"known: {', '.join(sorted(snapshot.providers)) or 'none'}"
         )
     chosen = [
         p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)

@@ -18,7 +18,7 @@ from pilotfish.errors import StartError
 
 DEFAULT = "127.0.0.1:14001"
 TIMEOUT_S = 5.0
-SHOWN_ONCE = 5  # decisions in a single look, which nobody can scroll away from
+SHOWN_ONCE = 5  # decisions shown with --once
 # Home and clear to the end, rather than clear all: the screen does not flicker.
 CLEAR, HOME, TO_END, LINE_END = "\x1b[2J", "\x1b[H", "\x1b[J", "\x1b[K"
 
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
             except StartError as e:
                 trouble = (
                     trouble
-                    or f"no answer since {time.strftime('%H:%M:%S')}, looking again; this is what was known before: {e}"
+                    or f"no answer since {time.strftime('%H:%M:%S')}, looking again; "
+                    f"this is what was known before: {e}"
                 )
     except KeyboardInterrupt:
         print()
@@ -106,13 +107,14 @@ def status_at(admin: str) -> dict[str, Any]:
     if code == 200 and isinstance(said, dict) and isinstance(said.get("services"), list):
         return said
     raise StartError(
-        f"{_address(admin)} answers, but not as a proxy's admin port does (status {code} for /status)"
+        f"{_address(admin)} answers, but not as a proxy's admin port does "
+        f"(status {code} for /status)"
     )
 
 
 def recent_at(admin: str, *, unusual: bool = False) -> list[dict[str, Any]]:
-    """What `/recent` says; nothing where there is no such thing. Raises StartError where nobody
-    answers.
+    """The content of `/recent`; empty where that path does not exist. Raises StartError where
+    nothing answers.
     """
     code, said = _asked(admin, "/recent?unusual=1" if unusual else "/recent")
     return said if code == 200 and isinstance(said, list) else []
@@ -136,7 +138,8 @@ def _asked(admin: str, path: str) -> tuple[int, Any]:
     except (OSError, http.client.HTTPException) as e:
         why = getattr(e, "strerror", None) or str(e) or type(e).__name__
         raise StartError(
-            f"no proxy answers at {address}: {why}; expected the admin address of a running one (--admin HOST:PORT)"
+            f"no proxy answers at {address}: {why}; "
+            "expected the admin address of a running one (--admin HOST:PORT)"
         ) from None
     finally:
         connection.close()

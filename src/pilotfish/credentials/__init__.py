@@ -1,6 +1,8 @@
-"""Where keys and tokens come from, and how they stay fresh. What must not live here: which
-credential to use (the ledger knows their health), and anything of a vendor's API beyond its token
-endpoint. No secret leaves this folder but as a header to send."""
+"""Where keys and tokens come from, and how they are renewed.
+
+Does not live here: which credential to use (the ledger knows their health), and anything of a
+vendor's API but its token endpoint. A secret leaves this folder only as a header to send.
+"""
 
 from __future__ import annotations
 

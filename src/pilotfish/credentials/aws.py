@@ -1,7 +1,7 @@
-"""AWS keys: given ones, an assumed role's, a web identity's (EKS), or whatever AWS's default search
-finds; and the signing key.
+"""AWS credentials: configured keys, an assumed role's, a web identity's (EKS), or what AWS's
+default search finds; and the headers that sign a request with them.
 
-Roles and web identities are two calls to the Security Token Service, made here; only the default
+Roles and web identities are two calls to the Security Token Service, made here. Only the default
 search (profiles, SSO, ECS, EC2) is left to botocore.
 """
 
@@ -31,15 +31,15 @@ from pilotfish.credentials.token_endpoint import FORM, ask, form
 SERVICE = "bedrock"
 DEFAULT_REGION = "us-east-1"
 _REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.(?:vpce\.)?amazonaws\.com")
-# A role's default session; the answer says the truth.
+# A role's default session, where the answer does not say when it ends.
 LIFETIME_S = 3600
 # For all of AWS's default search, which asks one source after the other.
 SEARCH_S = 30.0
 
 
 def aws_key(provider: Provider, context: CredentialContext) -> Key:
-    """What the options say, most explicit first: keys, `role_arn` on top of them, a profile; else
-    the environment's own.
+    """The credential that the options describe, the most explicit first: keys, `role_arn` on top of
+    them, a profile; else what the environment holds.
     """
     region = region_of(provider, context.environ)
     static = _static(provider, context)
@@ -53,8 +53,8 @@ def aws_key(provider: Provider, context: CredentialContext) -> Key:
 
 
 def needs_extra(provider: Provider, environ: Mapping[str, str]) -> bool:
-    """Whether botocore is needed: neither the rules nor the environment say plainly where the keys
-    are.
+    """Whether botocore is needed: true where neither the rules nor the environment name the keys
+    themselves.
     """
     return (
         not provider.tokens
@@ -64,11 +64,16 @@ def needs_extra(provider: Provider, environ: Mapping[str, str]) -> bool:
 
 
 def region_of(provider: Provider, environ: Mapping[str, str]) -> str:
-    """The region to sign for: the options', the host's own, the environment's."""
+    """The region to sign for: from the options, else from the host's name, else from the
+    environment.
+    """
     in_host = _REGION_IN_HOST.search(urlsplit(provider.base).hostname or "")
-    told = provider.options.get("region") or (in_host[1] if in_host else "")
+    configured = provider.options.get("region") or (in_host[1] if in_host else "")
     return str(
-        told or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+        configured
+        or environ.get("AWS_REGION")
+        or environ.get("AWS_DEFAULT_REGION")
+        or DEFAULT_REGION
     )
 
 
@@ -76,7 +81,7 @@ KeysNow = Callable[[], AwsKeys | None]
 
 
 class _Given:
-    """Long-lived keys, read anew when their files change."""
+    """Long-lived keys, read again when their files change."""
 
     def __init__(self, label: str, now: KeysNow) -> None:
         self.label, self.now = label, now
@@ -86,7 +91,7 @@ class _Static(PlainKey):
     """Signs with long-lived keys."""
 
     def __init__(self, given: _Given, region: str, context: CredentialContext) -> None:
-        self.label, self._given, self._region, self._surroundings = (
+        self.label, self._given, self._region, self._context = (
             given.label,
             given,
             region,
@@ -102,7 +107,7 @@ class _Static(PlainKey):
         return (
             None
             if keys is None
-            else signed(call, keys, self._region, SERVICE, self._surroundings.wall())
+            else signed(call, keys, self._region, SERVICE, self._context.wall())
         )
 
     async def fetch(self) -> None:
@@ -121,8 +126,8 @@ class _Static(PlainKey):
 
 
 class _Signing(ExpiringKey):
-    """Signs with keys that expire. The token's value is the secret key; the other two are kept
-    beside it.
+    """Signs with keys that expire. The token's value is the secret key; the access key and the
+    session token are in `keys`.
     """
 
     def __init__(
@@ -145,10 +150,10 @@ class _Signing(ExpiringKey):
     def headers(self, call: SignedCall | None) -> Headers | None:
         if super().headers(None) is None or self.keys is None:
             return None
-        return signed(call, self.keys, self.region, SERVICE, self._surroundings.wall())
+        return signed(call, self.keys, self.region, SERVICE, self._context.wall())
 
     def refused(self, sent: Headers) -> bool:
-        # Signatures differ from call to call; whether the keys do, the access key in them tells.
+        # Signatures differ from call to call; the access key in them shows whether the keys do.
         current = self.keys
         stale = current is not None and not any(
             name == b"authorization" and current.access_key.encode() in value
@@ -193,7 +198,7 @@ class _Role(_Signing):
         }
         if options.get("external_id"):
             fields["ExternalId"] = str(options["external_id"])
-        return await _sts(self._provider, self._surroundings, self.label, self.region, fields, keys)
+        return await _sts(self._provider, self._context, self.label, self.region, fields, keys)
 
     async def close(self) -> None:
         if isinstance(self._assumed_with, _Signing):
@@ -312,11 +317,14 @@ async def _sts(
     fields: Mapping[str, str],
     keys: AwsKeys | None,
 ) -> tuple[AwsKeys, float | None]:
-    """One call to the Security Token Service, signed if there are keys; credentials out."""
-    told = provider.options.get("sts_endpoint") or context.environ.get("AWS_ENDPOINT_URL_STS")
+    """One call to the Security Token Service, signed where keys are given. Returns credentials and
+    when they expire, in epoch seconds.
+    """
+    configured = provider.options.get("sts_endpoint") or context.environ.get("AWS_ENDPOINT_URL_STS")
     url = (
         str(
-            told or f"https://sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+            configured
+            or f"https://sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
         ).rstrip("/")
         + "/"
     )
@@ -350,7 +358,9 @@ def _element(text: str, name: str) -> str:
 def signed(
     call: SignedCall | None, keys: AwsKeys, region: str, service: str, now_wall: float
 ) -> Headers:
-    """The signature's headers. Only what surely arrives unchanged is signed: host, date, token."""
+    """The headers of a signature. It covers only what surely arrives unchanged: host, date and
+    token.
+    """
     if call is None:
         raise ValueError("a signature covers the call, which was not given")
     added = sign(

@@ -1,5 +1,5 @@
-"""GitHub Copilot: a GitHub token exchanged for a short-lived one that also names the host to call;
-and which model is served where.
+"""GitHub Copilot: exchanges a GitHub token for a short-lived one, which also names the host to
+call, and knows which model is served on which paths.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pilotfish.credentials.static import BEARER, header_of
 from pilotfish.credentials.token_endpoint import ACCEPT_JSON, ask, object_of, seconds_in, text_in
 
 TOKEN_URL = "https://api.github.com/copilot_internal/v2/token"
-# Where the answer tells no usable time: tokens live half an hour.
+# Where the answer has no usable time: tokens live half an hour.
 LIFETIME_S = 25 * 60.0
 LEAD_S = 120.0
 
 
 class CopilotKey(ExpiringKey):
-    """`base` is the token's `endpoints.api`, unless the rules' `api_base` names another host."""
+    """`base` is the token's `endpoints.api`, unless `api_base` in the rules names another host."""
 
     def __init__(self, provider: Provider, ref: SecretRef, context: CredentialContext) -> None:
         self._provider, self._secret = provider, Secret(ref, context)
@@ -56,19 +56,19 @@ class CopilotKey(ExpiringKey):
             raise self._secret.missing()
         url = str(self._provider.options.get("token_url") or TOKEN_URL)
         headers = (*header_of(BEARER, value, self.label), ACCEPT_JSON)
-        answer = await ask(self._surroundings, self._provider, self.label, "GET", url, headers)
-        told = object_of(self.label, answer)
-        now = self._surroundings.wall()
-        expires_at = seconds_in(told, "expires_at")
+        answer = await ask(self._context, self._provider, self.label, "GET", url, headers)
+        fields = object_of(self.label, answer)
+        now = self._context.wall()
+        expires_at = seconds_in(fields, "expires_at")
         if expires_at is None or expires_at <= now:
             expires_at = now + LIFETIME_S
         return Token(
-            text_in(self.label, told, "token"), expires_at, base=_api_of(told, url, self.label)
+            text_in(self.label, fields, "token"), expires_at, base=_api_of(fields, url, self.label)
         )
 
     def taken(self, token: Token) -> None:
-        """With each new token, about twice an hour, the models list tells anew which paths a model
-        is served at.
+        """Asks the models list, with each new token (about twice an hour), on which paths each
+        model is served.
         """
         if self._listing is None or self._listing.done():
             self._listing = asyncio.get_running_loop().create_task(self._list(token))
@@ -77,7 +77,7 @@ class CopilotKey(ExpiringKey):
         base = self.base() or self._provider.base
         headers = [(name.encode(), value.encode()) for name, value in self._provider.kind.headers]
         try:
-            answer = await self._surroundings.fetcher.fetch(
+            answer = await self._context.fetcher.fetch(
                 "GET",
                 f"{base}/models",
                 (*header_of(BEARER, token.value, self.label), ACCEPT_JSON, *headers),
@@ -88,7 +88,7 @@ class CopilotKey(ExpiringKey):
                 msgspec.json.decode(answer.body, type=_Models).data if answer.status == 200 else []
             )
         except (FetchError, msgspec.DecodeError):
-            return  # what is known already stays; without it, the model's name decides
+            return  # what is known already stays in use; without it, the model's name decides
         if models:
             self._models = {
                 model.id: frozenset(model.supported_endpoints)
@@ -106,11 +106,11 @@ class _Models(msgspec.Struct):
     data: list[_Model] = []
 
 
-def _api_of(told: dict[str, Any], token_url: str, label: str) -> str:
-    """`endpoints.api` as a base URL; empty if there is none. The token goes there, so it must be as
-    safe as the exchange was.
+def _api_of(fields: dict[str, Any], token_url: str, label: str) -> str:
+    """`endpoints.api` as a base URL; empty if there is none. The token is sent there, so it must be
+    https where the exchange was.
     """
-    endpoints = told.get("endpoints")
+    endpoints = fields.get("endpoints")
     api = endpoints.get("api") if isinstance(endpoints, dict) else None
     if not isinstance(api, str) or not api:
         return ""

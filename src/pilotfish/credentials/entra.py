@@ -1,6 +1,4 @@
-"""Microsoft Entra tokens for Azure: a service principal's own, or whatever Azure's default search
-finds.
-"""
+"""Microsoft Entra tokens for Azure: a service principal's, or what Azure's default search finds."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ def entra_key(provider: Provider, context: CredentialContext) -> Key:
 
 
 def needs_extra(provider: Provider) -> bool:
-    """Whether Microsoft's library is needed: only its default search is not done here."""
+    """Whether Microsoft's library is needed, which makes the default search."""
     options = provider.options
     return options.get("auth_mode") == "default_azure_credential" or bool(
         options.get("use_identity")
@@ -57,7 +55,8 @@ def _service_principal(provider: Provider, context: CredentialContext) -> Key:
     ]
     if missing:
         raise ValueError(
-            f"provider {provider.name!r}: auth_mode service_principal needs options.{', options.'.join(missing)}"
+            f"provider {provider.name!r}: auth_mode service_principal needs "
+            f"options.{', options.'.join(missing)}"
         )
     authority = str(
         options.get("authority") or context.environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY
@@ -72,19 +71,19 @@ def _service_principal(provider: Provider, context: CredentialContext) -> Key:
         value = secret.value()
         if not value:
             raise secret.missing()
-        fields = {
+        request = {
             "grant_type": "client_credentials",
             "client_id": str(options["client_id"]),
             "client_secret": value,
             "scope": str(options.get("scope") or SCOPE),
         }
         answer = await ask(
-            context, provider, label, "POST", url, (FORM, ACCEPT_JSON), form(fields.items())
+            context, provider, label, "POST", url, (FORM, ACCEPT_JSON), form(request.items())
         )
-        told = object_of(label, answer)
+        fields = object_of(label, answer)
         return Token(
-            text_in(label, told, "access_token"),
-            context.wall() + (seconds_in(told, "expires_in") or LIFETIME_S),
+            text_in(label, fields, "access_token"),
+            context.wall() + (seconds_in(fields, "expires_in") or LIFETIME_S),
         )
 
     return ExpiringKey(label, get, context)
@@ -104,8 +103,8 @@ def _default(provider: Provider, context: CredentialContext) -> Key:
             if options.get("client_id")
             else {}
         )
-        # Made for each token: what it keeps in memory is the token that is to be replaced. Tried
-        # again is here, with one backoff for all.
+        # Made for each token, since it would give the one that it keeps in memory. Retries are
+        # made here, with one backoff for all.
         search = DefaultAzureCredential(
             transport=AzureTransport(sdk_transport), retry_total=0, **identity
         )

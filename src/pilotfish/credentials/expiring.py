@@ -1,5 +1,5 @@
-"""Tokens that expire: fetched by one for all, renewed in the background, kept while valid whatever
-happens to their source.
+"""Tokens that expire. One fetch serves all requests that wait for it; tokens are renewed in the
+background, and kept while they are valid even if their source fails.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ REFUSED_PAUSE_S = 30.0
 
 
 class Token(NamedTuple):
-    """`expires_at`: epoch seconds, None: never, as far as is known. `base`: the base URL that came
-    with it. Its repr shows nothing.
+    """`expires_at`: epoch seconds; None if it is not known to expire. `base`: the base URL that
+    came with it. Its repr shows no secret.
     """
 
     value: str
@@ -54,10 +54,9 @@ class Token(NamedTuple):
 
 
 class ExpiringKey(PlainKey):
-    """A credential made of a token that `get` fetches.
-
-    `get` raises CredentialError. `first`: a token that is at hand already. `lead_s`: how long
-    before the end it is renewed. `source`: the secret that tokens are fetched with.
+    """A credential made of a token that `get` fetches. `get` raises CredentialError. `first`: a
+    token to begin with. `lead_s`: how long before its end a token is renewed. `source`: the secret
+    that tokens are fetched with.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class ExpiringKey(PlainKey):
         source: Secret | None = None,
     ) -> None:
         self.label = label
-        self._get, self._surroundings, self._auth, self._lead_s = get, context, auth, lead_s
+        self._get, self._context, self._auth, self._lead_s = get, context, auth, lead_s
         self._token: Token | None = None
         self._headers: Headers | None = None
         self._valid_until = self._renew_at = 0.0
@@ -86,10 +85,10 @@ class ExpiringKey(PlainKey):
         if first is not None:
             self._take(first)
 
-    # ---- what the engine asks
+    # ---- called by requests
 
     def headers(self, call: SignedCall | None) -> Headers | None:
-        now = self._surroundings.wall()
+        now = self._context.wall()
         self._used = True
         if now >= self._renew_at:
             if now >= self._valid_until:
@@ -99,7 +98,7 @@ class ExpiringKey(PlainKey):
         return self._headers
 
     async def fetch(self) -> None:
-        now = self._surroundings.wall()
+        now = self._context.wall()
         if now < self._valid_until:
             return
         if self._fetching is None:
@@ -107,17 +106,17 @@ class ExpiringKey(PlainKey):
                 raise self._again(self._failed)
             self._begin()
         assert self._fetching is not None
-        # Shielded: one of many waiting requests may be cancelled, the fetch is everybody's.
+        # Shielded: one of the waiting requests may be cancelled, and the others need the token.
         task = self._fetching
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.cancelled():  # not this request left, the program stops
+            if task.cancelled():  # the program stops; this request was not cancelled
                 raise CredentialError(
                     Outcome.CONNECT_FAILED, f"{self.label}: closed while a token was fetched"
                 ) from None
             raise
-        if self._surroundings.wall() >= self._valid_until:
+        if self._context.wall() >= self._valid_until:
             if self._failed is not None:
                 raise self._again(self._failed)
             raise CredentialError(
@@ -126,8 +125,8 @@ class ExpiringKey(PlainKey):
 
     def refused(self, sent: Headers) -> bool:
         if self._headers is not None and self._headers != sent:
-            return True  # somebody was quicker, a newer one is at hand
-        now = self._surroundings.wall()
+            return True  # another request was quicker: a newer token is here already
+        now = self._context.wall()
         if self._headers is None or now - self._refused_at < REFUSED_PAUSE_S:
             self._mark_source()
             return self._headers is None
@@ -178,15 +177,15 @@ class ExpiringKey(PlainKey):
         self._fetching = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Never raises: what failed is kept for those who ask, and told once."""
+        """Never raises: a failure is kept for the requests that ask, and logged once."""
         try:
             token = await self._get()
             header_of(self._auth, token.value, self.label)
         except CredentialError as e:
             self._fail(e)
         except Exception as e:
-            # A vendor's library failed in a way of its own. Its words may hold anything, so only
-            # the kind of error is told.
+            # A vendor's library failed in a way of its own. Its message may hold anything, so only
+            # the type of the error is passed on.
             self._fail(
                 CredentialError(
                     Outcome.SERVER_ERROR,
@@ -201,26 +200,26 @@ class ExpiringKey(PlainKey):
             self._fetching = None
 
     def taken(self, token: Token) -> None:
-        """A new token came; for those who build on it."""
+        """Called with each new token; for subclasses."""
 
     def _wake_at_renewal(self) -> None:
-        """Renews in time even between two requests; but a token that nobody used since the last
-        time may lapse.
+        """Renews in time even where no request comes meanwhile. A token that was not used since it
+        was fetched may lapse.
         """
         if self._timer is not None:
             self._timer.cancel()
         if self._renew_at != float("inf"):
-            wait = max(RETRY_S, self._renew_at - self._surroundings.wall())
+            wait = max(RETRY_S, self._renew_at - self._context.wall())
             self._timer = asyncio.get_running_loop().call_later(wait, self._renew)
 
     def _renew(self) -> None:
         self._timer = None
-        if self._used and self._fetching is None and self._surroundings.wall() >= self._not_before:
+        if self._used and self._fetching is None and self._context.wall() >= self._not_before:
             self._used = False
             self._begin()
 
     def _take(self, token: Token) -> None:
-        now, rng = self._surroundings.wall(), self._surroundings.rng
+        now, rng = self._context.wall(), self._context.rng
         self._token, self._failed, self._failures, self._not_before = token, None, 0, 0.0
         self._headers = (*header_of(self._auth, token.value, self.label), *token.extra)
         if token.expires_at is None:
@@ -232,7 +231,7 @@ class ExpiringKey(PlainKey):
         self._renew_at = token.expires_at - lead * (1 + JITTER * rng.random())
 
     def _fail(self, error: CredentialError) -> None:
-        now, rng = self._surroundings.wall(), self._surroundings.rng
+        now, rng = self._context.wall(), self._context.rng
         self._failed = error
         self._mark_source()
         wait = min(MAX_RETRY_S, RETRY_S * 2**self._failures)

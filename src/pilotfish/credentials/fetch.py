@@ -29,8 +29,8 @@ USER_AGENT = "pilotfish"
 
 Header = tuple[bytes, bytes]
 
-# Where the request that is being sent goes; aiohttp's connectors are not told of a CA file, and of
-# a proxy only what their own way of using it needs.
+# Where the request that is being sent goes: aiohttp hands its connectors no CA file, and of a proxy
+# only what its own way of using one needs.
 _ORIGIN: ContextVar[Origin] = ContextVar("origin")
 
 
@@ -113,8 +113,8 @@ class Fetcher:
                         raise FetchError(
                             "too_large", f"the answer is larger than {MAX_BODY_BYTES} bytes"
                         )
-                told = tuple((name.lower(), value) for name, value in answer.raw_headers)
-                return HttpAnswer(status, told, b"".join(pieces))
+                lower = tuple((name.lower(), value) for name, value in answer.raw_headers)
+                return HttpAnswer(status, lower, b"".join(pieces))
         except aiohttp.ClientPayloadError:
             raise FetchError("cut", f"{where} closed the connection in its answer") from None
         except aiohttp.ClientResponseError:

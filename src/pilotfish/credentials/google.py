@@ -1,5 +1,5 @@
-"""Google's access tokens: service account, workload identity, metadata server, or the user's own
-login, by Google's own library.
+"""Google's access tokens, by Google's own library: from a service account, workload identity, the
+metadata server, or a user's login.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _TokenOrFile(PlainKey):
         self.label = str(ref)
         self._secret = Secret(ref, context)
         self._static = StaticKey(ref, Auth(), context)
-        self._provider, self._surroundings = provider, context
+        self._provider, self._context = provider, context
         self._made_of = self._bad = ""
         self._expiring: ExpiringKey | None = None
 
@@ -60,8 +60,8 @@ class _TokenOrFile(PlainKey):
             self._made_of = value
             self._expiring = ExpiringKey(
                 self.label,
-                _Loaded(self._provider, self.label, self._surroundings, value).get,
-                self._surroundings,
+                _Loaded(self._provider, self.label, self._context, value).get,
+                self._context,
             )
         return self._expiring
 
@@ -89,17 +89,19 @@ class _TokenOrFile(PlainKey):
 
 
 class _Loaded:
-    """Google's credentials object, made at the first use and used in a thread: it blocks."""
+    """Google's credentials object. It is made at the first use, and used in a thread, since it
+    blocks.
+    """
 
     def __init__(
         self, provider: Provider, label: str, context: CredentialContext, info: str = ""
     ) -> None:
-        self._provider, self._label, self._surroundings, self._info = provider, label, context, info
+        self._provider, self._label, self._context, self._info = provider, label, context, info
         self._credentials: Any = None
 
     async def get(self) -> Token:
         return await in_a_thread(
-            self._label, self._provider, self._surroundings, TIMEOUT_S, self._blocking
+            self._label, self._provider, self._context, TIMEOUT_S, self._blocking
         )
 
     def _blocking(self, sdk_transport: SdkTransport) -> Token:
@@ -152,8 +154,9 @@ class _Loaded:
 
 
 def _credentials_of(fields: dict[str, Any]) -> Any:
-    """By the file's own `type`, each with its own loader: the library's general one is deprecated,
-    since it would also run a program that a file names."""
+    """Credentials by the file's `type`, each with its own loader. The library's general loader is
+    deprecated, since it would also run a program that a file names.
+    """
     match fields.get("type"):
         case "service_account":
             from google.oauth2 import service_account

@@ -1,5 +1,5 @@
-"""What a credential is to the engine: headers, at once where a valid one is at hand, else after a
-fetch.
+"""A credential as requests use it: its headers, at once where a valid one is in memory, else after
+a fetch.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class SignedCall(NamedTuple):
-    """What a signature covers: `host` as the Host header will say it, `target` path and query as
-    they will be sent.
+    """What a signature covers: `host` as in the Host header, `target` is path and query as they are
+    sent.
     """
 
     method: str
@@ -29,9 +29,10 @@ class SignedCall(NamedTuple):
 
 
 class CredentialError(Exception):
-    """There is no valid credential. `outcome`: AUTH_FAILED where it was refused or is missing,
+    """There is no valid credential. `outcome` is AUTH_FAILED where it was refused or is missing;
     CONNECT_FAILED, TIMEOUT or OVERLOADED where its source could not be reached or failed. The
-    message names the source and never holds a secret."""
+    message names the source and holds no secret.
+    """
 
     def __init__(self, outcome: Outcome, message: str) -> None:
         super().__init__(message)
@@ -39,52 +40,51 @@ class CredentialError(Exception):
 
 
 class Key(Protocol):
-    """One credential of a provider, with a health of its own in the ledger. `label` says where it
-    comes from, for people.
+    """One credential of a provider, with a health of its own in the ledger. `label` names its
+    source.
     """
 
     label: str
 
     def headers(self, call: SignedCall | None) -> Headers | None:
         """The headers to send, or None if `fetch` must be awaited first. On the hot path: answers
-        from memory. `call` may be None only where nothing is signed."""
-        ...
-
-    async def fetch(self) -> None:
-        """Gets a valid credential, together with all others who wait for it. Raises
-        CredentialError.
+        from memory. `call` may be None only where nothing is signed.
         """
         ...
 
+    async def fetch(self) -> None:
+        """Gets a valid credential, in one fetch for all who wait for it. Raises CredentialError."""
+        ...
+
     def refused(self, sent: Headers) -> bool:
-        """The vendor answered 401 to these headers. True: another credential is at hand or can be
-        fetched, try once more.
+        """Called when the vendor answered 401 to these headers. True: another credential is in
+        memory or can be fetched, so the request is worth sending again.
         """
         ...
 
     def replaced(self) -> bool:
-        """Whether what was refused or missing is something else now: a key was rotated, somebody
-        logged in anew.
+        """Whether a credential that was refused or missing has changed since: a key was rotated, a
+        user logged in again.
         """
         ...
 
     def base(self) -> str:
-        """The base URL to call instead of the provider's; empty: the provider's own."""
+        """The base URL to call instead of the provider's; empty: the provider's."""
         ...
 
     def endpoints(self, model: str) -> frozenset[str] | None:
-        """The paths that this model is served at, where the vendor tells; None: unknown."""
+        """The paths that serve this model, where the vendor lists them; None: unknown."""
         ...
 
     async def settle(self) -> None:
-        """Waits for the fetch under way, if there is one: requests wait for it too."""
+        """Waits for a fetch under way, if there is one: requests wait for it too."""
         ...
 
     async def close(self) -> None: ...
 
 
 class PlainKey:
-    """What most keys have in common: no base of their own, nothing to close."""
+    """What most keys have in common: no base URL of their own, nothing to close."""
 
     label = ""
 
@@ -108,7 +108,7 @@ class PlainKey:
 
 
 class NoKey(PlainKey):
-    """A server that wants none, or whose headers in the rules carry it."""
+    """For a server that needs no key, or gets it in headers from the rules."""
 
     label = "no key"
 
@@ -124,7 +124,9 @@ class NoKey(PlainKey):
 
 @dataclass(frozen=True)
 class CredentialContext:
-    """The world outside, replaceable in tests. `wall`: epoch seconds."""
+    """What credentials need of the world outside, replaceable in tests. `wall` gives seconds since
+    the epoch.
+    """
 
     secrets_dir: str = "/var/run/pilotfish/secrets"
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

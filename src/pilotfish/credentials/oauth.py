@@ -33,15 +33,17 @@ JSON_TYPES = frozenset({"anthropic", "claude", "claude_code"})
 
 def oauth_key(provider: Provider, oauth: OAuth, context: CredentialContext) -> Key:
     """`extra_fields` may hold `token_url`, `client_id`, `client_secret`, `scope` and `format`
-    (`json` or `form`). Without a refresh token and a `token_url` the access token is used as it
-    stands, and read again when its file changes."""
+    (`json` or `form`). Without a refresh token and a `token_url` the access token is used as it is,
+    and read again when its file changes.
+    """
     extra: Headers = tuple(
         (name.encode(), value.encode()) for name, value in provider.kind.oauth_headers
     )
     if oauth.refresh_token is None or not oauth.extra_fields.get("token_url"):
         if oauth.access_token is None:
             raise ValueError(
-                f"provider {provider.name!r}: oauth_detail has neither an access_token nor a refresh_token with a token_url"
+                f"provider {provider.name!r}: oauth_detail has neither an access_token nor a "
+                "refresh_token with a token_url"
             )
         return StaticKey(oauth.access_token, BEARER, context, extra)
     refresh = _Refresh(provider, oauth, context, extra)
@@ -56,7 +58,7 @@ class _Refresh:
     ) -> None:
         assert oauth.refresh_token is not None
         self.label = f"OAuth token of {provider.name!r}"
-        self._provider, self._oauth, self._surroundings, self._extra = (
+        self._provider, self._oauth, self._context, self._extra = (
             provider,
             oauth,
             context,
@@ -67,12 +69,12 @@ class _Refresh:
         self._revision = -1
 
     def first(self) -> Token | None:
-        """The configured access token, while its file says that it is valid; a time that cannot be
+        """The configured access token, while its `expires_at` has not passed. A time that cannot be
         read counts as none.
         """
         if self._oauth.access_token is None:
             return None
-        value = Secret(self._oauth.access_token, self._surroundings).value()
+        value = Secret(self._oauth.access_token, self._context).value()
         if not value:
             return None
         try:
@@ -94,7 +96,7 @@ class _Refresh:
         body = msgspec.json.encode(request) if as_json else form(request.items())
         url = str(fields["token_url"])
         answer = await ask(
-            self._surroundings,
+            self._context,
             self._provider,
             self.label,
             "POST",
@@ -102,20 +104,20 @@ class _Refresh:
             (JSON if as_json else FORM, ACCEPT_JSON),
             body,
         )
-        told: dict[str, Any] = object_of(self.label, answer)
-        token = text_in(self.label, told, "access_token")
-        if isinstance(told.get("refresh_token"), str) and told["refresh_token"]:
-            self._rotated = told["refresh_token"]
-        lifetime = seconds_in(told, "expires_in")
+        answered: dict[str, Any] = object_of(self.label, answer)
+        token = text_in(self.label, answered, "access_token")
+        if isinstance(answered.get("refresh_token"), str) and answered["refresh_token"]:
+            self._rotated = answered["refresh_token"]
+        lifetime = seconds_in(answered, "expires_in")
         return Token(
             token,
-            self._surroundings.wall() + lifetime if lifetime is not None else None,
+            self._context.wall() + lifetime if lifetime is not None else None,
             extra=self._extra,
         )
 
     def _refresh_token(self) -> str:
-        """The one that the last refresh gave, unless the configured one has changed since: then
-        somebody logged in anew.
+        """The refresh token that came with the last answer, unless the configured one has changed
+        since, by a new login.
         """
         value = self.configured.value()
         if self.configured.revision != self._revision:

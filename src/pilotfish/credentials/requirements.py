@@ -21,7 +21,9 @@ class Requirements:
         self._context, self._keys = context, keys
 
     def unmet(self, snapshot: Snapshot) -> list[Problem]:
-        """What these rules need and this installation has not: they must not come into force."""
+        """What these rules need and this installation does not have. Rules with such problems do
+        not come into force.
+        """
         source = ", ".join(snapshot.sources)
         return [
             Problem(source, f"providers.{name}", message)
@@ -30,7 +32,9 @@ class Requirements:
         ]
 
     def warnings(self, snapshot: Snapshot) -> list[Problem]:
-        """Keys that are not there: their provider is left out until they are, all others serve."""
+        """Keys that are missing. Their provider is left out until they are there; the others serve
+        all requests meanwhile.
+        """
         source = ", ".join(snapshot.sources)
         found = []
         for name, provider in snapshot.providers.items():

@@ -1,9 +1,9 @@
-"""Vendors' libraries know where credentials are and what to say to get a token; our own connections
-carry it.
+"""Transports for vendors' authentication libraries. The libraries know where credentials are and
+how to ask for a token; the requests go over `credentials.fetch`.
 
-So a provider's proxy (SOCKS5 too) and CA are honoured for its tokens as for its traffic, nothing is
-left open, and it is known whether a token was refused or its source could not be reached: the
-libraries tell both alike.
+So a provider's proxy (SOCKS5 too) and CA file hold for its tokens as for its traffic, no connection
+is left open, and it is known whether a token was refused or its source could not be reached, which
+the libraries report alike.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pilotfish.credentials.keys import CredentialContext, CredentialError
 
 T = TypeVar("T")
 
-TIMEOUT_S = 15.0  # for each of a library's calls, where it does not say
-# Where clouds have their metadata servers. Nobody there means that this is another place, not that
-# something is broken.
+TIMEOUT_S = 15.0  # for each of a library's calls that names no timeout
+# Where clouds have their metadata servers. That none is there means only that this is not that
+# cloud.
 METADATA_HOSTS = frozenset({"169.254.169.254", "metadata.google.internal", "metadata"})
-# `wire` and `credentials.fetch` write these themselves.
+# `credentials.fetch` writes these itself.
 _OURS = frozenset({"host", "connection", "content-length", "accept-encoding"})
 
 
@@ -36,8 +36,8 @@ async def in_a_thread(
     timeout_s: float,
     get: Callable[[SdkTransport], T],
 ) -> T:
-    """What `get` finds, which blocks and may be left behind. Raises CredentialError after
-    `timeout_s`.
+    """Runs `get`, which blocks, in a thread. Raises CredentialError after `timeout_s`; the thread
+    then ends at its next call.
     """
     sdk_transport = SdkTransport(provider, context)
     try:
@@ -53,7 +53,8 @@ async def in_a_thread(
 
 class SdkTransport:
     """Made on the event loop's thread, used in another one where a library blocks. `trouble`: why
-    the last call came to nothing, other than by a refusal; None if it was answered."""
+    the last call brought no answer, other than by a refusal; None if it was answered.
+    """
 
     def __init__(self, provider: Provider, context: CredentialContext) -> None:
         self._provider, self._fetcher = provider, context.fetcher
@@ -63,8 +64,8 @@ class SdkTransport:
         self.trouble: Outcome | None = None
 
     def leave(self) -> None:
-        """Nobody waits any more: the library's thread comes to its end at its next call, or in the
-        one it is in.
+        """The result is not needed any more: the library's thread ends with the call it is in, or
+        with the next.
         """
         self._left = True
         if self._asked is not None:
@@ -73,7 +74,7 @@ class SdkTransport:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> HttpAnswer:
-        """The answer, whatever its status; waits for it. Raises FetchError."""
+        """Waits for the answer, whatever its status. Raises FetchError."""
         parts = urlsplit(url)
         try:
             if self._left:
@@ -130,7 +131,7 @@ class GoogleTransport:
     """
 
     def __init__(self, sdk_transport: SdkTransport) -> None:
-        self._carrier = sdk_transport
+        self._sdk_transport = sdk_transport
 
     def __call__(
         self,
@@ -143,7 +144,7 @@ class GoogleTransport:
     ) -> GoogleResponse:
         try:
             return GoogleResponse(
-                self._carrier.send(
+                self._sdk_transport.send(
                     method, url, headers or {}, _bytes_of(body), timeout or TIMEOUT_S
                 )
             )
@@ -161,10 +162,12 @@ class GoogleResponse:
 
 
 class AzureTransport:
-    """What azure-core calls an `HttpTransport`. There is nothing to open or to close."""
+    """What azure-core calls an `HttpTransport`. It opens nothing of its own, so there is nothing to
+    close.
+    """
 
     def __init__(self, sdk_transport: SdkTransport) -> None:
-        self._carrier = sdk_transport
+        self._sdk_transport = sdk_transport
 
     def open(self) -> None:
         pass
@@ -179,14 +182,14 @@ class AzureTransport:
         """The library also calls it without arguments."""
 
     def send(self, request: Any, **options: Any) -> AzureResponse:
-        """`connection_timeout` is short where the library only looks whether a metadata server is
-        there.
+        """`connection_timeout` is short where the library only looks whether there is a metadata
+        server.
         """
         timeout_s = options.get("connection_timeout") or TIMEOUT_S
         try:
             return AzureResponse(
                 request,
-                self._carrier.send(
+                self._sdk_transport.send(
                     request.method,
                     request.url,
                     request.headers,
@@ -222,7 +225,7 @@ class AzureResponse:
 
 
 class _Headers(dict[str, str]):
-    """Names are lower case, and asked for in any."""
+    """Names are in lower case, and found in any."""
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(name.lower(), default)

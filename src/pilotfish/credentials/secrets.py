@@ -1,5 +1,5 @@
-"""Secrets where they lie: environment, files, mounted Kubernetes Secrets. Files are read again when
-they change.
+"""Reads secrets from the environment, files and mounted Kubernetes Secrets. Files are read again
+when they change.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _Identity = tuple[int, int, int]
 
 class Secret:
     """One secret. `value()` is the present one; `revision` grows with every change, so that what
-    was made of it can be kept.
+    was made of the value can be kept.
 
-    A file is looked at on every call: one `stat`, about a microsecond, so that the request after a
-    rotation uses the new key. A file that is gone or empty for a moment (an editor, a careless
-    script) does not take the old value away.
+    A file is looked at on every call (one `stat`, about a microsecond), so that the first request
+    after a rotation uses the new key. A file that is missing or empty for a moment does not take
+    the old value away.
     """
 
-    __slots__ = ("_identity", "_path", "_ref", "_surroundings", "_value", "revision")
+    __slots__ = ("_context", "_identity", "_path", "_ref", "_value", "revision")
 
     def __init__(self, ref: SecretRef, context: CredentialContext) -> None:
-        self._ref, self._surroundings = ref, context
+        self._ref, self._context = ref, context
         self._path = path_of(ref, context.secrets_dir)
         self._identity: _Identity | None = None
         self._value = ""
@@ -41,13 +41,13 @@ class Secret:
             ).strip()
 
     def value(self) -> str:
-        """Empty if there is none (yet)."""
+        """Empty if there is no value yet."""
         if self._path:
             self._look()
         return self._value
 
     def reread(self) -> bool:
-        """Reads even if the file looks the same. True if the value is another one now."""
+        """Reads the file even if it looks unchanged. True if the value has changed."""
         before = self._value
         if self._path:
             self._identity = None
@@ -99,7 +99,7 @@ def path_of(ref: SecretRef, secrets_dir: str) -> str:
 
 
 def secret_of(value: object, context: CredentialContext) -> Secret | None:
-    """An option that may hold a secret, compiled (a reference) or plain text; None if it is not
+    """An option that may hold a secret, as a compiled reference or as plain text; None if it is not
     set.
     """
     if value is None or value == "":

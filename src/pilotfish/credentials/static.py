@@ -1,4 +1,4 @@
-"""API keys: a header with a secret in it, made anew only when the secret changes."""
+"""API keys: a header that is made again only when its secret changes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class StaticKey(PlainKey):
 
 def header_of(auth: Auth, value: str, label: str) -> Headers:
     """The header that carries a key. Raises CredentialError for a value that no header can carry;
-    the value is not shown.
+    its message does not show the value.
     """
     if not value.isascii() or not value.isprintable():
         raise CredentialError(

@@ -1,7 +1,7 @@
-"""From a provider to its credentials: which source each scheme has, and which credentials live on
-when the rules change.
+"""Makes a provider's credentials, by its authentication scheme, and keeps them over changes of the
+rules.
 
-A source is imported when rules that need it are loaded, never by a request.
+The modules of a scheme are imported when rules that need them are loaded, never by a request.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MODULES = {
 
 
 class Credentials:
-    """A provider's keys, by the index that the ledger counts with: `max(1, len(provider.tokens))`
-    of them.
+    """A provider's keys, in the order in which the ledger numbers them: `max(1,
+    len(provider.tokens))` of them.
     """
 
     def __init__(self, provider: Provider, context: CredentialContext) -> None:
@@ -35,7 +35,9 @@ class Credentials:
         self.keys: tuple[Key, ...] = tuple(_key(provider, ref, context) for ref in refs)
 
     async def retire(self) -> None:
-        """Closes them when nobody waits for them any more: a change of rules fails no request."""
+        """Closes the keys when no request waits for them any more, so that a change of rules fails
+        no request.
+        """
         for key in self.keys:
             await key.settle()
         await self.close()
@@ -46,27 +48,27 @@ class Credentials:
 
 
 class CredentialStore:
-    """The credentials of all providers in force. Tokens at hand outlive a change of rules that does
+    """The credentials of all providers in force. Tokens are kept over a change of rules that does
     not concern them.
     """
 
     def __init__(self, context: CredentialContext) -> None:
-        self._surroundings = context
+        self._context = context
         self._known: dict[str, tuple[tuple[Any, ...], Credentials]] = {}
 
     def of(self, provider: Provider) -> Credentials:
-        """The provider's credentials; made at the first call. Raises ValueError for options that no
-        credential can be made of.
+        """The credentials of a provider, made at the first call. Raises ValueError for options that
+        no credential can be made of.
         """
         found = self._known.get(provider.name)
         facts = _facts(provider)
         if found is None or found[0] != facts:
-            found = self._known[provider.name] = (facts, Credentials(provider, self._surroundings))
+            found = self._known[provider.name] = (facts, Credentials(provider, self._context))
         return found[1]
 
     async def adopt(self, providers: Iterable[Provider]) -> None:
-        """These providers are in force now: the credentials of others, and of those that changed,
-        are retired.
+        """Called when these providers come into force: retires the credentials of providers that
+        are gone or have changed.
         """
         wanted = {provider.name: _facts(provider) for provider in providers}
         gone = [
@@ -78,7 +80,7 @@ class CredentialStore:
             await credentials.retire()
 
     async def close(self) -> None:
-        """At the end of the program: at once."""
+        """At the end of the program: closes all at once."""
         while self._known:
             await self._known.popitem()[1][1].close()
 
@@ -86,14 +88,13 @@ class CredentialStore:
 def problems_of(
     provider: Provider, context: CredentialContext, installed: Callable[[str], bool] | None = None
 ) -> list[str]:
-    """What keeps this provider from ever having a credential, in words for the rules' author;
-    looked at when rules are loaded.
-    """
+    """What keeps this provider from ever having a credential, in words for the rules' author."""
     problems = []
     extra = provider.kind.extra
     if extra and _needs_extra(provider, context) and not (installed or _installed)(extra):
         problems.append(
-            f"kind {provider.kind.name!r} needs a library for these credentials: pip install 'pilotfish[{extra}]'"
+            f"kind {provider.kind.name!r} needs a library for these credentials: "
+            f"pip install 'pilotfish[{extra}]'"
         )
     if provider.proxy_url.startswith("socks") and not (installed or _installed)("socks"):
         problems.append("proxy_url: a SOCKS proxy needs a library: pip install 'pilotfish[socks]'")
@@ -136,7 +137,8 @@ def _key(provider: Provider, ref: SecretRef | None, context: CredentialContext) 
     maker = _MAKERS.get(auth.scheme)
     if maker is None:
         raise ValueError(
-            f"provider {provider.name!r}: unknown authentication scheme {auth.scheme!r}; known: {', '.join(sorted(_MAKERS))}"
+            f"provider {provider.name!r}: unknown authentication scheme {auth.scheme!r}; "
+            f"known: {', '.join(sorted(_MAKERS))}"
         )
     return maker(provider, ref, auth, context)
 
@@ -176,7 +178,8 @@ def _copilot(
 ) -> Key:
     if ref is None:
         raise ValueError(
-            f"provider {provider.name!r}: kind {provider.kind.name!r} needs a `token`: a GitHub token to exchange"
+            f"provider {provider.name!r}: kind {provider.kind.name!r} needs a `token`: "
+            "a GitHub token to exchange"
         )
     from pilotfish.credentials.copilot import CopilotKey
 
@@ -193,7 +196,7 @@ _MAKERS: dict[str, Callable[[Provider, SecretRef | None, Auth, CredentialContext
 
 
 def _facts(provider: Provider) -> tuple[Any, ...]:
-    """Everything that credentials are made of; equal facts, same credentials."""
+    """What credentials are made of: those of two providers with equal facts are the same."""
     return (
         provider.kind.name,
         provider.base,

@@ -1,5 +1,5 @@
-"""Asking a token endpoint: one request, a JSON object or a CredentialError out. Bodies never reach
-a message: they hold tokens.
+"""One request to a token endpoint: returns a JSON object or raises CredentialError. No message
+quotes a body, which holds tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
 ACCEPT_JSON = (b"accept", b"application/json")
 
-# RFC 6749 5.2's error codes and AWS's: words, so short that no secret passes for one.
+# Error codes of RFC 6749 5.2 and of AWS: letters only, and so short that no secret looks like one.
 _CODE = re.compile(r"[A-Za-z][A-Za-z_.]{2,47}")
 
 
@@ -38,7 +38,9 @@ async def ask(
     headers: Iterable[tuple[bytes, bytes]] = (),
     body: bytes = b"",
 ) -> HttpAnswer:
-    """A 2xx answer. Raises CredentialError for any other, and for none."""
+    """An answer with a 2xx status. Raises CredentialError for any other status, and where none
+    came.
+    """
     try:
         answer = await context.fetcher.fetch(
             method, url, headers, body, proxy_url=provider.proxy_url, ca_file=provider.ca_file
@@ -58,7 +60,7 @@ async def ask(
 
 
 def object_of(label: str, answer: HttpAnswer) -> dict[str, Any]:
-    """The answer as a JSON object."""
+    """The answer as a JSON object. Raises CredentialError where it is none."""
     try:
         value = msgspec.json.decode(answer.body, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError):
@@ -69,7 +71,7 @@ def object_of(label: str, answer: HttpAnswer) -> dict[str, Any]:
 
 
 def text_in(label: str, fields: dict[str, Any], name: str) -> str:
-    """A field that must be there."""
+    """A field that must be there. Raises CredentialError where it is not."""
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise CredentialError(
@@ -79,7 +81,7 @@ def text_in(label: str, fields: dict[str, Any], name: str) -> str:
 
 
 def seconds_in(fields: dict[str, Any], name: str) -> float | None:
-    """A number of seconds, or None; some endpoints write it as text."""
+    """A number of seconds, or None. Some endpoints write it as text."""
     value = fields.get(name)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)

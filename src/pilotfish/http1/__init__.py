@@ -1,5 +1,5 @@
 """HTTP/1.1 for the hot path: asyncio protocols around llhttp. Knows nothing of LLMs.
 
-All parsing and framing of what comes in is llhttp's; what is here are limits, deadlines,
-back-pressure and the order of things.
+llhttp parses and frames all that comes in; here are limits, deadlines, back-pressure and the order
+of requests. Requests that are not on the hot path are handed over to another protocol.
 """

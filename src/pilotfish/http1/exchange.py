@@ -1,4 +1,4 @@
-"""One request and its answer, as whoever answers sees them."""
+"""One request and its answer, for the code that answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNKED, _TO_THE_END, _NO_BODY = 0, 1, 2
 
 
 class Responder(Protocol):
-    """Answers an exchange, and is told how its client is doing."""
+    """Answers an exchange, and hears of its client's connection."""
 
     def on_client_disconnect(self) -> None: ...
     def pause(self) -> None:

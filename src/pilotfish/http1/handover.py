@@ -1,12 +1,12 @@
-"""A request that another protocol answers (aiohttp's), on the connection that it came by.
+"""Requests that another protocol answers (aiohttp's), on the connection that they came by.
 
-The connection stays with `http1.server`. The other protocol is lent it for one request: it gets
-that request's bytes and no others, and its answer goes out as it writes it. When the answer is
-complete, the connection goes on with the next request, whoever takes that. So llhttp frames all
-requests once, by the same strict rules; what the other protocol reads is a head that was written
-anew from what was understood, so that the two cannot understand it differently.
+The connection stays with `http1.server` and is lent for one request: the other protocol gets that
+request's bytes and no others, and its answer goes out as it writes it. When the answer is complete,
+the connection goes on with the next request. So llhttp frames all requests, by the same strict
+rules; the head that the other protocol reads is written anew from what was understood, so that the
+two cannot differ.
 
-A WebSocket is lent the connection for good: its bytes are passed on unread.
+For a WebSocket the connection is lent for good: all that comes is passed on unread.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class RequestTransport(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """The connection's own marks hold for all who answer on it."""
+        """Has no effect: the connection has marks of its own."""
 
 
 HandOver = Callable[[], asyncio.Protocol]

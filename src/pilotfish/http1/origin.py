@@ -21,7 +21,8 @@ class Origin(NamedTuple):
     ca_file: str = ""
 
     def __repr__(self) -> str:
-        return f"Origin({self.scheme}://{self.host}:{self.port}{', by a proxy' if self.proxy_url else ''})"
+        way = ", by a proxy" if self.proxy_url else ""
+        return f"Origin({self.scheme}://{self.host}:{self.port}{way})"
 
 
 def host_header(origin: Origin) -> str:
@@ -71,14 +72,14 @@ _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, err
 
 
 def is_local(error: Exception) -> bool:
-    """Whether a connection failed for want of something here, which says nothing of the other
-    side.
+    """Whether a connection failed for want of something on this machine, so that it says nothing of
+    the other side.
     """
     return isinstance(error, OSError) and error.errno in _LOCAL
 
 
 def reason(error: Exception) -> str:
-    """Why a connection could not be made, for people."""
+    """Why a connection could not be made, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
     return (

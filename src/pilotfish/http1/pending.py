@@ -1,4 +1,4 @@
-"""One request to an upstream on its way, and who hears what becomes of it."""
+"""One request to an upstream on its way, and the listener that hears of its answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pilotfish.http1.exchange import Header
 
 
 class Listener(Protocol):
-    """Sends a request and hears of its answer. After `on_end` or `on_lost` nothing more is called."""
+    """Sends a request and hears of its answer. Nothing more is called after `on_end` or `on_lost`,
+    which come once.
+    """
 
     def on_sent(self, upstream: SendingConnection) -> None:
         """A connection was at hand and the request is written to it."""
@@ -65,8 +67,8 @@ class PendingRequest:
             self.listener.on_lost(kind, message)
 
     def ended(self) -> None:
-        """The answer is complete. Where the listener fails at that, it is told that the answer was
-        lost: it would hear nothing else any more, and its client neither.
+        """The answer is complete. If the listener fails at that, it hears that the answer was lost,
+        and may still end its own request.
         """
         self.cancelled = True
         try:

@@ -16,7 +16,6 @@ from pilotfish.http1 import proxies
 from pilotfish.http1.origin import (
     Connect,
     Origin,
-    connect_directly,
     is_local,
     reason,
     tls_context,
@@ -40,7 +39,7 @@ class Pool:
         origin: Origin,
         *,
         clock: Callable[[], float],
-        connect: Connect = connect_directly,
+        connect: Connect = proxies.connect,
         max_idle: int = MAX_IDLE,
     ) -> None:
         self.origin = origin
@@ -48,9 +47,7 @@ class Pool:
         self.made = 0  # connections ever made, for the test that counts them
         self.open: set[Upstream] = set()
         self.max_idle = max_idle
-        self._connect = (
-            proxies.connect if origin.proxy_url and connect is connect_directly else connect
-        )
+        self._connect = connect
         self._idle: deque[Upstream] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
         self._context: ssl.SSLContext | None = None

@@ -26,7 +26,9 @@ _SOCKS_MISSING = "a socks5 proxy needs the python-socks package: pip install 'pi
 
 
 class ProxyError(OSError):
-    """No tunnel: what the proxy said, or why it could not be asked."""
+    """There is no tunnel. The message says what the proxy answered, or why the proxy could not be
+    reached.
+    """
 
 
 class Proxy(NamedTuple):
@@ -142,7 +144,8 @@ async def _through_socks(
     for part, what in ((proxy.user, "user"), (proxy.password, "password")):
         if not part.isascii() or len(part) > MAX_SOCKS_CREDENTIAL:
             raise ProxyError(
-                f"the proxy_url's {what} cannot be used for SOCKS: at most {MAX_SOCKS_CREDENTIAL} ASCII characters"
+                f"the proxy_url's {what} cannot be used for SOCKS: "
+                f"at most {MAX_SOCKS_CREDENTIAL} ASCII characters"
             )
     by_name = proxy.scheme == "socks5h"
     way = SocksProxy(
@@ -200,8 +203,8 @@ def _proxy_context(ca_file: str) -> ssl.SSLContext:
 
 
 class _Tunnel(asyncio.Protocol):
-    """Asks a proxy for a tunnel; `opened` is done when it stands. Reads the answer's head, and no
-    body: a refusal's is not told.
+    """Asks a proxy for a tunnel; `opened` is done when it is open. Reads the head of the answer;
+    the body of a refusal is not read.
     """
 
     def __init__(self, request: bytes, proxy: Proxy) -> None:

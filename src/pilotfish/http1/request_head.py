@@ -41,12 +41,13 @@ class RefusedRequest(NamedTuple):
 
 _TOO_LARGE = RefusedRequest(
     431,
-    f"the request's head is too large, at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers are read",
+    f"the request's head is too large, at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers "
+    "are read",
 )
 
 
 def refusal_for(error: httptools.HttpParserError) -> RefusedRequest:
-    """What the client is told when llhttp cannot go on."""
+    """The answer to bytes that llhttp does not accept."""
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return RefusedRequest(501, "the request's method is not one that this proxy knows")
     return RefusedRequest(400, "the request is not HTTP/1.1 that this proxy accepts")
@@ -80,20 +81,23 @@ def check_head(
                 if length > max_body_bytes and not exchange.handed_over:
                     return RefusedRequest(
                         413,
-                        f"the request body is larger than {max_body_bytes} bytes: content-length is {length}",
+                        f"the request body is larger than {max_body_bytes} bytes: "
+                        f"content-length is {length}",
                     )
                 framed = length > 0
             elif version == "1.0":
                 return RefusedRequest(
                     400,
-                    "HTTP/1.0 knows no transfer-encoding: other servers on the way may frame this body differently",
+                    "HTTP/1.0 knows no transfer-encoding: "
+                    "other servers on the way may frame this body differently",
                 )
             elif value.lower() == b"chunked":
                 framed = True
             else:
                 return RefusedRequest(
                     501,
-                    "the request's transfer-encoding is not one that this proxy knows, only chunked is",
+                    "the request's transfer-encoding is not one that this proxy knows, "
+                    "only chunked is",
                 )
     if exchange.method == b"CONNECT":
         return RefusedRequest(405, "CONNECT is not served: this is not a forward proxy")

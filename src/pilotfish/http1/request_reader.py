@@ -41,7 +41,7 @@ Takes = Callable[[bytes, bytes, list[Header]], bool]
 
 
 class ReaderSettings(Protocol):
-    """What a reader is told by its server."""
+    """What a reader needs of its server."""
 
     max_body_bytes: int
     takes: Takes | None
@@ -59,34 +59,6 @@ class RequestReader:
     """
 
     __deletable__ = ("_feed", "_parser")
-    __slots__ = (
-        "_body_bytes",
-        "_connection",
-        "_continues",
-        "_counted",
-        "_feed",
-        "_head_bytes",
-        "_headers",
-        "_in_body",
-        "_parser",
-        "_parts",
-        "_raw_bytes",
-        "_read",
-        "_settings",
-        "_target",
-        "bad",
-        "began",
-        "between",
-        "current",
-        "held",
-        "on_body",
-        "on_header",
-        "on_message_begin",
-        "on_url",
-        "queue",
-        "since",
-        "streaming",
-    )
 
     def __init__(self, connection: ServerConnection, settings: ReaderSettings) -> None:
         self._connection, self._settings = connection, settings
@@ -178,14 +150,14 @@ class RequestReader:
         current = self.current
         if current is None:
             return waited > HEAD_S
-        # The rate of a handed-over body is also that of who takes it.
+        # A handed-over body may be slow because its handler is.
         allowed = BODY_S + self._body_bytes / BODY_BYTES_PER_S
         return waited > BODY_S or (not current.handed_over and now - self.began > allowed)
 
     # ---- llhttp
 
     def on_headers_complete(self) -> None:
-        # A copy: the list itself may still get trailers, which are nobody's headers.
+        # A copy: trailers may still be added to the list, and are no headers.
         headers = self._headers[:]
         target = self._target[0] if len(self._target) == 1 else b"".join(self._target)
         if target[:1] != b"/":
@@ -279,9 +251,9 @@ class RequestReader:
         self.bad = check_unfinished_head(self._head_bytes, len(self._headers))
 
     def _upgrade(self, rest: bytes) -> None:
-        """A request for a WebSocket that is handed over is left to who answers it, with what
-        follows. All others (`Upgrade: h2c` and the like) are declined by going on in HTTP/1.1, as
-        RFC 9110 7.8 allows.
+        """Declines an upgrade by going on in HTTP/1.1, as RFC 9110 7.8 allows. Only a request for a
+        WebSocket that is handed over is left as it is: its answer decides what the bytes behind it
+        are.
 
         llhttp takes what follows such a head for the other protocol, but it is this request's body,
         which another parser must frame.

@@ -1,10 +1,9 @@
 """The client's side: requests in, whole; answers out, at once or in pieces.
 
-One `Connection` serves one request after the other. For each that the hot path takes it makes an
-`Exchange` and calls the server's `handle`, which answers through it, now or later; every other one
-is handed over to another protocol (`http1.handover`), and the connection comes back when that has
-answered. The connection looks after limits of head and body, slow clients, pipelining, keep-alive,
-`Expect: 100-continue`, declined upgrades and HTTP/1.0.
+One `Connection` serves one request after the other: those that the hot path takes through an
+`Exchange`, by the server's `handle`; every other one by a protocol that it is handed over to
+(`http1.handover`). The connection looks after limits of head and body, slow clients, pipelining,
+keep-alive, `Expect: 100-continue`, declined upgrades and HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from pilotfish.http1.handover import HandOver, RequestTransport
 from pilotfish.http1.request_head import RefusedRequest
 from pilotfish.http1.request_reader import RequestReader, Takes
 
-# Longer than the pools of common SDKs keep a connection, so that we are not the ones who close it
-# under a request.
+# Longer than the pools of common SDKs keep a connection, so that it is not closed under a request.
 IDLE_S = 330.0
 # A client that is still sending when it is refused gets this long to read why; closing at once
 # would reset the answer away.
@@ -89,22 +87,6 @@ class Connection:
     """One client's connection. `busy` is the exchange being answered; requests that come meanwhile
     wait in the reader's queue. `_lent` is the transport that another protocol answers through.
     """
-
-    __slots__ = (
-        "_closing",
-        "_lent",
-        "_paused",
-        "_reader",
-        "_since",
-        "_transport",
-        "_unsent",
-        "_write_paused",
-        "busy",
-        "peer",
-        "server",
-        "write",
-        "writelines",
-    )
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -193,13 +175,15 @@ class Connection:
                 self.write(_CONTINUE)
 
     def _hold_back(self) -> None:
-        """Enough waits: the rest stays in the client's socket."""
+        """Leaves what else comes in the client's socket."""
         if not self._paused and self._waits_too_much(MAX_WAITING):
             self._paused = True
             self._set_reading()
 
     def _waits_too_much(self, most: int) -> bool:
-        """A body that is to be handed over waits for its turn in the client's socket."""
+        """Whether enough is read before its turn. A body that is to be handed over waits in the
+        client's socket.
+        """
         reader = self._reader
         queue, current = reader.queue, reader.current
         return (
@@ -209,7 +193,7 @@ class Connection:
         )
 
     def hold_reading(self, on: bool) -> None:
-        """The protocol that the connection is lent to takes no more for now."""
+        """Whether the protocol that the connection is lent to takes no more for now."""
         if not on:
             self._reader.since = self.server.clock()
         self._set_reading()
@@ -264,8 +248,8 @@ class Connection:
         lent.begin(self.server.hand_over(), complete=complete, websocket=reader.held is not None)
 
     def _pass_on(self, lent: RequestTransport) -> None:
-        """What has come while the connection is lent: more of the request's body, or what a client
-        says behind its request for a WebSocket, or other requests, which wait.
+        """Passes on what has come while the connection is lent, unless it belongs to requests
+        behind.
         """
         reader, exchange = self._reader, self.busy
         if exchange is None or self._lent is not lent:
@@ -284,15 +268,15 @@ class Connection:
 
     def _break_off(self, exchange: Exchange, bad: RefusedRequest) -> None:
         """The rest of a request that is being answered will not come, or cannot be read."""
-        responder = exchange.responder
-        if exchange.started:
+        responder, started = exchange.responder, exchange.started
+        if started:
             exchange.abort()
         else:
             exchange.detach()
             self._lent = self.busy = None
         if responder is not None:
             responder.on_client_disconnect()
-        if exchange.started:
+        if started:
             return
         refused = Exchange(self, exchange.method, exchange.target, exchange.headers)
         self._reader.current = refused
@@ -323,7 +307,7 @@ class Connection:
         if held_back is not None and held_back.holds_reading:
             self._set_reading()
         if reader.current is exchange or (held_back is not None and held_back.upgraded):
-            exchange.keep_alive = False  # the rest of its body is nobody's any more
+            exchange.keep_alive = False  # the rest of its body has no reader any more
         elif reader.held is not None:
             reader.release_held()
 

@@ -19,9 +19,8 @@ from pilotfish.http1.pending import PendingRequest
 MAX_HEAD_BYTES = 128 * 1024
 # Below, one write of a joined copy is cheaper than a write of many pieces.
 JOIN_BYTES = 128 * 1024
-# A kept connection that was closed meanwhile says so within a round trip. One that dies later died
-# with the request in the vendor's hands, and asking again without being told would pay for it
-# twice.
+# A kept connection that was closed meanwhile reports it within a round trip. One that dies later
+# may have died after the vendor had the request, and to send it again would pay for it twice.
 STALE_S = 2.0
 # A model may think for minutes without a byte; address translators on the way forget connections
 # that are silent for so long.
@@ -43,31 +42,6 @@ class Upstream:
     """`closed` as soon as nothing more can be sent on it. `idle_since` on the pool's clock."""
 
     __deletable__ = ("_feed", "_parser")
-    __slots__ = (
-        "_began",
-        "_between",
-        "_body",
-        "_complete",
-        "_dry_bytes",
-        "_feed",
-        "_head",
-        "_headers",
-        "_interim",
-        "_keep",
-        "_parser",
-        "_parts",
-        "_paused",
-        "_pending",
-        "_reused",
-        "_status",
-        "_transport",
-        "closed",
-        "idle_since",
-        "on_body",
-        "on_header",
-        "on_message_begin",
-        "pool",
-    )
 
     def __init__(self, pool: ConnectionKeeper) -> None:
         self.pool = pool
@@ -162,8 +136,7 @@ class Upstream:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_AFTER_S)
             except (OSError, AttributeError):
-                # closed already, which connection_lost will tell; or a system that has no such
-                # option
+                # closed already, and connection_lost follows; or a system without these options
                 pass
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -192,7 +165,7 @@ class Upstream:
     def data_received(self, data: bytes) -> None:
         pending = self._pending
         if pending is None:
-            # bytes that nobody asked for: this connection cannot be trusted with another request
+            # bytes without a request: this connection cannot be trusted with one
             self.close()
             return
         broken = False
@@ -225,7 +198,8 @@ class Upstream:
         elif self._dry_bytes > MAX_HEAD_BYTES:
             self._fail(
                 pending,
-                f"the upstream's answer has {'trailers' if self._status else 'a head'} of more than {MAX_HEAD_BYTES} bytes",
+                f"the upstream's answer has {'trailers' if self._status else 'a head'} "
+                f"of more than {MAX_HEAD_BYTES} bytes",
             )
 
     def _ended(self, pending: PendingRequest, broken: bool) -> None:
@@ -258,7 +232,7 @@ class Upstream:
         )
 
     def eof_received(self) -> None:
-        pass  # asyncio closes it, and tells of that
+        pass  # asyncio closes it, and connection_lost follows
 
     def pause_writing(self) -> None:
         pass  # a request is whole in memory before it is sent

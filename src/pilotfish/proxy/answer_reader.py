@@ -22,20 +22,23 @@ from pilotfish.core.exchange.refusal import in_our_words, read_error_answer, rea
 from pilotfish.core.exchange.response_id import response_id_in
 from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS, ResponseStream
 from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import DECLINED, MALFORMED, ResponseInspector
 from pilotfish.core.formats.style import ERROR as ERROR_FOUND
-from pilotfish.core.formats.style import MALFORMED, ResponseInspector
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import CONTENT_POLICY, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
-from pilotfish.proxy.failures import LOST, failure_of_ours
+from pilotfish.proxy.failures import LOST, declined, failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 AFTER_FINISH_S = 2.0  # how long after a finish reason the stream's proper end is waited for
+# How long the first words of a stream are held that may be a guardrail's own text, where another
+# service would take over then: such a text comes in one go.
+CANNED_HOLD_S = 0.5
 _clock = time.monotonic
 
 
@@ -220,7 +223,7 @@ class AnswerReader:
     # ---- streams
 
     def _read_stream(self, stream: ResponseStream, data: bytes, now: float) -> None:
-        before = stream.contents
+        before, was_finished = stream.contents, stream.finished
         out = stream.feed(data)
         record = self._record
         if stream.contents != before:
@@ -228,6 +231,8 @@ class AnswerReader:
                 record.first_at = now
                 self._owner.on_first_content(now)
             record.last_at = self._quiet_since = now
+        elif stream.declined or stream.finished != was_finished:
+            self._quiet_since = now
         if out:
             if record.relayed:
                 self._owner.on_data(out, now)
@@ -240,14 +245,29 @@ class AnswerReader:
             self._break(Outcome.SERVER_ERROR, stream.too_long, now)
         elif stream.terminal and self.answer.mode == STREAM:
             self._stream_complete(now)
-        elif not self._seen and (
-            stream.contents or stream.events > HOLD_EVENTS or self._held_bytes > HOLD_BYTES
-        ):
-            self._seen = True
-            self._owner.on_first_token(now)
-            is_waiting = not record.relayed and not self.over and not self._rule.buffer
-            if is_waiting and self._held_bytes > HOLD_BYTES:
-                self.pause()  # until the race is decided, the rest stays in the socket
+        elif not self._seen and self._has_begun(stream, now):
+            self._begin_answer(now)
+
+    def _has_begun(self, stream: ResponseStream, now: float) -> bool:
+        """Whether there is something for the client, or so much before it that it must be decided.
+        A refusal is held to its end: another service may take over, or win the race."""
+        if self._held_bytes > HOLD_BYTES:
+            return True
+        if not stream.contents:
+            return stream.events > HOLD_EVENTS and not stream.declined
+        rule = self._rule
+        return (
+            not stream.may_be_canned
+            or now - self._record.first_at >= CANNED_HOLD_S
+            or (rule.race is None and CONTENT_POLICY not in rule.fallback_on)
+        )
+
+    def _begin_answer(self, now: float) -> None:
+        self._seen = True
+        self._owner.on_first_token(now)
+        is_waiting = not self._record.relayed and not self.over and not self._rule.buffer
+        if is_waiting and self._held_bytes > HOLD_BYTES:
+            self.pause()  # until the race is decided, the rest stays in the socket
 
     def _error_event(self, stream: ResponseStream, error: ErrorInfo, now: float) -> None:
         failure = read_error_event(
@@ -274,7 +294,17 @@ class AnswerReader:
             self._owner.on_data(rest, now)
         elif rest:
             self.hold.append(rest)
-        self._served(now)
+        if not self.stream.declined:
+            self._served(now)
+            return
+        record = self._record
+        record.first_at = record.last_at = 0.0  # a guardrail's text is no content
+        failure = declined(self.answer.status, self.stream.finish_reason)
+        if record.relayed:
+            record.failure = failure
+            self._served(now)
+        else:
+            self._fail(failure, now)
 
     # ---- whole answers and error answers
 
@@ -302,7 +332,10 @@ class AnswerReader:
             message = f"the upstream's answer cannot be read: {e}"
             self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
             return
-        self._served(now)
+        if flags & DECLINED:
+            self._fail(declined(self.answer.status, inspector.finish_reason), now)
+        else:
+            self._served(now)
 
     def _refused(self, now: float) -> None:
         """An error status, its body read as far as it is read."""
@@ -370,14 +403,16 @@ class AnswerReader:
         stream = self.stream
         factor = 2.0 if self._inbound.thinking else 1.0
         quiet_s = now - self._quiet_since
-        if stream is None or not stream.contents:
+        if stream is not None and stream.finished:
+            if quiet_s > AFTER_FINISH_S:
+                self._stream_complete(now)
+        elif stream is None or not (stream.contents or stream.declined):
             limit = timeouts.first_token_s * factor
             if now - sent_at > limit:
                 message = f"no first token within {limit:g} s"
                 self._fail(failure_of_ours(Outcome.TIMEOUT, message, 504, "timeout"), now)
-        elif stream.finished:
-            if quiet_s > AFTER_FINISH_S:
-                self._stream_complete(now)
+        elif not self._seen and self._has_begun(stream, now):
+            self._begin_answer(now)
         elif quiet_s > timeouts.idle_s * factor:
             message = f"the upstream's stream stalled for {timeouts.idle_s * factor:g} s"
             self._break(Outcome.TIMEOUT, message, now, 504, "stream_stalled")

@@ -155,7 +155,8 @@ class Attempt:
 
     def on_served(self, now: float) -> None:
         if not self.over:
-            self._close(Outcome.SERVED, now)
+            # A guardrail's text may be known for one when the client has it already.
+            self._close(Outcome.SERVED if self.record.failure is None else Outcome.REFUSED, now)
             self._listener.on_complete(self, now)
 
     def on_failed(self, failure: Failure, now: float) -> None:
@@ -181,7 +182,7 @@ class Attempt:
         self.reader.end()
         pending = self.call.close()
         if pending is not None:
-            if outcome is Outcome.SERVED:
+            if outcome in (Outcome.SERVED, Outcome.REFUSED):
                 self._drain_upstream(pending, now)  # what is left is framing; it is worth keeping
             else:
                 pending.cancel()
@@ -192,7 +193,8 @@ class Attempt:
         source = stream or self.reader.inspector
         usage = None
         if source is not None:
-            complete = outcome is Outcome.SERVED or (stream is not None and stream.finished)
+            whole = outcome in (Outcome.SERVED, Outcome.REFUSED)
+            complete = whole or (stream is not None and stream.finished)
             usage = record.usage = final_usage(
                 source.usage,
                 source.chars,

@@ -1,8 +1,7 @@
-"""The connection test of a provider: one cheap call that costs nothing, told as a stage
-that was reached.
+"""The connection test of a provider: one request that costs nothing. Its result says how far it
+came: to the host, past authentication, to a useful answer.
 
-The same probe serves `pilotfish probe`, which tells people, and the background probe of a service
-that cools, which tells the ledger.
+`pilotfish probe` shows it to people; the prober (`proxy.prober`) reports it to the ledger.
 """
 
 from __future__ import annotations
@@ -45,7 +44,9 @@ CONNECTIVITY, AUTHENTICATION, PROVIDER, UNSUPPORTED = (
 
 
 class _Verdict(NamedTuple):
-    """What one answer, or none, says of a provider: the fields of `ProbeResult` that it decides."""
+    """What an answer, or that none came, says of a provider: the fields of `ProbeResult` that
+    depend on it.
+    """
 
     ok: bool
     stage: str
@@ -57,8 +58,9 @@ class _Verdict(NamedTuple):
 
 class ProbeResult(NamedTuple):
     """`stage`: how far it came, or where it failed. `status`: None where no answer came. `outcome`:
-    the same for the ledger, None where only a real request could tell. `wait_s`: how long the
-    vendor asked to be left alone."""
+    the same for the ledger; None where only a real request can tell. `wait_s`: how many seconds the
+    vendor asks to wait.
+    """
 
     provider: str
     ok: bool
@@ -80,8 +82,8 @@ class ProbeResult(NamedTuple):
 async def probe(
     provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeout_s: float = TIMEOUT_S
 ) -> ProbeResult:
-    """One provider with each of its keys. Several keys are well if all are; of those that are not,
-    the first is told of.
+    """Tests one provider with each of its keys. With several keys it is ok if all are; else the
+    result is that of the first that failed, and its message counts the others.
     """
     results = await asyncio.gather(*(probe_key(provider, key, fetcher, timeout_s) for key in keys))
     if len(results) == 1:
@@ -97,9 +99,7 @@ async def probe(
 
 
 def _on_a_line(words: str) -> str:
-    """A vendor's words for a terminal: its line ends would break the table, its control characters
-    the terminal.
-    """
+    """A vendor's message on one line and without control characters, for a terminal."""
     return "".join(
         c if c.isprintable() else "?" for c in " ".join(words[: 2 * MAX_MESSAGE].split())
     )
@@ -108,7 +108,7 @@ def _on_a_line(words: str) -> str:
 async def probe_key(
     provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float = TIMEOUT_S
 ) -> ProbeResult:
-    """One provider with one key. Never raises."""
+    """Tests one provider with one key. Never raises."""
     began = time.monotonic()
     verdict = await _verdict(provider, key, fetcher, timeout_s)
     return ProbeResult(
@@ -156,7 +156,7 @@ def _lacks_a_key(provider: Provider, key: Key) -> bool:
 async def _ask(
     provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float
 ) -> tuple[HttpAnswer, tuple[Header, ...]]:
-    """The answer to the probe, and the headers that the probe authenticated with."""
+    """The answer to the probe, and the headers that authenticated it."""
     headers = await _authentication(key, probe_url(provider, key))
     url = probe_url(provider, key)  # a token may have named another host
     answer = await _get(provider, url, headers, fetcher, timeout_s)
@@ -169,7 +169,7 @@ async def _ask(
 
 
 def probe_url(provider: Provider, key: Key) -> str:
-    """The vendor's own probe; for a vendor without one the base URL, where any answer at all proves
+    """The URL that the provider's kind names for probes; else its base URL, where any answer proves
     a connection.
     """
     base = key.base() or provider.base

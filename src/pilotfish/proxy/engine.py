@@ -21,8 +21,9 @@ from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.credentials.keys import Key
 from pilotfish.errors import ClientError
+from pilotfish.http1 import proxies
 from pilotfish.http1.exchange import Exchange
-from pilotfish.http1.origin import Connect, Origin, connect_directly
+from pilotfish.http1.origin import Connect, Origin
 from pilotfish.http1.pool import Pool
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
@@ -55,7 +56,7 @@ class Engine:
         max_in_flight: int,
         health_changed: asyncio.Event,
         shared: SharedLimits | None = None,
-        connect: Connect = connect_directly,
+        connect: Connect = proxies.connect,
     ) -> None:
         self.router, self.reporter = router, reporter
         self.ready = False
@@ -210,6 +211,10 @@ class Engine:
         self._replies.send_error(exchange, ClientError(status, "bad_request", message), path)
 
     # ---- beside the requests
+
+    def records_in_flight(self) -> list[RequestRecord]:
+        """Of the requests that a rule took and that are not over."""
+        return [r.record for r in self.in_flight if isinstance(r, ProxyRequest)]
 
     def in_flight_by_rule(self) -> Mapping[str, int]:
         """How many requests of each rule are in flight now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import CONTENT_POLICY, Failure, Outcome
 
 # What a lost connection comes to, by the kind that its pool names (`http1.pool.Listener`), and the
 # status for the client.
@@ -21,3 +21,14 @@ def failure_of_ours(
 ) -> Failure:
     """A failure in the proxy's own words. `status`: for the client."""
     return Failure(outcome=outcome, status=status, message=message, code=code)
+
+
+def declined(status: int, finish_reason: str | None) -> Failure:
+    """An answer that holds a refusal and no content; `status` is its own, which is good."""
+    return Failure(
+        outcome=Outcome.REFUSED,
+        status=status,
+        message=f"the model or its vendor declined to answer ({finish_reason or 'refusal'})",
+        code=finish_reason or "refusal",
+        reason=CONTENT_POLICY,
+    )

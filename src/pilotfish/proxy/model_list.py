@@ -9,7 +9,7 @@ import orjson
 from pilotfish.core.exchange.inbound import shown
 from pilotfish.core.model.snapshot import Snapshot
 
-# Lists are of no use with a date of our own making; vendors' clients only demand that there is one.
+# Vendors' clients demand a date, and the proxy knows none: this one is made up.
 _CREATED = 1_700_000_000
 _CREATED_AT = "2023-11-14T22:13:20Z"
 
@@ -17,7 +17,7 @@ _CREATED_AT = "2023-11-14T22:13:20Z"
 def models_answer(
     snapshot: Snapshot, asked: tuple[str, str | None], anthropic: bool
 ) -> tuple[int, bytes]:
-    """(status, body) for GET /v1/models[/{id}] or /v1beta/models[/{id}]."""
+    """Status and body of the answer to GET /v1/models[/{id}] or /v1beta/models[/{id}]."""
     version, wanted = asked
     known = _known(snapshot)
     form = _google if version == "v1beta" else _anthropic if anthropic else _openai
@@ -43,8 +43,9 @@ def models_answer(
 
 
 def _known(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
-    """Model -> (display name, description): what a client may ask for by name. A glob names no
-    model; its services' models are asked for as provider/model."""
+    """Model -> (display name, description), of the models that clients may ask for by name. A glob
+    is no model's name; models of its services are asked for as provider/model.
+    """
     known: dict[str, tuple[str, str]] = {}
     for rule in snapshot.rules:
         if rule.active and not any(c in rule.request_model for c in "*?["):

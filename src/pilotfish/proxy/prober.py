@@ -1,5 +1,5 @@
-"""Finds out whether services whose time out is over are well again: one cheap call in the
-background, single flight, never cached.
+"""Asks services whose cooldown is over whether they are well again: one cheap request in the
+background, never two at a time for a service.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ log = structlog.get_logger(__name__)
 
 IDLE_S = 3600.0
 
-# How a provider is: an outcome and how long it asked to be left alone; (None, None) where it cannot
-# be told without a real request.
+# Probes a provider: its outcome, and how many seconds it asks to wait; (None, None) where only a
+# real request can tell.
 ProbeProvider = Callable[[Provider], Awaitable[tuple[Outcome | None, float | None]]]
 
 
 class Prober:
-    """`health_changed` is set whenever a service goes out or comes back; the rest follows from the
-    ledger.
+    """`health_changed` is set whenever a service goes out or comes back; which are due follows from
+    the ledger.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Prober:
                 now = time.monotonic()
                 self._start_due(now)
                 at = self._router.ledger.next_due()
-                # Those that are due and waiting for a live request need nobody to wake up for them.
+                # Those that are due and wait for a live request are looked at once a second.
                 wait = IDLE_S if at is None else max(at - now, 0.05) if at > now else 1.0
                 try:
                     async with asyncio.timeout(wait):
@@ -89,8 +89,8 @@ class Prober:
         began = time.monotonic()
         outcome, wait_s = await self._probe_provider(service.provider)
         now = time.monotonic()
-        # A list of models that is not there says nothing of a model: gateways before a vendor often
-        # serve the chats alone.
+        # A models list that is not found says nothing of a model: gateways before a vendor often
+        # serve nothing but chats.
         if outcome is None or outcome is Outcome.NOT_FOUND:
             state.probe_unsupported = True
             state.health.abandon_probe()

@@ -131,8 +131,9 @@ class ProxyRequest:
             elif isinstance(command, Relay):
                 self._answer.relay(self._attempts[command.n], now)
             elif isinstance(command, Done):
-                self._answer.finish(self._attempts[command.n])
-                self._finish(None)
+                attempt = self._attempts[command.n]
+                self._answer.finish(attempt)
+                self._finish(attempt.record.failure)  # none, or that it declined to answer
             elif isinstance(command, Cancel):
                 attempt = self._attempts[command.n]
                 if not attempt.over:

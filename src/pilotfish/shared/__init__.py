@@ -1,3 +1,3 @@
-"""What outlives one process or is known to several: limits and cooldowns in Redis, statistics in
-STATE_DIR.
+"""State that outlives a process or is common to several: limits and cooldowns in Redis, statistics
+in STATE_DIR.
 """

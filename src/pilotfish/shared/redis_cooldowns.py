@@ -1,5 +1,5 @@
-"""Which services are to be left alone, in common with all other proxies: one hash on the server,
-written only when something is news.
+"""Cooldowns in common with other proxies: one hash on the server, which is written only where
+something has changed.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any
 from pilotfish.core.state.health import COOLING, SERVING, Health
 from pilotfish.core.state.ledger import Ledger
 
-# A difference in `until` below this is rounding and the way there, not news.
+# A smaller difference in `until` comes of rounding and of the way to the server.
 SAME_S = 0.05
 
-# ARGV: a proposed generation, the publisher's name, then for each change: field, ms to wait (0: it
-# is back), told and reason as JSON. A hold only grows, but for one that is taken back. Returns the
-# generation, and field, ms left, JSON of every hold.
+# ARGV: a proposed generation, the publisher's name, then for each change: field, ms to wait (0: the
+# service is back), and as JSON the reason and whether the vendor named the time (`told`).
+# A cooldown is only made longer, or taken back. Returns the generation, and field, ms left, JSON of
+# each.
 EXCHANGE = """
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + tonumber(t[2]) / 1000
@@ -42,15 +43,19 @@ local answer, all = {redis.call('GET', generation)}, redis.call('HGETALL', holds
 for i = 1, #all, 2 do
   local left = cjson.decode(all[i+1]).until_ms - now
   if left <= 0 then redis.call('HDEL', holds, all[i])
-  else answer[#answer+1] = all[i]; answer[#answer+1] = tostring(left); answer[#answer+1] = all[i+1] end
+  else
+    answer[#answer+1] = all[i]
+    answer[#answer+1] = tostring(left)
+    answer[#answer+1] = all[i+1]
+  end
 end
 if news then redis.call('PUBLISH', KEYS[3], ARGV[2]) end
 return answer
 """
 
 
-class Holds:
-    """What this proxy has told the others, what they told it, and the differences to its ledger.
+class SharedCooldowns:
+    """Compares the cooldowns of the ledger with those on the server, in both directions.
 
     Refused credentials are not shared: another proxy may have a newer key already.
     """
@@ -62,7 +67,7 @@ class Holds:
         self._script = redis.register_script(EXCHANGE)
         self._ledger = ledger
         self._generation: bytes | None = None
-        # Field -> until when, on our clock, as agreed with the server.
+        # Field -> until when, on this proxy's clock, as last agreed with the server.
         self._agreed: dict[str, float] = {}
 
     def _healths(self) -> Iterator[tuple[str, Health]]:
@@ -72,7 +77,7 @@ class Holds:
                 yield f"{provider}/{model}#{i}", health
 
     def _news(self, now: float) -> list[tuple[str, float, Health]]:
-        """(field, seconds to wait or 0, health) of what the server does not know yet."""
+        """(field, seconds to wait or 0, health) of each change that is not yet on the server."""
         found = []
         for field, health in self._healths():
             agreed = self._agreed.get(field)
@@ -91,8 +96,8 @@ class Holds:
         return bool(self._news(now))
 
     async def exchange(self, now: float) -> bool:
-        """Tells what is news here, and obeys what is news there. True if the server is another one
-        than before, or began anew.
+        """Sends what has changed here, and applies what has changed there. True if the server is
+        another one than before, or has lost its state.
         """
         news = self._news(now)
         arguments: list[Any] = [urandom(8).hex(), self.name]
@@ -105,11 +110,11 @@ class Holds:
         answer = await self._script(keys=self._keys, args=arguments)
         for field, wait_s, health in news:
             self._agreed[field] = health.until if wait_s else now
-        generation, theirs = answer[0], _holds(answer, now)
+        generation, theirs = answer[0], _cooldowns_in(answer, now)
         is_new: bool = generation != self._generation
         if is_new:
-            # The server began anew and knows nothing: nobody has taken anything back. What is held
-            # here is told again.
+            # The server has lost its state, which does not mean that a service is back: cooldowns
+            # of this proxy are sent again.
             self._agreed.clear()
             self._generation = generation
         self._obey(theirs, now)
@@ -117,9 +122,9 @@ class Holds:
 
     def _obey(self, theirs: dict[str, tuple[float, bool, str]], now: float) -> None:
         for field, health in self._healths():
-            hold, agreed = theirs.get(field), self._agreed.get(field)
-            if hold is not None:
-                until, retry_after_given, reason = hold
+            cooldown, agreed = theirs.get(field), self._agreed.get(field)
+            if cooldown is not None:
+                until, retry_after_given, reason = cooldown
                 if agreed is None or until > agreed + SAME_S:
                     health.force_cooldown(until, reason, now, retry_after_given=retry_after_given)
                 self._agreed[field] = max(until, agreed or 0.0)
@@ -130,14 +135,14 @@ class Holds:
                     and health.state == COOLING
                     and abs(health.until - agreed) <= SAME_S
                 ):
-                    health.recover()  # another proxy found it well again, or was told so by hand
+                    health.recover()  # another proxy found it well, or was reset by hand
         known = {field for field, _ in self._healths()}
         for field in [f for f in self._agreed if f not in known]:
             del self._agreed[field]
 
 
-def _holds(answer: list[bytes], now: float) -> dict[str, tuple[float, bool, str]]:
-    """Field -> (until, told, reason)."""
+def _cooldowns_in(answer: list[bytes], now: float) -> dict[str, tuple[float, bool, str]]:
+    """Field -> (until on this proxy's clock, whether the vendor named the time, reason)."""
     found = {}
     for i in range(1, len(answer), 3):
         what = json.loads(answer[i + 2])

@@ -1,12 +1,12 @@
-"""REDIS_URL: limits and cooldowns in common with all other proxies, through Redis or Valkey.
+"""Limits and cooldowns in common with all other proxies, through Redis or Valkey (REDIS_URL).
 
-Limits: what this proxy may use is granted out of a common sliding minute, one script call for all
-limits that a request may need, or none where enough is granted already. Cooldowns: every few
-milliseconds the ledger is looked through for services that went out or came back; what is news goes
-to the server, which tells the others at once.
+Limits: what this proxy may use is granted out of a common sliding minute, in one script call for
+all limits that a request may need, or in none where enough is granted already. Cooldowns: every few
+milliseconds the ledger is looked through for services that went out or came back; changes go to the
+server, which announces them to the other proxies.
 
-Nobody waits for the server longer than `PATIENCE_S`. While it is silent each proxy decides by its
-own figures, and reports what it used when the server is back.
+No request waits for the server longer than `PATIENCE_S`. While it does not answer, each proxy goes
+by its own figures, and reports what it used when the server is back.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets, LimitPool, Meter
 from pilotfish.errors import StartError
-from pilotfish.shared.redis_cooldowns import Holds
+from pilotfish.shared.redis_cooldowns import SharedCooldowns
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_S = 0.002
-LATE_S = 0.25  # after an answer that did not come in time, nobody waits for this long
+LATE_S = 0.25  # after an answer that did not come in time, requests do not wait, for so long
 TICK_S = 0.02  # how often the ledger is looked through, and used limits are reported
-PULL_S = 1.0  # how often all cooldowns are read even if nobody told of any
+PULL_S = 1.0  # how often all cooldowns are read, news or not
 KEEP_GRANTS_S = 1.0  # what was granted and is not used goes back
 LISTEN_S = 60.0  # how long one look for messages lasts; it begins anew then
 ANSWER_S = 1.0  # a server that is silent for so long is gone
@@ -76,8 +76,8 @@ return answer
 
 
 class SharedState:
-    """`run` keeps the connection; `reserve` is called before a request is planned; the rest follows
-    from ledger and budgets.
+    """`run` keeps the connection; `reserve` is called before a request is planned; everything else
+    follows from ledger and budgets.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class SharedState:
             asyncio.TimeoutError,
         )
         self._grant = self._redis.register_script(GRANT)
-        self._holds = Holds(self._redis, ledger, PREFIX)
+        self._cooldowns = SharedCooldowns(self._redis, ledger, PREFIX)
         self._ledger, self._budgets = ledger, budgets
         self._clock, self.patience_s = clock, patience_s
         self._late_until = float("-inf")
@@ -122,7 +122,7 @@ class SharedState:
         self._failed: BaseException | None = None
         self._news = asyncio.Event()
         self.connected = False
-        self.calls = 0  # script calls so far, for a metric and the curious
+        self.calls = 0  # script calls so far
 
     # ---- limits
 
@@ -161,8 +161,8 @@ class SharedState:
                 meter.pool.live_until = until
 
     def _exchange_soon(self) -> asyncio.Task[None]:
-        """The exchange that carries all that is wanted by now: requests of one turn of the loop
-        share one call.
+        """One exchange for all grants that are wanted by now: requests of one turn of the loop
+        share a call.
         """
         if self._pending is None:
             self._pending = asyncio.get_running_loop().create_task(
@@ -221,20 +221,20 @@ class SharedState:
     # ---- the connection
 
     async def run(self) -> None:
-        """Until cancelled: connects, and connects again."""
+        """Connects, and connects again, until cancelled."""
         pause = RECONNECT_S[0]
         silent = False
         try:
             while True:
                 try:
-                    async with self._redis.pubsub() as told:
-                        await told.subscribe(self._holds.channel)
+                    async with self._redis.pubsub() as subscription:
+                        await subscription.subscribe(self._cooldowns.channel)
                         await self._pull(self._clock())
                         if silent:
                             log.info("limits and cooldowns are shared again", redis=self.address)
                         self.connected, self._failed = True, None
                         pause, silent = RECONNECT_S[0], False
-                        await self._serve(told)
+                        await self._serve(subscription)
                 except self._errors as error:
                     if not silent:
                         log.warning(
@@ -251,10 +251,10 @@ class SharedState:
         finally:
             await self._close()
 
-    async def _serve(self, told: Any) -> None:
-        """Until the connection fails."""
+    async def _serve(self, subscription: Any) -> None:
+        """Returns when the connection fails."""
         listener = asyncio.get_running_loop().create_task(
-            self._listen(told), name="shared cooldowns"
+            self._listen(subscription), name="shared cooldowns"
         )
         pulled = self._clock()
         for meter in self._budgets.meters().values():
@@ -270,7 +270,7 @@ class SharedState:
                     listener.result()
                     raise ConnectionError("the subscription ended")
                 now = self._clock()
-                if self._news.is_set() or now - pulled > PULL_S or self._holds.has_news(now):
+                if self._news.is_set() or now - pulled > PULL_S or self._cooldowns.has_news(now):
                     self._news.clear()
                     pulled = now
                     await self._pull(now)
@@ -286,26 +286,28 @@ class SharedState:
             await asyncio.gather(listener, return_exceptions=True)
 
     async def _pull(self, now: float) -> None:
-        if await self._holds.exchange(now):
-            # It knows of nothing that we used in the last minute.
+        if await self._cooldowns.exchange(now):
+            # It does not know what this proxy used in the last minute.
             for meter in self._budgets.meters().values():
                 if meter.pool is not None:
                     meter.pool.granted, meter.pool.spent = 0.0, meter.used(now)
 
     def _share_new(self) -> None:
-        """Limits of rules that came into force since."""
+        """Shares limits of rules that have come into force since."""
         for meter in self._budgets.meters().values():
             if meter.pool is None:
                 self._pool(meter).live_until = float("inf")
 
-    async def _listen(self, told: Any) -> None:
+    async def _listen(self, subscription: Any) -> None:
         while True:
-            message = await told.get_message(ignore_subscribe_messages=True, timeout=LISTEN_S)
-            if message is not None and message["data"] != self._holds.name:
+            message = await subscription.get_message(
+                ignore_subscribe_messages=True, timeout=LISTEN_S
+            )
+            if message is not None and message["data"] != self._cooldowns.name:
                 self._news.set()
 
     async def _close(self) -> None:
-        """Gives back what was granted, and leaves."""
+        """Gives back what was granted, and disconnects."""
         for meter in self._budgets.meters().values():
             if meter.pool is not None:
                 meter.pool.spent -= meter.pool.granted
@@ -323,11 +325,12 @@ class SharedState:
 
 
 def _address(url: str) -> str:
-    """Host and port only: the URL may hold a password."""
+    """Host and port of the URL, which may hold a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss", "unix", "valkey", "valkeys"):
         raise StartError(
-            f"PILOTFISH_REDIS_URL begins with {parts.scheme or 'nothing'!r}, expected redis://, rediss:// or unix://"
+            f"PILOTFISH_REDIS_URL begins with {parts.scheme or 'nothing'!r}, "
+            "expected redis://, rediss:// or unix://"
         )
     try:
         return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path

@@ -1,5 +1,5 @@
-"""STATE_DIR: what the ledger has learnt, kept in a file over restarts. Nothing that goes wrong here
-stops the proxy.
+"""STATE_DIR: what the ledger has learnt, kept in a file over restarts. No failure here stops the
+proxy.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class StateFile:
-    """One file in STATE_DIR, replaced whole: a crash at any moment leaves the old one or the new
-    one.
-    """
+    """One file in STATE_DIR, replaced whole: after a crash it is the old one or the new one."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -37,9 +35,7 @@ class StateFile:
         )  # the last save, in the main thread, must not be overtaken by one that began before it
 
     def read(self) -> persistence.Saved | None:
-        """None where there is nothing to go by. A damaged file is set aside, for whoever wants to
-        know why.
-        """
+        """None where there is no usable file. A damaged one is set aside, for people to look at."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -101,9 +97,8 @@ class StateFile:
 
 
 class StateKeeper:
-    """Loads once, saves now and then, and a last time at the end.
-
-    `clock` is the proxy's own (any origin), `wall` gives seconds since the epoch.
+    """Restores once, saves now and then, and a last time at the end. `clock` is the proxy's (any
+    origin), `wall` gives epoch seconds.
     """
 
     def __init__(
@@ -121,7 +116,9 @@ class StateKeeper:
         self._clock, self._wall, self._every_s = clock, wall, every_s
 
     def restore(self) -> int:
-        """Call it when the ledger has adopted the first rules; how many services were filled."""
+        """Call it when the ledger has adopted the first rules. Returns how many services were
+        filled.
+        """
         saved = self.file.read()
         if saved is None:
             return 0
@@ -146,7 +143,7 @@ class StateKeeper:
         return self.file.write(self._data())
 
     async def run(self) -> None:
-        """Until cancelled. The disk is waited for in a thread: it must not stop the requests."""
+        """Saves until cancelled, in a thread: a slow disk must not stop the requests."""
         while True:
             await asyncio.sleep(self._every_s)
             await asyncio.to_thread(self.file.write, self._data())

@@ -13,6 +13,7 @@ import structlog
 
 from pilotfish import providers, tactics
 from pilotfish.core.model.snapshot import Snapshot
+from pilotfish.core.rules.changes import RulesChanges, changes_between
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.errors import Problem, RuleError
@@ -50,6 +51,8 @@ class RulesStore:
         self.snapshot: Snapshot | None = None
         self.problems: list[Problem] = []
         self.applied_at: float | None = None
+        self.changes: RulesChanges | None = None  # of the last change; None: there was none
+        self._documents: list[RulesDocument] = []
         self._adopt, self._registry = adopt, registry
         self._unmet, self._warnings = unmet, warnings
         self._inline = allow_inline_secrets
@@ -101,6 +104,8 @@ class RulesStore:
         self._adopt(snapshot)
         if self.snapshot is not None:
             self._registry[s.CONFIG_INFO].keep(lambda at: False)
+            self.changes = changes_between(self._documents, documents)
+        self._documents = list(documents)
         self.snapshot, self.applied_at = snapshot, time.time()
         self._registry[s.RELOADS].counter("applied").inc()
         self._registry[s.RELOAD_AT].gauge().set(self.applied_at)
@@ -113,6 +118,7 @@ class RulesStore:
             version=snapshot.version,
             sources=list(snapshot.sources),
             rules=[r.name for r in snapshot.rules],
+            **(self.changes._asdict() if self.changes else {}),
         )
         for note in snapshot.notes:
             log.warning("rules_note", note=note)
@@ -159,6 +165,8 @@ class RulesStore:
             "sources": list(snapshot.sources) if snapshot else [],
             "names": [r.name for r in snapshot.rules] if snapshot else [],
             "virtual_models": sorted(snapshot.virtual_models) if snapshot else [],
+            "models": sorted({*snapshot.exact, *snapshot.virtual_models}) if snapshot else [],
             "problems": [p.as_dict() for p in self.problems],
             "notes": list(snapshot.notes) if snapshot else [],
+            "changes": self.changes._asdict() if self.changes else None,
         }

@@ -67,7 +67,9 @@ class SpeedBased:
         if best is None:
             return first(usable, by_weight(usable, rng))
         share = self._explore if best >= self._threshold else min(1.0, self._explore * WHILE_SLOW)
-        measure = due_for_measurement(usable, attrgetter("state.speed"), share, now, rng)
+        measure = due_for_measurement(
+            usable, attrgetter("state.speed"), share, now, rng, needed=self._required
+        )
         if measure is not None:
             return first(usable, measure)
         # Seconds per token, of which the lowest is the best.

@@ -146,7 +146,7 @@ class MetricsRecorder:
 
 def _race_result(attempt: AttemptRecord) -> str:
     """One that was complete, but not the one that was chosen, lost as well."""
-    if attempt.relayed:
+    if attempt.relayed and attempt.outcome is not Outcome.REFUSED:
         return "won"
     return "lost" if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED) else "failed"
 

@@ -3,10 +3,12 @@ over."""
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Protocol
 
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.history import TrafficHistory
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.recorder import MetricsRecorder
 from pilotfish.telemetry.traceparent import trace_id_of
@@ -30,12 +32,13 @@ class Tracer(Protocol):
 
 
 class Reporter:
-    """`tracer` is None where nobody asked for traces."""
+    """`tracer` is None where nobody asked for traces. `history` is what the status page draws."""
 
     def __init__(
         self, recorder: MetricsRecorder, access_log: AccessLog, tracer: Tracer | None = None
     ) -> None:
         self.recorder, self.access_log, self._tracer = recorder, access_log, tracer
+        self.history = TrafficHistory()
 
     def begin(self, record: RequestRecord, inbound: Inbound) -> RequestTrace | None:
         """A request begins. Its trace, where it has one, puts its own `traceparent` in the place
@@ -55,6 +58,7 @@ class Reporter:
     def request_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
         """The client has its answer, or has left."""
         self.recorder.request_over(request)
+        self.history.observe(request)
         if trace is not None:
             trace.over()
         self.access_log.request(request)
@@ -64,6 +68,7 @@ class Reporter:
     ) -> None:
         """A request that the proxy answered by itself. `rule` is empty where none took it."""
         self.recorder.local_reply(rule, style, code)
+        self.history.local_reply(code, monotonic())
         self.access_log.local_reply(
             request_id=request_id, style=style, path=path, code=code, reason=reason
         )

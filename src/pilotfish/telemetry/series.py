@@ -156,7 +156,7 @@ ATTEMPTS = Series(
     "pilotfish_attempts_total",
     "counter",
     (*_SERVICE, "outcome"),
-    "Attempts, by what became of them.",
+    "Attempts, by what became of them (refused: declined under status 200).",
 )
 RETRIES = Series(
     "pilotfish_retries_total",

@@ -51,6 +51,7 @@ STATUS = {
     Outcome.NOT_FOUND: 404,
     Outcome.BAD_REQUEST: 400,
     Outcome.BROKEN_STREAM: 502,
+    Outcome.REFUSED: 200,
 }
 _PROVIDER = "kind: openai_compatible, api_base: 'http://127.0.0.1:9/v1'"
 # Services in the order in which they are written, until a test says otherwise; no jitter, so that

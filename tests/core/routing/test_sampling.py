@@ -131,13 +131,41 @@ def test_measurements_are_a_share_of_the_calls() -> None:
     assert sampling.due_for_measurement(usable, latency, 0.05, 0.0, Given(0.04, 0.0)) is usable[0]
 
 
-def test_a_service_with_a_request_in_flight_is_not_measured_again() -> None:
-    """One that hangs costs one request, not a share of all."""
+def test_an_unknown_service_that_hangs_holds_no_more_than_so_many_times_its_share() -> None:
+    unknown, good = usable = fleet("unknown good")
+    measured(good, 100.0, latency=1.0)
+    for in_flight, held, expected in (
+        (0, 0, "unknown"),
+        (0, 1, None),
+        (100, 15, "unknown"),
+        (100, 20, None),
+    ):
+        good.state.in_flight, unknown.state.in_flight = in_flight, held
+        found = sampling.due_for_measurement(usable, latency, 0.05, 100.0, Given(0.0, 0.0))
+        assert (found and found.service.model) == expected, (in_flight, held)
+
+
+def test_a_service_of_which_more_samples_are_needed_is_due_until_it_has_them() -> None:
+    """However quickly they come: it is not stale, and yet not known."""
     a, b = usable = fleet("a b")
+    measured(b, 100.0, latency=1.0, times=5)
+    for had in range(5):
+        found = sampling.due_for_measurement(usable, latency, 1.0, 100.0, Given(0.0, 0.0), needed=5)
+        assert found is a, had
+        measured(a, 100.0, latency=1.0)
+    found = sampling.due_for_measurement(usable, latency, 1.0, 100.0, Given(0.0, 0.0), needed=5)
+    assert found is None
+
+
+def test_a_stale_service_with_a_request_in_flight_is_not_measured_again() -> None:
+    """One that has become slow costs one request, not a share of all."""
+    a, b = usable = fleet("a b")
+    measured(a, 0.0, latency=1.0)
+    measured(b, 0.0, latency=1.0)
     a.state.in_flight = 1
-    assert due(usable, 0.0) == "b"
+    assert due(usable, 100.0) == "b"
     b.state.in_flight = 1
-    assert due(usable, 0.0) is None
+    assert due(usable, 100.0) is None
 
 
 def test_weight_0_is_not_measured() -> None:

@@ -1,7 +1,7 @@
-"""The status page: one static file, with the headers that let it load nothing from anywhere and
-talk to nobody but this port.
+"""The status page: one static file, and headers that let it load nothing from elsewhere and connect
+to nothing but this port.
 
-Lives here: the page. Must not live here: what it shows (`admin.status`, `telemetry.access_log`).
+What the page shows is not here but in `admin.status` and `telemetry.access_log`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,20 @@ TYPE = "text/html; charset=utf-8"
 
 
 def content() -> bytes:
-    return Path(__file__).with_name("index.html").read_bytes()
+    """The whole page: style and script stand in it, so that it loads nothing."""
+    page = _file("index.html")
+    for name in ("style.css", "script.js"):
+        page = page.replace(b"/* %b */" % name.encode(), b"\n" + _file(name), 1)
+    return page
+
+
+def _file(name: str) -> bytes:
+    return Path(__file__).with_name(name).read_bytes()
 
 
 def headers(page: bytes) -> dict[str, str]:
-    """Its own script and style are allowed by their hashes, anything else is not: no text that it
-    shows could ever run.
+    """A policy that allows its own script and style by their hashes and nothing else, so that no
+    text that it shows is ever run.
     """
 
     def hashes(tag: bytes) -> str:

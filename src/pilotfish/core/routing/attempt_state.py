@@ -7,6 +7,8 @@ from __future__ import annotations
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.state.candidate import Candidate
 
+# Outcomes that are about the request: another service is asked only where the rule says so.
+REQUESTS_OWN = frozenset({Outcome.BAD_REQUEST, Outcome.REFUSED})
 SAME_AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR})
 QUEUE_POLL_S = (
     0.02  # how soon to look again for a free place where nobody knows when there will be one

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import CONTENT_POLICY, Failure, Outcome
 from pilotfish.core.model.snapshot import Race
 from pilotfish.core.routing.attempt_state import (
     LATE,
@@ -24,6 +24,7 @@ from pilotfish.core.routing.attempt_state import (
     QUEUE_POLL_S,
     RACE_LATE,
     RATE_LIMITED,
+    REQUESTS_OWN,
     SAME_AGAIN,
     AttemptState,
 )
@@ -58,6 +59,7 @@ class Dispatch:
     last_resort = False
     last: Failure | None = None
     relayed: int | None = None
+    _declined: int | None = None  # the last attempt that was refused: an answer, if no other comes
     _again: AttemptState | None = None  # who is asked again when the backoff is over
     _awaited: Candidate | None = None  # who said when to come back
     _waiting_since: float | None = None
@@ -163,6 +165,8 @@ class Dispatch:
         self.last = failure
         self._timers.pop("hedge", None)
         self._raced(attempt, now, won=False)
+        if failure.outcome is Outcome.REFUSED and not self.resumes:
+            self._declined = n
         if self.relayed == n:
             return self._broken(failure, resumable, now)
         if self.relayed is not None:
@@ -175,16 +179,18 @@ class Dispatch:
             and self._may_ask(attempt.candidate, now)
         ):
             return self._start(attempt.candidate, now, same=True)
+        if self._declined is not None and CONTENT_POLICY not in self.rule.fallback_on:
+            return self._give_up(now)  # a refusal is an answer, and nobody else is to be asked
         again = self._same_again(attempt, failure, now)
         if again is not None:
             return again
         if (
-            failure.outcome is Outcome.BAD_REQUEST and not self.resumes
+            failure.outcome in REQUESTS_OWN and not self.resumes
         ):  # a continuation's faults are ours, not the client's
             if failure.reason and failure.reason in self.rule.fallback_on:
                 return self._advance(now, failure.reason)
             return self._give_up(now)
-        return self._advance(now)
+        return self._advance(now, CONTENT_POLICY if self._declined is not None else "")
 
     def on_timer(self, now: float) -> Commands:
         """The time asked for by `WakeAt` has come (or passed)."""
@@ -211,6 +217,8 @@ class Dispatch:
         # What the upstream said last is worth more to the client than our impatience, as long as
         # nothing was running just now.
         failure = LATE if commands or self.last is None else self.last
+        if self._declined is not None and self.relayed is None and not self.resumes:
+            return [*commands, Relay(self._declined), Done(self._declined)]
         return [
             *commands,
             BreakStream(LATE)
@@ -521,7 +529,7 @@ class Dispatch:
         if (
             self._racing
             and self.attempts < self.rule.retries.max_attempts
-            and (failure.outcome is not Outcome.BAD_REQUEST or reason)
+            and (failure.outcome not in REQUESTS_OWN or reason)
         ):
             candidate = self.plan.next(now, reason)
             if candidate is not None:
@@ -553,6 +561,8 @@ class Dispatch:
         self._timers.clear()
         if self.resumes:
             return [BreakStream(self.last or NO_SERVICE)]
+        if self._declined is not None:
+            return [Relay(self._declined), Done(self._declined)]
         failure = self.last
         wait = None
         if failure is None or failure.outcome in (Outcome.RATE_LIMITED, Outcome.OVERLOADED):

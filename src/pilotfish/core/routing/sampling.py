@@ -17,6 +17,9 @@ STALE_S = 10.0
 # A service that was n times slower than the best becomes stale after n x STALE_S, n being at most
 # this.
 MAX_STALE_FACTOR = 6.0
+# An unknown service takes `explore` of the requests. If it is this many times slower than the
+# others, it still does: it then holds so many times its share of the requests in flight.
+HOLDS = 3.0
 # Measurements that differ by less than this share are treated as equal.
 NEAR = 0.1
 
@@ -127,23 +130,38 @@ def due_for_measurement(
     share: float,
     now: float,
     rng: Random,
+    *,
+    needed: int = 1,
 ) -> Candidate | None:
-    """In `share` (0..1) of the calls one of the untried or stale services, drawn evenly, so that a
-    tactic measures it; else None.
+    """In `share` (0..1) of the calls one of the services that are not known well enough, drawn
+    evenly, so that a tactic measures it; else None.
 
-    Services with a request in flight are left out, and a slow service becomes stale later, so that
-    one that hangs costs few requests.
+    Unknown is a service with fewer than `needed` samples: it gets requests until it has them,
+    whatever the traffic, and holds at most `HOLDS` times its share of the requests in flight, so
+    that one that hangs costs no more than that. A stale one, whose last sample is old, is measured
+    by one request at a time; a slow one becomes stale later.
     """
     if share <= 0.0 or rng.random() >= share:
         return None
     best = min((s.recent for s in map(samples_of, usable) if s.recent is not None), default=0.0)
-    due = []
-    for c in usable:
-        measured = samples_of(c)
-        stale_s = STALE_S
-        if measured.recent is not None and measured.recent > best:
-            slower = measured.recent / best if best > 0.0 else MAX_STALE_FACTOR
-            stale_s *= min(MAX_STALE_FACTOR, slower)
-        if c.state.in_flight == 0 and c.weight > 0.0 and measured.last_at < now - stale_s:
-            due.append(c)
+    in_flight = sum([c.state.in_flight for c in usable])
+    due = [
+        c
+        for c in usable
+        if c.weight > 0.0
+        and (
+            c.state.in_flight < 1.0 + HOLDS * share * (in_flight - c.state.in_flight)
+            if samples_of(c).count(now) < needed
+            else c.state.in_flight == 0 and _is_stale(samples_of(c), best, now)
+        )
+    ]
     return due[int(rng.random() * len(due))] if due else None
+
+
+def _is_stale(samples: Samples, best: float, now: float) -> bool:
+    """`best`: the lowest of all services' figures."""
+    stale_s = STALE_S
+    if samples.recent is not None and samples.recent > best:
+        slower = samples.recent / best if best > 0.0 else MAX_STALE_FACTOR
+        stale_s *= min(MAX_STALE_FACTOR, slower)
+    return samples.last_at < now - stale_s

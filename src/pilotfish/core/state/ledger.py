@@ -16,6 +16,11 @@ from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import Candidate, ServiceState
 from pilotfish.core.state.health import COOLING, PROBING, SERVING, Health
 
+# Outcomes that say nothing about a service's health.
+NOT_TO_BLAME = frozenset(
+    {Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST, Outcome.REFUSED}
+)
+
 
 class Timings:
     """Measurements of one attempt. `latency_s`: seconds to its end. `ttft_s`: seconds to the first
@@ -168,11 +173,7 @@ class Ledger:
                 window.cache_misses += 1
         if served:
             return self._served(candidate, key, timings, began, now)
-        if (
-            failure is None
-            or failure.local
-            or outcome in (Outcome.CLIENT_GONE, Outcome.LOST_RACE, Outcome.BAD_REQUEST)
-        ):
+        if failure is None or failure.local or outcome in NOT_TO_BLAME:
             # The service is not to blame. If this attempt was its probe, the probe has no result.
             if state.health.state == PROBING and began >= state.health.until:
                 state.health.abandon_probe()
