@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pilotfish.core.exchange.calls import CallBody, request_parts
 from pilotfish.core.exchange.inbound import Inbound, filter_request_headers
-from pilotfish.core.exchange.redact import secrets_in
+from pilotfish.core.exchange.redact import redact_headers, secrets_in
 from pilotfish.core.exchange.refusal import CallFacts
 from pilotfish.core.model.service import Service
 from pilotfish.credentials.keys import CredentialError
@@ -122,8 +122,17 @@ class UpstreamCall:
             self.op,
             self.body.style,
             client_path=bool(self._inbound.subpath),
-            secrets=secrets_in((*(self._secret or ()), *self._client.own_secrets)),
+            secrets=secrets_in(self._sent_secrets),
         )
+
+    @property
+    def _sent_secrets(self) -> tuple[Header, ...]:
+        own = self._client.own_secrets
+        return (*(self._secret or ()), *own) if own else self._secret or ()
+
+    def redact_headers(self, headers: list[Header]) -> list[Header]:
+        """Headers of the answer, without the keys that went with the call."""
+        return redact_headers(headers, self._sent_secrets)
 
     @property
     def key_headers(self) -> frozenset[bytes]:
