@@ -165,6 +165,7 @@ class RulesStore:
             "sources": list(snapshot.sources) if snapshot else [],
             "names": [r.name for r in snapshot.rules] if snapshot else [],
             "virtual_models": sorted(snapshot.virtual_models) if snapshot else [],
+            "models": sorted({*snapshot.exact, *snapshot.virtual_models}) if snapshot else [],
             "problems": [p.as_dict() for p in self.problems],
             "notes": list(snapshot.notes) if snapshot else [],
             "changes": self.changes._asdict() if self.changes else None,
