@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         le=1,
         description="share of requests served at the first attempt that is logged; all others are",
     )
+    admin_write: Literal["loopback", "any"] = Field(
+        "loopback", description="who may use POST /reset of the admin port: loopback or any"
+    )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 
     @field_validator("config", "configmaps", mode="before")
