@@ -36,7 +36,7 @@ from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
 from pilotfish.proxy.answer_owner import AnswerOwner
-from pilotfish.proxy.failures import LOST, declined, failure_of_ours
+from pilotfish.proxy.failures import LOST, NOT_THE_SERVICE, declined, failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -194,9 +194,10 @@ class AnswerReader:
             self._stream_complete(now)
             return
         outcome, status = LOST[kind]
-        if kind == "local":
+        code = NOT_THE_SERVICE.get(kind)
+        if code is not None:
             failure = Failure(
-                outcome=outcome, status=status, message=message, code="overloaded", local=True
+                outcome=outcome, status=status, message=message, code=code, local=True
             )
             self._fail(failure, now)
         else:

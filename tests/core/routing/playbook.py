@@ -253,7 +253,12 @@ def result_of(
 
 
 def failure(
-    outcome: Outcome, *, wait_s: float | None = None, reason: str = "", status: int | None = None
+    outcome: Outcome,
+    *,
+    wait_s: float | None = None,
+    reason: str = "",
+    status: int | None = None,
+    local: bool = False,
 ) -> Failure:
     return Failure(
         outcome=outcome,
@@ -261,6 +266,7 @@ def failure(
         message=f"{outcome}, made for a test",
         reason=reason,
         wait_s=wait_s,
+        local=local,
     )
 
 
@@ -325,6 +331,7 @@ class Story:
         *,
         resumable: bool = False,
         other_way: bool = False,
+        resend: bool = False,
         **told: Any,
     ) -> str:
         """`retry_after_given` as for `failure`."""
@@ -332,7 +339,10 @@ class Story:
         self.other_ways += other_way
         self._finish(n, outcome, failed, now)
         return self._obey(
-            self.dispatch.on_failure(n, failed, now, resumable=resumable, other_way=other_way), now
+            self.dispatch.on_failure(
+                n, failed, now, resumable=resumable, other_way=other_way, resend=resend
+            ),
+            now,
         )
 
     def wakes(self, now: float | None = None) -> str:
