@@ -37,8 +37,8 @@ class Expected:
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """`unless`: what comes of it instead, by the upstream style of the first service or, with
-    `second:` before it, of the second. `resent`: so often may a connection that was reset have been
-    taken for one that had grown stale, which is no attempt of its own."""
+    `second:` before it, of the second.
+    """
 
     title: str
     first: str
@@ -49,7 +49,6 @@ class Case:
     status: int = 0
     attempts: tuple[str, ...]
     rescued: bool = False
-    resent: int = 0
     unless: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -114,7 +113,7 @@ CASES: list[Case] = [
     *both(title="one 500", first="n12-first-500", attempts=("first server_error", "first served")),
     *both(title="503 for ever", first="503", attempts=("first overloaded",) * 3 + ("second served",)),
     *both(title="529 for ever", first="529", attempts=("first overloaded",) * 3 + ("second served",)),
-    *both(title="reset before the head", first="reset", resent=2, attempts=("first connect_failed",) * 2 + ("second served",)),
+    *both(title="reset before the head", first="reset", attempts=("first connect_failed",) * 2 + ("second served",)),
     *both(title="no answer at all", first="silent", attempts=("first timeout", "second served")),
     *both(title="head, then nothing", first="silent200", attempts=("first timeout", "second served")),
     *both(title="first token after 20 s", first="ttft-20s", attempts=("first timeout", "second served")),

@@ -157,6 +157,7 @@ class App:
             self.registry,
             health_changed,
             max_body_bytes=self.settings.max_body_bytes,
+            writes_from_anywhere=self.settings.admin_write == "any",
         )
         return AdminPort(admin.application())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from typing import Any
 
@@ -34,9 +35,11 @@ class Admin:
         health_changed: asyncio.Event,
         *,
         max_body_bytes: int,
+        writes_from_anywhere: bool = False,
     ) -> None:
         self._engine, self._store, self._registry = engine, store, registry
         self._health_changed, self._max_body_bytes = health_changed, max_body_bytes
+        self._writes_from_anywhere = writes_from_anywhere
         self._began = time.monotonic()
         self._page = page.content()
         self._page_headers = {**page.headers(self._page), "content-type": page.TYPE}
@@ -128,6 +131,12 @@ class Admin:
         return json_answer(answer)
 
     async def reset(self, request: web.Request) -> web.Response:
+        """Only from this machine, unless the settings say otherwise: in a Pod the port is open to
+        whoever scrapes it. A port-forward arrives from this machine.
+        """
+        if not self._writes_from_anywhere and not is_loopback(request.remote):
+            why = "only from loopback (kubectl port-forward), unless PILOTFISH_ADMIN_WRITE is any"
+            return wrong(403, why)
         try:
             asked = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as e:
@@ -152,6 +161,15 @@ class Admin:
             return wrong(404, f"no service {asked.get('service') or provider!r}")
         self._health_changed.set()
         return json_answer({"reset": count})
+
+
+def is_loopback(address: str | None) -> bool:
+    """Also of an address of version 4 as sockets of version 6 show it."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 def explain_request(

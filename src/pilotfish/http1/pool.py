@@ -55,26 +55,20 @@ class Pool:
         self.closed = False
 
     def send(
-        self, request: Sequence[bytes], listener: Listener, connect_s: float
+        self, request: Sequence[bytes], listener: Listener, connect_s: float, *, fresh: bool = False
     ) -> PendingRequest:
-        """Sends a request on an idle connection, or on a new one. The pending cancels it, at any
-        time.
+        """Sends a request on an idle connection, or on a new one (`fresh`: on a new one in any
+        case). The pending cancels it, at any time.
         """
         pending = PendingRequest(request, listener, connect_s)
         idle = self._idle
-        while idle:
+        while idle and not fresh:
             upstream = idle.pop()
             if not upstream.closed:
                 upstream.begin(pending, reused=True)
                 return pending
         self._make(pending)
         return pending
-
-    def retry(self, pending: PendingRequest) -> None:
-        """A kept connection turned out to be closed before any answer: sends the request once
-        more, on a new one.
-        """
-        self._make(pending)
 
     def _make(self, pending: PendingRequest) -> None:
         task = asyncio.get_running_loop().create_task(self._open(pending))

@@ -35,7 +35,6 @@ class ConnectionKeeper(Protocol):
     def opened(self, upstream: Upstream) -> None: ...
     def keep(self, upstream: Upstream) -> None: ...
     def forget(self, upstream: Upstream) -> None: ...
-    def retry(self, pending: PendingRequest) -> None: ...
 
 
 class Upstream:
@@ -152,7 +151,7 @@ class Upstream:
         pending.upstream = None
         answered = bool(self._status or self._dry_bytes)
         if not answered and self._reused and self.pool.clock() - self._began <= STALE_S:
-            self.pool.retry(pending)
+            pending.lost("stale", "the upstream closed a kept connection before it answered")
         elif not self._status:
             when = "within the head of its answer" if answered else "before it answered"
             pending.lost("reset", f"the upstream closed the connection {when}")

@@ -30,7 +30,7 @@ from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
-from pilotfish.proxy.failures import LOST, declined, failure_of_ours
+from pilotfish.proxy.failures import LOST, NOT_THE_SERVICE, declined, failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -210,10 +210,11 @@ class AnswerReader:
             self._refused(now)  # its status says what it was, with or without the rest of its body
         elif self.answer.mode == STREAM and self.stream is not None and self.stream.finished:
             self._stream_complete(now)
-        elif kind == "local":
+        elif kind in NOT_THE_SERVICE:
             outcome, status = LOST[kind]
+            code = NOT_THE_SERVICE[kind]
             failure = Failure(
-                outcome=outcome, status=status, message=message, code="overloaded", local=True
+                outcome=outcome, status=status, message=message, code=code, local=True
             )
             self._fail(failure, now)
         else:

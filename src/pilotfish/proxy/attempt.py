@@ -83,6 +83,7 @@ class Attempt:
         drain_upstream: Callable[[PendingRequest, float], None],
         prefill: bool,
         trace_headers: list[bytes],
+        fresh: bool = False,
     ) -> None:
         self.record, self.candidate, self.service = record, candidate, candidate.service
         self._rule, self._request, self._translation = rule, request, translation
@@ -98,6 +99,7 @@ class Attempt:
             inbound,
             connect_s=rule.timeouts.connect_s,
             trace_headers=trace_headers,
+            fresh=fresh,
         )
         self.reader = AnswerReader(
             record,

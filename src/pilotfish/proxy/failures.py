@@ -9,11 +9,18 @@ from pilotfish.core.model.outcome import CONTENT_POLICY, Failure, Outcome
 LOST = {
     "connect": (Outcome.CONNECT_FAILED, 502),
     "local": (Outcome.CONNECT_FAILED, 503),
+    "stale": (Outcome.CONNECT_FAILED, 502),
     "connect_timeout": (Outcome.TIMEOUT, 504),
     "reset": (Outcome.CONNECT_FAILED, 502),
     "cut": (Outcome.SERVER_ERROR, 502),
     "protocol": (Outcome.SERVER_ERROR, 502),
 }
+
+
+# The codes of losses that say nothing about the service: there was nothing left here to connect
+# with, or a connection that was kept had been closed.
+STALE = "stale_connection"
+NOT_THE_SERVICE = {"local": "overloaded", "stale": STALE}
 
 
 def failure_of_ours(

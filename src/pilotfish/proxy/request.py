@@ -32,6 +32,7 @@ from pilotfish.http1.exchange import Exchange
 from pilotfish.proxy.attempt import Attempt
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.client_answer import ClientAnswer
+from pilotfish.proxy.failures import STALE
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.translation import Translation
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -177,6 +178,11 @@ class ProxyRequest:
             prefill=command.resumes
             and service.quirks.prefill
             and candidate.state not in self._refused_prefill,
+            # What one kept connection was lost to may have befallen all of them.
+            fresh=any(
+                a.record.outcome is Outcome.CONNECT_FAILED and a.service is service
+                for a in self._attempts
+            ),
             trace_headers=[] if self._trace is None else self._trace.headers(record),
         )
         self._attempts.append(attempt)
@@ -217,6 +223,7 @@ class ProxyRequest:
             now,
             resumable=broke and self._translation.can_be_resumed(attempt.reader.stream),
             other_way=refuses_prefill,
+            resend=failure.code == STALE and failure.local,
         )
         self._obey(commands, now)
 

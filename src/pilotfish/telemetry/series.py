@@ -324,9 +324,15 @@ CERTIFICATE_EXPIRY = Series(
 UNINJECTED = Series(
     "pilotfish_uninjected_pods", "gauge", (), "Pods that should have the sidecar and have not."
 )
+OUTDATED = Series(
+    "pilotfish_sidecar_outdated",
+    "gauge",
+    (),
+    "Pods whose sidecar has another image or version than injection would give them now.",
+)
 
 # What the injector exports; everything else is the proxy's.
-INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED)
+INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED, OUTDATED)
 
 # Left out where little is to be told: what others say more shortly, or only histograms can.
 DETAILED = (

@@ -199,7 +199,12 @@ class House:
 
 
 def failure(
-    outcome: Outcome, *, wait_s: float | None = None, reason: str = "", status: int | None = None
+    outcome: Outcome,
+    *,
+    wait_s: float | None = None,
+    reason: str = "",
+    status: int | None = None,
+    local: bool = False,
 ) -> Failure:
     return Failure(
         outcome=outcome,
@@ -207,6 +212,7 @@ def failure(
         message=f"{outcome}, made for a test",
         reason=reason,
         wait_s=wait_s,
+        local=local,
     )
 
 
@@ -261,6 +267,7 @@ class Story:
         *,
         resumable: bool = False,
         other_way: bool = False,
+        resend: bool = False,
         **told: Any,
     ) -> str:
         """`retry_after_given` as for `failure`."""
@@ -268,7 +275,10 @@ class Story:
         self.other_ways += other_way
         self._finish(n, outcome, failed, now)
         return self._obey(
-            self.dispatch.on_failure(n, failed, now, resumable=resumable, other_way=other_way), now
+            self.dispatch.on_failure(
+                n, failed, now, resumable=resumable, other_way=other_way, resend=resend
+            ),
+            now,
         )
 
     def wakes(self, now: float | None = None) -> str:

@@ -33,6 +33,36 @@ def test_a_connection_that_failed_is_tried_once_more_at_once() -> None:
     assert story.fails(1, Outcome.CONNECT_FAILED, 2) == "start 2 b"
 
 
+def goes_stale(story: Story, n: int, now: float) -> str:
+    """The connection that was kept for this attempt had been closed."""
+    return story.fails(n, Outcome.CONNECT_FAILED, now, resend=True, local=True)
+
+
+def test_a_kept_connection_that_had_been_closed_is_made_good_once() -> None:
+    story = House("a b").request()
+    story.begins(0)
+    assert goes_stale(story, 0, 1) == "start 1 a"
+    assert story.fails(1, Outcome.CONNECT_FAILED, 1) == "start 2 b", "that was the one more"
+    assert story.dispatch.retries == 1
+
+
+def test_it_is_made_good_whatever_the_budgets_and_says_nothing_of_the_service() -> None:
+    house = House("a b", "retries: {max_retries: 0}")
+    story = house.request()
+    story.begins(0)
+    assert goes_stale(story, 0, 1) == "start 1 a"
+    assert house.state("a").health.consecutive == 0
+    story.speaks(1, 2)
+    assert story.completes(1, 3) == "done 1"
+
+
+def test_in_a_race_it_is_made_good_too() -> None:
+    story = House("a b", "race: {strategy: first_wins, max_parallel: 2}").request()
+    story.begins(0)
+    assert goes_stale(story, 0, 1) == "start 2 a"
+    assert story.speaks(2, 2) == "cancel 1 lost_race; relay 2"
+
+
 def test_no_retries_means_none() -> None:
     story = House("a b", "retries: {max_retries: 0}").request()
     story.begins(0)

@@ -141,14 +141,18 @@ class Dispatch:
         *,
         resumable: bool = False,
         other_way: bool = False,
+        resend: bool = False,
     ) -> Commands:
         """This attempt is over and was no good. `resumable`: it broke after content from where
         another service could go on. `other_way`: it refused the way it was asked, and can be asked
-        another way."""
+        another way. `resend`: the connection that was kept for it was closed; the same service is
+        asked once more, whatever the budgets."""
         if self._at_start is not None:
             self._at_start.append((n, failure))
             return []
-        return self._failed(n, failure, now, resumable=resumable, other_way=other_way)
+        return self._failed(
+            n, failure, now, resumable=resumable, other_way=other_way, resend=resend
+        )
 
     def _failed(
         self,
@@ -158,10 +162,14 @@ class Dispatch:
         *,
         resumable: bool = False,
         other_way: bool = False,
+        resend: bool = False,
     ) -> Commands:
         attempt = self._running.pop(n, None)
         if attempt is None or self.over:
             return []
+        if resend and self.relayed is None:
+            self.retries += 1
+            return self._start(attempt.candidate, now, hedge=attempt.hedge)
         self.last = failure
         self._timers.pop("hedge", None)
         self._raced(attempt, now, won=False)
