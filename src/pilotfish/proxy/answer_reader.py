@@ -30,7 +30,7 @@ from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
-from pilotfish.proxy.failures import LOST, NOT_THE_SERVICE, declined, failure_of_ours
+from pilotfish.proxy.failures import LOST, NOT_THE_SERVICE, declined, diverged, failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -242,6 +242,8 @@ class AnswerReader:
                 self._held_bytes += len(out)
         if stream.error is not None:
             self._error_event(stream, stream.error, now)
+        elif stream.diverged:
+            self._fail(diverged(), now)
         elif stream.too_long:
             self._break(Outcome.SERVER_ERROR, stream.too_long, now)
         elif stream.terminal and self.answer.mode == STREAM:
@@ -289,18 +291,26 @@ class AnswerReader:
             self._break(Outcome.SERVER_ERROR, message, now)
 
     def _stream_complete(self, now: float) -> None:
-        assert self.stream is not None
-        rest = self.stream.close()
+        stream = self.stream
+        assert stream is not None
+        if stream.declined and self._record.resumes and not self._record.relayed:
+            # The client's stream must be left as it was, for whoever goes on with it next.
+            self._fail(declined(self.answer.status, stream.finish_reason), now)
+            return
+        rest = stream.close()
+        if stream.diverged:
+            self._fail(diverged(), now)
+            return
         if rest and self._record.relayed:
             self._owner.on_data(rest, now)
         elif rest:
             self.hold.append(rest)
-        if not self.stream.declined:
+        if not stream.declined:
             self._served(now)
             return
         record = self._record
         record.first_at = record.last_at = 0.0  # a guardrail's text is no content
-        failure = declined(self.answer.status, self.stream.finish_reason)
+        failure = declined(self.answer.status, stream.finish_reason)
         if record.relayed:
             record.failure = failure
             self._served(now)

@@ -21,6 +21,7 @@ LOST = {
 # with, or a connection that was kept had been closed.
 STALE = "stale_connection"
 NOT_THE_SERVICE = {"local": "overloaded", "stale": STALE}
+DIVERGED = "continuation_diverged"
 
 
 def failure_of_ours(
@@ -28,6 +29,18 @@ def failure_of_ours(
 ) -> Failure:
     """A failure in the proxy's own words. `status`: for the client."""
     return Failure(outcome=outcome, status=status, message=message, code=code)
+
+
+def diverged() -> Failure:
+    """A service that was to go on with a broken stream began the answer anew and then left it. That
+    says nothing about its health."""
+    return Failure(
+        outcome=Outcome.BROKEN_STREAM,
+        status=502,
+        message="the service that was to go on began the answer anew, and otherwise",
+        code=DIVERGED,
+        local=True,
+    )
 
 
 def declined(status: int, finish_reason: str | None) -> Failure:
