@@ -16,11 +16,10 @@ LOST = {
     "protocol": (Outcome.SERVER_ERROR, 502),
 }
 
-
 # The codes of losses that say nothing about the service: there was nothing left here to connect
 # with, or a connection that was kept had been closed.
 STALE = "stale_connection"
-NOT_THE_SERVICE = {"local": "overloaded", "stale": STALE}
+_NOT_THE_SERVICE = {"local": "overloaded", "stale": STALE}
 DIVERGED = "continuation_diverged"
 
 
@@ -29,6 +28,15 @@ def failure_of_ours(
 ) -> Failure:
     """A failure in the proxy's own words. `status`: for the client."""
     return Failure(outcome=outcome, status=status, message=message, code=code)
+
+
+def lost_here(kind: str, message: str) -> Failure | None:
+    """The failure of a loss that says nothing about the service; None for the other kinds."""
+    code = _NOT_THE_SERVICE.get(kind)
+    if code is None:
+        return None
+    outcome, status = LOST[kind]
+    return Failure(outcome=outcome, status=status, message=message, code=code, local=True)
 
 
 def diverged() -> Failure:

@@ -47,10 +47,6 @@ from pilotfish.core.formats.style import (
 )
 from pilotfish.core.formats.usage import Usage
 
-# How much of an answer's start may be held back until its first content.
-HOLD_EVENTS = 64
-HOLD_BYTES = 256 * 1024
-
 
 class Framing(Protocol):
     """How events become elements of an array (`styles.google.array`)."""
@@ -352,7 +348,10 @@ class Translated:
     def close(self) -> bytes:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
-        rest = self._continuation.rest() if self._continuation is not None else []
+        continuation = self._continuation
+        if continuation is not None and self.declined and not continuation.has_begun:
+            return b""  # it is of no use, and the client's stream is for another one to go on with
+        rest = continuation.rest() if continuation is not None else []
         if self.diverged:
             return b""
         return (self.writer.write(rest) if rest else b"") + self.writer.end()

@@ -213,15 +213,16 @@ def _common(piece: str, text: str, at: int) -> int:
 class Continuation:
     """Turns a second answer's deltas into the rest of the first one: no second start, no thinking
     anew, no repetition, one usage. Nothing comes out before it is known that there is something
-    new, so that the client's stream is as it was where the answer turns out to be of no use.
+    new (`has_begun`), so that the client's stream is as it was where the answer turns out to be of
+    no use.
     """
 
-    __slots__ = ("_before", "_begun", "_seam", "_waiting")
+    __slots__ = ("_before", "_seam", "_waiting", "has_begun")
 
     def __init__(self, text: str, before: Usage | None) -> None:
         self._seam = OverlapTrimmer(text)
         self._before = before
-        self._begun = False
+        self.has_begun = False
         self._waiting: list[Delta] = []
 
     @property
@@ -238,8 +239,8 @@ class Continuation:
         if isinstance(delta, UsageDelta):
             before = self._before
             counted = UsageDelta(delta.usage if before is None else before.plus(delta.usage))
-            return [counted] if self._begun else self._wait(counted)
-        if self._begun:
+            return [counted] if self.has_begun else self._wait(counted)
+        if self.has_begun:
             return [delta]
         if isinstance(delta, LogprobsDelta | CitationDelta):
             return []  # of text that is repeated, or held back
@@ -264,6 +265,6 @@ class Continuation:
         return []
 
     def _out(self, deltas: list[Delta]) -> list[Delta]:
-        self._begun = True
+        self.has_begun = True
         waiting, self._waiting = self._waiting, []
         return [*deltas, *waiting]
