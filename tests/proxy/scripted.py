@@ -517,6 +517,7 @@ class Parts:
             listener=self,
             drain_upstream=lambda pending, now: self.drained.append(pending),
             prefill=False,
+            counted=False,
             trace_headers=[],
         )
         self.state = candidate.state

@@ -141,22 +141,23 @@ class Admin:
             asked = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as e:
             return wrong(400, f"not JSON: {e}")
-        if (
-            not isinstance(asked, dict)
-            or len(asked) != 1
-            or not all(isinstance(v, str) for v in asked.values())
+        if asked == {"all": True}:
+            provider, model = None, None
+        elif (
+            isinstance(asked, dict)
+            and len(asked) == 1
+            and isinstance(asked.get("service", asked.get("provider")), str)
         ):
-            return wrong(400, 'expected {"service": "provider/model"} or {"provider": "name"}')
-        provider, _, model = (
-            asked["service"].partition("/")
-            if "service" in asked
-            else (asked.get("provider", ""), "", "")
-        )
-        providers = self._engine.snapshot.providers
-        if provider not in providers:
-            known = ", ".join(sorted(providers))
-            return wrong(404, f"unknown provider {provider!r}; known: {known}")
-        count = self._engine.ledger.reset(provider, model or None)
+            named = asked.get("service") or asked.get("provider") or ""
+            provider, _, model = named.partition("/") if "service" in asked else (named, "", "")
+            known = sorted(self._engine.snapshot.providers)
+            if provider not in known:
+                return wrong(404, f"unknown provider {provider!r}; known: {', '.join(known)}")
+        else:
+            return wrong(
+                400, 'expected {"service": "provider/model"}, {"provider": "name"} or {"all": true}'
+            )
+        count = self._engine.ledger.reset(time.monotonic(), provider, model or None)
         if not count:
             return wrong(404, f"no service {asked.get('service') or provider!r}")
         self._health_changed.set()

@@ -15,8 +15,8 @@ from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.request_url import headers_kept_from_clients
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.routing.plan import RuleState
 from pilotfish.core.routing.router import Router
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.credentials.keys import Key
@@ -228,7 +228,7 @@ class Engine:
             client = self.clients.get(name)
             for i, health in enumerate(healths):
                 if health.refused and client is not None and client.keys[i].replaced():
-                    self.ledger.renewed(name, i)
+                    self.ledger.renewed(name, i, now)
 
     def close(self) -> None:
         for pool in self.pools.values():

@@ -100,8 +100,11 @@ class RulesStore:
         self.problems = self._warnings(snapshot)
         self._registry[s.PROBLEMS].gauge().set(len(self.problems))
         self._registry[s.RELOAD_OK].gauge().set(1)
-        if not changed:
-            return True
+        if changed:
+            self._put_in_force(snapshot, documents)
+        return True
+
+    def _put_in_force(self, snapshot: Snapshot, documents: Sequence[RulesDocument]) -> None:
         self._adopt(snapshot)
         if self.snapshot is not None:
             self._registry[s.CONFIG_INFO].keep(lambda at: False)
@@ -125,7 +128,6 @@ class RulesStore:
             log.warning("rules_note", note=note)
         for problem in self.problems:
             log.warning("rules_warning", **problem.as_dict())
-        return True
 
     def reject(self, problems: list[Problem]) -> None:
         """What was read last is not good; the rules in force stay."""

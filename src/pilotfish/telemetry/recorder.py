@@ -108,8 +108,13 @@ class MetricsRecorder:
                 counted = self.children.service(rule, attempt.service, request.known)
                 races = self.children.of_rule(rule)[s.RACES]
                 races.counter(*counted.labels, _race_result(attempt)).value += 1
-        elif request.hedges:
-            won = any(a.hedge and a.relayed for a in request.attempts)
+            return
+        if request.rivals:
+            won = any(a.extra == request.rivals and a.relayed for a in request.attempts)
+            rivals = self.children.of_rule(rule)[s.RIVALS]
+            rivals.counter(rule, request.rivals, "won" if won else "lost").value += 1
+        if request.hedges:
+            won = any(a.extra == "hedge" and a.relayed for a in request.attempts)
             hedges = self.children.of_rule(rule)[s.HEDGES]
             hedges.counter(rule, "won" if won else "lost").value += 1
 

@@ -194,6 +194,12 @@ HEDGES = Series(
     ("rule", "result"),
     "Second attempts because the first was late: won or lost.",
 )
+RIVALS = Series(
+    "pilotfish_rivals_total",
+    "counter",
+    ("rule", "reason", "result"),
+    "Services asked beside a silent attempt (reason silence) or beside a trial: won or lost.",
+)
 WASTED_TOKENS = Series(
     "pilotfish_wasted_tokens_total",
     "counter",

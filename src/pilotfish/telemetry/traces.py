@@ -123,7 +123,7 @@ class SpanTrace:
 
     def _begun(self, attempt: AttemptRecord) -> Any:
         service, began = attempt.service, self._at(attempt.began)
-        for event, is_so in (("hedge", attempt.hedge), ("rescue", attempt.resumes)):
+        for event, is_so in ((attempt.extra, attempt.extra), ("rescue", attempt.resumes)):
             if is_so:
                 self._span.add_event(event, {"pilotfish.service": service.id}, timestamp=began)
         kind = service.provider.kind

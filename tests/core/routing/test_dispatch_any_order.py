@@ -136,6 +136,8 @@ def test_any_order_of_events_leads_to_one_end(
         check(one)
     for one in stories:
         bring_to_an_end(one, now)
+    for one in stories:
+        one.ends_unseen(now)
     assert all(state.in_flight == 0 for state in house.ledger.services.values())
 
 

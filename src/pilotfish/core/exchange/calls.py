@@ -241,11 +241,14 @@ def request_parts(
     return (b"".join(lines), *parts)
 
 
-def may_hedge(inbound: Inbound) -> bool:
+def may_run_twice(inbound: Inbound) -> bool:
     """Not for requests that store something or run on in the background: two of them would be
     two.
     """
     members = inbound.members
     return (
-        members is not None and not is_true(members, "store") and not is_true(members, "background")
+        members is not None
+        and not is_true(members, "store")
+        and not is_true(members, "background")
+        and "conversation" not in members
     )

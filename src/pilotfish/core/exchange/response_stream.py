@@ -47,10 +47,6 @@ from pilotfish.core.formats.style import (
 )
 from pilotfish.core.formats.usage import Usage
 
-# How much of an answer's start may be held back until its first content.
-HOLD_EVENTS = 64
-HOLD_BYTES = 256 * 1024
-
 
 class Framing(Protocol):
     """How events become elements of an array (`styles.google.array`)."""
