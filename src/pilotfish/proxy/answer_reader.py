@@ -174,8 +174,7 @@ class AnswerReader:
         if answer.mode == ERROR:
             self._refused(now)
         elif answer.is_cut_short:
-            message = "the upstream's compressed answer ended too early"
-            self._break(Outcome.SERVER_ERROR, message, now)
+            self._break(Outcome.SERVER_ERROR, "the compressed answer ended too early", now)
         elif answer.mode == WHOLE:
             self._read_whole(now)
         else:
