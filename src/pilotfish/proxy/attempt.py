@@ -232,8 +232,8 @@ class Attempt:
                 complete=complete,
                 is_text=self.call.op in TEXT_OPS,
             )
-            reason = source.finish_reason
-            record.finish_reason = reason if reason is None else shown(reason)
+            if source.finish_reason is not None:
+                record.finish_reason = shown(source.finish_reason)
         if stream is not None:
             record.malformed = stream.malformed
         if usage is not None and usage.clamped:

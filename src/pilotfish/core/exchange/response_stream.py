@@ -362,7 +362,9 @@ class Raw:
     body is the end.
     """
 
-    declined = may_be_canned = diverged = False
+    declined = False
+    may_be_canned = False
+    diverged = False
     __slots__ = (
         "chars",
         "contents",
