@@ -44,6 +44,17 @@ def alternating(chat: Chat, losses: Losses, *, system_turns: bool = False) -> tu
     )
 
 
+def add_message(messages: list[Json], role: str, content: list[Json], key: str = "content") -> None:
+    """Adds a turn to those that are written, to the last one if that is of the same role: turns of
+    which nothing is left must not leave two of a role side by side. `key`: where content stands."""
+    if not content:
+        return
+    if messages and messages[-1]["role"] == role:
+        messages[-1][key] += content
+    else:
+        messages.append({"role": role, key: content})
+
+
 def _may_stand(turns: tuple[Turn, ...], place: int) -> bool:
     """Whether Claude takes a system turn there: right after a user's, before an assistant's or at
     the end."""

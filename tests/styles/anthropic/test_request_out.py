@@ -206,14 +206,23 @@ class TestTools:
             raw={"type": "web_search_20250305", "name": "web_search"},
         )
         flat = Tool(
-            name="f", origin="anthropic", raw={"defer_loading": True}, cache=Cache(), strict=True
+            name="f",
+            schema={"type": "object", "properties": {}},
+            origin="anthropic",
+            raw={"defer_loading": True},
+            cache=Cache(),
+            strict=True,
         )
         body, dropped = write(tools=(own, flat), quirks=Quirks(output_format=True))
         assert body["tools"] == [
             own.raw,
             {
                 "name": "f",
-                "input_schema": {"type": "object"},
+                "input_schema": {
+                    "type": "object",
+                    "properties": {},
+                    "additionalProperties": False,
+                },
                 "strict": True,
                 "defer_loading": True,
                 "cache_control": {"type": "ephemeral"},
@@ -243,11 +252,28 @@ class TestStructuredOutput:
         assert [tool["name"] for tool in body["tools"]] == ["f", "g", "pilotfish_json_response"]
 
     def test_by_the_models_own_means_where_it_has_them(self):
-        body, _ = write(response_format=SCHEMA, quirks=Quirks(output_format=True))
-        assert body["output_config"] == {
-            "format": {"type": "json_schema", "schema": {"type": "object"}}
+        schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}
+        wanted = ResponseFormat(kind="json_schema", schema=schema)
+        body, _ = write(response_format=wanted, quirks=Quirks(output_format=True))
+        assert body["output_config"]["format"]["schema"] == {
+            "type": "object",
+            "properties": {"a": {"type": "integer", "description": '{"minimum":1}'}},
+            "additionalProperties": False,
         }
         assert "tools" not in body
+
+    def test_by_a_tool_all_the_same_where_the_schema_is_beyond_them(self):
+        """Objects with any keys: a tool takes them, and structured output does not."""
+        wanted = ResponseFormat(kind="json_schema", schema={"type": "object"})
+        body, _ = write(response_format=wanted, quirks=Quirks(output_format=True))
+        assert body["tool_choice"]["name"] == "pilotfish_json_response"
+        assert "output_config" not in body
+
+    def test_a_strict_tool_that_is_beyond_them_is_an_ordinary_one(self):
+        tool = Tool(name="f", schema={"type": "object"}, strict=True)
+        body, dropped = write(tools=(tool,), quirks=Quirks(output_format=True))
+        assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
+        assert dropped == ("tools.strict",)
 
     def test_any_json_is_asked_for_in_words(self):
         assert (
@@ -281,8 +307,17 @@ def test_system_identity_and_stream():
 
 
 def test_turns_that_say_nothing_are_left_out():
-    body, _ = write(HI, Turn("assistant", (Text(""),)), HI)
-    assert [message["role"] for message in body["messages"]] == ["user", "user"]
+    """Those beside them are one turn then, since roles alternate."""
+    body, _ = write(HI, Turn("assistant", (Text(" \n"),)), HI)
+    (message,) = body["messages"]
+    assert (message["role"], len(message["content"])) == ("user", 2)
+
+
+def test_instructions_alone_are_the_users_turn():
+    chat = Chat(model="m", turns=(), system=(Text("Greet me."),))
+    body = json.loads(write_request(chat, Target(model="m", stream=False)).body)
+    assert body["messages"] == [{"role": "user", "content": "Greet me."}]
+    assert "system" not in body
 
 
 def test_a_prefill_that_ends_in_a_call_is_left_alone():

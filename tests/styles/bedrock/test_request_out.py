@@ -146,7 +146,7 @@ class TestTools:
         assert [tool["toolSpec"]["name"] for tool in body["toolConfig"]["tools"]] == ["other"]
 
     def test_are_strict_where_the_model_can(self):
-        strict = Tool(name="f", strict=True)
+        strict = Tool(name="f", strict=True, schema=SCHEMA)
         assert (
             write(chat(tools=(strict,)))[0]["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
         )
@@ -250,8 +250,9 @@ class TestTheFormOfTheAnswer:
 
     def test_is_a_schema_where_the_model_has_them(self):
         body, dropped = write(chat(response_format=self.FORMAT, tools=(WEATHER,)))
+        closed = SCHEMA | {"additionalProperties": False}
         schema = {
-            "schema": json.dumps(SCHEMA, separators=(",", ":")),
+            "schema": json.dumps(closed, separators=(",", ":")),
             "name": "n",
             "description": "d",
         }
@@ -398,3 +399,20 @@ def test_what_bedrock_can_say_is_read_back_as_it_was_written(parts, limit, tempe
     written = STYLE.write_request(given, Target(model=CLAUDE, stream=True))
     assert written.dropped == ()
     assert STYLE.read_request(written.body, model="m", stream=True) == given
+
+
+def test_turns_beside_one_that_says_nothing_are_one_since_roles_alternate():
+    turns = (
+        Turn("user", (Text("a"),)),
+        Turn("assistant", (Text(" "),)),
+        Turn("user", (Text("b"),)),
+    )
+    assert write(chat(*turns))[0]["messages"] == [
+        {"role": "user", "content": [{"text": "a"}, {"text": "b"}]}
+    ]
+
+
+def test_instructions_alone_are_the_users_turn():
+    body, _ = write(Chat(model="m", turns=(), system=(Text("Greet me."),)))
+    assert body["messages"] == [{"role": "user", "content": [{"text": "Greet me."}]}]
+    assert "system" not in body

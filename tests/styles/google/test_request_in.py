@@ -212,12 +212,20 @@ def test_every_mode_of_calling_is_understood(config, choice):
     assert read({"toolConfig": {"functionCallingConfig": config}}).tool_choice == choice
 
 
-def test_validated_calls_are_strict():
-    functions = [{"functionDeclarations": [{"name": "f"}]}, {"codeExecution": {}}]
-    chat = read(
-        {"tools": functions, "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}}}
-    )
+def test_validated_calls_are_strict_where_their_schema_is():
+    """`strict` elsewhere demands a schema that is closed; `VALIDATED` takes any."""
+    closed = {"type": "object", "properties": {}, "additionalProperties": False}
+    functions = [
+        {"functionDeclarations": [{"name": "f", "parametersJsonSchema": closed}]},
+        {"codeExecution": {}},
+    ]
+    mode = {"functionCallingConfig": {"mode": "VALIDATED"}}
+    chat = read({"tools": functions, "toolConfig": mode})
     assert [tool.strict for tool in chat.tools] == [True, None]
+    assert chat.lost == ()
+    chat = read({"tools": [{"functionDeclarations": [{"name": "f"}]}], "toolConfig": mode})
+    assert [tool.strict for tool in chat.tools] == [None]
+    assert chat.lost == ("toolConfig.functionCallingConfig.mode",)
 
 
 def test_sampling_and_limits():

@@ -184,13 +184,19 @@ def test_nothing_is_stored_that_the_client_did_not_ask_to_store(extras, store):
     assert write(extras=extras)[0].get("store") == store
 
 
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
 def test_strictness_is_the_default_here_and_nowhere_else():
     tools = (
         Tool(name="f"),
         Tool(name="g", origin="openai_responses", schema={}),
-        Tool(name="h", strict=True),
+        Tool(name="h", strict=True, schema=CLOSED),
+        Tool(name="i", strict=True),  # not by OpenAI's rules
     )
-    assert [tool["strict"] for tool in write(tools=tools)[0]["tools"]] == [False, True, True]
+    body, dropped = write(tools=tools)
+    assert [tool["strict"] for tool in body["tools"]] == [False, True, True, False]
+    assert dropped == ("tools.strict",)
 
 
 def test_choices_grammars_and_the_rest():

@@ -25,7 +25,7 @@ def marked(block: Block, cache: neutral.Cache | None) -> Block:
 
 
 def write_blocks(parts: tuple[Part, ...], quirks: Quirks, losses: Losses) -> list[Block]:
-    """For a request. Empty texts are left out, since Anthropic refuses them and they say
+    """For a request. Blank texts are left out, since Anthropic refuses them and they say
     nothing.
     """
     blocks: list[Block] = []
@@ -59,7 +59,7 @@ def _write_part(part: Part, quirks: Quirks, losses: Losses) -> Block | None:
 
 
 def _write_text(part: neutral.Text | neutral.Refusal, losses: Losses) -> Block | None:
-    if not part.text:
+    if not part.text.strip():
         return None
     block: Block = {"type": "text", "text": part.text}
     citations = part.citations if isinstance(part, neutral.Text) else ()

@@ -12,12 +12,14 @@ from pilotfish.styles._requests import (
     ANSWER_IN_JSON,
     BEGINNING,
     CONTINUE,
+    add_message,
     alternating,
     claude_sampling,
     finished,
     offered_tools,
     stop_sequences,
 )
+from pilotfish.styles._schemas import CLAUDE, fitted, is_expressible, with_object_on_top
 from pilotfish.styles.anthropic.blocks_out import Block, marked, write_blocks, write_cache
 from pilotfish.styles.anthropic.structured import tool_for
 from pilotfish.styles.anthropic.thinking import ThinkingPlan, plan_thinking
@@ -70,9 +72,12 @@ def write_request(chat: Chat, target: Target) -> Written:
         "max_tokens": plan.max_tokens(limit, given=chat.max_tokens is not None),
     }
     system = _write_system(chat, quirks, losses)
+    messages = _write_messages(chat, quirks, losses, plan)
+    if system and not messages:  # Anthropic wants a user's turn, so the instructions are it
+        messages, system = [{"role": "user", "content": system}], None
     if system:
         body["system"] = system
-    body["messages"] = _write_messages(chat, quirks, losses, plan)
+    body["messages"] = messages
     if tools:
         body["tools"] = tools
         if choice:
@@ -123,16 +128,27 @@ def _write_identity(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
 
 def _write_output_config(chat: Chat, quirks: Quirks, plan: ThinkingPlan) -> Block:
     config: Block = {"effort": plan.effort} if plan.effort else {}
-    if quirks.output_format and chat.response_format and chat.response_format.kind == "json_schema":
-        config["format"] = {
-            "type": "json_schema",
-            "schema": chat.response_format.schema or {"type": "object"},
-        }
+    if _has_format(chat, quirks):
+        assert chat.response_format is not None
+        schema = fitted(chat.response_format.schema or {}, CLAUDE)
+        config["format"] = {"type": "json_schema", "schema": schema}
     return config
 
 
+def _has_format(chat: Chat, quirks: Quirks) -> bool:
+    """Whether the answer's schema goes out as such; else a tool stands for it."""
+    wanted = chat.response_format
+    return (
+        quirks.output_format
+        and wanted is not None
+        and wanted.kind == "json_schema"
+        and wanted.schema is not None
+        and is_expressible(wanted.schema, CLAUDE)
+    )
+
+
 def _write_system(chat: Chat, quirks: Quirks, losses: Losses) -> Any:
-    texts = [text for text in chat.system if text.text]
+    texts = [text for text in chat.system if text.text.strip()]
     if chat.response_format and chat.response_format.kind == "json":
         texts.append(Text(ANSWER_IN_JSON))
     if not texts:
@@ -146,9 +162,9 @@ def _write_messages(chat: Chat, quirks: Quirks, losses: Losses, plan: ThinkingPl
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
     messages: list[Block] = []
     for turn in alternating(chat, losses, system_turns=quirks.system_turns):
-        blocks = write_blocks(turn.parts, quirks, losses)
-        if blocks:
-            messages.append({"role": turn.role, "content": _plain(blocks)})
+        add_message(messages, turn.role, write_blocks(turn.parts, quirks, losses))
+    for message in messages:
+        message["content"] = _plain(message["content"])
     if messages and messages[0]["role"] == "assistant":
         messages.insert(0, {"role": "user", "content": BEGINNING})
     if messages and messages[-1]["role"] == "assistant":
@@ -188,7 +204,7 @@ def _write_tools(chat: Chat, quirks: Quirks, losses: Losses) -> tuple[list[Block
     ]
     choice = _write_choice(chat, bool(tools))
     wanted = chat.response_format
-    if wanted and wanted.kind == "json_schema" and not quirks.output_format:
+    if wanted and wanted.kind == "json_schema" and not _has_format(chat, quirks):
         answer = tool_for(wanted.schema or {"type": "object"}, wanted.description)
         kind = choice["type"] if choice else "auto"
         if not tools or kind == "none":
@@ -212,12 +228,14 @@ def _write_tool(tool: Tool, quirks: Quirks, losses: Losses) -> Block | None:
     block: Block = {"name": tool.name}
     if tool.description:
         block["description"] = tool.description
-    schema = tool.schema or {}
-    block["input_schema"] = schema if "type" in schema else {"type": "object"} | schema
-    if tool.strict and not (quirks.output_format and quirks.strict_tools):
+    schema = with_object_on_top(tool.schema)
+    knows_strict = quirks.output_format and quirks.strict_tools
+    if tool.strict and not (knows_strict and is_expressible(schema, CLAUDE)):
         losses.add("tools.strict")
-    elif tool.strict is not None and quirks.output_format:
+    elif tool.strict is not None and knows_strict:
         block["strict"] = tool.strict
+        schema = fitted(schema, CLAUDE) if tool.strict else schema
+    block["input_schema"] = schema
     if tool.origin == "anthropic":
         block |= tool.raw
     return marked(block, tool.cache)

@@ -20,6 +20,7 @@ from pilotfish.styles._requests import (
     ANSWER_IN_JSON,
     BEGINNING,
     CONTINUE,
+    add_message,
     alternating,
     claude_sampling,
     finished,
@@ -27,6 +28,7 @@ from pilotfish.styles._requests import (
     stop_sequences,
     write_own_extras,
 )
+from pilotfish.styles._schemas import CLAUDE, fitted, is_expressible, with_object_on_top
 from pilotfish.styles.anthropic.structured import tool_for
 from pilotfish.styles.anthropic.thinking import ThinkingPlan, plan_thinking
 from pilotfish.styles.bedrock.blocks_in import ORIGIN
@@ -55,6 +57,8 @@ def write_request(chat: Chat, target: Target) -> Written:
     writer = BlockWriter(model, target.quirks, losses)
     body: Json = {"messages": _write_messages(chat, target, model, writer, losses)}
     system = _write_system(chat, writer)
+    if system and not body["messages"]:  # Bedrock wants a user's turn, so the instructions are it
+        body["messages"], system = [{"role": "user", "content": system}], []
     if system:
         body["system"] = system
     tools, forced = _write_tools(chat, target, model, writer, losses)
@@ -96,9 +100,7 @@ def _write_messages(
     """Turns of alternating roles, the user's first, tool results at the head of theirs."""
     messages: list[Json] = []
     for turn in alternating(chat, losses):
-        blocks = writer.blocks(turn.parts)
-        if blocks:
-            messages.append({"role": turn.role, "content": blocks})
+        add_message(messages, turn.role, writer.blocks(turn.parts))
     if messages and messages[0]["role"] == "assistant":
         messages.insert(0, {"role": "user", "content": [{"text": BEGINNING}]})
     if messages and messages[-1]["role"] == "assistant" and _has_text_last(messages[-1]):
@@ -181,14 +183,14 @@ def _write_tool(
         return []
     for name in tool.raw:
         losses.add(f"tools.{name}")
-    schema = tool.schema or {}
-    spec = _spec(
-        tool.name, schema if "type" in schema else {"type": "object"} | schema, tool.description
-    )
-    if tool.strict and model.schema and target.quirks.strict_tools:
+    schema = with_object_on_top(tool.schema)
+    strict = tool.strict and model.schema and target.quirks.strict_tools
+    if strict and is_expressible(schema, CLAUDE):
+        spec = _spec(tool.name, fitted(schema, CLAUDE), tool.description)
         spec["toolSpec"]["strict"] = True
-    elif tool.strict:
-        losses.add("tools.strict")
+    else:
+        losses.add_if("tools.strict", tool.strict or None)
+        spec = _spec(tool.name, schema, tool.description)
     return [spec, *writer.cache_point(tool.cache)]
 
 
@@ -203,11 +205,7 @@ def _spec(name: str, schema: Json, description: str = "") -> Json:
 def _answer_tool(chat: Chat, target: Target, model: Model) -> Json | None:
     """A forced tool in place of `outputConfig.textFormat`, for models that have none."""
     wanted = chat.response_format
-    if (
-        wanted is None
-        or wanted.kind != "json_schema"
-        or (model.schema and target.quirks.json_schema)
-    ):
+    if wanted is None or wanted.kind != "json_schema" or _has_format(chat, target, model):
         return None
     tool = tool_for(wanted.schema or {"type": "object"}, wanted.description)
     return _spec(tool["name"], tool["input_schema"], tool["description"])
@@ -277,15 +275,28 @@ def _write_inference(
 def _write_output(chat: Chat, target: Target, model: Model, plan: ThinkingPlan) -> Json:
     output: Json = {"effort": plan.effort} if plan.effort else {}
     wanted = chat.response_format
-    if wanted and wanted.kind == "json_schema" and model.schema and target.quirks.json_schema:
+    if wanted and _has_format(chat, target, model):
         named = {"name": wanted.name} if wanted.name else {}
         described = {"description": wanted.description} if wanted.description else {}
-        schema = {"schema": msgspec.json.encode(wanted.schema or {"type": "object"}).decode()}
+        schema = {"schema": msgspec.json.encode(fitted(wanted.schema or {}, CLAUDE)).decode()}
         output["textFormat"] = {
             "type": "json_schema",
             "structure": {"jsonSchema": schema | named | described},
         }
     return output
+
+
+def _has_format(chat: Chat, target: Target, model: Model) -> bool:
+    """Whether the answer's schema goes out as such; else a tool stands for it."""
+    wanted = chat.response_format
+    return (
+        model.schema
+        and target.quirks.json_schema
+        and wanted is not None
+        and wanted.kind == "json_schema"
+        and wanted.schema is not None
+        and is_expressible(wanted.schema, CLAUDE)
+    )
 
 
 def _write_identity(chat: Chat, losses: Losses, body: Json) -> None:

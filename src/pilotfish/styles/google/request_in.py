@@ -22,6 +22,7 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.styles._fields import Fields, Losses
 from pilotfish.styles._places import placed
+from pilotfish.styles._schemas import is_strict
 from pilotfish.styles.google.fields import GoogleFields
 from pilotfish.styles.google.parts import ORIGIN, read_part, read_result
 from pilotfish.styles.google.schema import json_schema
@@ -53,6 +54,8 @@ def read_request(body: bytes, *, model: str, stream: bool) -> Chat:
     extras |= fields.rest() | placed(config.path, config.rest())
     if strict:
         tools = tuple(_with_strict(tool) for tool in tools)
+        if any(tool.kind == "function" and not tool.strict for tool in tools):
+            losses.add("toolConfig.functionCallingConfig.mode")
     return Chat(
         model=model,
         stream=stream,
@@ -212,7 +215,10 @@ def _converted(fields: Fields, key: str, schema: Json) -> Json:
 
 
 def _with_strict(tool: Tool) -> Tool:
-    return msgspec.structs.replace(tool, strict=True) if tool.kind == "function" else tool
+    """`VALIDATED` holds arguments to any schema; elsewhere only strict ones may be asked for so."""
+    if tool.kind != "function" or not is_strict(tool.schema):
+        return tool
+    return msgspec.structs.replace(tool, strict=True)
 
 
 def _read_tool_choice(fields: Fields, extras: Json) -> tuple[ToolChoice | None, bool]:

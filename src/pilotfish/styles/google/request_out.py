@@ -16,7 +16,8 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import Losses
-from pilotfish.styles._requests import alternating, finished, write_own_extras
+from pilotfish.styles._requests import add_message, alternating, finished, write_own_extras
+from pilotfish.styles._schemas import GEMINI, fitted, with_object_on_top
 from pilotfish.styles.google.parts import (
     ORIGIN,
     SKIP_CHECK,
@@ -85,10 +86,7 @@ def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
             parts = _write_assistant(turn.parts, check_signatures, losses)
         else:
             parts = _write_user(turn.parts, names, order, losses)
-        if parts:
-            contents.append(
-                {"role": "model" if turn.role == "assistant" else "user", "parts": parts}
-            )
+        add_message(contents, "model" if turn.role == "assistant" else "user", parts, "parts")
     return contents
 
 
@@ -184,7 +182,7 @@ def _write_function(tool: Tool, losses: Losses) -> Json:
     if tool.description:
         function["description"] = tool.description
     if tool.schema is not None:
-        function["parametersJsonSchema"] = tool.schema
+        function["parametersJsonSchema"] = fitted(with_object_on_top(tool.schema), GEMINI)
     for name, value in tool.raw.items():
         if tool.origin == ORIGIN:
             function[name] = value
@@ -255,7 +253,7 @@ def _write_response_format(chat: Chat, target: Target, losses: Losses) -> Json:
     config: dict[str, Any] = {"responseMimeType": "application/json"}
     if wanted.kind == "json_schema":
         if target.quirks.json_schema and wanted.schema is not None:
-            config["responseJsonSchema"] = wanted.schema
+            config["responseJsonSchema"] = fitted(wanted.schema, GEMINI)
         else:
             losses.add("response_format.json_schema")
     return config

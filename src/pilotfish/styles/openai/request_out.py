@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import msgspec
 
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._requests import finished
+from pilotfish.styles._schemas import is_strict, with_object_on_top
 from pilotfish.styles.openai.messages_out import write_messages
 from pilotfish.styles.openai.parts import write_cache
 
@@ -22,6 +26,8 @@ SHARED_EXTRAS = frozenset(
     }
 )
 """Fields that mean the same in Chat Completions and Responses and nothing elsewhere."""
+
+_NO_NAME_LETTERS = re.compile(r"[^A-Za-z0-9_-]")
 
 SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
@@ -164,7 +170,7 @@ def _write_tool(tool: neutral.Tool, quirks: Quirks, losses: Losses) -> dict[str,
     if tool.description:
         function["description"] = tool.description
     if tool.schema is not None:
-        function["parameters"] = tool.schema
+        function["parameters"] = with_object_on_top(tool.schema, properties=True)
     write_strict(tool, quirks, losses, function)
     return {"type": "function", "function": function}
 
@@ -185,11 +191,12 @@ def _nested_format(raw: dict[str, Any]) -> dict[str, Any]:
 def write_strict(
     tool: neutral.Tool, quirks: Quirks, losses: Losses, function: dict[str, Any]
 ) -> None:
-    if tool.strict is not None:
-        if quirks.strict_tools:
-            function["strict"] = tool.strict
-        else:
-            losses.add("tools.strict")
+    if tool.strict is None:
+        return
+    if quirks.strict_tools and (not tool.strict or is_strict(tool.schema)):
+        function["strict"] = tool.strict
+    else:
+        losses.add("tools.strict")
 
 
 def _write_tool_choice(choice: neutral.ToolChoice, tools: tuple[neutral.Tool, ...]) -> Any:
@@ -213,13 +220,16 @@ def write_response_format(
         if wanted.kind == "json_schema":
             losses.add("response_format.json_schema")
         return {"type": "json_object"}
+    if wanted.strict and not is_strict(wanted.schema):
+        losses.add("response_format.strict")
+        wanted = msgspec.structs.replace(wanted, strict=None)
     fields = _schema_fields(wanted)
     return {"type": "json_schema"} | ({"json_schema": fields} if nested else fields)
 
 
 def _schema_fields(wanted: neutral.ResponseFormat) -> dict[str, Any]:
     """Both OpenAI styles demand a name."""
-    fields: dict[str, Any] = {"name": wanted.name or "response"}
+    fields: dict[str, Any] = {"name": _NO_NAME_LETTERS.sub("_", wanted.name)[:64] or "response"}
     if wanted.description:
         fields["description"] = wanted.description
     fields["schema"] = wanted.schema if wanted.schema is not None else {}

@@ -10,6 +10,7 @@ from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import data_url, short_type, tool_id
 from pilotfish.styles._requests import finished
+from pilotfish.styles._schemas import with_object_on_top
 from pilotfish.styles.openai.messages_out import marked_as_error
 from pilotfish.styles.openai.parts import (
     ORIGINS,
@@ -319,9 +320,7 @@ def _write_tool(tool: neutral.Tool, quirks: Quirks, losses: Losses) -> dict[str,
     function: dict[str, Any] = {"type": "function", "name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = (
-        tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
-    )
+    function["parameters"] = with_object_on_top(tool.schema, properties=True)
     write_strict(tool, quirks, losses, function)
     function.setdefault("strict", tool.strict is None and tool.origin == "openai_responses")
     return function | (tool.raw if own else {})
