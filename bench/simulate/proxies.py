@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,7 +52,10 @@ OUTCOMES = {429: Outcome.RATE_LIMITED, 503: Outcome.OVERLOADED}
 @dataclass
 class Result:
     """The outcome of a run. `ttfts`: times to first token in seconds. `attempts`: by service.
-    `limited_in_vain`: attempts answered with 429 while another service had room.
+    `limited_in_vain`: attempts answered with 429 while another service had room; `in_vain`: sent
+    to a vendor that was not well. `waits`: when each request came, and how much later its first
+    token was than with nothing wrong (None: it never came). `served`: by service, when an answer's
+    first token came.
     """
 
     requests: int = 0
@@ -61,6 +64,9 @@ class Result:
     attempts: Counter[str] = field(default_factory=Counter)
     limited_in_vain: int = 0
     cost_usd: float = 0.0
+    in_vain: int = 0
+    waits: list[tuple[float, float | None]] = field(default_factory=list)
+    served: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Clock:
@@ -102,7 +108,7 @@ class Proxy:
 
     def _probed(self, c: Candidate) -> None:
         now = self.clock.now
-        if self.world.is_down(c.service.model, now):
+        if self.world.is_down(c.service.model, now) or self.world.hangs_until(c.service.model, now):
             rules = {"health": self.rule.health, "cooldown": self.rule.cooldown}
             c.state.health.failed(
                 Outcome.OVERLOADED, wait_s=None, reason="probe", began=now, now=now, **rules
@@ -138,7 +144,10 @@ class Request:
             if isinstance(command, StartAttempt):
                 self.start(command.n, command.candidate)
             elif isinstance(command, Relay):
-                self.proxy.result.ttfts.append(self.clock.now - self.arrived_at)
+                took = self.clock.now - self.arrived_at
+                self.proxy.result.ttfts.append(took)
+                usual = self.dice * min(v.ttft_s for v in self.world.vendors.values())
+                self.proxy.result.waits.append((self.arrived_at, took - usual))
             elif isinstance(command, Cancel):
                 self.over(command.n, command.outcome, None, None)
             elif isinstance(command, WakeAt):
@@ -146,6 +155,7 @@ class Request:
                 self.clock.at(command.at, partial(self.on_timer, self.wake))
             elif isinstance(command, (ReplyFailure, BreakStream)):
                 self.proxy.result.errors += 1
+                self.proxy.result.waits.append((self.arrived_at, None))
 
     def on_timer(self, wake: int) -> None:
         if wake == self.wake and not self.dispatch.over:
@@ -157,6 +167,7 @@ class Request:
         c.state.headroom.take(INPUT_TOKENS)
         reply = self.world.ask(name, now, self.output_tokens, self.dice)
         result.attempts[name] += 1
+        result.in_vain += not self.world.is_well(name, now)
         if reply.status == 429 and any(
             self.world.left(o, now) != 0 and not self.world.is_down(o, now)
             for o in self.world.vendors
@@ -191,6 +202,7 @@ class Request:
                 now,
             )
         self.proxy.ledger.on_first_token(c, began, now)
+        self.proxy.result.served[c.service.model].append(now)
         self.with_first_token.add(n)
         self.clock.at(began + reply.total_s, lambda: self.completed(n, reply))
         self.obey(self.dispatch.on_first_token(n, now))
@@ -254,6 +266,7 @@ def simulate(workload: Workload, tactic_of: Callable[[World], Any], seed: int = 
             model=v.name,
             rule="chat",
             weight=v.weight,
+            tier=v.tier,
             price=v.price,
             id=f"{v.name}/{v.name}",
         )
