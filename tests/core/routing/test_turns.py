@@ -8,6 +8,8 @@ import pytest
 
 from core.routing.playbook import House
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.routing.plan import Home, Plan
+from pilotfish.core.state.affinity import AffinityTable
 
 EACH_ONE = "{type: round_robin, params: {request_threshold: 1}}"
 NO_RETRIES = "retries: {max_retries: 0}"
@@ -79,16 +81,39 @@ def test_a_race_takes_one_turn_however_many_take_part() -> None:
 
 
 def test_a_trial_takes_no_turn() -> None:
-    """`a` is due in the middle of `b`'s turn, which goes on after the trial."""
-    three = "{type: round_robin, params: {request_threshold: 3}}"
-    house = House("a b", tactic=three)
-    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
-    assert first_choices(house, 1) == "b"
-    turn = dict(house.ledger.memory("chat", "rule"))
+    """It is `a`'s turn, but `a` is on trial: what one request finds out is not a turn of it."""
+    house = House("a b", tactic="{type: round_robin, params: {request_threshold: 3}}")
+    assert first_choices(house, 1) == "a"
+    house.happened("a", Outcome.SERVER_ERROR, 1, times=3)
     due = house.state("a").health.until
-    plan = house.plan()
-    house.ledger.memory("chat", "rule").update(turn="a/m", served=1)
-    chosen = plan.next(due)
-    assert chosen is not None
-    assert chosen.state is house.state("a")
-    assert house.ledger.memory("chat", "rule")["served"] == 1, turn
+    story = house.request(now=due)
+    assert story.begins(due).startswith("start 0 a")
+    story.speaks(0, due + 0.1)
+    story.completes(0, due + 0.2)
+    assert first_choices(house, 3) == "a a b", "two of its three requests are still to come"
+
+
+def test_a_rival_moves_no_session_to_another_home() -> None:
+    house = House("a b c")
+    home = Home(AffinityTable(), b"a session's key, as long as one", 1800.0)
+
+    def plan() -> Plan:
+        return Plan(
+            house.rule_states["chat"],
+            house.ledger,
+            op="chat",
+            tokens=100,
+            rng=house.rng,
+            home=home,
+        )
+
+    one = plan()
+    first = one.next(0.0)
+    assert first is not None
+    one.tried.append(first.state)
+    assert one.next(10.0, serving=True) is not None
+    again = plan().next(20.0)
+    assert again is first
+    fallback = one.next(21.0)
+    assert fallback is not None
+    assert plan().next(22.0) is fallback, "who is asked since the first one failed is the new home"
