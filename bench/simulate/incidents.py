@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from bench.simulate.baselines import Oracle
@@ -166,6 +166,7 @@ def untuned(world: World) -> Any:
     return tactic(tactic.Params())
 
 
+@cache
 def days(seed: int = 1) -> dict[str, Day]:
     """By name: the oracle, who may choose between both at any time, and the proxy as it is."""
     one_tier = tuple(replace(v, tier=0) for v in BAD_DAY.vendors)

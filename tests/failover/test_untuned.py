@@ -239,10 +239,9 @@ async def test_a_service_that_hangs_goes_out_and_comes_back_by_itself(tmp_path):
         town_.first.on("chat", Fault.silence())
         for _ in range(4):
             await asyncio.gather(*(town_.ask(cell, stream=True) for cell in CELLS))
-        waits = await asyncio.gather(*(town_.ask(cell, stream=True) for cell in CELLS))
-        assert max(one.took for one in waits) < TRIAL_S + USUAL_S + TICK_S, (
-            "nobody waits for it any more but for a trial, beside which another service is asked"
-        )
+        waits = [await town_.ask(cell, stream=True) for cell in CELLS]
+        # Out, it is tried again now and then: beside a trial another one is asked after 2 s at most.
+        assert max(one.took for one in waits) < USUAL_S + TRIAL_S + TICK_S
         town_.first.on("chat").always(None)
         for _ in range(60):
             await asyncio.gather(*(town_.ask(cell, stream=True) for cell in CELLS))

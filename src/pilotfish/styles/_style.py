@@ -41,6 +41,7 @@ class BaseStyle:
     name: str
     stream_content_type = "text/event-stream"
     terminal_event = b""
+    canned_chars = 0
 
     def event_decoder(self) -> EventDecoder:
         return SseDecoder()

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from pilotfish.core.formats.bounds import has_too_many_values
 from pilotfish.core.formats.usage import Usage
 
 Extras = dict[str, dict[str, Any]]
@@ -388,6 +389,8 @@ def arguments_object(arguments: str) -> Json:
     """
     if not arguments.strip():
         return {}
+    if has_too_many_values(arguments.encode("utf-8", "surrogatepass")):
+        return {"_raw": arguments}  # reading it would take long
     try:
         value = msgspec.json.decode(arguments)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):

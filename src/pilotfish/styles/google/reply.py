@@ -23,14 +23,10 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.google.citations import Offsets, read_citations, write_citations
-from pilotfish.styles.google.inspector import GoogleTokenCounts
+from pilotfish.styles.google.inspector import FILTERED, GoogleTokenCounts
 from pilotfish.styles.google.parts import read_part, seal, write_call, write_part
 from pilotfish.styles.google.request_in import MADE_UP
 
-_FILTERED = (
-    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
-    "IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION MODEL_ARMOR JAILBREAK"
-)
 _BAD_CALL = (
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
 )
@@ -41,7 +37,7 @@ FINISH_REASONS = (
         "MAX_TOKENS": FinishReason.LENGTH,
         "CONTINUATION": FinishReason.PAUSE,
     }
-    | dict.fromkeys(_FILTERED.split(), FinishReason.CONTENT_FILTER)
+    | dict.fromkeys(FILTERED, FinishReason.CONTENT_FILTER)
     | dict.fromkeys(_BAD_CALL.split(), FinishReason.MALFORMED_CALL)
 )
 """Google's words; what is not here is `other`. Source:
