@@ -19,9 +19,7 @@ COMPILED = {
         " response_stream shown_model stream_resume usage"
     ),
     "core/formats": "bodies eventstream json_array sse",
-    "core/routing": (
-        "attempt_state commands match patience plan race retrying router rule_state"
-    ),
+    "core/routing": ("attempt_state commands match patience plan race retrying router rule_state"),
     "core/state": (
         "affinity classify evidence headroom health ledger limits race_history retry_budget"
         " statistics"
