@@ -31,7 +31,8 @@ from pilotfish.core.routing.dispatch import (
     StartAttempt,
     WakeAt,
 )
-from pilotfish.core.routing.plan import Plan, RuleState
+from pilotfish.core.routing.plan import Plan
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import VendorLimits
 from pilotfish.core.state.ledger import Ledger, Timings

@@ -88,22 +88,6 @@ class Connection:
     wait in the reader's queue. `_lent` is the transport that another protocol answers through.
     """
 
-    __slots__ = (
-        "_closing",
-        "_lent",
-        "_paused",
-        "_reader",
-        "_since",
-        "_transport",
-        "_unsent",
-        "_write_paused",
-        "busy",
-        "peer",
-        "server",
-        "write",
-        "writelines",
-    )
-
     def __init__(self, server: Server) -> None:
         self.server = server
         self.busy: Exchange | None = None

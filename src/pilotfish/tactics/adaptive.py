@@ -197,7 +197,7 @@ def warm_up_weight(c: Candidate, now: float) -> float:
     """The weight, reduced for a service that tripped lately: many proxies come back to it at the
     same time.
     """
-    since = now - c.state.health.tripped_at
+    since = now - c.state.health.since
     return c.weight if since >= WARM_UP_S else c.weight * max(MIN_WARM_UP_SHARE, since / WARM_UP_S)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, Passed, Plan, op_for
+from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, Passed, Plan
+from pilotfish.core.routing.rule_state import op_for
 from pilotfish.core.state.candidate import Candidate
 
 

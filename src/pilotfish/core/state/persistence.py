@@ -14,7 +14,7 @@ import msgspec
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import ServiceState
-from pilotfish.core.state.health import COOLING, SERVING, Health
+from pilotfish.core.state.health import Health
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.core.state.statistics import SAMPLE_AGE_S, Samples, Window
@@ -33,6 +33,7 @@ class SavedHealth(msgspec.Struct, array_like=True):
     consecutive: int
     reason: str
     outcome: str
+    step: int = 0
 
 
 class SavedWindow(msgspec.Struct, array_like=True):
@@ -150,7 +151,7 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
     """None for a service that serves, and for refused credentials: a restart is often made to
     replace them.
     """
-    if health.state == SERVING or health.refused:
+    if not health.out or health.refused:
         return None
     return SavedHealth(
         health.until + shift,
@@ -159,6 +160,7 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
         health.consecutive,
         health.reason,
         health.outcome or "",
+        health.step,
     )
 
 
@@ -220,12 +222,10 @@ def _fill(state: ServiceState, service: SavedService, shift: float, now: float) 
                 w.cost_usd,
             )
     for health, was in _healths(state, service):
-        if health.state == SERVING and not health.trips:
-            health.state, health.until, health.retry_after_given = (
-                COOLING,
-                was.until + shift,
-                was.retry_after_given,
-            )
+        if not health.out and not health.trips:
+            health.out, health.since = True, now
+            health.until, health.retry_after_given = was.until + shift, was.retry_after_given
+            health.step = was.step
             health.trips, health.consecutive, health.reason = was.trips, was.consecutive, was.reason
             health.outcome = Outcome(was.outcome) if was.outcome in set(Outcome) else None
 
