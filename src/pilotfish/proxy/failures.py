@@ -16,11 +16,11 @@ LOST = {
     "protocol": (Outcome.SERVER_ERROR, 502),
 }
 
-
 # The codes of losses that say nothing about the service: there was nothing left here to connect
 # with, or a connection that was kept had been closed.
 STALE = "stale_connection"
-NOT_THE_SERVICE = {"local": "overloaded", "stale": STALE}
+_NOT_THE_SERVICE = {"local": "overloaded", "stale": STALE}
+DIVERGED = "continuation_diverged"
 
 
 def failure_of_ours(
@@ -38,6 +38,27 @@ def after_content(failure: Failure) -> Failure:
         message=failure.message,
         code=failure.code,
         failed_generation=failure.failed_generation,
+    )
+
+
+def lost_here(kind: str, message: str) -> Failure | None:
+    """The failure of a loss that says nothing about the service; None for the other kinds."""
+    code = _NOT_THE_SERVICE.get(kind)
+    if code is None:
+        return None
+    outcome, status = LOST[kind]
+    return Failure(outcome=outcome, status=status, message=message, code=code, local=True)
+
+
+def diverged() -> Failure:
+    """A service that was to go on with a broken stream began the answer anew and then left it. That
+    says nothing about its health."""
+    return Failure(
+        outcome=Outcome.BROKEN_STREAM,
+        status=502,
+        message="the service that was to go on began the answer anew, and otherwise",
+        code=DIVERGED,
+        local=True,
     )
 
 
