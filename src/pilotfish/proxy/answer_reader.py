@@ -254,9 +254,14 @@ class AnswerReader:
             self._call.facts(), error, self.answer.status, self.answer.headers, time.time()
         )
         if stream.contents:
-            self._break(failure.outcome, failure.message, now, failure.status, failure.code)
-        else:
-            self._fail(failure, now)
+            failure = Failure(
+                outcome=Outcome.BROKEN_STREAM,
+                status=failure.status,
+                message=failure.message,
+                code=failure.code,
+                failed_generation=failure.failed_generation,
+            )
+        self._fail(failure, now)
 
     def _stream_ended(self, now: float) -> None:
         stream = self.stream

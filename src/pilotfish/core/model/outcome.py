@@ -37,8 +37,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     `wait_s`: the retry-after that the upstream gave, in seconds from when it was read; None if it
     gave none. `reason`: `context_length` or `content_policy` if a refusal is one of these (the
     rule's `fallback_on` names them), else empty. `code`: the vendor's own error code or type.
-    `body`: the upstream's own error body. `local`: this machine is the cause (no file descriptor
-    or port left), so the failure says nothing about the service.
+    `failed_generation`: see `ErrorInfo`. `body`: the upstream's own error body. `local`: this
+    machine is the cause (no file descriptor or port left), so the failure says nothing about the
+    service.
     """
 
     outcome: Outcome
@@ -50,3 +51,4 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     local: bool = False
+    failed_generation: str = ""

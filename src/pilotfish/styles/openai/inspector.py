@@ -140,7 +140,7 @@ class _Message(msgspec.Struct, gc=False):
             or self.reasoning
             or self.refusal
             or self.tool_calls
-            or self.function_call
+            or (self.function_call and _call_chars(self.function_call))
             or self.images
             or (
                 self.audio
