@@ -37,8 +37,8 @@ class Expected:
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """`unless`: what comes of it instead, by the upstream style of the first service or, with
-    `second:` before it, of the second. `resent`: so often may a connection that was reset have been
-    taken for one that had grown stale, which is no attempt of its own."""
+    `second:` before it, of the second.
+    """
 
     title: str
     first: str
@@ -49,7 +49,6 @@ class Case:
     status: int = 0
     attempts: tuple[str, ...]
     rescued: bool = False
-    resent: int = 0
     unless: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -78,6 +77,7 @@ def both(**fields: Any) -> list[Case]:
 CONTINUE = {"on_stream_break": "continue"}
 RESTART = {"on_stream_break": "restart", "buffer": True}
 LARGER = {"fallback_on": ["context_length"]}
+POLICY = {"fallback_on": ["content_policy"]}
 
 
 def overloaded(*then: str) -> dict[str, dict[str, Any]]:
@@ -109,14 +109,16 @@ CASES: list[Case] = [
     *both(title="429 for ever without a header, another service", first="429", attempts=("first rate_limited", "second served"),
           unless=overloaded("second served")),
     *both(title="429 for ever without a header, nobody else", first="429", second=None, said="nothing", status=429,
-          attempts=("first rate_limited",) * 3, unless=overloaded()),
+          attempts=("first rate_limited",), unless=overloaded()),
     *both(title="one 500", first="n12-first-500", attempts=("first server_error", "first served")),
     *both(title="503 for ever", first="503", attempts=("first overloaded",) * 3 + ("second served",)),
     *both(title="529 for ever", first="529", attempts=("first overloaded",) * 3 + ("second served",)),
-    *both(title="reset before the head", first="reset", resent=2, attempts=("first connect_failed",) * 2 + ("second served",)),
-    *both(title="no answer at all", first="silent", attempts=("first timeout", "second served")),
+    *both(title="reset before the head", first="reset", attempts=("first connect_failed",) * 2 + ("second served",)),
+    Case(title="no answer at all", first="silent", attempts=("first timeout", "second served")),
+    Case(title="no answer at all", first="silent", stream=False, attempts=("first lost_race", "second served")),
     *both(title="head, then nothing", first="silent200", attempts=("first timeout", "second served")),
-    *both(title="first token after 20 s", first="ttft-20s", attempts=("first timeout", "second served")),
+    Case(title="first token after 20 s", first="ttft-20s", attempts=("first timeout", "second served")),
+    Case(title="first token after 20 s", first="ttft-20s", stream=False, attempts=("first lost_race", "second served")),
     Case(title="start-up events, then silence", first="roleonly", attempts=("first timeout", "second served")),
     Case(title="heartbeats only", first="heartbeats", attempts=("first timeout", "second served")),
     Case(title="error event before content", first="err-before", attempts=("first overloaded",) * 3 + ("second served",),
@@ -146,6 +148,10 @@ CASES: list[Case] = [
          attempts=("first broken_stream", "second served")),
     Case(title="a continuation that repeats itself", first="n12-cut66", second="n12-overlap3", rule=CONTINUE, rescued=True,
          attempts=("first broken_stream", "second served")),
+    Case(title="a continuation that begins the answer anew", first="n12-cut66", second="n12-anew", rule=CONTINUE, rescued=True,
+         attempts=("first broken_stream", "second served")),
+    Case(title="a continuation that begins the answer anew, and otherwise", first="n12-cut66", second="n12-anewdiverging", rule=CONTINUE,
+         said="part", attempts=("first broken_stream", "second broken_stream"), rescued=True),
     Case(title="a second service that breaks as well", first="n12-cut50", second="n12-cut50", rule=CONTINUE, said="part",
          attempts=("first broken_stream", "second broken_stream"), rescued=True),
     Case(title="a fallback that refuses the prefill", first="n12-cut66", second="n12-noprefill", rule=CONTINUE, rescued=True,
@@ -159,8 +165,14 @@ CASES: list[Case] = [
           attempts=("first bad_request", "second served")),
     *both(title="context length exceeded, told", first="contextlength", said="nothing", status=400, attempts=("first bad_request",)),
     *both(title="content policy, told", first="contentpolicy", said="nothing", status=400, attempts=("first bad_request",),
-          unless={s: {"said": said, "status": 200, "attempts": ("first served",)}
+          unless={s: {"said": said, "status": 200, "attempts": ("first refused",)}
                   for s, said in (("google", "filtered"), ("bedrock", "canned"))}),
+    *both(title="content policy, another service", first="contentpolicy", rule=POLICY, attempts=("first bad_request", "second served"),
+          unless={s: {"attempts": ("first refused", "second served")} for s in ("google", "bedrock")}),
+    *both(title="blocked under status 200, told", first="blocked", said="filtered", attempts=("first refused",),
+          unless={"bedrock": {"said": "canned"}}),
+    *both(title="blocked under status 200, another service", first="blocked", rule=POLICY, attempts=("first refused", "second served")),
+    *both(title="declined under status 200, another service", first="declined", rule=POLICY, attempts=("first refused", "second served")),
     Case(title="declared length not met", first="n12-shortlength", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
     *both(title="compressed", first="n12-gzip", attempts=("first served",)),

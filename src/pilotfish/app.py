@@ -20,7 +20,7 @@ from pilotfish.admin.port import AdminPort
 from pilotfish.admin.routes import Admin
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.service import Provider
+from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
 from pilotfish.core.state.ledger import Ledger
@@ -30,7 +30,8 @@ from pilotfish.credentials import CredentialContext, CredentialStore, Key
 from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
-from pilotfish.http1.origin import Connect, connect_directly
+from pilotfish.http1 import proxies
+from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
 from pilotfish.proxy.connection_test import probe
@@ -68,7 +69,7 @@ class App:
         settings: Settings,
         *,
         access_log: AccessLog | None = None,
-        connect: Connect = connect_directly,
+        connect: Connect = proxies.connect,
     ) -> None:
         self.settings = settings
 
@@ -113,7 +114,7 @@ class App:
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
         self._source: RulesSource | None = None  # from `start` on
-        self.prober = Prober(self.router, self._probe, health_changed)
+        self.prober = Prober(self.router, self._probe, health_changed, reporter.health_changed)
         self.admin_port = self._admin_port(health_changed)
 
         self.listen = self.admin_listen = Address(("", 0))
@@ -156,15 +157,18 @@ class App:
             self.registry,
             health_changed,
             max_body_bytes=self.settings.max_body_bytes,
+            writes_from_anywhere=self.settings.admin_write == "any",
         )
         return AdminPort(admin.application())
 
     def _keys(self, provider: Provider) -> Sequence[Key]:
         return self.credentials.of(provider).keys
 
-    async def _probe(self, provider: Provider) -> tuple[Outcome | None, float | None]:
-        result = await probe(provider, self._keys(provider), self.fetcher)
-        return result.outcome, result.wait_s
+    async def _probe(self, service: Service, mode: str) -> Outcome | None:
+        provider = service.provider
+        if provider.kind.probe is None:
+            return None
+        return (await probe(provider, self._keys(provider), self.fetcher)).outcome
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)

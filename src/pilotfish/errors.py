@@ -20,7 +20,8 @@ class Problem:
         self.source, self.path, self.message = source, path, message
 
     def __repr__(self) -> str:
-        return f"{self.source}: {self.path}: {self.message}"
+        """As `pilotfish check` prints it; a problem of the whole document is at `.`."""
+        return f"{self.source}: {self.path or '.'}: {self.message}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Problem) and repr(self) == repr(other)

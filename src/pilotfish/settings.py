@@ -82,8 +82,8 @@ class Settings(BaseSettings):
         "full", description="how many metrics are told: full, used or small"
     )
     redis_url: str = Field("", repr=False, description="limits and cooldowns shared over replicas")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="debug, info, warning or error"
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        "info", description="debug, info, warning, error or critical"
     )
     log_format: Literal["", "json", "console"] = Field(
         "", description="default: json, console on a terminal"
@@ -94,6 +94,9 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="share of requests served at the first attempt that is logged; all others are",
+    )
+    admin_write: Literal["loopback", "any"] = Field(
+        "loopback", description="who may use POST /reset of the admin port: loopback or any"
     )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 

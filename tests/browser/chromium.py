@@ -127,11 +127,9 @@ class Page:
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     async def screenshot(self) -> bytes:
-        return base64.b64decode(
-            (await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True))[
-                "data"
-            ]
-        )
+        """What the screen shows, and no more."""
+        made = await self.call("Page.captureScreenshot", format="png")
+        return base64.b64decode(made["data"])
 
     async def close(self) -> None:
         await self._socket.close()

@@ -38,6 +38,22 @@ def service(
     }  # fmt: skip
 
 
+def history(points: int = 179) -> dict[str, Any]:
+    """As `/history` has it: an hour that rises, falls, and has a gap."""
+    waves = [1.0 + 0.5 * ((n * 7) % 11) / 11 + n / points for n in range(points)]
+    gap = [None if 60 < n < 80 else value for n, value in enumerate(waves)]
+    return {
+        "step_s": 5.0,
+        "most": 179,
+        "requests_per_second": [round(8 * x, 2) for x in waves],
+        "error_share": [0.2 if 100 < n < 110 else x and 0.01 for n, x in enumerate(gap)],
+        "ttft_p50_ms": [x and round(200 * x) for x in gap],
+        "ttft_p95_ms": [x and round(480 * x) for x in gap],
+        "tokens_per_second": [round(400 * x) for x in waves],
+        "usd_per_hour": [round(2 * x, 3) for x in waves],
+    }
+
+
 def decision(n: int, *, code: int = 200, model: str = "gpt-4o", **more: Any) -> dict[str, Any]:
     """As `/recent` has it."""
     out = {
@@ -78,7 +94,15 @@ class Told:
             "races": [],
         }
         self.log: dict[str, Any] = {"enabled": True, "sample": 1.0}
+        self.traffic: dict[str, Any] = {
+            "requests_per_second": 12.4, "error_share": 0.031, "ttft_p50_ms": 290.0, "ttft_p95_ms": 810.0, "tokens_per_second": 843.2, "usd_per_hour": 4.61,
+        }  # fmt: skip
+        self.late: dict[str, Any] = {"count": 0, "requests": []}
+        self.history: dict[str, Any] = history()
         self.asked = 0
+        self.resets: list[Any] = []
+        self.reset_answer: dict[str, Any] = {"reset": 1}
+        self.reset_status = 200
 
     def application(self) -> web.Application:
         content = page.content()
@@ -96,6 +120,8 @@ class Told:
                     "rules": self.rules,
                     "services": self.services,
                     "access_log": self.log,
+                    "traffic": self.traffic,
+                    "late": self.late,
                 }
             )
 
@@ -107,9 +133,22 @@ class Told:
             ]
             return web.json_response(shown)
 
+        async def past(request: web.Request) -> web.Response:
+            return web.json_response(self.history)
+
+        async def reset(request: web.Request) -> web.Response:
+            self.resets.append(await request.json())
+            return web.json_response(self.reset_answer, status=self.reset_status)
+
         app = web.Application()
         app.add_routes(
-            [web.get("/", index), web.get("/status", status), web.get("/recent", recent)]
+            [
+                web.get("/", index),
+                web.get("/status", status),
+                web.get("/recent", recent),
+                web.get("/history", past),
+                web.post("/reset", reset),
+            ]
         )
         return app
 

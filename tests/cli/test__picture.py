@@ -8,12 +8,14 @@ from pilotfish.cli._picture import HEAD, NAME, Paper, cut, picture
 LONG = "accounts/somebody/models/a-model-whose-name-says-everything-about-it-405b-instruct-preview"
 
 
-def drawn(services=None, recent=(), trouble="", rules=None, **paper):
+def drawn(services=None, recent=(), trouble="", rules=None, late=None, **paper):
     told = Told()
     status = {
         **told.status,
         "rules": {**told.rules, **(rules or {})},
         "services": told.services if services is None else services,
+        "traffic": told.traffic,
+        "late": late or told.late,
     }
     return picture(status, list(recent), "127.0.0.1:14001", Paper(**paper), trouble)
 
@@ -46,8 +48,15 @@ def test_where_it_is_narrow_the_service_and_its_state_stay_longest():
     }
     assert heads[24] == ["service", "state"]
     assert heads[200] == list(HEAD)
-    assert {"ttft", "flying", "p95"} <= set(heads[60])
+    assert {"errors", "oldest", "flying", "ttft"} <= set(heads[60])
     assert len(heads[24]) < len(heads[60]) < len(heads[90]) < len(heads[200])
+
+
+def test_at_eighty_columns_what_somebody_on_call_needs_is_there_and_the_rest_goes():
+    services = [service("chat", "openai", "gpt-4o-2026-01-01"), service("chat", "claude", "sonnet")]
+    head = next(line for line in drawn(services, width=80) if line.startswith("service")).split()
+    assert head[:6] == ["service", "state", "errors", "oldest", "flying", "ttft"]
+    assert not {"requests", "tokens"} & set(head)
 
 
 def test_where_not_all_services_fit_those_that_are_out_come_first():
@@ -57,8 +66,9 @@ def test_where_not_all_services_fit_those_that_are_out_come_first():
     ]
     lines = drawn(services, [decision(1)], width=120, rows=23)
     assert len(lines) <= 23
-    assert lines[4].startswith("acme/model-40")
-    assert lines[5] == "    rate_limited (status 429, asked to wait 30 s), 29 s left"
+    assert lines[5].startswith("acme/model-40")
+    assert lines[6] == "    rate_limited (status 429, asked to wait 30 s)"
+    assert lines[7] == "    next trial in 29 s; step 1; rate_limited 1"
     assert any(line.startswith("...") and line.endswith("more services") for line in lines)
     assert any("-> other/small" in line for line in lines), "decisions have their place too"
 
@@ -67,6 +77,52 @@ def test_where_all_fit_they_stand_as_in_the_rules():
     services = [service(model="b"), service(model="a", state="cooling")]
     shown = [line for line in drawn(services, rows=40) if line.startswith("acme/")]
     assert [line.split()[0] for line in shown] == ["acme/b", "acme/a"]
+
+
+def test_what_is_so_now_is_one_line():
+    assert "12.4 requests/s, 3.1 % errors, ttft 290 / 810 ms, 843 tok/s, $4.61/h" in drawn()
+
+
+def test_a_request_that_hangs_is_shown_before_it_ends():
+    hangs = {
+        "rule": "chat",
+        "model": "gpt",
+        "silent_s": 41.2,
+        "attempts": [{"service": "acme/large", "waits_for": "its first content"}],
+    }
+    lines = drawn(late={"count": 9, "requests": [hangs] * 5})
+    late = [line for line in lines if line.startswith("late: ")]
+    said = "late: rule chat, gpt: silent for 41 s, waits on acme/large for its first content"
+    assert late == [said] * 3 + ["late: 6 more"]
+    waits = {**hangs, "attempts": []}
+    assert drawn(late={"count": 1, "requests": [waits]})[3].endswith("waits on nobody")
+
+
+def test_a_service_of_several_rules_is_one_row_with_all_of_them():
+    services = [
+        service("chat", outcomes={"served": 5, "timeout": 2}),
+        service("batch", outcomes={"timeout": 1, "lost_race": 7}),
+    ]
+    (shown,) = [line.split() for line in drawn(services) if line.startswith("acme/large")]
+    assert shown[2] == "3"
+    assert "chat, batch" in " ".join(shown)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"state": "probing", "seconds_left": None, "trips": 2}, "    on trial; step 2"),
+        ({"state": "cooling", "seconds_left": 0.0, "trips": 0}, "    trial due"),
+        ({"state": "cooling", "seconds_left": 29.4, "step": 3}, "    next trial in 29 s; step 3"),
+    ],
+)
+def test_the_way_back_is_said(more, said):
+    assert said in drawn([service(outcomes={"served": 1}, **more)])
+
+
+def test_a_service_that_is_switched_off_has_no_way_back():
+    lines = drawn([service(active=False, reason="switched off in the rules", state="cooling")])
+    assert not any("trial" in line for line in lines)
 
 
 def test_a_decision_says_its_rule_and_why_each_service_was_asked_or_not():
@@ -128,7 +184,7 @@ def test_keys_that_are_out_are_named_by_where_they_come_from():
 def test_many_problems_leave_room_for_the_rest():
     problems = [{"source": "f", "path": f"rules[{n}]", "message": "bad"} for n in range(40)]
     lines = drawn(rules={"problems": problems}, rows=20)
-    assert lines[2:6] == [f"problem: f: rules[{n}]: bad" for n in range(3)] + [
+    assert lines[3:7] == [f"problem: f: rules[{n}]: bad" for n in range(3)] + [
         "37 more problems: see /status"
     ]
     assert any(line.startswith("acme/large") for line in lines)
@@ -151,7 +207,16 @@ def test_races_are_counted():
         }
     ]
     lines = picture(
-        {**told.status, "rules": told.rules, "services": told.services}, [], "here:1", Paper()
+        {
+            **told.status,
+            "rules": told.rules,
+            "services": told.services,
+            "traffic": told.traffic,
+            "late": told.late,
+        },
+        [],
+        "here:1",
+        Paper(),
     )
     assert lines[-1] == "race fastest: a/m won 3.5 lost 1"
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import until
 from pilotfish.demo.scene import MODELS
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -150,7 +149,15 @@ async def test_rules_edited_while_it_runs_are_obeyed_and_terminated_it_leaves_no
         base = re.search(r"clients +(\S+)", printed)[1]
         admin = re.search(r"admin +(\S+)", printed)[1]
         edit(rules, "demo-claude", "renamed")
-        await until(lambda: knows(base, "renamed"))
+        said = await printed_until(process, "the edit is in force")
+        assert said[-1] == "rules: the edit is in force: changed rule claude"
+        assert await knows(base, "renamed")
+        edit(rules, "provider: flaky", "provider: nobody")
+        said = await printed_until(process, "rules[1].services[0].provider")
+        assert said[-2] == "rules: the edit is not in force, those before it are:"
+        assert "unknown provider 'nobody'" in said[-1]
+        edit(rules, "provider: nobody", "provider: flaky")
+        await printed_until(process, "the edit is in force: ")
         status = json.loads((await asyncio.to_thread(sent, f"curl {admin}/status"))[2])
         assert status["ready"]
         assert status["rules"]["problems"] == []

@@ -46,7 +46,7 @@ async def test_a_frame_shows_rules_services_and_why_one_is_out(vendor, tmp_path)
     assert "rules.yaml" in lines[1]
     row = next(line for line in lines if line.startswith("acme/sim-large"))
     assert "cooling" in row
-    assert "s left" in text
+    assert "next trial in" in text
     assert "\x1b" not in text
 
 

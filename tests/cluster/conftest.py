@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from chart.rendering import helms
 from cluster.control_plane import ControlPlane
+from cluster.release import Release
 from pilotfish.kube.client import Kube
 from pilotfish.kube.configuration import ClusterAccess
 
@@ -72,3 +74,18 @@ def kubectl():
     if not found:
         pytest.skip("NOT TESTED: kubectl is not there")
     return found
+
+
+@pytest.fixture
+def any_helm():
+    found = helms()
+    if not found:
+        pytest.skip("NOT TESTED: no helm")
+    return found[-1]
+
+
+@pytest.fixture
+async def release(plane, admin, any_helm, tmp_path):
+    release = Release(plane, admin, any_helm, tmp_path)
+    yield release
+    await release.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import itertools
 import json
 import re
 import ssl
@@ -17,110 +16,11 @@ import pytest
 
 from chart.rendering import CHART, VARIANTS, helms, manifests, template
 from cluster.control_plane import free_port
-from cluster.processes import InjectorProcess, run_test_pod
+from cluster.processes import run_test_pod
+from cluster.release import MUTATING, Release, names, sidecar_of
 from pilotfish.kube.client import ApiError
 
 pytestmark = pytest.mark.timeout(240)
-MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-_numbers = itertools.count()
-
-
-class Release:
-    """One release with its injectors."""
-
-    def __init__(self, plane, admin, helm, folder):
-        self.plane, self.admin, self.helm_binary, self.folder = plane, admin, helm, folder
-        self.namespace = f"pilotfish-{next(_numbers)}"
-        self.port = free_port()
-        self.injectors = []
-        self.is_installed = False
-
-    async def helm(self, *arguments, values=()):
-        settings = [
-            f"injector.url=https://127.0.0.1:{self.port}",
-            "injector.watchdogSeconds=1",
-            *values,
-        ]
-        sets = (
-            [part for value in settings for part in ("--set", value)]
-            if arguments[0] in ("install", "upgrade")
-            else []
-        )
-        command = [
-            self.helm_binary,
-            *arguments,
-            *sets,
-            "--namespace",
-            self.namespace,
-            "--kubeconfig",
-            str(self.plane.admin_kubeconfig),
-        ]
-        done = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    async def install(self, *values):
-        await self.helm("install", "pf", str(CHART), "--create-namespace", values=values)
-        self.is_installed = True
-
-    async def injector(self, identity="a", port=0, **settings):
-        injector = InjectorProcess(
-            self.plane, self.admin, self.namespace, self.folder, port or self.port, identity
-        )
-        self.injectors.append(injector)
-        return await injector.start(**settings)
-
-    async def webhooks(self):
-        name = f"pf-pilotfish-injector-{self.namespace}"
-        return (await self.admin.request("GET", f"{MUTATING}/{name}"))["webhooks"]
-
-    async def secret(self):
-        secret = await self.admin.request(
-            "GET", f"/api/v1/namespaces/{self.namespace}/secrets/pf-pilotfish-injector-tls"
-        )
-        return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
-
-    async def shop(self, **annotations):
-        """A labelled namespace whose service account is there already."""
-        name = f"{self.namespace}-shop-{next(_numbers)}"
-        metadata = {
-            "name": name,
-            "labels": {"pilotfish.dev/inject": "enabled"},
-            "annotations": annotations,
-        }
-        await self.admin.request("POST", "/api/v1/namespaces", body={"metadata": metadata})
-        await self.eventually(
-            f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account
-        )
-        return name
-
-    async def eventually(self, path, is_so, seconds=30):
-        for _ in range(int(seconds / 0.1)):
-            try:
-                if found := is_so(await self.admin.request("GET", path)):
-                    return found
-            except ApiError as wrong:
-                if wrong.status != 404:
-                    raise
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{path} never was as wanted")
-
-    async def pod(self, namespace, name="web", **query):
-        body = {
-            "metadata": {"name": name},
-            "spec": {"containers": [{"name": "app", "image": "web:1"}]},
-        }
-        return await self.admin.request(
-            "POST", f"/api/v1/namespaces/{namespace}/pods", query=query.items(), body=body
-        )
-
-    async def close(self):
-        for injector in self.injectors:
-            injector.end()
-        if self.is_installed:
-            await self.helm("uninstall", "pf")
 
 
 def pytest_generate_tests(metafunc):
@@ -129,25 +29,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(
             "helm", found or [""], ids=[path.split("/")[-2] for path in found] or ["none"]
         )
-
-
-@pytest.fixture
-def any_helm():
-    found = helms()
-    if not found:
-        pytest.skip("NOT TESTED: no helm")
-    return found[-1]
-
-
-@pytest.fixture
-async def release(plane, admin, any_helm, tmp_path):
-    release = Release(plane, admin, any_helm, tmp_path)
-    yield release
-    await release.close()
-
-
-def names(pod):
-    return [container["name"] for container in pod["spec"]["containers"]]
 
 
 async def test_install_test_upgrade_uninstall(plane, admin, helm, tmp_path):
@@ -202,12 +83,12 @@ async def test_a_deployments_pods_get_the_sidecar_and_the_rules_they_may_watch(r
         "POST", f"/apis/apps/v1/namespaces/{shop}/deployments", body=deployment
     )
     (pod,) = await release.eventually(f"/api/v1/namespaces/{shop}/pods", lambda pods: pods["items"])
-    assert names(pod) == ["pilotfish", "app"], "1.20 has no native sidecars"
-    env = {e["name"]: e.get("value") for e in pod["spec"]["containers"][0]["env"]}
+    assert names(pod) == ["pilotfish", "app"]
+    env = {e["name"]: e.get("value") for e in sidecar_of(pod)["env"]}
     assert env["PILOTFISH_CONFIGMAPS"] == "pilotfish-rules"
-    app = {e["name"]: e.get("value") for e in pod["spec"]["containers"][1]["env"]}
+    app = {e["name"]: e.get("value") for e in pod["spec"]["containers"][-1]["env"]}
     assert app["OPENAI_BASE_URL"] == "http://127.0.0.1:14000/v1"
-    mounted = {m["mountPath"] for m in pod["spec"]["containers"][0]["volumeMounts"]}
+    mounted = {m["mountPath"] for m in sidecar_of(pod)["volumeMounts"]}
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in mounted
 
 
@@ -216,7 +97,7 @@ async def test_without_the_right_to_watch_rules_come_by_volume(release):
     await release.install()
     await release.injector()
     pod = await release.pod(shop)
-    env = {e["name"]: e.get("value") for e in pod["spec"]["containers"][0]["env"]}
+    env = {e["name"]: e.get("value") for e in sidecar_of(pod)["env"]}
     assert env["PILOTFISH_CONFIG"] == "/etc/pilotfish/rules/pilotfish-rules"
 
 

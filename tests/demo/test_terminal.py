@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilotfish.demo.terminal import line_of
+from pilotfish.demo.terminal import line_of, lines_of_edit
 
 RECORD = {
     "time": "2026-11-21T17:00:01.000Z",
@@ -41,3 +41,28 @@ RECORD = {
 )
 def test_a_request_in_a_line(changes, line):
     assert line_of({**RECORD, **changes}) == line
+
+
+@pytest.mark.parametrize(
+    ("rules", "lines"),
+    [
+        (
+            {"problems": [{"path": "rules[0]", "source": "f", "message": "bad"}], "changes": None},
+            ["rules: the edit is not in force, those before it are:", "  rules[0]: bad"],
+        ),
+        (
+            {"problems": [{"path": "", "source": "f", "message": "empty"}], "changes": {}},
+            ["rules: the edit is not in force, those before it are:", "  f: empty"],
+        ),
+        (
+            {
+                "problems": [],
+                "changes": {"added": ["rule a", "rule b"], "removed": [], "changed": ["price p/m"]},
+            },
+            ["rules: the edit is in force: added rule a, rule b; changed price p/m"],
+        ),
+        ({"problems": [], "changes": None}, ["rules: the edit is in force: nothing changed"]),
+    ],
+)
+def test_an_edit_is_told_with_what_it_changed_or_why_it_is_not_in_force(rules, lines):
+    assert lines_of_edit(rules) == lines

@@ -5,6 +5,7 @@ that exist.
 import re
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -36,10 +37,19 @@ def yaml_shown():
 
 @pytest.mark.parametrize("text", list(yaml_shown()))
 def test_rules_that_are_shown_are_good(text, tmp_path, capsys):
-    """Whatever YAML is shown is a rules document that works as it stands, or rules of a Role."""
+    """Whatever YAML is shown is a rules document that works as it stands, a manifest that
+    Kubernetes takes, or rules of a Role.
+    """
     shown = yaml.safe_load(text)
     if isinstance(shown, list):
         assert all({"apiGroups", "resources", "verbs"} <= set(rule) for rule in shown)
+        return
+    if "apiVersion" in shown:
+        # Kinds of other projects have no schema here.
+        if shown["apiVersion"].count(".") == 0 or shown["apiVersion"].partition("/")[0].endswith(
+            ".k8s.io"
+        ):
+            kubernetes_validate.validate(shown, "1.33", strict=True)
         return
     assert set(shown) & RULE_KEYS
     path = tmp_path / "rules.yaml"

@@ -75,20 +75,20 @@ async def test_a_provider_that_flaps_under_twenty_requests_at_once_harms_none_of
 
 
 async def test_probes_come_one_at_a_time_and_not_from_the_requests(tmp_path):
-    """A probe that hangs is the only one: no request and no second probe goes to a service that
-    awaits its word.
-    """
+    """A probe that hangs is the only one, and at most one request at a time tries the service."""
     rule = {"cooldown": {"base_delay_s": 0.1, "multiplier": 1, "max_delay_s": 0.1}}
     async with two_vendors(tmp_path, rule) as (proxy, flaky, steady):
         flaky.always(Fault.status(503))
-        await proxy.chat("m")
+        for _ in range(3):
+            await proxy.chat("m")
         gate = asyncio.Event()
         flaky.always(Fault.hold(gate))
         await until(lambda: len(listings(flaky)) == 1)
         asked = len(flaky.requests)
         answers = await asyncio.gather(*(proxy.chat("m") for _ in range(20)))
         assert {a.headers["x-pilotfish-service"] for a in answers} == {"steady/sim-large"}
-        assert (len(flaky.requests), len(listings(steady))) == (asked, 0)
+        assert len(flaky.requests) <= asked + 1
+        assert (len(listings(flaky)), len(listings(steady))) == (1, 0)
         gate.set()
 
 

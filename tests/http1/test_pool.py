@@ -149,24 +149,29 @@ async def test_an_answer_before_the_request_is_sent_is_heard_and_the_connection_
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-async def test_a_connection_that_was_closed_while_idle_is_replaced_once_unnoticed(pool_to, how):
+async def test_a_connection_that_was_closed_while_idle_is_told_apart_from_a_reset(how):
+    """Whoever sends the request again asks for a new connection, and what that one does counts."""
     pool, pipes = piped_pool()
-    first = Heard()
-    pool.send([REQUEST], first, 5.0)
-    await first.sent.wait()
-    old = next(iter(pool.open))
-    old.data_received(WHOLE)
+    heard = await on_kept_connection(pool)
+    next(iter(pool.open)).connection_lost(ConnectionResetError() if how == "reset" else None)
+    assert heard.ending == "stale"
+    assert len(pipes) == 1
+    again = Heard()
+    pool.send([REQUEST], again, 5.0, fresh=True)
+    await again.sent.wait()
+    next(iter(pool.open)).connection_lost(None)
+    assert again.ending == "reset"
+    assert len(pipes) == 2
+
+
+async def test_who_asks_for_a_new_connection_gets_none_that_was_kept(clock):
+    pool, pipes = piped_pool(clock)
+    await on_kept_connection(pool)
+    next(iter(pool.open)).data_received(WHOLE)
     heard = Heard()
-    pool.send([REQUEST], heard, 5.0)
-    heard.sent.clear()
-    old.connection_lost(ConnectionResetError() if how == "reset" else None)
+    pool.send([REQUEST], heard, 5.0, fresh=True)
     await heard.sent.wait()
-    assert [x[0] for x in heard.log] == ["sent", "sent"]
-    assert len(pipes) == 2
-    new = next(iter(pool.open))
-    new.connection_lost(None)
-    assert heard.ending == "reset", "once, on a new connection: what that one does counts"
-    assert len(pipes) == 2
+    assert (len(pipes), len(pool.open)) == (2, 2)
 
 
 async def test_after_the_first_byte_of_an_answer_nothing_is_sent_again():
@@ -191,7 +196,7 @@ async def test_a_kept_connection_that_dies_late_is_no_stale_one():
     assert len(pipes) == 1
 
 
-async def test_a_cancelled_request_on_a_stale_connection_is_not_sent_again():
+async def test_of_a_cancelled_request_on_a_stale_connection_nothing_is_heard():
     pool, pipes = piped_pool()
     heard = Heard()
     first = Heard()

@@ -12,15 +12,22 @@ import pytest
 from kube.fake_api import END
 from pilotfish.injector.app import Injector
 from pilotfish.injector.settings import read_settings, read_sidecar
+from pilotfish.kube.lease import Leadership
 
 SECRETS = "/api/v1/namespaces/pilotfish/secrets"
+WEBHOOKS = [
+    f"/apis/admissionregistration.k8s.io/v1/{kind}"
+    for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+]
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/pilotfish/leases"
 
 
 @pytest.fixture
 async def injector(api, tmp_path, monkeypatch):
-    for path in (SECRETS, LEASES, "/api/v1/namespaces", "/api/v1/limitranges"):
+    for path in (SECRETS, LEASES, "/api/v1/namespaces", "/api/v1/limitranges", *WEBHOOKS):
         api.objects[path] = {}
+    webhooks = [{"name": "pod.inject.pilotfish.dev", "clientConfig": {}}]
+    api.put(WEBHOOKS[0], "pilotfish-injector", webhooks=webhooks)
     given = {
         "INJECTOR_LISTEN": "127.0.0.1:0",
         "ADMIN_LISTEN": "127.0.0.1:0",
@@ -84,3 +91,53 @@ async def test_a_stopping_one_gives_its_lease_back(api, injector):
     await api.until(
         lambda: api.objects[LEASES]["pilotfish-injector"]["spec"]["holderIdentity"] == ""
     )
+
+
+def bundle(api):
+    return api.objects[SECRETS]["pilotfish-injector-tls"]["data"]["ca-bundle.crt"]
+
+
+def trusted(api):
+    (webhook,) = api.objects[WEBHOOKS[0]]["pilotfish-injector"]["webhooks"]
+    return webhook["clientConfig"].get("caBundle")
+
+
+async def test_a_deleted_secret_is_made_again_and_trusted(api, injector):
+    await api.until(lambda: trusted(api) == bundle(api))
+    before = bundle(api)
+    api.delete(SECRETS, "pilotfish-injector-tls")
+    await api.until(lambda: "pilotfish-injector-tls" in api.objects[SECRETS])
+    await api.until(lambda: trusted(api) not in (None, before) and trusted(api) == bundle(api))
+
+
+async def test_a_bundle_that_an_upgrade_takes_away_is_put_back(api, injector):
+    await api.until(lambda: trusted(api) == bundle(api))
+    webhooks = [{"name": "pod.inject.pilotfish.dev", "clientConfig": {}}]
+    api.put(WEBHOOKS[0], "pilotfish-injector", webhooks=webhooks)
+    await api.until(lambda: trusted(api) == bundle(api))
+
+
+async def test_while_nothing_changes_the_api_server_is_asked_for_nothing(
+    api, injector, monkeypatch
+):
+    """A look at the Secret and the webhooks each second is 250,000 requests a day."""
+    turns, enough = 0, asyncio.Event()
+
+    def is_leading(_):
+        nonlocal turns
+        turns += 1
+        if turns % 50 == 0:
+            enough.set()
+        return True
+
+    monkeypatch.setattr("pilotfish.injector.app._LEADER_EVERY_S", 0.001)
+    monkeypatch.setattr(Leadership, "is_leading", property(is_leading))
+    await api.until(lambda: trusted(api) == bundle(api))
+    for _ in range(20):  # its own writes are changes too, which it looks at once
+        api.requests.clear()
+        enough.clear()
+        await enough.wait()
+        about = [path for _, path, _ in api.requests if path.startswith((SECRETS, *WEBHOOKS))]
+        if not about:
+            return
+    raise AssertionError(f"in each of 20 times 50 turns it asked, last for {about}")

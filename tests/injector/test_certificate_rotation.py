@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, next_step
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, due_at, next_step
 
 LIVES = Lifetimes(authority_s=900, leaf_s=100, settle_s=10)
 FRESH = Held(authority_ends=1900, leaf_ends=1100, leaf_fits=True)
@@ -55,3 +58,16 @@ def test_the_whole_life_never_shows_a_certificate_that_is_not_trusted_or_has_end
         assert leaf_ends > now
         assert authority_ends in trusted
     assert len(trusted) >= 5
+
+
+times = st.floats(1000, 2000)
+
+
+@given(authority_ends=times, leaf_life=st.floats(1, 100), announced=st.none() | times)
+def test_when_something_is_due_is_known_beforehand(authority_ends, leaf_life, announced):
+    """The leader sleeps until then: a second too late is a certificate that has ended."""
+    leaf_ends = min(1000 + leaf_life, authority_ends)
+    held = Held(authority_ends, leaf_ends, leaf_fits=True, announced_at=announced)
+    due = due_at(held, LIVES)
+    assert next_step(held, LIVES, due + 0.001) is not Step.NOTHING
+    assert next_step(held, LIVES, due - 0.001) is Step.NOTHING

@@ -147,7 +147,7 @@ async def test_a_secret_that_someone_damaged_is_made_anew(api, keeper, broken):
 
 async def test_every_replica_serves_what_the_secret_holds(api, kube, keeper, clock):
     tls = Tls()
-    following = asyncio.create_task(follow_secret(kube, SHARED, tls, Pace()))
+    following = asyncio.create_task(follow_secret(kube, SHARED, tls, Pace(), asyncio.Event()))
     await api.watching.wait()
     await keeper.step()
     await tls.installed.wait()

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from pilotfish.injector.cluster import Cluster, knows_native_sidecars
+from pilotfish.injector.cluster import Cluster, RulesAccess, knows_native_sidecars
 from pilotfish.injector.patch.settings import PodContext, Sidecar
 from pilotfish.kube.watching import Pace
 
@@ -110,9 +110,47 @@ async def test_no_answer_about_access_in_time_is_no_answer(kube, monkeypatch):
     """The API server waits for us meanwhile."""
     monkeypatch.setattr("pilotfish.injector.cluster._ACCESS_WITHIN_S", 0.0)
     cluster = Cluster(kube, lambda: 0.0)
-    assert (
-        await cluster.may_watch(
-            {}, Sidecar(image="i", configmaps=("r",)), PodContext(namespace="shop")
-        )
-        is None
-    )
+    sidecar, around = Sidecar(image="i", configmaps=("r",)), PodContext(namespace="shop")
+    assert await cluster.look_at_rules({}, sidecar, around) == RulesAccess(None, ())
+
+
+ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+MAPS = "/api/v1/namespaces/shop/configmaps"
+SIDECAR = Sidecar(image="i", configmaps=("rules", "common/base"))
+HERE = PodContext(namespace="shop")
+
+
+async def test_rules_that_are_not_there_are_named(api, kube):
+    api.reply = {ACCESS: {"status": {"allowed": True}}}
+    api.put(MAPS, "rules")
+    found = await Cluster(kube, lambda: 0.0).look_at_rules({}, SIDECAR, HERE)
+    assert found == RulesAccess(True, ("common/base",))
+
+
+async def test_a_configmap_that_is_made_next_is_not_called_missing_for_long(api, kube):
+    now = [0.0]
+    cluster = Cluster(kube, lambda: now[0])
+    sidecar = Sidecar(image="i", configmaps=("rules",), config_source="volume")
+    assert (await cluster.look_at_rules({}, sidecar, HERE)).missing == ("shop/rules",)
+    api.put(MAPS, "rules")
+    now[0] = 6.0
+    assert (await cluster.look_at_rules({}, sidecar, HERE)).missing == ()
+
+
+async def test_what_we_may_not_look_at_is_not_called_missing(api, kube):
+    api.refuse_all = 403
+    sidecar = Sidecar(image="i", configmaps=("rules",), config_source="volume")
+    assert await Cluster(kube, lambda: 0.0).look_at_rules({}, sidecar, HERE) == RulesAccess()
+
+
+async def test_to_watch_one_must_be_able_to_list_as_well(api, kube):
+    """A watch begins with a list: an account that may only watch would never have rules."""
+    api.reply = {ACCESS: lambda body: {"status": {"allowed": verb_of(body) == "watch"}}}
+    sidecar = Sidecar(image="i", configmaps=("rules",))
+    found = await Cluster(kube, lambda: 0.0).look_at_rules({}, sidecar, HERE)
+    assert found.may_watch is False
+    assert {verb_of(body) for body in api.bodies} == {"list", "watch"}
+
+
+def verb_of(review):
+    return review["spec"]["resourceAttributes"]["verb"]

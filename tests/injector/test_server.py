@@ -76,8 +76,28 @@ def test_what_may_be_counted_is_at_zero_before_the_first_pod(injector):
     """
     assert injector.registry[INJECTIONS].children[("failed", "internal")].value == 0
     assert {r for result, r in injector.registry[INJECTIONS].children if result == "skipped"} == {
-        r.value for r in Reason
+        r.value for r in Reason if r is not Reason.ALREADY_INJECTED
     }
+
+
+async def test_a_pod_that_comes_again_is_no_pod_without_a_sidecar(injector):
+    """Other webhooks' changes bring it here again: neither skipped nor injected twice."""
+    once = patched(POD, await injector.mutate(POD))
+    assert "patch" not in await injector.mutate(once)
+    once["spec"]["containers"].append({"name": "b", "ports": [{"containerPort": 14000}]})
+    again = patched(once, await injector.mutate(once))
+    assert "127.0.0.1:14002" in str(again)
+    assert injector.counted() == {
+        ("injected", "classic"): 1,
+        ("reinvoked", "unchanged"): 1,
+        ("reinvoked", "repaired"): 1,
+    }
+
+
+async def test_a_problem_of_the_whole_document_has_a_place_too(injector):
+    injector.problems = [Problem("configmap:shop/rules: a.yaml", "", "not YAML")]
+    response = await injector.ask("/validate", "ConfigMap", {"metadata": {"name": "rules"}})
+    assert response["status"]["message"] == "configmap:shop/rules: a.yaml: .: not YAML"
 
 
 async def test_what_is_no_review_is_a_bad_request(injector):
@@ -150,10 +170,10 @@ async def test_who_may_watch_is_asked_once_in_a_while(injector, api):
     api.reply = {ACCESS: {"status": {"allowed": True}}}
     for _ in range(3):
         await injector.mutate(POD)
-    assert len(api.requests) == 1
+    assert sum(path == ACCESS for _, path, _ in api.requests) == 2  # to list, and to watch
     injector.now += 60
     await injector.mutate(POD)
-    assert len(api.requests) == 2
+    assert sum(path == ACCESS for _, path, _ in api.requests) == 4
     spec = api.bodies[-1]["spec"]
     assert spec["user"] == "system:serviceaccount:shop:default"
     assert spec["resourceAttributes"]["name"] == "rules"

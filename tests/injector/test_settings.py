@@ -25,7 +25,7 @@ def given(monkeypatch):
         (read_settings, "CERTIFICATES", "acme", "'self' or 'files'"),
         (read_settings, "WATCHDOG_SECONDS", "soon", "a valid number"),
         (read_settings, "LEASE_SECONDS", "inf", "finite"),
-        (read_settings, "LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        (read_settings, "LOG_LEVEL", "loud", "'debug', 'info', 'warning', 'error' or 'critical'"),
         (read_sidecar, "SIDECAR_MODE", "both", "'auto', 'native' or 'classic'"),
         (read_sidecar, "SIDECAR_CPU", "lots", "quantities"),
         (read_sidecar, "SIDECAR_PORT", "70000", "65535"),
@@ -41,6 +41,13 @@ def test_a_wrong_value_is_named_with_what_was_expected(given, read, name, value,
     assert f"found {value!r}" in str(wrong.value)
     assert expected in str(wrong.value)
     assert "\n" not in str(wrong.value)
+
+
+def test_a_sidecars_setting_that_the_proxy_would_refuse_ends_the_start(given):
+    """Found out by the proxies, it would keep every application from starting."""
+    given(PILOTFISH_SIDECAR_ENV='{"PILOTFISH_DRAIN_SECONDS": "long", "OTHER": "x"}')
+    with pytest.raises(StartError, match=r"^PILOTFISH_SIDECAR_ENV: PILOTFISH_DRAIN_SECONDS: "):
+        read_sidecar()
 
 
 def test_every_wrong_value_is_named_at_once(given):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ class FakeApi:
         self.tokens: list[str] = []
         self.refusals: list[int] = []  # the next answers, one each
         self.refuse_all = 0  # every answer, until it is 0 again
-        self.reply: dict[str, Any] = {}  # by path, what a POST is answered with
+        self.reply: dict[str, Any] = {}  # by path, what a POST is answered with, or what makes it
         self.raw: dict[str, bytes] = {}  # by path, what a GET is answered with instead of JSON
         self.bodies: list[Any] = []
         self.oldest = 0  # watches from before are answered 410
@@ -100,9 +101,11 @@ class FakeApi:
         if field and field.removeprefix("metadata.name=") != item["metadata"]["name"]:
             return False
         labels = item["metadata"].get("labels") or {}
-        for part in filter(None, label.split(",")):
-            key, _, value = part.partition("=")
-            if (labels.get(key.rstrip("!")) == value) is key.endswith("!"):
+        for key, negated, value in re.findall(r"([\w./-]+)(!?)=([^,]*)", label):
+            if (labels.get(key) == value) is bool(negated):
+                return False
+        for key, operator, values in re.findall(r"([\w./-]+) (in|notin) \(([^)]*)\)", label):
+            if (labels.get(key) in values.split(",")) is (operator == "notin"):
                 return False
         return True
 
@@ -156,7 +159,8 @@ class FakeApi:
         body = json.loads(text)
         self.bodies.append(body)
         if request.path in self.reply:
-            return web.json_response(self.reply[request.path], status=201)
+            reply = self.reply[request.path]
+            return web.json_response(reply(body) if callable(reply) else reply, status=201)
         name = body.get("metadata", {}).get("name", "")
         if name in self.objects.get(request.path, {}):
             return web.json_response({"message": f"{name} exists"}, status=409)

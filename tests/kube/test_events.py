@@ -32,6 +32,16 @@ async def test_the_same_verdict_is_told_once(api, kube):
     assert len(api.requests) == 1
 
 
+async def test_one_refusal_does_not_end_them_for_ever(api, kube):
+    """The right may be given later, or was away while a release was upgraded."""
+    one = writer(kube, "a")
+    api.refusals = [403]
+    await one.tell(CONFIGMAP, [])
+    later = {"metadata": {**CONFIGMAP["metadata"], "resourceVersion": "8"}}
+    await one.tell(later, [])
+    assert [e["involvedObject"]["resourceVersion"] for e in api.objects[EVENTS].values()] == ["8"]
+
+
 async def test_an_api_that_is_away_is_not_fatal(api, kube):
     api.refusals = [500]
     await writer(kube, "a").tell(CONFIGMAP, [])

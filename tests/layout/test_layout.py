@@ -83,9 +83,20 @@ def exempt(path, allowed):
 
 def test_every_module_has_its_tests():
     """src/pilotfish/a/b.py has tests/a/test_b.py (or test_b_*.py), or is listed with the tests that
-    cover it instead.
+    cover it instead, or only declares what others do.
     """
-    assert [str(m) for m in MODULES if not own_tests(m) and not listed(m)] == []
+    untested = [m for m in MODULES if not own_tests(m) and not listed(m)]
+    assert [str(m) for m in untested if not only_declares(SOURCE / m)] == []
+
+
+def only_declares(path):
+    """Whether a module holds protocols and nothing that runs."""
+    body = tree(path).body[1:]
+    return all(
+        isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.ClassDef) and [ast.unparse(b) for b in node.bases] == ["Protocol"])
+        for node in body
+    )
 
 
 def own_tests(module):

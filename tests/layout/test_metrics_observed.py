@@ -37,6 +37,7 @@ STORY = {
     "left": ("a/sim-n50-gap-100ms", ""),
     "best": ("a/sim-n9 a/sim-n10", "race: {strategy: quality, max_parallel: 2}"),
     "race": ("a/sim-n3 a/sim-ttft-60s", "race: {max_parallel: 2}"),
+    "rival": ("a/sim-ttft-62s a/sim-n6", "timeouts: {patience_s: 0.05}"),
     "hedge": (
         "a/sim-ttft-61s a/sim-n1",
         "hedge: {after: 10, min_ms: 1, budget_percent: 100}",

@@ -72,6 +72,7 @@ def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
         ),
         "PilotfishRulesEmpty": ("{{namespace}}", Shows({})),
         "PilotfishVersionsLag": ("{{namespace}} {{version}}", Shows({})),
+        "PilotfishSidecarsOutdated": ("Pods", Shows({"Pods": known_run.OUTDATED})),
         "PilotfishRulesRefused": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishRulesSourceAway": ("{{namespace}}", Shows({"bank": 0.0})),
         "PilotfishPodsWithoutSidecar": ("Pods", Shows({"Pods": known_run.UNINJECTED})),

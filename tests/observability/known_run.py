@@ -36,7 +36,7 @@ from pilotfish.telemetry.registry import Registry
 MAPS = "/api/v1/namespaces/bank/configmaps"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 STOPS, STOPPED_S = 5, 1.6  # how often, and how long, the machine takes its CPU away from web-1
-INJECTED, UNINJECTED, CERTIFICATE_S = 3, 2, 7200.0
+INJECTED, UNINJECTED, OUTDATED, CERTIFICATE_S = 3, 2, 1, 7200.0
 PROBLEMS = 2  # in the edit that web-2 refuses
 WEB_1, WEB_2 = '{namespace="shop",pod="web-1"}', '{namespace="bank",pod="web-2"}'
 
@@ -226,6 +226,7 @@ def injector_meters() -> Registry:
     for result, reason in (("injected", "native"), ("failed", "internal")):
         registry[s.INJECTIONS].counter(result, reason)
     registry[s.UNINJECTED].gauge().set(UNINJECTED)
+    registry[s.OUTDATED].gauge().set(OUTDATED)
     registry[s.CERTIFICATE_EXPIRY].gauge().set(time.time() + CERTIFICATE_S)
     return registry
 

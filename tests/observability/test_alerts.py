@@ -124,6 +124,7 @@ FIRING = [
     ("PilotfishRulesSourceAway", 20, gauge("pilotfish_config_source_connected", "0x30"), AT, "Proxies in shop cannot read their rules; edits do not arrive"),
     ("PilotfishRulesEmpty", 20, entries("0x30"), AT, "1 proxies in shop have neither rules nor providers"),
     ("PilotfishVersionsLag", 1500, versions("1"), {**AT, "version": "1"}, "1 proxies in shop run 1, which is not the injector's version"),
+    ("PilotfishSidecarsOutdated", 1500, {"pilotfish_sidecar_outdated": "3x1600"}, {}, "3 Pods run with an older sidecar than they would get now"),
     ("PilotfishPodsWithoutSidecar", 20, {"pilotfish_uninjected_pods": "2x30"}, {}, "2 Pods that should have the sidecar run without it"),
     # It ends 50000 s after the beginning, half an hour of which is over.
     ("PilotfishCertificateEnds", 30, {EXPIRY: "50000x60"}, {}, "The injector's certificate ends in 13h 23m 20s"),
@@ -159,6 +160,8 @@ QUIET = [
     ("PilotfishVersionsLag", 1500, versions("2")),
     ("PilotfishVersionsLag", 1500, versions("1", injector="")),
     ("PilotfishVersionsLag", 1200, versions("1")),
+    ("PilotfishSidecarsOutdated", 1500, {"pilotfish_sidecar_outdated": "3x100 0x1500"}),
+    ("PilotfishSidecarsOutdated", 1300, {"pilotfish_sidecar_outdated": "3x1600"}),
     ("PilotfishPodsWithoutSidecar", 20, {"pilotfish_uninjected_pods": "2x5 0x30"}),
     ("PilotfishCertificateEnds", 30, {EXPIRY: "900000x60"}),
     ("PilotfishInjectionFails", 20, {FAILED: "4x30"}),

@@ -140,7 +140,7 @@ class ScriptedPool:
         self.swept: list[float] = []
 
     def send(
-        self, request: Sequence[bytes], listener: Listener, connect_s: float
+        self, request: Sequence[bytes], listener: Listener, connect_s: float, *, fresh: bool = False
     ) -> PendingRequest:
         call = ScriptedCall(self.origin, request, listener)
         self._calls.append(call)
@@ -517,6 +517,7 @@ class Parts:
             listener=self,
             drain_upstream=lambda pending, now: self.drained.append(pending),
             prefill=False,
+            counted=False,
             trace_headers=[],
         )
         self.state = candidate.state

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from pilotfish.core.exchange.answer import ERROR_BYTES
-from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS
+from pilotfish.core.exchange.hold import HOLD_BYTES, HOLD_EVENTS
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.credentials.keys import Headers, PlainKey, SignedCall
 from proxy.scripted import (
@@ -217,9 +217,9 @@ async def test_a_stream_that_ends_without_its_last_event(events, heard):
 async def test_a_finish_reason_alone_ends_the_stream_after_two_seconds():
     parts = streaming()
     parts.starts().streams(ROLE, text("small"), STOP)
-    parts.attempt.reader.tick(START + 2.0, has_others=lambda now: False)
+    parts.attempt.reader.tick(START + 2.0)
     assert parts.heard == ["first token"]
-    parts.attempt.reader.tick(START + 2.1, has_others=lambda now: False)
+    parts.attempt.reader.tick(START + 2.1)
     assert parts.heard == ["first token", "complete"]
     assert parts.held().endswith(DONE), "the client's stream ends as its style wants it"
 
@@ -326,7 +326,7 @@ async def test_a_pause_before_the_connection_is_there_holds_for_it():
 
 
 def tick(parts: Parts, at: float, **more: Any) -> None:
-    parts.attempt.reader.tick(START + at, has_others=lambda now: False, **more)
+    parts.attempt.reader.tick(START + at, **more)
 
 
 TIMEOUTS = f"{TO_THE_STYLE}, timeouts: {{first_token_s: 10, idle_s: 4, total_s: 100}}"

@@ -14,6 +14,7 @@ rules:
     request_model: m
     retries: {{max_retries: 0, max_ms: 10}}
     health: {{probe_enabled: {enabled}}}
+    cooldown: {{base_delay_s: 0.1, multiplier: 1}}
     services: [{{provider: v, model: sim-n2}}]
 """
 
@@ -24,18 +25,49 @@ async def vendor():
         yield vendor
 
 
-async def test_a_probe_brings_a_service_back_without_a_clients_request(tmp_path, vendor):
+async def out(proxy, vendor) -> None:
+    """Takes the service out by three requests that fail."""
+    vendor.script(*[Fault.status(500)] * 3)
+    for _ in range(3):
+        assert (await proxy.chat("m")).status == 500
+    assert (await proxy.service("v", "sim-n2"))["state"] == "cooling"
+
+
+def listings(vendor) -> int:
+    return sum(seen.path.endswith("/models") for seen in vendor.requests)
+
+
+async def test_a_list_of_models_proves_nothing_it_only_permits_a_trial(tmp_path, vendor):
+    """It was once taken for a recovery: chats that failed for ever came back after every step."""
     async with proxied(tmp_path, RULES.format(base=vendor.base, enabled="true")) as proxy:
-        vendor.script(Fault(code=429, kind="", retry_after_ms=100))
-        assert (await proxy.chat("m")).status == 429
+        await out(proxy, vendor)
+        await until(lambda: listings(vendor) == 1)
+        service = await proxy.service("v", "sim-n2")
+        assert (service["state"], service["trips"]) == ("probing", 1)
+        assert (await proxy.chat("m")).status == 200
+        assert (await proxy.service("v", "sim-n2"))["state"] == "serving"
 
-        async def serving() -> bool:
-            return (await proxy.service("v", "sim-n2"))["state"] == "serving"
 
-        await until(serving)
-        asked = [(seen.method, seen.path) for seen in vendor.requests]
-        assert asked == [("POST", "/v1/chat/completions"), ("GET", "/v1/models")]
-        assert vendor.requests[1].when - vendor.requests[0].when >= 0.1
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 429])
+async def test_a_key_that_may_chat_and_not_list_is_not_kept_out_by_its_probe(
+    tmp_path, vendor, status
+):
+    vendor.on("models", Fault.status(status))
+    async with proxied(tmp_path, RULES.format(base=vendor.base, enabled="true")) as proxy:
+        await out(proxy, vendor)
+        await until(lambda: listings(vendor) == 1)
+        assert (await proxy.chat("m")).status == 200
+        assert (await proxy.service("v", "sim-n2"))["state"] == "serving"
+
+
+async def test_a_probe_that_says_not_yet_prolongs_and_a_trial_is_let_in_all_the_same(
+    tmp_path, vendor
+):
+    vendor.on("models", Fault.status(500))
+    async with proxied(tmp_path, RULES.format(base=vendor.base, enabled="true")) as proxy:
+        await out(proxy, vendor)
+        await until(lambda: listings(vendor) == 4)
+        assert (await proxy.chat("m")).status == 200
 
 
 async def test_without_probes_the_next_request_is_the_probe(tmp_path, vendor):

@@ -13,7 +13,7 @@ import pytest
 from fleet import ledger_of, service
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import CooldownRules, HealthRules
-from pilotfish.core.state.health import COOLING, SERVING
+from pilotfish.core.state.health import COOLING, PROBING, SERVING
 from pilotfish.shared.redis_cooldowns import SAME_S, SharedCooldowns
 
 
@@ -67,6 +67,7 @@ class Proxy:
             reason=f"it was {outcome}",
             began=self.now,
             now=self.now,
+            trial=False,
             health=HealthRules(consecutive_error_threshold=1),
             cooldown=CooldownRules(),
         )
@@ -90,7 +91,7 @@ async def test_a_cooldown_is_taken_over_with_its_reason_whatever_the_clocks_say(
     one.fails(Outcome.RATE_LIMITED, wait_s=30)
     await one.exchange()
     await other.exchange()
-    assert (other.health.state, other.health.reason) == (COOLING, one.health.reason)
+    assert (other.health.state(other.now), other.health.reason) == (COOLING, one.health.reason)
     assert other.health.until - other.now == pytest.approx(30, abs=SAME_S)
     assert other.health.retry_after_given
 
@@ -100,7 +101,7 @@ async def test_a_cooldown_of_our_own_making_may_be_overridden_there_as_here(two)
     one.fails(Outcome.SERVER_ERROR)
     await one.exchange()
     await other.exchange()
-    assert other.health.state == COOLING
+    assert other.health.state(other.now) == COOLING
     assert not other.health.retry_after_given
 
 
@@ -137,12 +138,12 @@ async def test_who_finds_a_service_well_says_so_to_all(two, server):
     one.fails(Outcome.RATE_LIMITED, wait_s=30)
     await one.exchange()
     await other.exchange()
-    other.health.recover()
+    other.health.come_back(other.now)
     assert other.cooldowns.has_news(other.now)
     await other.exchange()
     assert server.fields == {}
     await one.exchange()
-    assert one.health.state == SERVING
+    assert one.health.state(one.now) == SERVING
 
 
 async def test_a_new_failure_is_not_undone_by_an_old_recovery(two, server):
@@ -150,13 +151,13 @@ async def test_a_new_failure_is_not_undone_by_an_old_recovery(two, server):
     one.fails(Outcome.RATE_LIMITED, wait_s=30)
     await one.exchange()
     await other.exchange()
-    one.health.recover()
+    one.health.come_back(one.now)
     await one.exchange()
     other.fails(Outcome.RATE_LIMITED, wait_s=300)
     await other.exchange()
     assert other.health.until - other.now == pytest.approx(300, abs=SAME_S)
     await one.exchange()
-    assert one.health.state == COOLING
+    assert one.health.state(one.now) == COOLING
 
 
 async def test_the_end_of_a_cooldown_is_not_news(two, server):
@@ -168,7 +169,7 @@ async def test_the_end_of_a_cooldown_is_not_news(two, server):
     assert one.health.is_due(one.now)
     for proxy in two:
         await proxy.exchange()
-        assert proxy.health.state == COOLING, "a probe ends it"
+        assert proxy.health.state(proxy.now) == PROBING, "a request ends it"
         assert not proxy.cooldowns.has_news(proxy.now)
 
 
@@ -179,11 +180,11 @@ async def test_a_server_that_lost_its_state_is_told_again(two, server):
     assert await one.exchange() is False
     server.generation, server.fields = None, {}
     assert await one.exchange() is True
-    assert one.health.state == COOLING
+    assert one.health.state(one.now) == COOLING
     assert one.cooldowns.has_news(one.now)
     await one.exchange()
     await other.exchange()
-    assert other.health.state == COOLING
+    assert other.health.state(other.now) == COOLING
 
 
 async def test_the_cooldown_of_one_key_is_shared_by_its_number(server):
@@ -198,7 +199,7 @@ async def test_the_cooldown_of_one_key_is_shared_by_its_number(server):
     await one.exchange()
     assert list(server.fields) == ["acme/m#1"]
     await other.exchange()
-    assert [key.state for key in other.candidate.state.keys] == [SERVING, COOLING]
+    assert [key.state(other.now) for key in other.candidate.state.keys] == [SERVING, COOLING]
 
 
 async def test_a_service_that_this_proxy_does_not_know_is_left_alone(server):
@@ -206,6 +207,6 @@ async def test_a_service_that_this_proxy_does_not_know_is_left_alone(server):
     text = json.dumps({"told": True, "reason": "x"})
     server.fields["other/m"] = (50_000.0, text)
     await one.exchange()
-    assert one.health.state == SERVING
+    assert one.health.state(one.now) == SERVING
     assert not one.cooldowns.has_news(one.now)
     assert "other/m" in server.fields

@@ -59,6 +59,7 @@ class Proxy:
                 reason="",
                 began=now,
                 now=now,
+                trial=False,
                 health=HealthRules(),
                 cooldown=CooldownRules(),
             )
@@ -178,13 +179,13 @@ async def test_a_retry_after_of_one_is_respected_by_all_within_100_ms(server: Re
         for _ in range(5):
             began = time.monotonic()
             proxies[0].fails(Outcome.RATE_LIMITED, wait_s=30)
-            await until(lambda: all(p.health.state == COOLING for p in proxies))
+            await until(lambda: all(p.health.state(time.monotonic()) == COOLING for p in proxies))
             delays.append(time.monotonic() - began)
             for p in proxies[1:]:
                 assert p.health.retry_after_given
                 assert p.health.until == pytest.approx(proxies[0].health.until, abs=0.5)
-            proxies[0].health.recover()
-            await until(lambda: all(p.health.state == SERVING for p in proxies))
+            proxies[0].health.come_back(time.monotonic())
+            await until(lambda: all(p.health.state(time.monotonic()) == SERVING for p in proxies))
     assert statistics.median(delays) < 0.1
 
 
@@ -194,9 +195,9 @@ async def test_a_cooldown_after_errors_is_shared_but_may_be_overridden_when_all_
     one, two = Proxy(server.url), Proxy(server.url)
     async with running(one, two):
         one.fails(Outcome.SERVER_ERROR)
-        await until(lambda: two.health.state == COOLING)
+        await until(lambda: two.health.state(time.monotonic()) == COOLING)
         assert not two.health.retry_after_given
-        assert not two.health.is_out(time.monotonic())
+        assert not two.health.must_wait(time.monotonic())
 
 
 async def test_refused_credentials_are_not_shared(server: RedisServer) -> None:
@@ -216,7 +217,7 @@ async def test_a_longer_wait_replaces_a_shorter_one_everywhere_and_never_the_oth
     one, two = Proxy(server.url), Proxy(server.url)
     async with running(one, two):
         one.fails(Outcome.RATE_LIMITED, wait_s=100)
-        await until(lambda: two.health.state == COOLING)
+        await until(lambda: two.health.state(time.monotonic()) == COOLING)
         long = two.health.until
         two.fails(Outcome.RATE_LIMITED, wait_s=200)
         await until(lambda: one.health.until > long + 50)
@@ -229,9 +230,9 @@ async def test_a_proxy_that_comes_later_learns_what_was_told_before(server: Redi
         one.fails(Outcome.RATE_LIMITED, wait_s=100)
         third = Proxy(server.url)
         async with running(third):
-            await until(lambda: third.health.state == COOLING)
+            await until(lambda: third.health.state(time.monotonic()) == COOLING)
     async with running(two):
-        await until(lambda: two.health.state == COOLING)
+        await until(lambda: two.health.state(time.monotonic()) == COOLING)
 
 
 async def test_without_a_server_each_proxy_decides_by_itself_and_nobody_waits() -> None:
@@ -255,7 +256,7 @@ async def test_a_server_that_stops_leaves_each_to_itself_and_is_found_again_empt
     async with running(one, two):
         assert await one.request()
         one.fails(Outcome.RATE_LIMITED, wait_s=300)
-        await until(lambda: two.health.state == COOLING)
+        await until(lambda: two.health.state(time.monotonic()) == COOLING)
         await server.stop()
         await until(lambda: not one.shared.connected and not two.shared.connected)
         assert await one.request()
@@ -263,10 +264,11 @@ async def test_a_server_that_stops_leaves_each_to_itself_and_is_found_again_empt
         await until(lambda: one.shared.connected and two.shared.connected)
         third = Proxy(server.url, window_s=60)
         async with running(third):
-            await until(lambda: third.health.state == COOLING)
-        assert (one.health.state, two.health.state) == (COOLING, COOLING), (
-            "an empty server takes nothing back"
-        )
+            await until(lambda: third.health.state(time.monotonic()) == COOLING)
+        assert (one.health.state(time.monotonic()), two.health.state(time.monotonic())) == (
+            COOLING,
+            COOLING,
+        ), "an empty server takes nothing back"
         used = 0
         while await two.request():
             used += 1

@@ -127,6 +127,20 @@ def test_only_the_version_in_force_has_a_series(world):
     assert world.store.status()["applied_at"].endswith("Z")
 
 
+def test_status_says_since_when_edits_arrive_or_do_not(world, monkeypatch):
+    """Rules that are in force say nothing of whether the next edit will be."""
+    now = [1_000_000.0]
+    monkeypatch.setattr("pilotfish.sources.store.time.time", lambda: now[0])
+    assert world.store.status()["source"] == {"connected": False, "since": None}
+    world.store.connected(True)
+    now[0] += 60
+    world.store.connected(False)
+    now[0] += 60
+    world.store.connected(False)
+    since = "1970-01-12T13:47:40.000Z"
+    assert world.store.status()["source"] == {"connected": False, "since": since}
+
+
 def test_whether_the_source_can_be_read_is_a_gauge(world):
     world.store.connected(True)
     assert world.number(s.SOURCE_CONNECTED) == 1

@@ -34,8 +34,14 @@ def world(monkeypatch):
 
 def test_a_service_is_in_one_state_at_a_time(world):
     assert world.seen(s.SERVICE_STATE)["p", "m", "serving"] == 1.0
-    for state in STATES:
-        world.ledger.services["p", "m"].health.state = state
+    health = world.ledger.services["p", "m"].health
+    for state, out, until in (
+        ("serving", False, 0.0),
+        ("cooling", True, world.now + 1),
+        ("probing", True, world.now - 1),
+    ):
+        assert state in STATES
+        health.out, health.until = out, until
         found = world.seen(s.SERVICE_STATE)
         assert {at[2] for at, value in found.items() if at[0] == "p" and value} == {state}
         assert found["q", "m", "serving"] == 1.0
@@ -43,7 +49,7 @@ def test_a_service_is_in_one_state_at_a_time(world):
 
 def test_the_time_left_of_a_cooldown_falls_to_nothing_and_not_below(world):
     health = world.ledger.services["p", "m"].health
-    health.state, health.until = "cooling", world.now + 30.0
+    health.out, health.until = True, world.now + 30.0
     assert world.seen(s.SERVICE_COOLDOWN)["p", "m"] == 30.0
     world.now += 31.0
     assert world.seen(s.SERVICE_COOLDOWN) == {("p", "m"): 0.0, ("q", "m"): 0.0}

@@ -233,7 +233,7 @@ def test_a_hedge_wins_or_loses(world, hedge_wins, result):
         [Outcome.LOST_RACE, Outcome.SERVED] if hedge_wins else [Outcome.SERVED, Outcome.LOST_RACE]
     )
     slow = attempt(first, outcomes[0], usage=Usage(input=2, output=1))
-    late = attempt(second, outcomes[1], n=1, hedge=True, usage=Usage(input=2, output=1))
+    late = attempt(second, outcomes[1], n=1, extra="hedge", usage=Usage(input=2, output=1))
     world.over(request(BY_NAME["hedge"], slow, late, hedges=1))
     assert world.counted(s.HEDGES) == {("hedge", result): 1}
     assert world.counted(s.WASTED_TOKENS) == {("hedge", "hedge"): 3}

@@ -62,6 +62,7 @@ PROMISED = {
     "pilotfish_injections_total": ("counter", "result reason"),
     "pilotfish_webhook_certificate_expiry_timestamp_seconds": ("gauge", ""),
     "pilotfish_uninjected_pods": ("gauge", ""),
+    "pilotfish_sidecar_outdated": ("gauge", ""),
 }
 BY_NAME = {s.name: s for s in CATALOGUE}
 

@@ -76,6 +76,13 @@ seccompProfile: {type: RuntimeDefault}
 {{- toJson $names }}
 {{- end }}
 
+{{- /* The names, without namespaces, of the ConfigMaps that sidecars read by default. */ -}}
+{{- define "pilotfish.configMapNames" -}}
+{{- $names := list -}}
+{{- range .Values.sidecar.configMaps }}{{ $names = append $names (splitList "/" . | last) }}{{ end -}}
+{{- toJson ($names | uniq | sortAlpha) }}
+{{- end }}
+
 {{- define "pilotfish.spread" -}}
 {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
 - maxSkew: 1

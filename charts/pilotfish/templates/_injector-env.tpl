@@ -11,6 +11,7 @@
   "EXCLUDED_NAMESPACES" (join "," .Values.injector.excludedNamespaces)
   "SIDECAR_IMAGE" ($sidecar.image | default (include "pilotfish.image" .))
   "SIDECAR_IMAGE_PULL_POLICY" .Values.image.pullPolicy
+  "SIDECAR_IMAGE_PULL_SECRETS" (join "," .Values.image.pullSecrets)
   "SIDECAR_MODE" $sidecar.mode
   "SIDECAR_CONFIGMAPS" (join "," $sidecar.configMaps)
   "SIDECAR_CONFIGMAP_SELECTOR" $sidecar.configMapSelector
@@ -19,6 +20,7 @@
   "SIDECAR_PORT" (toString $sidecar.port)
   "SIDECAR_ADMIN_PORT" (toString $sidecar.adminPort)
   "SIDECAR_SET_ENV" (toString $sidecar.setEnv)
+  "SIDECAR_READY_WITHOUT_RULES" (toString $sidecar.readyWithoutRules)
   "SIDECAR_LOG_LEVEL" $sidecar.logLevel
   "SIDECAR_CPU" (printf "%v/%v" $sidecar.resources.requests.cpu $sidecar.resources.limits.cpu)
   "SIDECAR_MEMORY" (printf "%v/%v" $sidecar.resources.requests.memory $sidecar.resources.limits.memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from typing import Any
 
@@ -34,9 +35,11 @@ class Admin:
         health_changed: asyncio.Event,
         *,
         max_body_bytes: int,
+        writes_from_anywhere: bool = False,
     ) -> None:
         self._engine, self._store, self._registry = engine, store, registry
         self._health_changed, self._max_body_bytes = health_changed, max_body_bytes
+        self._writes_from_anywhere = writes_from_anywhere
         self._began = time.monotonic()
         self._page = page.content()
         self._page_headers = {**page.headers(self._page), "content-type": page.TYPE}
@@ -128,30 +131,46 @@ class Admin:
         return json_answer(answer)
 
     async def reset(self, request: web.Request) -> web.Response:
+        """Only from this machine, unless the settings say otherwise: in a Pod the port is open to
+        whoever scrapes it. A port-forward arrives from this machine.
+        """
+        if not self._writes_from_anywhere and not is_loopback(request.remote):
+            why = "only from loopback (kubectl port-forward), unless PILOTFISH_ADMIN_WRITE is any"
+            return wrong(403, why)
         try:
             asked = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as e:
             return wrong(400, f"not JSON: {e}")
-        if (
-            not isinstance(asked, dict)
-            or len(asked) != 1
-            or not all(isinstance(v, str) for v in asked.values())
+        if asked == {"all": True}:
+            provider, model = None, None
+        elif (
+            isinstance(asked, dict)
+            and len(asked) == 1
+            and isinstance(asked.get("service", asked.get("provider")), str)
         ):
-            return wrong(400, 'expected {"service": "provider/model"} or {"provider": "name"}')
-        provider, _, model = (
-            asked["service"].partition("/")
-            if "service" in asked
-            else (asked.get("provider", ""), "", "")
-        )
-        providers = self._engine.snapshot.providers
-        if provider not in providers:
-            known = ", ".join(sorted(providers))
-            return wrong(404, f"unknown provider {provider!r}; known: {known}")
-        count = self._engine.ledger.reset(provider, model or None)
+            named = asked.get("service") or asked.get("provider") or ""
+            provider, _, model = named.partition("/") if "service" in asked else (named, "", "")
+            known = sorted(self._engine.snapshot.providers)
+            if provider not in known:
+                return wrong(404, f"unknown provider {provider!r}; known: {', '.join(known)}")
+        else:
+            return wrong(
+                400, 'expected {"service": "provider/model"}, {"provider": "name"} or {"all": true}'
+            )
+        count = self._engine.ledger.reset(time.monotonic(), provider, model or None)
         if not count:
             return wrong(404, f"no service {asked.get('service') or provider!r}")
         self._health_changed.set()
         return json_answer({"reset": count})
+
+
+def is_loopback(address: str | None) -> bool:
+    """Also of an address of version 4 as sockets of version 6 show it."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 def explain_request(

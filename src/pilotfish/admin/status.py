@@ -11,7 +11,6 @@ from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
 from pilotfish.core.state.candidate import ServiceState
-from pilotfish.core.state.health import SERVING
 from pilotfish.core.state.ledger import all_rules, services_of
 from pilotfish.proxy.engine import Engine
 from pilotfish.sources.store import RulesStore
@@ -61,8 +60,9 @@ def once(rule: Rule) -> list[Service]:
 
 def service_status(engine: Engine, service: Service, now: float, wall: float) -> dict[str, Any]:
     state = engine.ledger.candidate(service).state
-    health = state.health
-    out = health.state != SERVING
+    # Its own health, or that of the credential in its way: what a request would meet.
+    health = engine.ledger.blocking(state, now) or state.health
+    out = health.out
     usable = service.active and service.provider.enabled
     return {
         "provider": service.provider.name,
@@ -72,12 +72,17 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "weight": service.weight,
         "tags": list(service.provider.tags),
         "active": usable,
-        "state": health.state,
+        "state": engine.ledger.state_of(state, now),
         "reason": health.reason if out else None if usable else "switched off in the rules",
         "until": rfc3339(wall + health.until - now) if out else None,
         "seconds_left": round(max(0.0, health.until - now), 1) if out else None,
         "consecutive_errors": health.consecutive,
         "trips": health.trips,
+        "step": health.step,
+        "requests_total": state.requests_total,
+        "last_used": _moment(state.last_used, now, wall),
+        "last_error": _last_error(state, now, wall),
+        "last_probe": _last_probe(state, now, wall),
         "in_flight": state.in_flight,
         "outcomes": engine.reporter.recorder.children.service(
             service.rule, service, True
@@ -89,6 +94,27 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "headroom": _headroom(state, now, wall),
         "credentials": _credentials(engine, service, now, wall),
     }
+
+
+def _moment(at: float | None, now: float, wall: float) -> str | None:
+    return None if at is None else rfc3339(wall + at - now)
+
+
+def _last_error(state: ServiceState, now: float, wall: float) -> dict[str, Any] | None:
+    error = state.last_error
+    if error is None:
+        return None
+    return {
+        "at": _moment(error.at, now, wall),
+        "outcome": str(error.outcome),
+        "message": error.message,
+    }
+
+
+def _last_probe(state: ServiceState, now: float, wall: float) -> dict[str, Any] | None:
+    if state.last_probe is None:
+        return None
+    return {"at": _moment(state.last_probe[0], now, wall), "outcome": state.last_probe[1]}
 
 
 def _speed(state: ServiceState, now: float) -> dict[str, Any]:
@@ -110,13 +136,13 @@ def _credentials(engine: Engine, service: Service, now: float, wall: float) -> l
     keys = engine.clients[service.provider.name].keys
     for i, health in enumerate(engine.ledger.credentials.get(service.provider.name, [])):
         own = engine.ledger.candidate(service).state.keys
-        worse = own[i] if i < len(own) and own[i].state != SERVING else health
+        worse = own[i] if i < len(own) and own[i].out else health
         shown.append(
             {
                 "source": keys[i].label if i < len(keys) else "",
-                "state": worse.state,
+                "state": worse.state(now),
                 "reason": worse.reason or None,
-                "until": rfc3339(wall + worse.until - now) if worse.state != SERVING else None,
+                "until": rfc3339(wall + worse.until - now) if worse.out else None,
             }
         )
     return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,23 +16,26 @@ BOLD, DIM, RED, YELLOW, GREEN, PLAIN = (
     "\x1b[0m",
 )
 COLOURS = {"serving": GREEN, "probing": YELLOW, "cooling": RED}
+# In the order of their worth to somebody on call; "oldest" is the age of the oldest request there.
 HEAD = (
     "service",
-    "rule",
-    "tier",
     "state",
+    "errors",
+    "oldest",
     "flying",
-    "latency",
-    "p95",
     "ttft",
+    "p95",
+    "left",
     "tok/s",
+    "rules",
     "requests",
     "tokens",
-    "left",
 )
-LEFT = frozenset({"service", "rule", "state"})  # names to the left, figures to the right
-# What goes first where the terminal is narrow; service and state never do.
-LEAST = ("tokens", "tier", "latency", "requests", "left", "rule", "tok/s", "p95", "flying", "ttft")
+LEFT = frozenset({"service", "rules", "state"})  # names to the left, figures to the right
+ALWAYS = 2  # service and state are left out nowhere; of the rest the last go first
+LATE = 3  # late requests that are listed
+# Outcomes of attempts at which nobody failed.
+GOOD = frozenset({"served", "client_gone", "lost_race"})
 # longer names are cut in the middle: providers differ at their beginning, models at their end
 NAME = 48
 MARGIN = 2
@@ -74,7 +78,7 @@ def picture(
         if paper.rows is None
         else max(4, paper.rows - len(lines) - 1 - min(len(decisions), paper.rows // RECENT_SHARE))
     )
-    lines += ["", *_services(status["services"], room, paper)]
+    lines += ["", *_services(merged(status["services"]), room, paper)]
     for race in status["races"]:
         shares = ", ".join(
             f"{s['service']} won {s['wins']:g} lost {s['losses']:g}" for s in race["services"]
@@ -99,6 +103,11 @@ def _head(status: dict[str, Any], admin: str, paper: Paper) -> list[str]:
             "",
         ),
     ]
+    # A proxy of an older version says neither.
+    if "traffic" in status:
+        lines.append(paper.paint(_traffic(status["traffic"]), ""))
+    if "late" in status:
+        lines += [paper.paint(line, YELLOW) for line in _late(status["late"])]
     for n, problem in enumerate(rules["problems"]):
         if paper.rows is not None and n == 3:
             lines.append(
@@ -112,38 +121,84 @@ def _head(status: dict[str, Any], admin: str, paper: Paper) -> list[str]:
     return lines
 
 
+def _traffic(now: dict[str, Any]) -> str:
+    """What is so now, over all services."""
+    errors = "-" if now["error_share"] is None else f"{now['error_share'] * 100:.1f} %"
+    first = f"{_number(now['ttft_p50_ms'])} / {_number(now['ttft_p95_ms'])} ms"
+    return (
+        f"{now['requests_per_second']:.1f} requests/s, {errors} errors, ttft {first}, "
+        f"{now['tokens_per_second']:.0f} tok/s, ${now['usd_per_hour']:.2f}/h"
+    )
+
+
+def _late(late: dict[str, Any]) -> list[str]:
+    """Requests that hang, before they end."""
+    lines = []
+    for request in late["requests"][:LATE]:
+        tries = ", ".join(f"{a['service']} for {a['waits_for']}" for a in request["attempts"])
+        lines.append(
+            f"late: rule {request['rule']}, {request['model']}: silent for "
+            f"{request['silent_s']:.0f} s, waits on {tries or 'nobody'}"
+        )
+    if late["count"] > len(lines):
+        lines.append(f"late: {late['count'] - len(lines)} more")
+    return lines
+
+
+def merged(services: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One of each (provider, model), with the rules that use it."""
+    found: dict[str, dict[str, Any]] = {}
+    for service in services:
+        name = f"{service['provider']}/{service['model']}"
+        one = found.get(name)
+        if one is None:
+            one = found[name] = {**service, "name": name, "rules": [], "outcomes": Counter()}
+        one["active"] = one["active"] or service["active"]
+        one["rules"].append(service["rule"])
+        one["outcomes"].update(service["outcomes"])
+    return list(found.values())
+
+
 def _services(services: list[dict[str, Any]], room: int | None, paper: Paper) -> list[str]:
     """The table; where it does not fit, those that are out come first."""
     if not services:
         return ["no service yet"]
     groups = [(s, _because(s)) for s in services]
-    if room is not None and 1 + sum(1 + bool(why) for _, why in groups) > room:
+    if room is not None and 1 + sum(1 + len(why) for _, why in groups) > room:
         groups.sort(key=lambda g: not g[0]["active"] or g[0]["state"] == "serving")
     columns, widths = _fitting([row(s) for s in services], paper.width)
     lines = [paper.paint(_columns(HEAD, columns, widths), BOLD)]
     for n, (service, why) in enumerate(groups):
-        needs = 1 + bool(why)
+        needs = 1 + len(why)
         if room is not None and len(lines) + needs + (n < len(groups) - 1) > room:
             lines.append(paper.paint(f"... {len(groups) - n} more services", ""))
             break
         colour = COLOURS.get(service["state"], "") if service["active"] else DIM
         lines.append(paper.paint(_columns(row(service), columns, widths), colour))
-        if why:
-            lines.append(paper.paint(f"    {why}", ""))
+        lines += [paper.paint(f"    {line}", "") for line in why]
     return lines
 
 
-def _because(service: dict[str, Any]) -> str:
-    said = []
-    if service["reason"]:
-        left = f", {service['seconds_left']:.0f} s left" if service.get("seconds_left") else ""
-        said.append(f"{service['reason']}{left}")
+def _because(service: dict[str, Any]) -> list[str]:
+    """Why it is out, when it is tried again, and what its attempts came to."""
+    said = [service["reason"]] if service["reason"] else []
     keys = service.get("credentials") or []
     out = [k for k in keys if k["state"] != "serving"]
     if out:
         words = ", ".join(f"{k['source'] or 'key'} {k['reason'] or k['state']}" for k in out)
         said.append(f"{len(out)} of {len(keys)} keys out: {words}")
-    return "; ".join(said)
+    lines = ["; ".join(said)] if said else []
+    if service["active"] and service["state"] != "serving":
+        left, step = service.get("seconds_left"), service.get("step", service["trips"])
+        trial = "on trial" if service["state"] == "probing" else "trial due"
+        if left:
+            trial = f"next trial in {left:.0f} s"
+        parts = [trial, *([f"step {step}"] if step else [])]
+        failed = [
+            f"{word} {n}" for word, n in service["outcomes"].items() if word not in GOOD and n
+        ]
+        lines.append("; ".join([*parts, *([", ".join(failed)] if failed else [])]))
+    return lines
 
 
 def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
@@ -191,21 +246,22 @@ def _decisions(recent: Sequence[dict[str, Any]], paper: Paper) -> list[str]:
 
 
 def row(service: dict[str, Any]) -> tuple[str, ...]:
-    latency, window = service["latency_ms"], service["window"]
-    left = service["headroom"]["requests"]
+    """Of a merged service, in the order of HEAD."""
+    first, window = service["ttft_ms"], service["window"]
+    left, oldest = service["headroom"]["requests"], service.get("oldest_in_flight_s")
     return (
-        cut(f"{service['provider']}/{service['model']}", NAME),
-        cut(service["rule"], NAME // 2),
-        str(service["tier"]),
+        cut(service["name"], NAME),
         service["state"] if service["active"] else "off",
+        str(sum(n for word, n in service["outcomes"].items() if word not in GOOD)),
+        "-" if oldest is None else f"{oldest:.0f} s",
         str(service["in_flight"]),
-        _number(latency.get("avg"), " ms"),
-        _number(latency.get("p95"), " ms"),
-        _number(service["ttft_ms"].get("avg"), " ms"),
+        _number(first.get("p50"), " ms"),
+        _number(first.get("p95"), " ms"),
+        "-" if left is None else f"{left:g}",
         _number(service["tokens_per_second"].get("avg")),
+        cut(", ".join(service["rules"]), NAME // 2),
         str(window["requests"]),
         str(window["input_tokens"] + window["output_tokens"]),
-        "-" if left is None else f"{left:g}",
     )
 
 
@@ -229,10 +285,8 @@ def _fitting(rows: list[tuple[str, ...]], width: int | None) -> tuple[list[int],
     def total() -> int:
         return sum(widths[i] + MARGIN for i in columns) - MARGIN
 
-    for name in LEAST:
-        if width is None or total() <= width:
-            break
-        columns.remove(HEAD.index(name))
+    while width is not None and len(columns) > ALWAYS and total() > width:
+        columns.pop()
     if width is not None and total() > width:
         widths[0] = max(8, widths[0] - (total() - width))
     return columns, widths

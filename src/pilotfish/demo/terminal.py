@@ -12,6 +12,10 @@ import orjson
 
 from pilotfish.demo.scene import CHARACTERS, MODELS, Demo
 from pilotfish.demo.story import Story, StoryError
+from pilotfish.errors import Problem
+from pilotfish.sources.store import RulesStore
+
+EDITS_EVERY_S = 0.2
 
 
 async def once(listen: str, admin_listen: str) -> bool:
@@ -43,8 +47,12 @@ async def until_stopped(listen: str, admin_listen: str) -> None:
     for sig in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sig, stop.set)
     async with Demo(listen, admin_listen, print_log) as demo:
+        store = demo.app.store
+        # Before anybody can read where the rules are, and edit them.
+        edits = asyncio.get_running_loop().create_task(print_edits(store, _read_last(store)))
         print(welcome(demo), flush=True)
         await stop.wait()
+        edits.cancel()
         print("\nstopping: requests in flight finish first", flush=True)
         await demo.app.drain()
 
@@ -89,6 +97,31 @@ def welcome(demo: Demo) -> str:
         lines += [f"  # {name}", f"  {command}"]
     lines += ["", "Each request is printed here in a line. Ctrl-C ends it.", ""]
     return "\n".join(lines)
+
+
+def _read_last(store: RulesStore) -> tuple[float | None, list[Problem]]:
+    """Tells one reading of the rules from the next."""
+    return store.applied_at, list(store.problems)
+
+
+async def print_edits(store: RulesStore, seen: tuple[float | None, list[Problem]]) -> None:
+    """Says of each edit of the rules what it changed, or why it is not in force."""
+    while True:
+        await asyncio.sleep(EDITS_EVERY_S)
+        now = _read_last(store)
+        if now != seen:
+            seen = now
+            print("\n".join(lines_of_edit(store.status())), flush=True)
+
+
+def lines_of_edit(rules: dict[str, Any]) -> list[str]:
+    """`rules`: those of `/status`."""
+    if rules["problems"]:
+        wrong = [f"  {p['path'] or p['source']}: {p['message']}" for p in rules["problems"]]
+        return ["rules: the edit is not in force, those before it are:", *wrong]
+    changes = rules["changes"] or {}
+    parts = [f"{kind} {', '.join(names)}" for kind, names in changes.items() if names]
+    return [f"rules: the edit is in force: {'; '.join(parts) or 'nothing changed'}"]
 
 
 def print_log(lines: bytes) -> None:

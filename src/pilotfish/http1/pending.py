@@ -32,7 +32,9 @@ class Listener(Protocol):
 
     def on_lost(self, kind: str, message: str) -> None:
         """`kind`: connect (refused, DNS, TLS), local (nothing left here to connect with),
-        connect_timeout, reset (before the head), cut (within the body), protocol (not HTTP)."""
+        connect_timeout, stale (a kept connection that was closed before the request came, as far
+        as anybody can tell: it is worth sending on a new one), reset (before the head), cut (within
+        the body), protocol (not HTTP)."""
         ...
 
 

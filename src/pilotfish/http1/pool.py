@@ -16,7 +16,6 @@ from pilotfish.http1 import proxies
 from pilotfish.http1.origin import (
     Connect,
     Origin,
-    connect_directly,
     is_local,
     reason,
     tls_context,
@@ -40,7 +39,7 @@ class Pool:
         origin: Origin,
         *,
         clock: Callable[[], float],
-        connect: Connect = connect_directly,
+        connect: Connect = proxies.connect,
         max_idle: int = MAX_IDLE,
     ) -> None:
         self.origin = origin
@@ -48,9 +47,7 @@ class Pool:
         self.made = 0  # connections ever made, for the test that counts them
         self.open: set[Upstream] = set()
         self.max_idle = max_idle
-        self._connect = (
-            proxies.connect if origin.proxy_url and connect is connect_directly else connect
-        )
+        self._connect = connect
         self._idle: deque[Upstream] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
         self._context: ssl.SSLContext | None = None
@@ -58,26 +55,20 @@ class Pool:
         self.closed = False
 
     def send(
-        self, request: Sequence[bytes], listener: Listener, connect_s: float
+        self, request: Sequence[bytes], listener: Listener, connect_s: float, *, fresh: bool = False
     ) -> PendingRequest:
-        """Sends a request on an idle connection, or on a new one. The pending cancels it, at any
-        time.
+        """Sends a request on an idle connection, or on a new one (`fresh`: on a new one in any
+        case). The pending cancels it, at any time.
         """
         pending = PendingRequest(request, listener, connect_s)
         idle = self._idle
-        while idle:
+        while idle and not fresh:
             upstream = idle.pop()
             if not upstream.closed:
                 upstream.begin(pending, reused=True)
                 return pending
         self._make(pending)
         return pending
-
-    def retry(self, pending: PendingRequest) -> None:
-        """A kept connection turned out to be closed before any answer: sends the request once
-        more, on a new one.
-        """
-        self._make(pending)
 
     def _make(self, pending: PendingRequest) -> None:
         task = asyncio.get_running_loop().create_task(self._open(pending))

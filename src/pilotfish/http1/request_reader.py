@@ -59,34 +59,6 @@ class RequestReader:
     """
 
     __deletable__ = ("_feed", "_parser")
-    __slots__ = (
-        "_body_bytes",
-        "_connection",
-        "_continues",
-        "_counted",
-        "_feed",
-        "_head_bytes",
-        "_headers",
-        "_in_body",
-        "_parser",
-        "_parts",
-        "_raw_bytes",
-        "_read",
-        "_settings",
-        "_target",
-        "bad",
-        "began",
-        "between",
-        "current",
-        "held",
-        "on_body",
-        "on_header",
-        "on_message_begin",
-        "on_url",
-        "queue",
-        "since",
-        "streaming",
-    )
 
     def __init__(self, connection: ServerConnection, settings: ReaderSettings) -> None:
         self._connection, self._settings = connection, settings
@@ -226,7 +198,8 @@ class RequestReader:
                 return
         self._head_bytes = self._counted = 0
         self._in_body = False
-        exchange.keep_alive = self._parser.should_keep_alive()  # llhttp only knows it in here
+        # llhttp only knows it in here.
+        exchange.keep_alive = exchange.keep_alive and self._parser.should_keep_alive()
         if self.streaming:
             self.streaming = False
         else:

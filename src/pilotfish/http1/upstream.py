@@ -35,38 +35,12 @@ class ConnectionKeeper(Protocol):
     def opened(self, upstream: Upstream) -> None: ...
     def keep(self, upstream: Upstream) -> None: ...
     def forget(self, upstream: Upstream) -> None: ...
-    def retry(self, pending: PendingRequest) -> None: ...
 
 
 class Upstream:
     """`closed` as soon as nothing more can be sent on it. `idle_since` on the pool's clock."""
 
     __deletable__ = ("_feed", "_parser")
-    __slots__ = (
-        "_began",
-        "_between",
-        "_body",
-        "_complete",
-        "_dry_bytes",
-        "_feed",
-        "_head",
-        "_headers",
-        "_interim",
-        "_keep",
-        "_parser",
-        "_parts",
-        "_paused",
-        "_pending",
-        "_reused",
-        "_status",
-        "_transport",
-        "closed",
-        "idle_since",
-        "on_body",
-        "on_header",
-        "on_message_begin",
-        "pool",
-    )
 
     def __init__(self, pool: ConnectionKeeper) -> None:
         self.pool = pool
@@ -177,7 +151,7 @@ class Upstream:
         pending.upstream = None
         answered = bool(self._status or self._dry_bytes)
         if not answered and self._reused and self.pool.clock() - self._began <= STALE_S:
-            self.pool.retry(pending)
+            pending.lost("stale", "the upstream closed a kept connection before it answered")
         elif not self._status:
             when = "within the head of its answer" if answered else "before it answered"
             pending.lost("reset", f"the upstream closed the connection {when}")

@@ -9,13 +9,22 @@ import signal
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from pilotfish import __version__
-from pilotfish.injector.certificates import Keeper, SharedCertificates, follow_secret
+from pilotfish.injector.certificate_rotation import Step
+from pilotfish.injector.certificates import (
+    WEBHOOKS,
+    Keeper,
+    SharedCertificates,
+    follow_secret,
+    follow_webhooks,
+)
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.settings import Sidecar
 from pilotfish.injector.server import Admission, Validate
@@ -33,6 +42,12 @@ from pilotfish.telemetry.series import BUILD_INFO, CERTIFICATE_EXPIRY, INJECTOR_
 
 _VERSIONS_EVERY_S = 300.0
 _LEADER_EVERY_S = 1.0
+# However much later a certificate is due: clocks are set, and watches may miss something.
+_LOOK_EVERY_S = 600.0
+# After a failure, such as a conflict with another writer.
+_AGAIN_S = 2.0
+# One step may be followed by another.
+_SOON_S = 0.1
 log = structlog.get_logger()
 
 
@@ -45,6 +60,7 @@ class Injector:
         namespace = settings.namespace or own_namespace(access)
         self.stop, self.ready = asyncio.Event(), asyncio.Event()
         self.ports: dict[str, int] = {}
+        self._changed = asyncio.Event()  # the shared certificates, or a webhook's configuration
         self.kube = Kube.at(access)
         self.tls = Tls()
         self.registry = Registry((*INJECTOR_ONLY, BUILD_INFO))
@@ -121,8 +137,12 @@ class Injector:
             works["certificate files"] = lambda: follow_files(self.tls, certificate, key)
         else:
             works["certificate secret"] = lambda: follow_secret(
-                self.kube, self.shared, self.tls, Pace()
+                self.kube, self.shared, self.tls, Pace(), self._changed
             )
+            for kind in WEBHOOKS:
+                works[kind] = partial(
+                    follow_webhooks, self.kube, self.shared, kind, Pace(), self._changed
+                )
             works["certificates"] = self._keep_certificates
         return works
 
@@ -141,14 +161,29 @@ class Injector:
             await self.cluster.look_at_versions()
 
     async def _keep_certificates(self) -> None:
-        store = Keeper(self.kube, self.shared, time.time)
+        """The leader acts when it begins to lead, when something changed, and when it is due."""
+        keeper, due_at = Keeper(self.kube, self.shared, time.time), 0.0
         while True:
-            if self.leadership.is_leading:
-                try:
-                    await store.step()
-                except (ApiError, Lost, ValueError) as wrong:
-                    log.warning("certificates could not be looked after", error=str(wrong))
-            await asyncio.sleep(_LEADER_EVERY_S)
+            if not self.leadership.is_leading:
+                due_at = 0.0
+                await asyncio.sleep(_LEADER_EVERY_S)
+                continue
+            if self._changed.is_set() or time.monotonic() >= due_at:
+                self._changed.clear()
+                due_at = time.monotonic() + await self._looked_after(keeper)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(_LEADER_EVERY_S, due_at - time.monotonic())):
+                    await self._changed.wait()
+
+    async def _looked_after(self, keeper: Keeper) -> float:
+        """Seconds until it is to be done again, if nothing changes."""
+        try:
+            if await keeper.step() is not Step.NOTHING:
+                return _SOON_S
+            return max(_SOON_S, min(keeper.due_in_s, _LOOK_EVERY_S))
+        except (ApiError, Lost, ValueError) as wrong:
+            log.warning("certificates could not be looked after", error=str(wrong))
+            return _AGAIN_S
 
     async def _watch_for_missed(self) -> None:
         while True:
@@ -159,7 +194,7 @@ class Injector:
             try:
                 await self.watchdog.look()
             except (ApiError, Lost) as wrong:
-                log.warning("Pods could not be counted", error=str(wrong))
+                self.watchdog.fail(str(wrong))
 
     def _admin(self) -> web.Application:
         async def healthz(_: web.Request) -> web.Response:

@@ -61,3 +61,18 @@ def next_step(held: Held | None, lifetimes: Lifetimes, now: float) -> Step:
     if held.announced_at is None and held.authority_ends - now < lifetimes.authority_s / 3:
         return Step.ANNOUNCE
     return Step.NOTHING
+
+
+def due_at(held: Held, lifetimes: Lifetimes) -> float:
+    """When `next_step` will have something to do, if nobody changes the Secret: epoch seconds."""
+    due = [held.authority_ends]
+    if held.announced_at is not None:
+        due.append(held.announced_at + lifetimes.settle_s)
+    else:
+        due.append(held.authority_ends - lifetimes.authority_s / 3)
+    if held.authority_ends > held.leaf_ends + 1:
+        # Both limits of `is_old`: half of a leaf's life, and half of what its authority has left.
+        due.append(
+            max(held.leaf_ends - lifetimes.leaf_s / 2, 2 * held.leaf_ends - held.authority_ends)
+        )
+    return min(due)

@@ -7,6 +7,7 @@ should never be) cannot both win.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -17,13 +18,15 @@ from typing import Any
 import structlog
 
 from pilotfish.injector import pki
-from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, next_step
+from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, due_at, next_step
 from pilotfish.injector.tls import Tls
 from pilotfish.kube.client import ApiError, Kube
 from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
 AUTHORITY, LEAF, NEXT, BUNDLE = "ca", "tls", "next-ca", "ca-bundle.crt"
 ANNOUNCED = "pilotfish.dev/announced-at"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
 log = structlog.get_logger()
 
 
@@ -44,8 +47,10 @@ class SharedCertificates:
         return f"/api/v1/namespaces/{self.namespace}/secrets"
 
 
-async def follow_secret(kube: Kube, shared: SharedCertificates, tls: Tls, pace: Pace) -> None:
-    """Every replica: serves what the Secret holds, as soon as it changes."""
+async def follow_secret(
+    kube: Kube, shared: SharedCertificates, tls: Tls, pace: Pace, changed: asyncio.Event
+) -> None:
+    """Every replica: serves what the Secret holds, as soon as it changes. Sets `changed` then."""
     target = WatchTarget(
         shared.secrets_path, (("fieldSelector", f"metadata.name={shared.secret}"),)
     )
@@ -54,6 +59,23 @@ async def follow_secret(kube: Kube, shared: SharedCertificates, tls: Tls, pace: 
             match happening:
                 case Listed(objects=[secret]) | Changed(kind="ADDED" | "MODIFIED", object=secret):
                     _install(tls, secret)
+            if isinstance(happening, Listed | Changed):
+                changed.set()
+
+
+async def follow_webhooks(
+    kube: Kube, shared: SharedCertificates, kind: str, pace: Pace, changed: asyncio.Event
+) -> None:
+    """Sets `changed` when a webhook configuration of ours does: an upgrade or another program may
+    have taken the bundle away.
+    """
+    target = WatchTarget(
+        f"{ADMISSION}/{kind}", (("fieldSelector", f"metadata.name={shared.webhooks}"),)
+    )
+    async with aclosing(watched(kube, target, pace)) as happenings:
+        async for happening in happenings:
+            if isinstance(happening, Listed | Changed):
+                changed.set()
 
 
 def _install(tls: Tls, secret: dict[str, Any]) -> None:
@@ -79,6 +101,8 @@ class Keeper:
 
     def __init__(self, kube: Kube, shared: SharedCertificates, now: Callable[[], float]) -> None:
         self._kube, self._shared, self._now = kube, shared, now
+        # Seconds until the next step will have something to do, if nobody changes the Secret.
+        self.due_in_s = 0.0
 
     async def step(self) -> Step:
         """Raises `ApiError` or `Lost`; nothing is half done then, the next step looks anew."""
@@ -87,7 +111,9 @@ class Keeper:
         # force.
         if bundle := _data(secret, BUNDLE):
             await self._trust(bundle)
-        step = next_step(_held(secret, self._shared.names), self._shared.lifetimes, self._now())
+        held, lifetimes = _held(secret, self._shared.names), self._shared.lifetimes
+        step = next_step(held, lifetimes, self._now())
+        self.due_in_s = max(0.0, due_at(held, lifetimes) - self._now()) if held else 0.0
         if step is not Step.NOTHING:
             await self._write(secret, step)
             await self._trust(_data(secret, BUNDLE))
@@ -157,8 +183,8 @@ class Keeper:
         not there is not ours to make.
         """
         text = base64.b64encode(bundle).decode()
-        for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
-            path = f"/apis/admissionregistration.k8s.io/v1/{kind}/{self._shared.webhooks}"
+        for kind in WEBHOOKS:
+            path = f"{ADMISSION}/{kind}/{self._shared.webhooks}"
             try:
                 webhooks = (await self._kube.request("GET", path)).get("webhooks") or []
             except ApiError as wrong:

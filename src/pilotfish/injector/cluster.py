@@ -10,26 +10,41 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
 
-from pilotfish.injector.patch.pod import rules_needed
+from pilotfish.injector.patch.pod import RulesNeeded, rules_needed
 from pilotfish.injector.patch.settings import NATIVE_SINCE, PodContext, Sidecar
 from pilotfish.kube.client import ApiError, Kube, Lost
 from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
 # Only the cells of the table that kubectl prints: a node's own object is some ten kilobytes.
 _AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 # The API server waits for our answer; what it says about access must come well before it gives up
 # on us.
 _ACCESS_WITHIN_S = 1.5
 _ACCESS_KEPT_S = 30.0
-_ACCESS_ENTRIES = 2000
+# A ConfigMap that is made next must not be called missing for long.
+_THERE_KEPT_S = 5.0
+_ANSWERS = 4000
+_Answer = TypeVar("_Answer")
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAccess:
+    """`may_watch`: whether the Pod's service account may watch the rules; None: it need not, or
+    nobody could say in time. `missing`: ConfigMaps (`namespace/name`) that are not there.
+    """
+
+    may_watch: bool | None = None
+    missing: tuple[str, ...] = ()
 
 
 class Cluster:
@@ -38,7 +53,7 @@ class Cluster:
         self.namespaces: dict[str, Mapping[str, Any]] = {}
         self.has_native_sidecars = False
         self._limit_ranges: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self._access: OrderedDict[tuple[str, str, str, str], tuple[float, bool]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, ...], tuple[float, bool]] = OrderedDict()
 
     async def follow_namespaces(self, pace: Pace) -> None:
         await _follow(
@@ -103,38 +118,79 @@ class Cluster:
             native=self.has_native_sidecars,
         )
 
-    async def may_watch(
+    async def look_at_rules(
         self, pod: Mapping[str, Any], defaults: Sidecar, around: PodContext
-    ) -> bool | None:
-        """Whether the Pod's service account may watch the rules it would be given. None: not
-        needed, or nobody could say in time.
-        """
+    ) -> RulesAccess:
+        """What can be found out in time of the rules that the Pod would be given."""
         needed = rules_needed(pod, defaults, around)
         if needed is None:
-            return None
-        account, configmaps = needed
+            return RulesAccess()
+        may, missing = await asyncio.gather(
+            self._in_time("whether it may watch its rules", self._may_watch(needed, around)),
+            self._in_time("whether its rules are there", self._missing(needed.configmaps)),
+        )
+        return RulesAccess(may, tuple(missing or ()))
+
+    async def _in_time(self, what: str, answer: Awaitable[_Answer]) -> _Answer | None:
         try:
             async with asyncio.timeout(_ACCESS_WITHIN_S):
-                for namespace, name in configmaps:
-                    if not await self._may(around.namespace, account, namespace, name):
-                        return False
+                return await answer
         except (ApiError, Lost, TimeoutError) as wrong:
             log.info(
-                "whether the account may watch its rules cannot be found out",
-                account=account,
+                "of a Pod at admission it cannot be found out " + what,
                 error=str(wrong) or "no answer in time",
             )
             return None
-        return True
 
-    async def _may(self, account_namespace: str, account: str, namespace: str, name: str) -> bool:
-        key = (account_namespace, account, namespace, name)
-        known = self._access.get(key)
-        if known and self._clock() < known[0] + _ACCESS_KEPT_S:
-            return known[1]
+    async def _may_watch(self, needed: RulesNeeded, around: PodContext) -> bool | None:
+        """Both rights are needed: a watch begins with a list. None: it is not to watch at all."""
+        if not needed.account:
+            return None
+        answers = await asyncio.gather(
+            *(
+                self._may(verb, around.namespace, needed.account, namespace, name)
+                for namespace, name in needed.configmaps
+                for verb in ("list", "watch")
+            )
+        )
+        return all(answers)
+
+    async def _missing(self, configmaps: Sequence[tuple[str, str]]) -> list[str]:
+        """Those that are not there; what we may not look at counts as there."""
+        answers = await asyncio.gather(
+            *(self._is_there(namespace, name) for namespace, name in configmaps)
+        )
+        return [
+            f"{namespace}/{name}"
+            for (namespace, name), is_there in zip(configmaps, answers, strict=True)
+            if not is_there
+        ]
+
+    async def _is_there(self, namespace: str, name: str) -> bool:
+        if not name:
+            return True  # by selector: which they are nobody knows beforehand
+        key = ("configmap", namespace, name)
+        if (known := self._known(key, _THERE_KEPT_S)) is not None:
+            return known
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        try:
+            await self._kube.request("GET", path, accept=_METADATA)
+            is_there = True
+        except ApiError as wrong:
+            if wrong.status not in (403, 404):
+                raise
+            is_there = wrong.status == 403
+        return self._remember(key, is_there)
+
+    async def _may(
+        self, verb: str, account_namespace: str, account: str, namespace: str, name: str
+    ) -> bool:
+        key = (verb, account_namespace, account, namespace, name)
+        if (known := self._known(key, _ACCESS_KEPT_S)) is not None:
+            return known
         attributes = {
             "namespace": namespace,
-            "verb": "watch",
+            "verb": verb,
             "version": "v1",
             "resource": "configmaps",
             **({"name": name} if name else {}),
@@ -157,11 +213,18 @@ class Cluster:
         answer = await self._kube.request(
             "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review
         )
-        may = bool((answer.get("status") or {}).get("allowed"))
-        self._access[key] = (self._clock(), may)
-        while len(self._access) > _ACCESS_ENTRIES:
-            self._access.popitem(last=False)
-        return may
+        return self._remember(key, bool((answer.get("status") or {}).get("allowed")))
+
+    def _known(self, key: tuple[str, ...], kept_s: float) -> bool | None:
+        known = self._answers.get(key)
+        return known[1] if known and self._clock() < known[0] + kept_s else None
+
+    def _remember(self, key: tuple[str, ...], answer: bool) -> bool:
+        self._answers[key] = (self._clock(), answer)
+        self._answers.move_to_end(key)
+        while len(self._answers) > _ANSWERS:
+            self._answers.popitem(last=False)
+        return answer
 
 
 def knows_native_sidecars(version: str) -> bool:

@@ -48,7 +48,8 @@ class Admission:
         # the first failure would go unseen.
         for result, reasons in (
             ("injected", ("native", "classic")),
-            ("skipped", [r.value for r in Reason]),
+            ("reinvoked", ("unchanged", "repaired")),
+            ("skipped", [r.value for r in Reason if r is not Reason.ALREADY_INJECTED]),
             ("failed", ("internal",)),
         ):
             for reason in reasons:
@@ -94,15 +95,17 @@ class Admission:
             return allowed(review)
         around = self._cluster.context(review.namespace)
         result = inject(review.object, self._sidecar, around)
-        if isinstance(result, Injected):
+        if isinstance(result, Injected) and not result.is_repair:
             # Asked only for Pods that will get the sidecar; the answer may make it another one.
-            may = await self._cluster.may_watch(review.object, self._sidecar, around)
-            if may is False:
-                result = inject(review.object, self._sidecar, replace(around, may_watch=False))
+            rules = await self._cluster.look_at_rules(review.object, self._sidecar, around)
+            if rules.may_watch is False or rules.missing:
+                known = replace(around, may_watch=rules.may_watch, missing_configmaps=rules.missing)
+                result = inject(review.object, self._sidecar, known)
         if isinstance(result, Injected):
-            self._count(review, "injected", result.mode)
+            done = ("reinvoked", "repaired") if result.is_repair else ("injected", result.mode)
+            self._count(review, *done)
             log.info(
-                "injected",
+                done[0],
                 namespace=review.namespace,
                 pod=review.name,
                 mode=result.mode,
@@ -110,7 +113,11 @@ class Admission:
                 warnings=result.warnings,
             )
             return allowed(review, result.patch, result.warnings)
-        self._count(review, "skipped", result.reason.value)
+        if result.reason is Reason.ALREADY_INJECTED:
+            # What other webhooks did after us brought the Pod here again: no Pod without a sidecar.
+            self._count(review, "reinvoked", "unchanged")
+        else:
+            self._count(review, "skipped", result.reason.value)
         log.info(
             "skipped",
             namespace=review.namespace,
@@ -138,7 +145,7 @@ class Admission:
             configmap=review.name,
             problems=[p.as_dict() for p in problems],
         )
-        return denied(review, "\n".join(f"{p.source}: {p.path}: {p.message}" for p in problems))
+        return denied(review, "\n".join(map(repr, problems)))
 
     def _count(self, review: Review, result: str, reason: str) -> None:
         if not review.dry_run:

@@ -18,6 +18,7 @@ from pilotfish.injector.certificate_rotation import Lifetimes
 from pilotfish.injector.patch.quantity import amount
 from pilotfish.injector.patch.settings import SYSTEM_NAMESPACES, Sidecar
 from pilotfish.settings import PREFIX, Address, address, what_is_wrong
+from pilotfish.settings import read_settings as read_proxy_settings
 
 SIDECAR_PREFIX = f"{PREFIX}SIDECAR_"
 _BUILT_IN = Sidecar(image=f"pilotfish:{__version__}")
@@ -59,7 +60,7 @@ Bounds = Annotated[tuple[str, str], NoDecode, BeforeValidator(_bounds)]
 Variables = Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_variables)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-LogLevel = Literal["debug", "info", "warning", "error"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
 class InjectorSettings(BaseSettings):
@@ -138,7 +139,9 @@ class SidecarSettings(BaseSettings):
     memory: Bounds = (_BUILT_IN.memory, _BUILT_IN.memory_limit)
     log_level: LogLevel = "info"
     image_pull_policy: str = ""
+    image_pull_secrets: Names = ()
     set_env: bool = True
+    ready_without_rules: bool = True
     env: Variables = ()
     excluded_namespaces: Annotated[
         Names, Field(validation_alias=f"{PREFIX}EXCLUDED_NAMESPACES")
@@ -159,6 +162,7 @@ def read_sidecar() -> Sidecar:
         settings = SidecarSettings()
     except ValidationError as wrong:
         raise StartError(what_is_wrong(wrong, SIDECAR_PREFIX)) from None
+    _check_env(settings.env)
     (cpu, cpu_limit), (memory, memory_limit) = settings.cpu, settings.memory
     given = settings.model_dump(exclude={"cpu", "memory"})
     return Sidecar(
@@ -169,3 +173,16 @@ def read_sidecar() -> Sidecar:
         memory_limit=memory_limit,
         **given,
     )
+
+
+def _check_env(variables: tuple[tuple[str, str], ...]) -> None:
+    """What the proxy would refuse at its start would keep every application from starting."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in variables
+        if name.startswith(PREFIX)
+    }
+    try:
+        read_proxy_settings(given)
+    except StartError as wrong:
+        raise StartError(f"{SIDECAR_PREFIX}ENV: {wrong}") from None

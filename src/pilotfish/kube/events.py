@@ -2,7 +2,7 @@
 
 An Event's name is made from the ConfigMap's version and the verdict, so of a fleet of sidecars the
 first one writes it and the others are told that it exists. Who may not create Events goes on
-without.
+without, and tries again with the next verdict.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class EventWriter:
         self._written: dict[
             str, str
         ] = {}  # by ConfigMap, the name of the last Event: edits that change nothing are told once
-        self._forbidden = False
+        self._is_forbidden_told = False
 
     async def tell(self, configmap: Mapping[str, Any], problems: Sequence[Problem]) -> None:
         """Says that this version is in force, or (with problems) that it was refused. Never raises
@@ -57,7 +57,7 @@ class EventWriter:
         event = event_for(configmap, problems, self._instance, self._now())
         metadata = event["metadata"]
         about = f"{metadata['namespace']}/{configmap['metadata']['name']}"
-        if self._forbidden or self._written.get(about) == metadata["name"]:
+        if self._written.get(about) == metadata["name"]:
             return
         self._written[about] = metadata["name"]
         await self._sleep(_SPREAD_S * self._random())
@@ -65,9 +65,14 @@ class EventWriter:
             await self._kube.request(
                 "POST", f"/api/v1/namespaces/{metadata['namespace']}/events", body=event
             )
+            self._is_forbidden_told = False
         except ApiError as wrong:
             if wrong.status == 403:
-                self._forbidden = True
+                # Tried again with the next verdict: rights are given later, or were away while a
+                # release was upgraded.
+                if self._is_forbidden_told:
+                    return
+                self._is_forbidden_told = True
                 log.info(
                     "events on rules ConfigMaps are not written: the service account may not "
                     "create them",

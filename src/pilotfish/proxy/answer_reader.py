@@ -4,8 +4,6 @@ late it is. What it comes to is reported to the attempt that the answer belongs 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Protocol
 
 from pilotfish import styles
 from pilotfish.core.exchange.answer import (
@@ -17,49 +15,37 @@ from pilotfish.core.exchange.answer import (
     WHOLE_BYTES,
     Answer,
 )
+from pilotfish.core.exchange.hold import HOLD_BYTES, is_for_the_client
 from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.exchange.lateness import Late, late_first_token, over_provider_limit, stalled
 from pilotfish.core.exchange.refusal import in_our_words, read_error_answer, read_error_event
 from pilotfish.core.exchange.response_id import response_id_in
-from pilotfish.core.exchange.response_stream import HOLD_BYTES, HOLD_EVENTS, ResponseStream
+from pilotfish.core.exchange.response_stream import ResponseStream
 from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.style import DECLINED, MALFORMED, ResponseInspector
 from pilotfish.core.formats.style import ERROR as ERROR_FOUND
-from pilotfish.core.formats.style import MALFORMED, ResponseInspector
-from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.outcome import CONTENT_POLICY, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
-from pilotfish.proxy.failures import LOST, failure_of_ours
+from pilotfish.proxy.answer_owner import AnswerOwner
+from pilotfish.proxy.failures import (
+    LOST,
+    after_content,
+    declined,
+    diverged,
+    failure_of_ours,
+    lost_here,
+)
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 AFTER_FINISH_S = 2.0  # how long after a finish reason the stream's proper end is waited for
+LOST_CODE = "upstream_error"
 _clock = time.monotonic
-
-
-class AnswerOwner(Protocol):
-    """The attempt that an answer belongs to. After `on_served` or `on_failed` nothing more is
-    reported."""
-
-    def on_data(self, data: bytes, now: float) -> None:
-        """Bytes for the client; only once the attempt is relayed."""
-        ...
-
-    def on_first_content(self, now: float) -> None:
-        """The first content of a stream is here."""
-        ...
-
-    def on_first_token(self, now: float) -> None:
-        """The stream has content for the client, or so much before it that it must be decided."""
-        ...
-
-    def on_served(self, now: float) -> None: ...
-    def on_failed(self, failure: Failure, now: float) -> None: ...
-    def sends_again(self) -> bool:
-        """After a refused credential: whether the call goes out once more with a new one."""
-        ...
 
 
 class AnswerReader:
@@ -128,7 +114,7 @@ class AnswerReader:
             upstream.pause()
 
     def on_head(self, status: int, headers: list[Header]) -> None:
-        now = self._record.head_at = _clock()
+        now = self._record.head_at = self._quiet_since = _clock()
         self._record.status = status
         if not self._call.trace_headers:
             self._record.response_id = ""  # nobody asks for it
@@ -139,16 +125,15 @@ class AnswerReader:
         try:
             answer.head(status, headers, self._call.op, streams=self._inbound.stream)
         except ValueError as e:
-            self._fail(failure_of_ours(Outcome.SERVER_ERROR, f"the upstream sent {e}"), now)
+            self._unreadable(f"the upstream sent {e}", now)
             return
         if answer.mode == STREAM:
             assert self._call.body is not None
-            before = self._request.usage() if self._record.resumes else None
             self.stream = self._translation.response_stream(
                 self._call.body,
                 self._candidate.service,
                 resumes=self._record.resumes,
-                before=before,
+                before=self._request.usage() if self._record.resumes else None,
             )
         elif answer.mode == RAW:
             self.stream = self._translation.raw_stream()
@@ -175,13 +160,13 @@ class AnswerReader:
             self._read_stream(self.stream, data, now)
             return
         answer.keep(data)
+        self._quiet_since = now
         if not answer.is_too_large:
             return
         if answer.mode == ERROR:
             self._refused(now)
         else:
-            message = f"the upstream's answer is larger than {WHOLE_BYTES} bytes"
-            self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
+            self._unreadable(f"the upstream's answer is larger than {WHOLE_BYTES} bytes", now)
 
     def on_end(self) -> None:
         if self.over:
@@ -191,8 +176,7 @@ class AnswerReader:
         if answer.mode == ERROR:
             self._refused(now)
         elif answer.is_cut_short:
-            message = "the upstream's compressed answer ended too early"
-            self._break(Outcome.SERVER_ERROR, message, now)
+            self._break(Outcome.SERVER_ERROR, "the compressed answer ended too early", now)
         elif answer.mode == WHOLE:
             self._read_whole(now)
         else:
@@ -207,12 +191,8 @@ class AnswerReader:
             self._refused(now)  # its status says what it was, with or without the rest of its body
         elif self.answer.mode == STREAM and self.stream is not None and self.stream.finished:
             self._stream_complete(now)
-        elif kind == "local":
-            outcome, status = LOST[kind]
-            failure = Failure(
-                outcome=outcome, status=status, message=message, code="overloaded", local=True
-            )
-            self._fail(failure, now)
+        elif (here := lost_here(kind, message)) is not None:
+            self._fail(here, now)
         else:
             outcome, status = LOST[kind]
             self._break(outcome, message, now, status)
@@ -220,7 +200,7 @@ class AnswerReader:
     # ---- streams
 
     def _read_stream(self, stream: ResponseStream, data: bytes, now: float) -> None:
-        before = stream.contents
+        before, was_finished = stream.contents, stream.finished
         out = stream.feed(data)
         record = self._record
         if stream.contents != before:
@@ -228,40 +208,49 @@ class AnswerReader:
                 record.first_at = now
                 self._owner.on_first_content(now)
             record.last_at = self._quiet_since = now
+        elif stream.declined or stream.finished != was_finished:
+            self._quiet_since = now
         if out:
-            if record.relayed:
-                self._owner.on_data(out, now)
-            else:
-                self.hold.append(out)
-                self._held_bytes += len(out)
+            self._give(out, now)
         if stream.error is not None:
             self._error_event(stream, stream.error, now)
+        elif stream.diverged:
+            self._fail(diverged(), now)
         elif stream.too_long:
             self._break(Outcome.SERVER_ERROR, stream.too_long, now)
         elif stream.terminal and self.answer.mode == STREAM:
             self._stream_complete(now)
-        elif not self._seen and (
-            stream.contents or stream.events > HOLD_EVENTS or self._held_bytes > HOLD_BYTES
-        ):
-            self._seen = True
-            self._owner.on_first_token(now)
-            is_waiting = not record.relayed and not self.over and not self._rule.buffer
-            if is_waiting and self._held_bytes > HOLD_BYTES:
-                self.pause()  # until the race is decided, the rest stays in the socket
+        elif not self._seen and self._has_begun(stream, now):
+            self._begin_answer(now)
+
+    def _give(self, data: bytes, now: float) -> None:
+        if self._record.relayed:
+            self._owner.on_data(data, now)
+        else:
+            self.hold.append(data)
+            self._held_bytes += len(data)
+
+    def _has_begun(self, stream: ResponseStream, now: float) -> bool:
+        rule = self._rule
+        return is_for_the_client(
+            stream,
+            self._held_bytes,
+            now - self._record.first_at,
+            refusals_matter=rule.race is not None or CONTENT_POLICY in rule.fallback_on,
+        )
+
+    def _begin_answer(self, now: float) -> None:
+        self._seen = True
+        self._owner.on_first_token(now)
+        is_waiting = not self._record.relayed and not self.over and not self._rule.buffer
+        if is_waiting and self._held_bytes > HOLD_BYTES:
+            self.pause()  # until the race is decided, the rest stays in the socket
 
     def _error_event(self, stream: ResponseStream, error: ErrorInfo, now: float) -> None:
         failure = read_error_event(
             self._call.facts(), error, self.answer.status, self.answer.headers, time.time()
         )
-        if stream.contents:
-            failure = Failure(
-                outcome=Outcome.BROKEN_STREAM,
-                status=failure.status,
-                message=failure.message,
-                code=failure.code,
-                failed_generation=failure.failed_generation,
-            )
-        self._fail(failure, now)
+        self._fail(after_content(failure) if stream.contents else failure, now)
 
     def _stream_ended(self, now: float) -> None:
         stream = self.stream
@@ -273,13 +262,27 @@ class AnswerReader:
             self._break(Outcome.SERVER_ERROR, message, now)
 
     def _stream_complete(self, now: float) -> None:
-        assert self.stream is not None
-        rest = self.stream.close()
-        if rest and self._record.relayed:
-            self._owner.on_data(rest, now)
-        elif rest:
-            self.hold.append(rest)
-        self._served(now)
+        stream = self.stream
+        assert stream is not None
+        rest = stream.close()
+        if rest:
+            self._give(rest, now)
+        if stream.diverged:
+            self._fail(diverged(), now)
+        elif stream.declined:
+            self._declined(stream.finish_reason, now)
+        else:
+            self._served(now)
+
+    def _declined(self, reason: str | None, now: float) -> None:
+        record = self._record
+        record.first_at = record.last_at = 0.0  # a guardrail's text is no content
+        failure = declined(self.answer.status, reason)
+        if record.relayed:
+            record.failure = failure
+            self._served(now)
+        else:
+            self._fail(failure, now)
 
     # ---- whole answers and error answers
 
@@ -289,8 +292,7 @@ class AnswerReader:
         inspector = self.inspector = self._translation.inspector(self._call.body)
         flags = inspector.reply(body)
         if flags & MALFORMED:
-            message = "the upstream answered 200 with something that is not an answer of its style"
-            self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
+            self._unreadable("the upstream's 200 is not an answer of its style", now)
             return
         if flags & ERROR_FOUND and inspector.error is not None:
             answer = self.answer
@@ -304,22 +306,20 @@ class AnswerReader:
                 self._call.body, self._candidate.service, body
             )
         except ValueError as e:
-            message = f"the upstream's answer cannot be read: {e}"
-            self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
+            self._unreadable(f"the upstream's answer cannot be read: {e}", now)
             return
-        self._served(now)
+        if flags & DECLINED:
+            self._fail(declined(self.answer.status, inspector.finish_reason), now)
+        else:
+            self._served(now)
 
     def _refused(self, now: float) -> None:
         """An error status, its body read as far as it is read."""
         answer, facts = self.answer, self._call.facts()
         was_read = answer.size <= ERROR_BYTES
+        body = answer.take_body()[:ERROR_BYTES]
         failure = read_error_answer(
-            facts,
-            styles.get,
-            answer.status,
-            answer.headers,
-            answer.take_body()[:ERROR_BYTES],
-            time.time(),
+            facts, styles.get, answer.status, answer.headers, body, time.time()
         )
         if failure.outcome is Outcome.AUTH_FAILED:
             if was_read and self._owner.sends_again():
@@ -331,18 +331,16 @@ class AnswerReader:
     # ---- the end, once
 
     def _break(
-        self,
-        outcome: Outcome,
-        message: str,
-        now: float,
-        status: int = 502,
-        code: str = "upstream_error",
+        self, outcome: Outcome, message: str, now: float, status: int = 502, code: str = LOST_CODE
     ) -> None:
         """The answer broke: after content it is a broken stream, whatever broke it."""
         if self.stream is not None and self.stream.contents:
             outcome = Outcome.BROKEN_STREAM
-            code = code if code != "upstream_error" else "stream_broken"
+            code = code if code != LOST_CODE else "stream_broken"
         self._fail(failure_of_ours(outcome, message, status, code), now)
+
+    def _unreadable(self, message: str, now: float) -> None:
+        self._fail(failure_of_ours(Outcome.SERVER_ERROR, message), now)
 
     def _fail(self, failure: Failure, now: float) -> None:
         if not self.over:
@@ -356,36 +354,37 @@ class AnswerReader:
 
     # ---- clocks and pressure
 
-    def tick(self, now: float, *, has_others: Callable[[float], bool]) -> None:
-        """Called a few times a second: is it late? `has_others`: another service could be asked."""
-        sent_at, timeouts = self._record.sent_at, self._rule.timeouts
-        if self.over or not sent_at:
+    def tick(self, now: float) -> None:
+        """Called a few times a second: is it late?"""
+        if self.over or not self._record.sent_at:
             return
-        streams = self._inbound.stream
-        limit = self._candidate.service.provider.timeout_s
-        half = timeouts.total_s / 2
-        if limit is None and not streams and now - sent_at > half and has_others(now):
-            limit = half  # nothing tells a silent service from one that thinks
-        if limit is not None and now - sent_at > limit:
-            message = f"the upstream took longer than its provider's limit of {limit:g} s"
-            self._break(Outcome.TIMEOUT, message, now, 504, "timeout")
-            return
-        if not streams or self.answer.mode in (WHOLE, ERROR, RAW) or self.paused:
+        late = self._late(now)
+        if late is not None:
+            self._break(Outcome.TIMEOUT, late.message, now, 504, late.code)
             return
         stream = self.stream
-        factor = 2.0 if self._inbound.thinking else 1.0
-        quiet_s = now - self._quiet_since
-        if stream is None or not stream.contents:
-            limit = timeouts.first_token_s * factor
-            if now - sent_at > limit:
-                message = f"no first token within {limit:g} s"
-                self._fail(failure_of_ours(Outcome.TIMEOUT, message, 504, "timeout"), now)
-        elif stream.finished:
-            if quiet_s > AFTER_FINISH_S:
+        if stream is None or self.answer.mode != STREAM or self.paused:
+            return
+        if stream.finished:
+            if now - self._quiet_since > AFTER_FINISH_S:
                 self._stream_complete(now)
-        elif quiet_s > timeouts.idle_s * factor:
-            message = f"the upstream's stream stalled for {timeouts.idle_s * factor:g} s"
-            self._break(Outcome.TIMEOUT, message, now, 504, "stream_stalled")
+        elif stream.contents and not self._seen and self._has_begun(stream, now):
+            self._begin_answer(now)
+
+    def _late(self, now: float) -> Late | None:
+        sent_s, quiet_s = now - self._record.sent_at, now - self._quiet_since
+        late = over_provider_limit(sent_s, self._candidate.service.provider.timeout_s)
+        mode, stream = self.answer.mode, self.stream
+        if late is not None or mode in (ERROR, RAW) or self.paused:
+            return late
+        timeouts, thinking = self._rule.timeouts, self._inbound.thinking
+        if mode == WHOLE:
+            return stalled(quiet_s, timeouts, thinking=thinking, streams=False)
+        if not self._inbound.stream or (stream is not None and stream.finished):
+            return None  # nothing shows before a whole answer's head, nor after a finish
+        if stream is None or not (stream.contents or stream.declined):
+            return late_first_token(sent_s, timeouts, thinking=thinking)
+        return stalled(quiet_s, timeouts, thinking=thinking, streams=True)
 
     def pause(self) -> None:
         self.paused = True

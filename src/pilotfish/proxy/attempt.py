@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pilotfish.core.exchange.answer import TEXT_OPS
-from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.usage import cost_of, final_usage
 from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.ledger import Ledger, Timings
+from pilotfish.core.state.evidence import SILENT, AttemptResult, Timings, Trials, evidence_of
+from pilotfish.core.state.ledger import HealthChange, Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.credentials.keys import CredentialError
 from pilotfish.errors import ClientError
@@ -44,7 +45,8 @@ class AttemptListener(Protocol):
 class Attempt:
     """`record` holds what is known of it, `reader` the answer as far as it is here. `prefilled`:
     it goes on from an assistant turn that is put before its answer. `over` once the outcome is
-    known; `health_changed` then says whether that put its service out or brought it back.
+    known; `changes` are the healths that it changed. `counted`: whether an earlier attempt of the
+    same request has counted against its service already.
     """
 
     __slots__ = (
@@ -55,11 +57,14 @@ class Attempt:
         "_listener",
         "_request",
         "_rule",
+        "_streams",
         "_tokens",
         "_translation",
+        "_trials",
         "call",
         "candidate",
-        "health_changed",
+        "changes",
+        "counted",
         "over",
         "prefilled",
         "reader",
@@ -82,22 +87,27 @@ class Attempt:
         listener: AttemptListener,
         drain_upstream: Callable[[PendingRequest, float], None],
         prefill: bool,
+        counted: bool,
         trace_headers: list[bytes],
+        fresh: bool = False,
     ) -> None:
         self.record, self.candidate, self.service = record, candidate, candidate.service
         self._rule, self._request, self._translation = rule, request, translation
         self._ledger, self._budgets = ledger, budgets
         self._listener, self._drain_upstream = listener, drain_upstream
         self._tokens = inbound.tokens
-        self._awaited = inbound.stream
+        self._awaited = self._streams = inbound.stream
         self.prefilled = prefill
-        self.over = self.health_changed = False
+        self.over, self.counted = False, counted
+        self.changes: list[HealthChange] = []
+        self._trials: Trials = ()
         self.call = UpstreamCall(
             client,
             candidate.service,
             inbound,
             connect_s=rule.timeouts.connect_s,
             trace_headers=trace_headers,
+            fresh=fresh,
         )
         self.reader = AnswerReader(
             record,
@@ -112,10 +122,18 @@ class Attempt:
 
     def start(self, now: float) -> None:
         # An attempt that must fail at once still begins, so that it is accounted like every other.
-        self._ledger.begin(self.candidate, self._tokens, now, streams=self._awaited)
-        self._budgets.take(self.candidate, self._tokens, now)
         call = self.call
-        call.key = self._ledger.key_for(self.candidate, now) or 0
+        call.key = self._ledger.key_for(self.candidate.state, now) or 0
+        trials = self._ledger.begin(
+            self.candidate, call.key, self._tokens, now, streams=self._awaited
+        )
+        # As the last resort it is no trial: its failure neither escalates nor prolongs.
+        if self.record.last_resort:
+            for health in trials:
+                health.end_trial()
+        else:
+            self._trials, self.record.trial = trials, bool(trials)
+        self._budgets.take(self.candidate, self._tokens, now)
         try:
             body = call.prepare(
                 self._translation, resumes=self.record.resumes, prefill=self.prefilled
@@ -142,7 +160,12 @@ class Attempt:
     def on_first_content(self, now: float) -> None:
         if self._awaited:
             self._awaited = False
-            self._ledger.on_first_token(self.candidate, self.record.began, now)
+            trials = self._trials
+            if not trials and self.record.last_resort:
+                trials = (self.candidate.state.health,)
+            self.changes += self._ledger.on_first_token(
+                self.candidate, self.record.began, now, trials
+            )
 
     def on_first_token(self, now: float) -> None:
         self._listener.on_first_token(self, now)
@@ -155,7 +178,8 @@ class Attempt:
 
     def on_served(self, now: float) -> None:
         if not self.over:
-            self._close(Outcome.SERVED, now)
+            # A guardrail's text may be known for one when the client has it already.
+            self._close(Outcome.SERVED if self.record.failure is None else Outcome.REFUSED, now)
             self._listener.on_complete(self, now)
 
     def on_failed(self, failure: Failure, now: float) -> None:
@@ -166,14 +190,21 @@ class Attempt:
 
     # ---- the end, once
 
-    def cancel(self, outcome: Outcome, now: float) -> None:
-        """The request wants nothing more of it."""
+    def cancel(self, outcome: Outcome, now: float, *, silent: bool = False) -> None:
+        """The request wants nothing more of it. `silent`: it had nothing to show for its whole
+        patience, which counts against its service."""
         if self.over:
             return
+        self.record.silent = silent
         if outcome is Outcome.TIMEOUT:
             message = "the request's time was over"
             self.record.failure = failure_of_ours(outcome, message, 504, "timeout")
         self._close(outcome, now)
+
+    def detach(self, listener: AttemptListener) -> None:
+        """The request wants nothing more of it, but it runs on for its service's sake; another
+        listener hears of it from now on."""
+        self._listener = listener
 
     def _close(self, outcome: Outcome, now: float) -> None:
         record = self.record
@@ -181,7 +212,7 @@ class Attempt:
         self.reader.end()
         pending = self.call.close()
         if pending is not None:
-            if outcome is Outcome.SERVED:
+            if outcome in (Outcome.SERVED, Outcome.REFUSED):
                 self._drain_upstream(pending, now)  # what is left is framing; it is worth keeping
             else:
                 pending.cancel()
@@ -192,7 +223,8 @@ class Attempt:
         source = stream or self.reader.inspector
         usage = None
         if source is not None:
-            complete = outcome is Outcome.SERVED or (stream is not None and stream.finished)
+            whole = outcome in (Outcome.SERVED, Outcome.REFUSED)
+            complete = whole or (stream is not None and stream.finished)
             usage = record.usage = final_usage(
                 source.usage,
                 source.chars,
@@ -200,9 +232,12 @@ class Attempt:
                 complete=complete,
                 is_text=self.call.op in TEXT_OPS,
             )
-            record.finish_reason = source.finish_reason
+            if source.finish_reason is not None:
+                record.finish_reason = shown(source.finish_reason)
         if stream is not None:
             record.malformed = stream.malformed
+        if usage is not None and usage.clamped:
+            record.malformed += 1
         if usage is not None and self.service.price is not None:
             record.cost_usd = cost_of(usage, self.service.price)
         used = usage.input + usage.output if usage is not None else 0
@@ -212,17 +247,26 @@ class Attempt:
             timings = Timings(now - began, record.first_at - began, record.speed())
         else:
             timings = Timings(now - began)
-        self.health_changed = self._ledger.finish(
-            self.candidate,
-            self._rule,
+        result = AttemptResult(
             key=self.call.key,
             tokens=self._tokens,
             outcome=outcome,
-            failure=record.failure,
+            evidence=evidence_of(
+                outcome,
+                record.failure,
+                silent=record.silent,
+                counted=self.counted,
+                last_resort=record.last_resort,
+                trial=bool(self._trials),
+            ),
+            failure=record.failure or (SILENT if record.silent else None),
             usage=usage,
             timings=timings,
             cost_usd=record.cost_usd,
             began=record.began,
-            now=now,
+            streams=self._streams,
             awaited=self._awaited,
+            silent_s=now - began if record.silent and outcome is Outcome.LOST_RACE else None,
+            trials=self._trials,
         )
+        self.changes += self._ledger.finish(self.candidate, self._rule, result, now)

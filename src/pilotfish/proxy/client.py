@@ -21,7 +21,7 @@ from pilotfish.core.exchange.request_url import (
     target_of,
 )
 from pilotfish.core.model.service import Provider, Service
-from pilotfish.core.routing.plan import op_for
+from pilotfish.core.routing.rule_state import op_for
 from pilotfish.credentials.keys import Headers, Key, SignedCall
 from pilotfish.http1.origin import Origin
 from pilotfish.http1.pool import Pool

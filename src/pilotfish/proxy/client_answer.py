@@ -92,8 +92,7 @@ class ClientAnswer:
             attempt.call.key_headers,
             streams=answer.mode == STREAM,
         )
-        headers += self._own_headers(attempt.record)
-        return headers
+        return attempt.call.redact_headers(headers) + self._own_headers(attempt.record)
 
     def _own_headers(self, attempt: AttemptRecord | None) -> list[Header]:
         record = self._record

@@ -15,14 +15,15 @@ from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.request_url import headers_kept_from_clients
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.routing.plan import RuleState
 from pilotfish.core.routing.router import Router
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.credentials.keys import Key
 from pilotfish.errors import ClientError
+from pilotfish.http1 import proxies
 from pilotfish.http1.exchange import Exchange
-from pilotfish.http1.origin import Connect, Origin, connect_directly
+from pilotfish.http1.origin import Connect, Origin
 from pilotfish.http1.pool import Pool
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
@@ -55,7 +56,7 @@ class Engine:
         max_in_flight: int,
         health_changed: asyncio.Event,
         shared: SharedLimits | None = None,
-        connect: Connect = connect_directly,
+        connect: Connect = proxies.connect,
     ) -> None:
         self.router, self.reporter = router, reporter
         self.ready = False
@@ -227,7 +228,7 @@ class Engine:
             client = self.clients.get(name)
             for i, health in enumerate(healths):
                 if health.refused and client is not None and client.keys[i].replaced():
-                    self.ledger.renewed(name, i)
+                    self.ledger.renewed(name, i, now)
 
     def close(self) -> None:
         for pool in self.pools.values():

@@ -29,6 +29,7 @@ class InFlight:
         self.idle = asyncio.Event()
         self.idle.set()
         self._requests: set[Ticking] = set()
+        self._unseen: set[Ticking] = set()
         self._draining: list[tuple[PendingRequest, float]] = []
         self._is_ticking = False
 
@@ -46,6 +47,13 @@ class InFlight:
             self._is_ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
+    def watch(self, trial: Ticking) -> None:
+        """Looks at the clock of something that no client waits for."""
+        self._unseen.add(trial)
+
+    def forget(self, trial: Ticking) -> None:
+        self._unseen.discard(trial)
+
     def remove(self, request: Ticking) -> None:
         self._requests.discard(request)
         if not self._requests:
@@ -58,7 +66,7 @@ class InFlight:
 
     def _tick(self) -> None:
         now = _clock()
-        for request in list(self._requests):
+        for request in (*self._requests, *self._unseen):
             try:
                 request.tick(now)
             except Exception:  # one that went wrong must not stop the clock of all others
@@ -68,7 +76,7 @@ class InFlight:
                 if until <= now:
                     pending.cancel()
             self._draining = [d for d in self._draining if not d[0].cancelled]
-        if self._requests or self._draining:
+        if self._requests or self._unseen or self._draining:
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
         else:
             self._is_ticking = False

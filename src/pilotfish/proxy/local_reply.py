@@ -11,7 +11,7 @@ from pilotfish import styles
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.routing.plan import RuleState
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.errors import ClientError
 from pilotfish.http1.exchange import Exchange, Header
 from pilotfish.proxy.request_ids import RequestIds

@@ -12,19 +12,24 @@ from functools import partial
 import structlog
 
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.service import Provider, Service
+from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.router import Router
 from pilotfish.core.state.candidate import ServiceState
-from pilotfish.core.state.ledger import all_rules, services_of
+from pilotfish.core.state.ledger import BACK, HealthChange, all_rules, services_of
 
 log = structlog.get_logger(__name__)
 
 IDLE_S = 3600.0
 
-# Probes a provider: its outcome, and how many seconds it asks to wait; (None, None) where only a
-# real request can tell.
-ProbeProvider = Callable[[Provider], Awaitable[tuple[Outcome | None, float | None]]]
+# Probes a service by listing its provider's models (`models`) or by one token of its own (`chat`).
+# None where it has no such call.
+ProbeService = Callable[[Service, str], Awaitable[Outcome | None]]
+# What a probe may say: "not yet". Anything else permits a trial, and proves nothing.
+NOT_YET = frozenset(
+    {Outcome.CONNECT_FAILED, Outcome.SERVER_ERROR, Outcome.OVERLOADED, Outcome.TIMEOUT}
+)
+PROBE_S = 2.0
 
 
 class Prober:
@@ -33,10 +38,15 @@ class Prober:
     """
 
     def __init__(
-        self, router: Router, probe_provider: ProbeProvider, health_changed: asyncio.Event
+        self,
+        router: Router,
+        probe_service: ProbeService,
+        health_changed: asyncio.Event,
+        report: Callable[[list[HealthChange]], None],
     ) -> None:
-        self._router, self._probe_provider = router, probe_provider
-        self._health_changed = health_changed
+        self._router, self._probe_service = router, probe_service
+        self._health_changed, self._report = health_changed, report
+        self._probed: dict[tuple[str, str], float] = {}
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -45,11 +55,9 @@ class Prober:
                 self._health_changed.clear()
                 now = time.monotonic()
                 self._start_due(now)
-                at = self._router.ledger.next_due()
-                # Those that are due and wait for a live request are looked at once a second.
-                wait = IDLE_S if at is None else max(at - now, 0.05) if at > now else 1.0
+                at = self._router.ledger.next_due(now)
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(IDLE_S if at is None else max(at - now, 0.05)):
                         await self._health_changed.wait()
                 except TimeoutError:
                     pass
@@ -61,22 +69,18 @@ class Prober:
     def _start_due(self, now: float) -> None:
         router = self._router
         due = set(router.ledger.due(now))
+        self._probed = {key: until for key, until in self._probed.items() if key in due}
         if not due:
             return
         for rule in all_rules(router.snapshot):
             for service in services_of(rule):
                 key = (service.provider.name, service.model)
-                if (
-                    key not in due
-                    or key in self._running
-                    or not rule.health.probe_enabled
-                    or service.provider.kind.probe is None
-                ):
-                    continue
                 state = router.ledger.services.get(key)
-                if state is None or state.probe_unsupported:
+                if key not in due or key in self._running or state is None:
                     continue
-                state.health.probe()
+                if rule.health.probe == "none" or self._probed.get(key) == state.health.until:
+                    continue  # each cooldown is probed once, and a trial does not wait for it
+                self._probed[key] = state.health.until
                 task = asyncio.get_running_loop().create_task(self._probe(rule, service, state))
                 self._running[key] = task
                 task.add_done_callback(partial(self._forget, key))
@@ -85,34 +89,27 @@ class Prober:
         self._running.pop(key, None)
 
     async def _probe(self, rule: Rule, service: Service, state: ServiceState) -> None:
-        router = self._router
-        began = time.monotonic()
-        outcome, wait_s = await self._probe_provider(service.provider)
+        mode, until = rule.health.probe, state.health.until
+        try:
+            async with asyncio.timeout(PROBE_S):
+                outcome = await self._probe_service(service, mode)
+        except TimeoutError:
+            outcome = Outcome.TIMEOUT
         now = time.monotonic()
-        # A models list that is not found says nothing of a model: gateways before a vendor often
-        # serve nothing but chats.
-        if outcome is None or outcome is Outcome.NOT_FOUND:
-            state.probe_unsupported = True
-            state.health.abandon_probe()
-        elif outcome is Outcome.SERVED:
-            state.health.recover()
-            for health in (*state.keys, *router.ledger.credentials.get(service.provider.name, [])):
-                if health.is_due(now):
-                    health.recover()
-        else:
-            state.health.failed(
-                outcome,
-                wait_s=wait_s,
-                reason=f"probe: {outcome}",
-                began=began,
-                now=now,
-                health=rule.health,
-                cooldown=rule.cooldown,
-            )
+        state.last_probe = (now, str(outcome) if outcome is not None else "unsupported")
+        if state.health.until != until:
+            return  # a request has found out meanwhile
+        if outcome in NOT_YET:
+            if state.health.prolong(now, rule.health, rule.cooldown):
+                self._health_changed.set()
+        elif mode == "chat" and outcome is Outcome.SERVED:
+            since = state.health.since
+            state.health.come_back(now)
+            self._report([HealthChange(BACK, service, state.health, None, now - since)])
         log.info(
             "probe",
             service=service.id,
-            outcome=str(outcome) if outcome else "unsupported",
-            state=state.health.state,
+            mode=mode,
+            outcome=state.last_probe[1],
+            state=state.health.state(now),
         )
-        self._health_changed.set()

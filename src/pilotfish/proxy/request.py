@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pilotfish.core.exchange.calls import may_hedge
+from pilotfish.core.exchange.calls import may_run_twice
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.routing.attempt_state import NO_SERVICE, RATE_LIMITED
@@ -16,6 +16,7 @@ from pilotfish.core.routing.commands import (
     BreakStream,
     Cancel,
     Command,
+    Detach,
     Done,
     Relay,
     ReplyFailure,
@@ -24,16 +25,20 @@ from pilotfish.core.routing.commands import (
 )
 from pilotfish.core.routing.dispatch import Dispatch
 from pilotfish.core.routing.last_words import last_words
+from pilotfish.core.routing.patience import THINKING_FACTOR
 from pilotfish.core.routing.plan import Plan
 from pilotfish.core.state.candidate import ServiceState
-from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.health import ERRORS
+from pilotfish.core.state.ledger import HealthChange, Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.http1.exchange import Exchange
 from pilotfish.proxy.attempt import Attempt
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.client_answer import ClientAnswer
+from pilotfish.proxy.failures import STALE
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.translation import Translation
+from pilotfish.proxy.unseen_trial import UnseenTrial
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.reporter import Reporter
 
@@ -59,6 +64,7 @@ class ProxyRequest:
         "_answer",
         "_attempts",
         "_backend",
+        "_counted",
         "_dispatch",
         "_inbound",
         "_is_obeying",
@@ -91,10 +97,12 @@ class ProxyRequest:
             plan,
             deadline=record.started + plan.rule.timeouts.total_s,
             streams=inbound.stream,
-            may_hedge=plan.rule.hedge is not None and may_hedge(inbound),
+            may_double=may_run_twice(inbound),
+            thinking=inbound.thinking,
         )
         self._attempts: list[Attempt] = []
         self._refused_prefill: list[ServiceState] = []
+        self._counted: list[ServiceState] = []  # against which this request counts already
         self._timer: asyncio.TimerHandle | None = None
         self._is_obeying = False
         self._pending: list[tuple[Iterable[Command], float]] = []
@@ -131,13 +139,16 @@ class ProxyRequest:
             elif isinstance(command, Relay):
                 self._answer.relay(self._attempts[command.n], now)
             elif isinstance(command, Done):
-                self._answer.finish(self._attempts[command.n])
-                self._finish(None)
+                attempt = self._attempts[command.n]
+                self._answer.finish(attempt)
+                self._finish(attempt.record.failure)  # none, or that it declined to answer
             elif isinstance(command, Cancel):
                 attempt = self._attempts[command.n]
                 if not attempt.over:
-                    attempt.cancel(command.outcome, now)
+                    attempt.cancel(command.outcome, now, silent=command.silent)
                     self._report(attempt)
+            elif isinstance(command, Detach):
+                self._detach(self._attempts[command.n], now)
             elif isinstance(command, WakeAt):
                 self._wake_at(command.at, now)
             elif isinstance(command, ReplyFailure):
@@ -158,7 +169,7 @@ class ProxyRequest:
             now,
             last_resort=command.last_resort,
             resumes=command.resumes,
-            hedge=command.hedge,
+            extra=command.extra,
         )
         self.record.attempts.append(record)
         attempt = Attempt(
@@ -176,6 +187,14 @@ class ProxyRequest:
             prefill=command.resumes
             and service.quirks.prefill
             and candidate.state not in self._refused_prefill,
+            counted=candidate.state in self._counted,
+            # What one kept connection was lost to may have befallen all of them, and one whose stream
+            # just broke may be closing.
+            fresh=command.resumes
+            or any(
+                a.record.outcome is Outcome.CONNECT_FAILED and a.service is service
+                for a in self._attempts
+            ),
             trace_headers=[] if self._trace is None else self._trace.headers(record),
         )
         self._attempts.append(attempt)
@@ -216,13 +235,36 @@ class ProxyRequest:
             now,
             resumable=broke and self._translation.can_be_resumed(attempt.reader.stream),
             other_way=refuses_prefill,
+            resend=failure.code == STALE and failure.local,
         )
         self._obey(commands, now)
 
     def _report(self, attempt: Attempt) -> None:
+        failure = attempt.record.failure
+        if failure is not None and failure.outcome in ERRORS:
+            self._counted.append(attempt.candidate.state)
         self._backend.reporter.attempt_over(attempt.record, self.record, self._trace)
-        if attempt.health_changed:
+        self._tell_health(attempt.changes)
+
+    def _tell_health(self, changes: list[HealthChange]) -> None:
+        if changes:
+            self._backend.reporter.health_changed(changes)
             self._backend.health_changed.set()
+
+    def _detach(self, attempt: Attempt, now: float) -> None:
+        """The client sees nothing more of this trial. In its records it has lost; its service hears
+        later how it went on."""
+        record, in_flight = attempt.record, self._backend.in_flight
+        record.outcome, record.over_at = Outcome.LOST_RACE, now
+        self._backend.reporter.attempt_over(record, self.record, self._trace)
+
+        def over(trial: UnseenTrial, changes: list[HealthChange]) -> None:
+            in_flight.forget(trial)
+            self._tell_health(changes)
+
+        factor = THINKING_FACTOR if self._inbound.thinking else 1.0
+        deadline = record.began + self._plan.rule.timeouts.first_token_s * factor
+        in_flight.watch(UnseenTrial(attempt, deadline, over))
 
     # ---- the end
 
@@ -242,6 +284,7 @@ class ProxyRequest:
         record.finished_at, record.failure = _clock(), failure
         record.retries, record.fallbacks = dispatch.retries, dispatch.fallbacks
         record.hedges, record.resumes = dispatch.hedges, dispatch.resumes
+        record.rivals = dispatch.rivals
         record.last_resort = dispatch.last_resort
         self._backend.in_flight.remove(self)
         self._backend.reporter.request_over(record, self._trace)
@@ -258,7 +301,7 @@ class ProxyRequest:
         now = _clock()
         # As access logs have it since nginx: closed by the client.
         self.record.code = self.record.code or 499
-        self._obey(self._dispatch.on_client_disconnect(), now)
+        self._obey(self._dispatch.on_client_disconnect(now), now)
         self._finish(Failure(outcome=Outcome.CLIENT_GONE, status=499, message="the client left"))
 
     def pause(self) -> None:
@@ -278,7 +321,7 @@ class ProxyRequest:
         now = _clock()
         try:
             self._pending.clear()
-            self._obey(self._dispatch.on_client_disconnect(), now)
+            self._obey(self._dispatch.on_client_disconnect(now), now)
             failure = Failure(
                 outcome=Outcome.SERVER_ERROR,
                 status=500,
@@ -300,6 +343,9 @@ class ProxyRequest:
             self._obey(self._dispatch.on_deadline(now), now)
             return
         for attempt in self._attempts:
-            attempt.reader.tick(now, has_others=self._plan.others)
+            if not attempt.over:
+                attempt.reader.tick(now)
+        if now >= self._dispatch.look_at:
+            self._obey(self._dispatch.on_tick(now), now)
         if not self.over:
             self._answer.keep_alive(now)

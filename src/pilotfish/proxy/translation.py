@@ -89,6 +89,7 @@ class Translation:
                 hide_usage=call.hides_usage,
                 rename=rename,
                 close=upstream.terminal_event,
+                canned_chars=upstream.canned_chars,
             )
         reader = upstream.stream_reader()
         if resumes and self._writer is not None and self._transcript is not None:
@@ -98,6 +99,7 @@ class Translation:
                 self._writer,
                 transcript=self._transcript,
                 continuation=Continuation(self._transcript.text, before),
+                canned_chars=upstream.canned_chars,
             )
         writer = self.style.stream_writer(
             model=shown or service.model,
@@ -105,7 +107,13 @@ class Translation:
             now=self._started_wall,
             options=self._stream_options(),
         )
-        return Translated(decoder, reader, writer, transcript=Transcript() if continues else None)
+        return Translated(
+            decoder,
+            reader,
+            writer,
+            transcript=Transcript() if continues else None,
+            canned_chars=upstream.canned_chars,
+        )
 
     def raw_stream(self) -> ResponseStream:
         """For answers that are no events: audio, files."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pilotfish.core.exchange.calls import CallBody, request_parts
 from pilotfish.core.exchange.inbound import Inbound, filter_request_headers
-from pilotfish.core.exchange.redact import secrets_in
+from pilotfish.core.exchange.redact import redact_headers, secrets_in
 from pilotfish.core.exchange.refusal import CallFacts
 from pilotfish.core.model.service import Service
 from pilotfish.credentials.keys import CredentialError
@@ -20,12 +20,14 @@ from pilotfish.proxy.translation import Translation
 
 class UpstreamCall:
     """`op` is the operation called and `body` what is sent, both known once it is `prepared`.
-    `key` numbers the provider's credential, `pending` is the request on its connection.
+    `key` numbers the provider's credential, `pending` is the request on its connection. `fresh`:
+    it goes on a new connection.
     """
 
     __slots__ = (
         "_client",
         "_connect_s",
+        "_fresh",
         "_inbound",
         "_renewed",
         "_secret",
@@ -46,9 +48,11 @@ class UpstreamCall:
         *,
         connect_s: float,
         trace_headers: list[bytes],
+        fresh: bool = False,
     ) -> None:
         self._client, self._service, self._inbound = client, service, inbound
         self._connect_s, self.trace_headers = connect_s, trace_headers
+        self._fresh = fresh
         self.key = 0
         self.op = ""
         self.body: CallBody | None = None
@@ -85,7 +89,8 @@ class UpstreamCall:
         passed = filter_request_headers(inbound.headers, body.same_style)
         headers = [*secret, *client.filled(passed, self.op)]
         request = request_parts(head.lines, headers, body, self.trace_headers)
-        self.pending = client.pool(self.key).send(request, listener, self._connect_s)
+        pool = client.pool(self.key)
+        self.pending = pool.send(request, listener, self._connect_s, fresh=self._fresh)
 
     async def _fetch_and_send(
         self, listener: Listener, refuse: Callable[[CredentialError], None]
@@ -122,8 +127,17 @@ class UpstreamCall:
             self.op,
             self.body.style,
             client_path=bool(self._inbound.subpath),
-            secrets=secrets_in((*(self._secret or ()), *self._client.own_secrets)),
+            secrets=secrets_in(self._sent_secrets),
         )
+
+    @property
+    def _sent_secrets(self) -> tuple[Header, ...]:
+        own = self._client.own_secrets
+        return (*(self._secret or ()), *own) if own else self._secret or ()
+
+    def redact_headers(self, headers: list[Header]) -> list[Header]:
+        """Headers of the answer, without the keys that went with the call."""
+        return redact_headers(headers, self._sent_secrets)
 
     @property
     def key_headers(self) -> frozenset[bytes]:

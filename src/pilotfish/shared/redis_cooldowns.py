@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from os import urandom
 from typing import Any
 
-from pilotfish.core.state.health import COOLING, SERVING, Health
+from pilotfish.core.state.health import Health
 from pilotfish.core.state.ledger import Ledger
 
 # A smaller difference in `until` comes of rounding and of the way to the server.
@@ -81,14 +81,10 @@ class SharedCooldowns:
         found = []
         for field, health in self._healths():
             agreed = self._agreed.get(field)
-            if health.state == SERVING:
+            if not health.out:
                 if agreed is not None and agreed > now + SAME_S:
                     found.append((field, 0.0, health))
-            elif (
-                health.state == COOLING
-                and not health.refused
-                and health.until > max(now, agreed or now) + SAME_S
-            ):
+            elif not health.refused and health.until > max(now, agreed or now) + SAME_S:
                 found.append((field, health.until - now, health))
         return found
 
@@ -130,12 +126,8 @@ class SharedCooldowns:
                 self._agreed[field] = max(until, agreed or 0.0)
             elif agreed is not None:
                 del self._agreed[field]
-                if (
-                    agreed > now + SAME_S
-                    and health.state == COOLING
-                    and abs(health.until - agreed) <= SAME_S
-                ):
-                    health.recover()  # another proxy found it well, or was reset by hand
+                if agreed > now + SAME_S and health.out and abs(health.until - agreed) <= SAME_S:
+                    health.come_back(now)  # another proxy found it well, or was reset by hand
         known = {field for field, _ in self._healths()}
         for field in [f for f in self._agreed if f not in known]:
             del self._agreed[field]

@@ -51,6 +51,7 @@ class RulesStore:
         self.snapshot: Snapshot | None = None
         self.problems: list[Problem] = []
         self.applied_at: float | None = None
+        self._source: tuple[bool, float] | None = None  # readable or not, and since when
         self.changes: RulesChanges | None = None  # of the last change; None: there was none
         self._documents: list[RulesDocument] = []
         self._adopt, self._registry = adopt, registry
@@ -99,8 +100,11 @@ class RulesStore:
         self.problems = self._warnings(snapshot)
         self._registry[s.PROBLEMS].gauge().set(len(self.problems))
         self._registry[s.RELOAD_OK].gauge().set(1)
-        if not changed:
-            return True
+        if changed:
+            self._put_in_force(snapshot, documents)
+        return True
+
+    def _put_in_force(self, snapshot: Snapshot, documents: Sequence[RulesDocument]) -> None:
         self._adopt(snapshot)
         if self.snapshot is not None:
             self._registry[s.CONFIG_INFO].keep(lambda at: False)
@@ -124,7 +128,6 @@ class RulesStore:
             log.warning("rules_note", note=note)
         for problem in self.problems:
             log.warning("rules_warning", **problem.as_dict())
-        return True
 
     def reject(self, problems: list[Problem]) -> None:
         """What was read last is not good; the rules in force stay."""
@@ -147,25 +150,32 @@ class RulesStore:
         entries.gauge("provider").set(providers)
 
     def connected(self, is_connected: bool) -> None:
+        """Whether the rules' source can be read, or its watch is live."""
+        if self._source is None or self._source[0] != is_connected:
+            self._source = is_connected, time.time()
         self._registry[s.SOURCE_CONNECTED].gauge().set(1 if is_connected else 0)
 
     def status(self) -> dict[str, Any]:
         """The `rules` of `/status`."""
         snapshot = self.snapshot
-        applied = (
-            datetime.fromtimestamp(self.applied_at, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z")
-            if self.applied_at
-            else None
-        )
+        is_connected, since = self._source or (False, None)
         return {
             "version": snapshot.version if snapshot else None,
-            "applied_at": applied,
+            "applied_at": _rfc3339(self.applied_at),
             "sources": list(snapshot.sources) if snapshot else [],
             "names": [r.name for r in snapshot.rules] if snapshot else [],
             "virtual_models": sorted(snapshot.virtual_models) if snapshot else [],
+            "models": sorted({*snapshot.exact, *snapshot.virtual_models}) if snapshot else [],
             "problems": [p.as_dict() for p in self.problems],
             "notes": list(snapshot.notes) if snapshot else [],
+            # Edits arrive while it is connected; the rules in force stay when it is not.
+            "source": {"connected": is_connected, "since": _rfc3339(since)},
             "changes": self.changes._asdict() if self.changes else None,
         }
+
+
+def _rfc3339(at: float | None) -> str | None:
+    if at is None:
+        return None
+    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return stamp.replace("+00:00", "Z")

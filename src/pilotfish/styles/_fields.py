@@ -9,19 +9,23 @@ from typing import Any, NoReturn, Self
 
 import msgspec
 
+from pilotfish.core.formats.bounds import MAX_ENTRIES, MAX_VALUES, has_too_many_values
 from pilotfish.errors import ClientError
 from pilotfish.styles._loose import BAD_JSON
 
 
 class Fields:
     """One object of a client's request. Every `take` removes a field; null counts as absent. Wrong
-    types raise `ClientError` 400.
+    types raise `ClientError` 400, and so do more entries than can be translated quickly.
     """
 
-    __slots__ = ("_values", "path")
+    __slots__ = ("_entries", "_values", "path")
+    _max_entries = MAX_ENTRIES
 
-    def __init__(self, value: Any, path: str = "") -> None:
+    def __init__(self, value: Any, path: str = "", entries: list[int] | None = None) -> None:
         self.path = path
+        # How many entries of lists were read so far, in common with all objects of the request.
+        self._entries = [0] if entries is None else entries
         if not isinstance(value, dict):
             self._values: dict[str, Any] = {}
             self.wrong("", "an object", value)
@@ -30,6 +34,8 @@ class Fields:
     @classmethod
     def of(cls, body: bytes) -> Self:
         """The object that a body holds."""
+        if has_too_many_values(body):
+            cls._refuse(f"body: expected at most {MAX_VALUES} values in it, found more")
         try:
             value = msgspec.json.decode(body)
         except BAD_JSON as problem:
@@ -94,14 +100,14 @@ class Fields:
 
     def object(self, key: str) -> Self | None:
         value = self.take(key)
-        return None if value is None else type(self)(value, self.at(key))
+        return None if value is None else type(self)(value, self.at(key), self._entries)
 
     def inner(self, key: str) -> Self:
         """An object that ought to be there: an absent one is empty, so the first field demanded of
         it says what is missing.
         """
         value = self.take(key)
-        return type(self)({} if value is None else value, self.at(key))
+        return type(self)({} if value is None else value, self.at(key), self._entries)
 
     def mapping(self, key: str) -> dict[str, Any] | None:
         """An object that is kept as it is, such as a JSON schema."""
@@ -116,11 +122,17 @@ class Fields:
             return []
         if not isinstance(value, list):
             self.wrong(key, "a list", value)
+        self._entries[0] += len(value)
+        if self._max_entries and self._entries[0] > self._max_entries:
+            self._refuse(
+                f"{self.at(key)}: expected at most {self._max_entries} entries in all lists"
+                " (messages, parts, tools, calls), found more"
+            )
         return value
 
     def objects(self, key: str) -> Iterator[Self]:
         for index, value in enumerate(self.items(key)):
-            yield type(self)(value, f"{self.at(key)}[{index}]")
+            yield type(self)(value, f"{self.at(key)}[{index}]", self._entries)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings, or one string in its place."""
@@ -143,6 +155,7 @@ class ReplyFields(Fields):
     """The same for an upstream's answer, whose faults are `ValueError`s."""
 
     __slots__ = ()
+    _max_entries = 0  # none: vectors are lists
 
     @classmethod
     def _refuse(cls, message: str, cause: Exception | None = None) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pilotfish.core.formats.bounds import has_too_many_values
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._loose import BAD_JSON, decode_as
@@ -28,7 +29,9 @@ class BaseInspector:
 
 def whole_answer(decoder: msgspec.json.Decoder[S], body: bytes) -> S | None:
     """The answer in a body; None for what is not JSON, and for a bare text or number, which is JSON
-    but no answer of any endpoint."""
+    but no answer of any endpoint, or holds too much to be one."""
+    if has_too_many_values(body):
+        return None
     try:
         found = decode_as(decoder, body)
     except BAD_JSON:

@@ -19,7 +19,7 @@ _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 _ABOUT = frozenset({"$schema", "$id", "$comment", "$anchor"})  # say nothing to a model
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SchemaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a vendor takes. `keywords`: those it knows; `formats`: values of `format`. `closed`:
     objects must say `additionalProperties: false`. `min_items`: the most it takes of `minItems`;
     None: any."""
@@ -37,7 +37,7 @@ _EVERYWHERE = frozenset(
     }
 )
 
-CLAUDE = Limits(
+CLAUDE = SchemaLimits(
     keywords=_EVERYWHERE | {"const", "allOf", "default"},
     formats=frozenset(
         {
@@ -51,7 +51,7 @@ CLAUDE = Limits(
 """For structured output and strict tools. Source: Claude API docs, "Structured outputs", section
 "JSON Schema limitations", read 2026-11."""
 
-GEMINI = Limits(
+GEMINI = SchemaLimits(
     keywords=_EVERYWHERE
     | {"prefixItems", "maxItems", "minimum", "maximum", "propertyOrdering", "default"},
     formats=frozenset({"date-time", "date", "time", "enum", "float", "double", "int32", "int64"}),
@@ -60,13 +60,13 @@ GEMINI = Limits(
 Schema support", read 2026-11."""
 
 
-def fitted(schema: Json, limits: Limits) -> Json:
+def fitted(schema: Json, limits: SchemaLimits) -> Json:
     """The schema with nothing in it that is beyond the limits."""
     found: Json = _fitted(schema, limits, 0)
     return found
 
 
-def _fitted(schema: Any, limits: Limits, depth: int) -> Any:
+def _fitted(schema: Any, limits: SchemaLimits, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > DEPTH:
         return schema
     out: Json = {}
@@ -103,7 +103,7 @@ def _in_common_words(schema: Json) -> Json:
     return words
 
 
-def _is_beyond(key: str, value: Any, limits: Limits) -> bool:
+def _is_beyond(key: str, value: Any, limits: SchemaLimits) -> bool:
     if key == "format":
         return value not in limits.formats
     if key == "minItems" and limits.min_items is not None:
@@ -120,7 +120,7 @@ def _described(schema: Json, beyond: Json) -> Json:
     return schema | {"description": described}
 
 
-def is_expressible(schema: Any, limits: Limits, depth: int = 0) -> bool:
+def is_expressible(schema: Any, limits: SchemaLimits, depth: int = 0) -> bool:
     """Whether a vendor that demands closed objects can be given the schema at all: not one of
     objects with any keys, nor one that holds itself."""
     if not isinstance(schema, dict):

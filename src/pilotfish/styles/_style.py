@@ -71,6 +71,7 @@ class BaseStyle:
     stream_content_type = "text/event-stream"
     terminal_event = b""
     request_id_header = b""
+    canned_chars = 0
 
     def event_decoder(self) -> EventDecoder:
         return SseDecoder()

@@ -202,8 +202,14 @@ def _attempt(attempt: AttemptRecord, request: RequestRecord) -> dict[str, Any]:
         shown_as["code"] = attempt.failure.code
     if attempt.last_resort:
         shown_as["forced"] = True
-    if attempt.hedge:
+    if attempt.trial:
+        shown_as["trial"] = True
+    if attempt.silent:
+        shown_as["silent"] = True
+    if attempt.extra == "hedge":
         shown_as["hedge"] = True
+    elif attempt.extra:
+        shown_as["rival"] = attempt.extra
     if attempt.resumes:
         shown_as["rescue"] = True
     return shown_as

@@ -316,6 +316,9 @@ class Children:
             self._common_codes(name, style)
             for stream in (False, True):
                 self.duration(name, style, stream)
+        for reason in ("silence", "trial"):
+            for result in ("won", "lost"):
+                registry[s.RIVALS].counter(name, reason, result)
         if rule.hedge is not None:
             registry[s.WASTED_TOKENS].counter(name, "hedge")
             for result in ("won", "lost"):

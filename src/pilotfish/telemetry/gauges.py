@@ -30,11 +30,12 @@ class LedgerGauges:
         for (provider, model), state in self._ledger.services.items():
             if not self._children.is_configured(provider, model):
                 continue
-            health = state.health
+            current = self._ledger.state_of(state, now)
+            blocking = self._ledger.blocking(state, now)
             for name in STATES:
                 gauge = registry[s.SERVICE_STATE].gauge(provider, model, name)
-                gauge.value = 1.0 if health.state == name else 0.0
-            left = health.until - now if health.state != SERVING else 0.0
+                gauge.value = 1.0 if current == name else 0.0
+            left = blocking.until - now if blocking is not None else 0.0
             registry[s.SERVICE_COOLDOWN].gauge(provider, model).value = max(0.0, left)
             for kind, remaining in state.headroom.remaining.items():
                 registry[s.LIMIT_REMAINING].gauge(provider, model, kind).value = remaining

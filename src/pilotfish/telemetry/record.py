@@ -21,19 +21,20 @@ class AttemptRecord:
     content, `over_at` its end.
 
     `malformed` counts events that could not be read. `response_id` is the vendor's name for its
-    answer, looked for only where the request is traced. `resumes`: it goes on with another attempt's
-    broken stream; `last_resort`: its service was out, like all others; `hedge`: it was started
-    because another one was late.
+    answer, looked for only where the request is traced. `resumes`: it goes on with another
+    attempt's broken stream; `last_resort`: its service was out, like all others; `trial`: its
+    service was tried again after a time out; `extra`: why it ran beside another attempt (`hedge`,
+    `silence`, `trial`); `silent`: it had nothing to show for its whole patience.
     """
 
     __slots__ = (
         "began",
         "cost_usd",
+        "extra",
         "failure",
         "finish_reason",
         "first_at",
         "head_at",
-        "hedge",
         "last_at",
         "last_resort",
         "malformed",
@@ -45,7 +46,9 @@ class AttemptRecord:
         "resumes",
         "sent_at",
         "service",
+        "silent",
         "status",
+        "trial",
         "usage",
     )
 
@@ -57,11 +60,11 @@ class AttemptRecord:
         *,
         last_resort: bool = False,
         resumes: bool = False,
-        hedge: bool = False,
+        extra: str = "",
     ) -> None:
         self.n, self.service, self.began = n, service, began
-        self.last_resort, self.resumes, self.hedge = last_resort, resumes, hedge
-        self.relayed = False
+        self.last_resort, self.resumes, self.extra = last_resort, resumes, extra
+        self.relayed = self.silent = self.trial = False
         self.sent_at = self.head_at = self.first_at = self.last_at = self.over_at = 0.0
         self.outcome: Outcome | None = None
         self.failure: Failure | None = None
@@ -80,7 +83,8 @@ class AttemptRecord:
 
 class RequestRecord:
     """One request that a rule took. `known`: the rules name its model; one that a client made up
-    is counted as `other`. `code` is the status the client got, `busy_s` the time that the proxy
+    is counted as `other`. `rivals`: why a rival was asked beside a silent attempt (`silence`,
+    `trial`), empty if none was. `code` is the status the client got, `busy_s` the time that the proxy
     itself was at work. `plan` keeps the choices made, for whoever asks why.
     """
 
@@ -103,6 +107,7 @@ class RequestRecord:
         "request_id",
         "resumes",
         "retries",
+        "rivals",
         "rule",
         "scenario",
         "started",
@@ -138,6 +143,7 @@ class RequestRecord:
         self.relayed: AttemptRecord | None = None
         self.dropped_fields: tuple[str, ...] = ()
         self.retries = self.fallbacks = self.hedges = self.resumes = 0
+        self.rivals = ""
         self.last_resort = False
         self.failure: Failure | None = None
         self.trace_id = ""

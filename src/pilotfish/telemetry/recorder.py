@@ -108,8 +108,13 @@ class MetricsRecorder:
                 counted = self.children.service(rule, attempt.service, request.known)
                 races = self.children.of_rule(rule)[s.RACES]
                 races.counter(*counted.labels, _race_result(attempt)).value += 1
-        elif request.hedges:
-            won = any(a.hedge and a.relayed for a in request.attempts)
+            return
+        if request.rivals:
+            won = any(a.extra == request.rivals and a.relayed for a in request.attempts)
+            rivals = self.children.of_rule(rule)[s.RIVALS]
+            rivals.counter(rule, request.rivals, "won" if won else "lost").value += 1
+        if request.hedges:
+            won = any(a.extra == "hedge" and a.relayed for a in request.attempts)
             hedges = self.children.of_rule(rule)[s.HEDGES]
             hedges.counter(rule, "won" if won else "lost").value += 1
 
@@ -146,7 +151,7 @@ class MetricsRecorder:
 
 def _race_result(attempt: AttemptRecord) -> str:
     """One that was complete, but not the one that was chosen, lost as well."""
-    if attempt.relayed:
+    if attempt.relayed and attempt.outcome is not Outcome.REFUSED:
         return "won"
     return "lost" if attempt.outcome in (Outcome.LOST_RACE, Outcome.SERVED) else "failed"
 

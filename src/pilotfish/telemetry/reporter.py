@@ -3,11 +3,14 @@ over."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
 from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.state.ledger import HealthChange
 from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.health_log import log_health_change
 from pilotfish.telemetry.history import TrafficHistory
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.recorder import MetricsRecorder
@@ -54,6 +57,11 @@ class Reporter:
         self.recorder.attempt_over(attempt, request)
         if trace is not None:
             trace.attempt_over(attempt)
+
+    def health_changed(self, changes: Sequence[HealthChange]) -> None:
+        """Services and credentials that went out or came back: one log line each."""
+        for change in changes:
+            log_health_change(change)
 
     def request_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
         """The client has its answer, or has left."""

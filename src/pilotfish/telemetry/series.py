@@ -156,7 +156,7 @@ ATTEMPTS = Series(
     "pilotfish_attempts_total",
     "counter",
     (*_SERVICE, "outcome"),
-    "Attempts, by what became of them.",
+    "Attempts, by what became of them (refused: declined under status 200).",
 )
 RETRIES = Series(
     "pilotfish_retries_total",
@@ -193,6 +193,12 @@ HEDGES = Series(
     "counter",
     ("rule", "result"),
     "Second attempts because the first was late: won or lost.",
+)
+RIVALS = Series(
+    "pilotfish_rivals_total",
+    "counter",
+    ("rule", "reason", "result"),
+    "Services asked beside a silent attempt (reason silence) or beside a trial: won or lost.",
 )
 WASTED_TOKENS = Series(
     "pilotfish_wasted_tokens_total",
@@ -324,9 +330,15 @@ CERTIFICATE_EXPIRY = Series(
 UNINJECTED = Series(
     "pilotfish_uninjected_pods", "gauge", (), "Pods that should have the sidecar and have not."
 )
+OUTDATED = Series(
+    "pilotfish_sidecar_outdated",
+    "gauge",
+    (),
+    "Pods whose sidecar has another image or version than injection would give them now.",
+)
 
 # What the injector exports; everything else is the proxy's.
-INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED)
+INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED, OUTDATED)
 
 # Left out where little is to be told: what others say more shortly, or only histograms can.
 DETAILED = (
@@ -354,5 +366,10 @@ OTHER = OTHER_MODEL = "other"
 
 # Why a stream broke, by the code of its failure; any other code came with an error event, in the
 # vendor's words.
-BREAK_CAUSES = {"stream_broken": "broken", "stream_stalled": "stalled", "timeout": "timeout"}
+BREAK_CAUSES = {
+    "stream_broken": "broken",
+    "stream_stalled": "stalled",
+    "timeout": "timeout",
+    "continuation_diverged": "diverged",
+}
 ERROR_EVENT = "error_event"

@@ -39,9 +39,7 @@ from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, writ
 PATH = "/v1/traces"
 CONTENT_BYTES = 64 * 1024
 CONTENT_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-# A model, or its vendor, that declines under status 200.
-REFUSAL = "refused"
-_NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE)
+_NO_ERROR = (Outcome.SERVED, Outcome.LOST_RACE, Outcome.REFUSED)
 
 
 class SpanTracer:
@@ -125,7 +123,7 @@ class SpanTrace:
 
     def _begun(self, attempt: AttemptRecord) -> Any:
         service, began = attempt.service, self._at(attempt.began)
-        for event, is_so in (("hedge", attempt.hedge), ("rescue", attempt.resumes)):
+        for event, is_so in ((attempt.extra, attempt.extra), ("rescue", attempt.resumes)):
             if is_so:
                 self._span.add_event(event, {"pilotfish.service": service.id}, timestamp=began)
         kind = service.provider.kind
@@ -158,7 +156,7 @@ class SpanTrace:
         if attempt.response_id:
             span.set_attribute("gen_ai.response.id", attempt.response_id)
         span.set_attribute("pilotfish.outcome", str(outcome))
-        if outcome == REFUSAL:
+        if outcome is Outcome.REFUSED:
             said = {"pilotfish.service": attempt.service.id}
             self._span.add_event("refusal", said, timestamp=self._at(attempt.over_at))
         if attempt.status:

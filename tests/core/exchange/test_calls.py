@@ -18,12 +18,12 @@ from pilotfish.core.exchange.calls import (
     call_body,
     chat_of,
     continuation_body,
-    may_hedge,
+    may_run_twice,
     request_parts,
 )
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.service import Service
-from pilotfish.core.routing.plan import op_for
+from pilotfish.core.routing.rule_state import op_for
 from pilotfish.errors import ClientError
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -435,10 +435,10 @@ def test_a_large_body_is_not_copied() -> None:
     ],
 )
 def test_what_stores_or_runs_on_is_never_sent_twice(body: dict[str, Any], may: bool) -> None:
-    assert may_hedge(inbound("/v1/responses", body)) is may
+    assert may_run_twice(inbound("/v1/responses", body)) is may
 
 
 def test_a_form_is_never_sent_twice() -> None:
-    assert not may_hedge(
+    assert not may_run_twice(
         inbound("/v1/audio/transcriptions", b"--B--", b"multipart/form-data; boundary=B")
     )

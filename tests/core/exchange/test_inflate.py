@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pilotfish.core.exchange.inflate import INFLATE_STEP, Inflate
+from pilotfish.core.exchange.inflate import INFLATE_STEP, MAX_REST_BYTES, Inflate
 
 ANSWER = b'{"choices": [{"message": {"content": "swims ahead of great sharks"}}]}' * 9
 
@@ -40,10 +40,22 @@ def test_an_encoding_that_nobody_knows_and_bytes_that_are_damaged_are_named() ->
         Inflate(b"gzip").feed(b"no gzip at all")
 
 
-def test_a_bomb_is_unpacked_in_bounded_pieces_and_refused_before_it_is_big() -> None:
-    assert (
-        max(map(len, Inflate(b"gzip").feed(gzip.compress(bytes(8 << 20), compresslevel=1))))
-        <= INFLATE_STEP
-    )
-    with pytest.raises(ValueError, match="more than 64 MiB in one read"):
-        Inflate(b"gzip").feed(gzip.compress(bytes(70 << 20), compresslevel=1))
+def test_an_answer_that_shrank_well_is_unpacked_in_bounded_pieces() -> None:
+    packed = gzip.compress(ANSWER * 5000, compresslevel=1)
+    pieces = Inflate(b"gzip").feed(packed)
+    assert b"".join(pieces) == ANSWER * 5000
+    assert max(map(len, pieces)) <= INFLATE_STEP
+
+
+def test_a_bomb_is_refused_before_it_is_big() -> None:
+    with pytest.raises(ValueError, match="grows to more than 32 times its size"):
+        Inflate(b"gzip").feed(gzip.compress(bytes(8 << 20), compresslevel=1))
+
+
+def test_what_follows_the_end_is_left_out_and_never_copied_twice() -> None:
+    inflate = Inflate(b"gzip")
+    assert b"".join(inflate.feed(gzip.compress(ANSWER) + b"more")) == ANSWER
+    assert inflate.feed(b"and more") == []
+    assert inflate.is_complete
+    with pytest.raises(ValueError, match="goes on after its end"):
+        inflate.feed(bytes(MAX_REST_BYTES))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from urllib.parse import quote, unquote_to_bytes
+
 import pytest
 
-from pilotfish.core.exchange.redact import redact, redact_error, secrets_in
+from pilotfish.core.exchange.redact import redact, redact_error, redact_headers, secrets_in
 from pilotfish.core.formats.error_info import ErrorInfo
 from planted import planted
 
@@ -34,6 +38,54 @@ def test_a_quoted_key_is_left_out_however_it_is_written(header, said):
     told = redact(said, secrets_in([header]))
     assert b"hush" not in told
     assert b"[key]" in told
+
+
+ODD = b"sk-hush+a=b/c.d_e~f"
+
+
+def spellings() -> dict[str, bytes]:
+    """One key in the forms in which vendors, gateways and web servers quote it."""
+    escaped = b"".join(b"\\u%04X" % c if not chr(c).isalnum() else b"%c" % c for c in ODD)
+    return {
+        "as JSON escapes it": escaped,
+        "in lower case": escaped.replace(b"002B", b"002b"),
+        "every letter": b"".join(b"\\u%04x" % c for c in ODD),
+        "JSON in JSON": escaped.replace(b"\\", b"\\\\"),
+        "a slash alone": ODD.replace(b"/", b"\\/"),
+        "as URLs do": quote(ODD, safe="").encode(),
+        "in lower case, too": quote(ODD, safe="").lower().encode(),
+        "twice": quote(quote(ODD, safe=""), safe="").encode(),
+        "as HTML does": ODD.replace(b"+", b"&#43;").replace(b"=", b"&#x3D;"),
+        "as shells do": ODD.replace(b"=", b"\\x3d"),
+        "in base64": b64encode(ODD),
+        "behind a name": b64encode(b"user:" + ODD + b":x"),
+        "in base64 of URLs": urlsafe_b64encode(b"\xff" + ODD),
+    }
+
+
+@pytest.mark.parametrize("spelling", spellings())
+def test_a_key_is_left_out_in_whatever_spelling(spelling: str) -> None:
+    said = spellings()[spelling]
+    told = redact(b'{"error": "the key ' + said + b' is wrong"}', [ODD])
+    assert b"[key]" in told
+    assert b"hush" not in unquote_to_bytes(told)
+    for word in re.findall(rb"[\w+/=-]{6,}", told):
+        assert b"hush" not in b64decode(word + b"=" * (-len(word) % 4), validate=False)
+
+
+@pytest.mark.parametrize("spelling", spellings())
+def test_a_header_gives_no_key_away_on_a_good_answer_either(spelling: str) -> None:
+    debugged = b"authorization: Bearer " + spellings()[spelling]
+    headers = [(b"x-debug-request", debugged), (b"x-other", b"50% of it & more \\")]
+    cleaned = redact_headers(headers, ((b"authorization", b"Bearer " + ODD),))
+    assert b"[key]" in dict(cleaned)[b"x-debug-request"]
+    assert dict(cleaned)[b"x-other"] == b"50% of it & more \\"
+
+
+def test_headers_without_a_key_are_the_same_list() -> None:
+    headers = [(b"x-ratelimit-remaining-requests", b"99"), (b"content-type", b"text/event-stream")]
+    assert redact_headers(headers, ((b"x-api-key", ODD),)) is headers
+    assert redact_headers(headers, ()) is headers
 
 
 def test_what_is_too_short_to_be_a_key_may_be_any_word():

@@ -175,7 +175,7 @@ def test_figures_are_those_of_the_service_and_its_capacity() -> None:
     rule = "services: [{provider: a, model: m, model_capacity: 4}, {provider: b, model: m}]"
     house = House("", rule, others="a b")
     house.happened("a", Outcome.SERVED, 0, times=10, ttft=0.25)
-    house.ledger.begin(house.candidate("a"), 0, 0)
+    house.ledger.begin(house.candidate("a"), 0, 0, 0)
     first, second = view(CHAT, {}, ledger=house.ledger).service_metrics(
         house.snapshot.rules[0].services
     )

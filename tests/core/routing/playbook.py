@@ -24,6 +24,7 @@ from pilotfish.core.routing.commands import (
     BreakStream,
     Cancel,
     Command,
+    Detach,
     Done,
     Relay,
     ReplyFailure,
@@ -31,11 +32,14 @@ from pilotfish.core.routing.commands import (
     WakeAt,
 )
 from pilotfish.core.routing.dispatch import Dispatch
-from pilotfish.core.routing.plan import Plan, RuleState
+from pilotfish.core.routing.plan import Plan
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import documents_of_text
 from pilotfish.core.state.candidate import Candidate, ServiceState
-from pilotfish.core.state.ledger import Ledger, Timings
+from pilotfish.core.state.evidence import SILENT, AttemptResult, Timings, Trials, evidence_of
+from pilotfish.core.state.health import ERRORS
+from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.providers import all_kinds
@@ -51,6 +55,7 @@ STATUS = {
     Outcome.NOT_FOUND: 404,
     Outcome.BAD_REQUEST: 400,
     Outcome.BROKEN_STREAM: 502,
+    Outcome.REFUSED: 200,
 }
 _PROVIDER = "kind: openai_compatible, api_base: 'http://127.0.0.1:9/v1'"
 # Services in the order in which they are written, until a test says otherwise; no jitter, so that
@@ -85,6 +90,7 @@ class House:
         seed: int = 1,
         others: str = "",
         more: str = "",
+        tactic: str = _IN_ORDER,
         **providers: str,
     ) -> None:
         lines = [
@@ -107,7 +113,7 @@ class House:
                 *dict.fromkeys(lines),
                 more,
                 "rules:",
-                f"- {{name: chat, lb_tactic: {_IN_ORDER}, {services_key} {rule}}}",
+                f"- {{name: chat, lb_tactic: {tactic}, {services_key} {rule}}}",
             ]
         )
         self.snapshot = compiled(text)
@@ -124,7 +130,8 @@ class House:
         *,
         now: float = 0.0,
         streams: bool = True,
-        may_hedge: bool = True,
+        may_double: bool = True,
+        thinking: bool = False,
         tokens: int = 100,
         block: int | None = None,
     ) -> Story:
@@ -134,7 +141,9 @@ class House:
         return Story(
             self,
             plan,
-            Dispatch(plan, deadline=deadline, streams=streams, may_hedge=may_hedge),
+            Dispatch(
+                plan, deadline=deadline, streams=streams, may_double=may_double, thinking=thinking
+            ),
             deadline,
         )
 
@@ -189,16 +198,68 @@ class House:
         self, word: str, outcome: Outcome, failed: Failure | None, now: float, ttft: float
     ) -> None:
         c, rule = self.candidate(word), self.rule_states["chat"].rule
-        key = self.ledger.key_for(c, now) or 0
-        self.ledger.begin(c, 0, now)
-        self.ledger.finish(
-            c, rule, key=key, tokens=0, outcome=outcome, failure=failed, usage=None, timings=Timings(ttft * 2, ttft), cost_usd=0.0,
-            began=now, now=now,
-        )  # fmt: skip
+        key = self.ledger.key_for(c.state, now) or 0
+        trials = self.ledger.begin(c, key, 0, now)
+        result = result_of(
+            outcome,
+            failed,
+            key=key,
+            tokens=0,
+            timings=Timings(ttft * 2, ttft),
+            began=now,
+            trials=trials,
+        )
+        self.ledger.finish(c, rule, result, now)
+
+
+def result_of(
+    outcome: Outcome,
+    failed: Failure | None,
+    *,
+    key: int = 0,
+    tokens: int = 0,
+    timings: Timings | None = None,
+    began: float = 0.0,
+    trials: Trials = (),
+    silent: bool = False,
+    silent_s: float | None = None,
+    counted: bool = False,
+    last_resort: bool = False,
+    streams: bool = True,
+    awaited: bool = False,
+) -> AttemptResult:
+    """What the shell tells the ledger of an attempt that is over."""
+    return AttemptResult(
+        key=key,
+        tokens=tokens,
+        outcome=outcome,
+        evidence=evidence_of(
+            outcome,
+            failed,
+            silent=silent,
+            counted=counted,
+            last_resort=last_resort,
+            trial=bool(trials),
+        ),
+        failure=failed or (SILENT if silent else None),
+        usage=None,
+        timings=timings or Timings(1.0),
+        cost_usd=0.0,
+        began=began,
+        streams=streams,
+        awaited=awaited,
+        silent_s=silent_s,
+        trials=trials,
+    )
 
 
 def failure(
-    outcome: Outcome, *, wait_s: float | None = None, reason: str = "", status: int | None = None
+    outcome: Outcome,
+    *,
+    wait_s: float | None = None,
+    reason: str = "",
+    status: int | None = None,
+    local: bool = False,
 ) -> Failure:
     return Failure(
         outcome=outcome,
@@ -206,16 +267,21 @@ def failure(
         message=f"{outcome}, made for a test",
         reason=reason,
         wait_s=wait_s,
+        local=local,
     )
 
 
 class _Played:
     """An attempt of a story."""
 
-    def __init__(self, candidate: Candidate, key: int, began: float) -> None:
+    def __init__(
+        self, candidate: Candidate, key: int, began: float, trials: Trials, last_resort: bool
+    ) -> None:
         self.candidate, self.key, self.began = candidate, key, began
+        self.trials, self.last_resort = trials, last_resort
         self.ttft: float | None = None
         self.over = False  # the ledger has its outcome
+        self.unseen = False  # a beaten trial that runs on for its verdict
 
 
 class Story:
@@ -231,6 +297,7 @@ class Story:
         self.ended = ""
         self.wake: float | None = None
         self.later: list[Command] = []
+        self.counted: list[ServiceState] = []  # against which this request counts already
         self.failing_at_start: dict[str, Outcome] = {}  # by the service's name
         self.other_ways = (
             0  # how often a refusal was followed by the same request, worded otherwise
@@ -243,8 +310,13 @@ class Story:
 
     def speaks(self, n: int, now: float) -> str:
         """The first content of this attempt."""
-        if self.runs(n) and self.attempts[n].ttft is None:
-            self.attempts[n].ttft = now - self.attempts[n].began
+        attempt = self.attempts[n] if self.runs(n) else None
+        if attempt is not None and attempt.ttft is None:
+            attempt.ttft = now - attempt.began
+            trials = attempt.trials or (
+                (attempt.candidate.state.health,) if attempt.last_resort else ()
+            )
+            self.house.ledger.on_first_token(attempt.candidate, attempt.began, now, trials)
         return self._obey(self.dispatch.on_first_token(n, now), now)
 
     def completes(self, n: int, now: float) -> str:
@@ -260,6 +332,7 @@ class Story:
         *,
         resumable: bool = False,
         other_way: bool = False,
+        resend: bool = False,
         **told: Any,
     ) -> str:
         """`retry_after_given` as for `failure`."""
@@ -267,7 +340,10 @@ class Story:
         self.other_ways += other_way
         self._finish(n, outcome, failed, now)
         return self._obey(
-            self.dispatch.on_failure(n, failed, now, resumable=resumable, other_way=other_way), now
+            self.dispatch.on_failure(
+                n, failed, now, resumable=resumable, other_way=other_way, resend=resend
+            ),
+            now,
         )
 
     def wakes(self, now: float | None = None) -> str:
@@ -277,15 +353,26 @@ class Story:
         self.wake = None
         return self._obey(self.dispatch.on_timer(at), at)
 
+    def ticks(self, now: float | None = None) -> str:
+        """At the time at which the machine wants to look for silence, or at another."""
+        at = self.dispatch.look_at if now is None else now
+        return self._obey(self.dispatch.on_tick(at), at)
+
     def is_late(self, now: float) -> str:
         """The request's own time is over."""
         return self._obey(self.dispatch.on_deadline(now), now)
 
     def leaves(self, now: float) -> str:
         """The client is gone."""
-        words = self._obey(self.dispatch.on_client_disconnect(), now)
+        words = self._obey(self.dispatch.on_client_disconnect(now), now)
         self.ended = self.ended or "left"
         return words
+
+    def ends_unseen(self, now: float) -> None:
+        """Beaten trials end without a verdict."""
+        for n, attempt in enumerate(self.attempts):
+            if attempt.unseen and not attempt.over:
+                self._finish(n, Outcome.LOST_RACE, None, now)
 
     # ---- the shell's part
 
@@ -293,19 +380,39 @@ class Story:
         return n < len(self.attempts) and not self.attempts[n].over
 
     def running(self) -> list[int]:
-        return [n for n, attempt in enumerate(self.attempts) if not attempt.over]
+        return [n for n, a in enumerate(self.attempts) if not a.over and not a.unseen]
 
-    def _finish(self, n: int, outcome: Outcome, failed: Failure | None, now: float) -> None:
+    def _finish(
+        self,
+        n: int,
+        outcome: Outcome,
+        failed: Failure | None,
+        now: float,
+        *,
+        silent: bool = False,
+    ) -> None:
         if not self.runs(n):
             return
         attempt = self.attempts[n]
         attempt.over = True
         timings = Timings(now - attempt.began, attempt.ttft)
         self.house.budgets.settle(attempt.candidate, self.plan.tokens, 0, now, attempt.began)
-        self.house.ledger.finish(
-            attempt.candidate, self.plan.rule, key=attempt.key, tokens=self.plan.tokens, outcome=outcome, failure=failed, usage=None,
-            timings=timings, cost_usd=0.0, began=attempt.began, now=now,
-        )  # fmt: skip
+        result = result_of(
+            outcome,
+            failed,
+            key=attempt.key,
+            tokens=self.plan.tokens,
+            timings=timings,
+            began=attempt.began,
+            trials=attempt.trials,
+            silent=silent,
+            silent_s=now - attempt.began if silent and outcome is Outcome.LOST_RACE else None,
+            counted=attempt.candidate.state in self.counted,
+            last_resort=attempt.last_resort,
+        )
+        if failed is not None and outcome in ERRORS:
+            self.counted.append(attempt.candidate.state)
+        self.house.ledger.finish(attempt.candidate, self.plan.rule, result, now)
 
     def _obey(self, commands: Iterable[Command], now: float) -> str:
         words = [self._word(command, now) for command in commands]
@@ -321,12 +428,15 @@ class Story:
             case WakeAt(at):
                 self.wake = at
                 return f"wake {at:.6g}"
-            case Cancel(n, outcome):
+            case Cancel(n, outcome, silent):
                 assert self.runs(n), f"{command}, but it does not run"
-                self._finish(
-                    n, outcome, failure(outcome) if outcome is Outcome.TIMEOUT else None, now
-                )
-                return f"cancel {n} {outcome}"
+                failed = failure(outcome) if outcome is Outcome.TIMEOUT else None
+                self._finish(n, outcome, failed, now, silent=silent)
+                return f"cancel {n} {outcome}{' silent' if silent else ''}"
+            case Detach(n):
+                assert self.runs(n), f"{command}, but it does not run"
+                self.attempts[n].unseen = True
+                return f"detach {n}"
             case Relay(n):
                 assert self.relayed is None or self.dispatch.resumes, (
                     f"{command}, but {self.relayed} is the client's"
@@ -344,7 +454,9 @@ class Story:
                 self.ended = f"answer {failed.status} {failed.outcome}" + (
                     f" retry-after {wait_s:.6g}" if wait_s is not None else ""
                 )
-        assert not self.running(), f"{self.ended}, but {self.running()} still run"
+        assert not [n for n in self.running() if not self.attempts[n].unseen], (
+            f"{self.ended}, but {self.running()} still run"
+        )
         return self.ended
 
     def _start(self, command: StartAttempt, now: float) -> str:
@@ -352,18 +464,18 @@ class Story:
         assert command.n < self.plan.rule.retries.max_attempts, f"{command}, more than max_attempts"
         c = command.candidate
         health = c.state.health  # who is due is asked to find out how it is, whatever sent it out
-        assert health.is_due(now) or not health.is_out(now), (
+        assert not health.must_wait(now), (
             f"{command}, but {c} told us to stay away, or refused our key"
         )
-        assert self.house.ledger.key_for(c, now) is not None, (
+        assert self.house.ledger.key_for(c.state, now) is not None, (
             f"{command}, but {c} has no usable key"
         )
         blocked = self.house.budgets.blocked(c, self.plan.tokens, now)
         assert blocked is None, f"{command}, but {blocked}"
-        self.house.ledger.begin(c, self.plan.tokens, now)
+        key = self.house.ledger.key_for(c.state, now) or 0
+        trials = self.house.ledger.begin(c, key, self.plan.tokens, now)
         self.house.budgets.take(c, self.plan.tokens, now)
-        key = self.house.ledger.key_for(c, now) or 0
-        self.attempts.append(_Played(c, key, now))
+        self.attempts.append(_Played(c, key, now, trials, command.last_resort))
         self.starts.append(short(c.service))
         broken = self.failing_at_start.get(self.starts[-1])
         if (
@@ -374,8 +486,10 @@ class Story:
             failed = failure(broken)
             self._finish(command.n, broken, failed, now)
             self.later += self.dispatch.on_failure(command.n, failed, now)
-        words = {"last_resort": "forced", "resumes": "rescue", "hedge": "hedge"}
+        words = {"last_resort": "forced", "resumes": "rescue"}
         flags = [word for name, word in words.items() if getattr(command, name)]
+        if command.extra:
+            flags.append("hedge" if command.extra == "hedge" else f"beside {command.extra}")
         return " ".join(
             [f"start {command.n} {self.starts[-1]}", *([f"key {key}"] if key else []), *flags]
         )

@@ -32,6 +32,6 @@ def test_only_what_may_be_gone_a_moment_later_is_asked_again_at_the_same_service
 
 
 def test_an_attempt_begins_without_content_and_unfinished() -> None:
-    attempt = attempt_state.AttemptState(2, candidate("m"), 1, 5.0, hedge=True)
-    assert (attempt.n, attempt.again, attempt.began, attempt.hedge) == (2, 1, 5.0, True)
+    attempt = attempt_state.AttemptState(2, candidate("m"), 1, 5.0, extra="hedge")
+    assert (attempt.n, attempt.again, attempt.began, attempt.extra == "hedge") == (2, 1, 5.0, True)
     assert not attempt.complete

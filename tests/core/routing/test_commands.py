@@ -26,6 +26,7 @@ def test_every_command_is_of_the_union_that_the_request_path_handles() -> None:
         commands.StartAttempt(0, candidate("m")),
         commands.Relay(0),
         commands.Cancel(0, Outcome.LOST_RACE),
+        commands.Detach(0),
         commands.WakeAt(1.0),
         commands.ReplyFailure(FAILURE, None),
         commands.BreakStream(FAILURE),

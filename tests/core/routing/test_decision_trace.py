@@ -44,7 +44,7 @@ def test_a_service_that_cooled_then_is_named_with_its_time_of_then() -> None:
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=30)
     plan = house.plan()
     plan.next(10)
-    house.ledger.reset("a")
+    house.ledger.reset(2.0, "a")
     [attempt] = of(house, plan, "b")["attempts"]
     assert attempt["why"] == "the only one usable of tier 0"
     assert attempt["passed_over"] == [

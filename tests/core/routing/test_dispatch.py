@@ -95,10 +95,10 @@ def test_a_cooling_service_is_passed_over() -> None:
 def test_with_all_cooling_after_errors_the_one_that_comes_back_first_is_tried_anyway() -> None:
     house = House("a b")
     house.happened("b", Outcome.SERVER_ERROR, 0, times=3)
-    house.happened("a", Outcome.SERVER_ERROR, 5, times=3)
-    story = house.request(now=6)
-    assert story.begins(6) == "start 0 b forced"
-    assert story.fails(0, Outcome.TIMEOUT, 7) == "start 1 a forced"
+    house.happened("a", Outcome.SERVER_ERROR, 2, times=3)
+    story = house.request(now=3)
+    assert story.begins(3) == "start 0 b forced"
+    assert story.fails(0, Outcome.TIMEOUT, 4) == "start 1 a forced"
     assert story.dispatch.last_resort
 
 
@@ -250,7 +250,7 @@ def test_a_client_that_leaves_cancels_the_attempt_and_touches_no_health() -> Non
     story = house.request(now=1)
     story.begins(1)
     assert story.leaves(2) == "cancel 0 client_gone"
-    assert (house.state("a").health.state, house.state("a").health.consecutive) == ("serving", 2)
+    assert (house.state("a").health.state(0), house.state("a").health.consecutive) == ("serving", 2)
 
 
 def test_a_client_that_leaves_during_a_backoff_leaves_nothing_behind() -> None:

@@ -28,6 +28,8 @@ RULES = [
     "race: {strategy: quality, max_parallel: 4, timeout_ms: 3000}, retries: {max_attempts: 3}",
     "health: {probe_enabled: false, consecutive_error_threshold: 1}, cooldown: {base_delay_s: 1, multiplier: 2}",
     "fallback_on: [context_length], health: {consecutive_error_threshold: 1}",
+    "fallback_on: [content_policy], retries: {max_attempts: 4}",
+    "race: {strategy: weighted, max_parallel: 2}, fallback_on: [content_policy]",
 ]
 FAILURES = [o for o in Outcome if o not in (Outcome.SERVED, Outcome.CLIENT_GONE, Outcome.LOST_RACE)]
 
@@ -63,6 +65,7 @@ def tell(
         relayed = story.relayed == n and outcome is not Outcome.BAD_REQUEST
         outcome = Outcome.BROKEN_STREAM if relayed else outcome
         reason = "context_length" if outcome is Outcome.BAD_REQUEST and n % 2 else ""
+        reason = "content_policy" if outcome is Outcome.REFUSED else reason
         other_way = (
             outcome is Outcome.BAD_REQUEST
             and story.dispatch.resumes > 0
@@ -133,6 +136,8 @@ def test_any_order_of_events_leads_to_one_end(
         check(one)
     for one in stories:
         bring_to_an_end(one, now)
+    for one in stories:
+        one.ends_unseen(now)
     assert all(state.in_flight == 0 for state in house.ledger.services.values())
 
 

@@ -8,8 +8,10 @@ from pilotfish.core.model.outcome import Outcome
 AFTER_1S = "hedge: {after: 1000, min_ms: 0, budget_percent: 100}"
 
 
-def begun(house: House, now: float = 0.0, *, may_hedge: bool = True, streams: bool = True) -> Story:
-    story = house.request(now=now, may_hedge=may_hedge, streams=streams)
+def begun(
+    house: House, now: float = 0.0, *, may_double: bool = True, streams: bool = True
+) -> Story:
+    story = house.request(now=now, may_double=may_double, streams=streams)
     story.begins(now)
     return story
 
@@ -25,7 +27,7 @@ def test_without_samples_nobody_knows_what_late_is() -> None:
 
 
 def test_a_request_that_stores_something_is_never_sent_twice() -> None:
-    assert House("a b", AFTER_1S).request(may_hedge=False).begins(0) == "start 0 a"
+    assert House("a b", AFTER_1S).request(may_double=False).begins(0) == "start 0 a"
 
 
 def test_an_attempt_that_has_spoken_is_not_late() -> None:

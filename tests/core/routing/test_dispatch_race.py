@@ -89,7 +89,7 @@ def test_a_virtual_model_races_all_its_services() -> None:
 
 def test_a_race_that_nobody_wins_in_time_is_cancelled_and_told_as_a_timeout() -> None:
     story = begun(House("a b", FIRST))
-    assert story.wakes() == "cancel 0 timeout; cancel 1 timeout; answer 504 timeout"
+    assert story.wakes() == "cancel 0 lost_race; cancel 1 lost_race; answer 504 timeout"
 
 
 def test_the_races_time_is_the_time_to_a_winner_and_never_cuts_the_answer() -> None:
@@ -266,9 +266,11 @@ def test_quality_waits_for_all_and_takes_the_one_that_wins_most() -> None:
     house = House("a b c", QUALITY)
     raced(house, "b", wins=5)
     story = begun(house)
-    assert story.speaks(0, 0.2) == ""
-    assert story.speaks(1, 3.0) == ""
-    assert story.speaks(2, 3.5) == "cancel 0 lost_race; cancel 2 lost_race; relay 1"
+    for n, now in ((0, 0.2), (1, 1.0), (2, 1.5)):
+        assert story.speaks(n, now) == ""
+    assert story.completes(0, 2.0) == ""
+    assert story.completes(1, 3.0) == ""
+    assert story.completes(2, 3.5) == "relay 1; done 1"
 
 
 def test_quality_waits_no_longer_than_the_races_time() -> None:
@@ -291,8 +293,8 @@ def test_quality_breaks_ties_by_priority_and_then_by_time(
         "a b", more=f"virtual_models:\n  best: {{strategy: quality, providers: [{providers}]}}"
     ).request("best")
     story.begins(0)
-    story.speaks(story.starts.index("a"), 0.2)
-    story.speaks(story.starts.index("b"), 0.4)
+    story.completes(story.starts.index("a"), 0.2)
+    story.completes(story.starts.index("b"), 0.4)
     assert story.relayed is not None
     assert story.starts[story.relayed] == winner
 
@@ -334,5 +336,5 @@ def test_old_wins_fade() -> None:
     raced(house, "b", wins=1, at=week)
     story = house.request(now=week)
     story.begins(week)
-    story.speaks(0, week + 0.1)
-    assert story.speaks(1, week + 0.2) == "cancel 0 lost_race; relay 1"
+    story.completes(0, week + 0.1)
+    assert story.completes(1, week + 0.2) == "relay 1; done 1"

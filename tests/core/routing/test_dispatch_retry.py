@@ -33,6 +33,36 @@ def test_a_connection_that_failed_is_tried_once_more_at_once() -> None:
     assert story.fails(1, Outcome.CONNECT_FAILED, 2) == "start 2 b"
 
 
+def goes_stale(story: Story, n: int, now: float) -> str:
+    """The connection that was kept for this attempt had been closed."""
+    return story.fails(n, Outcome.CONNECT_FAILED, now, resend=True, local=True)
+
+
+def test_a_kept_connection_that_had_been_closed_is_made_good_once() -> None:
+    story = House("a b").request()
+    story.begins(0)
+    assert goes_stale(story, 0, 1) == "start 1 a"
+    assert story.fails(1, Outcome.CONNECT_FAILED, 1) == "start 2 b", "that was the one more"
+    assert story.dispatch.retries == 1
+
+
+def test_it_is_made_good_whatever_the_budgets_and_says_nothing_of_the_service() -> None:
+    house = House("a b", "retries: {max_retries: 0}")
+    story = house.request()
+    story.begins(0)
+    assert goes_stale(story, 0, 1) == "start 1 a"
+    assert house.state("a").health.consecutive == 0
+    story.speaks(1, 2)
+    assert story.completes(1, 3) == "done 1"
+
+
+def test_in_a_race_it_is_made_good_too() -> None:
+    story = House("a b", "race: {strategy: first_wins, max_parallel: 2}").request()
+    story.begins(0)
+    assert goes_stale(story, 0, 1) == "start 2 a"
+    assert story.speaks(2, 2) == "cancel 1 lost_race; relay 2"
+
+
 def test_no_retries_means_none() -> None:
     story = House("a b", "retries: {max_retries: 0}").request()
     story.begins(0)
@@ -164,14 +194,27 @@ def test_a_429_without_a_hint_goes_to_the_other_service_at_once() -> None:
     assert story.fails(0, Outcome.RATE_LIMITED, 1) == "start 1 b"
 
 
-def test_a_429_without_a_hint_is_backed_off_from_where_there_is_no_other() -> None:
+def test_after_a_429_without_a_hint_our_own_step_is_waited_out_where_there_is_no_other() -> None:
     story = House("a").request()
     story.begins(0)
-    assert story.fails(0, Outcome.RATE_LIMITED, 1) == "wake 1.5"
+    assert story.fails(0, Outcome.RATE_LIMITED, 1) == "wake 6"
     assert story.wakes() == "start 1 a"
-    assert story.fails(1, Outcome.RATE_LIMITED, 2) == "wake 3"
+    assert story.fails(1, Outcome.RATE_LIMITED, 7) == "wake 17"
     assert story.wakes() == "start 2 a"
-    assert story.fails(2, Outcome.RATE_LIMITED, 3).startswith("answer 429 rate_limited retry-after")
+    assert story.fails(2, Outcome.RATE_LIMITED, 18) == "answer 429 rate_limited retry-after 20"
+
+
+def test_clients_are_told_small_steps_however_many_ask_within_one() -> None:
+    """A single service and 429 without a hint: clients were once told 60, 300, 1500, 3600 seconds
+    within four requests.
+    """
+    house = House("a", "retries: {max_retries: 0, max_ms: 100}")
+    said = []
+    for now in (0.0, 1.0, 2.0, 3.0):
+        story = house.request(now=now)
+        words = story.begins(now)
+        said.append(story.fails(0, Outcome.RATE_LIMITED, now) if words == "start 0 a" else words)
+    assert said == [f"answer 429 rate_limited retry-after {s}" for s in (5, 4, 3, 2)]
 
 
 def test_a_short_retry_after_is_waited_out_and_the_client_gets_its_answer() -> None:
@@ -314,7 +357,7 @@ def test_the_first_ones_long_answer_does_not_keep_the_others_waiting() -> None:
     while (said := other.wakes()).startswith("wake"):
         assert other.wake is not None
         assert other.wake < 6.2
-    assert said == "start 0 a forced"
+    assert said == "start 0 a"
 
 
 def test_nobody_waits_for_a_service_whose_key_has_been_refused_meanwhile() -> None:
@@ -343,7 +386,7 @@ def test_who_was_refused_and_finds_the_service_back_before_its_time_counts_a_ret
     story = house.request()
     story.begins(0)
     assert story.fails(0, Outcome.RATE_LIMITED, 0, wait_s=5) == "wake 5"
-    house.state("a").health.recover()
+    house.state("a").health.come_back(6)
     assert story.wakes() == "start 1 a"
     assert (story.dispatch.retries, story.dispatch.fallbacks) == (1, 0)
 
@@ -410,3 +453,45 @@ def test_a_queue_ends_with_the_requests_own_time() -> None:
     while said.startswith("wake"):
         said = story.wakes()
     assert said.startswith("answer 429")
+
+
+# ---- services that were out lately
+
+
+def test_a_service_that_was_out_lately_is_not_waited_for_where_another_one_is_usable() -> None:
+    house = House("a b")
+    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
+    back = house.state("a").health.until
+    house.happened("a", Outcome.SERVED, back)
+    story = house.request(now=back + 1)
+    assert story.begins(back + 1) == "start 0 a"
+    assert story.fails(0, Outcome.SERVER_ERROR, back + 2) == "start 1 b"
+
+
+def test_a_service_that_has_served_for_a_minute_since_is_asked_again() -> None:
+    house = House("a b")
+    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
+    back = house.state("a").health.until
+    house.happened("a", Outcome.SERVED, back)
+    story = house.request(now=back + 61)
+    story.begins(back + 61)
+    assert story.fails(0, Outcome.SERVER_ERROR, back + 62).startswith("wake")
+    assert story.wakes() == "start 1 a"
+
+
+def test_a_service_that_goes_out_during_a_backoff_is_not_asked_again() -> None:
+    house = House("a b")
+    story = house.request()
+    story.begins()
+    assert story.fails(0, Outcome.SERVER_ERROR, 1).startswith("wake")
+    house.happened("a", Outcome.SERVER_ERROR, 1, times=3)
+    assert story.wakes() == "start 1 b"
+
+
+def test_the_only_service_is_asked_again_even_if_it_goes_out_meanwhile() -> None:
+    house = House("a")
+    story = house.request()
+    story.begins()
+    story.fails(0, Outcome.SERVER_ERROR, 1)
+    house.happened("a", Outcome.SERVER_ERROR, 1, times=3)
+    assert story.wakes().startswith("start 1 a")

@@ -18,11 +18,11 @@ def test_each_service_is_named_with_its_reason_and_its_end() -> None:
     house = House("a b")
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=30)
     house.happened("b", Outcome.SERVER_ERROR, 0, times=3)
-    text = words(house, RATE_LIMITED, 10)
+    text = words(house, RATE_LIMITED, 4)
     assert text.startswith("all services of this rule are at their rate limits (rule 'chat'): ")
     a, b = text.partition("'chat'): ")[2].split("; ")
     assert a == (
-        "a/m: cooling until 2023-11-14T22:13:50Z (20 s): "
+        "a/m: cooling until 2023-11-14T22:13:50Z (26 s): "
         "rate_limited (status 429, asked to wait 30 s)"
     )
     assert b.startswith("b/m: cooling until ")

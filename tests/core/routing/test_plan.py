@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-
 from core.routing.playbook import House, short
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.routing.plan import (
-    AWAITS_PROBE,
     COOLING,
     HEADROOM,
     LIMITED,
-    NO_KEY,
-    PROBE_POLL_S,
-    PROBE_WORD_S,
+    ON_TRIAL,
+    REFUSED,
+    TRIAL_POLL_S,
     Home,
     Plan,
-    RuleState,
-    op_for,
 )
+from pilotfish.core.routing.rule_state import RuleState, op_for
 from pilotfish.core.state.affinity import AffinityTable, session_key
 from pilotfish.core.state.headroom import VendorLimits
 from pilotfish.core.state.health import PROBING
@@ -53,40 +49,25 @@ def test_a_cooling_service_awaits_its_probe_once_its_time_is_over() -> None:
     house = House("a")
     house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
     plan, a = house.plan(), house.candidate("a")
-    assert plan.obstacle(a, 59) == COOLING
-    assert plan.obstacle(a, 60) == AWAITS_PROBE
+    assert plan.obstacle(a, 4) == COOLING
+    assert plan.obstacle(a, 5) is None, "it is on trial, and nobody tries it yet"
 
 
-@pytest.mark.parametrize(
-    "how",
-    ["the rule wants no probes", "the vendor has none", "this server turned out to have none"],
-)
-def test_without_a_background_probe_one_request_finds_out_and_the_others_await_its_word(
-    how: str,
-) -> None:
-    if how == "the rule wants no probes":
-        house = House("a", "health: {probe_enabled: false}")
-    elif how == "the vendor has none":
-        house = House(
-            "",
-            "services: [{provider: v, model: m}]",
-            more="  v: {kind: perplexity, token: {env: KEY}}",
-        )
-    else:
-        house = House("a")
-        house.state("a").probe_unsupported = True
+def test_one_request_at_a_time_tries_a_service_whose_cooldown_is_over() -> None:
+    """Whether it is probed in the background or not: a trial does not wait for a probe."""
+    house = House("a")
     [c] = house.plan().candidates()
-    house.happened(c.service.provider.name, Outcome.SERVER_ERROR, 0, times=3)
-    assert house.plan().obstacle(c, 59) == COOLING
-    assert house.plan().obstacle(c, 60) is None
-    house.ledger.begin(c, 0, 60)
-    assert house.plan().obstacle(c, 60) == AWAITS_PROBE
+    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
+    assert house.plan().obstacle(c, 4) == COOLING
+    assert house.plan().obstacle(c, 5) is None
+    house.ledger.begin(c, 0, 0, 5)
+    assert house.plan().obstacle(c, 5) == ON_TRIAL
 
 
 def test_a_provider_whose_key_was_refused_has_none() -> None:
     house = House("a a/other", a="token: {env: KEY}")
     house.happened("a/other", Outcome.AUTH_FAILED, 0)
-    assert house.plan().obstacle(house.candidate("a"), 1) == NO_KEY
+    assert house.plan().obstacle(house.candidate("a"), 1) == REFUSED
 
 
 def test_a_vendors_limit_that_does_not_cover_the_request_is_left_before_it_refuses() -> None:
@@ -162,7 +143,7 @@ def test_affinity_is_a_preference_within_what_is_usable() -> None:
     house.happened(first, Outcome.RATE_LIMITED, 10, wait_s=100)
     second = next_at(11)
     assert second != first
-    house.state(first).health.recover()
+    house.state(first).health.come_back(1)
     assert next_at(12) == second  # the one that took over is the home now, though the first is back
 
 
@@ -208,11 +189,11 @@ def test_a_service_that_serves_is_no_spare() -> None:
 def test_a_told_service_is_spare_only_when_its_first_request_has_been_quiet_for_a_while() -> None:
     house = House("a")
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=5)
-    house.ledger.begin(house.candidate("a"), 0, 5)
-    assert house.state("a").health.state == PROBING
+    house.ledger.begin(house.candidate("a"), 0, 0, 5)
+    assert house.ledger.state_of(house.state("a"), 5) == PROBING
     plan = house.plan()
     assert plan.last_resort(5.5) is None
-    assert plan.last_resort(5 + PROBE_WORD_S) is not None
+    assert plan.last_resort(5 + 1) is not None
 
 
 def test_a_comeback_is_the_earliest_time_that_a_service_named() -> None:
@@ -228,10 +209,10 @@ def test_a_comeback_is_the_earliest_time_that_a_service_named() -> None:
 def test_a_probe_under_way_is_asked_after_in_a_moment() -> None:
     house = House("a")
     house.happened("a", Outcome.RATE_LIMITED, 0, wait_s=5)
-    house.ledger.begin(house.candidate("a"), 0, 6)
+    house.ledger.begin(house.candidate("a"), 0, 0, 6)
     back = house.plan().earliest_retry_after(6)
     assert back is not None
-    assert back[0] == 6 + PROBE_POLL_S
+    assert back[0] == 6 + TRIAL_POLL_S
 
 
 def test_nothing_comes_back_without_a_key_or_before_its_limit_has_room() -> None:
@@ -269,10 +250,9 @@ def test_the_earliest_recovery_counts_every_kind_of_wait() -> None:
     house.happened("c", Outcome.AUTH_FAILED, 0)
     assert plan.earliest(0) is None  # nobody knows when a key is put right
     house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
-    assert plan.earliest(10) == 50
-    house.happened("b", Outcome.RATE_LIMITED, 0, wait_s=30)
-    assert plan.earliest(10) == 20
-    assert plan.earliest(100) == 0
+    assert plan.earliest(1) == 4
+    house.happened("b", Outcome.RATE_LIMITED, 0, wait_s=3)
+    assert plan.earliest(1) == 2
 
 
 def test_the_earliest_recovery_counts_room_in_our_limits_but_never_promises_less_than_a_second() -> (

@@ -114,7 +114,7 @@ def test_provider_slash_model_is_served_without_a_rule_and_is_not_a_known_model(
 def test_state_of_made_up_models_is_forgotten_but_not_that_of_running_requests() -> None:
     one = adopted(CHAT)
     busy = one.take(inbound("b/busy")).rule_state.own.all[0]
-    one.ledger.begin(busy, 1, 0.0)
+    one.ledger.begin(busy, 0, 1, 0.0)
     for i in range(router.DIRECT_RULES + 10):
         one.take(inbound(f"b/made-up-{i}"))
     kept = set(one.ledger.services)
@@ -134,6 +134,7 @@ def test_a_services_health_outlasts_a_change_of_rules() -> None:
         reason="",
         began=0.0,
         now=0.0,
+        trial=False,
         health=one.snapshot.rules[0].health,
         cooldown=one.snapshot.rules[0].cooldown,
     )

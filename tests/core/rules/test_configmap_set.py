@@ -43,7 +43,7 @@ def test_nothing_is_complete_before_every_watch_has_listed():
     assert not collected.is_complete()
     collected.listed(B, [])
     assert collected.is_complete()
-    assert [repr(p) for p in collected.missing()] == ["configmap:common/b: : not found"]
+    assert [repr(p) for p in collected.missing()] == ["configmap:common/b: .: not found"]
 
 
 def test_the_order_is_the_settings_and_changes_keep_it():

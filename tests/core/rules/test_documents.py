@@ -41,7 +41,7 @@ def test_a_document_that_is_no_object_is_a_problem(text: str, found: str) -> Non
 
 
 def test_a_json_file_is_read_as_json() -> None:
-    with pytest.raises(RuleError, match=r"rules\.json: : not JSON"):
+    with pytest.raises(RuleError, match=r"rules\.json: \.: not JSON"):
         read_documents("rules.json", "rules: []")
 
 

@@ -1,8 +1,8 @@
-"""Health: serving -> cooling until T -> probing -> serving."""
+"""The circuit breaker: what takes a service out, for how long, and what brings it back. Its first
+promise is that it never makes an outage longer than the upstream does, plus one step.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,20 +10,30 @@ from hypothesis import strategies as st
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import CooldownRules, HealthRules
-from pilotfish.core.state.health import COOLING, PROBING, SERVING, Health, cooldown_delay
+from pilotfish.core.state.health import (
+    CLEAN_AFTER_S,
+    COOLING,
+    MAX_PROLONGED,
+    MAX_RETRY_AFTER_S,
+    PROBING,
+    SERVING,
+    Health,
+    cooldown_delay,
+)
 
-ERROR, LIMITED, REFUSED = Outcome.SERVER_ERROR, Outcome.RATE_LIMITED, Outcome.AUTH_FAILED
+RULES, COOLDOWN = HealthRules(), CooldownRules()
+ERROR, LIMITED = Outcome.SERVER_ERROR, Outcome.RATE_LIMITED
 
 
 def fail(
     health: Health,
     outcome: Outcome,
     now: float,
-    /,
     *,
     wait_s: float | None = None,
     began: float | None = None,
-    **rules: Any,
+    trial: bool = False,
+    rules: HealthRules = RULES,
 ) -> bool:
     return health.failed(
         outcome,
@@ -31,218 +41,244 @@ def fail(
         reason="",
         began=now if began is None else began,
         now=now,
-        health=rules.get("health", HealthRules()),
-        cooldown=rules.get("cooldown", CooldownRules()),
+        trial=trial,
+        health=rules,
+        cooldown=COOLDOWN,
     )
 
 
-def tripped(now: float = 0.0) -> Health:
+def tripped(now: float) -> Health:
     health = Health()
     for _ in range(3):
         fail(health, ERROR, now)
-    assert health.state == COOLING
     return health
 
 
-def test_it_takes_three_errors_in_a_row() -> None:
+def test_it_takes_three_requests_in_a_row() -> None:
     health = Health()
     assert [fail(health, ERROR, t) for t in (0.0, 1.0, 2.0)] == [False, False, True]
-    assert (health.state, health.until) == (COOLING, 62.0)
+    assert (health.state(2.0), health.until) == (COOLING, 7.0)
 
 
 def test_a_success_between_errors_clears_the_count() -> None:
     health = Health()
     for now in range(10):
+        fail(health, ERROR, now)
         fail(health, ERROR, now + 0.1)
-        fail(health, ERROR, now + 0.2)
-        health.succeeded(now + 0.3, now + 0.3)
-        if now == 5:
-            break
-    assert health.state == SERVING
-    assert health.consecutive == 0
+        health.succeeded(now, now + 0.2, trial=False)
+    assert health.state(10) == SERVING
 
 
-def test_half_of_at_least_twenty_attempts_in_thirty_seconds_is_too_many_even_if_never_in_a_row() -> (
-    None
-):
+def test_half_of_at_least_twenty_requests_in_thirty_seconds_is_too_many() -> None:
     health = Health()
-    changes = []
-    for i in range(10):
-        health.succeeded(i, i)
-        changes.append(fail(health, ERROR, i + 0.5))
-    assert changes == [False] * 9 + [True]
+    for i in range(9):
+        health.succeeded(i, i, trial=False)
+        assert not fail(health, ERROR, i)
+    health.succeeded(9, 9, trial=False)
+    assert fail(health, ERROR, 9.5)
 
 
 def test_errors_of_long_ago_do_not_count_into_the_ratio() -> None:
     health = Health()
     for i in range(9):
-        health.succeeded(i, i)
-        fail(health, ERROR, i + 0.5)
-    for i in range(2):
-        health.succeeded(100 + i, 100 + i)
-        assert fail(health, ERROR, 100.5 + i) is False
+        health.succeeded(i, i, trial=False)
+        fail(health, ERROR, i)
+    health.succeeded(60, 60, trial=False)
+    assert not fail(health, ERROR, 61)
 
 
-@pytest.mark.parametrize("outcome", [LIMITED, REFUSED])
-def test_a_429_or_refused_credentials_trip_at_once(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [LIMITED, Outcome.AUTH_FAILED])
+def test_a_429_or_refused_credentials_take_it_out_at_once(outcome: Outcome) -> None:
     health = Health()
-    assert fail(health, outcome, 0.0) is True
-    assert health.state == COOLING
-    assert health.refused is (outcome is REFUSED)
+    assert fail(health, outcome, 0.0)
+    assert (health.state(0), health.refused) == (COOLING, outcome is Outcome.AUTH_FAILED)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.BAD_REQUEST, Outcome.CLIENT_GONE, Outcome.LOST_RACE])
-def test_what_is_the_clients_doing_never_trips(outcome: Outcome) -> None:
+def test_what_is_the_clients_doing_never_takes_it_out(outcome: Outcome) -> None:
     health = Health()
     assert not any(fail(health, outcome, t / 10) for t in range(100))
-    assert health.consecutive == 0
+    assert health.state(10) == SERVING
 
 
-def test_the_service_is_left_alone_as_long_as_it_asked_but_not_longer_than_the_maximum() -> None:
+def test_it_is_left_alone_exactly_as_long_as_it_asked_and_at_most_an_hour() -> None:
     health = Health()
-    fail(health, LIMITED, 10.0, wait_s=7)
-    assert (health.until, health.retry_after_given) == (17.0, True)
-    forever = Health()
-    fail(forever, LIMITED, 10.0, wait_s=1e9)
-    assert forever.until == 3610.0
+    fail(health, LIMITED, 10.0, wait_s=700)
+    assert (health.until, health.retry_after_given) == (710.0, True)
+    other = Health()
+    fail(other, LIMITED, 0.0, wait_s=1e9)
+    assert other.until == MAX_RETRY_AFTER_S
 
 
-def test_without_a_hint_each_trip_in_a_row_cools_longer() -> None:
+def test_after_a_429_without_a_hint_our_own_step_is_taken_for_the_hint() -> None:
+    health = Health()
+    fail(health, LIMITED, 0.0)
+    assert (health.until, health.must_wait(4.9), health.must_wait(5.0)) == (5.0, True, False)
+
+
+def test_the_next_step_is_taken_only_when_a_trial_has_failed() -> None:
     health = tripped(0.0)
-    untils = [health.until]
-    for _ in range(3):
+    assert health.until == 5.0
+    steps = []
+    for _ in range(6):
         now = health.until
-        health.probe()
-        fail(health, ERROR, now)
-        untils.append(health.until - now)
-    assert untils == [60.0, 300.0, 1500.0, 3600.0]
+        health.begin_trial(now)
+        assert fail(health, ERROR, now, trial=True)
+        steps.append(health.until - now)
+    assert steps == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
 
 
-def test_a_fixed_recovery_time_replaces_the_growing_one() -> None:
-    health, rules = Health(), HealthRules(recovery_timeout_s=300)
-    for _ in range(3):
-        fail(health, ERROR, 0.0, health=rules)
-    assert health.until == 300.0
-    fail(health, ERROR, 300.0, health=rules)
-    assert health.until == 600.0
+def test_forced_requests_neither_escalate_nor_prolong() -> None:
+    """With everything out, requests are sent all the same: they must not keep it out."""
+    health = tripped(0.0)
+    for now in (0.5, 1.0, 2.0, 4.0):
+        assert not fail(health, ERROR, now)
+    assert (health.until, health.step) == (5.0, 0)
 
 
-def test_a_burst_of_failures_sent_before_the_trip_is_one_trip() -> None:
-    """A hundred requests were on their way when it went down: it cools for a minute, not for an
-    hour.
-    """
+def test_a_burst_of_failures_sent_before_it_went_out_is_one_time_out() -> None:
     health = tripped(10.0)
-    for _ in range(100):
-        assert fail(health, ERROR, 11.0, began=9.0) is False
-    assert (health.trips, health.until) == (1, 70.0)
+    for i in range(100):
+        assert not fail(health, ERROR, 11.0 + i / 100, began=9.0)
+    assert (health.trips, health.until) == (1, 15.0)
 
 
 def test_a_longer_wait_learnt_late_still_counts_and_a_shorter_one_does_not() -> None:
     health = Health()
     fail(health, LIMITED, 10.0, wait_s=20)
-    fail(health, LIMITED, 11.0, wait_s=60, began=9.0)
-    assert health.until == 71.0
+    fail(health, LIMITED, 11.0, wait_s=30, began=9.0)
+    assert health.until == 41.0
     fail(health, LIMITED, 12.0, wait_s=1, began=9.0)
-    assert health.until == 71.0
+    assert health.until == 41.0
 
 
-def test_a_deadline_only_grows_while_it_cools() -> None:
-    health = Health()
-    fail(health, LIMITED, 0.0, wait_s=100)
-    fail(health, LIMITED, 1.0, wait_s=2)
-    assert health.until == 100.0
-
-
-def test_a_late_success_of_a_request_sent_before_the_trip_ends_no_cooling() -> None:
-    health = tripped(10.0)
-    assert health.succeeded(9.0, 12.0) is False
-    assert health.state == COOLING
-
-
-def test_a_forced_success_ends_it() -> None:
-    health = tripped(10.0)
-    assert health.succeeded(11.0, 12.0) is True
-    assert (health.state, health.trips, health.consecutive) == (SERVING, 0, 0)
-
-
-def test_it_is_due_when_its_time_is_over_and_only_one_probes() -> None:
+def test_one_trial_at_a_time_when_its_time_has_come() -> None:
     health = tripped(0.0)
-    assert not health.is_due(59.9)
-    assert health.is_due(60.0)
-    health.probe()
-    assert health.state == PROBING
-    assert not health.is_due(61.0)
-    health.abandon_probe()
-    assert health.is_due(61.0)
+    assert (health.may_be_asked(4.9), health.state(4.9)) == (False, COOLING)
+    assert (health.may_be_asked(5.0), health.state(5.0)) == (True, PROBING)
+    health.begin_trial(5.0)
+    assert not health.may_be_asked(5.1)
+    health.end_trial()
+    assert health.may_be_asked(5.2)
 
 
-def test_only_a_service_that_said_when_to_come_back_or_refused_us_is_out_for_good_reason() -> None:
-    assert not tripped().is_out(1.0)
-    told = Health()
-    fail(told, LIMITED, 0.0, wait_s=10)
-    assert told.is_out(9.9)
-    assert not told.is_out(10.0)
+def test_a_trial_that_is_served_brings_it_back() -> None:
+    health = tripped(0.0)
+    health.begin_trial(5.0)
+    assert health.succeeded(5.0, 5.4, trial=True)
+    assert (health.state(5.4), health.consecutive, health.reason) == (SERVING, 0, "")
+
+
+def test_a_late_success_of_a_request_sent_before_it_went_out_ends_no_cooling() -> None:
+    health = tripped(10.0)
+    assert not health.succeeded(9.0, 11.0, trial=False)
+    assert health.state(11.0) == COOLING
+
+
+def test_a_success_as_the_last_resort_brings_it_back() -> None:
+    health = tripped(10.0)
+    assert health.succeeded(11.0, 12.0, trial=False)
+    assert health.state(12.0) == SERVING
+
+
+def test_a_vendor_that_flaps_begins_where_it_was_and_one_that_holds_begins_anew() -> None:
+    health = tripped(0.0)
+    health.begin_trial(5.0)
+    fail(health, ERROR, 5.0, trial=True)  # the second step: 10 s, until 15
+    health.begin_trial(15.0)
+    health.succeeded(15.0, 15.5, trial=True)
+    for _ in range(3):
+        fail(health, ERROR, 20.0)
+    assert health.until == 30.0, "soon after: at the step it had"
+    health.begin_trial(30.0)
+    health.succeeded(30.0, 30.5, trial=True)
+    later = 30.5 + CLEAN_AFTER_S
+    for _ in range(3):
+        fail(health, ERROR, later)
+    assert (health.until, health.trips) == (later + 5.0, 1), "after a minute: at the first"
+
+
+def test_a_fixed_recovery_time_replaces_the_growing_one() -> None:
+    health, rules = Health(), HealthRules(recovery_timeout_s=33.0)
+    for _ in range(3):
+        fail(health, ERROR, 0.0, rules=rules)
+    health.begin_trial(33.0)
+    fail(health, ERROR, 33.0, trial=True, rules=rules)
+    assert health.until == 66.0
+
+
+def test_a_probe_may_only_say_not_yet_and_three_times_in_a_row() -> None:
+    """A list of models that is broken must not keep a model out that serves."""
+    health = tripped(0.0)
+    for _ in range(MAX_PROLONGED):
+        assert health.prolong(health.until, RULES, COOLDOWN)
+    assert health.until == 20.0, "each time by the same step"
+    assert not health.prolong(20.0, RULES, COOLDOWN)
+    assert health.may_be_asked(20.0)
+
+
+def test_a_probe_says_nothing_while_a_request_tries_it() -> None:
+    health = tripped(0.0)
+    health.begin_trial(5.0)
+    assert not health.prolong(5.5, RULES, COOLDOWN)
+
+
+def test_only_a_service_that_asked_for_it_or_refused_the_key_must_wait() -> None:
+    assert not tripped(0.0).must_wait(1.0)
+    asked = Health()
+    fail(asked, LIMITED, 0.0, wait_s=9)
+    assert (asked.must_wait(8.9), asked.must_wait(9.0)) == (True, False)
     refused = Health()
-    fail(refused, REFUSED, 0.0)
-    assert refused.is_out(1e9)
+    fail(refused, Outcome.AUTH_FAILED, 0.0)
+    assert refused.must_wait(1e9)
 
 
-def test_errors_that_follow_a_recovery_count_from_nothing() -> None:
+def test_by_hand_it_begins_with_a_clean_record() -> None:
     health = tripped(0.0)
-    health.recover()
-    assert fail(health, ERROR, 61.0) is False
-    assert health.state == SERVING
+    health.begin_trial(5.0)
+    fail(health, ERROR, 5.0, trial=True)
+    health.reset(6.0)
+    assert (health.state(6.0), health.step, health.trips) == (SERVING, 0, 0)
 
 
 def test_what_another_replica_was_told_holds_here_too() -> None:
     health = Health()
-    assert health.force_cooldown(50.0, "told to another replica", 10.0) is True
-    assert (health.state, health.retry_after_given, health.until) == (COOLING, True, 50.0)
-    assert health.force_cooldown(40.0, "shorter", 11.0) is False
-    assert health.force_cooldown(5.0, "over", 11.0) is False
-    assert health.until == 50.0
-
-
-def test_a_hold_does_not_interrupt_with_an_earlier_end_nor_forget_a_refusal() -> None:
-    health = Health()
-    fail(health, REFUSED, 0.0)
-    health.force_cooldown(1000.0, "told to another replica", 1.0)
-    assert health.refused
+    assert health.force_cooldown(50.0, "rate_limited elsewhere", 10.0)
+    assert (health.state(10.0), health.retry_after_given, health.until) == (COOLING, True, 50.0)
+    assert not health.force_cooldown(40.0, "an earlier end", 11.0)
+    assert not health.force_cooldown(9.0, "over already", 11.0)
 
 
 def test_the_delay_stays_finite_whatever_the_count() -> None:
-    assert cooldown_delay(10_000, CooldownRules(60, 1e9, 3600)) == 3600
-    assert cooldown_delay(1, CooldownRules(60, 5, 3600)) == 60
+    assert cooldown_delay(10_000, COOLDOWN) == 60.0
+    assert [cooldown_delay(n, COOLDOWN) for n in range(5)] == [5.0, 10.0, 20.0, 40.0, 60.0]
 
 
-EVENTS = st.lists(
-    st.tuples(
-        st.sampled_from([*Outcome, "probe", "abandon_probe", "hold", "recover"]),
-        st.floats(0, 100),
-        st.floats(0, 50),
-        st.none() | st.floats(0, 1e5),
-    ),
-    max_size=40,
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*Outcome]),
+            st.one_of(st.none(), st.floats(0, 1e5)),
+            st.floats(0, 5),
+            st.booleans(),
+        ),
+        max_size=60,
+    )
 )
-
-
-@given(EVENTS)
-def test_whatever_happens_it_is_in_one_of_three_states_and_a_cooling_one_comes_back_in_bounded_time(
-    events: list[tuple[Any, float, float, Any]],
+def test_whatever_happens_it_may_be_tried_again_in_bounded_time(
+    events: list[tuple[Outcome, float | None, float, bool]],
 ) -> None:
     health, now = Health(), 0.0
-    for what, pause, age, wait_s in events:
+    for outcome, wait_s, pause, tries in events:
         now += pause
-        if what is Outcome.SERVED:
-            health.succeeded(now - age, now)
-        elif isinstance(what, Outcome):
-            fail(health, what, now, wait_s=wait_s, began=now - age)
-        elif what == "hold":
-            health.force_cooldown(now + age, "another", now)
+        trial = tries and health.is_due(now) and not health.trial
+        if trial:
+            health.begin_trial(now)
+        if outcome is Outcome.SERVED:
+            health.succeeded(now, now, trial=trial)
         else:
-            getattr(health, what)()
-        assert health.state in (SERVING, COOLING, PROBING)
-        if health.state == COOLING:
-            assert health.until <= now + 3600
-            assert health.is_due(health.until)
-        assert health.trips >= 0
+            fail(health, outcome, now, wait_s=wait_s, trial=trial)
+        health.end_trial()
+        assert health.state(now) in (SERVING, COOLING, PROBING)
+        assert health.until <= now + MAX_RETRY_AFTER_S
+        assert health.may_be_asked(max(now, health.until))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 
@@ -12,8 +10,9 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import SecretRef, Service
 from pilotfish.core.model.snapshot import CooldownRules, HealthRules
 from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.evidence import AttemptResult, Timings
 from pilotfish.core.state.health import COOLING, SERVING
-from pilotfish.core.state.ledger import Ledger, Timings
+from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.persistence import decode, dump, encode, restore
 from pilotfish.core.state.race_history import RaceHistory
 
@@ -41,6 +40,7 @@ def trip(c: Candidate, outcome: Outcome, now: float, wait_s: float | None = None
             reason="",
             began=now,
             now=now,
+            trial=False,
             health=HealthRules(),
             cooldown=CooldownRules(),
         )
@@ -77,7 +77,7 @@ def test_a_service_that_still_cools_is_not_asked_after_the_restart_either() -> N
     trip(c, Outcome.RATE_LIMITED, OLD_NOW - 10, wait_s=100)
     new, _ = restarted(ledger, service("m"))
     health = new.candidate(service("m")).state.health
-    assert (health.state, health.retry_after_given, health.outcome) == (
+    assert (health.state(NEW_NOW), health.retry_after_given, health.outcome) == (
         COOLING,
         True,
         Outcome.RATE_LIMITED,
@@ -101,7 +101,7 @@ def test_refused_credentials_are_tried_again_since_a_restart_may_be_their_repair
     ledger, [c], _ = ledger_of(service("m"))
     trip(c, Outcome.AUTH_FAILED, OLD_NOW)
     new, _ = restarted(ledger, service("m"))
-    assert new.candidate(service("m")).state.health.state == SERVING
+    assert new.candidate(service("m")).state.health.state(NEW_NOW) == SERVING
 
 
 def test_each_key_of_several_comes_back_as_it_was() -> None:
@@ -113,11 +113,15 @@ def test_each_key_of_several_comes_back_as_it_was() -> None:
         reason="",
         began=OLD_NOW,
         now=OLD_NOW,
+        trial=False,
         health=rule.health,
         cooldown=rule.cooldown,
     )
     new, _ = restarted(ledger, service("m", at))
-    assert [h.state for h in new.candidate(service("m", at)).state.keys] == [SERVING, COOLING]
+    assert [h.state(NEW_NOW) for h in new.candidate(service("m", at)).state.keys] == [
+        SERVING,
+        COOLING,
+    ]
     one_key = provider(tokens=(SecretRef("env", "A"),))
     new, _ = restarted(ledger, service("m", one_key))
     assert new.candidate(service("m", one_key)).state.keys == []
@@ -224,16 +228,11 @@ def test_no_secret_is_in_what_is_saved() -> None:
         headers=(("x-key", "sk-third"),),
     )
     ledger, [c], rule = ledger_of(service("m", at))
-    ledger.begin(c, 10, OLD_NOW)
-    extra: dict[str, Any] = {"usage": None, "cost_usd": 0.0, "began": OLD_NOW, "now": OLD_NOW}
-    ledger.finish(
-        c,
-        rule,
-        key=0,
-        tokens=10,
-        outcome=Outcome.RATE_LIMITED,
-        failure=failure(Outcome.RATE_LIMITED, 10, 429),
-        timings=Timings(1.0),
-        **extra,
-    )
+    ledger.begin(c, 0, 10, OLD_NOW)
+    refused = failure(Outcome.RATE_LIMITED, 10, 429)
+    result = AttemptResult(
+        0, 10, refused.outcome, refused.outcome, refused, None, Timings(1.0), 0.0, OLD_NOW,
+        False, False, None, (),
+    )  # fmt: skip
+    ledger.finish(c, rule, result, OLD_NOW)
     assert b"sk-" not in encode(dump(ledger, None, OLD_NOW, WALL))

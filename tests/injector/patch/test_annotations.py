@@ -4,8 +4,10 @@ understands.
 
 import pytest
 
-from pilotfish.injector.patch.annotations import choices_from
+from pilotfish.injector.patch.annotations import LEVELS, choices_from
 from pilotfish.injector.patch.settings import Sidecar
+from pilotfish.injector.settings import SidecarSettings
+from pilotfish.settings import Settings
 
 DEFAULTS = Sidecar(image="pilotfish:1", configmaps=("rules",), secrets=("keys",))
 
@@ -75,3 +77,10 @@ def test_the_label_written_as_an_annotation_is_told():
     assert choose(inject="enabled").warnings == (
         "annotation pilotfish.dev/inject is not known; it is a label",
     )
+
+
+def test_the_proxy_takes_every_level_that_may_be_asked_for():
+    """A level that is good at admission and refused at the start would keep the Pod down."""
+    for level in LEVELS:
+        assert Settings(log_level=level).log_level == level
+        assert SidecarSettings(log_level=level).log_level == level

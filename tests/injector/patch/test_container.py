@@ -1,5 +1,7 @@
 """The sidecar's container: how long it drains, what it asks for, as whom it runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from pilotfish.injector.patch.container import container_for, drain_s, hold_stop_s
@@ -15,6 +17,7 @@ def container(spec=None, *, native=True, sidecar=SIDECAR, **around):
         PodContext(**around),
         native=native,
         mounts=[],
+        resources={},
     )
 
 
@@ -46,39 +49,12 @@ def test_liveness_bears_a_busy_minute_and_startup_does_not_wait_for_rules_for_ev
     liveness = probes["livenessProbe"]
     assert liveness["periodSeconds"] * liveness["failureThreshold"] >= 60
     assert probes["startupProbe"]["httpGet"]["path"] == "/healthz?startup_s=10"
-    assert probes["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert probes["readinessProbe"]["httpGet"]["path"] == "/healthz"
 
 
-def resources(**of_app):
-    return container({"containers": [{"name": "app", "resources": of_app}]})["resources"]
-
-
-def test_a_guaranteed_pod_stays_guaranteed():
-    own = resources(limits={"cpu": "1", "memory": "1Gi"})
-    assert own["requests"] == own["limits"] == {"cpu": "500m", "memory": "512Mi"}
-
-
-def test_a_burstable_pod_is_not_charged_for_more_than_the_proxy_needs():
-    own = resources(limits={"cpu": "1", "memory": "1Gi"}, requests={"cpu": "100m", "memory": "1Gi"})
-    assert own["requests"] == {"cpu": "50m", "memory": "96Mi"}
-
-
-def test_a_pod_with_resources_of_its_own_is_not_refused_for_ours():
-    """Kubernetes 1.34: a container's limit above the Pod's, or requests that add up to more than
-    the Pod's, are errors.
-    """
-    app = {"name": "app", "resources": {"requests": {"cpu": "900m", "memory": "200Mi"}}}
-    pod_level = {
-        "limits": {"cpu": "1", "memory": "256Mi"},
-        "requests": {"cpu": "910m", "memory": "256Mi"},
-    }
-    own = container({"containers": [app], "resources": pod_level})["resources"]
-    assert own == {
-        "requests": {"cpu": "10m", "memory": str(56 * 2**20)},
-        "limits": {"cpu": "1", "memory": "256Mi"},
-    }
-    full = container({"containers": [app], "resources": {"limits": {"cpu": "900m"}}})["resources"]
-    assert full["requests"] == {"cpu": "0m", "memory": "96Mi"}
+def test_the_application_leaves_its_service_for_want_of_rules_only_where_it_is_asked_for():
+    strict = replace(SIDECAR, ready_without_rules=False)
+    assert container(sidecar=strict)["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.injector.patch.pod import inject, rules_needed
+from pilotfish.injector.patch.pod import RulesNeeded, inject, rules_needed
 from pilotfish.injector.patch.settings import Injected, PodContext, Reason, Sidecar, Skipped
 
 SIDECAR = Sidecar(image="pilotfish:1", configmaps=("rules",))
@@ -51,28 +51,24 @@ def pod(**spec):
 
 
 def test_by_default_the_default_account_must_be_able_to_watch_the_default_configmaps():
-    assert rules_needed(pod(), SIDECAR, HERE) == ("default", (("shop", "rules"),))
+    assert rules_needed(pod(), SIDECAR, HERE) == RulesNeeded((("shop", "rules"),), "default")
 
 
 def test_another_namespace_and_account_are_asked_for_by_name():
     sidecar = Sidecar(image="pilotfish:1", configmaps=("common/base", "team"))
-    assert rules_needed(pod(serviceAccountName="web"), sidecar, HERE) == (
-        "web",
-        (("common", "base"), ("shop", "team")),
+    assert rules_needed(pod(serviceAccountName="web"), sidecar, HERE) == RulesNeeded(
+        (("common", "base"), ("shop", "team")), "web"
     )
 
 
 def test_a_selector_needs_every_configmap_of_the_namespace():
-    assert rules_needed(pod(), Sidecar(image="pilotfish:1"), HERE) == ("default", (("shop", ""),))
+    everything = RulesNeeded((("shop", ""),), "default")
+    assert rules_needed(pod(), Sidecar(image="pilotfish:1"), HERE) == everything
 
 
 def test_a_volume_needs_no_access():
-    assert (
-        rules_needed(
-            pod(), Sidecar(image="pilotfish:1", configmaps=("rules",), config_source="volume"), HERE
-        )
-        is None
-    )
+    sidecar = Sidecar(image="pilotfish:1", configmaps=("rules",), config_source="volume")
+    assert rules_needed(pod(), sidecar, HERE) == RulesNeeded((("shop", "rules"),))
 
 
 def test_offline_no_label_is_needed_but_an_opt_out_holds():

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pilotfish.core.formats.sse import event_from
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.style import CONTENT, DECLINED, ERROR, FINISH, MALFORMED, PING, TERMINAL
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles.google import STYLE
 from pilotfish.styles.google.inspector import GoogleInspector
@@ -92,7 +92,7 @@ def test_a_refused_prompt_is_a_finish_without_content():
     inspector = GoogleInspector()
     assert (
         inspector.event(event_from(b'{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}'))
-        == FINISH
+        == FINISH | DECLINED
     )
     assert inspector.finish_reason == "PROHIBITED_CONTENT"
 

@@ -81,7 +81,6 @@ def test_a_role_or_an_empty_delta_is_no_first_token(payload):
         (delta(content=[{"type": "text", "text": 7}]), 0),
         (delta(reasoning_content="Hm"), 2),
         (delta(reasoning="Hm"), 2),
-        (delta(refusal="No"), 2),
         (
             delta(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]),
             1,

@@ -53,7 +53,6 @@ def test_items_that_are_filled_later_are_no_first_token(item):
     "kind",
     [
         "output_text",
-        "refusal",
         "reasoning_summary_text",
         "reasoning_text",
         "function_call_arguments",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.exchange.inbound import Headers, Inbound, multipart_with_model
+from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound, multipart_with_model
 from pilotfish.core.exchange.stream_resume import continuation
 from pilotfish.core.formats.bodies import Members, is_true, members_of, replaced
 from pilotfish.core.formats.style import Target
@@ -139,6 +139,8 @@ def _with_usage(options: msgspec.Raw | None) -> bytes:
     """The client's stream options, which may hold more than ours, with usage asked for."""
     if options is None or bytes(options) == b"null":
         return _USAGE
+    if len(memoryview(options)) > OPTION_BYTES:
+        return _USAGE
     try:
         known = msgspec.json.decode(options, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError:
@@ -239,11 +241,14 @@ def request_parts(
     return (b"".join(lines), *parts)
 
 
-def may_hedge(inbound: Inbound) -> bool:
+def may_run_twice(inbound: Inbound) -> bool:
     """Not for requests that store something or run on in the background: two of them would be
     two.
     """
     members = inbound.members
     return (
-        members is not None and not is_true(members, "store") and not is_true(members, "background")
+        members is not None
+        and not is_true(members, "store")
+        and not is_true(members, "background")
+        and "conversation" not in members
     )

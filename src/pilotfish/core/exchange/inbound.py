@@ -22,6 +22,9 @@ MODEL_CHARS = 2048
 # How much of a client's text errors and logs repeat.
 SHOWN_CHARS = 200
 
+# An option that the proxy looks into is an object of a few members.
+OPTION_BYTES = 64 * 1024
+
 # A rough mean over vendors and languages, for estimates before the vendor has counted.
 BYTES_PER_TOKEN = 4
 
@@ -144,7 +147,11 @@ def shown(text: str) -> str:
 
 
 def _object(raw: bytes) -> dict[str, msgspec.Raw]:
-    """The members of a JSON object; empty for any other value."""
+    """The members of a JSON object; empty for any other value, and for one so large that it cannot
+    be what is looked for.
+    """
+    if len(raw) > OPTION_BYTES:
+        return {}
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import zlib
 
 INFLATE_STEP = 1 << 20  # bytes that a compressed answer is unpacked to at a time
-MAX_PIECES = 64  # of these that one read may grow to
+# How much larger one read may grow than it is, above the first pieces. JSON shrinks to a tenth.
+MAX_GROWTH = 32
+FREE_PIECES = 4
+MAX_REST_BYTES = 64 * 1024  # that follow the end of the compression, and are not read
 
 
 class Inflate:
@@ -13,7 +16,7 @@ class Inflate:
     body could grow to never stands in memory at once.
     """
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_engine", "_rest")
 
     def __init__(self, encoding: bytes) -> None:
         """Raises ValueError for an encoding other than gzip and deflate."""
@@ -22,21 +25,33 @@ class Inflate:
                 f"content-encoding {encoding.decode('latin-1')!r}, expected none, gzip or deflate"
             )
         self._engine = zlib.decompressobj(wbits=47)
+        self._rest = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The pieces, each of at most a mebibyte. Raises ValueError for what is not compressed
-        so.
+        """The pieces, each of at most a mebibyte. Raises ValueError for what is not compressed so,
+        or grows out of bounds. What follows the end of the compression is left out.
         """
+        most = FREE_PIECES + MAX_GROWTH * len(data) // INFLATE_STEP
         pieces = []
         try:
-            while data:
+            while data and not self._engine.eof:
                 pieces.append(self._engine.decompress(data, INFLATE_STEP))
                 data = self._engine.unconsumed_tail
-                if len(pieces) > MAX_PIECES:
-                    raise ValueError("a compressed answer that grows more than 64 MiB in one read")
+                if len(pieces) > most:
+                    raise ValueError(
+                        f"a compressed answer that grows to more than {MAX_GROWTH} times its size"
+                    )
         except zlib.error as e:
             raise ValueError(f"damaged {e}") from None
+        if self._engine.eof:
+            self._leave_out(len(data))
         return pieces
+
+    def _leave_out(self, size: int) -> None:
+        # Given to the engine once more, every byte of it would be copied with each read.
+        self._rest += size
+        if self._rest > MAX_REST_BYTES:
+            raise ValueError("a compressed answer that goes on after its end")
 
     @property
     def is_complete(self) -> bool:

@@ -1,12 +1,17 @@
-"""Takes secrets out of vendors' error messages, which often quote the request, keys included.
+"""Takes secrets out of what vendors say: their error messages often quote the request, keys
+included, and servers that are being debugged say it in headers.
 
-Only errors are redacted. The content of a successful response is passed on byte for byte.
+A secret is found in whatever spelling it comes: as it is, with characters escaped as JSON, URLs or
+HTML escape them, or inside of base64. Only errors and headers are redacted; the content of a
+successful response is passed on byte for byte.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -33,10 +38,70 @@ def secrets_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
 
 
 def redact(data: bytes, secrets: Iterable[bytes]) -> bytes:
-    """`data` with each of the secrets replaced by `PLACEHOLDER`."""
+    """`data` with each of the secrets replaced by `PLACEHOLDER`, however it is spelt."""
     for secret in secrets:
-        data = data.replace(secret, PLACEHOLDER)
+        for spelt in _spellings(secret):
+            data = data.replace(spelt, PLACEHOLDER)
+        if _ESCAPE.search(data):
+            data = _escaped(secret).sub(PLACEHOLDER, data)
     return data
+
+
+def redact_headers(
+    headers: list[tuple[bytes, bytes]], sent: tuple[tuple[bytes, bytes], ...]
+) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer, without the secrets in the headers that were `sent` to authenticate its
+    call.
+    """
+    spelt, secrets = _all_spellings(sent)
+    values = b"\n".join([value for _, value in headers])
+    if _ESCAPE.search(values) is None and not any(s in values for s in spelt):
+        return headers  # nearly always
+    return [(name, redact(value, secrets)) for name, value in headers]
+
+
+# What a character may be escaped by: a backslash, a percent sign, an ampersand.
+_ESCAPE = re.compile(rb"[\\%&]")
+
+
+@lru_cache(maxsize=256)
+def _all_spellings(
+    sent: tuple[tuple[bytes, bytes], ...],
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Of the secrets in these headers: how they may be spelt without escapes, and the secrets."""
+    secrets = tuple(secrets_in(sent))
+    return tuple(spelt for secret in secrets for spelt in _spellings(secret)), secrets
+
+
+@lru_cache(maxsize=256)
+def _spellings(secret: bytes) -> tuple[bytes, ...]:
+    """The secret as it is, and what stands in base64 for it wherever it begins there."""
+    found = {secret}
+    for offset in range(3):
+        encoded = b64encode(b"\0" * offset + secret)
+        # The first and the last letters depend on what stands before and after.
+        inside = encoded[(offset * 8 + 5) // 6 : (offset + len(secret)) * 8 // 6]
+        found |= {inside, inside.replace(b"+", b"-").replace(b"/", b"_")}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+@lru_cache(maxsize=256)
+def _escaped(secret: bytes) -> re.Pattern[bytes]:
+    """The secret with any of its characters escaped: `\\u002b`, `\\/`, `%2B`, `&#43;`, `&#x2b;`."""
+    return re.compile(b"".join(map(_escaped_character, secret)))
+
+
+def _escaped_character(character: int) -> bytes:
+    plain, digits = re.escape(bytes((character,))), _hex(character)
+    return rb"(?:\\*%b|\\+u00%b|\\+x%b|%%(?:25)*%b|&#0*%d;|&#[xX]0*%b;)" % (
+        *(plain, digits, digits, digits),
+        *(character, digits),
+    )
+
+
+def _hex(character: int) -> bytes:
+    """Two digits in either case, for a pattern."""
+    return b"".join(b"[%c%c]" % (d, d ^ 32) if d > 57 else b"%c" % d for d in b"%02x" % character)
 
 
 def redact_error(error: ErrorInfo, secrets: Iterable[bytes]) -> ErrorInfo:

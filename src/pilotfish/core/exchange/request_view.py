@@ -10,7 +10,7 @@ from functools import cached_property
 import msgspec
 
 from pilotfish.core.exchange.agents import claude_code_agent
-from pilotfish.core.exchange.inbound import BYTES_PER_TOKEN, Inbound
+from pilotfish.core.exchange.inbound import BYTES_PER_TOKEN, OPTION_BYTES, Inbound
 from pilotfish.core.formats.bodies import text_of as text_of_member
 from pilotfish.core.formats.neutral import (
     Audio,
@@ -156,9 +156,10 @@ def session_of(inbound: Inbound, affinity: Affinity) -> str:
     if inbound.members is None:
         return ""
     user = text_of_member(inbound.members, "user")
-    if user is None and "metadata" in inbound.members:
+    raw = bytes(inbound.members.get("metadata", b""))
+    if user is None and raw and len(raw) <= OPTION_BYTES:
         try:
-            metadata = msgspec.json.decode(inbound.members["metadata"], type=dict[str, object])
+            metadata = msgspec.json.decode(raw, type=dict[str, object])
         except msgspec.DecodeError:
             return ""
         user = str(metadata.get("user_id") or "")

@@ -28,9 +28,12 @@ from pilotfish.core.formats.deltas import (
     UsageDelta,
 )
 from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.neutral import FinishReason
 from pilotfish.core.formats.sse import EventTooLong
 from pilotfish.core.formats.style import (
+    CANNED,
     CONTENT,
+    DECLINED,
     ERROR,
     FINISH,
     MALFORMED,
@@ -44,10 +47,6 @@ from pilotfish.core.formats.style import (
 )
 from pilotfish.core.formats.usage import Usage
 
-# How much of an answer's start may be held back until its first content.
-HOLD_EVENTS = 64
-HOLD_BYTES = 256 * 1024
-
 
 class Framing(Protocol):
     """How events become elements of an array (`styles.google.array`)."""
@@ -59,7 +58,9 @@ class Framing(Protocol):
 
 class ResponseStream(Protocol):
     """`events` counts events that carried something, `contents` those with content; `too_long` says
-    that the stream is of no use.
+    that the stream is of no use. `declined`: until now there is a refusal and no content.
+    `may_be_canned`: what came as content could still be a guardrail's own text. `diverged`: it was
+    to go on with another stream, and is of no use for that (`stream_resume.OverlapTrimmer`).
     """
 
     contents: int
@@ -76,6 +77,12 @@ class ResponseStream(Protocol):
     def chars(self) -> int: ...
     @property
     def finish_reason(self) -> str | None: ...
+    @property
+    def declined(self) -> bool: ...
+    @property
+    def may_be_canned(self) -> bool: ...
+    @property
+    def diverged(self) -> bool: ...
     def feed(self, data: bytes) -> bytes:
         """What the client may see of this; stops at an error event."""
         ...
@@ -87,11 +94,13 @@ class ResponseStream(Protocol):
 
 class PassThrough:
     """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or
-    None, model to show) as JSON strings.
+    None, model to show) as JSON strings. `canned_chars`: as the style has it.
     """
 
     __slots__ = (
+        "_canned_chars",
         "_close",
+        "_declined",
         "_hide_usage",
         "_inspector",
         "_rename",
@@ -113,7 +122,10 @@ class PassThrough:
         hide_usage: bool,
         rename: Callable[[bytes], bytes] | None,
         close: bytes,
+        canned_chars: int = 0,
     ) -> None:
+        self._canned_chars = canned_chars
+        self._declined = 0
         self._split, self._inspector = decoder.feed, inspector
         self._hide_usage, self._rename, self._close = hide_usage, rename, close
         self.contents = self.events = self.malformed = 0
@@ -132,6 +144,18 @@ class PassThrough:
     @property
     def finish_reason(self) -> str | None:
         return self._inspector.finish_reason
+
+    @property
+    def diverged(self) -> bool:
+        return False
+
+    @property
+    def declined(self) -> bool:
+        return self._declined != 0 and (not self.contents or self._declined & CANNED != 0)
+
+    @property
+    def may_be_canned(self) -> bool:
+        return self._inspector.chars <= self._canned_chars > 0
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -162,6 +186,8 @@ class PassThrough:
                     self.finished = True
                 if flags & TERMINAL:
                     self.terminal = True
+                if flags & DECLINED:
+                    self._declined |= flags & (DECLINED | CANNED)
                 if flags & USAGE_ONLY and self._hide_usage:
                     continue
                 if flags & PING:
@@ -206,17 +232,21 @@ class InArray(PassThrough):
 
 
 # Deltas that are content if their text is not empty, and those that always are.
-_WORDS = (TextDelta, ThinkingDelta, RefusalDelta, ToolArgs)
+_WORDS = (TextDelta, ThinkingDelta, ToolArgs)
 _SPOKEN = (ToolStart, PartDelta, CitationDelta)
+_DECLINES = (FinishReason.CONTENT_FILTER, FinishReason.REFUSAL)
 
 
 class Translated:
     """`reader` is the upstream style's, `writer` the client's. With `continuation` the writer is
     shared with the attempt that this one goes on from. `transcript` takes note of what the client sees,
-    where the rule would have a broken stream continued."""
+    where the rule would have a broken stream continued. `canned_chars`: as the upstream's style has it."""
 
     __slots__ = (
+        "_canned",
+        "_canned_chars",
         "_continuation",
+        "_declined",
         "_read",
         "_split",
         "chars",
@@ -241,7 +271,10 @@ class Translated:
         *,
         transcript: Transcript | None = None,
         continuation: Continuation | None = None,
+        canned_chars: int = 0,
     ) -> None:
+        self._canned_chars = canned_chars
+        self._declined = self._canned = False
         self._split, self._read, self.writer = decoder.feed, reader.feed, writer
         self.transcript = transcript
         self._continuation = continuation
@@ -251,6 +284,18 @@ class Translated:
         self.too_long = ""
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
+
+    @property
+    def diverged(self) -> bool:
+        return self._continuation is not None and self._continuation.diverged
+
+    @property
+    def declined(self) -> bool:
+        return self._declined and (not self.contents or self._canned)
+
+    @property
+    def may_be_canned(self) -> bool:
+        return self.chars <= self._canned_chars > 0
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -292,6 +337,10 @@ class Translated:
             self.usage = delta.usage
         elif isinstance(delta, Finish):
             self.finished, self.finish_reason = True, str(delta.reason)
+            self._declined, self._canned = self._declined or delta.reason in _DECLINES, delta.canned
+        elif isinstance(delta, RefusalDelta):
+            self._declined = True
+            self.chars += len(delta.text)
         elif isinstance(delta, _SPOKEN):
             self.contents += 1
         return True
@@ -299,7 +348,12 @@ class Translated:
     def close(self) -> bytes:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
-        rest = self._continuation.rest() if self._continuation is not None else []
+        continuation = self._continuation
+        if continuation is not None and self.declined and not continuation.has_begun:
+            return b""  # it is of no use, and the client's stream is for another one to go on with
+        rest = continuation.rest() if continuation is not None else []
+        if self.diverged:
+            return b""
         return (self.writer.write(rest) if rest else b"") + self.writer.end()
 
 
@@ -308,6 +362,9 @@ class Raw:
     body is the end.
     """
 
+    declined = False
+    may_be_canned = False
+    diverged = False
     __slots__ = (
         "chars",
         "contents",

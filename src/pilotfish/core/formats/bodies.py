@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pilotfish.core.formats.bounds import MAX_KEYS, has_too_many_keys
 from pilotfish.errors import ClientError
 
 Members = dict[str, msgspec.Raw]
@@ -19,6 +20,10 @@ _encode = msgspec.json.Encoder().encode
 
 def members_of(body: bytes) -> Members:
     """The top level of a JSON object. Raises ClientError (400) saying what stands there instead."""
+    if has_too_many_keys(body):
+        raise ClientError(
+            400, "too_large", f"the request body has more than {MAX_KEYS} keys at its top"
+        )
     try:
         if not body.isascii():
             body.decode()  # values that are skipped over are not looked into

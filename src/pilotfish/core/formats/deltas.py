@@ -93,9 +93,12 @@ class PartDelta(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
+    """`canned`: the text until now is what a guardrail was set up to say, and no answer."""
+
     reason: FinishReason
     stop_sequence: str = ""
     details: str = ""
+    canned: bool = False
 
 
 class UsageDelta(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from zlib import crc32
 
 import msgspec
 
-from pilotfish.core.formats.sse import LIMIT_BYTES, EventTooLong
+from pilotfish.core.formats.sse import LIMIT_BYTES, MAX_EVENTS, EventTooLong, TooManyEvents
 
 Header = str | bytes | int | bool | UUID
 """A header's value. Timestamps are read as what they are on the wire, milliseconds since 1970, and
@@ -102,6 +102,8 @@ class EventStreamDecoder:
                 break
             frames.append(bytes(buffer[start : start + total]))
             start += total
+            if len(frames) > MAX_EVENTS:
+                raise TooManyEvents(frames)
         del buffer[:start]
         return frames
 

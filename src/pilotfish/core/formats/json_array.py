@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from pilotfish.core.formats.sse import LIMIT_BYTES, EventTooLong
+from pilotfish.core.formats.sse import LIMIT_BYTES, MAX_EVENTS, EventTooLong, TooManyEvents
 
 # What changes anything: outside of strings brackets and quotes, inside quotes and backslashes.
 _OUTSIDE = re.compile(rb'["\[\]{}]')
@@ -52,6 +52,8 @@ class JsonArrayDecoder:
                 raise EventTooLong(end - start, self._limit, events)
             events.append(bytes(buffer[start:end]))
             start = end
+            if len(events) > MAX_EVENTS:
+                raise TooManyEvents(events)
         if start:
             del buffer[:start]
             self._searched -= start

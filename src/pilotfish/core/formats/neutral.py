@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from pilotfish.core.formats.bounds import has_too_many_values
 from pilotfish.core.formats.usage import Usage
 
 Extras = dict[str, dict[str, Any]]
@@ -174,8 +175,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 class Opaque(msgspec.Struct, frozen=True):
     """A block that only `origin`'s family understands: server tools and their results, web
-    searches, containers. `text`: what it says to a model of another family, if anything.
-    """
+    searches, containers. `text`: what it says to a model of another family, if anything."""
 
     origin: str
     raw: Json
@@ -391,6 +391,8 @@ def arguments_object(arguments: str) -> Json:
     """
     if not arguments.strip():
         return {}
+    if has_too_many_values(arguments.encode("utf-8", "surrogatepass")):
+        return {"_raw": arguments}  # reading it would take long
     try:
         value = msgspec.json.decode(arguments)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):

@@ -25,6 +25,8 @@ USAGE_ONLY = 8  # nothing but token counts, which the client may not have asked 
 ERROR = 16  # an error event; `error` says which
 MALFORMED = 32  # not what an event of this style can be; left out and counted
 PING = 64  # keep-alive or comment
+DECLINED = 128  # a refusal's own text, or a finish reason that says that somebody declined
+CANNED = 256  # what came as content until now was a guardrail's own text
 
 
 class ResponseInspector(Protocol):
@@ -48,7 +50,9 @@ class ResponseInspector(Protocol):
         ...
 
     def reply(self, body: bytes) -> int:
-        """A whole answer that is no stream; CONTENT | TERMINAL, or MALFORMED, or ERROR."""
+        """A whole answer that is no stream; CONTENT | TERMINAL, DECLINED | TERMINAL where it holds
+        nothing but a refusal, or MALFORMED, or ERROR.
+        """
         ...
 
 
@@ -170,13 +174,16 @@ class Style(Protocol):
 
     `terminal_event` is what a pass-through stream that ended well without it is missing; empty
     where a style has none. `request_id_header`: where its SDKs look for the id of a request; empty
-    for `x-request-id`, which every answer has.
+    for `x-request-id`, which every answer has. `canned_chars`: how long the text may be that a
+    guardrail says in a stream in place of an answer, where only the finish reason tells the two
+    apart; 0 where there is no such thing.
     """
 
     name: str
     stream_content_type: str
     terminal_event: bytes
     request_id_header: bytes
+    canned_chars: int
 
     def event_decoder(self) -> EventDecoder: ...
 

@@ -18,10 +18,12 @@ from pilotfish.core.model.tactic import Tactic
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Limits of one attempt in seconds, but for `total_s`, which all attempts of a request share.
-    `first_token_s` and `idle_s` are doubled for requests that ask for thinking.
+    After `patience_s` without content another service is asked beside the silent one. All but
+    `connect_s` and `total_s` are doubled for requests that ask for thinking.
     """
 
     connect_s: float = 5.0
+    patience_s: float = 10.0
     first_token_s: float = 30.0
     idle_s: float = 60.0
     total_s: float = 1800.0
@@ -50,19 +52,23 @@ class HealthRules:
 
     consecutive_error_threshold: int = 3
     error_ratio: float = 0.5
-    probe_enabled: bool = True
+    probe: str = "models"  # models | chat | none
     recovery_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CooldownRules:
-    """How long a service is out: `base_delay_s`, times `multiplier` for each further time in a row,
-    at most `max_delay_s`.
+    """How long a service is out: `base_delay_s`, times `multiplier` for each trial that has failed
+    since, at most `max_delay_s`.
     """
 
-    base_delay_s: float = 60.0
-    multiplier: float = 5.0
-    max_delay_s: float = 3600.0
+    base_delay_s: float = 5.0
+    multiplier: float = 2.0
+    max_delay_s: float = 60.0
+
+
+# Of credentials that are refused or not paid for: nothing mends them but a person.
+CREDENTIAL_COOLDOWN = CooldownRules(base_delay_s=60.0, multiplier=5.0, max_delay_s=3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ class Rule:
     retries: Retries = Retries()
     health: HealthRules = HealthRules()
     cooldown: CooldownRules = CooldownRules()
+    credential_cooldown: CooldownRules = CREDENTIAL_COOLDOWN
     virtual: bool = False
     display_name: str = ""
     source: str = ""

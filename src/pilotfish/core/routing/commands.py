@@ -9,15 +9,18 @@ from pilotfish.core.state.candidate import Candidate
 
 
 class StartAttempt(NamedTuple):
-    """Send the request to this service. `last_resort`: it is cooling after errors, but nothing else is
-    left. `resumes`: go on from what the client has already seen. `hedge`: an attempt that only runs
-    because another one is late."""
+    """Send the request to this service.
+
+    `last_resort`: it is cooling after errors, but nothing else is left. `resumes`: go on from what
+    the client has already seen. `extra`: why it runs beside another attempt (`hedge`, `silence`,
+    `trial`), else empty.
+    """
 
     n: int
     candidate: Candidate
     last_resort: bool = False
     resumes: bool = False
-    hedge: bool = False
+    extra: str = ""
 
 
 class Relay(NamedTuple):
@@ -27,8 +30,19 @@ class Relay(NamedTuple):
 
 
 class Cancel(NamedTuple):
+    """Give this attempt up. `silent`: it had nothing to show for its whole patience, which counts
+    against its service."""
+
     n: int
     outcome: Outcome
+    silent: bool = False
+
+
+class Detach(NamedTuple):
+    """Another attempt has won against this trial: the client sees nothing more of it, but it runs
+    on to its first content, for its service's sake."""
+
+    n: int
 
 
 class WakeAt(NamedTuple):
@@ -60,5 +74,5 @@ class Done(NamedTuple):
     n: int
 
 
-Command = StartAttempt | Relay | Cancel | WakeAt | ReplyFailure | BreakStream | Done
+Command = StartAttempt | Relay | Cancel | Detach | WakeAt | ReplyFailure | BreakStream | Done
 Commands = list[Command]

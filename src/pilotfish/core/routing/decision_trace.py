@@ -10,7 +10,8 @@ from typing import Any
 from pilotfish.core.model.snapshot import Affinity, Rule, Snapshot
 from pilotfish.core.routing.explain import obstacle_text, unsupported_text
 from pilotfish.core.routing.match import is_unified, routes_smartly, why_taken
-from pilotfish.core.routing.plan import CandidateSet, Choice, Passed, Plan, op_for
+from pilotfish.core.routing.plan import Choice, Passed, Plan
+from pilotfish.core.routing.rule_state import CandidateSet, op_for
 
 MAX_NAMED = 5  # how many of the services of a choice are named
 

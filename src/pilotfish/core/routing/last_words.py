@@ -47,7 +47,7 @@ def _why(plan: Plan, candidate: Candidate, now: float, wall: float) -> str:
     """What keeps this service from being asked."""
     refusal = _refusal(plan, candidate)
     if refusal is not None:
-        at = rfc3339(wall + refusal.tripped_at - now)
+        at = rfc3339(wall + refusal.since - now)
         _, refused, status = refusal.reason.partition(Outcome.AUTH_FAILED)
         if not refused:
             return f"{refusal.reason}, at {at}"
@@ -64,7 +64,7 @@ def _refusal(plan: Plan, candidate: Candidate) -> Health | None:
     credentials = plan.ledger.credentials.get(candidate.service.provider.name, ())
     if not credentials or not all(health.refused for health in credentials):
         return None
-    return max(credentials, key=lambda health: health.tripped_at)
+    return max(credentials, key=lambda health: health.since)
 
 
 def _listed(words: list[str]) -> str:

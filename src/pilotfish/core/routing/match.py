@@ -137,5 +137,6 @@ def direct_rule(snapshot: Snapshot, provider: str, model: str) -> Rule:
         retries=defaults.retries,
         health=defaults.health,
         cooldown=defaults.cooldown,
+        credential_cooldown=defaults.credential_cooldown,
         source="addressed as provider/model",
     )

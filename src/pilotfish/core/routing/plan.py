@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from pilotfish.core.exchange.request_url import native_op
-from pilotfish.core.formats.header_text import header_text
-from pilotfish.core.model.service import Service
-from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.model.tactic import Random
+from pilotfish.core.routing.rule_state import CandidateSet, RuleState
 from pilotfish.core.state.affinity import AffinityTable
 from pilotfish.core.state.candidate import Candidate, ServiceState
-from pilotfish.core.state.health import PROBING, SERVING
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory
-from pilotfish.core.state.retry_budget import RetryBudget
-
-# Operations that one style's service answers for another's client, besides the chats (which all
-# translate into each other).
-ALIKE = {
-    "embeddings": "google_batch_embeddings",
-    "google_embeddings": "embeddings",
-    "google_batch_embeddings": "embeddings",
-    "count_tokens": "google_count_tokens",
-    "google_count_tokens": "count_tokens",
-}
 
 # Why a service may not be used now. Short words on the hot path; `explain` adds the numbers.
-COOLING, AWAITS_PROBE, NO_KEY, LIMITED, HEADROOM = (
+COOLING, ON_TRIAL, REFUSED, LIMITED, HEADROOM = (
     "cooling",
-    "awaits its probe",
-    "no usable key",
+    "on trial",
+    "credential refused",
     "at its limit",
     "rate limit nearly used up",
 )
-PROBE_POLL_S = 0.1  # how often a waiting request looks whether another one's probe has come back
-# A service that told us to wait refuses within this time if it still refuses. Longer is not waited
-# for the word of the first request let in again: its answer may take minutes.
-PROBE_WORD_S = 1.0
+TRIAL_POLL_S = 0.1  # how often a waiting request looks whether another one's trial has ended
+# A service that asked to be left alone refuses a trial within this time if it still does. Its answer
+# may take minutes, and nobody waits for that.
+REFUSAL_S = 1.0
 PASSED_KEPT = (
     16  # of the services passed over in one choice: what a page can show, and no request holds more
 )
@@ -84,74 +69,6 @@ class Limiter(Protocol):
     def blocked(
         self, candidate: Candidate, tokens: int, now: float
     ) -> tuple[str, float | None] | None: ...
-
-
-def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
-    """The operation to call at this service for a client's `op`; None if it cannot serve it in any
-    way. `endpoints`: the paths that its vendor says the model is served at, where it says so."""
-    native = native_op(service.provider, service.model, op, endpoints)
-    if native:
-        return native
-    alike = ALIKE.get(op)
-    return native_op(service.provider, service.model, alike) or None if alike else None
-
-
-class CandidateSet:
-    """The candidates of a rule, or of one of its smart-routing blocks: by tier, without those that
-    the rules switch off.
-    """
-
-    __slots__ = ("_by_op", "all", "key", "left_out", "rule", "tiers")
-
-    def __init__(
-        self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger
-    ) -> None:
-        self.rule, self.key = rule, key
-        self.left_out = [
-            (s, "inactive" if not s.active else "its provider is disabled")
-            for s in services
-            if not (s.active and s.provider.enabled)
-        ]
-        self.all = tuple(ledger.candidate(s) for s in services if s.active and s.provider.enabled)
-        tiers = sorted({c.service.tier for c in self.all})
-        self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
-        self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
-
-    def tiers_for(self, op: str) -> tuple[tuple[Candidate, ...], ...]:
-        """The tiers with only those that can serve this operation; there are few operations, so
-        they are remembered.
-        """
-        found = self._by_op.get(op)
-        if found is None:
-            kept = (tuple(c for c in tier if op_for(c.service, op)) for tier in self.tiers)
-            found = self._by_op[op] = tuple(t for t in kept if t)
-        return found
-
-
-class RuleState:
-    """A rule in force, bound to the ledger: its candidate_sets, its budgets of retries and
-    hedges.
-    """
-
-    __slots__ = ("blocks", "hedges", "named", "own", "retries", "rule")
-
-    def __init__(self, rule: Rule, ledger: Ledger, known: RuleState | None = None) -> None:
-        self.rule = rule
-        self.named = (b"x-pilotfish-rule", header_text(rule.name))
-        self.own = CandidateSet(rule, "rule", rule.services, ledger)
-        self.blocks = tuple(
-            CandidateSet(rule, ("block", i), block.services, ledger)
-            for i, block in enumerate(rule.smart)
-        )
-        self.retries: RetryBudget = (
-            known.retries if known else RetryBudget(rule.retries.budget_percent, 3, 10.0)
-        )
-        self.retries.percent = rule.retries.budget_percent
-        percent = rule.hedge.budget_percent if rule.hedge else 0.0
-        self.hedges: RetryBudget = (
-            known.hedges if known else RetryBudget(percent, 1 if percent else 0, 60.0)
-        )
-        self.hedges.percent = percent
 
 
 class Plan:
@@ -212,21 +129,15 @@ class Plan:
 
     def obstacle(self, candidate: Candidate, now: float) -> str | None:
         """Why this service may not be used now; None if it may."""
-        health = candidate.state.health
-        if health.state != SERVING:
-            if not health.is_due(now):
-                return AWAITS_PROBE if health.state == PROBING else COOLING
-            if not self.probes_live(candidate):
-                return AWAITS_PROBE
-        if self.ledger.key_for(candidate, now) is None:
-            return NO_KEY
+        blocking = self.ledger.blocking(candidate.state, now)
+        if blocking is not None:
+            if blocking.refused:
+                return REFUSED
+            return ON_TRIAL if blocking.is_due(now) else COOLING
         headroom = candidate.state.headroom
         if headroom.remaining and not headroom.covers(self.tokens, now):
             return HEADROOM
-        if (
-            self._limiter is not None
-            and self._limiter.blocked(candidate, self.tokens, now) is not None
-        ):
+        if self._limiter is not None and self._limiter.blocked(candidate, self.tokens, now):
             return LIMITED
         return None
 
@@ -234,7 +145,7 @@ class Plan:
         """What stands in this service's way just now, with its figures: kept as they are, since
         they change.
         """
-        health, left = candidate.state.health, candidate.state.headroom
+        left = candidate.state.headroom
         if obstacle == HEADROOM:
             return Passed(
                 candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining)
@@ -250,8 +161,11 @@ class Plan:
                 obstacle,
                 *(blocked[1], blocked[0]) if blocked is not None else (None, ""),
             )
+        blocking = self.ledger.blocking(candidate.state, now)
+        if blocking is None:
+            return Passed(candidate, obstacle, None, "")
         return Passed(
-            candidate, obstacle, health.until if obstacle == COOLING else None, health.reason
+            candidate, obstacle, blocking.until if obstacle != ON_TRIAL else None, blocking.reason
         )
 
     @property
@@ -259,20 +173,12 @@ class Plan:
         """Whether affinity decides among the usable ones."""
         return self._home is not None
 
-    def probes_live(self, candidate: Candidate) -> bool:
-        """Whether a request finds out how a service is when its time out is over, there being no
-        background probe for it.
-        """
-        return (
-            not self.rule.health.probe_enabled
-            or candidate.service.provider.kind.probe is None
-            or candidate.state.probe_unsupported
-        )
-
-    def usable(self, now: float, reason: str = "") -> tuple[CandidateSet, list[Candidate]] | None:
-        """The first tier of the first candidate_set that has usable services. `reason`: only
+    def usable(
+        self, now: float, reason: str = "", *, serving: bool = False
+    ) -> tuple[CandidateSet, list[Candidate]] | None:
+        """The first tier of the first candidate set that has usable services. `reason`: only
         services marked to take over for it, and none of a model that has been asked, whoever offers
-        it: it would say the same."""
+        it: it would say the same. `serving`: none that is on trial."""
         tried = self.tried
         models = {s.model for s in tried} if reason else ()
         for candidate_set in self.candidate_sets:
@@ -286,6 +192,7 @@ class Plan:
                         or (reason in c.service.fallback and c.service.model not in models)
                     )
                     and self.obstacle(c, now) is None
+                    and not (serving and self.ledger.on_trial(c.state, now))
                 ]
                 if found:
                     return candidate_set, found
@@ -321,22 +228,16 @@ class Plan:
         return list(seen.values())
 
     def last_resort(self, now: float) -> Candidate | None:
-        """With all out: of those that cool after errors, not told to wait and not refused, the one
-        that comes back first.
-        """
+        """With all out: of those that are out after errors, not asked to be left alone and not
+        refused, the one that comes back first."""
         out = []
         for c in self.candidates():
-            health = c.state.health
-            awaited = (
-                health.retry_after_given
-                and health.state == PROBING
-                and now < health.until + PROBE_WORD_S
-            )
+            blocking = self.ledger.blocking(c.state, now)
             if (
-                c.state not in self.tried
-                and health.state != SERVING
-                and not awaited
-                and not health.is_out(now)
+                blocking is c.state.health
+                and c.state not in self.tried
+                and not blocking.must_wait(now)
+                and not (blocking.retry_after_given and now - blocking.trial_at < REFUSAL_S)
                 and self.has_room(c, now)
             ):
                 out.append(c)
@@ -344,26 +245,34 @@ class Plan:
 
     def has_room(self, candidate: Candidate, now: float) -> bool:
         """Whatever its health: is there a key for it, and room in our own limits?"""
-        return self.ledger.key_for(candidate, now) is not None and (
+        return self.ledger.key_for(candidate.state, now) is not None and (
             self._limiter is None or self._limiter.blocked(candidate, self.tokens, now) is None
         )
 
+    def may_be_asked_again(self, candidate: Candidate, now: float) -> bool:
+        """Once more by this request: it may have asked to be left alone since, or others may have
+        taken what our limits leave."""
+        return not candidate.state.health.must_wait(now) and self.has_room(candidate, now)
+
     def earliest_retry_after(self, now: float) -> tuple[float, Candidate] | None:
         """Of those that said when to come back, the first to do so and when, tried or not."""
-        told: list[tuple[float, Candidate]] = []
+        asked: list[tuple[float, Candidate]] = []
         for c in self.candidates():
-            health = c.state.health
-            if not health.retry_after_given or health.state == SERVING or health.refused:
+            blocking = self.ledger.blocking(c.state, now)
+            if blocking is None:
+                if c.state in self.tried and c.state.health.retry_after_given:
+                    asked.append((now, c))  # its time has come meanwhile
                 continue
-            at = max(health.until, now + PROBE_POLL_S if health.state == PROBING else now)
+            if not blocking.retry_after_given or blocking.refused:
+                continue
+            at = max(blocking.until, now + TRIAL_POLL_S if blocking.trial else now)
             blocked = (
                 self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
             )
             if blocked is not None:
-                at = max(at, now + PROBE_POLL_S if blocked[1] is None else blocked[1])
-            if self.ledger.key_for(c, at) is not None:
-                told.append((at, c))
-        return min(told, key=lambda t: t[0], default=None)
+                at = max(at, now + TRIAL_POLL_S if blocked[1] is None else blocked[1])
+            asked.append((at, c))
+        return min(asked, key=lambda found: found[0], default=None)
 
     def room_at(self, now: float) -> float | None:
         """When our own limits or the vendor's next have room; None if they are not what stands in
@@ -371,7 +280,7 @@ class Plan:
         """
         times: list[float] = []
         for c in self.candidates():
-            if c.state.health.state != SERVING or c.state in self.tried:
+            if c.state in self.tried or self.ledger.blocking(c.state, now) is not None:
                 continue
             blocked = (
                 self._limiter.blocked(c, self.tokens, now) if self._limiter is not None else None
@@ -384,13 +293,12 @@ class Plan:
 
     def earliest(self, now: float) -> float | None:
         """Seconds until the first of the services that are out now is to be back."""
-        times = [
-            c.state.health.until
-            for c in self.candidates()
-            if c.state.health.state != SERVING and not c.state.health.refused
-        ]
+        times = []
         for c in self.candidates():
-            times += [h.until for h in c.state.keys if h.state != SERVING]
+            blocking = self.ledger.blocking(c.state, now)
+            if blocking is not None and not blocking.refused:
+                times.append(blocking.until)
+            times += [h.until for h in c.state.keys if h.out]
         room = self.room_at(now)
         if room is not None:
             times.append(max(room, now + 1.0))
@@ -398,9 +306,9 @@ class Plan:
 
     # ---- changes
 
-    def next(self, now: float, reason: str = "") -> Candidate | None:
-        """The service to try next, which the tactic's memory then counts as taken."""
-        found = self.usable(now, reason)
+    def next(self, now: float, reason: str = "", *, serving: bool = False) -> Candidate | None:
+        """The service to try next. Only a request's first one counts as the tactic's pick."""
+        found = self.usable(now, reason, serving=serving)
         if found is None:
             if (
                 not self.choices or self.choices[-1][1] is not None
@@ -409,11 +317,16 @@ class Plan:
             return None
         candidate_set, usable = found
         chosen = self.ordered(candidate_set, usable, now)[0] if len(usable) > 1 else usable[0]
-        if self.rule.tactic is not None:
+        # Fallbacks, rivals and trials take no turn.
+        if (
+            self.rule.tactic is not None
+            and not self.tried
+            and not self.ledger.on_trial(chosen.state, now)
+        ):
             self.rule.tactic.on_picked(
                 chosen, usable, self.ledger.memory(self.rule.name, candidate_set.key), now
             )
-        if self._home is not None:
+        if self._home is not None and not serving:  # nor does a rival become a session's home
             self._home.homes.on_picked(self._home.key, chosen, usable, now, self._home.ttl_s)
         # Candidates are a candidate_set's own, so who begins with the same one and is as many is
         # the first tier, whole.

@@ -15,7 +15,8 @@ from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
 from pilotfish.core.routing.match import direct_rule, known_models, match, routes_smartly
-from pilotfish.core.routing.plan import Home, Plan, RuleState
+from pilotfish.core.routing.plan import Home, Plan
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.state.affinity import AffinityTable, prefix_key, session_key
 from pilotfish.core.state.ledger import Ledger, all_rules
 from pilotfish.core.state.limits import Budgets

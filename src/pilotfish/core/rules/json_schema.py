@@ -127,6 +127,7 @@ def _params(name: str, tactic: type[Tactic[Any]]) -> dict[str, Any]:
 _SECTIONS = (
     ("RulesFile", "A rules document"), ("DefaultsSpec", "defaults"), ("TimeoutsSpec", "timeouts"),
     ("RetriesSpec", "retries"), ("HealthSpec", "health"), ("CooldownSpec", "cooldown"),
+    ("CredentialCooldownSpec", "credential_cooldown"),
     ("ProviderSpec", "providers.NAME"), ("SecretSource", "token"),
     ("MountedSecret", "token.secret"), ("OAuthSpec", "oauth_detail"), ("LimitsSpec", "limits"),
     ("RuleSpec", "rules[]"), ("ServiceSpec", "services[]"), ("TacticSpec", "lb_tactic"),

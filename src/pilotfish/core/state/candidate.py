@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Service
 from pilotfish.core.state.headroom import Headroom
 from pilotfish.core.state.health import Health
 from pilotfish.core.state.statistics import FirstTokenWaits, Samples, Window
+
+
+class LastError(NamedTuple):
+    """The last attempt that ended in an error of the service: when, and what it was."""
+
+    at: float
+    outcome: Outcome
+    message: str
 
 
 class ServiceState:
@@ -16,8 +25,8 @@ class ServiceState:
     `keys`: the health of each of the provider's keys for this model, since a 429 on one key takes
     out that key and not the service; empty for a provider with one key, where the service itself
     cools. `latency`, `ttft`: samples in seconds; `speed`: in output tokens per second.
-    `tokens_in_flight`: estimated input tokens of running requests. `probe_unsupported`: the
-    provider has no call for a background probe, so a live request is the probe.
+    `tokens_in_flight`: estimated input tokens of running requests. `requests_total`: attempts
+    since the start. `last_probe`: when the last background probe ended, and what it found.
     """
 
     __slots__ = (
@@ -25,10 +34,13 @@ class ServiceState:
         "health",
         "in_flight",
         "keys",
+        "last_error",
+        "last_probe",
+        "last_used",
         "latency",
         "model",
-        "probe_unsupported",
         "provider",
+        "requests_total",
         "speed",
         "tokens_in_flight",
         "ttft",
@@ -40,7 +52,10 @@ class ServiceState:
         self.provider, self.model = provider, model
         self.health = Health()
         self.keys = [Health() for _ in range(keys)] if keys > 1 else []
-        self.probe_unsupported = False
+        self.requests_total = 0
+        self.last_used: float | None = None
+        self.last_error: LastError | None = None
+        self.last_probe: tuple[float, str] | None = None
         self.in_flight = 0
         self.tokens_in_flight = 0
         self.latency, self.ttft, self.speed = Samples(), Samples(), Samples()

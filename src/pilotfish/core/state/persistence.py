@@ -7,45 +7,50 @@ Times in the saved form are epoch seconds; inside a process they count from an o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeGuard
+from typing import Annotated, TypeGuard
 
 import msgspec
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import ServiceState
-from pilotfish.core.state.health import COOLING, SERVING, Health
+from pilotfish.core.state.health import Health
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.core.state.statistics import SAMPLE_AGE_S, Samples, Window
 
 VERSION = 1
 
-Pairs = list[tuple[float, float]]  # (wall-clock time, value)
+# What a damaged file may not say: counts beyond 64 bits, times that no calendar has.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # epoch seconds
+Pairs = list[tuple[Moment, Amount]]  # (wall-clock time, value)
 
 
 class SavedHealth(msgspec.Struct, array_like=True):
     """The health of a service, or of one of its keys, that was out."""
 
-    until: float
+    until: Moment
     retry_after_given: bool
-    trips: int
-    consecutive: int
+    trips: Count
+    consecutive: Count
     reason: str
     outcome: str
+    step: int = 0
 
 
 class SavedWindow(msgspec.Struct, array_like=True):
     """A `statistics.Window`."""
 
-    length_s: float
-    started_at: float
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    cache_hits: int
-    cache_misses: int
-    cost_usd: float
+    length_s: Amount
+    started_at: Moment
+    requests: Count
+    input_tokens: Count
+    output_tokens: Count
+    cache_hits: Count
+    cache_misses: Count
+    cost_usd: Amount
 
 
 class SavedService(msgspec.Struct):
@@ -66,8 +71,8 @@ class SavedRace(msgspec.Struct, array_like=True):
 
     rule: str
     service: str
-    wins: float
-    losses: float
+    wins: Amount
+    losses: Amount
 
 
 class SavedMemory(msgspec.Struct, array_like=True):
@@ -75,14 +80,14 @@ class SavedMemory(msgspec.Struct, array_like=True):
 
     rule: str
     group: str | tuple[str, int]
-    memory: dict[str, str | int | dict[str, None]]
+    memory: dict[str, str | Count | dict[str, None]]
 
 
 class Saved(msgspec.Struct):
     """The content of the state file. `saved_at`: epoch seconds."""
 
     version: int
-    saved_at: float
+    saved_at: Moment
     services: list[SavedService] = []
     races: list[SavedRace] = []
     memories: list[SavedMemory] = []
@@ -150,7 +155,7 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
     """None for a service that serves, and for refused credentials: a restart is often made to
     replace them.
     """
-    if health.state == SERVING or health.refused:
+    if not health.out or health.refused:
         return None
     return SavedHealth(
         health.until + shift,
@@ -159,6 +164,7 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
         health.consecutive,
         health.reason,
         health.outcome or "",
+        health.step,
     )
 
 
@@ -220,12 +226,10 @@ def _fill(state: ServiceState, service: SavedService, shift: float, now: float) 
                 w.cost_usd,
             )
     for health, was in _healths(state, service):
-        if health.state == SERVING and not health.trips:
-            health.state, health.until, health.retry_after_given = (
-                COOLING,
-                was.until + shift,
-                was.retry_after_given,
-            )
+        if not health.out and not health.trips:
+            health.out, health.since = True, now
+            health.until, health.retry_after_given = was.until + shift, was.retry_after_given
+            health.step = was.step
             health.trips, health.consecutive, health.reason = was.trips, was.consecutive, was.reason
             health.outcome = Outcome(was.outcome) if was.outcome in set(Outcome) else None
 

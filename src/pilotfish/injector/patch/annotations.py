@@ -14,7 +14,7 @@ from pilotfish.injector.patch.settings import PREFIX, Sidecar
 
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _IMAGE = re.compile(r"[\w][\w.\-/:@]{0,511}")
-_LEVELS = ("debug", "info", "warning", "error", "critical")
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,12 @@ def choices_from(
         memory=memory,
         memory_limit=memory_limit,
         image=reader.read("image", _image, defaults.image),
-        log_level=reader.read("log-level", _one_of(*_LEVELS), defaults.log_level),
+        log_level=reader.read("log-level", _one_of(*LEVELS), defaults.log_level),
+        image_pull_secrets=reader.names("image-pull-secrets", defaults.image_pull_secrets),
         set_env=reader.read("env", _switch, defaults.set_env),
+        ready_without_rules=reader.read(
+            "ready-without-rules", _switch, defaults.ready_without_rules
+        ),
     )
     for key in sorted(own):
         name = key.removeprefix(PREFIX)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pilotfish.injector.patch.quantity import Bounds, larger
 from pilotfish.injector.patch.settings import CONTAINER, RULES_DIR, STATE_DIR, PodContext, Sidecar
 
 # Kubernetes' default grace period.
@@ -16,9 +15,6 @@ _EXIT_S = 3
 # How long the application waits for the first rules before it starts without them: a sidecar with
 # no rules must not block a Pod.
 _RULES_WAIT_S = 10
-# An application that is pinned to CPUs by its Guaranteed class needs requests equal to limits in
-# every container.
-_GUARANTEED_CPU = "500m"
 
 
 def container_for(
@@ -28,6 +24,7 @@ def container_for(
     *,
     native: bool,
     mounts: Sequence[dict[str, Any]],
+    resources: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A native sidecar (to stand first among the init containers) or a classic one (to stand first
     among the containers).
@@ -42,10 +39,10 @@ def container_for(
         {"name": "pilotfish-admin", "containerPort": sidecar.admin_port, "protocol": "TCP"}
     ]
     container["env"] = _settings(spec, sidecar, around, native=native)
-    container["resources"] = _resources(spec, sidecar, around.limit_ranges)
+    container["resources"] = resources
     container["securityContext"] = _security(spec, around.annotations)
     container["volumeMounts"] = list(mounts)
-    container.update(_probes(sidecar.admin_port))
+    container.update(_probes(sidecar))
     if not native:
         container["lifecycle"] = _holds(sidecar.admin_port, hold_stop_s(spec, sidecar))
     return container
@@ -97,50 +94,6 @@ def _rules_source(sidecar: Sidecar) -> dict[str, str]:
     return {"CONFIGMAP_SELECTOR": sidecar.configmap_selector}
 
 
-def _resources(
-    spec: Mapping[str, Any], sidecar: Sidecar, limit_ranges: Iterable[Mapping[str, Any]]
-) -> dict[str, Any]:
-    cpu, memory = (
-        Bounds(sidecar.cpu, sidecar.cpu_limit),
-        Bounds(sidecar.memory, sidecar.memory_limit),
-    )
-    if pod_level := spec.get("resources"):
-        # The Pod's class and share come from here; ours must fit into what is left.
-        taken = [c.get("resources") or {} for c in _containers(spec)]
-        cpu, memory = (
-            cpu.within_pod("cpu", pod_level, taken),
-            memory.within_pod("memory", pod_level, taken),
-        )
-    elif _is_guaranteed(spec):
-        whole_cpu = larger(_GUARANTEED_CPU, sidecar.cpu)
-        cpu, memory = (
-            Bounds(whole_cpu, whole_cpu),
-            Bounds(sidecar.memory_limit, sidecar.memory_limit),
-        )
-    limit_ranges = list(limit_ranges)
-    cpu, memory = cpu.fitted("cpu", limit_ranges), memory.fitted("memory", limit_ranges)
-    return {
-        "requests": {"cpu": cpu.request, "memory": memory.request},
-        "limits": {"cpu": cpu.limit, "memory": memory.limit},
-    }
-
-
-def _containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-
-
-def _is_guaranteed(spec: Mapping[str, Any]) -> bool:
-    for container in _containers(spec):
-        resources = container.get("resources") or {}
-        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-        if not all(
-            limits.get(kind) and requests.get(kind, limits[kind]) == limits[kind]
-            for kind in ("cpu", "memory")
-        ):
-            return False
-    return True
-
-
 def _security(spec: Mapping[str, Any], namespace_annotations: Mapping[str, str]) -> dict[str, Any]:
     """No fixed user: OpenShift assigns one from the namespace's range, and the image runs as any.
 
@@ -165,7 +118,12 @@ def _security(spec: Mapping[str, Any], namespace_annotations: Mapping[str, str])
     return security
 
 
-def _probes(admin_port: int) -> dict[str, Any]:
+def _probes(sidecar: Sidecar) -> dict[str, Any]:
+    admin_port = sidecar.admin_port
+    # A Pod counts as ready when all its containers do. For want of rules the application must not
+    # leave its Service: its requests to an LLM are answered with 503 then, and all others go on.
+    ready = "/healthz" if sidecar.ready_without_rules else "/readyz"
+
     def asks(path: str, **timing: int) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": admin_port, "scheme": "HTTP"}, **timing}
 
@@ -179,7 +137,7 @@ def _probes(admin_port: int) -> dict[str, Any]:
             timeoutSeconds=2,
             failureThreshold=60,
         ),
-        "readinessProbe": asks("/readyz", periodSeconds=5, timeoutSeconds=3, failureThreshold=3),
+        "readinessProbe": asks(ready, periodSeconds=5, timeoutSeconds=3, failureThreshold=3),
         # A minute of silence: a busy event loop is late now and then, and a restart would cut every
         # stream.
         "livenessProbe": asks("/healthz", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilotfish.injector.patch import environment
@@ -16,8 +16,12 @@ from pilotfish.injector.patch.annotations import Choices, choices_from
 from pilotfish.injector.patch.container import container_for, drain_s, grace_s
 from pilotfish.injector.patch.edits import Edits
 from pilotfish.injector.patch.ports import ports_for
+from pilotfish.injector.patch.reinvoked import repaired_pod
+from pilotfish.injector.patch.resources import resources_for
 from pilotfish.injector.patch.settings import (
     CONTAINER,
+    DISABLED,
+    ENABLED,
     LABEL,
     STATUS,
     Injected,
@@ -50,11 +54,12 @@ def inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Inject
 def _inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Injected | Skipped:
     if (refusal := _unselected(pod, defaults, around)) is not None:
         return refusal
-    if (dropped := _without_restart_policy(pod)) is not None:
-        return _repaired(pod, dropped)
+    if (repaired := repaired_pod(pod, around.annotations)) is not None:
+        return repaired
     if (refusal := _impossible(pod)) is not None:
         return refusal
     choices = choices_from(pod, around.annotations, defaults)
+    choices = replace(choices, warnings=(*_label_warnings(pod), *choices.warnings))
     native = _native(choices.sidecar, around)
     spec = pod["spec"]
     if not native and spec.get("restartPolicy", "Always") != "Always":
@@ -72,21 +77,28 @@ def _inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Injec
     )
     if isinstance(reachable, Skipped):
         return reachable
-    return _edited(pod, reachable, around, native=native)
+    resources = resources_for(spec, sidecar, around.limit_ranges)
+    if isinstance(resources, str):
+        return Skipped(Reason.NO_ROOM, resources, reachable.warnings)
+    return _edited(pod, reachable, around, resources, native=native)
+
+
+@dataclass(frozen=True, slots=True)
+class RulesNeeded:
+    """Which ConfigMaps (namespace, name; name "": by selector) a sidecar would read, and as which
+    service account of its namespace it would have to watch them; none: they are mounted.
+    """
+
+    configmaps: tuple[tuple[str, str], ...]
+    account: str = ""
 
 
 def rules_needed(
     pod: Mapping[str, Any], defaults: Sidecar, around: PodContext
-) -> tuple[str, tuple[tuple[str, str], ...]] | None:
-    """What the sidecar would have to watch: the Pod's service account, and (namespace, name) of
-    each ConfigMap (name "": by selector).
-
-    None where it reads rules from a volume, so nobody need ask whether it may. Never raises.
-    """
+) -> RulesNeeded | None:
+    """None where the Pod's annotations cannot be read. Never raises."""
     try:
         sidecar = choices_from(pod, around.annotations, defaults).sidecar
-        if sidecar.config_source == "volume":
-            return None
         account = str((pod.get("spec") or {}).get("serviceAccountName") or "default")
     except (AttributeError, TypeError):
         return None
@@ -94,25 +106,36 @@ def rules_needed(
         (ns or around.namespace, name)
         for ns, _, name in (c.rpartition("/") for c in sidecar.configmaps)
     )
-    return account, named or ((around.namespace, ""),)
+    if sidecar.config_source == "volume":
+        return RulesNeeded(named)
+    return RulesNeeded(named or ((around.namespace, ""),), account)
 
 
 def _unselected(pod: Mapping[str, Any], defaults: Sidecar, around: PodContext) -> Skipped | None:
     labels = (pod.get("metadata") or {}).get("labels") or {}
-    own = labels.get(LABEL)
+    own = str(labels.get(LABEL))
     if around.namespace in defaults.excluded_namespaces:
         return Skipped(
             Reason.PROTECTED_NAMESPACE, f"nothing is injected in the namespace {around.namespace}"
         )
-    if own == "disabled":
-        return Skipped(Reason.OPTED_OUT, f"the Pod's label {LABEL} is disabled")
-    if own == "enabled" or not around.label_needed:
+    if own in DISABLED:
+        return Skipped(Reason.OPTED_OUT, f"the Pod's label {LABEL} is {own}")
+    if own in ENABLED or not around.label_needed:
         return None
-    if around.labels is not None and around.labels.get(LABEL) != "enabled":
+    if around.labels is not None and around.labels.get(LABEL) not in ENABLED:
         return Skipped(
             Reason.NOT_SELECTED, f"neither the Pod nor its namespace has the label {LABEL}: enabled"
         )
     return None
+
+
+def _label_warnings(pod: Mapping[str, Any]) -> Iterator[str]:
+    own = ((pod.get("metadata") or {}).get("labels") or {}).get(LABEL)
+    if own is not None and str(own) not in (*ENABLED, *DISABLED):
+        yield (
+            f"the label {LABEL}: {str(own)[:40]!r} is not understood, expected enabled or disabled;"
+            " its namespace decides"
+        )
 
 
 def _impossible(pod: Mapping[str, Any]) -> Skipped | None:
@@ -139,34 +162,6 @@ def _impossible(pod: Mapping[str, Any]) -> Skipped | None:
 
 def _native(sidecar: Sidecar, around: PodContext) -> bool:
     return around.native if sidecar.mode == "auto" else sidecar.mode == "native"
-
-
-def _without_restart_policy(pod: Mapping[str, Any]) -> int | None:
-    """The index of our native sidecar if another webhook, built against an older API, has dropped
-    its `restartPolicy`.
-
-    The API server would refuse the Pod for probes on an ordinary init container, or the Pod would
-    wait for ever for the proxy to finish.
-    """
-    status = ((pod.get("metadata") or {}).get("annotations") or {}).get(STATUS, "")
-    for index, container in enumerate((pod.get("spec") or {}).get("initContainers") or ()):
-        if (
-            container.get("name") == CONTAINER
-            and not container.get("restartPolicy")
-            and '"mode":"native"' in status
-        ):
-            return index
-    return None
-
-
-def _repaired(pod: dict[str, Any], index: int) -> Injected:
-    edits = Edits(pod)
-    edits.set(("spec", "initContainers", index, "restartPolicy"), "Always")
-    warning = (
-        f"another webhook dropped restartPolicy from init container {CONTAINER}; it is put back "
-        "(pilotfish.dev/mode: classic avoids this)"
-    )
-    return Injected(edits.document, edits.operations, "native", (warning,))
 
 
 def _with_rules(choices: Choices, around: PodContext) -> Choices | Skipped:
@@ -206,9 +201,21 @@ def _with_rules(choices: Choices, around: PodContext) -> Choices | Skipped:
     )
 
 
-def _edited(pod: dict[str, Any], choices: Choices, around: PodContext, *, native: bool) -> Injected:
+def _edited(
+    pod: dict[str, Any],
+    choices: Choices,
+    around: PodContext,
+    resources: Mapping[str, Any],
+    *,
+    native: bool,
+) -> Injected:
     sidecar, spec, edits = choices.sidecar, pod["spec"], Edits(pod)
-    warnings = [*choices.warnings, *_short_grace(spec, sidecar, native=native)]
+    warnings = [
+        *choices.warnings,
+        *_missing(sidecar, around),
+        *_shared_processes(spec),
+        *_short_grace(spec, sidecar, native=native),
+    ]
     variables: set[str] = set()
     if sidecar.set_env:
         for kind in ("containers", "initContainers") if native else ("containers",):
@@ -224,9 +231,14 @@ def _edited(pod: dict[str, Any], choices: Choices, around: PodContext, *, native
     mounts = []
     for mount in mounts_for(spec, sidecar):
         mounts.append(mount.mount)
-        if mount.volume is not None and mount.volume not in (edits.get(("spec", "volumes")) or ()):
+        if mount.volume is not None:
             edits.append(("spec", "volumes"), mount.volume)
-    container = container_for(spec, sidecar, around, native=native, mounts=mounts)
+    for name in sidecar.image_pull_secrets:
+        if {"name": name} not in (edits.get(("spec", "imagePullSecrets")) or ()):
+            edits.append(("spec", "imagePullSecrets"), {"name": name})
+    container = container_for(
+        spec, sidecar, around, native=native, mounts=mounts, resources=resources
+    )
     edits.insert(("spec", "initContainers" if native else "containers"), 0, container)
     if not native and edits.get(("metadata", "annotations", _DEFAULT_CONTAINER)) is None:
         # `kubectl logs` and `exec` take the first container; without this they would show the
@@ -238,6 +250,23 @@ def _edited(pod: dict[str, Any], choices: Choices, around: PodContext, *, native
     return Injected(
         edits.document, edits.operations, "native" if native else "classic", tuple(warnings)
     )
+
+
+def _missing(sidecar: Sidecar, around: PodContext) -> Iterator[str]:
+    for name in around.missing_configmaps:
+        then = "" if sidecar.ready_without_rules else " and the Pod is not ready"
+        yield (
+            f"ConfigMap {name} is not there: until it is, requests to an LLM are answered with"
+            f" 503{then}"
+        )
+
+
+def _shared_processes(spec: Mapping[str, Any]) -> Iterator[str]:
+    if spec.get("shareProcessNamespace"):
+        yield (
+            "shareProcessNamespace: whoever runs as the sidecar's user in this Pod can read what is"
+            " mounted into the sidecar only, the providers' keys among it"
+        )
 
 
 def _short_grace(spec: Mapping[str, Any], sidecar: Sidecar, *, native: bool) -> Iterator[str]:

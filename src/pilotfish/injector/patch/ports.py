@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotfish.injector.patch.annotations import Choices
+from pilotfish.injector.patch.settings import CONTAINER
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
     """The ports to use, or why there are none. A default may move, since only the variables we set
     lead to it; what the Pod asked for may not.
     """
-    declared = _declared(spec)
+    declared = declared_ports(spec)
     wanted = {"port": choices.sidecar.port, "admin-port": choices.sidecar.admin_port}
     asked = [
         name
@@ -47,7 +48,7 @@ def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
     warnings = []
     for name, port in wanted.items():
         if name not in asked and port in used:
-            wanted[name] = _next_free(port, used | set(wanted.values()))
+            wanted[name] = next_free(port, used | set(wanted.values()))
             by = (
                 f"declared by container {declared[port]}"
                 if port in declared
@@ -60,16 +61,18 @@ def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
     return Ports(wanted["port"], wanted["admin-port"], tuple(warnings))
 
 
-def _declared(spec: Mapping[str, Any]) -> dict[int, str]:
+def declared_ports(spec: Mapping[str, Any]) -> dict[int, str]:
+    """The container that declares each port; our own sidecar's do not count."""
     return {
         port.get("containerPort"): str(container.get("name"))
         for kind in ("containers", "initContainers")
         for container in spec.get(kind) or ()
+        if container.get("name") != CONTAINER
         for port in container.get("ports") or ()
     }
 
 
-def _next_free(port: int, used: set[int]) -> int:
+def next_free(port: int, used: set[int]) -> int:
     while port in used:
         port = port + 1 if port < 65535 else 1024
     return port

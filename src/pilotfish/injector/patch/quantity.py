@@ -51,30 +51,38 @@ def smaller(left: str, right: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What a Pod's containers ask for and may take of one resource, all together."""
+
+    requests: Decimal = Decimal(0)
+    limits: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """What one resource of the sidecar asks for and may take at most, as quantities."""
 
     request: str
     limit: str
 
-    def fitted(self, resource: str, limit_ranges: Iterable[Mapping[str, Any]]) -> Bounds:
+    def fitted(
+        self, resource: str, limit_ranges: Iterable[Mapping[str, Any]], taken: Totals = Totals()
+    ) -> Bounds:
         """These bounds within every LimitRange of the namespace: a Pod outside them would be
-        refused for our sidecar's sake.
+        refused for our sidecar's sake. `taken`: by the containers that are there already.
         """
         bounds = self
         for limit_range in limit_ranges:
             for item in (limit_range.get("spec") or {}).get("limits") or ():
                 if item.get("type") == "Container":
                     bounds = bounds._within(resource, item)
+                elif item.get("type") == "Pod":
+                    bounds = bounds._beside(resource, item, taken)
         return bounds
 
-    def within_pod(
-        self, resource: str, pod_level: Mapping[str, Any], taken: Iterable[Mapping[str, Any]]
-    ) -> Bounds:
+    def within_pod(self, resource: str, pod_level: Mapping[str, Any], taken: Totals) -> Bounds:
         """These bounds within a Pod's own resources (Kubernetes 1.34): no container's limit may be
         above the Pod's, nor the sum of requests.
-
-        `taken`: the `resources` of the containers that are there already.
         """
         request, limit = self.request, self.limit
         most = _of(pod_level, "limits", resource)
@@ -82,17 +90,7 @@ class Bounds:
         if most is not None:
             limit = smaller(limit, most)
         if asked is not None:
-            used = sum(
-                (
-                    (
-                        amount(_of(r, "requests", resource) or _of(r, "limits", resource) or "")
-                        or Decimal(0)
-                    )
-                    for r in taken
-                ),
-                Decimal(0),
-            )
-            left = max(Decimal(0), (amount(asked) or Decimal(0)) - used)
+            left = max(Decimal(0), (amount(asked) or Decimal(0)) - taken.requests)
             if (amount(request) or Decimal(0)) > left:
                 request = _written(resource, left, ROUND_FLOOR)
         return Bounds(smaller(request, limit), limit)
@@ -110,6 +108,21 @@ class Bounds:
             limit = smaller(limit, most_by_ratio)
         return replace(self, request=request, limit=limit)
 
+    def _beside(self, resource: str, item: Mapping[str, Any], taken: Totals) -> Bounds:
+        """Within a range for whole Pods: ours and what is taken count together."""
+        request, limit = self.request, self.limit
+        most = amount(_of(item, "max", resource) or "")
+        if most is not None:
+            room = _written(resource, max(Decimal(0), most - taken.limits), ROUND_FLOOR)
+            limit = smaller(limit, room)
+            left = _written(resource, max(Decimal(0), most - taken.requests), ROUND_FLOOR)
+            request = smaller(smaller(request, left), limit)
+        if ratio := amount(_of(item, "maxLimitRequestRatio", resource) or ""):
+            together = (taken.requests + (amount(request) or Decimal(0))) * ratio
+            room = _written(resource, max(Decimal(0), together - taken.limits), ROUND_FLOOR)
+            limit = larger(smaller(limit, room), request)
+        return replace(self, request=request, limit=limit)
+
 
 def _of(item: Mapping[str, Any], field: str, resource: str) -> str | None:
     value = (item.get(field) or {}).get(resource)
@@ -119,4 +132,6 @@ def _of(item: Mapping[str, Any], field: str, resource: str) -> str | None:
 def _written(resource: str, value: Decimal, rounding: str = ROUND_CEILING) -> str:
     if resource == "cpu":
         return f"{int((value * 1000).to_integral_value(rounding))}m"
-    return str(int(value))
+    whole = int(value.to_integral_value(rounding))
+    mebi, rest = divmod(whole, 2**20)
+    return str(whole) if rest else f"{mebi}Mi"

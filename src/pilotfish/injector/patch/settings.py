@@ -9,6 +9,8 @@ from typing import Any
 
 PREFIX = "pilotfish.dev/"
 LABEL = PREFIX + "inject"
+# `true` and `false` are what Istio and Linkerd taught people to write.
+ENABLED, DISABLED = ("enabled", "true"), ("disabled", "false")
 STATUS = PREFIX + "status"
 CONTAINER = "pilotfish"
 STATE_DIR = "/var/lib/pilotfish"
@@ -47,7 +49,10 @@ class Sidecar:
     memory_limit: str = "512Mi"
     log_level: str = "info"
     image_pull_policy: str = ""
+    image_pull_secrets: tuple[str, ...] = ()
     set_env: bool = True
+    # Whether a Pod counts as ready while its sidecar has no rules.
+    ready_without_rules: bool = True
     # How long a stream should be able to go on when its Pod stops. A Pod whose grace period allows
     # less gets a warning.
     drain_s: int = 20
@@ -64,7 +69,7 @@ class PodContext:
     namespaceSelector has decided.
 
     `may_watch`: whether the Pod's service account may watch its rules ConfigMaps; None: nobody
-    asked.
+    asked. `missing_configmaps`: those of its rules (`namespace/name`) that are not there.
     """
 
     namespace: str = ""
@@ -73,6 +78,7 @@ class PodContext:
     limit_ranges: Sequence[Mapping[str, Any]] = ()
     native: bool = False
     may_watch: bool | None = None
+    missing_configmaps: Sequence[str] = ()
     label_needed: bool = True
 
 
@@ -91,6 +97,7 @@ class Reason(Enum):
     JOB_NEEDS_NATIVE = "job_needs_native"
     PORT_TAKEN = "port_taken"
     NO_RULES = "no_rules"
+    NO_ROOM = "no_room"
     NO_CONTAINERS = "no_containers"
     MALFORMED = "malformed"
 
@@ -110,3 +117,5 @@ class Injected:
     patch: list[dict[str, Any]]
     mode: str
     warnings: tuple[str, ...] = ()
+    # Whether the sidecar was there already, and only put right what came after it.
+    is_repair: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from pilotfish.injector.patch.settings import RULES_DIR, SECRETS_DIR, STATE_DIR, TOKEN_DIR, Sidecar
@@ -23,6 +24,27 @@ class Mount:
 
 
 def mounts_for(spec: Mapping[str, Any], sidecar: Sidecar) -> Iterator[Mount]:
+    """The sidecar's mounts. A volume whose name another one of the Pod has gets a name of its own:
+    the API server refuses two of one name.
+    """
+    volumes = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
+    for mount in _wanted(spec, sidecar):
+        volume = mount.volume
+        if volume is None or volume["name"] not in volumes:
+            yield mount
+        elif volumes[volume["name"]] == volume:
+            yield Mount(mount.mount, None)
+        else:
+            name = _unused(volume["name"], volumes)
+            yield Mount({**mount.mount, "name": name}, {**volume, "name": name})
+
+
+def _unused(name: str, taken: Mapping[Any, Any]) -> str:
+    stem = name[: _NAME_LIMIT - 4].rstrip("-")
+    return next(new for n in count(2) if (new := f"{stem}-{n}") not in taken)
+
+
+def _wanted(spec: Mapping[str, Any], sidecar: Sidecar) -> Iterator[Mount]:
     # In memory: survives a container's restart as a disk would, and does not keep the cluster
     # autoscaler from moving the Pod.
     yield _mount(

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from pilotfish.core.formats.sse import data_of
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.style import (
+    CONTENT,
+    DECLINED,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+)
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
@@ -119,6 +127,7 @@ class _Event(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Event)
+REFUSAL = "refusal"
 
 
 class AnthropicInspector(BaseInspector):
@@ -159,7 +168,7 @@ class AnthropicInspector(BaseInspector):
             self._count(found.usage)
             if found.delta and found.delta.stop_reason:
                 self.finish_reason = found.delta.stop_reason
-                return FINISH
+                return FINISH | DECLINED if self.finish_reason == REFUSAL else FINISH
         return 0
 
     def reply(self, body: bytes) -> int:
@@ -178,7 +187,9 @@ class AnthropicInspector(BaseInspector):
                 AnthropicTokenCounts(found.input_tokens) if found.input_tokens is not None else None
             )
         )
-        return CONTENT | TERMINAL
+        thoughts = ("thinking", "redacted_thinking")
+        said = any(b.text or b.type not in ("text", *thoughts) for b in found.content or ())
+        return TERMINAL | (DECLINED if self.finish_reason == REFUSAL and not said else CONTENT)
 
     def _delta(self, delta: _Body | None) -> int:
         """A signature or a citation is no content: nobody waits for it."""

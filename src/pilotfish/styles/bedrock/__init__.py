@@ -12,7 +12,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector
 from pilotfish.styles._style import BaseStyle
 from pilotfish.styles.bedrock.errors import error_body, error_frame, read_error
-from pilotfish.styles.bedrock.inspector import BedrockInspector
+from pilotfish.styles.bedrock.inspector import CANNED_CHARS, BedrockInspector
 
 
 class Bedrock(BaseStyle):
@@ -22,6 +22,7 @@ class Bedrock(BaseStyle):
     name = "bedrock"
     request_id_header = b"x-amzn-requestid"
     stream_content_type = "application/vnd.amazon.eventstream"
+    canned_chars = CANNED_CHARS
 
     def event_decoder(self) -> eventstream.EventStreamDecoder:
         return eventstream.EventStreamDecoder()

@@ -11,7 +11,16 @@ from typing import Any
 import msgspec
 
 from pilotfish.core.formats.eventstream import FrameError, read
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.style import (
+    CANNED,
+    CONTENT,
+    DECLINED,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+)
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import text_of
 from pilotfish.styles._inspector import BaseInspector, whole_answer
@@ -97,6 +106,22 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
     input_tokens: int | None = None
 
 
+GUARDRAIL = "guardrail_intervened"
+_DECLINED = frozenset({GUARDRAIL, "content_filtered", "refusal"})
+# A guardrail's messages for blocked prompts and answers have at most so many characters. Source:
+# API reference "CreateGuardrail", read 2026-11.
+CANNED_CHARS = 500
+
+
+def declined_bits(stop_reason: str | None, chars: int) -> int:
+    """DECLINED where the model or a filter has declined; CANNED too where what came before it,
+    `chars` characters, is a guardrail's own text. A longer one is an answer that the guardrail
+    stopped or masked."""
+    if stop_reason not in _DECLINED:
+        return 0
+    return DECLINED | CANNED if stop_reason == GUARDRAIL and chars <= CANNED_CHARS else DECLINED
+
+
 _frames = msgspec.json.Decoder(_Frame)
 _answers = msgspec.json.Decoder(_Answer)
 
@@ -127,7 +152,7 @@ class BedrockInspector(BaseInspector):
             return self._block(found.start)
         if kind == "messageStop":
             self.finish_reason = found.stop_reason
-            return FINISH
+            return FINISH | declined_bits(found.stop_reason, self.chars)
         if kind == "metadata":
             if found.usage:
                 self.usage = found.usage.usage()
@@ -146,14 +171,17 @@ class BedrockInspector(BaseInspector):
         ):
             self.error = read_error(500, body)
             return ERROR
+        said = 0
         if found.output and found.output.message:
             for block in found.output.message.content or ():
-                self._block(block)
+                bits = self._block(block)
+                said |= 0 if block.reasoning_content else bits
         if found.usage:
             self.usage = found.usage.usage()
         elif found.input_tokens is not None:
             self.usage = Usage(input=found.input_tokens)
-        return CONTENT | TERMINAL
+        declined = declined_bits(found.stop_reason, self.chars)
+        return TERMINAL | (DECLINED if declined & CANNED or (declined and not said) else CONTENT)
 
     def _block(self, block: _Block | None) -> int:
         """A signature is no content: nobody waits for it."""

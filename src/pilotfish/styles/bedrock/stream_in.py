@@ -21,6 +21,7 @@ from pilotfish.styles.bedrock.blocks_in import (
     redacted_signature,
 )
 from pilotfish.styles.bedrock.errors import damage_error, message_error
+from pilotfish.styles.bedrock.inspector import CANNED_CHARS, GUARDRAIL
 from pilotfish.styles.bedrock.reply import finish_from, read_usage, stop_sequence_in
 
 
@@ -47,7 +48,7 @@ class BedrockStreamReader:
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Block] = {}
-        self._calls = 0
+        self._calls = self._chars = 0
         self._structured = False  # the tool that stands for structured output was called
 
     def feed(self, event: bytes) -> list[Delta]:
@@ -75,10 +76,12 @@ class BedrockStreamReader:
         if kind == "contentBlockStop":
             return self._end(fields.whole("contentBlockIndex") or 0)
         if kind == "messageStop":
-            reason = finish_from(fields.text("stopReason") or "")
+            word = fields.text("stopReason") or ""
+            reason = finish_from(word)
             if reason is FinishReason.TOOL_CALLS and self._structured and not self._calls:
                 reason = FinishReason.STOP  # the client knows nothing of that tool
-            return [deltas.Finish(reason, stop_sequence_in(fields))]
+            canned = word == GUARDRAIL and self._chars <= CANNED_CHARS
+            return [deltas.Finish(reason, stop_sequence_in(fields), canned=canned)]
         if kind == "metadata":
             usage = read_usage(fields.take("usage"))
             return [deltas.UsageDelta(usage), deltas.End()] if usage else [deltas.End()]
@@ -113,6 +116,7 @@ class BedrockStreamReader:
         text = delta.text("text")
         if text is not None:
             self._blocks.setdefault(place, _Block("text"))
+            self._chars += len(text)
             return [deltas.TextDelta(text)] if text else []
         results = delta.take("toolResult")
         if isinstance(results, list):

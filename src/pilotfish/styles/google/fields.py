@@ -25,8 +25,8 @@ class GoogleFields(Fields):
 
     __slots__ = ()
 
-    def __init__(self, value: Any, path: str = "") -> None:
-        super().__init__(value, path)
+    def __init__(self, value: Any, path: str = "", entries: list[int] | None = None) -> None:
+        super().__init__(value, path, entries)
         self._values = {camel(name): item for name, item in self._values.items()}
 
     def items(self, key: str) -> list[Any]:

@@ -16,7 +16,15 @@ import msgspec
 
 from pilotfish.core.formats import json_array
 from pilotfish.core.formats.sse import data_of
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.style import (
+    CONTENT,
+    DECLINED,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+)
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
@@ -62,11 +70,17 @@ class _Call(msgspec.Struct, gc=False):
 
 class _Part(msgspec.Struct, gc=False, rename="camel"):
     text: str | None = None
+    thought: bool | None = None
     function_call: _Call | None = None
     inline_data: Any = None
     file_data: Any = None
     executable_code: Any = None
     code_execution_result: Any = None
+
+    def holds_data(self) -> bool:
+        return bool(
+            self.inline_data or self.file_data or self.executable_code or self.code_execution_result
+        )
 
 
 class _Content(msgspec.Struct, gc=False):
@@ -76,6 +90,14 @@ class _Content(msgspec.Struct, gc=False):
 class _Candidate(msgspec.Struct, gc=False, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
+
+    def says_something(self) -> bool:
+        """Whether it holds more than thoughts."""
+        parts = self.content.parts if self.content else None
+        return any(
+            not part.thought and (part.text or part.function_call or part.holds_data())
+            for part in parts or ()
+        )
 
 
 class _Feedback(msgspec.Struct, gc=False, rename="camel"):
@@ -94,6 +116,15 @@ class _Chunk(msgspec.Struct, gc=False, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
+# Finish reasons, and reasons to block a prompt, that say that a filter stepped in. Source:
+# ai.google.dev/api/generate-content#FinishReason, read 2026-11.
+FILTERED = frozenset(
+    {
+        "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
+        "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER",
+        "MODEL_ARMOR", "JAILBREAK", "PUP_LIMITED_DISABLED",
+    }
+)  # fmt: skip
 
 
 def payload_of(event: bytes) -> bytes:
@@ -135,9 +166,11 @@ class GoogleInspector(BaseInspector):
             return MALFORMED
         if chunk.error or (body.lstrip()[:1] == b"[" and b'"error"' in body):
             return self._failed(body)
-        self._seen(chunk)
+        bits = self._seen(chunk)
         if chunk.total_tokens is not None and self.usage is None:
             self.usage = Usage(input=chunk.total_tokens)
+        if bits & DECLINED and not any(c.says_something() for c in chunk.candidates or ()):
+            return DECLINED | TERMINAL
         return CONTENT | TERMINAL
 
     def _seen(self, chunk: _Chunk) -> int:
@@ -149,12 +182,14 @@ class GoogleInspector(BaseInspector):
             if candidate.finish_reason:
                 bits |= FINISH
                 self.finish_reason = candidate.finish_reason
+                if candidate.finish_reason in FILTERED:
+                    bits |= DECLINED
         if self.model is None:
             self.model = chunk.model_version
         feedback = chunk.prompt_feedback
         if feedback and feedback.block_reason:
             self.finish_reason = feedback.block_reason
-            bits |= FINISH
+            bits |= FINISH | DECLINED
         counts = chunk.usage_metadata
         if counts:
             self.usage = counts.usage()
@@ -170,14 +205,7 @@ class GoogleInspector(BaseInspector):
                 len(msgspec.json.encode(call.args)) if call.args else 0
             )
             return CONTENT
-        return (
-            CONTENT
-            if part.inline_data
-            or part.file_data
-            or part.executable_code
-            or part.code_execution_result
-            else 0
-        )
+        return CONTENT if part.holds_data() else 0
 
     def _failed(self, data: bytes) -> int:
         self.error = google_error(msgspec.json.decode(data))

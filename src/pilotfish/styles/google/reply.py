@@ -24,15 +24,10 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.google.citations import Offsets, read_citations, write_citations
-from pilotfish.styles.google.inspector import GoogleTokenCounts
+from pilotfish.styles.google.inspector import FILTERED, GoogleTokenCounts
 from pilotfish.styles.google.parts import read_part, seal, write_call, write_part
 from pilotfish.styles.google.request_in import MADE_UP, SERVICE_TIERS
 
-_FILTERED = (
-    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
-    "IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION IMAGE_OTHER MODEL_ARMOR JAILBREAK "
-    "PUP_LIMITED_DISABLED"
-)
 _BAD_CALL = (
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
 )
@@ -44,7 +39,7 @@ FINISH_REASONS = (
         "CONTINUATION": FinishReason.PAUSE,
         "MALFORMED_RESPONSE": FinishReason.MALFORMED,
     }
-    | dict.fromkeys(_FILTERED.split(), FinishReason.CONTENT_FILTER)
+    | dict.fromkeys(FILTERED, FinishReason.CONTENT_FILTER)
     | dict.fromkeys(_BAD_CALL.split(), FinishReason.MALFORMED_CALL)
 )
 """Google's words; what is not here (`NO_IMAGE`, `ESCALATION` and others) is `other`. Sources:

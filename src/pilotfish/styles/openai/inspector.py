@@ -14,6 +14,7 @@ import msgspec
 from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.style import (
     CONTENT,
+    DECLINED,
     ERROR,
     FINISH,
     MALFORMED,
@@ -134,11 +135,12 @@ class _Message(msgspec.Struct, gc=False):
         return count
 
     def has_content(self) -> bool:
+        return bool(self.reasoning_content or self.reasoning) or self.says_something()
+
+    def says_something(self) -> bool:
+        """Whether it holds more than reasoning and a refusal."""
         return bool(
             self.content
-            or self.reasoning_content
-            or self.reasoning
-            or self.refusal
             or self.tool_calls
             or (self.function_call and _call_chars(self.function_call))
             or self.images
@@ -192,6 +194,7 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
+FILTERED = "content_filter"  # Gemini adds its own word: `content_filter: PROHIBITED_CONTENT`
 
 
 class OpenAIInspector(BaseInspector):
@@ -222,8 +225,9 @@ class OpenAIInspector(BaseInspector):
         if chunk.error or chunk.object == "error":
             return self._failed(body)
         self.model = chunk.model
-        self._seen(chunk)
-        return CONTENT | TERMINAL
+        return TERMINAL | (
+            DECLINED if self._seen(chunk) & (CONTENT | DECLINED) == DECLINED else CONTENT
+        )
 
     def _seen(self, chunk: _Chunk) -> int:
         bits = 0
@@ -237,8 +241,11 @@ class OpenAIInspector(BaseInspector):
             ):  # most chunks: text
                 bits |= CONTENT
                 self.chars += len(message.content)
-            elif message and message.has_content():
+            elif message and (message.has_content() if choice.delta else message.says_something()):
                 bits |= CONTENT
+                self.chars += message.chars()
+            elif message and message.refusal:
+                bits |= DECLINED
                 self.chars += message.chars()
             elif choice.text:
                 bits |= CONTENT
@@ -246,6 +253,8 @@ class OpenAIInspector(BaseInspector):
             if choice.finish_reason:
                 bits |= FINISH
                 self.finish_reason = choice.finish_reason
+                if choice.finish_reason.startswith(FILTERED):
+                    bits |= DECLINED
         counts = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
         if counts:
             self.usage = counts.usage()

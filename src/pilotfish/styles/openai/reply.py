@@ -14,7 +14,7 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Fields, Losses, ReplyFields
 from pilotfish.styles._loose import loosely
 from pilotfish.styles._media import data_url
-from pilotfish.styles.openai.inspector import OpenAITokenCounts
+from pilotfish.styles.openai.inspector import FILTERED, OpenAITokenCounts
 from pilotfish.styles.openai.messages_out import write_tool_call
 from pilotfish.styles.openai.parts import (
     google_extra,
@@ -35,7 +35,6 @@ _FINISHES = {
     "model_length": neutral.FinishReason.CONTEXT,  # Mistral
     "tool_calls": neutral.FinishReason.TOOL_CALLS,
     "function_call": neutral.FinishReason.TOOL_CALLS,
-    "content_filter": neutral.FinishReason.CONTENT_FILTER,
 }
 
 # OpenAI has five words. A pause is an answer that is not complete, as one cut at its length is.
@@ -53,6 +52,8 @@ def finish_from(word: str, *, called: bool, refused: bool) -> neutral.FinishReas
     """What a finish reason means. Some servers say `stop` after tool calls; OpenAI says it after a
     refusal.
     """
+    if word.startswith(FILTERED):
+        return neutral.FinishReason.CONTENT_FILTER
     finish = _FINISHES.get(word, neutral.FinishReason.OTHER)
     if finish is neutral.FinishReason.STOP and called:
         return neutral.FinishReason.TOOL_CALLS

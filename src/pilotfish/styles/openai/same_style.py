@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pilotfish.core.formats.bounds import has_too_many_values
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._loose import BAD_JSON
 from pilotfish.styles._media import tool_id
@@ -20,7 +21,7 @@ def edits(members: Mapping[str, msgspec.Raw], quirks: Quirks) -> dict[str, bytes
     """`messages` with tool ids and an order of roles that the service takes; nothing where they are
     so already, or are not messages at all, which the service will say."""
     raw = members.get("messages")
-    if raw is None:
+    if raw is None or has_too_many_values(bytes(raw)):
         return {}
     try:
         messages = msgspec.json.decode(raw)

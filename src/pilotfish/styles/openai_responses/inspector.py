@@ -9,10 +9,18 @@ from typing import Any
 import msgspec
 
 from pilotfish.core.formats.sse import data_of
-from pilotfish.core.formats.style import CONTENT, ERROR, FINISH, MALFORMED, PING, TERMINAL
+from pilotfish.core.formats.style import (
+    CONTENT,
+    DECLINED,
+    ERROR,
+    FINISH,
+    MALFORMED,
+    PING,
+    TERMINAL,
+)
 from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
-from pilotfish.styles.openai.inspector import OpenAITokenCounts
+from pilotfish.styles.openai.inspector import FILTERED, OpenAITokenCounts
 from pilotfish.styles.openai_responses.errors import response_error
 
 
@@ -34,6 +42,15 @@ class _Item(msgspec.Struct, gc=False):
         for part in (*(self.content or ()), *(self.summary or ())):
             count += len(part.text or part.refusal or "")
         return count
+
+    def says_something(self) -> bool:
+        """Whether it is more than reasoning or a refusal."""
+        if self.type == "message":
+            return any(part.text for part in self.content or ())
+        return self.type != "reasoning"
+
+    def refuses(self) -> bool:
+        return any(part.refusal for part in self.content or ())
 
 
 class _Reason(msgspec.Struct, gc=False):
@@ -86,7 +103,7 @@ class ResponsesInspector(BaseInspector):
         if kind.endswith(".delta"):
             if isinstance(found.delta, str) and found.delta:
                 self.chars += len(found.delta)
-                return CONTENT
+                return DECLINED if kind == "response.refusal.delta" else CONTENT
             return 0
         if kind == "error" or found.error:
             return self._failed(msgspec.json.decode(data))
@@ -103,8 +120,10 @@ class ResponsesInspector(BaseInspector):
         if found.error:
             return self._failed(found.error)
         self.chars = sum(item.chars() for item in found.output or ())
-        self._finished(found)
-        return CONTENT | TERMINAL
+        declined = self._finished(found)
+        if any(item.says_something() for item in found.output or ()):
+            declined = 0
+        return TERMINAL | (declined or CONTENT)
 
     def _stage(self, kind: str, response: _Response) -> int:
         """`response.created`, `.in_progress`, and how it ended."""
@@ -112,18 +131,20 @@ class ResponsesInspector(BaseInspector):
             self._finished(response)
             return self._failed(response.error)
         if kind in ("response.completed", "response.incomplete"):
-            self._finished(response)
-            return FINISH | TERMINAL
+            return FINISH | TERMINAL | self._finished(response)
         self.model = response.model or self.model
         return 0
 
-    def _finished(self, response: _Response) -> None:
+    def _finished(self, response: _Response) -> int:
+        """DECLINED where a filter or the model has declined."""
         self.model = response.model or self.model
         self.finish_reason = (
             response.incomplete_details and response.incomplete_details.reason
         ) or response.status
         if response.usage:
             self.usage = response.usage.usage()
+        refuses = any(item.refuses() for item in response.output or ())
+        return DECLINED if refuses or self.finish_reason == FILTERED else 0
 
     def _failed(self, error: Any) -> int:
         self.error = response_error(error)

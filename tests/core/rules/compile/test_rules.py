@@ -42,7 +42,7 @@ rules:
     found = compiled(TWO_PROVIDERS, text).rules[0]
     assert found.timeouts == Timeouts(connect_s=1, idle_s=7)
     assert found.retries == Retries(max_retries=0, base_s=0.1, max_s=2.0)
-    assert found.health == HealthRules(error_ratio=0.9, probe_enabled=False, recovery_timeout_s=30)
+    assert found.health == HealthRules(error_ratio=0.9, probe="none", recovery_timeout_s=30)
     assert found.cooldown == CooldownRules(5, 1, 5)
 
 

@@ -35,7 +35,7 @@ _UNITS = {
     "max_ms": ("max_s", 1000.0),
     "recovery_timeout_seconds": ("recovery_timeout_s", 1.0),
 }
-SECTIONS = ("timeouts", "retries", "health", "cooldown")
+SECTIONS = ("timeouts", "retries", "health", "cooldown", "credential_cooldown")
 
 
 class _Dumps(Protocol):
@@ -46,6 +46,10 @@ def overridden(record: Any, given: Mapping[str, Any]) -> Any:
     """A record with the numbers that a document gives, converted to the record's units."""
     values = {}
     for key, number in given.items():
+        if key == "probe_enabled":
+            if not number:
+                values["probe"] = "none"
+            continue
         field, per_unit = _UNITS.get(key, (key, None))
         values[field] = number / per_unit if per_unit else number
     return replace(record, **values)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from pilotfish.core.model.snapshot import CooldownRules, HealthRules, Retries, Timeouts
+from pilotfish.core.model.snapshot import (
+    CREDENTIAL_COOLDOWN,
+    CooldownRules,
+    HealthRules,
+    Retries,
+    Timeouts,
+)
 from pilotfish.core.rules.schema.base import Count, NotNegative, Percent, Positive, Spec
 
 _T, _R, _H, _C = Timeouts(), Retries(), HealthRules(), CooldownRules()
@@ -13,6 +21,13 @@ _T, _R, _H, _C = Timeouts(), Retries(), HealthRules(), CooldownRules()
 class TimeoutsSpec(Spec):
     connect_s: Positive | None = Field(
         default=None, description=f"seconds to connect, TLS included ({_T.connect_s:g})"
+    )
+    patience_s: Positive | None = Field(
+        default=None,
+        description=(
+            "seconds without content after which another service is asked beside the silent one; "
+            f"doubled for thinking ({_T.patience_s:g})"
+        ),
     )
     first_token_s: Positive | None = Field(
         default=None,
@@ -75,9 +90,14 @@ class HealthSpec(Spec):
             f"share of errors in 30 s (20 attempts at least) that takes it out ({_H.error_ratio:g})"
         ),
     )
-    probe_enabled: bool | None = Field(
-        default=None, description=f"probe before it serves again ({str(_H.probe_enabled).lower()})"
+    probe: Literal["models", "chat", "none"] | None = Field(
+        default=None,
+        description=(
+            "how a service that is out is probed in the background: by listing models, by one "
+            f"token of the model itself, or not ({_H.probe})"
+        ),
     )
+    probe_enabled: bool | None = Field(default=None, description="false is the same as probe: none")
     recovery_timeout_seconds: Positive | None = Field(
         default=None, description="a fixed time out instead of the cooldown's"
     )
@@ -98,6 +118,23 @@ class CooldownSpec(Spec):
     )
 
 
+class CredentialCooldownSpec(Spec):
+    base_delay_s: Positive | None = Field(
+        default=None,
+        description=f"first time out in seconds ({CREDENTIAL_COOLDOWN.base_delay_s:g})",
+    )
+    multiplier: float | None = Field(
+        default=None,
+        ge=1,
+        allow_inf_nan=False,
+        description=f"each next one is this much longer ({CREDENTIAL_COOLDOWN.multiplier:g})",
+    )
+    max_delay_s: Positive | None = Field(
+        default=None,
+        description=f"longest time out in seconds ({CREDENTIAL_COOLDOWN.max_delay_s:g})",
+    )
+
+
 class DefaultsSpec(Spec):
     """Numbers of all rules; each may be overridden in a rule. Several documents may each give some
     of them.
@@ -111,6 +148,10 @@ class DefaultsSpec(Spec):
     )
     health: HealthSpec = Field(default_factory=HealthSpec, description="what takes a service out")
     cooldown: CooldownSpec = Field(default_factory=CooldownSpec, description="for how long")
+    credential_cooldown: CredentialCooldownSpec = Field(
+        default_factory=CredentialCooldownSpec,
+        description="the same for credentials that are refused or not paid for",
+    )
 
 
 class LimitsSpec(Spec):

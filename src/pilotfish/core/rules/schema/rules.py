@@ -21,6 +21,7 @@ from pilotfish.core.rules.schema.base import (
 )
 from pilotfish.core.rules.schema.numbers import (
     CooldownSpec,
+    CredentialCooldownSpec,
     HealthSpec,
     LimitsSpec,
     RetriesSpec,
@@ -218,6 +219,9 @@ class RuleSpec(Spec):
     health: HealthSpec = Field(default_factory=HealthSpec, description="instead of the defaults'")
     cooldown: CooldownSpec = Field(
         default_factory=CooldownSpec, description="instead of the defaults'"
+    )
+    credential_cooldown: CredentialCooldownSpec = Field(
+        default_factory=CredentialCooldownSpec, description="instead of the defaults'"
     )
 
 
