@@ -2,7 +2,7 @@
 Everything else is in pyproject.toml.
 
 The same sources run as they are where nothing is compiled. Compiled, a request takes less than half
-of the CPU (docs/performance.md).
+of the CPU (bench/README.md).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ COMPILED = {
         " response_stream shown_model stream_resume usage"
     ),
     "core/formats": "bodies eventstream json_array sse",
-    "core/routing": ("attempt_state commands match patience plan race retrying router rule_state"),
+    "core/routing": (
+        "attempt_state commands dispatch match patience plan race retrying router rule_state steps"
+    ),
     "core/state": (
         "affinity classify evidence headroom health ledger limits race_history retry_budget"
         " statistics"

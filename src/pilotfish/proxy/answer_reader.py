@@ -17,12 +17,7 @@ from pilotfish.core.exchange.answer import (
 )
 from pilotfish.core.exchange.hold import HOLD_BYTES, is_for_the_client
 from pilotfish.core.exchange.inbound import Inbound
-from pilotfish.core.exchange.lateness import (
-    Late,
-    late_first_token,
-    over_provider_limit,
-    stalled,
-)
+from pilotfish.core.exchange.lateness import Late, late_first_token, over_provider_limit, stalled
 from pilotfish.core.exchange.refusal import in_our_words, read_error_answer, read_error_event
 from pilotfish.core.exchange.response_id import response_id_in
 from pilotfish.core.exchange.response_stream import ResponseStream
@@ -36,7 +31,14 @@ from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
 from pilotfish.proxy.answer_owner import AnswerOwner
-from pilotfish.proxy.failures import LOST, declined, diverged, failure_of_ours, lost_here
+from pilotfish.proxy.failures import (
+    LOST,
+    after_content,
+    declined,
+    diverged,
+    failure_of_ours,
+    lost_here,
+)
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -248,10 +250,7 @@ class AnswerReader:
         failure = read_error_event(
             self._call.facts(), error, self.answer.status, self.answer.headers, time.time()
         )
-        if stream.contents:
-            self._break(failure.outcome, failure.message, now, failure.status, failure.code)
-        else:
-            self._fail(failure, now)
+        self._fail(after_content(failure) if stream.contents else failure, now)
 
     def _stream_ended(self, now: float) -> None:
         stream = self.stream

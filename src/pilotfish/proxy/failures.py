@@ -1,4 +1,4 @@
-"""Failures that no upstream has put into words: what the client and the log read of them."""
+"""Failures that the proxy itself puts into words: what the client and the log read of them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def failure_of_ours(
 ) -> Failure:
     """A failure in the proxy's own words. `status`: for the client."""
     return Failure(outcome=outcome, status=status, message=message, code=code)
+
+
+def after_content(failure: Failure) -> Failure:
+    """What an upstream says in a stream after content: the stream broke, whatever broke it."""
+    return Failure(
+        outcome=Outcome.BROKEN_STREAM,
+        status=failure.status,
+        message=failure.message,
+        code=failure.code,
+        failed_generation=failure.failed_generation,
+    )
 
 
 def lost_here(kind: str, message: str) -> Failure | None:
