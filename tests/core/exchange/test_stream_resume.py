@@ -169,6 +169,12 @@ def test_of_an_answer_begun_anew_what_the_client_has_is_skipped(blanks: str) -> 
     assert joined("".join(WORDS), blanks, *WORDS, "and more") == "and more"
 
 
+def test_a_text_that_repeats_itself_many_times_is_known_again_from_its_start() -> None:
+    trimmer = OverlapTrimmer("word " * 300)
+    came = [trimmer.feed(piece) for piece in ["word "] * 300 + ["and", " more"]]
+    assert "".join(came) == "and more"
+
+
 def test_a_short_answer_is_known_again_by_all_of_it() -> None:
     assert joined("Yes.", "Yes", ". No.") == " No."
 

@@ -37,6 +37,9 @@ _NOT_CONTINUABLE = (ToolStart, PartDelta, RefusalDelta)
 MIN_OVERLAP = 8
 MIN_RESTART = 12
 MIN_PASSAGE = 120
+# A text may repeat itself without end. Of the places that a repetition may have begun at, so many are
+# followed: the earliest, and those nearest to the end.
+MAX_PLACES = 64
 
 
 def continuation(chat: Chat, text: str, *, prefill: bool) -> Chat:
@@ -162,6 +165,8 @@ class OverlapTrimmer:
                 self._ends.append(start)
         if starts and starts[0] == self._first:
             self._restarted = matched + _common(piece, text, self._first + matched)
+        if len(alive) > MAX_PLACES:
+            alive[1 : 1 - MAX_PLACES] = []
         if alive:
             self._starts, self._matched = alive, matched + len(piece)
             return ""
