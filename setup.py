@@ -2,7 +2,7 @@
 Everything else is in pyproject.toml.
 
 The same sources run as they are where nothing is compiled. Compiled, a request takes less than half
-of the CPU (docs/performance.md).
+of the CPU (bench/README.md).
 """
 
 from __future__ import annotations
@@ -15,17 +15,23 @@ from setuptools import Extension, setup
 # classes that others inherit from.
 COMPILED = {
     "core/exchange": (
-        "calls endpoints inbound inflate request_url response_stream shown_model"
-        " stream_resume usage"
+        "answer calls endpoints hold inbound inflate lateness refusal request_url response_id"
+        " response_stream shown_model stream_resume usage"
     ),
     "core/formats": "bodies eventstream json_array sse",
-    "core/routing": "commands dispatch match plan",
+    "core/routing": (
+        "attempt_state commands dispatch match patience plan race retrying router rule_state steps"
+    ),
     "core/state": (
-        "affinity classify headroom health ledger limits race_history retry_budget statistics"
+        "affinity classify evidence headroom health ledger limits race_history retry_budget"
+        " statistics"
     ),
     "http1": "exchange pending pool request_head request_reader server upstream",
-    "proxy": "attempt client engine request request_ids",
-    "telemetry": "access_log children recorder registry",
+    "proxy": (
+        "answer_reader attempt client client_answer engine in_flight request request_ids"
+        " translation upstream_call"
+    ),
+    "telemetry": "access_log children record recorder registry reporter",
 }
 
 

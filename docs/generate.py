@@ -1,8 +1,9 @@
 """Writes the generated pages of this folder, or with `--check` says which are not what they should
 be.
 
-`<name>_page.py` beside this file has `page() -> str`, the whole of `<name>.md`. Two pages are
-written by hand but for a part between marks: the reference in rules.md, the table in tactics.md.
+`<name>_page.py` beside this file has `page() -> str`, the whole of `<name>.md`. Three pages
+are written by hand but for a part between marks: the reference in rules.md, the table in
+tactics.md, the values in the chart's README.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pilotfish import tactics
 from pilotfish.core.rules.json_schema import reference
 
 DOCS = Path(__file__).parent
+CHART = DOCS.parent / "charts" / "pilotfish"
 END = "<!-- end of the generated part -->"
 
 
@@ -31,6 +33,11 @@ def pages() -> dict[Path, str]:
     )
     made[DOCS / "tactics.md"] = _with_part(
         "tactics.md", "<!-- generated from the modules of `tactics/` -->", _tactics()
+    )
+    made[CHART / "README.md"] = _with_part(
+        "../charts/pilotfish/README.md",
+        "<!-- generated from values.yaml by `make docs` -->",
+        runpy.run_path(str(DOCS / "chart_values.py"))["table"](),
     )
     return made
 
@@ -63,10 +70,10 @@ def main(check: bool) -> int:
     ]
     for path in stale:
         if check:
-            print(f"docs/{path.name} is not what `make docs` writes")
+            print(f"{path.relative_to(DOCS.parent)} is not what `make docs` writes")
         else:
             path.write_text(pages()[path])
-            print(f"docs/{path.name} written")
+            print(f"{path.relative_to(DOCS.parent)} written")
     return 1 if check and stale else 0
 
 

@@ -297,6 +297,8 @@ def _responses_facts(answer: Json) -> Json:
         if item["type"] == "function_call"
     ]
     notes = [note for part in content for note in part.get("annotations", ())]
+    for part in content:
+        assert all(isinstance(token["bytes"], list) for token in part.get("logprobs", ()))
     thoughts = [
         "".join(part["text"] for part in item["summary"])
         for item in output
@@ -493,3 +495,25 @@ def _next_converse(first: Json, answer: Json) -> Json:
     ]
     turn = {"role": "user", "content": results or [{"text": THANKS}]}
     return first | {"messages": [*first["messages"], message, turn]}
+
+
+# --- comparing ---
+
+
+def matches(found: Any, wanted: Any) -> bool:
+    """Whether it is as wanted; objects may hold more."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            matches(found.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(map(matches, found, wanted))
+        )
+    return bool(found == wanted) or (
+        isinstance(wanted, str)
+        and wanted.startswith("{")
+        and json.loads(found) == json.loads(wanted)
+    )

@@ -1,4 +1,6 @@
-"""`python -m bench.simulate [workload ...] [--seeds N]` prints a table for each workload."""
+"""`python -m bench.simulate [workload ...] [--seeds N]` prints a table for each workload, and one of
+a bad day (`incidents.py`).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,8 @@ from bench.simulate.baselines import (
     PlainRoundRobin,
     PowerOfTwo,
 )
+from bench.simulate.incidents import BAD_DAY
+from bench.simulate.incidents import table as bad_day
 from bench.simulate.proxies import Result, simulate
 from bench.simulate.vendors import World
 from bench.simulate.workloads import WORKLOADS, Workload
@@ -97,9 +101,8 @@ def table(workload: Workload, seeds: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "workloads", nargs="*", help=f"of {', '.join(w.name for w in WORKLOADS)}; default all"
-    )
+    named = ", ".join([*(w.name for w in WORKLOADS), BAD_DAY.name])
+    parser.add_argument("workloads", nargs="*", help=f"of {named}; default all")
     parser.add_argument(
         "--seeds", type=int, default=1, help="runs of each, over which the figures are taken"
     )
@@ -107,6 +110,8 @@ def main() -> None:
     for workload in WORKLOADS:
         if not args.workloads or workload.name in args.workloads:
             print(table(workload, args.seeds), flush=True)
+    if not args.workloads or BAD_DAY.name in args.workloads:
+        print(bad_day(), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ class Oracle(Baseline):
 
     def _wait(self, name: str, now: float) -> float:
         left = self._world.left(name, now)
-        if self._world.is_down(name, now) or (left is not None and left <= 0):
+        is_away = self._world.is_down(name, now) or self._world.hangs_until(name, now) is not None
+        if is_away or (left is not None and left <= 0):
             return 1e9
         return self._world.expected_ttft(name, now)
 

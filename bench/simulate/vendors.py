@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from pilotfish.core.model.service import Price
 
+NEVER_S = 1e6  # the first token of a request that hangs
+
 
 @dataclass(frozen=True)
 class Vendor:
@@ -15,7 +17,8 @@ class Vendor:
 
     `capacity`: requests in flight at which the time to first token doubles. `brownouts`: (from, to,
     factor on the time to first token). `flapping`: (seconds up, seconds down); it answers 503 while
-    down. `per_minute`: rate limit, beyond which it answers 429 with Retry-After. `limit_headers`:
+    down. `outages`: (from, to) in which it answers 503; `hangs`: in which it answers nothing.
+    `per_minute`: rate limit, beyond which it answers 429 with Retry-After. `limit_headers`:
     whether responses report the rate limit. `cold_after_s`: after so long without requests the next
     one takes `cold_s` more.
     """
@@ -28,6 +31,9 @@ class Vendor:
     weight: float = 1.0
     brownouts: tuple[tuple[float, float, float], ...] = ()
     flapping: tuple[float, float] | None = None
+    outages: tuple[tuple[float, float], ...] = ()
+    hangs: tuple[tuple[float, float], ...] = ()
+    tier: int = 0
     per_minute: int | None = None
     limit_headers: bool = False
     cold_after_s: float | None = None
@@ -57,8 +63,20 @@ class World:
     _minute: dict[str, deque[float]] = field(default_factory=dict)
 
     def is_down(self, name: str, now: float) -> bool:
-        flapping = self.vendors[name].flapping
+        vendor = self.vendors[name]
+        if vendor.outages and any(start <= now < end for start, end in vendor.outages):
+            return True
+        flapping = vendor.flapping
         return flapping is not None and now % sum(flapping) >= flapping[0]
+
+    def hangs_until(self, name: str, now: float) -> float | None:
+        """When a vendor that hangs now will be well again; None if it does not hang."""
+        return next((end for start, end in self.vendors[name].hangs if start <= now < end), None)
+
+    def is_well(self, name: str, now: float) -> bool:
+        """Whether it answers, and not much later than usual."""
+        slow = any(start <= now < end for start, end, _ in self.vendors[name].brownouts)
+        return not slow and not self.is_down(name, now) and self.hangs_until(name, now) is None
 
     def left(self, name: str, now: float) -> int | None:
         """Requests that the rate limit leaves at `now`; None without a limit."""
@@ -103,6 +121,8 @@ class World:
                 self._minute[name][0] + 60.0 - now,
             )
         ttft = self.expected_ttft(name, now) * dice
+        if self.hangs_until(name, now) is not None:
+            ttft = NEVER_S
         self._last[name] = now
         if left is not None:
             self._minute[name].append(now)

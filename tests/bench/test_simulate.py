@@ -71,3 +71,39 @@ def test_the_table_has_a_line_for_every_tactic(
     assert lines[0] == "### steady"
     for name in main.choices():
         assert sum(line.startswith(f"| {name} |") for line in lines) == 1
+
+
+# ---- a bad day
+
+
+@pytest.fixture
+def incidents(main: ModuleType) -> ModuleType:
+    return importlib.import_module("bench.simulate.incidents")
+
+
+def test_no_fault_is_felt_much_longer_than_the_vendor_has_it(incidents: ModuleType) -> None:
+    """A step of the cooldown, and a minute for the last one: by then a trial has found out."""
+    days = incidents.days()
+    for incident, now in zip(incidents.INCIDENTS, days["now"].felt, strict=True):
+        assert now.back_s <= 75.0, incident.title
+        assert now.seconds <= incident.end - incident.start + 15.0, incident.title
+        assert now.worst_s <= 31.0, incident.title
+
+
+def test_clients_get_an_error_only_where_nobody_could_have_served_them(
+    incidents: ModuleType,
+) -> None:
+    days = incidents.days()
+    assert [f.errors for f in days["now"].felt] == [f.errors for f in days["(oracle)"].felt]
+    for incident, now in zip(incidents.INCIDENTS, days["now"].felt, strict=True):
+        assert incident.both or not now.errors, incident.title
+
+
+def test_trials_and_rivals_cost_less_than_a_request_in_a_hundred(incidents: ModuleType) -> None:
+    now = incidents.days()["now"]
+    assert now.extra < 0.01 * now.requests
+
+
+def test_before_it_was_an_hour_until_a_healthy_vendor_was_used_again(incidents: ModuleType) -> None:
+    assert max(felt.back_s for felt in incidents.BEFORE.felt) > 3500
+    assert len(incidents.BEFORE.felt) == len(incidents.INCIDENTS)

@@ -17,11 +17,13 @@ import subprocess
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from pilotfish.injector.patch.settings import NATIVE_SINCE
 from pilotfish.injector.pki import new_authority, new_leaf
 
 ADMIN_TOKEN = "admin-of-the-test-cluster"
@@ -110,6 +112,17 @@ class ControlPlane:
         )
         with urllib.request.urlopen(request, context=context, timeout=5) as answer:
             return answer.read()
+
+    @cached_property
+    def version(self) -> tuple[int, int]:
+        """What the server says it is, such as (1, 20): the tests expect of it what it knows."""
+        said = json.loads(self.get("/version"))["gitVersion"]
+        major, minor = said.lstrip("v").split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def has_native_sidecars(self) -> bool:
+        return self.version >= NATIVE_SINCE
 
     def write_kubeconfig(self, path: Path, token: str) -> Path:
         authority = base64.b64encode((self.folder / "ca.crt").read_bytes()).decode()

@@ -53,8 +53,8 @@ class Release:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    async def install(self, *values):
-        await self.helm("install", "pf", str(CHART), "--create-namespace", values=values)
+    async def install(self, *values, chart=CHART):
+        await self.helm("install", "pf", str(chart), "--create-namespace", values=values)
         self.is_installed = True
 
     async def injector(self, identity="a", port=0, **settings):

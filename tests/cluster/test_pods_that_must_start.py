@@ -80,3 +80,23 @@ async def test_what_somebody_deletes_is_made_again(release, shop):
     )
     pods = [await release.pod(shop, f"after-{n}", dryRun="All") for n in range(5)]
     assert names(pods[-1]) == ["pilotfish", "app"]
+
+
+async def test_a_native_sidecar_is_what_the_server_stores(release):
+    """A server that does not know the field drops it, and the Pod would wait for ever."""
+    if not release.plane.has_native_sidecars:
+        pytest.skip("NOT TESTED: this API server is from before native sidecars")
+    shop = await release.shop()
+    await release.install()
+    await release.injector()
+    pod = await release.pod(shop)
+    (sidecar,) = pod["spec"]["initContainers"]
+    assert sidecar["restartPolicy"] == "Always"
+    assert sidecar["startupProbe"]["httpGet"]["path"].startswith("/healthz")
+
+
+async def test_a_job_gets_a_sidecar_only_where_it_can_end_beside_it(release, shop):
+    spec = {"restartPolicy": "Never"}
+    pod = await release.pod(shop, "job", spec=spec)
+    expected = ["pilotfish", "app"] if release.plane.has_native_sidecars else ["app"]
+    assert names(pod) == expected

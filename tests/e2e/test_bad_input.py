@@ -115,7 +115,7 @@ rules:
         for _ in range(3):
             answer = await proxy.chat("m")
             assert (answer.status, answer.headers["x-pilotfish-service"]) == (200, "v/sim-n2")
-        assert "auth_failed" in (await proxy.service("keyless", "a"))["reason"]
+        assert "no usable credential" in (await proxy.service("keyless", "a"))["reason"]
         assert (await proxy.chat("keyless/a")).status == 503
     assert {seen.model for seen in vendor.requests} == {"sim-n2"}
 

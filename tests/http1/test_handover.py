@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from http1.parties import (
+    CHUNKED_POST,
     GET,
     MAX_BODY,
+    Answering,
+    Clock,
     Pipe,
     echo,
     settle,
@@ -212,6 +218,19 @@ async def test_a_connection_that_is_not_kept_ends_with_its_answer(piped, request
     while not pipe.closed and not pipe.ended:
         await settle()
     assert b"onnection: close\r\n" in pipe.written or b"HTTP/1.0 200" in pipe.written
+
+
+async def test_http_1_0_is_not_kept_even_where_its_body_comes_later(piped):
+    """Its answer may have no other end than the connection's."""
+    connection, pipe = piped()
+    connection.data_received(
+        b"PUT /b HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 6\r\n\r\nabc"
+    )
+    await settle()
+    connection.data_received(b"def" + HOT)
+    assert await answers(pipe, 1) == [b"other /b abcdef"]
+    while not pipe.closed and not pipe.ended:
+        await settle()
 
 
 async def test_draining_ends_it_with_its_answer(server, piped, other):
@@ -444,6 +463,20 @@ async def test_what_comes_right_behind_the_request_for_a_websocket_reaches_it(pi
     connection.connection_lost(None)
 
 
+@pytest.mark.parametrize("before", [GET, HOT, GET + HOT + GET])
+async def test_a_websocket_behind_other_requests_in_one_read_waits_for_its_turn(
+    piped, other, before
+):
+    connection, pipe = piped()
+    connection.data_received(before + SOCKET + b"\x81\x82\x00\x00\x00\x00hi")
+    while not pipe.written.endswith(b"\x81\x08heard hi"):
+        await settle()
+    assert pipe.written.count(b"HTTP/1.1 200 OK") == before.count(b"HTTP/1.1")
+    assert pipe.written.count(b"HTTP/1.1 101 ") == 1
+    assert all((b"upgrade", b"websocket") not in head for head in other.heads)
+    connection.connection_lost(None)
+
+
 async def test_a_declined_websocket_is_http_again(piped, answering):
     connection, pipe = piped()
     connection.data_received(SOCKET.replace(b"/socket", b"/socket?decline") + HOT + GET)
@@ -523,6 +556,55 @@ async def test_cut_at_any_byte_the_same_requests_get_the_same_answers(server, an
         assert other.seen == seen
         assert len(answering.taken) == taken
     assert await played(server, [bytes([b]) for b in STORY]) == whole
+
+
+LAST = b"DELETE /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+# Ends with a close frame, which is answered.
+SPOKEN = SOCKET + b"\x81\x82\x00\x00\x00\x00hi" + b"\x88\x80\x00\x00\x00\x00"
+ANY = [
+    GET,
+    HOT,
+    CHUNKED_POST + b"3\r\nabc\r\n0\r\n\r\n",
+    b"PUT /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"PUT /deaf HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody",
+    GET.replace(b"x\r\n", b"x\r\nconnection: upgrade\r\nupgrade: h2c\r\n"),
+    SOCKET.replace(b"/socket", b"/socket?decline"),
+]
+
+
+async def talked(pieces: list[bytes]) -> bytes:
+    """What `played` gives, from a server and an application of its own."""
+    made, answering = Other(), Answering()
+    await made.runner.setup()
+    server = Server(
+        answering.handle,
+        answering.refuse,
+        max_body_bytes=MAX_BODY,
+        clock=Clock(),
+        takes=takes,
+        hand_over=made.protocol,
+    )
+    try:
+        return await played(server, pieces)
+    finally:
+        await made.runner.cleanup()
+
+
+@settings(max_examples=80)
+@given(
+    requests=st.lists(st.sampled_from(ANY), max_size=8),
+    last=st.sampled_from([LAST, SPOKEN]),
+    cuts=st.lists(st.integers(0, 2000), max_size=8),
+)
+def test_both_kinds_and_websockets_in_any_order_and_any_cut_get_the_same_answers(
+    requests, last, cuts
+):
+    story = b"".join(requests) + last
+    at = sorted({min(c, len(story)) for c in cuts} | {0, len(story)})
+    pieces = [story[a:b] for a, b in pairwise(at)]
+    whole = asyncio.run(talked([story]))
+    assert whole.count(b"HTTP/1.1 ") == len(requests) + 1
+    assert asyncio.run(talked(pieces)) == whole
 
 
 async def test_reset_at_any_byte_nothing_is_left_behind(server, answering, other):

@@ -68,7 +68,10 @@ def test_the_responses_api_is_there_since_its_version_only():
     later = azure(api_version="2025-04-01-preview")
     assert native_op(later, "d", "responses") == "responses"
     assert target_of(later, "responses", "d") == "/openai/responses?api-version=2025-04-01-preview"
-    assert native_op(azure(api_version="v1", api="responses"), "d", "messages") == "responses"
+    chosen = azure(api_version="v1", api="responses")
+    assert native_op(chosen, "d", "messages") == native_op(chosen, "d", "chat") == "responses"
+    too_early = azure(api_version="2024-10-21", api="responses")
+    assert native_op(too_early, "d", "chat") == "chat"
 
 
 @pytest.mark.parametrize(

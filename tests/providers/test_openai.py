@@ -6,19 +6,26 @@ import pytest
 
 from conformance import compiled
 from pilotfish.core.exchange.request_url import native_op, target_of
+from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.providers.openai import model_quirks
 
 
+@pytest.mark.parametrize("more", [{}, {"options": {"api": "completions"}}])
+def test_clients_of_both_apis_reach_it_as_they_are(more):
+    provider = compiled({"kind": "openai", "token": {"env": "K"}} | more).provider
+    asked = [native_op(provider, "m", op) for op in ("chat", "responses", "messages")]
+    assert asked == ["chat", "responses", "chat"]
+
+
 @pytest.mark.parametrize(
-    ("api", "op"), [(None, "chat"), ("completions", "chat"), ("responses", "responses")]
+    "more", [{"options": {"api": "responses"}}, {"api_style": "openai_responses"}]
 )
-def test_the_option_decides_for_clients_of_other_styles_only(api, op):
-    provider = compiled(
-        {"kind": "openai", "token": {"env": "K"}, "options": {"api": api} if api else {}}
-    ).provider
-    assert native_op(provider, "m", "messages") == op
-    assert native_op(provider, "m", "chat") == "chat"
-    assert native_op(provider, "m", "responses") == "responses"
+def test_who_asks_for_responses_gets_it_for_every_client(more):
+    """Clients of Chat Completions among them: newer models do less there."""
+    provider = compiled({"kind": "openai", "token": {"env": "K"}} | more).provider
+    asked = {native_op(provider, "m", op) for op in CHAT_STYLES}
+    assert asked == {"responses"}
+    assert native_op(provider, "m", "embeddings") == "embeddings"
 
 
 @pytest.mark.parametrize("model", ["o1", "o3-mini", "o4-mini", "gpt-5", "gpt-5.1", "gpt-5-nano"])

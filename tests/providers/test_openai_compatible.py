@@ -38,4 +38,4 @@ def test_the_responses_api_is_used_only_where_the_server_has_it():
         return [native_op(provider, "m", op) for op in ("chat", "responses", "messages")]
 
     assert asked() == ["chat", "chat", "chat"]
-    assert asked(api="responses") == ["chat", "responses", "responses"]
+    assert asked(api="responses") == ["responses", "responses", "responses"]

@@ -239,6 +239,16 @@ async def test_an_error_event_before_content_is_its_own_outcome():
     assert parts.heard == ["failed overloaded 503"]
 
 
+@pytest.mark.parametrize("before", [[ROLE], [ROLE, text("small")]])
+@in_virtual_time
+async def test_what_a_model_could_not_write_stays_with_the_error(before):
+    """Groq's agents mend a call that the model wrote badly by what is in the error."""
+    parts = streaming()
+    parts.starts().streams(*before, error("no call", failed_generation="<function=f{"))
+    assert parts.failure is not None
+    assert parts.failure.failed_generation == "<function=f{"
+
+
 @in_virtual_time
 async def test_an_error_event_after_content_breaks_the_stream_whatever_it_says():
     parts = streaming()

@@ -176,6 +176,27 @@ async def test_a_stream_is_timed_by_its_content_and_not_by_its_head():
 
 
 @in_virtual_time
+async def test_a_stream_counts_as_waiting_until_its_first_content():
+    parts = Parts(World(), inbound_of(stream=True))
+    call = parts.starts().streams(ROLE)
+    assert parts.state.waiting.expected(START + 7) == 7
+    call.says(text("small "))
+    assert parts.state.waiting.expected(START + 7) == 0
+
+
+@in_virtual_time
+async def test_an_answer_costs_what_the_rules_say_of_its_tokens():
+    rules = """
+    providers: {a: {kind: openai_compatible, api_base: 'http://a.test/v1', no_key_required: true}}
+    prices: {a/m: {input: 1.0, output: 10.0}}
+    rules: [{name: chat, services: [{provider: a, model: m}]}]
+    """
+    parts = Parts(World(rules=rules))
+    parts.starts().answers()
+    assert parts.record.cost_usd == pytest.approx((7 * 1.0 + 2 * 10.0) / 1e6)
+
+
+@in_virtual_time
 async def test_a_complete_stream_whose_last_frame_is_missing_may_end_it_by_itself():
     parts = Parts(World(), inbound_of(stream=True))
     call = parts.starts().streams(ROLE, text("fish"), STOP, USAGE, DONE)

@@ -108,6 +108,22 @@ async def test_the_words_of_an_attempt_that_was_not_the_last_to_fail_are_not_tol
     assert client.json["error"]["message"] == "too busy"
 
 
+@in_virtual_time
+async def test_what_the_model_could_not_write_is_kept_for_agents_that_mend_it():
+    client = Answered().fails(failed_generation="<function=f{")
+    assert client.json["error"]["failed_generation"] == "<function=f{"
+    assert "failed_generation" not in Answered().fails().json["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/v1/messages", "request-id"), ("/model/chat/converse", "x-amzn-requestid")]
+)
+@in_virtual_time
+async def test_an_error_has_the_requests_id_where_the_vendors_sdks_look_for_it(path, name):
+    client = Answered(path=path).fails()
+    assert client.headers[name] == client.headers["x-request-id"]
+
+
 @pytest.mark.parametrize(
     ("reason", "code"),
     [
@@ -152,6 +168,7 @@ async def test_a_keep_alive_is_what_the_clients_style_takes_for_one(path, body, 
     sent = said.client.body
     assert sent.replace(b" ", b"") == ping.replace(b" ", b"")
     assert (said.client.status, said.record.code) == (200, 200)
+    assert ("request-id" in said.client.headers) is (path == "/v1/messages")
     said.answer.keep_alive(START + 2 * KEEP_ALIVE_S - 0.1)
     assert said.client.body == sent
 

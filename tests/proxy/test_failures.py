@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.http1 import pending
-from pilotfish.proxy.failures import LOST, failure_of_ours
+from pilotfish.proxy.failures import LOST, after_content, failure_of_ours
 
 
 def test_every_way_to_lose_a_connection_has_an_outcome_and_a_status():
@@ -32,3 +32,13 @@ def test_a_failure_without_more_is_a_bad_gateway():
     failure = failure_of_ours(Outcome.SERVER_ERROR, "in words")
     assert (failure.status, failure.code, failure.message) == (502, "upstream_error", "in words")
     assert (failure.body, failure.wait_s, failure.local) == (b"", None, False)
+
+
+def test_an_error_after_content_is_a_broken_stream_in_the_upstreams_words():
+    said = Failure(
+        outcome=Outcome.RATE_LIMITED, status=429, message="m", code="c", failed_generation="f("
+    )
+    broken = after_content(said)
+    assert broken.outcome is Outcome.BROKEN_STREAM
+    assert (broken.status, broken.message, broken.code) == (429, "m", "c")
+    assert broken.failed_generation == "f("

@@ -62,9 +62,11 @@ async def test_what_is_not_there_is_told_in_the_style_of_the_path(proxy, client,
     assert set(headers) == {
         "content-type",
         "content-length",
+        "request-id",
         "x-request-id",
         "x-pilotfish-attempts",
     }
+    assert headers["request-id"] == headers["x-request-id"]
     assert (headers["content-type"], headers["x-pilotfish-attempts"]) == ("application/json", "0")
     told = f"no such path: {method.decode()} /v1/messages/nothing"
     assert orjson.loads(body)["error"] == {"type": "not_found_error", "message": told}

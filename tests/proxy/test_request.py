@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.credentials.keys import NoKey
 from pilotfish.proxy.client_answer import ClientAnswer
 from pilotfish.telemetry import series as s
 from proxy.scripted import DONE, REPLY, ROLE, STOP, USAGE, AbsentKey, Client, World, error, text
@@ -153,6 +154,38 @@ async def test_another_service_goes_on_where_a_stream_broke():
     assert client.said == "the small pilot fish swims ahead"
     assert client.events[-1] == "[DONE]"
     assert world.log[-1]["rescued"]
+
+
+@in_virtual_time
+async def test_a_service_that_refuses_a_prefill_is_asked_the_other_way():
+    rules = """
+    providers:
+      a: {kind: openai_compatible, api_base: 'http://a.test/v1', no_key_required: true}
+      c: {kind: anthropic, api_base: 'http://c.test', token: {env: KEY}}
+    rules:
+    - name: chat
+      request_model: chat
+      on_stream_break: continue
+      services: [{provider: a, model: m}, {provider: c, model: m, tier: 1}]
+    """
+    world = World(rules=rules, keys={"c": [NoKey()]})
+    client = world.streams()
+    world.call(0).streams(ROLE, text("the small pilot fish ")).breaks("cut")
+    assert world.call(1).json_sent["messages"][-1]["role"] == "assistant"
+    world.call(1).answers(400, error("no prefill", type="invalid_request_error"))
+    assert world.call(2).json_sent["messages"][-1]["role"] == "user"
+    world.call(2).breaks("reset")
+    assert client.said == "the small pilot fish "
+
+
+@in_virtual_time
+async def test_when_a_service_goes_out_whoever_watches_health_is_woken():
+    world = World("a", NO_RETRIES)
+    for n in range(3):
+        assert not world.health_changed.is_set()
+        world.asks()
+        world.call(n).answers(500)
+    assert world.health_changed.is_set()
 
 
 @in_virtual_time

@@ -181,6 +181,35 @@ async def test_the_upstreams_headers_are_the_clients_in_the_same_style_alone(to,
     assert [name for name, _ in answer] == kept
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/v1/messages", None, b"request-id"),
+        ("/model/chat/converse", {"messages": []}, b"x-amzn-requestid"),
+        ("/v1/chat/completions", None, None),
+    ],
+)
+@in_virtual_time
+async def test_the_request_has_its_id_where_the_vendors_sdks_look_for_it(path, body, name):
+    put = Put(path, **({"body": body} if body else {}))
+    to, op = ("g", "generate")
+    found = put.translation.answer_headers(
+        put.call(to, op), put.services[to], [], frozenset(), streams=False
+    )
+    wanted = [(name, put.inbound.request_id.encode())] if name else []
+    assert found == [(b"content-type", b"application/json"), *wanted]
+
+
+@in_virtual_time
+async def test_a_claude_stream_begins_with_an_estimate_of_what_was_asked():
+    words = {"messages": [{"role": "user", "content": "word " * 400}], "max_tokens": 9}
+    put = Put("/v1/messages", body=words, stream=True)
+    out = put.stream("o", "chat").feed(b"".join(sse(ROLE, text("a"))))
+    usage = payloads(out)[0]["message"]["usage"]
+    assert usage["input_tokens"] == put.inbound.tokens > 400
+    assert usage["output_tokens"] == 0
+
+
 # ---- going on with a broken stream
 
 

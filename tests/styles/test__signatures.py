@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotfish.core.formats.neutral import Image, Signature, Text, Thinking, ToolCall
+from pilotfish.core.formats.neutral import Audio, Image, Signature, Text, Thinking, ToolCall
 from pilotfish.styles._signatures import (
     seal,
     seal_thinking,
@@ -31,14 +31,18 @@ def test_a_foreign_one_comes_back_whole(value, identity):
     assert unseal(seal(signature, "anthropic"), "anthropic") == signature
 
 
-def test_geminis_signature_is_put_on_the_call_or_text_after_it():
+def test_geminis_signature_is_put_on_the_part_after_it():
     call, text = ToolCall(id="a", name="f"), Text("so")
     mark = Thinking(signature=GEMINIS)
-    assert with_signatures_placed([mark, call, text, mark, Image(data="AA"), text]) == (
+    sound, picture = Audio(data="AA"), Image(data="AA")
+    given = [mark, call, text, mark, sound, text, mark, picture, text]
+    assert with_signatures_placed(given) == (
         ToolCall(id="a", name="f", signature=GEMINIS),
         text,
-        Image(data="AA"),
+        sound,
         Text("so", signature=GEMINIS),
+        Image(data="AA", signature=GEMINIS),
+        text,
     )
 
 

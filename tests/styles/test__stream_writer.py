@@ -22,6 +22,10 @@ def writer_of(style: str) -> StreamWriter:
 class Noted(BaseStreamWriter):
     """Notes which methods were called."""
 
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.ids = []
+
     def _begin(self, first):
         self._out.append(b"begin ")
 
@@ -35,6 +39,7 @@ class Noted(BaseStreamWriter):
         self._out.append(b"args ")
 
     def _on_tool(self, delta):
+        self.ids.append(delta.id)
         self._out.append(b"tool ")
 
     def _error(self, error):
@@ -59,6 +64,19 @@ def test_a_stop_after_a_call_or_a_refusal_is_theirs():
     assert noted(CALL, STOP) == b"begin tool end:tool_calls"
     assert noted(deltas.RefusalDelta("no"), STOP) == b"begin text:no end:refusal"
     assert noted(CALL, deltas.Finish(FinishReason.LENGTH)) == b"begin tool end:length"
+
+
+def test_a_call_without_an_id_gets_one_that_no_other_has():
+    calls = [deltas.ToolStart(index=index, id="", name="f") for index in range(2)]
+    found = []
+    for request in ("one", "two"):
+        writer = Noted(model="m", request_id=request, now=0.0, options={})
+        writer.write([*calls, CALL])
+        writer.end()
+        found += writer.ids
+    assert all(found)
+    assert len(set(found)) == 5
+    assert found[2] == found[5] == "a"
 
 
 def test_the_first_finish_counts():

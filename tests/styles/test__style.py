@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from answers_wire import facts
 from pilotfish import styles
+from pilotfish.core.formats.neutral import FinishReason, Reply, Text, ToolCall
 from pilotfish.styles._style import BaseStyle
 
 LOADED = "import sys; from pilotfish.styles.openai import STYLE; {use}; print(*sys.modules)"
@@ -35,6 +38,23 @@ def test_every_style_has_its_translations_where_the_base_looks(name):
     assert style.stream_reader().feed(style.ping_event()) is not None
     writer = style.stream_writer(model="m", request_id="r", now=0.0, options={})
     assert writer.end()
+
+
+@pytest.mark.parametrize("name", styles.names())
+def test_every_call_of_an_answer_has_an_id(name):
+    """A client answers calls by their ids, and some servers leave them empty."""
+    calls = tuple(ToolCall(id=given, name="f") for given in ("", "given", ""))
+    reply = Reply(parts=(Text("a"), *calls), finish=FinishReason.TOOL_CALLS)
+
+    def ids(request_id: str) -> list[str]:
+        body = styles.get(name).write_reply(reply, model="m", request_id=request_id, now=0.0)
+        return [call[2] for call in facts(name, json.loads(body))["calls"]]
+
+    first, second = ids("one"), ids("two")
+    assert first == ids("one")
+    assert len({*first, *second}) == 5
+    assert first[1] == "given"
+    assert all(first)
 
 
 def test_a_style_without_errors_of_its_own_reads_those_that_most_vendors_send():

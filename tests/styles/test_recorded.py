@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from answers_wire import answer_of, facts, next_turn
+from answers_wire import answer_of, facts, matches, next_turn
 from pairs_wire import ALL, pieces, stream_of, translated
 from pilotfish import providers, styles
 from pilotfish.core.formats.neutral import Chat, Text, Tool, Turn
@@ -29,6 +29,7 @@ FINISHES = {
         "context": "length",
         "pause": "length",
         "refusal": "content_filter",
+        "malformed": "stop",
         "other": "stop",
     },
     "openai_responses": {
@@ -37,6 +38,7 @@ FINISHES = {
         "pause": "max_output_tokens",
         "context": "max_output_tokens",
         "refusal": "content_filter",
+        "malformed": "completed",
         "other": "completed",
     },
     "anthropic": {
@@ -46,6 +48,7 @@ FINISHES = {
         "content_filter": "refusal",
         "context": "model_context_window_exceeded",
         "pause": "pause_turn",
+        "malformed": "end_turn",
         "other": "end_turn",
     },
     "google": {
@@ -56,6 +59,7 @@ FINISHES = {
         "content_filter": "SAFETY",
         "refusal": "SAFETY",
         "pause": "OTHER",
+        "malformed": "MALFORMED_RESPONSE",
         "other": "OTHER",
     },
     "bedrock": {
@@ -66,6 +70,7 @@ FINISHES = {
         "refusal": "content_filtered",
         "context": "model_context_window_exceeded",
         "pause": "end_turn",
+        "malformed": "malformed_model_output",
         "other": "end_turn",
     },
 }
@@ -210,25 +215,6 @@ def assistants_turn(style: str, body: dict[str, Any]) -> Any:
         return next(turn["parts"] for turn in body["contents"] if turn["role"] == "model")
     message = next(turn for turn in body["messages"] if turn["role"] == "assistant")
     return message if style == "openai" else message["content"]
-
-
-def matches(found: Any, wanted: Any) -> bool:
-    """Whether it is as wanted; objects may hold more."""
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(
-            matches(found.get(key), value) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(map(matches, found, wanted))
-        )
-    return bool(found == wanted) or (
-        isinstance(wanted, str)
-        and wanted.startswith("{")
-        and json.loads(found) == json.loads(wanted)
-    )
 
 
 def is_as_the_upstream_wants_it(

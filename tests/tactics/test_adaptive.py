@@ -142,7 +142,7 @@ def test_a_service_that_hangs_is_left_before_any_slow_answer_has_ended() -> None
 
 def test_a_service_that_was_out_gets_its_share_back_bit_by_bit() -> None:
     back, *_ = usable = fleet("back b c d")
-    back.state.health.since = 100.0
+    back.state.health.back_at = 100.0
     shares = [share(made(), usable, back, now=now) for now in (101.0, 110.0, 120.0, 131.0)]
     assert shares == sorted(shares)
     assert shares[0] < 0.05

@@ -4,14 +4,14 @@
   "INJECTOR_LISTEN" "0.0.0.0:14443"
   "ADMIN_LISTEN" "0.0.0.0:14001"
   "CERTIFICATES" (ternary "self" "files" (eq .Values.certificates.mode "self"))
-  "WEBHOOKS" (include "pilotfish.clusterName" .)
+  "WEBHOOKS" (include "pilotfish.webhookName" .)
   "LEASE" (include "pilotfish.injector" .)
   "LOG_LEVEL" .Values.injector.logLevel
   "WATCHDOG_SECONDS" (toString .Values.injector.watchdogSeconds)
   "EXCLUDED_NAMESPACES" (join "," .Values.injector.excludedNamespaces)
   "SIDECAR_IMAGE" ($sidecar.image | default (include "pilotfish.image" .))
   "SIDECAR_IMAGE_PULL_POLICY" .Values.image.pullPolicy
-  "SIDECAR_IMAGE_PULL_SECRETS" (join "," .Values.image.pullSecrets)
+  "SIDECAR_IMAGE_PULL_SECRETS" (include "pilotfish.pullSecrets" . | fromJsonArray | join ",")
   "SIDECAR_MODE" $sidecar.mode
   "SIDECAR_CONFIGMAPS" (join "," $sidecar.configMaps)
   "SIDECAR_CONFIGMAP_SELECTOR" $sidecar.configMapSelector

@@ -44,13 +44,14 @@ class RequestTransport(asyncio.Transport):
         self._exchange, self._lender, self._transport = exchange, lender, transport
         self._protocol: asyncio.Protocol | None = None
         self._chunked = self._answered = self._closed = False
-        self.upgraded = False
+        self.websocket = False  # the request asks for one
+        self.upgraded = False  # and got it
         self.holds_reading = False
         self.has_all = True  # the protocol has the whole request
 
     # ---- for the connection
 
-    def begin(self, protocol: asyncio.Protocol, *, complete: bool, websocket: bool) -> None:
+    def begin(self, protocol: asyncio.Protocol, *, complete: bool) -> None:
         """Gives the protocol the request, or with `complete` false its head and the beginning of
         its body.
         """
@@ -58,13 +59,13 @@ class RequestTransport(asyncio.Transport):
         self._protocol = protocol
         self.has_all = complete
         self._chunked = not complete and any(n == b"transfer-encoding" for n, _ in exchange.headers)
-        head = head_bytes(exchange, self._headers(complete, websocket))
+        head = head_bytes(exchange, self._headers(complete))
         body, exchange.body = exchange.body, b""
         protocol.connection_made(self)
         protocol.data_received(head)
         self.receive(body, last=False)
 
-    def _headers(self, complete: bool, websocket: bool) -> list[Header]:
+    def _headers(self, complete: bool) -> list[Header]:
         """The request's headers for this one hop: the connection is for one request, and a body
         that is here already has a length.
         """
@@ -82,9 +83,9 @@ class RequestTransport(asyncio.Transport):
                 for n, v in headers
                 if n != b"expect" or v.lower() == b"100-continue"
             ]
-        if websocket:
+        if self.websocket:
             headers.append((b"upgrade", b"websocket"))
-        headers.append((b"connection", b"close, upgrade" if websocket else b"close"))
+        headers.append((b"connection", b"close, upgrade" if self.websocket else b"close"))
         return headers
 
     def receive(self, data: bytes, *, last: bool) -> None:

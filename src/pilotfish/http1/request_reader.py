@@ -198,7 +198,8 @@ class RequestReader:
                 return
         self._head_bytes = self._counted = 0
         self._in_body = False
-        exchange.keep_alive = self._parser.should_keep_alive()  # llhttp only knows it in here
+        # llhttp only knows it in here.
+        exchange.keep_alive = exchange.keep_alive and self._parser.should_keep_alive()
         if self.streaming:
             self.streaming = False
         else:

@@ -208,8 +208,9 @@ class Connection:
         reader = self._reader
         self.busy = None
         self._since = reader.since = reader.began = self.server.clock()
-        if self._lent is not None:
-            self._take_back(exchange)
+        lent = self._lent
+        if lent is not None:
+            self._take_back(lent, exchange)
         if not exchange.keep_alive or self.server.draining:
             self._close()
         elif reader.queue or self._paused or not reader.between or reader.bad is not None:
@@ -245,7 +246,9 @@ class Connection:
             exchange.body = reader.take_body()
         lent = self._lent = RequestTransport(exchange, self, self._transport)
         exchange.responder = lent
-        lent.begin(self.server.hand_over(), complete=complete, websocket=reader.held is not None)
+        # A request for a WebSocket is the last that is read.
+        lent.websocket = reader.held is not None and not reader.queue
+        lent.begin(self.server.hand_over(), complete=complete)
 
     def _pass_on(self, lent: RequestTransport) -> None:
         """Passes on what has come while the connection is lent, unless it belongs to requests
@@ -300,16 +303,15 @@ class Connection:
             self._set_reading()
             self._tunnel(self._lent, b"")
 
-    def _take_back(self, exchange: Exchange) -> None:
+    def _take_back(self, lent: RequestTransport, exchange: Exchange) -> None:
         """The other protocol has finished with the connection."""
-        held_back, self._lent = self._lent, None
-        reader = self._reader
-        if held_back is not None and held_back.holds_reading:
+        self._lent = None
+        if lent.holds_reading:
             self._set_reading()
-        if reader.current is exchange or (held_back is not None and held_back.upgraded):
+        if self._reader.current is exchange or lent.upgraded:
             exchange.keep_alive = False  # the rest of its body has no reader any more
-        elif reader.held is not None:
-            reader.release_held()
+        elif lent.websocket:
+            self._reader.release_held()
 
     # ---- the end
 

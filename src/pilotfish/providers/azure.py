@@ -133,7 +133,7 @@ KIND = ProviderKind(
         ),
         "api": Option(
             choices=("completions", "responses"),
-            help="which API requests of other styles are translated to",
+            help="responses: every chat request goes there, where its version has it",
         ),
     },
     quirks=Quirks(max_tokens_field="max_completion_tokens", tool_id_max=40, prefill=False),

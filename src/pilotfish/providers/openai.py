@@ -72,7 +72,10 @@ KIND = ProviderKind(
     options={
         "api": Option(
             choices=("completions", "responses"),
-            help="which API requests of other styles are translated to",
+            help=(
+                "responses: every chat request goes to Responses, those of Chat Completions "
+                "translated"
+            ),
         ),
         "base_url": Option(help="like `api_base`"),
     },
@@ -100,8 +103,9 @@ KIND = ProviderKind(
     ),
     notes=(
         (
-            "Chat and Responses clients both reach it untranslated; `options.api` only decides for "
-            "clients of other styles."
+            "Chat and Responses clients both reach it untranslated, other styles as Chat. With "
+            "`options: {api: responses}`, or `api_style: openai_responses`, every request goes to "
+            "Responses, where newer models can do more."
         ),
     ),
 )

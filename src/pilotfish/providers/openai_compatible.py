@@ -60,7 +60,7 @@ KIND = ProviderKind(
         ),
         "api": Option(
             choices=("completions", "responses"),
-            help="responses: the server has the Responses API, and it is preferred",
+            help="responses: the server has the Responses API, and every chat request goes there",
         ),
         "headers": Option(
             type=dict, help="headers sent with every request; they win over the key's header"

@@ -24,8 +24,14 @@ KIND = ProviderKind(
         reset={"requests": "x-ratelimit-reset"},  # epoch milliseconds
     ),
     # Guide "Reasoning tokens", section "Preserving reasoning", 2026-11: what came in
-    # `reasoning_details`, signatures among it, goes back as it came.
-    quirks=Quirks(max_tokens_field="max_tokens", reasoning_field="reasoning_details", top_k=True),
+    # `reasoning_details`, signatures among it, goes back as it came. Guide "PDF inputs", 2026-11:
+    # `file_data` may be the address of a public file.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        reasoning_field="reasoning_details",
+        top_k=True,
+        file_urls=True,
+    ),
     # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timeout, 502 the model
     # is down, 503 no provider meets the request's requirements.
     errors=ErrorCodes(

@@ -17,12 +17,7 @@ from pilotfish.core.exchange.answer import (
 )
 from pilotfish.core.exchange.hold import HOLD_BYTES, is_for_the_client
 from pilotfish.core.exchange.inbound import Inbound
-from pilotfish.core.exchange.lateness import (
-    Late,
-    late_first_token,
-    over_provider_limit,
-    stalled,
-)
+from pilotfish.core.exchange.lateness import Late, late_first_token, over_provider_limit, stalled
 from pilotfish.core.exchange.refusal import in_our_words, read_error_answer, read_error_event
 from pilotfish.core.exchange.response_id import response_id_in
 from pilotfish.core.exchange.response_stream import ResponseStream
@@ -36,7 +31,14 @@ from pilotfish.core.state.headroom import read_limits
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.pending import SendingConnection
 from pilotfish.proxy.answer_owner import AnswerOwner
-from pilotfish.proxy.failures import LOST, NOT_THE_SERVICE, declined, failure_of_ours
+from pilotfish.proxy.failures import (
+    LOST,
+    after_content,
+    declined,
+    diverged,
+    failure_of_ours,
+    lost_here,
+)
 from pilotfish.proxy.translation import Translation
 from pilotfish.proxy.upstream_call import UpstreamCall
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
@@ -127,12 +129,11 @@ class AnswerReader:
             return
         if answer.mode == STREAM:
             assert self._call.body is not None
-            before = self._request.usage() if self._record.resumes else None
             self.stream = self._translation.response_stream(
                 self._call.body,
                 self._candidate.service,
                 resumes=self._record.resumes,
-                before=before,
+                before=self._request.usage() if self._record.resumes else None,
             )
         elif answer.mode == RAW:
             self.stream = self._translation.raw_stream()
@@ -175,8 +176,7 @@ class AnswerReader:
         if answer.mode == ERROR:
             self._refused(now)
         elif answer.is_cut_short:
-            message = "the upstream's compressed answer ended too early"
-            self._break(Outcome.SERVER_ERROR, message, now)
+            self._break(Outcome.SERVER_ERROR, "the compressed answer ended too early", now)
         elif answer.mode == WHOLE:
             self._read_whole(now)
         else:
@@ -189,18 +189,12 @@ class AnswerReader:
         now = _clock()
         if self.answer.mode == ERROR:
             self._refused(now)  # its status says what it was, with or without the rest of its body
-            return
-        if self.answer.mode == STREAM and self.stream is not None and self.stream.finished:
+        elif self.answer.mode == STREAM and self.stream is not None and self.stream.finished:
             self._stream_complete(now)
-            return
-        outcome, status = LOST[kind]
-        code = NOT_THE_SERVICE.get(kind)
-        if code is not None:
-            failure = Failure(
-                outcome=outcome, status=status, message=message, code=code, local=True
-            )
-            self._fail(failure, now)
+        elif (here := lost_here(kind, message)) is not None:
+            self._fail(here, now)
         else:
+            outcome, status = LOST[kind]
             self._break(outcome, message, now, status)
 
     # ---- streams
@@ -220,6 +214,8 @@ class AnswerReader:
             self._give(out, now)
         if stream.error is not None:
             self._error_event(stream, stream.error, now)
+        elif stream.diverged:
+            self._fail(diverged(), now)
         elif stream.too_long:
             self._break(Outcome.SERVER_ERROR, stream.too_long, now)
         elif stream.terminal and self.answer.mode == STREAM:
@@ -254,10 +250,7 @@ class AnswerReader:
         failure = read_error_event(
             self._call.facts(), error, self.answer.status, self.answer.headers, time.time()
         )
-        if stream.contents:
-            self._break(failure.outcome, failure.message, now, failure.status, failure.code)
-        else:
-            self._fail(failure, now)
+        self._fail(after_content(failure) if stream.contents else failure, now)
 
     def _stream_ended(self, now: float) -> None:
         stream = self.stream
@@ -269,16 +262,22 @@ class AnswerReader:
             self._break(Outcome.SERVER_ERROR, message, now)
 
     def _stream_complete(self, now: float) -> None:
-        assert self.stream is not None
-        rest = self.stream.close()
+        stream = self.stream
+        assert stream is not None
+        rest = stream.close()
         if rest:
             self._give(rest, now)
-        if not self.stream.declined:
+        if stream.diverged:
+            self._fail(diverged(), now)
+        elif stream.declined:
+            self._declined(stream.finish_reason, now)
+        else:
             self._served(now)
-            return
+
+    def _declined(self, reason: str | None, now: float) -> None:
         record = self._record
         record.first_at = record.last_at = 0.0  # a guardrail's text is no content
-        failure = declined(self.answer.status, self.stream.finish_reason)
+        failure = declined(self.answer.status, reason)
         if record.relayed:
             record.failure = failure
             self._served(now)

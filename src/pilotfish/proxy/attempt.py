@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pilotfish.core.exchange.answer import TEXT_OPS
-from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.usage import cost_of, final_usage
 from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
@@ -232,9 +232,12 @@ class Attempt:
                 complete=complete,
                 is_text=self.call.op in TEXT_OPS,
             )
-            record.finish_reason = source.finish_reason
+            if source.finish_reason is not None:
+                record.finish_reason = shown(source.finish_reason)
         if stream is not None:
             record.malformed = stream.malformed
+        if usage is not None and usage.clamped:
+            record.malformed += 1
         if usage is not None and self.service.price is not None:
             record.cost_usd = cost_of(usage, self.service.price)
         used = usage.input + usage.output if usage is not None else 0

@@ -115,7 +115,7 @@ class ClientAnswer:
             return
         if not self._exchange.started:
             self._record.code = 200
-            head = [(b"content-type", self._translation.content_type), *self._own_headers(None)]
+            head = [*self._translation.translated_headers, *self._own_headers(None)]
             self._exchange.start(200, head)
         self.write(event, now)
 
@@ -143,6 +143,7 @@ class ClientAnswer:
             head += [h for h in kept if h[0] not in _OUR_ERROR_HEADERS]
         else:
             body = self._translation.style.write_error(failure.status, error_of(failure))
+            head += self._translation.id_headers
         self._record.code = failure.status
         self._exchange.respond(failure.status, head, body)
 
@@ -188,4 +189,5 @@ def error_of(failure: Failure) -> ErrorInfo:
         code=_REASON_CODES.get(failure.reason, failure.code),
         status=failure.status,
         wait_s=failure.wait_s,
+        failed_generation=failure.failed_generation,
     )

@@ -73,7 +73,10 @@ class LocalReplies:
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
         elif error.status == 405:
             head.append((b"allow", b"POST"))
-        body = styles.get(style).write_error(
+        own_style = styles.get(style)
+        if own_style.request_id_header:
+            head.append((own_style.request_id_header, request_id.encode()))
+        body = own_style.write_error(
             error.status, ErrorInfo(message=error.message, code=error.code, status=error.status)
         )
         self._reporter.local_reply(

@@ -188,8 +188,10 @@ class ProxyRequest:
             and service.quirks.prefill
             and candidate.state not in self._refused_prefill,
             counted=candidate.state in self._counted,
-            # What one kept connection was lost to may have befallen all of them.
-            fresh=any(
+            # What one kept connection was lost to may have befallen all of them, and one whose stream
+            # just broke may be closing.
+            fresh=command.resumes
+            or any(
                 a.record.outcome is Outcome.CONNECT_FAILED and a.service is service
                 for a in self._attempts
             ),

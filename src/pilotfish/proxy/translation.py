@@ -121,9 +121,14 @@ class Translation:
 
     def _stream_options(self) -> dict[str, Any]:
         """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
-        JSON array.
+        JSON array. `input_tokens`: an estimate, for a style whose streams begin with the count.
         """
-        return {"include_usage": self._inbound.usage_requested, "array": self._inbound.array}
+        inbound = self._inbound
+        return {
+            "include_usage": inbound.usage_requested,
+            "array": inbound.array,
+            "input_tokens": inbound.tokens,
+        }
 
     def _shown_model(self) -> str:
         model = self._rule.response_model
@@ -160,7 +165,7 @@ class Translation:
         """Of the upstream's `headers` those that the client gets, with its content type.
         `key_headers`: names of those that may echo a key."""
         if call is None or not call.same_style:
-            return [(b"content-type", self.content_type)]
+            return self.translated_headers
         kept = filter_response_headers(headers, key_headers)
         if self._inbound.array or (streams and call.op in service.provider.kind.envelopes):
             return [
@@ -168,6 +173,18 @@ class Translation:
                 *(h for h in kept if h[0] != b"content-type"),
             ]
         return kept
+
+    @property
+    def translated_headers(self) -> list[Header]:
+        """The headers of an answer that is not the upstream's own."""
+        return [(b"content-type", self.content_type), *self.id_headers]
+
+    @property
+    def id_headers(self) -> list[Header]:
+        """The request's id where the vendor's SDKs look for it, unless that is the header in which
+        every answer has it."""
+        name = self.style.request_id_header
+        return [(name, self._inbound.request_id.encode())] if name else []
 
     @property
     def content_type(self) -> bytes:

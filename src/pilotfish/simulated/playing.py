@@ -43,6 +43,10 @@ class LeftOff(Exception):
     """The answer was ended by a fault; the connection is closed already."""
 
 
+class BodyEnded(Exception):
+    """The answer is no whole one, but properly ended: the connection goes on."""
+
+
 @dataclass(slots=True)
 class Player:
     """One answer on its way. `sent` counts content events that were written (0 or 1 for whole
@@ -209,6 +213,7 @@ class Player:
             self.connection.write(chunk(data)[: len(data) // 2 + 4])
         if self.fault.cut == "clean":
             self._end_body()
+            raise BodyEnded
         self._leave()
 
     def _index(self, percent: int | None, total: int) -> int:

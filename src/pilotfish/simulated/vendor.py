@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from types import TracebackType
@@ -24,7 +25,7 @@ from pilotfish.simulated.connection import VendorConnection
 from pilotfish.simulated.endpoint import VendorEndpoint, endpoint_of
 from pilotfish.simulated.faults import Behaviour, Faults
 from pilotfish.simulated.http import VendorRequest
-from pilotfish.simulated.playing import LeftOff, Part, Player, Tempo
+from pilotfish.simulated.playing import BodyEnded, LeftOff, Part, Player, Tempo
 from pilotfish.simulated.sides import Missing, side_answer
 from pilotfish.simulated.wires.wire import Trouble
 
@@ -207,7 +208,8 @@ class SimulatedVendor:
         self.arrived.set()
         player = Player(connection, Fault(), self._tempo(Fault()))
         try:
-            await self._answer(player, request, seen)
+            with suppress(BodyEnded):
+                await self._answer(player, request, seen)
         except LeftOff:
             return False
         except asyncio.CancelledError:

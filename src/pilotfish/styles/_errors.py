@@ -76,6 +76,7 @@ def error_from(value: Any, status: int | None = None) -> ErrorInfo:
         code=text_of(fields.get("code")),
         status=status if status is not None else _http_status(own_status),
         wait_s=wait_in(message),
+        failed_generation=text_of(fields.get("failed_generation")),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64encode
-from urllib.parse import unquote_to_bytes
+from base64 import b64decode, b64encode
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from pilotfish.core.formats.style import Quirks
 
@@ -21,8 +21,8 @@ TYPES = {
     "xls": "application/vnd.ms-excel",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "png": "image/png",
-    "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
     "gif": "image/gif",
     "webp": "image/webp",
     "svg": "image/svg+xml",
@@ -34,9 +34,16 @@ TYPES = {
     "aac": "audio/aac",
     "m4a": "audio/mp4",
     "pcm16": "audio/pcm",
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "webm": "video/webm",
+    "mpeg": "video/mpeg",
+    "mpg": "video/mpeg",
 }
-"""MIME types by the short names that OpenAI's audio formats, Bedrock's formats and file names
-use."""
+"""MIME types by the short names that OpenAI's audio formats, Bedrock's formats and file names use;
+of several names for one type the first is the one that vendors want."""
+
+_PROPER = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 
 _SHORT = {media_type: short for short, media_type in reversed(TYPES.items())} | {
     "audio/x-wav": "wav",
@@ -44,15 +51,45 @@ _SHORT = {media_type: short for short, media_type in reversed(TYPES.items())} | 
 }
 
 
+def proper_type(media_type: str) -> str:
+    """A media type in the spelling that every vendor takes: `image/jpeg` for `image/jpg`."""
+    plain = media_type.strip().lower()
+    return _PROPER.get(plain, plain)
+
+
 def short_type(media_type: str) -> str:
     """`wav` for `audio/wav`; what follows the slash where the type is not known."""
-    bare = media_type.partition(";")[0].strip()
+    bare = proper_type(media_type.partition(";")[0])
     return _SHORT.get(bare) or bare.rpartition("/")[2]
 
 
 def type_by_name(name: str) -> str:
     """The media type that a file's name tells; empty if it tells none."""
     return TYPES.get(name.rpartition(".")[2].lower(), "")
+
+
+def type_by_url(url: str) -> str:
+    """The media type that the path of a URL tells; empty if it tells none."""
+    try:
+        return type_by_name(urlsplit(url).path)
+    except ValueError:  # no URL after all
+        return ""
+
+
+def file_name(name: str, media_type: str) -> str:
+    """A name with an extension, by which OpenAI knows a file's type."""
+    name = name or "document"
+    return name if type_by_name(name) else f"{name}.{short_type(media_type) or 'bin'}"
+
+
+def text_in(media_type: str, data: str) -> str | None:
+    """The text that base64 data of a textual type holds; None where it is no text."""
+    if not media_type.startswith(("text/", "application/json", "application/xml")):
+        return None
+    try:
+        return b64decode(data).decode()
+    except ValueError:  # neither base64 nor UTF-8
+        return None
 
 
 def data_url(media_type: str, data: str) -> str:
@@ -67,7 +104,7 @@ def split_data_url(url: str) -> tuple[str, str] | None:
     media_type, *parameters = (piece.strip() for piece in head.split(";"))
     if "base64" not in (parameter.lower() for parameter in parameters):
         data = b64encode(unquote_to_bytes(data)).decode()
-    return media_type.lower(), data
+    return proper_type(media_type), data
 
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -82,6 +119,12 @@ def _digest(text: str, length: int) -> str:
         number, place = divmod(number, len(_ALPHABET))
         letters.append(_ALPHABET[place])
     return "".join(letters)
+
+
+def made_up_id(answer: str, index: int) -> str:
+    """An id for a call that came without one: of the call with this index in the answer whose id is
+    `answer`."""
+    return "call_" + _digest(f"{answer}:{index}", 24)
 
 
 def tool_id(given: str, quirks: Quirks, *, plain: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pilotfish.core.formats.neutral import Chat, Part, Text, Tool, ToolResult, Turn, merged
+from pilotfish.core.formats.neutral import Chat, Opaque, Part, Text, Tool, ToolResult, Turn, merged
 from pilotfish.core.formats.style import Quirks, Written
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._places import put_back
@@ -21,6 +21,13 @@ CONTINUE = "Continue exactly where you stopped."
 """The user turn that stands for a prefill where a model takes none."""
 
 ANSWER_IN_JSON = "Answer with a single JSON object and nothing else."
+
+
+def kind_of(part: Part) -> str:
+    """How a part is named when it is dropped."""
+    if isinstance(part, Opaque):
+        return str(part.raw.get("type") or next(iter(part.raw), "block"))
+    return type(part).__name__.lower()
 
 
 def alternating(chat: Chat, losses: Losses, *, system_turns: bool = False) -> tuple[Turn, ...]:

@@ -1,5 +1,5 @@
 """Signatures in styles that are not their vendor's: sealed into text for a client that will hand
-them back, and, for those of Gemini's calls and texts, in a thinking block of their own."""
+them back; those of Gemini's calls, texts and pictures stand in a thinking block of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pilotfish.core.formats.neutral import Part, Signature, Text, Thinking, ToolCall
+from pilotfish.core.formats.neutral import Image, Part, Signature, Text, Thinking, ToolCall
 
 _SEAL = "pilotfish:"
 
@@ -48,9 +48,11 @@ def unseal_thinking(text: str | None, style: str) -> Signature | None:
 
 
 def with_signatures_placed(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """The parts with Gemini's signatures of calls and texts, which travel through other styles as
-    thinking without text, where they belong: on the call whose id they have, or else on the part
-    that follows, or else on a text without words at the end, which is how Gemini ends a stream."""
+    """The parts with Gemini's signatures where they belong.
+
+    Those of calls, texts and pictures travel through other styles as thinking without text. They
+    are put on the call whose id they have, or else on the part that follows, or else on a text
+    without words at the end, which is how Gemini ends a stream."""
     given = list(parts)
     calls = {part.id for part in given if isinstance(part, ToolCall)}
     by_call: dict[str, Signature] = {}
@@ -64,7 +66,7 @@ def with_signatures_placed(parts: Iterable[Part]) -> tuple[Part, ...]:
             else:
                 pending = proof
             continue
-        if pending and isinstance(part, ToolCall | Text):
+        if pending and isinstance(part, ToolCall | Text | Image):
             part, pending = msgspec.structs.replace(part, signature=pending), None
         out.append(part)
     if pending:

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Citation, FinishReason
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._call_order import CallOrder
+from pilotfish.styles._media import made_up_id
 
 
 class BaseStreamWriter:
@@ -27,6 +30,7 @@ class BaseStreamWriter:
     ) -> None:
         self._model = model
         self._request_id = request_id
+        self._options = options
         self._out: list[bytes] = []
         self._begun = False
         self._closed = False
@@ -92,6 +96,9 @@ class BaseStreamWriter:
             self._on_thinking_end(delta)
         elif isinstance(delta, deltas.ToolStart):
             self._called = True
+            if not delta.id:
+                identity = made_up_id(self._request_id, delta.index)
+                delta = msgspec.structs.replace(delta, id=identity)
             self._on_tool(delta)
         elif isinstance(delta, deltas.RefusalDelta):
             self._refused = True

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pilotfish.core.formats.error_info import ErrorInfo
-from pilotfish.core.formats.neutral import Chat, Reply
+from pilotfish.core.formats.neutral import Chat, Opaque, Part, Reply, Text, ToolCall
 from pilotfish.core.formats.sse import SseDecoder
 from pilotfish.core.formats.style import (
     EventDecoder,
@@ -22,12 +22,41 @@ from pilotfish.core.formats.style import (
 )
 from pilotfish.core.model.variants import exported
 from pilotfish.styles._errors import error_from_body
+from pilotfish.styles._media import made_up_id
 
 
 @cache
 def translation(style: str, module: str, name: str) -> Any:
     """What a module of a style's folder exports by that name; imported when first asked for."""
     return exported(f"pilotfish.styles.{style}", module, name)
+
+
+def with_call_ids(reply: Reply, request_id: str) -> Reply:
+    """An answer whose calls all have ids, since a client answers them by id."""
+    parts: list[Part] = []
+    count = 0
+    for part in reply.parts:
+        if isinstance(part, ToolCall):
+            identity = part.id or made_up_id(request_id, count)
+            part = msgspec.structs.replace(part, id=identity)
+            count += 1
+        parts.append(part)
+    return msgspec.structs.replace(reply, parts=tuple(parts)) if count else reply
+
+
+def with_words(chat: Chat, style: str) -> Chat:
+    """A request whose parts that only another vendor knows are text, where they have one."""
+
+    def plain(part: Part) -> Part:
+        foreign = isinstance(part, Opaque) and part.origin != style and part.text
+        return Text(foreign) if foreign else part
+
+    if not any(isinstance(part, Opaque) for turn in chat.turns for part in turn.parts):
+        return chat
+    turns = [
+        msgspec.structs.replace(turn, parts=tuple(map(plain, turn.parts))) for turn in chat.turns
+    ]
+    return msgspec.structs.replace(chat, turns=tuple(turns))
 
 
 class BaseStyle:
@@ -41,6 +70,7 @@ class BaseStyle:
     name: str
     stream_content_type = "text/event-stream"
     terminal_event = b""
+    request_id_header = b""
     canned_chars = 0
 
     def event_decoder(self) -> EventDecoder:
@@ -52,7 +82,8 @@ class BaseStyle:
         return chat
 
     def write_request(self, chat: Chat, target: Target) -> Written:
-        written: Written = translation(self.name, "request_out", "write_request")(chat, target)
+        write = translation(self.name, "request_out", "write_request")
+        written: Written = write(with_words(chat, self.name), target)
         return written
 
     def same_style_edits(
@@ -66,7 +97,8 @@ class BaseStyle:
 
     def write_reply(self, reply: Reply, *, model: str, request_id: str, now: float) -> bytes:
         write = translation(self.name, "reply", "write_reply")
-        body: bytes = write(reply, model=model, request_id=request_id, now=now)
+        named = with_call_ids(reply, request_id)
+        body: bytes = write(named, model=model, request_id=request_id, now=now)
         return body
 
     def stream_reader(self) -> StreamReader:

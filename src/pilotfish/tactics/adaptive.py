@@ -194,10 +194,11 @@ class Adaptive:
 
 
 def warm_up_weight(c: Candidate, now: float) -> float:
-    """The weight, reduced for a service that tripped lately: many proxies come back to it at the
-    same time.
+    """The weight, reduced for a service that is on trial, or has come back lately: many proxies
+    come back to it at the same time.
     """
-    since = now - c.state.health.since
+    health = c.state.health
+    since = now - (health.since if health.out else health.back_at)
     return c.weight if since >= WARM_UP_S else c.weight * max(MIN_WARM_UP_SHARE, since / WARM_UP_S)
 
 

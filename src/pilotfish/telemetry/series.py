@@ -366,5 +366,10 @@ OTHER = OTHER_MODEL = "other"
 
 # Why a stream broke, by the code of its failure; any other code came with an error event, in the
 # vendor's words.
-BREAK_CAUSES = {"stream_broken": "broken", "stream_stalled": "stalled", "timeout": "timeout"}
+BREAK_CAUSES = {
+    "stream_broken": "broken",
+    "stream_stalled": "stalled",
+    "timeout": "timeout",
+    "continuation_diverged": "diverged",
+}
 ERROR_EVENT = "error_event"

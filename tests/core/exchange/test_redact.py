@@ -109,7 +109,13 @@ def test_an_error_that_was_read_is_told_without_it_and_else_as_it_was():
         code=KEY.decode(),
         status=400,
         wait_s=2.0,
+        failed_generation=f"f({KEY.decode()})",
     )
     assert redact_error(error, secrets_in([(b"x-api-key", KEY)])) == ErrorInfo(
-        message="[key] caf\u00e9 \ud800", type="[key]", code="[key]", status=400, wait_s=2.0
+        message="[key] caf\u00e9 \ud800",
+        type="[key]",
+        code="[key]",
+        status=400,
+        wait_s=2.0,
+        failed_generation="f([key])",
     )

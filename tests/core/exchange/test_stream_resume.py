@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from pilotfish.core.exchange.stream_resume import (
     INSTRUCTION,
-    MAX_OVERLAP,
     MIN_OVERLAP,
+    MIN_PASSAGE,
+    MIN_RESTART,
     Continuation,
     OverlapTrimmer,
     Transcript,
@@ -18,9 +19,10 @@ from pilotfish.core.exchange.stream_resume import (
 from pilotfish.core.formats.deltas import (
     BlockEnd,
     Delta,
-    End,
     Finish,
+    LogprobsDelta,
     MessageStart,
+    PartDelta,
     RefusalDelta,
     TextDelta,
     ThinkingDelta,
@@ -29,7 +31,15 @@ from pilotfish.core.formats.deltas import (
     ToolStart,
     UsageDelta,
 )
-from pilotfish.core.formats.neutral import Chat, FinishReason, Signature, Text, ThinkingConfig, Turn
+from pilotfish.core.formats.neutral import (
+    Chat,
+    FinishReason,
+    Image,
+    Signature,
+    Text,
+    ThinkingConfig,
+    Turn,
+)
 from pilotfish.core.formats.usage import Usage
 
 SIGNED = Signature("anthropic", "c2ln")
@@ -46,9 +56,12 @@ def noted(*deltas: Delta) -> Transcript:
     return record
 
 
-def joined(so_far: str, *texts: str) -> str:
+def joined(so_far: str, *texts: str) -> str | None:
+    """What of these pieces is new; None where they diverge from what was said."""
     seam = OverlapTrimmer(so_far)
-    return "".join(seam.feed(text) for text in texts) + seam.flush()
+    out = "".join([*(seam.feed(text) for text in texts), seam.flush()])
+    assert not (seam.diverged and out)
+    return None if seam.diverged else out
 
 
 # ---- what can be gone on from
@@ -65,6 +78,8 @@ def joined(so_far: str, *texts: str) -> str:
         [ThinkingDelta("hm"), ThinkingEnd(SIGNED), TextDelta("a")],
         [ThinkingEnd(redacted=True), TextDelta("a")],
         [TextDelta("a", SIGNED)],
+        [TextDelta("a"), RefusalDelta("no")],
+        [TextDelta("a"), PartDelta(Image(data="AAAA"))],
     ],
 )
 def test_without_text_after_a_tool_call_or_with_signed_thinking_nobody_can_go_on(
@@ -138,9 +153,52 @@ def test_a_short_repetition_of_something_periodic_is_a_repetition_too() -> None:
     assert joined("| " + "-" * 30, "-" * 12) == ""
 
 
-def test_a_repetition_longer_than_all_that_is_remembered_is_still_found_from_there() -> None:
-    text = "".join(f"{i} " for i in range(1000))
-    assert joined(text, text[-MAX_OVERLAP:], "next") == "next"
+WORDS = [f"{i} " for i in range(1000)]
+
+
+@pytest.mark.parametrize("length", [2, 100, 999])
+def test_a_repetition_of_any_length_is_left_out(length: int) -> None:
+    assert joined("".join(WORDS), *WORDS[-length:], "next") == "next"
+
+
+# ---- an answer that is begun anew
+
+
+@pytest.mark.parametrize("blanks", ["", "\n\n", " "])
+def test_of_an_answer_begun_anew_what_the_client_has_is_skipped(blanks: str) -> None:
+    assert joined("".join(WORDS), blanks, *WORDS, "and more") == "and more"
+
+
+def test_a_short_answer_is_known_again_by_all_of_it() -> None:
+    assert joined("Yes.", "Yes", ". No.") == " No."
+
+
+def test_where_it_leaves_the_answer_that_it_began_anew_it_is_of_no_use() -> None:
+    for half in (8, 500, 999):
+        assert joined("".join(WORDS), *WORDS[:half], "but", " otherwise") is None
+
+
+def test_an_answer_begun_anew_that_ends_before_the_first_one_broke_is_of_no_use() -> None:
+    assert joined("".join(WORDS), *WORDS[:500]) is None
+
+
+def test_a_long_passage_from_the_middle_that_goes_on_otherwise_is_of_no_use() -> None:
+    assert joined("".join(WORDS), *WORDS[300:400], "but otherwise") is None
+
+
+def test_lines_that_resemble_each_other_are_no_repetition() -> None:
+    """Tables, lists and code: long common parts, and every line is new."""
+    rows = "".join(f"| the same text in every row of it | {i} |\n" for i in range(20))
+    assert len("| the same text in every row of it | ") < MIN_PASSAGE
+    assert joined("A table:\n" + rows, "| the same text in every row of it | 20 |\n") == (
+        "| the same text in every row of it | 20 |\n"
+    )
+
+
+def test_words_that_an_answer_begins_with_may_come_again() -> None:
+    so_far = "The fox ran. The dog slept."
+    assert len("The cat sat.") <= MIN_RESTART
+    assert joined(so_far, " The", " cat", " sat.") == " The cat sat."
 
 
 @given(
@@ -155,10 +213,13 @@ def test_only_what_was_said_before_can_be_left_out_however_it_is_cut(
     said = so_far[len(so_far) - min(repeated, len(so_far)) :] + new
     at = sorted({min(c, len(said)) for c in cuts})
     out = joined(so_far, *(said[a:b] for a, b in zip([0, *at], [*at, len(said)], strict=True)))
-    assert said.endswith(out)
-    assert so_far.endswith(said[: len(said) - len(out)])
     assert out == joined(so_far, said)
-    if min(repeated, len(so_far)) >= MIN_OVERLAP:
+    if out is None:
+        return
+    assert said.endswith(out)
+    left_out = said[: len(said) - len(out)]
+    assert so_far.endswith(left_out) or so_far.lstrip() == left_out.lstrip()
+    if min(repeated, len(so_far)) >= MIN_OVERLAP and so_far[-repeated:].strip():
         assert len(out) <= len(new)
 
 
@@ -176,7 +237,6 @@ def test_it_has_no_second_start_and_no_second_thoughts() -> None:
     "delta",
     [
         STOP,
-        End(),
         BlockEnd(),
         RefusalDelta("no"),
         ToolStart(index=0, id="t", name="f"),
@@ -190,11 +250,36 @@ def test_what_is_held_back_comes_before_whatever_follows_it(delta: Delta) -> Non
     assert rest.rest() == []
 
 
-def test_usage_does_not_end_a_repetition() -> None:
+@pytest.mark.parametrize("delta", [UsageDelta(Usage(input=1)), LogprobsDelta(())])
+def test_what_comes_beside_the_text_does_not_end_a_repetition(delta: Delta) -> None:
     rest = Continuation(SO_FAR, None)
     rest.fit(TextDelta("there was"))
-    assert rest.fit(UsageDelta(Usage(input=1))) == [UsageDelta(Usage(input=1))]
-    assert rest.fit(TextDelta(" a fox who")) == [TextDelta(" who")]
+    assert rest.fit(delta) == []
+    assert rest.fit(TextDelta(" a fox who"))[0] == TextDelta(" who")
+
+
+def test_before_there_is_something_new_the_clients_stream_is_left_as_it_is() -> None:
+    """It would have no way back, should the answer turn out to be of no use."""
+    rest = Continuation(SO_FAR, None)
+    for delta in (BlockEnd(), UsageDelta(Usage(input=1)), STOP):
+        assert rest.fit(delta) == []
+    assert rest.rest() == [UsageDelta(Usage(input=1)), STOP]
+
+
+def test_of_an_answer_that_diverged_nothing_comes_out() -> None:
+    text = "".join(WORDS)
+    rest = Continuation(text, None)
+    out = [rest.fit(TextDelta(word)) for word in [*WORDS[:500], "otherwise"]]
+    assert rest.diverged
+    assert [*out, rest.rest()] == [[]] * 502
+
+
+def test_one_that_diverges_with_its_end_gives_out_no_end() -> None:
+    rest = Continuation("".join(WORDS), None)
+    for word in WORDS[:500]:
+        rest.fit(TextDelta(word))
+    assert rest.fit(STOP) == []
+    assert rest.diverged
 
 
 def test_what_is_held_back_to_the_end_is_let_go() -> None:
@@ -205,6 +290,7 @@ def test_what_is_held_back_to_the_end_is_let_go() -> None:
 
 def test_usage_is_that_of_all_attempts_and_counted_up_only_once() -> None:
     rest = Continuation("text", Usage(input=10, output=5, cached_input=2, estimated=True))
+    rest.fit(TextDelta(" more"))
     assert rest.fit(UsageDelta(Usage(input=20, output=1))) == [
         UsageDelta(Usage(input=30, output=6, cached_input=2, estimated=True))
     ]

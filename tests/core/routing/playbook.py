@@ -90,6 +90,7 @@ class House:
         seed: int = 1,
         others: str = "",
         more: str = "",
+        tactic: str = _IN_ORDER,
         **providers: str,
     ) -> None:
         lines = [
@@ -112,7 +113,7 @@ class House:
                 *dict.fromkeys(lines),
                 more,
                 "rules:",
-                f"- {{name: chat, lb_tactic: {_IN_ORDER}, {services_key} {rule}}}",
+                f"- {{name: chat, lb_tactic: {tactic}, {services_key} {rule}}}",
             ]
         )
         self.snapshot = compiled(text)

@@ -453,3 +453,45 @@ def test_a_queue_ends_with_the_requests_own_time() -> None:
     while said.startswith("wake"):
         said = story.wakes()
     assert said.startswith("answer 429")
+
+
+# ---- services that were out lately
+
+
+def test_a_service_that_was_out_lately_is_not_waited_for_where_another_one_is_usable() -> None:
+    house = House("a b")
+    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
+    back = house.state("a").health.until
+    house.happened("a", Outcome.SERVED, back)
+    story = house.request(now=back + 1)
+    assert story.begins(back + 1) == "start 0 a"
+    assert story.fails(0, Outcome.SERVER_ERROR, back + 2) == "start 1 b"
+
+
+def test_a_service_that_has_served_for_a_minute_since_is_asked_again() -> None:
+    house = House("a b")
+    house.happened("a", Outcome.SERVER_ERROR, 0, times=3)
+    back = house.state("a").health.until
+    house.happened("a", Outcome.SERVED, back)
+    story = house.request(now=back + 61)
+    story.begins(back + 61)
+    assert story.fails(0, Outcome.SERVER_ERROR, back + 62).startswith("wake")
+    assert story.wakes() == "start 1 a"
+
+
+def test_a_service_that_goes_out_during_a_backoff_is_not_asked_again() -> None:
+    house = House("a b")
+    story = house.request()
+    story.begins()
+    assert story.fails(0, Outcome.SERVER_ERROR, 1).startswith("wake")
+    house.happened("a", Outcome.SERVER_ERROR, 1, times=3)
+    assert story.wakes() == "start 1 b"
+
+
+def test_the_only_service_is_asked_again_even_if_it_goes_out_meanwhile() -> None:
+    house = House("a")
+    story = house.request()
+    story.begins()
+    story.fails(0, Outcome.SERVER_ERROR, 1)
+    house.happened("a", Outcome.SERVER_ERROR, 1, times=3)
+    assert story.wakes().startswith("start 1 a")

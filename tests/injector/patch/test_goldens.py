@@ -150,7 +150,8 @@ def test_what_comes_out_is_a_pod_that_kubernetes_accepts(name):
     pod, sidecar, around = read_case(name)
     result = inject(pod, sidecar, around)
     if isinstance(result, Injected):
-        kubernetes_validate.validate(result.pod, "1.33", strict=True)
+        for version in ("1.29", "1.33", "1.36"):
+            kubernetes_validate.validate(result.pod, version, strict=True)
 
 
 def test_there_are_the_cases_that_the_issue_asks_for():

@@ -40,9 +40,14 @@ def test_every_finish_has_a_word_and_its_own_come_back(finish):
     lossy = {
         FinishReason.CONTENT_FILTER: FinishReason.REFUSAL,
         FinishReason.MALFORMED_CALL: FinishReason.STOP,
+        FinishReason.MALFORMED: FinishReason.STOP,
         FinishReason.OTHER: FinishReason.STOP,
     }
     assert finish_from(word) is lossy.get(finish, finish)
+
+
+def test_a_pause_for_a_summary_is_a_pause():
+    assert finish_from("compaction") is FinishReason.PAUSE
 
 
 def test_a_word_that_nobody_knows_is_other():

@@ -8,6 +8,7 @@ import pytest
 
 from pilotfish.core.formats.neutral import (
     Cache,
+    Opaque,
     ResponseFormat,
     Text,
     ThinkingConfig,
@@ -15,7 +16,9 @@ from pilotfish.core.formats.neutral import (
     ToolChoice,
     Turn,
 )
+from pilotfish.core.formats.style import Target
 from pilotfish.errors import ClientError
+from pilotfish.styles import get
 from pilotfish.styles.anthropic.request_in import read_request
 
 HI = {"role": "user", "content": "hi"}
@@ -70,6 +73,25 @@ def test_instructions_in_the_middle_stay_there():
     assert read(messages=[HI, {"role": "system", "content": "s"}]).turns[1] == Turn(
         "system", (Text("s"),)
     )
+
+
+def test_a_summary_of_what_went_before_is_text():
+    """It stands for turns that are no longer sent, so it must reach every vendor; Anthropic itself
+    gets it as the block that it is."""
+    summary = {"type": "compaction", "content": "They spoke of fish."}
+    answer = {"type": "text", "text": "Yes."}
+    messages = [{"role": "assistant", "content": [summary, answer]}, HI]
+    chat = read(messages=messages, max_tokens=9)
+    assert chat.turns[0].parts[0] == Opaque("anthropic", summary, "They spoke of fish.")
+    target = Target(model="m", stream=False)
+    for name in ("anthropic", "openai", "openai_responses", "google", "bedrock"):
+        written = get(name).write_request(chat, target)
+        assert b"They spoke of fish." in written.body
+        assert not any(name.startswith("messages") for name in written.dropped)
+        assert (b"compaction" in written.body) is (name == "anthropic")
+    failed = summary | {"content": None}
+    kept = read(messages=[{"role": "assistant", "content": [failed]}, HI]).turns[0].parts
+    assert kept == (Opaque("anthropic", {"type": "compaction"}),)
 
 
 def test_tools_flat_below_custom_and_hosted():

@@ -132,6 +132,17 @@ def test_usage_after_the_finish_is_not_lost():
     ) == (5, 4, 7)
 
 
+def test_a_stream_begins_with_an_estimate_and_ends_with_the_count():
+    def written(*given):
+        options = {"input_tokens": 40}
+        writer = get("anthropic").stream_writer(model="m", request_id="r", now=1.0, options=options)
+        found = payloads(writer.write(list(given)) + writer.end())
+        return found[0]["message"]["usage"]["input_tokens"], found[-2]["usage"]["input_tokens"]
+
+    assert written(TextDelta("a"), UsageDelta(Usage(input=31))) == (40, 31)
+    assert written(TextDelta("a")) == (40, 40), "an upstream that counts nothing"
+
+
 def test_usage_known_at_the_start_is_told_at_the_start():
     assert stream(UsageDelta(Usage(input=5)))[0]["message"]["usage"]["input_tokens"] == 5
 

@@ -54,7 +54,7 @@ def test_what_is_no_answer_is_a_value_error(body, problem):
         ("content_filtered", FinishReason.CONTENT_FILTER),
         ("malformed_tool_use", FinishReason.MALFORMED_CALL),
         ("model_context_window_exceeded", FinishReason.CONTEXT),
-        ("malformed_model_output", FinishReason.OTHER),
+        ("malformed_model_output", FinishReason.MALFORMED),
         ("something_new", FinishReason.OTHER),
     ],
 )

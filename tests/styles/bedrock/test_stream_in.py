@@ -177,9 +177,18 @@ def test_which_stop_sequence_it_was():
 
 
 def test_citations_and_images_come_through():
-    found = read(delta(0, citation={"title": "T"}), delta(1, image={"source": {"bytes": "AAAA"}}))
+    begin = {"contentBlockIndex": 2, "start": {"image": {"format": "webp"}}}
+    found = read(
+        delta(0, citation={"title": "T"}),
+        delta(1, image={"source": {"bytes": "AAAA"}}),
+        frame("contentBlockStart", begin),
+        delta(2, image={"source": {"bytes": "BBBB"}}),
+    )
     assert isinstance(found[0], CitationDelta)
-    assert found[1] == PartDelta(Image(data="AAAA"))
+    assert found[1:] == [
+        PartDelta(Image(media_type="image/png", data="AAAA")),
+        PartDelta(Image(media_type="image/webp", data="BBBB")),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -79,12 +79,23 @@ def test_a_refused_prompt_is_an_answer_without_words():
         ("SPII", FinishReason.CONTENT_FILTER),
         ("IMAGE_SAFETY", FinishReason.CONTENT_FILTER),
         ("MALFORMED_FUNCTION_CALL", FinishReason.MALFORMED_CALL),
+        ("PUP_LIMITED_DISABLED", FinishReason.CONTENT_FILTER),
+        ("IMAGE_OTHER", FinishReason.CONTENT_FILTER),
+        ("MALFORMED_RESPONSE", FinishReason.MALFORMED),
+        ("NO_IMAGE", FinishReason.OTHER),
+        ("ESCALATION", FinishReason.OTHER),
         ("OTHER", FinishReason.OTHER),
         ("SOMETHING_NEW", FinishReason.OTHER),
     ],
 )
 def test_every_finish_reason_means_something(word, finish):
     assert read({"content": {"parts": [{"text": "a"}]}, "finishReason": word}).finish is finish
+
+
+@pytest.mark.parametrize(("given", "tier"), [("STANDARD", "default"), ("flex", "flex"), (7, "")])
+def test_the_tier_that_served_is_said_among_the_counts(given, tier):
+    answer = {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}
+    assert read(answer, usageMetadata={"serviceTier": given}).service_tier == tier
 
 
 class TestCallsWithoutIds:

@@ -96,7 +96,11 @@ def test_what_loses_a_detail_says_so():
         (Text("a", citations=(Citation(url="u"),)), {"text": "a"}),
         (Refusal("no"), {"text": "no"}),
         (Image(data="AAAA"), {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}),
-        (Image(url="https://e.com/a.png"), {"fileData": {"fileUri": "https://e.com/a.png"}}),
+        (
+            Image(url="https://e.com/a.png"),
+            {"fileData": {"mimeType": "image/png", "fileUri": "https://e.com/a.png"}},
+        ),
+        (Image(url="https://e.com/a?x=.png"), {"fileData": {"fileUri": "https://e.com/a?x=.png"}}),
         (
             Document(media_type="application/pdf", file_id="gs://b/c", origin="google"),
             {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/c"}},

@@ -39,7 +39,7 @@ def test_another_vendors_words_are_kept_where_openai_has_no_list_of_them(style):
 
 def test_what_is_written_is_read_back():
     style = get("openai")
-    error = ErrorInfo(message="m", type="t", code="c", status=429)
+    error = ErrorInfo(message="m", type="t", code="c", status=429, failed_generation="f(")
     assert style.read_error(429, style.write_error(429, error)) == error
 
 

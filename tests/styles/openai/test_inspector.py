@@ -52,6 +52,7 @@ def test_what_is_no_json_is_malformed(data):
         {"choices": [{"delta": {"tool_calls": "x"}}]},
         {"usage": "x"},
         {"new": 1},
+        {"choices": [{"delta": {"function_call": {"name": "", "arguments": ""}}}]},
     ],
 )
 def test_a_shape_that_nobody_documented_passes_as_nothing(payload):

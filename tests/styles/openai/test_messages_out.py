@@ -178,7 +178,7 @@ def test_a_turn_of_which_nothing_is_left_is_left_out():
     video = Opaque("google", {"fileData": {"fileUri": "gs://b/v.mp4"}})
     body, dropped = write(HI, Turn("assistant", (video,)), Turn("user", (video,)))
     assert body["messages"] == [{"role": "user", "content": "hi"}]
-    assert dropped == ("messages.block",)
+    assert dropped == ("messages.fileData",)
 
 
 @pytest.mark.parametrize(

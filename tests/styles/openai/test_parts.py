@@ -18,7 +18,14 @@ from pilotfish.core.formats.neutral import (
 from pilotfish.core.formats.style import Quirks
 from pilotfish.errors import ClientError
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles.openai.parts import read_part, read_thinking, write_details, write_parts
+from pilotfish.styles.openai.parts import (
+    images_in,
+    read_part,
+    read_thinking,
+    write_details,
+    write_parts,
+)
+from pilotfish.styles.openai.reply import write_image
 
 
 def read(part):
@@ -167,6 +174,36 @@ def test_documents_that_openai_holds_or_that_are_only_pictures():
         {"type": "file", "file": {"file_id": "f"}},
         {"type": "image_url", "image_url": {"url": "https://x"}},
     ]
+
+
+def test_a_file_that_is_text_goes_as_text():
+    document = Document(media_type="text/csv", data="YSxi", name="list.csv")
+    assert write_parts((document,), Quirks(), Losses()) == "list.csv\n\na,b"
+
+
+def test_the_address_of_a_file_goes_to_services_that_take_one():
+    document = Document(url="https://example.com/report.pdf")
+    losses = Losses()
+    assert write_parts((document,), Quirks(), losses) == []
+    assert losses.names() == ("messages.document.url",)
+    place = {"filename": "report.pdf", "file_data": "https://example.com/report.pdf"}
+    assert write_parts((document,), Quirks(file_urls=True), Losses()) == [
+        {"type": "file", "file": place}
+    ]
+
+
+def test_an_address_in_the_place_of_data_is_an_address():
+    file = {"type": "file", "file": {"file_data": "https://example.com/a.pdf", "filename": "a"}}
+    assert read_part(Fields(file), Losses()) == Document(url="https://example.com/a.pdf", name="a")
+
+
+def test_a_picture_of_geminis_keeps_its_signature():
+    url = {"url": "data:image/png;base64,AAAA"}
+    extra = {"google": {"thought_signature": "c2ln"}}
+    item = {"type": "image_url", "image_url": url, "index": 0, "extra_content": extra}
+    (image,) = images_in([item, {"image_url": 5}, "no picture"])
+    assert image.signature == Signature("google", "c2ln")
+    assert write_image(image, 0) == item
 
 
 def test_a_detail_of_a_new_kind_says_nothing():

@@ -93,7 +93,7 @@ def test_parts_of_every_kind_are_read():
         Text("a"),
         Image(media_type="image/png", data="AA"),
         Audio(id="au", data="AA", transcript="t", origin="openai"),
-        ToolCall(id="call_0", name="f", arguments="{}"),
+        ToolCall(id="", name="f", arguments="{}"),
     )
     assert reply.finish is FinishReason.TOOL_CALLS
     assert reply.usage is None
@@ -176,6 +176,18 @@ def test_a_place_in_a_document_is_a_citation_without_an_address():
 )
 def test_logprobs_that_are_not_as_documented_are_left_out(odd):
     assert read_logprobs(odd) == ()
+
+
+def test_a_call_that_says_nothing_is_none():
+    message = {"content": "a", "function_call": {"name": "", "arguments": ""}}
+    reply = read_reply(answer(message))
+    assert (reply.parts, reply.finish) == ((Text("a"),), FinishReason.STOP)
+
+
+def test_what_was_read_of_the_clients_own_file_is_no_citation():
+    file = {"type": "file", "file": {"hash": "h", "name": "a.pdf", "content": []}}
+    reply = read_reply(answer({"content": "a", "annotations": [file]}))
+    assert reply.parts == (Text("a"),)
 
 
 def test_annotations_without_any_text_have_no_place():

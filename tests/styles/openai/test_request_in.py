@@ -104,10 +104,43 @@ def test_the_older_form_of_function_calls_still_works():
         functions=[{"name": "f"}],
         function_call={"name": "f"},
     )
-    assert chat.turns[0].parts == (ToolCall(id="call_0", name="f", arguments="{}"),)
-    assert chat.turns[1].parts == (ToolResult(call_id="call_0", name="f", parts=(Text("r"),)),)
+    (call,) = chat.turns[0].parts
+    assert call == ToolCall(id=call.id, name="f", arguments="{}")
+    assert call.id
+    assert chat.turns[1].parts == (ToolResult(call_id=call.id, name="f", parts=(Text("r"),)),)
     assert chat.tools == (Tool(name="f"),)
     assert chat.tool_choice == ToolChoice("tool", ("f",))
+
+
+def test_results_without_ids_answer_the_calls_without_ids_in_their_order():
+    """A server that gives its calls no ids leaves them empty in the client's next turn, too."""
+    calls = [{"id": "", "function": {"name": name, "arguments": "{}"}} for name in "fg"]
+    chat = read(
+        {"role": "assistant", "tool_calls": [*calls, {"id": "call_0", "function": {"name": "h"}}]},
+        {"role": "tool", "tool_call_id": "call_0", "content": "of h"},
+        {"role": "tool", "tool_call_id": "", "content": "of f"},
+        {"role": "tool", "content": "of g"},
+    )
+    made = {part.name: part.id for part in chat.turns[0].parts}
+    assert len(set(made.values())) == 3
+    assert made["h"] == "call_0"
+    results = [(part.call_id, part.name, part.parts[0].text) for part in chat.turns[1].parts]
+    assert results == [
+        (made["h"], "h", "of h"),
+        (made["f"], "f", "of f"),
+        (made["g"], "g", "of g"),
+    ]
+
+
+def test_a_call_that_says_nothing_is_none():
+    empty = {"name": "", "arguments": ""}
+    chat = read({"role": "assistant", "content": "hi", "function_call": empty})
+    assert chat.turns[0].parts == (Text("hi"),)
+
+
+def test_what_the_default_is_is_no_loss():
+    chat = read(HI, modalities=["text"], n=1)
+    assert (chat.extras, chat.lost) == ({}, ())
 
 
 def test_calls_of_every_kind():

@@ -151,11 +151,34 @@ def test_an_id_that_is_repeated_with_every_piece_is_no_new_call():
     ]
 
 
-def test_calls_without_ids_get_some_and_objects_become_text():
-    assert deltas(call(0, None, "f", {"a": 1})) == [
-        ToolStart(index=0, id="call_0", name="f"),
+def test_arguments_that_are_objects_become_text():
+    assert deltas(call(0, "a", "f", {"a": 1})) == [
+        ToolStart(index=0, id="a", name="f"),
         ToolArgs(0, '{"a":1}'),
     ]
+
+
+@pytest.mark.parametrize("identity", [None, ""])
+def test_calls_without_ids_that_are_all_numbered_0_are_told_apart(identity):
+    assert deltas(
+        call(0, identity, "f", '{"a":'),
+        call(0, identity, "f", "1}"),
+        call(0, identity, "g", "{}"),
+        call(0, identity, "f", '{"a":2}'),
+    ) == [
+        ToolStart(index=0, id="", name="f"),
+        ToolArgs(0, '{"a":'),
+        ToolArgs(0, "1}"),
+        ToolStart(index=1, id="", name="g"),
+        ToolArgs(1, "{}"),
+        ToolStart(index=2, id="", name="f"),
+        ToolArgs(2, '{"a":2}'),
+    ]
+
+
+def test_a_call_that_says_nothing_is_none():
+    found = deltas(chunk("stop", content="a", function_call={"name": "", "arguments": ""}))
+    assert found == [TextDelta("a"), Finish(FinishReason.STOP)]
 
 
 def test_calls_of_other_kinds():
@@ -170,7 +193,7 @@ def test_calls_of_other_kinds():
         ToolStart(index=0, id="a", name="sh", kind="custom"),
         ToolArgs(0, "ls"),
     ]
-    assert deltas(legacy) == [ToolStart(index=0, id="call_0", name="f"), ToolArgs(0, "{}")]
+    assert deltas(legacy) == [ToolStart(index=0, id="", name="f"), ToolArgs(0, "{}")]
     assert deltas(gemini)[0] == ToolStart(
         index=0, id="a", name="f", signature=Signature("google", "G")
     )

@@ -52,6 +52,8 @@ def test_what_is_no_answer_is_refused(body):
         (None, False, True, FinishReason.REFUSAL),
         ({"reason": "max_output_tokens"}, True, False, FinishReason.LENGTH),
         ({"reason": "content_filter"}, False, False, FinishReason.CONTENT_FILTER),
+        ({"reason": "max_messages"}, False, False, FinishReason.PAUSE),
+        ({"reason": "steered"}, False, False, FinishReason.PAUSE),
         ({"reason": "new"}, False, False, FinishReason.OTHER),
         ({"reason": None}, False, False, FinishReason.STOP),
     ],

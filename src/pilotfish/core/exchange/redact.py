@@ -111,6 +111,5 @@ def redact_error(error: ErrorInfo, secrets: Iterable[bytes]) -> ErrorInfo:
     def clean(text: str) -> str:
         return redact(text.encode("utf-8", "surrogatepass"), known).decode("utf-8", "surrogatepass")
 
-    return msgspec.structs.replace(
-        error, message=clean(error.message), type=clean(error.type), code=clean(error.code)
-    )
+    texts = ("message", "type", "code", "failed_generation")
+    return msgspec.structs.replace(error, **{name: clean(getattr(error, name)) for name in texts})

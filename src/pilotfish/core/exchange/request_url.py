@@ -80,22 +80,24 @@ _CHAT_OF: Mapping[str, str] = {"count_tokens": "messages", "google_count_tokens"
 def chat_ops(
     provider: Provider, model: str, endpoints: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """The chat operations that a model is served in, the preferred one first."""
+    """The chat operations that a model is served in, the preferred one first.
+
+    Where the rules file asks for Responses at a vendor whose own style is Chat Completions, no
+    request goes to Chat Completions any more: newer models do less there.
+    """
     kind = provider.kind
+    preferred = OP_OF_STYLE.get(provider.style, "")
+    served: Iterable[str] = ()
     if endpoints is not None:
         served = [op for op in CHAT_STYLES if provider.paths.get(op) in endpoints]
-        preferred = OP_OF_STYLE.get(provider.style, "")
-        if served:
-            return tuple(sorted(served, key=lambda op: op != preferred))
-    preferred = OP_OF_STYLE[provider.style]
-    if kind.styles_of_model is not None:
-        ops = (OP_OF_STYLE[style] for style in kind.styles_of_model(model))
-        return tuple(
-            sorted((op for op in ops if op in provider.paths), key=lambda op: op != preferred)
-        )
-    return tuple(
-        sorted((op for op in CHAT_STYLES if op in provider.paths), key=lambda op: op != preferred)
-    )
+    if not served:
+        known: Iterable[str] = CHAT_STYLES
+        if kind.styles_of_model is not None:
+            known = (OP_OF_STYLE[style] for style in kind.styles_of_model(model))
+        served = [op for op in known if op in provider.paths]
+    if preferred == "responses" in served and kind.style == "openai":
+        served = [op for op in served if op != "chat"]
+    return tuple(sorted(served, key=lambda op: op != preferred))
 
 
 def fixed_headers(provider: Provider) -> tuple[tuple[bytes, bytes], ...]:

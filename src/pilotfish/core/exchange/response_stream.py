@@ -59,7 +59,8 @@ class Framing(Protocol):
 class ResponseStream(Protocol):
     """`events` counts events that carried something, `contents` those with content; `too_long` says
     that the stream is of no use. `declined`: until now there is a refusal and no content.
-    `may_be_canned`: what came as content could still be a guardrail's own text.
+    `may_be_canned`: what came as content could still be a guardrail's own text. `diverged`: it was
+    to go on with another stream, and is of no use for that (`stream_resume.OverlapTrimmer`).
     """
 
     contents: int
@@ -80,6 +81,8 @@ class ResponseStream(Protocol):
     def declined(self) -> bool: ...
     @property
     def may_be_canned(self) -> bool: ...
+    @property
+    def diverged(self) -> bool: ...
     def feed(self, data: bytes) -> bytes:
         """What the client may see of this; stops at an error event."""
         ...
@@ -141,6 +144,10 @@ class PassThrough:
     @property
     def finish_reason(self) -> str | None:
         return self._inspector.finish_reason
+
+    @property
+    def diverged(self) -> bool:
+        return False
 
     @property
     def declined(self) -> bool:
@@ -279,6 +286,10 @@ class Translated:
         self.finish_reason: str | None = None
 
     @property
+    def diverged(self) -> bool:
+        return self._continuation is not None and self._continuation.diverged
+
+    @property
     def declined(self) -> bool:
         return self._declined and (not self.contents or self._canned)
 
@@ -337,7 +348,12 @@ class Translated:
     def close(self) -> bytes:
         """The client's proper end, which the upstream's own end stands for."""
         self.terminal = True
-        rest = self._continuation.rest() if self._continuation is not None else []
+        continuation = self._continuation
+        if continuation is not None and self.declined and not continuation.has_begun:
+            return b""  # it is of no use, and the client's stream is for another one to go on with
+        rest = continuation.rest() if continuation is not None else []
+        if self.diverged:
+            return b""
         return (self.writer.write(rest) if rest else b"") + self.writer.end()
 
 
@@ -346,7 +362,9 @@ class Raw:
     body is the end.
     """
 
-    declined = may_be_canned = False
+    declined = False
+    may_be_canned = False
+    diverged = False
     __slots__ = (
         "chars",
         "contents",

@@ -7,8 +7,14 @@ from __future__ import annotations
 import msgspec
 
 from pilotfish.core.formats.deltas import (
+    BlockEnd,
+    CitationDelta,
     Delta,
+    Finish,
+    LogprobsDelta,
     MessageStart,
+    PartDelta,
+    RefusalDelta,
     TextDelta,
     ThinkingDelta,
     ThinkingEnd,
@@ -24,9 +30,13 @@ INSTRUCTION = (
     "starting with the very next character. "
     "Do not repeat anything, do not comment, do not apologise."
 )
-# A repetition shorter than this is more likely chance than a repetition.
+_NOT_CONTINUABLE = (ToolStart, PartDelta, RefusalDelta)
+# A repetition of the end shorter than this is more likely chance than a repetition. So are fewer
+# characters that begin as the answer began, and, since tables and code repeat themselves, fewer
+# that stand somewhere in its middle.
 MIN_OVERLAP = 8
-MAX_OVERLAP = 400
+MIN_RESTART = 12
+MIN_PASSAGE = 120
 
 
 def continuation(chat: Chat, text: str, *, prefill: bool) -> Chat:
@@ -41,100 +51,220 @@ def continuation(chat: Chat, text: str, *, prefill: bool) -> Chat:
 
 
 class Transcript:
-    """What a client has seen of a stream, for as long as another service could go on from it."""
+    """What a client has seen of a stream, for as long as another service could go on from it.
+    `text`: what it has seen already, of a stream that was passed through.
+    """
 
-    __slots__ = ("_parts", "has_tool", "is_signed")
+    __slots__ = ("_parts", "_text", "has_other", "is_signed")
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "") -> None:
+        self._text = text
         self._parts: list[str] = []
-        self.has_tool = self.is_signed = False
+        self.has_other = self.is_signed = False
 
     def note(self, delta: Delta) -> None:
         if isinstance(delta, TextDelta):
             self._parts.append(delta.text)
             self.is_signed = self.is_signed or delta.signature is not None
-        elif isinstance(delta, ToolStart):
-            self.has_tool = True
+        elif isinstance(delta, _NOT_CONTINUABLE):
+            self.has_other = True
         elif isinstance(delta, ThinkingEnd) and (delta.signature is not None or delta.redacted):
             self.is_signed = True
 
     @property
     def text(self) -> str:
-        return "".join(self._parts)
+        if self._parts:
+            self._text = "".join((self._text, *self._parts))
+            self._parts.clear()
+        return self._text
 
     @property
     def can_be_resumed(self) -> bool:
-        """Some text, no tool call begun (its arguments cannot be continued), no thinking that only
-        its own vendor can go on from.
+        """Some text, no tool call begun (its arguments cannot be continued) nor anything else that
+        is no text, no thinking that only its own vendor can go on from.
         """
-        return not self.has_tool and not self.is_signed and any(self._parts)
+        return not self.has_other and not self.is_signed and bool(self.text.strip())
 
 
 class OverlapTrimmer:
-    """Leaves out what a continuation repeats of the text so far."""
+    """Leaves out what a continuation repeats of the text so far: an end of it, however long, or all
+    of it where the answer is begun anew. Text is held back as long as it could still be such a
+    repetition.
 
-    __slots__ = ("_ends", "_held", "_open")
+    `diverged`: it repeated the answer's beginning, or a long passage, and went on otherwise. It is
+    of no use then, and none of it is given out.
+    """
+
+    __slots__ = (
+        "_ends",
+        "_first",
+        "_lead",
+        "_matched",
+        "_open",
+        "_restarted",
+        "_starts",
+        "_text",
+        "diverged",
+    )
 
     def __init__(self, text: str) -> None:
-        tail = text[-MAX_OVERLAP:]
-        self._ends = [tail[-n:] for n in range(len(tail), MIN_OVERLAP - 1, -1)]  # the longest first
-        # A prefill goes without its trailing blanks, so the answer may begin with them again.
-        blanks = tail[len(tail.rstrip()) :]
-        if blanks:
-            self._ends.append(blanks)
-        self._held = ""
-        self._open = bool(self._ends)
+        self._text = text
+        self._first = len(text) - len(text.lstrip())  # where the answer's own text begins
+        self._lead = ""  # the blanks that the continuation begins with
+        self._starts: list[int] | None = None  # places of the text that all of it matches from
+        self._ends: list[int] = []  # places from which it repeats the text to its end
+        self._matched = 0  # how many characters of it match, blanks before them not counted
+        self._restarted = 0  # how many of them as the answer began
+        self._open = bool(text.strip())
+        self.diverged = False
 
     def feed(self, text: str) -> str:
-        """What of this is new; held back as long as it could still be a repetition."""
-        if not self._open:
-            return text
-        self._held += text
-        for end in self._ends:
-            if self._held.startswith(end):
-                return self._close(self._held[len(end) :])
-            if end.startswith(self._held):
-                return ""
-        return self._close(self._held)
+        """What of this is new."""
+        if not self._open or not text:
+            return "" if self.diverged else text
+        if self._starts is not None:
+            return self._match(text, self._starts)
+        body = (self._lead + text).lstrip()
+        self._lead = (self._lead + text)[: len(self._lead + text) - len(body)]
+        return self._match(body, self._candidates(body[0])) if body else ""
 
     def flush(self) -> str:
-        """The stream is over: what was held is no repetition, unless it is all of one that a longer
-        one could have begun with.
+        """The stream is over, or something else than text follows: what was held is no repetition,
+        unless it is all of one that a longer one could have begun with.
         """
-        held = self._held
-        repeated = next((end for end in self._ends if held.startswith(end)), "")
-        return self._close(held[len(repeated) :])
+        if not self._open:
+            return ""
+        starts = self._starts or []
+        held = self._text[starts[0] : starts[0] + self._matched] if starts else ""
+        return self._decide(held, starts, "")
 
-    def _close(self, new: str) -> str:
-        self._open, self._held = False, ""
-        return new
+    def _candidates(self, char: str) -> list[int]:
+        """The places where a repetition may begin: the answer's beginning, and all that this
+        character follows the same blanks at.
+        """
+        text, lead, found = self._text, self._lead, []
+        at = text.find(char)
+        while at >= 0:
+            if at == self._first or not lead or text.endswith(lead, 0, at):
+                found.append(at)
+            at = text.find(char, at + 1)
+        return found
+
+    def _match(self, piece: str, starts: list[int]) -> str:
+        text, matched = self._text, self._matched
+        alive = []
+        for start in starts:
+            here = start + matched
+            if len(piece) < len(text) - here:
+                if text.startswith(piece, here):
+                    alive.append(start)
+            elif piece.startswith(text[here:]):
+                self._ends.append(start)
+        if starts and starts[0] == self._first:
+            self._restarted = matched + _common(piece, text, self._first + matched)
+        if alive:
+            self._starts, self._matched = alive, matched + len(piece)
+            return ""
+        held = text[starts[0] : starts[0] + matched] if starts else ""
+        return self._decide(held + piece, starts, piece)
+
+    def _decide(self, said: str, starts: list[int], last: str) -> str:
+        """What is new of `said`, which matches the text from `starts` on but for its `last`
+        piece."""
+        self._open = False
+        text, self._starts = self._text, []
+        start = min(self._ends, default=len(text))
+        overlap = len(text) - start
+        if overlap >= MIN_OVERLAP or (start == self._first and overlap > 1):
+            return said[overlap:]
+        passage = max(
+            (self._matched + _common(last, text, s + self._matched) for s in starts), default=0
+        )
+        whole = len(text) - self._first
+        if self._restarted >= min(MIN_RESTART, whole) > 1 or passage >= MIN_PASSAGE:
+            self.diverged = True
+            return ""
+        return self._blanks() + said
+
+    def _blanks(self) -> str:
+        """The blanks that new text begins with. A prefill goes without its trailing ones, so the
+        answer may begin with them again.
+        """
+        blanks, lead = self._text[len(self._text.rstrip()) :], self._lead
+        if blanks and lead.startswith(blanks):
+            return lead[len(blanks) :]
+        return "" if blanks.endswith(lead) else lead
+
+
+def _common(piece: str, text: str, at: int) -> int:
+    """How many characters of `piece` stand in `text` from `at` on."""
+    if text.startswith(piece, at):
+        return len(piece)
+    return next(
+        (
+            i
+            for i, (a, b) in enumerate(zip(piece, text[at : at + len(piece)], strict=False))
+            if a != b
+        ),
+        min(len(piece), max(0, len(text) - at)),
+    )
 
 
 class Continuation:
     """Turns a second answer's deltas into the rest of the first one: no second start, no thinking
-    anew, no repetition, one usage.
+    anew, no repetition, one usage. Nothing comes out before it is known that there is something
+    new (`has_begun`), so that the client's stream is as it was where the answer turns out to be of
+    no use.
     """
 
-    __slots__ = ("_before", "_seam")
+    __slots__ = ("_before", "_seam", "_waiting", "has_begun")
 
     def __init__(self, text: str, before: Usage | None) -> None:
         self._seam = OverlapTrimmer(text)
         self._before = before
+        self.has_begun = False
+        self._waiting: list[Delta] = []
+
+    @property
+    def diverged(self) -> bool:
+        """It left the answer that it began anew: what it says is not to be used."""
+        return self._seam.diverged
 
     def fit(self, delta: Delta) -> list[Delta]:
         if isinstance(delta, MessageStart | ThinkingDelta | ThinkingEnd):
             return []
         if isinstance(delta, TextDelta):
             new = self._seam.feed(delta.text)
-            return [TextDelta(new)] if new else []
+            return self._out([TextDelta(new)]) if new else []
         if isinstance(delta, UsageDelta):
             before = self._before
-            return [UsageDelta(delta.usage if before is None else before.plus(delta.usage))]
-        return [*self.rest(), delta]
+            counted = UsageDelta(delta.usage if before is None else before.plus(delta.usage))
+            return [counted] if self.has_begun else self._wait(counted)
+        if self.has_begun:
+            return [delta]
+        if isinstance(delta, LogprobsDelta | CitationDelta):
+            return []  # of text that is repeated, or held back
+        held = self._seam.flush()
+        if self.diverged:
+            return []
+        if held:
+            return self._out([TextDelta(held), delta])
+        if isinstance(delta, BlockEnd):
+            return []  # of a block that held nothing new
+        return self._wait(delta) if isinstance(delta, Finish) else self._out([delta])
 
     def rest(self) -> list[Delta]:
-        """What was held back as a possible repetition, now that something else follows it, or
-        nothing any more.
-        """
+        """What was held back as a possible repetition, now that nothing follows it any more."""
         held = self._seam.flush()
-        return [TextDelta(held)] if held else []
+        if self.diverged:
+            return []
+        return self._out([TextDelta(held)] if held else [])
+
+    def _wait(self, delta: Delta) -> list[Delta]:
+        self._waiting.append(delta)
+        return []
+
+    def _out(self, deltas: list[Delta]) -> list[Delta]:
+        self.has_begun = True
+        waiting, self._waiting = self._waiting, []
+        return [*deltas, *waiting]

@@ -52,4 +52,5 @@ def final_usage(
         reasoning=known.reasoning,
         estimated=True,
         cache_write_1h=known.cache_write_1h,
+        clamped=known.clamped,
     )

@@ -95,6 +95,7 @@ class Image(Media, frozen=True, kw_only=True):
     """`detail`: OpenAI's `low`, `high`, `auto`."""
 
     detail: str = ""
+    signature: Signature | None = None  # Gemini signs the pictures that it makes
 
 
 class Document(Media, frozen=True, kw_only=True):
@@ -174,11 +175,11 @@ class Refusal(msgspec.Struct, frozen=True):
 
 class Opaque(msgspec.Struct, frozen=True):
     """A block that only `origin`'s family understands: server tools and their results, web
-    searches, containers.
-    """
+    searches, containers. `text`: what it says to a model of another family, if anything."""
 
     origin: str
     raw: Json
+    text: str = ""
 
 
 Part = Text | Image | Document | Audio | ToolCall | ToolResult | Thinking | Refusal | Opaque
@@ -329,6 +330,7 @@ class FinishReason(StrEnum):
     REFUSAL = "refusal"  # the model declined (Anthropic)
     PAUSE = "pause"  # send the turn back to go on (Anthropic `pause_turn`)
     MALFORMED_CALL = "malformed_call"  # Google MALFORMED_FUNCTION_CALL, Bedrock malformed_tool_use
+    MALFORMED = "malformed"  # Google MALFORMED_RESPONSE, Bedrock malformed_model_output
     OTHER = "other"
 
 

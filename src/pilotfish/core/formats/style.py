@@ -92,6 +92,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     no_effort: bool = False  # openai styles: takes effort "none" to switch reasoning off
     # openai styles: knows prompt_cache_breakpoint on content parts
     prompt_cache_breakpoints: bool = False
+    file_urls: bool = False  # openai style: takes the address of a file in `file_data`
     # anthropic style: the model takes thinking "adaptive" and output_config.effort, no budget
     adaptive_thinking: bool = False
     # anthropic style: takes output_config.format and strict tools; else a forced tool stands in
@@ -172,14 +173,16 @@ class Style(Protocol):
     an upstream's bad answer.
 
     `terminal_event` is what a pass-through stream that ended well without it is missing; empty
-    where a style has none. `canned_chars`: how long the text may be that a guardrail says in a
-    stream in place of an answer, where only the finish reason tells the two apart; 0 where there
-    is no such thing.
+    where a style has none. `request_id_header`: where its SDKs look for the id of a request; empty
+    for `x-request-id`, which every answer has. `canned_chars`: how long the text may be that a
+    guardrail says in a stream in place of an answer, where only the finish reason tells the two
+    apart; 0 where there is no such thing.
     """
 
     name: str
     stream_content_type: str
     terminal_event: bytes
+    request_id_header: bytes
     canned_chars: int
 
     def event_decoder(self) -> EventDecoder: ...

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
+# No answer has as many. Vendors' numbers are held to it, so that sums stay what others can read:
+# logs and JSON have 64 bits.
+MAX_TOKENS = 1_000_000_000
+
 
 class Usage(msgspec.Struct):
     """Token counts with one meaning for every vendor.
 
     `input` holds all input tokens, cached and written ones included; `output` holds reasoning.
     `cache_write_1h`: those of `cache_write` that are kept for an hour, which cost more.
-    `estimated`: the upstream gave none.
+    `estimated`: the upstream gave none. `clamped`: it gave a number that no count of tokens can be,
+    in whose place stands the nearest that one can.
     """
 
     input: int = 0
@@ -20,6 +25,20 @@ class Usage(msgspec.Struct):
     reasoning: int = 0
     estimated: bool = False
     cache_write_1h: int = 0
+    clamped: bool = False
+
+    def __post_init__(self) -> None:
+        if not (
+            0 <= self.input <= MAX_TOKENS
+            and 0 <= self.output <= MAX_TOKENS
+            and 0 <= self.cached_input <= MAX_TOKENS
+            and 0 <= self.cache_write <= MAX_TOKENS
+            and 0 <= self.reasoning <= MAX_TOKENS
+            and 0 <= self.cache_write_1h <= MAX_TOKENS
+        ):
+            self.clamped = True
+            for name in _COUNTS:
+                setattr(self, name, min(max(getattr(self, name), 0), MAX_TOKENS))
 
     def plus(self, other: Usage) -> Usage:
         """Both together."""
@@ -31,4 +50,8 @@ class Usage(msgspec.Struct):
             reasoning=self.reasoning + other.reasoning,
             estimated=self.estimated or other.estimated,
             cache_write_1h=self.cache_write_1h + other.cache_write_1h,
+            clamped=self.clamped or other.clamped,
         )
+
+
+_COUNTS = ("input", "output", "cached_input", "cache_write", "reasoning", "cache_write_1h")

@@ -41,9 +41,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     gave none. `reason`: `context_length` or `content_policy` if a refusal is one of these (the
     rule's `fallback_on` names them), else empty. An answer that was declined under status 200 is a
     failure of this kind too (`refused`), although the client may get it as it is. `code`: the
-    vendor's own error code or type. `body`: the upstream's own error body. `local`: the
-    cause is here (no file descriptor or port left, a kept connection that had been closed), so the
-    failure says nothing about the service.
+    vendor's own error code or type. `failed_generation`: see `ErrorInfo`. `body`: the upstream's
+    own error body. `local`: the cause is here (no file descriptor or port left, a kept connection
+    that had been closed), so the failure says nothing about the service.
     """
 
     outcome: Outcome
@@ -55,3 +55,4 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     local: bool = False
+    failed_generation: str = ""

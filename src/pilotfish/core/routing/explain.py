@@ -10,6 +10,8 @@ from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, Passed, Plan
 from pilotfish.core.routing.rule_state import op_for
 from pilotfish.core.state.candidate import Candidate
 
+LAST_S = 253_402_300_799.0  # the end of the year 9999
+
 
 def explained(
     plan: Plan, why: str, checked: list[dict[str, Any]], block: int | None, now: float, wall: float
@@ -83,7 +85,8 @@ def unsupported_text(candidate: Candidate, op: str) -> str:
 
 
 def rfc3339(wall: float) -> str:
-    """Epoch seconds as an RFC 3339 time in UTC."""
+    """Epoch seconds as an RFC 3339 time in UTC; beyond the calendar's last year its end."""
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    moment = datetime.fromtimestamp(min(max(0.0, wall), LAST_S), UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -317,11 +317,16 @@ class Plan:
             return None
         candidate_set, usable = found
         chosen = self.ordered(candidate_set, usable, now)[0] if len(usable) > 1 else usable[0]
-        if self.rule.tactic is not None and not self.tried:  # fallbacks and rivals take no turn
+        # Fallbacks, rivals and trials take no turn.
+        if (
+            self.rule.tactic is not None
+            and not self.tried
+            and not self.ledger.on_trial(chosen.state, now)
+        ):
             self.rule.tactic.on_picked(
                 chosen, usable, self.ledger.memory(self.rule.name, candidate_set.key), now
             )
-        if self._home is not None:
+        if self._home is not None and not serving:  # nor does a rival become a session's home
             self._home.homes.on_picked(self._home.key, chosen, usable, now, self._home.ttl_s)
         # Candidates are a candidate_set's own, so who begins with the same one and is as many is
         # the first tier, whole.

@@ -22,7 +22,10 @@ def retry_delay(
     if attempt.again >= allowed or not plan.rule_state.retries.is_free(now):
         return None
     health = attempt.candidate.state.health
-    if health.must_wait(now) or ((health.out or attempt.trial) and plan.others(now)):
+    if health.must_wait(now):
+        return None
+    # Where another service is usable, one that is out, or was lately, is not waited for.
+    if (health.out or attempt.trial or not health.is_clean(now)) and plan.others(now):
         return None
     delay = 0.0 if outcome is Outcome.CONNECT_FAILED else _backoff(attempt.again, plan)
     if failure.wait_s is not None and failure.wait_s > delay:

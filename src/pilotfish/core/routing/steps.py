@@ -207,8 +207,10 @@ class Steps:
         return [self._wake()]
 
     def _ask_again(self, attempt: AttemptState, now: float) -> Commands:
-        """A retry, unless the service has asked to be left alone meanwhile."""
-        if not self._may_ask_again(attempt, now):
+        """A retry, unless the service has gone out meanwhile and another one is usable, or it has
+        asked to be left alone."""
+        has_gone = attempt.candidate.state.health.out and self.plan.others(now)
+        if has_gone or not self._may_ask_again(attempt, now):
             return self._advance(now)
         self.retries += 1
         return self._start(attempt.candidate, now)

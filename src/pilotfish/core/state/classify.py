@@ -112,6 +112,7 @@ def failure_of(
         wait_s=wait_s,
         body=body,
         headers=kept,
+        failed_generation=error.failed_generation,
     )
 
 

@@ -102,6 +102,10 @@ class Health:
         """
         return self.out and (self.refused or (self.retry_after_given and self.until > now))
 
+    def is_clean(self, now: float) -> bool:
+        """Whether it has served so long that what went before is forgotten."""
+        return now - self.back_at >= max(CLEAN_AFTER_S, 2.0 * self.last_out_s)
+
     # ---- events
 
     def begin_trial(self, now: float) -> None:
@@ -172,7 +176,7 @@ class Health:
         self.consecutive += 1
         if outcome not in AT_ONCE and not self._too_many(now, health):
             return False
-        if now - self.back_at >= max(CLEAN_AFTER_S, 2.0 * self.last_out_s):
+        if self.is_clean(now):
             self.step = self.trips = 0
         self._go_out(outcome, wait_s, reason, now, health, cooldown)
         return True

@@ -7,7 +7,7 @@ Times in the saved form are epoch seconds; inside a process they count from an o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeGuard
+from typing import Annotated, TypeGuard
 
 import msgspec
 
@@ -21,16 +21,20 @@ from pilotfish.core.state.statistics import SAMPLE_AGE_S, Samples, Window
 
 VERSION = 1
 
-Pairs = list[tuple[float, float]]  # (wall-clock time, value)
+# What a damaged file may not say: counts beyond 64 bits, times that no calendar has.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # epoch seconds
+Pairs = list[tuple[Moment, Amount]]  # (wall-clock time, value)
 
 
 class SavedHealth(msgspec.Struct, array_like=True):
     """The health of a service, or of one of its keys, that was out."""
 
-    until: float
+    until: Moment
     retry_after_given: bool
-    trips: int
-    consecutive: int
+    trips: Count
+    consecutive: Count
     reason: str
     outcome: str
     step: int = 0
@@ -39,14 +43,14 @@ class SavedHealth(msgspec.Struct, array_like=True):
 class SavedWindow(msgspec.Struct, array_like=True):
     """A `statistics.Window`."""
 
-    length_s: float
-    started_at: float
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    cache_hits: int
-    cache_misses: int
-    cost_usd: float
+    length_s: Amount
+    started_at: Moment
+    requests: Count
+    input_tokens: Count
+    output_tokens: Count
+    cache_hits: Count
+    cache_misses: Count
+    cost_usd: Amount
 
 
 class SavedService(msgspec.Struct):
@@ -67,8 +71,8 @@ class SavedRace(msgspec.Struct, array_like=True):
 
     rule: str
     service: str
-    wins: float
-    losses: float
+    wins: Amount
+    losses: Amount
 
 
 class SavedMemory(msgspec.Struct, array_like=True):
@@ -76,14 +80,14 @@ class SavedMemory(msgspec.Struct, array_like=True):
 
     rule: str
     group: str | tuple[str, int]
-    memory: dict[str, str | int | dict[str, None]]
+    memory: dict[str, str | Count | dict[str, None]]
 
 
 class Saved(msgspec.Struct):
     """The content of the state file. `saved_at`: epoch seconds."""
 
     version: int
-    saved_at: float
+    saved_at: Moment
     services: list[SavedService] = []
     races: list[SavedRace] = []
     memories: list[SavedMemory] = []

@@ -19,6 +19,9 @@ Headers = Iterable[tuple[bytes, bytes]]
 EPOCH_S = 1e8
 EPOCH_MS = 1e11
 
+# Longer waits, which only a broken or hostile vendor asks for, are taken for this one: a year.
+LONGEST_S = 366 * 86400.0
+
 # ASCII only, since float() also takes '1_0', 'infinity' and the digits of other alphabets.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})")
 _DURATION = re.compile(
@@ -78,7 +81,7 @@ def wait_hint(
         if wait is not None:
             return wait
     if in_body is not None and math.isfinite(in_body):
-        return max(0.0, in_body)
+        return _bounded(in_body)
     return wait_in_text(message)
 
 
@@ -93,8 +96,8 @@ def when(text: str, now_wall: float) -> float | None:
     if _NUMBER.fullmatch(text):
         number = float(text)
         if number >= EPOCH_MS:
-            return max(0.0, number / 1000 - now_wall)
-        return max(0.0, number - now_wall if number >= EPOCH_S else number)
+            return _bounded(number / 1000 - now_wall)
+        return _bounded(number - now_wall if number >= EPOCH_S else number)
     seconds = duration(text)
     return seconds if seconds is not None else _until_date(text, now_wall)
 
@@ -108,7 +111,13 @@ def duration(text: str) -> float | None:
     m = _DURATION.fullmatch(text)
     if m is None or not any(m.groups()):
         return None
-    return sum(float(number) * _UNIT_S[unit] for unit, number in m.groupdict().items() if number)
+    return _bounded(
+        sum(float(number) * _UNIT_S[unit] for unit, number in m.groupdict().items() if number)
+    )
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), LONGEST_S)
 
 
 def wait_in_text(message: str) -> float | None:
@@ -119,12 +128,12 @@ def wait_in_text(message: str) -> float | None:
     return (
         duration(m["compact"].lower())
         if m["compact"]
-        else float(m["number"]) * _WORDS_S[m["unit"].lower()]
+        else _bounded(float(m["number"]) * _WORDS_S[m["unit"].lower()])
     )
 
 
 def _milliseconds(text: str | None) -> float | None:
-    return max(0.0, float(text) / 1000) if text is not None and _NUMBER.fullmatch(text) else None
+    return _bounded(float(text) / 1000) if text is not None and _NUMBER.fullmatch(text) else None
 
 
 def _until_date(text: str, now_wall: float) -> float | None:
@@ -135,7 +144,7 @@ def _until_date(text: str, now_wall: float) -> float | None:
         date = datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)  # both formats mean UTC without a zone
-        return max(0.0, date.timestamp() - now_wall)
+        return _bounded(date.timestamp() - now_wall)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

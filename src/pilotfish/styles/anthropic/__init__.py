@@ -16,6 +16,7 @@ class Anthropic(BaseStyle):
     """See `core.formats.style.Style`."""
 
     name = "anthropic"
+    request_id_header = b"request-id"
     terminal_event = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
     def inspector(self) -> ResponseInspector:

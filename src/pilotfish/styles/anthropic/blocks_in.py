@@ -9,6 +9,7 @@ import msgspec
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._media import proper_type
 from pilotfish.styles._signatures import unseal, unseal_thinking, with_signatures_placed
 
 
@@ -37,10 +38,17 @@ def _read_block(block: Fields, losses: Losses, names: dict[str, str]) -> Part:
     kind = block.required_text("type")
     part = _read_known(kind, block, losses, names)
     if part is None:
-        return neutral.Opaque("anthropic", {"type": kind} | block.rest())
+        return opaque({"type": kind} | block.rest())
     for name in block.rest():
         losses.add(f"messages.{kind}.{name}")
     return part
+
+
+def opaque(raw: dict[str, Any]) -> neutral.Opaque:
+    """A block that Anthropic alone knows. A summary of the conversation so far stands for turns
+    that are no longer sent, so other vendors get its text."""
+    summary = raw.get("content") if raw.get("type") == "compaction" else None
+    return neutral.Opaque("anthropic", raw, summary if isinstance(summary, str) else "")
 
 
 def _read_known(kind: str, block: Fields, losses: Losses, names: dict[str, str]) -> Part | None:
@@ -108,7 +116,7 @@ def _read_image(block: Fields) -> neutral.Image:
     kind = source.required_text("type")
     if kind == "base64":
         return neutral.Image(
-            media_type=source.required_text("media_type"),
+            media_type=proper_type(source.required_text("media_type")),
             data=source.required_text("data"),
             cache=cache,
         )
@@ -132,7 +140,7 @@ def _read_document(block: Fields, losses: Losses) -> neutral.Document:
     found: dict[str, Any]
     if kind == "base64":
         found = {
-            "media_type": source.text("media_type") or "application/pdf",
+            "media_type": proper_type(source.text("media_type") or "application/pdf"),
             "data": source.required_text("data"),
         }
     elif kind == "text":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import Any
 
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
-from pilotfish.styles._media import tool_id
+from pilotfish.styles._media import text_in, tool_id
+from pilotfish.styles._requests import kind_of
 from pilotfish.styles._signatures import seal, seal_thinking
 
 Block = dict[str, Any]
@@ -54,7 +54,7 @@ def _write_part(part: Part, quirks: Quirks, losses: Losses) -> Block | None:
         return {"type": "text", "text": part.transcript} if part.transcript else None
     if part.origin == "anthropic":
         return part.raw
-    losses.add(f"messages.{part.raw.get('type', 'block')}")
+    losses.add(f"messages.{kind_of(part)}")
     return None
 
 
@@ -150,18 +150,9 @@ def _document_source(document: neutral.Document, quirks: Quirks, losses: Losses)
         return None
     if document.media_type == "application/pdf":
         return {"type": "base64", "media_type": "application/pdf", "data": document.data}
-    if document.media_type.startswith("text/") or document.media_type in (
-        "application/json",
-        "application/xml",
-    ):
-        try:
-            return {
-                "type": "text",
-                "media_type": "text/plain",
-                "data": b64decode(document.data).decode(),
-            }
-        except ValueError:
-            pass  # neither base64 nor UTF-8: no text after all
+    text = text_in(document.media_type, document.data)
+    if text is not None:
+        return {"type": "text", "media_type": "text/plain", "data": text}
     losses.add(f"messages.document.{document.media_type or 'data'}")
     return None
 
@@ -200,9 +191,10 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Block]:
             blocks.append({"type": "redacted_thinking", "data": seal(part.signature, "anthropic")})
         if isinstance(part, neutral.Text):
             citations = [write_citation(citation) for citation in part.citations]
-            blocks.append({"type": "text", "text": part.text, "citations": citations or None})
+            cited = {"citations": citations} if citations else {}
+            blocks.append({"type": "text", "text": part.text} | cited)
         elif isinstance(part, neutral.Refusal):
-            blocks.append({"type": "text", "text": part.text, "citations": None})
+            blocks.append({"type": "text", "text": part.text})
         elif isinstance(part, neutral.ToolCall):
             blocks.append(write_tool_use(part, part.id))
         elif isinstance(part, neutral.Thinking):
@@ -214,7 +206,7 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Block]:
                 else {"type": "thinking", "thinking": part.text, "signature": proof}
             )
         elif isinstance(part, neutral.Audio) and part.transcript:
-            blocks.append({"type": "text", "text": part.transcript, "citations": None})
+            blocks.append({"type": "text", "text": part.transcript})
         elif isinstance(part, neutral.Opaque) and part.origin == "anthropic":
             blocks.append(part.raw)
     return blocks

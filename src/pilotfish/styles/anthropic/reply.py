@@ -20,6 +20,7 @@ _FINISHES = {
     "max_tokens": FinishReason.LENGTH,
     "stop_sequence": FinishReason.STOP_SEQUENCE,
     "tool_use": FinishReason.TOOL_CALLS,
+    "compaction": FinishReason.PAUSE,
     "pause_turn": FinishReason.PAUSE,
     "refusal": FinishReason.REFUSAL,
     "model_context_window_exceeded": FinishReason.CONTEXT,

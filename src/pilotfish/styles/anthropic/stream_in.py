@@ -8,12 +8,12 @@ import msgspec
 
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.deltas import Delta
-from pilotfish.core.formats.neutral import FinishReason, Opaque
+from pilotfish.core.formats.neutral import FinishReason
 from pilotfish.core.formats.sse import data_of
 from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles._signatures import unseal, unseal_thinking
-from pilotfish.styles.anthropic.blocks_in import read_citation
+from pilotfish.styles.anthropic.blocks_in import opaque, read_citation
 from pilotfish.styles.anthropic.errors import stream_error
 from pilotfish.styles.anthropic.inspector import AnthropicTokenCounts
 from pilotfish.styles.anthropic.reply import explanation_in, finish_from
@@ -27,6 +27,8 @@ class _Delta(msgspec.Struct, gc=False):
     signature: str | None = None
     partial_json: str | None = None
     citation: Any = None
+    content: Any = None
+    encrypted_content: Any = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: Any = None
@@ -152,6 +154,9 @@ class AnthropicStreamReader:
             self._signature += delta.signature
         elif isinstance(delta.citation, dict):
             return [deltas.CitationDelta(read_citation(delta.citation))]
+        elif delta.type == "compaction_delta":
+            found = {"content": delta.content, "encrypted_content": delta.encrypted_content}
+            self._block |= {name: value for name, value in found.items() if value is not None}
         return []
 
     def _end(self) -> list[Delta]:
@@ -177,11 +182,8 @@ class AnthropicStreamReader:
         if kind in (None, "redacted_thinking"):
             return []
         given = json_or_none(arguments.encode("utf-8", "surrogatepass")) if arguments else None
-        return [
-            deltas.PartDelta(
-                Opaque("anthropic", block | ({"input": given} if given is not None else {}))
-            )
-        ]
+        raw = block | ({"input": given} if given is not None else {})
+        return [deltas.PartDelta(opaque(raw))]
 
 
 READER = AnthropicStreamReader

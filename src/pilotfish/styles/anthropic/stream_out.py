@@ -27,7 +27,9 @@ _TEXT_HEAD = (
 
 
 class AnthropicStreamWriter(BlockStreamWriter):
-    """See `core.formats.style.StreamWriter`. It has no options."""
+    """See `core.formats.style.StreamWriter`. `options["input_tokens"]`: an estimate, for the event
+    that begins the stream, since most upstreams count at the end.
+    """
 
     _index = -1  # of the last block
     _text_head = b""  # of a delta of the open text block, up to its text
@@ -48,7 +50,7 @@ class AnthropicStreamWriter(BlockStreamWriter):
         """
         if isinstance(first, deltas.MessageStart) and not self._model:
             self._model = first.model
-        usage = first.usage if isinstance(first, deltas.UsageDelta) else Usage()
+        usage = first.usage if isinstance(first, deltas.UsageDelta) else self._estimate()
         message: dict[str, Any] = {
             "id": f"msg_{self._request_id}",
             "type": "message",
@@ -61,6 +63,9 @@ class AnthropicStreamWriter(BlockStreamWriter):
         }
         self._event("message_start", {"message": message})
 
+    def _estimate(self) -> Usage:
+        return Usage(input=self._options.get("input_tokens", 0))
+
     def _finish_stream(self) -> None:
         self._close_all()
         finish = self._finish or deltas.Finish(FinishReason.STOP)
@@ -71,7 +76,7 @@ class AnthropicStreamWriter(BlockStreamWriter):
         }
         if reason is FinishReason.REFUSAL and finish.details:
             delta["stop_details"] = stop_details(finish.details)
-        usage = write_usage(self._usage or Usage())
+        usage = write_usage(self._usage or self._estimate())
         self._event("message_delta", {"delta": delta, "usage": usage})
         self._event("message_stop", {})
 

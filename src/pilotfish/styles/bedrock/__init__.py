@@ -20,6 +20,7 @@ class Bedrock(BaseStyle):
     the last one, `metadata`, holds the usage; without it SDKs miss the counts and nothing else."""
 
     name = "bedrock"
+    request_id_header = b"x-amzn-requestid"
     stream_content_type = "application/vnd.amazon.eventstream"
     canned_chars = CANNED_CHARS
 

@@ -13,6 +13,7 @@ from pilotfish.core.formats.neutral import Json, Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import short_type, tool_id
+from pilotfish.styles._requests import kind_of
 from pilotfish.styles._signatures import seal, seal_thinking
 from pilotfish.styles.bedrock.blocks_in import ORIGIN, SIGNER
 from pilotfish.styles.bedrock.models import Model
@@ -117,7 +118,6 @@ class BlockWriter:
         if image.detail not in ("", "auto"):
             self._losses.add("messages.image.detail")
         word = short_type(image.media_type) if image.media_type else _sniffed(image.data)
-        word = "jpeg" if word == "jpg" else word
         return self._media("image", image, word if word in _IMAGES else "")
 
     def _audio(self, audio: neutral.Audio) -> Json | None:
@@ -186,11 +186,6 @@ class BlockWriter:
         return name
 
 
-def kind_of(part: neutral.Opaque) -> str:
-    """How a block is named when it is dropped."""
-    return str(part.raw.get("type") or next(iter(part.raw), "block"))
-
-
 def _sniffed(data: str) -> str:
     return next((word for magic, word in _MAGIC if data.startswith(magic)), "png")
 
@@ -243,7 +238,7 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Json]:
     """
     blocks: list[Json] = []
     for part in parts:
-        if isinstance(part, neutral.Text | neutral.ToolCall) and part.signature:
+        if isinstance(part, neutral.Text | neutral.ToolCall | neutral.Image) and part.signature:
             blocks.append({"reasoningContent": {"redactedContent": redacted_data(part.signature)}})
         if isinstance(part, neutral.Text) and part.citations:
             citations = [write_citation(citation) for citation in part.citations]
@@ -256,12 +251,9 @@ def write_answer_blocks(parts: tuple[Part, ...]) -> list[Json]:
             blocks.append(write_tool_use(part, part.id))
         elif isinstance(part, neutral.Thinking):
             blocks.append(write_thinking(part))
-        elif (
-            isinstance(part, neutral.Image) and part.data and short_type(part.media_type) in _IMAGES
-        ):
-            blocks.append(
-                {"image": {"format": short_type(part.media_type), "source": {"bytes": part.data}}}
-            )
+        elif isinstance(part, neutral.Image) and part.data:
+            word = short_type(part.media_type or "image/png")
+            blocks.append({"image": {"format": word, "source": {"bytes": part.data}}})
         elif isinstance(part, neutral.Audio) and part.transcript:
             blocks.append({"text": part.transcript})
         elif isinstance(part, neutral.Opaque) and part.origin == ORIGIN:

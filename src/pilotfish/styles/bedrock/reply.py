@@ -23,6 +23,7 @@ _FINISHES = {
     "guardrail_intervened": FinishReason.CONTENT_FILTER,
     "content_filtered": FinishReason.CONTENT_FILTER,
     "malformed_tool_use": FinishReason.MALFORMED_CALL,
+    "malformed_model_output": FinishReason.MALFORMED,
     "model_context_window_exceeded": FinishReason.CONTEXT,
     "refusal": FinishReason.REFUSAL,  # not in the reference; Claude's own word
 }
@@ -35,6 +36,7 @@ _WORDS = {
     FinishReason.CONTENT_FILTER: "content_filtered",
     FinishReason.REFUSAL: "content_filtered",
     FinishReason.MALFORMED_CALL: "malformed_tool_use",
+    FinishReason.MALFORMED: "malformed_model_output",
     FinishReason.CONTEXT: "model_context_window_exceeded",
 }
 

@@ -33,9 +33,9 @@ class _Block:
     def __init__(
         self, kind: str, *, index: int = -1, name: str = "", start: Json | None = None
     ) -> None:
-        self.kind = kind  # text, tool, structured, thinking or server
+        self.kind = kind  # text, tool, structured, thinking, image or server
         self.index = index  # of a tool call
-        self.name = name
+        self.name = name  # of a tool, or the format of an image
         self.arguments: list[str] = []  # held back: of a server's tool, or of structured output
         self.start = start or {}  # how the block of a server's tool began
         self.results: list[Any] = []  # of a server's tool
@@ -93,6 +93,10 @@ class BedrockStreamReader:
         if is_server_call(start.peek("toolUse")) or is_server_result(start.peek("toolResult")):
             self._blocks[place] = _Block("server", start=start.rest())
             return []
+        image = start.object("image")
+        if image is not None:
+            self._blocks[place] = _Block("image", name=image.text("format") or "png")
+            return []
         call = start.object("toolUse")
         if call is None:
             return []
@@ -130,7 +134,10 @@ class BedrockStreamReader:
         image = delta.object("image")
         source = image.object("source") if image else None
         data = source.text("bytes") if source else None
-        return [deltas.PartDelta(Image(data=data))] if data else []
+        if not data:
+            return []
+        block = self._blocks.setdefault(place, _Block("image", name="png"))
+        return [deltas.PartDelta(Image(media_type=f"image/{block.name}", data=data))]
 
     def _arguments(self, block: _Block | None, text: str) -> list[Delta]:
         if block is None or not text:

@@ -120,6 +120,7 @@ class BedrockStreamWriter(BlockStreamWriter):
         if isinstance(part, Audio) and part.transcript:
             self._on_text(deltas.TextDelta(part.transcript))
         elif isinstance(part, Image) and part.data:
+            self._on_signature(part.signature)
             self._open("image", again=True)
             self._start({"image": {"format": short_type(part.media_type or "image/png")}})
             self._put({"image": {"source": {"bytes": part.data}}})

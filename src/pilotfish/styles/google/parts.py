@@ -11,8 +11,12 @@ from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles import _signatures
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._media import proper_type, type_by_url
+from pilotfish.styles._requests import kind_of
 
 ORIGIN = "google"
+
+Media = neutral.Image | neutral.Document | neutral.Audio
 
 # Media resolutions of single parts, which are OpenAI's levels of detail.
 _DETAILS = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
@@ -81,20 +85,23 @@ def read_part(part: Fields, losses: Losses, *, call_id: str = "") -> Part | None
         return neutral.Text(text, signature=signature)
     for key in ("inlineData", "fileData"):
         if key in part:
-            return _read_media(part, key, losses)
+            return _read_media(part, key, signature, losses)
     rest = part.rest()
     if rest:
         return neutral.Opaque(ORIGIN, {**rest, **({"thoughtSignature": proof} if proof else {})})
     return neutral.Text("", signature=signature) if signature else None
 
 
-def _read_media(part: Fields, key: str, losses: Losses) -> Part:
+def _read_media(
+    part: Fields, key: str, signature: neutral.Signature | None, losses: Losses
+) -> Part:
     resolution = part.object("mediaResolution")
     detail = _DETAILS.get((resolution.text("level") if resolution else "") or "", "")
     blob = part.inner(key)
-    media_type = blob.text("mimeType") or ""
+    given_type = proper_type(blob.text("mimeType") or "")
     name = blob.text("displayName") or ""
     place = blob.required_text("data" if key == "inlineData" else "fileUri")
+    media_type = given_type or ("" if key == "inlineData" else type_by_url(place))
     for name_of_rest in part.rest():
         losses.add(f"contents.parts.{name_of_rest}")
     given: dict[str, Any] = {"media_type": media_type}
@@ -106,7 +113,7 @@ def _read_media(part: Fields, key: str, losses: Losses) -> Part:
         given |= {"file_id": place, "origin": ORIGIN}
     kind = media_type.partition("/")[0]
     if kind == "image":
-        return neutral.Image(detail=detail, **given)
+        return neutral.Image(detail=detail, signature=signature, **given)
     if kind == "audio":
         return neutral.Audio(**given)
     if kind == "video" or "youtube.com/" in place or "youtu.be/" in place:
@@ -168,19 +175,14 @@ def write_part(part: Part, losses: Losses) -> dict[str, Any] | None:
         return {"text": part.text} | signed(part.signature)
     if isinstance(part, neutral.Refusal):
         return {"text": part.text}
-    if isinstance(part, neutral.Image | neutral.Document | neutral.Audio):
-        return write_media(part, losses)
+    if isinstance(part, Media):
+        written = write_media(part, losses)
+        proof = part.signature if isinstance(part, neutral.Image) else None
+        return written and written | signed(proof)
     if isinstance(part, neutral.Opaque) and part.origin == ORIGIN:
         return dict(part.raw)
     losses.add(f"messages.{kind_of(part)}")
     return None
-
-
-def kind_of(part: Part) -> str:
-    """How a part is named when it is dropped."""
-    if isinstance(part, neutral.Opaque):
-        return str(part.raw.get("type") or next(iter(part.raw), "block"))
-    return type(part).__name__.lower()
 
 
 def signed(signature: neutral.Signature | None) -> dict[str, Any]:
@@ -188,7 +190,7 @@ def signed(signature: neutral.Signature | None) -> dict[str, Any]:
     return {"thoughtSignature": signature.value} if signature and signature.origin == ORIGIN else {}
 
 
-def write_media(part: neutral.Media, losses: Losses) -> dict[str, Any] | None:
+def write_media(part: Media, losses: Losses) -> dict[str, Any] | None:
     media_type = part.media_type
     if isinstance(part, neutral.Image) and part.detail not in ("", "auto"):
         losses.add("messages.image.detail")
@@ -206,23 +208,20 @@ def write_media(part: neutral.Media, losses: Losses) -> dict[str, Any] | None:
             "inlineData": {"mimeType": media_type or _DEFAULT_TYPES[type(part)], "data": part.data}
         }
     if part.url or part.origin == ORIGIN:
+        media_type = media_type or type_by_url(part.url)
         return {
             "fileData": ({"mimeType": media_type} if media_type else {})
             | {"fileUri": part.url or part.file_id}
         }
-    losses.add(f"messages.{kind_of_media(part)}.{'file_id' if part.file_id else 'data'}")
+    losses.add(f"messages.{kind_of(part)}.{'file_id' if part.file_id else 'data'}")
     return None
 
 
-_DEFAULT_TYPES: dict[type[neutral.Media], str] = {
+_DEFAULT_TYPES: dict[type[Media], str] = {
     neutral.Image: "image/png",
     neutral.Document: "application/pdf",
     neutral.Audio: "audio/wav",
 }
-
-
-def kind_of_media(part: neutral.Media) -> str:
-    return type(part).__name__.lower()
 
 
 def document_text(document: neutral.Document) -> str:
@@ -235,19 +234,19 @@ def document_text(document: neutral.Document) -> str:
 
 def write_result(result: neutral.ToolResult, name: str, losses: Losses) -> dict[str, Any]:
     """A `functionResponse` without its id. Text that is a JSON object is the response; any other
-    stands under `output` or `error`.
+    stands under `output` or `error`. Its parts may be files alone, so a document that is text is
+    put to the text.
     """
     if result.cache:
         losses.add("cache_control")
-    texts = [part.text for part in result.parts if isinstance(part, neutral.Text)]
-    media = [part for part in result.parts if not isinstance(part, neutral.Text)]
-    text = "\n".join(texts)
+    items = [item for part in result.parts if (item := write_part(part, losses))]
+    text = "\n".join(item["text"] for item in items if "text" in item)
     response: dict[str, Any] = {"error" if result.is_error else "output": text}
     if not result.is_error and text.startswith("{"):
         found = neutral.arguments_object(text)
         response = response if "_raw" in found else found
     written: dict[str, Any] = {"name": name, "response": response}
-    parts = [item for part in media if (item := write_part(part, losses))]
+    parts = [item for item in items if "text" not in item]
     if parts:
         written["parts"] = parts
     return written

@@ -11,6 +11,7 @@ import msgspec
 from pilotfish.core.formats.neutral import (
     Citation,
     FinishReason,
+    Image,
     Json,
     Part,
     Reply,
@@ -25,7 +26,7 @@ from pilotfish.styles._loose import loosely
 from pilotfish.styles.google.citations import Offsets, read_citations, write_citations
 from pilotfish.styles.google.inspector import FILTERED, GoogleTokenCounts
 from pilotfish.styles.google.parts import read_part, seal, write_call, write_part
-from pilotfish.styles.google.request_in import MADE_UP
+from pilotfish.styles.google.request_in import MADE_UP, SERVICE_TIERS
 
 _BAD_CALL = (
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE"
@@ -36,12 +37,14 @@ FINISH_REASONS = (
         "STOP": FinishReason.STOP,
         "MAX_TOKENS": FinishReason.LENGTH,
         "CONTINUATION": FinishReason.PAUSE,
+        "MALFORMED_RESPONSE": FinishReason.MALFORMED,
     }
     | dict.fromkeys(FILTERED, FinishReason.CONTENT_FILTER)
     | dict.fromkeys(_BAD_CALL.split(), FinishReason.MALFORMED_CALL)
 )
-"""Google's words; what is not here is `other`. Source:
-ai.google.dev/api/generate-content#FinishReason, read 2026-11."""
+"""Google's words; what is not here (`NO_IMAGE`, `ESCALATION` and others) is `other`. Sources:
+ai.google.dev/api/generate-content#FinishReason and Vertex AI's reference of the same name, read
+2026-11."""
 
 _WORDS = {
     FinishReason.STOP: "STOP",
@@ -52,6 +55,7 @@ _WORDS = {
     FinishReason.CONTENT_FILTER: "SAFETY",
     FinishReason.REFUSAL: "SAFETY",
     FinishReason.MALFORMED_CALL: "MALFORMED_FUNCTION_CALL",
+    FinishReason.MALFORMED: "MALFORMED_RESPONSE",
 }
 
 _NO_ID_LETTERS = re.compile(r"[^A-Za-z0-9_-]")
@@ -98,6 +102,7 @@ def read_reply(body: bytes) -> Reply:
     if "groundingMetadata" in candidate or "citationMetadata" in candidate:
         texts = {i: Offsets(part.text) for i, part in enumerate(parts) if isinstance(part, Text)}
         parts = _with_citations(parts, read_citations(candidate, texts))
+    tier = _tier_in(fields.peek("usageMetadata"))
     return Reply(
         id=response_id,
         model=fields.text("modelVersion") or "",
@@ -106,7 +111,14 @@ def read_reply(body: bytes) -> Reply:
         finish_details=details,
         usage=read_usage(fields),
         logprobs=read_logprobs(candidate),
+        service_tier=SERVICE_TIERS.get(tier, tier),
     )
+
+
+def _tier_in(counts: Any) -> str:
+    """The tier that served, which Google says among the counts, in lower case."""
+    tier = counts.get("serviceTier") if isinstance(counts, dict) else None
+    return tier.lower() if isinstance(tier, str) else ""
 
 
 def finish_of(fields: ReplyFields, candidate: ReplyFields) -> tuple[str, str]:
@@ -220,7 +232,10 @@ def write_answer_part(part: Part) -> dict[str, Any] | None:
             return None
         written = {"text": part.text, "thought": True}
     else:
-        return write_part(part, Losses())
+        found = write_part(part, Losses())
+        if found is None or not isinstance(part, Image):
+            return found
+        written = found
     if part.signature:
         redacted = isinstance(part, Thinking) and part.redacted
         written["thoughtSignature"] = seal(part.signature, redacted=redacted)

@@ -74,6 +74,8 @@ def _read_config(config: Fields) -> dict[str, Any]:
     """`generationConfig` as fields of a Chat; what has no place there is left in it."""
     if config.peek("candidateCount") == 1:
         config.take("candidateCount")
+    if config.peek("responseModalities") == ["TEXT"]:  # the default
+        config.take("responseModalities")
     return {
         "max_tokens": config.whole("maxOutputTokens"),
         "temperature": config.number("temperature"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from pilotfish.core.formats.neutral import (
     Chat,
+    Document,
     Json,
     Part,
     Thinking,
@@ -29,9 +30,9 @@ from pilotfish.styles.google.parts import (
 from pilotfish.styles.google.request_in import MADE_UP, PARENTS, SERVICE_TIERS
 from pilotfish.styles.google.thinking import generation, write_thinking
 
-MAX_STOP_SEQUENCES = 5  # ai.google.dev/api/generate-content#GenerationConfig, read 2026-11
-
 _TIERS_OUT = {theirs: own for own, theirs in SERVICE_TIERS.items()}
+
+MAX_STOP_SEQUENCES = 5  # ai.google.dev/api/generate-content#GenerationConfig, read 2026-11
 
 
 def write_request(chat: Chat, target: Target) -> Written:
@@ -144,10 +145,17 @@ def _write_thought(thought: Thinking, losses: Losses) -> list[Json]:
 
 def _plain(parts: tuple[Part, ...], losses: Losses) -> list[Json]:
     """Parts that are no calls, results or thoughts. Google refuses empty text, but for one that
-    carries a signature.
+    carries a signature. It has no place for the names of files, so words before them say it.
     """
-    written = (write_part(part, losses) for part in parts)
-    return [item for item in written if item is not None and item != {"text": ""}]
+    written: list[Json] = []
+    for part in parts:
+        item = write_part(part, losses)
+        if item is None or item == {"text": ""}:
+            continue
+        if isinstance(part, Document) and part.name and "text" not in item:
+            written.append({"text": f"{part.name}:"})
+        written.append(item)
+    return written
 
 
 # --- tools and config ---

@@ -13,6 +13,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import (
     Citation,
     FinishReason,
+    Image,
     Json,
     Part,
     Signature,
@@ -149,7 +150,10 @@ class GoogleStreamWriter(BaseStreamWriter):
 
     def _on_part(self, delta: deltas.PartDelta) -> None:
         self._flush()
-        self._put(delta.part)
+        part = delta.part
+        if isinstance(part, Image) and part.signature is None:
+            part = msgspec.structs.replace(part, signature=self._taken())
+        self._put(part)
 
     def _on_block_end(self) -> None:
         self._flush()

@@ -68,16 +68,15 @@ def stream_error(value: Any) -> ErrorInfo:
 
 
 def error_body(error: ErrorInfo, status: int | None) -> bytes:
-    return msgspec.json.encode(
-        {
-            "error": {
-                "message": error.message,
-                "type": error.type or type_for(status),
-                "param": None,
-                "code": error.code or None,
-            }
-        }
-    )
+    fields = {
+        "message": error.message,
+        "type": error.type or type_for(status),
+        "param": None,
+        "code": error.code or None,
+    }
+    if error.failed_generation:
+        fields["failed_generation"] = error.failed_generation
+    return msgspec.json.encode({"error": fields})
 
 
 def error_event(error: ErrorInfo) -> bytes:

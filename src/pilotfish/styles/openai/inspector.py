@@ -142,7 +142,7 @@ class _Message(msgspec.Struct, gc=False):
         return bool(
             self.content
             or self.tool_calls
-            or self.function_call
+            or (self.function_call and _call_chars(self.function_call))
             or self.images
             or (
                 self.audio

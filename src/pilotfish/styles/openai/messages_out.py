@@ -9,11 +9,11 @@ from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks, Target
 from pilotfish.styles._fields import Losses
 from pilotfish.styles._media import tool_id
+from pilotfish.styles._requests import kind_of
 from pilotfish.styles.google.parts import SKIP_CHECK
 from pilotfish.styles.google.thinking import generation
 from pilotfish.styles.openai.parts import (
     google_extra,
-    kind_of,
     write_cache,
     write_call_details,
     write_details,

@@ -10,7 +10,17 @@ from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks
 from pilotfish.styles._fields import Fields, Losses
-from pilotfish.styles._media import TYPES, data_url, short_type, split_data_url, type_by_name
+from pilotfish.styles._loose import loosely
+from pilotfish.styles._media import (
+    TYPES,
+    data_url,
+    file_name,
+    short_type,
+    split_data_url,
+    text_in,
+    type_by_name,
+)
+from pilotfish.styles._requests import kind_of
 from pilotfish.styles._signatures import with_signatures_placed
 
 ORIGINS = ("openai", "openai_responses")
@@ -24,6 +34,17 @@ _FORMATS = {
     "openai_responses": "openai-responses-v1",
 }
 _ORIGINS_BY_FORMAT = {word: origin for origin, word in _FORMATS.items()}
+
+
+class GoogleExtra(msgspec.Struct, gc=False):
+    """What Google's own service adds to a call, a message, a picture or a delta."""
+
+    thought_signature: str | None = None
+    thought: bool | None = None
+
+
+class ExtraContent(msgspec.Struct, gc=False):
+    google: GoogleExtra | None = None
 
 
 def read_cache(part: Fields) -> neutral.Cache | None:
@@ -95,17 +116,26 @@ def _read_file(file: Fields, cache: neutral.Cache | None) -> neutral.Document:
 
 def images_in(value: Any) -> list[neutral.Image]:
     """`images` of a message: pictures that the model made, as OpenRouter gives them."""
-    urls = (
-        [item.get("image_url") for item in value if isinstance(item, dict)]
-        if isinstance(value, list)
-        else []
-    )
-    texts = [url.get("url") if isinstance(url, dict) else url for url in urls]
-    return [image_from(text, "", None) for text in texts if isinstance(text, str)]
+    found: list[neutral.Image] = []
+    for item in value if isinstance(value, list) else ():
+        if not isinstance(item, dict):
+            continue
+        url = item.get("image_url")
+        text = url.get("url") if isinstance(url, dict) else url
+        if isinstance(text, str):
+            google = loosely(item.get("extra_content"), ExtraContent).google
+            proof = google and google.thought_signature
+            signature = neutral.Signature("google", proof) if proof else None
+            image = image_from(text, "", None)
+            found.append(msgspec.structs.replace(image, signature=signature))
+    return found
 
 
 def document_from(file_data: str, name: str, cache: neutral.Cache | None) -> neutral.Document:
-    """A document from a data URL, or from bare base64, whose type only the name tells."""
+    """A document from a data URL, or from bare base64, whose type only the name tells; some
+    services take the address of a file there, too."""
+    if file_data.startswith(("https://", "http://")):
+        return neutral.Document(url=file_data, name=name, cache=cache)
     inline = split_data_url(file_data)
     media_type, data = inline or (type_by_name(name) or "application/pdf", file_data)
     return neutral.Document(media_type=media_type, data=data, name=name, cache=cache)
@@ -183,23 +213,25 @@ def audio_item(audio: neutral.Audio) -> dict[str, Any]:
 def _write_document(
     document: neutral.Document, quirks: Quirks, losses: Losses
 ) -> list[dict[str, Any]]:
+    """Of files the reference takes PDF alone, so one that is text goes as text."""
+    text = text_in(document.media_type, document.data) if document.data else None
+    if text is not None:
+        document = msgspec.structs.replace(document, text=text, data="")
     words = document_words(document, losses)
     items = [item for part in words for item in _write_part(part, quirks, losses)]
     if document.text or document.parts:
         return items
     if document.file_id and document.origin in ORIGINS:
         return [*items, {"type": "file", "file": {"file_id": document.file_id}}]
-    if not document.data:
+    if document.data:
+        place = data_url(document.media_type, document.data)
+        name = file_name(document.name, document.media_type)
+    elif document.url and quirks.file_urls:
+        place, name = document.url, document.name or document.url.rpartition("/")[2]
+    else:
         losses.add("messages.document.url" if document.url else "messages.document.file_id")
         return items
-    name = document.name or f"document.{short_type(document.media_type)}"
-    return [
-        *items,
-        {
-            "type": "file",
-            "file": {"filename": name, "file_data": data_url(document.media_type, document.data)},
-        },
-    ]
+    return [*items, {"type": "file", "file": {"filename": name, "file_data": place}}]
 
 
 def document_words(document: neutral.Document, losses: Losses) -> list[Part]:
@@ -214,15 +246,6 @@ def document_words(document: neutral.Document, losses: Losses) -> list[Part]:
             words.append(neutral.Text(heading + document.text))
         words += document.parts
     return words
-
-
-def kind_of(part: Part) -> str:
-    """How a part is named when it is dropped."""
-    return (
-        str(part.raw.get("type", "block"))
-        if isinstance(part, neutral.Opaque)
-        else type(part).__name__.lower()
-    )
 
 
 # --- reasoning, which the reference does not have and everybody sends ---

@@ -25,7 +25,7 @@ from pilotfish.styles.openai.parts import (
     with_text_signed,
     write_details,
 )
-from pilotfish.styles.openai.request_in import read_tool_call
+from pilotfish.styles.openai.request_in import read_legacy_call, read_tool_call
 from pilotfish.styles.openai.request_out import SERVICE_TIERS
 
 _FINISHES = {
@@ -104,30 +104,31 @@ def _read_token(value: Any) -> neutral.TokenLogprob | None:
         token,
         float(logprob),
         tuple(raw)
-        if isinstance(raw, list) and all(isinstance(unit, int) for unit in raw)
+        if isinstance(raw, list) and raw and all(isinstance(unit, int) for unit in raw)
         else None,
         read_logprobs(top) if isinstance(top, list) else (),
     )
 
 
-def write_logprobs(tokens: tuple[neutral.TokenLogprob, ...]) -> list[dict[str, Any]]:
+def write_logprobs(
+    tokens: tuple[neutral.TokenLogprob, ...], *, no_bytes: list[int] | None = None
+) -> list[dict[str, Any]]:
+    """`no_bytes` stands for bytes that are not known: Chat has null there, Responses a list."""
+
+    def written(token: neutral.TokenLogprob) -> dict[str, Any]:
+        raw = no_bytes if token.raw is None else list(token.raw)
+        return {"token": token.token, "logprob": token.logprob, "bytes": raw}
+
     return [
-        _write_token(token) | {"top_logprobs": [_write_token(other) for other in token.top]}
+        written(token) | {"top_logprobs": [written(other) for other in token.top]}
         for token in tokens
     ]
 
 
-def _write_token(token: neutral.TokenLogprob) -> dict[str, Any]:
-    return {
-        "token": token.token,
-        "logprob": token.logprob,
-        "bytes": list(token.raw) if token.raw is not None else None,
-    }
-
-
 def read_annotation(value: Any) -> neutral.Citation | None:
-    """Chat's `{"type": "url_citation", "url_citation": {...}}`, or the flat form of Responses."""
-    if not isinstance(value, dict):
+    """Chat's `{"type": "url_citation", "url_citation": {...}}`, or the flat form of Responses.
+    OpenRouter's `file` is none: it holds what was read of the client's own file."""
+    if not isinstance(value, dict) or value.get("type") == "file":
         return None
     inner = value.get(str(value.get("type")))
     fields = inner if isinstance(inner, dict) else value
@@ -221,21 +222,18 @@ def _read_message(message: Fields) -> tuple[Part, ...]:
             )
         )
     parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
-    legacy = message.object("function_call")
+    legacy = read_legacy_call(message)
     if legacy:
-        parts.append(
-            neutral.ToolCall(
-                id="call_0",
-                name=legacy.required_text("name"),
-                arguments=legacy.text("arguments") or "",
-            )
-        )
+        parts.append(legacy)
     return with_text_signed(parts, signature)
 
 
 def write_image(image: neutral.Image, index: int) -> dict[str, Any]:
     url = data_url(image.media_type, image.data) if image.data else image.url
-    return {"type": "image_url", "image_url": {"url": url}, "index": index}
+    written = {"type": "image_url", "image_url": {"url": url}, "index": index}
+    if image.signature and image.signature.origin == "google":
+        written["extra_content"] = google_extra(image.signature.value)
+    return written
 
 
 def service_tier(reply: neutral.Reply) -> str:

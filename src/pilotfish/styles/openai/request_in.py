@@ -9,6 +9,7 @@ import msgspec
 from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.styles._fields import Fields, Losses
+from pilotfish.styles._media import made_up_id
 from pilotfish.styles.openai.parts import (
     images_in,
     read_cache,
@@ -26,8 +27,9 @@ def read_request(body: bytes, *, model: str, stream: bool) -> neutral.Chat:
     losses = Losses()
     system, turns = _read_messages(fields, losses)
     options = fields.object("stream_options")
-    if fields.peek("n") == 1:
-        fields.take("n")
+    for name, default in (("n", 1), ("modalities", ["text"])):
+        if fields.peek(name) == default:
+            fields.take(name)
     limit = fields.whole("max_completion_tokens")
     older_limit = fields.whole("max_tokens")
     return neutral.Chat(
@@ -77,8 +79,7 @@ def _read_messages(
     system: list[neutral.Text] = []
     turns: list[neutral.Turn] = []
     results: list[neutral.ToolResult] = []
-    names: dict[str, str] = {}
-    legacy_calls = 0
+    calls = _Calls()
     for message in fields.objects("messages"):
         role = message.required_text("role")
         if results and role not in ("tool", "function"):
@@ -97,13 +98,9 @@ def _read_messages(
                 neutral.Turn("user", read_content(message, losses), message.text("name") or "")
             )
         elif role == "assistant":
-            turn, legacy_calls = _read_assistant(message, losses, legacy_calls)
-            names.update(
-                (part.id, part.name) for part in turn.parts if isinstance(part, neutral.ToolCall)
-            )
-            turns.append(turn)
+            turns.append(_read_assistant(message, losses, calls))
         elif role in ("tool", "function"):
-            results.append(_read_result(message, losses, names, legacy_calls))
+            results.append(_read_result(message, losses, calls))
         else:
             message.wrong("role", "system, developer, user, assistant or tool", role)
         for name in message.rest():
@@ -113,24 +110,49 @@ def _read_messages(
     return tuple(system), tuple(turns)
 
 
-def _read_result(
-    message: Fields, losses: Losses, names: dict[str, str], legacy_calls: int
-) -> neutral.ToolResult:
+class _Calls:
+    """The calls of a conversation: their names by id, and ids for those that have none.
+
+    The role `function` knows no ids, and some servers leave those of `tool_calls` empty. The
+    results of such calls come in their order; one too many answers the last of them.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self._nameless: list[str] = []
+        self._answered = 0
+
+    def named(self, call: neutral.ToolCall) -> neutral.ToolCall:
+        """A call with an id."""
+        if not call.id:
+            identity = made_up_id("", len(self._nameless))
+            call = msgspec.structs.replace(call, id=identity)
+            self._nameless.append(call.id)
+        self.names[call.id] = call.name
+        return call
+
+    def answered(self) -> str:
+        """The id of the call that a result without one answers; empty where there is none."""
+        place = min(self._answered, len(self._nameless) - 1)
+        self._answered += 1
+        return self._nameless[place] if self._nameless else ""
+
+
+def _read_result(message: Fields, losses: Losses, calls: _Calls) -> neutral.ToolResult:
     cache = read_cache(message)
     parts = read_content(message, losses)
-    # The role `function` has no ids: its message answers the last call.
-    call_id = message.text("tool_call_id") or (f"call_{legacy_calls - 1}" if legacy_calls else "")
+    call_id = message.text("tool_call_id") or calls.answered()
     if not call_id:
         message.wrong("tool_call_id", "the id of a tool call", None)
     return neutral.ToolResult(
         call_id=call_id,
         parts=parts,
-        name=names.get(call_id) or message.text("name") or "",
+        name=calls.names.get(call_id) or message.text("name") or "",
         cache=cache,
     )
 
 
-def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple[neutral.Turn, int]:
+def _read_assistant(message: Fields, losses: Losses, calls: _Calls) -> neutral.Turn:
     signature = read_google_extra(message)
     parts: list[Part] = [*read_thinking(message), *read_content(message, losses)]
     refusal = message.text("refusal")
@@ -141,18 +163,21 @@ def _read_assistant(message: Fields, losses: Losses, legacy_calls: int) -> tuple
     if audio:
         parts.append(neutral.Audio(id=audio.required_text("id"), origin="openai"))
     parts.extend(read_tool_call(call) for call in message.objects("tool_calls"))
-    legacy = message.object("function_call")
+    legacy = read_legacy_call(message)
     if legacy:
-        parts.append(
-            neutral.ToolCall(
-                id=f"call_{legacy_calls}",
-                name=legacy.required_text("name"),
-                arguments=legacy.text("arguments") or "",
-            )
-        )
-        legacy_calls += 1
-    signed = with_text_signed(parts, signature)
-    return neutral.Turn("assistant", signed, message.text("name") or ""), legacy_calls
+        parts.append(legacy)
+    named = [calls.named(part) if isinstance(part, neutral.ToolCall) else part for part in parts]
+    signed = with_text_signed(named, signature)
+    return neutral.Turn("assistant", signed, message.text("name") or "")
+
+
+def read_legacy_call(message: Fields) -> neutral.ToolCall | None:
+    """`function_call`, which has no id; some servers send one without a name that is no call."""
+    legacy = message.object("function_call")
+    if legacy is None:
+        return None
+    name, arguments = legacy.text("name") or "", arguments_text(legacy.take("arguments"))
+    return neutral.ToolCall(id="", name=name, arguments=arguments) if name or arguments else None
 
 
 def read_tool_call(call: Fields) -> neutral.ToolCall:

@@ -29,7 +29,7 @@ SHARED_EXTRAS = frozenset(
 
 _NO_NAME_LETTERS = re.compile(r"[^A-Za-z0-9_-]")
 
-SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 
 
 def write_request(chat: neutral.Chat, target: Target) -> Written:

@@ -10,11 +10,18 @@ from pilotfish.core.formats import deltas
 from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.neutral import Audio, Signature, Thinking
 from pilotfish.core.formats.sse import data_of
+from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._fields import Losses, ReplyFields
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.openai.errors import stream_error
 from pilotfish.styles.openai.inspector import OpenAITokenCounts, XGroq
-from pilotfish.styles.openai.parts import images_in, read_content, read_thinking
+from pilotfish.styles.openai.parts import (
+    ExtraContent,
+    GoogleExtra,
+    images_in,
+    read_content,
+    read_thinking,
+)
 from pilotfish.styles.openai.reply import finish_from, read_annotation, read_logprobs
 
 
@@ -24,22 +31,13 @@ class _Function(msgspec.Struct, gc=False):
     input: str | None = None
 
 
-class _GoogleExtra(msgspec.Struct, gc=False):
-    thought_signature: str | None = None
-    thought: bool | None = None
-
-
-class _Extra(msgspec.Struct, gc=False):
-    google: _GoogleExtra | None = None
-
-
 class _Call(msgspec.Struct, gc=False):
     index: int | None = None
     id: str | None = None
     type: str | None = None
     function: _Function | None = None
     custom: _Function | None = None
-    extra_content: _Extra | None = None
+    extra_content: ExtraContent | None = None
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -53,7 +51,7 @@ class _Delta(msgspec.Struct, gc=False):
     annotations: list[Any] | None = None
     images: Any = None
     audio: Any = None
-    extra_content: _Extra | None = None
+    extra_content: ExtraContent | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -80,7 +78,7 @@ _decoder = msgspec.json.Decoder(_Chunk)
 class OpenAIStreamReader:
     """See `core.formats.style.StreamReader`. Follows the first choice only."""
 
-    __slots__ = ("_calls", "_current", "_highest", "_refused", "_started", "_thinks")
+    __slots__ = ("_arguments", "_calls", "_current", "_highest", "_refused", "_started", "_thinks")
 
     def __init__(self) -> None:
         self._started = False
@@ -89,6 +87,7 @@ class OpenAIStreamReader:
         self._current: dict[int, int] = {}  # the upstream's index of a tool call -> ours
         self._highest = 0  # of those indexes
         self._calls: list[str] = []  # ids of the calls so far
+        self._arguments: list[str] = []  # of the last call
 
     def feed(self, event: bytes) -> list[Delta]:
         data = data_of(event)
@@ -131,8 +130,9 @@ class OpenAIStreamReader:
                 out.append(deltas.RefusalDelta(delta.refusal))
             for call in delta.tool_calls or ():
                 self._call(call, out)
-            if delta.function_call:
-                self._call(_Call(index=0, function=delta.function_call), out)
+            legacy = delta.function_call
+            if legacy and (legacy.name or legacy.arguments):
+                self._call(_Call(index=0, function=legacy), out)
             self._rare(delta, out)
         elif choice.text:
             out.append(deltas.TextDelta(choice.text))
@@ -144,7 +144,7 @@ class OpenAIStreamReader:
             called, word = bool(self._calls), choice.finish_reason
             out.append(deltas.Finish(finish_from(word, called=called, refused=self._refused)))
 
-    def _gemini(self, content: Any, extra: _GoogleExtra, out: list[Delta]) -> None:
+    def _gemini(self, content: Any, extra: GoogleExtra, out: list[Delta]) -> None:
         """Gemini's thoughts in this style stand between tags; a signature may come alone."""
         text = content if isinstance(content, str) else ""
         if extra.thought:
@@ -197,16 +197,18 @@ class OpenAIStreamReader:
                 out.append(deltas.ThinkingEnd(detail.signature, detail.redacted, detail.id))
 
     def _call(self, call: _Call, out: list[Delta]) -> None:
-        """A new call has an index not seen before, or another id than the one that had its index
-        (servers that number all 0).
+        """A new call has an index not seen before. Some servers number all 0: then it has another
+        id than the one before, or, where they give no ids, comes with a name when the one before is
+        whole.
         """
         function = call.function or call.custom or _Function()
         place = call.index if call.index is not None else self._highest
         ours = self._current.get(place)
-        if ours is None or (call.id and function.name and self._calls[ours] != call.id):
+        if ours is None or (function.name and self._is_another(call, ours)):
             ours = self._current[place] = len(self._calls)
             self._highest = max(self._highest, place)
-            self._calls.append(call.id or f"call_{ours}")
+            self._calls.append(call.id or "")
+            self._arguments.clear()
             proof = (
                 call.extra_content
                 and call.extra_content.google
@@ -226,7 +228,14 @@ class OpenAIStreamReader:
             text = (
                 arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
             )
+            self._arguments.append(text)
             out.append(deltas.ToolArgs(ours, text))
+
+    def _is_another(self, call: _Call, ours: int) -> bool:
+        if call.id:
+            return self._calls[ours] != call.id
+        whole = json_or_none("".join(self._arguments).encode("utf-8", "surrogatepass"))
+        return ours == len(self._calls) - 1 and isinstance(whole, dict)
 
     def _rare(self, delta: _Delta, out: list[Delta]) -> None:
         if delta.annotations:

@@ -20,6 +20,8 @@ from pilotfish.styles.openai_responses.items_in import REDACTED, read_item
 _INCOMPLETE = {
     "max_output_tokens": neutral.FinishReason.LENGTH,
     "content_filter": neutral.FinishReason.CONTENT_FILTER,
+    "max_messages": neutral.FinishReason.PAUSE,
+    "steered": neutral.FinishReason.PAUSE,
 }
 
 # Why an answer is incomplete; any other finish completes it.
@@ -30,6 +32,10 @@ _REASONS = {
     neutral.FinishReason.CONTENT_FILTER: "content_filter",
     neutral.FinishReason.REFUSAL: "content_filter",
 }
+
+
+# Annotations that are the same in the answers of both of OpenAI's styles.
+_FILE_CITATIONS = ("file_citation", "container_file_citation", "file_path")
 
 
 def finish_from(incomplete: Any, *, called: bool, refused: bool) -> neutral.FinishReason:
@@ -163,7 +169,7 @@ def _write_output(reply: neutral.Reply, request_id: str, *, status: str) -> list
         return f"{prefix}_{request_id}_{len(output)}"
 
     for part in reply.parts:
-        if isinstance(part, neutral.Text | neutral.ToolCall) and part.signature:
+        if isinstance(part, neutral.Text | neutral.ToolCall | neutral.Image) and part.signature:
             content = []
             output.append(reasoning_item(item_id("rs"), neutral.Thinking(signature=part.signature)))
         if isinstance(part, neutral.Text | neutral.Refusal | neutral.Audio):
@@ -184,7 +190,7 @@ def _write_output(reply: neutral.Reply, request_id: str, *, status: str) -> list
             output.append(part.raw)
     first = next((item for item in output if item["type"] == "message"), None)
     if first and reply.logprobs:
-        first["content"][0]["logprobs"] = write_logprobs(reply.logprobs)
+        first["content"][0]["logprobs"] = write_logprobs(reply.logprobs, no_bytes=[])
     return output
 
 
@@ -254,7 +260,7 @@ def write_annotation(citation: neutral.Citation, start: int, end: int) -> dict[s
     """Flat, unlike in Chat Completions. A place in the client's own document is a file's
     citation.
     """
-    if citation.origin == "openai" and citation.raw.get("type") not in (None, "url_citation"):
+    if citation.origin == "openai" and citation.raw.get("type") in _FILE_CITATIONS:
         return citation.raw
     if citation.url:
         return {

@@ -8,15 +8,14 @@ from pilotfish.core.formats import neutral
 from pilotfish.core.formats.neutral import Part
 from pilotfish.core.formats.style import Quirks, Target, Written
 from pilotfish.styles._fields import Losses
-from pilotfish.styles._media import data_url, short_type, tool_id
-from pilotfish.styles._requests import finished
+from pilotfish.styles._media import data_url, file_name, tool_id
+from pilotfish.styles._requests import finished, kind_of
 from pilotfish.styles._schemas import with_object_on_top
 from pilotfish.styles.openai.messages_out import marked_as_error
 from pilotfish.styles.openai.parts import (
     ORIGINS,
     audio_item,
     document_words,
-    kind_of,
     write_cache,
 )
 from pilotfish.styles.openai.request_out import (
@@ -289,15 +288,12 @@ def _write_document(document: neutral.Document, losses: Losses) -> list[dict[str
         return [*items, {"type": "input_file", "file_id": document.file_id}]
     if document.url:
         return [*items, {"type": "input_file", "file_url": document.url}]
-    name = document.name or f"document.{short_type(document.media_type)}"
-    return [
-        *items,
-        {
-            "type": "input_file",
-            "filename": name,
-            "file_data": data_url(document.media_type, document.data),
-        },
-    ]
+    file: dict[str, Any] = {
+        "type": "input_file",
+        "filename": file_name(document.name, document.media_type),
+        "file_data": data_url(document.media_type, document.data),
+    }
+    return [*items, file]
 
 
 # --- tools ---

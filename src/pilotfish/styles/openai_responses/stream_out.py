@@ -184,6 +184,8 @@ class ResponsesStreamWriter(BlockStreamWriter):
             self._added(part.raw)
             self._done(part.raw)
         elif isinstance(part, Image) and part.data:
+            if part.signature:
+                self._proof(part.signature)
             self._close()
             item = image_item(self._id("ig"), part)
             self._added(item | {"status": "in_progress", "result": None})
@@ -192,7 +194,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
             self._on_text(deltas.TextDelta(part.transcript))
 
     def _on_logprobs(self, delta: deltas.LogprobsDelta) -> None:
-        self._tokens += write_logprobs(delta.tokens)
+        self._tokens += write_logprobs(delta.tokens, no_bytes=[])
 
     # --- their ends ---
 
