@@ -15,7 +15,7 @@ from typing import Any, Literal
 WINDOW_S = 600
 # Prometheus extrapolates an increase by up to a scrape's distance, where a series did not begin
 # with 0.
-NEAR = 0.03
+NEAR = 0.04
 
 Others = Literal["absent", "zero", "idle"]
 

@@ -12,10 +12,11 @@ from pilotfish.telemetry.series import LAG
 
 RULE, STREAMS = "{{namespace}} {{rule}}", "{{namespace}} {{gen_ai_request_model}}"
 SERVICE = "{{namespace}} {{provider}}/{{model}}"
-# All of the 500s are of one rule, all 429s of another; that no rule knows a model (404) is nobody's
+# All requests of these rules fail; that no rule knows a model (404) is nobody's
 # failure.
+FAILING = ("lone", "out", "busy")
 MISSED = {
-    f"shop {rule}": 1.0 if rule in ("lone", "out") else 0.0 for rule in BY_RULE if rule != "no rule"
+    f"shop {rule}": 1.0 if rule in FAILING else 0.0 for rule in BY_RULE if rule != "no rule"
 } | {"shop": 0.0}
 LATE = {f"shop {rule}": 0.5 if rule == "late" else 0.0 for rule in STREAMED}
 
@@ -47,7 +48,7 @@ def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
     summary tells).
     """
     failing, late = (
-        (RULE, Shows({"shop lone": 1.0, "shop out": 1.0})),
+        (RULE, Shows({f"shop {rule}": 1.0 for rule in FAILING})),
         (STREAMS, Shows({"shop late": 0.5})),
     )
     return {

@@ -8,9 +8,9 @@ from observability.known_run import Measured
 from observability.story import BY_RULE, CODES, COST, SERVED, STREAMED
 from pilotfish.telemetry.series import DURATION, FIRST_TOKEN, SPEED
 
-MISSED = CODES["500"] + CODES["429"]
-# Of the rules that had requests; all of these two failed, and none of the others'.
-BURNING = {"lone": 1.0, "out": 1.0}
+MISSED = CODES["500"] + CODES["429"] + CODES["502"]
+# Of the rules that had requests; all of these failed, and none of the others'.
+BURNING = {"lone": 1.0, "out": 1.0, "busy": 1.0}
 IN_TIME = dict.fromkeys(STREAMED, 1.0) | {"late": 0.5}
 
 

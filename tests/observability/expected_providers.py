@@ -25,16 +25,16 @@ STREAMS = {
 
 
 def states() -> dict[str, float]:
-    """All but one serve; it was out before Prometheus looked, and is for an hour."""
-    return {
-        f"{service} {'cooling' if service == story.COOLED else 'serving'}": 1.0
-        for service in SERVICES
-    }
+    """All but two serve. One was out before Prometheus looked, and is for an hour; the other may
+    be tried again.
+    """
+    others = {story.COOLED: "cooling", story.BUSY: "probing"}
+    return {f"{service} {others.get(service, 'serving')}": 1.0 for service in SERVICES}
 
 
 def worst_states() -> dict[str, float]:
     """0 serving, 1 on trial, 2 cooling."""
-    return {service: 2.0 if service == story.COOLED else 0.0 for service in SERVICES}
+    return dict.fromkeys(SERVICES, 0.0) | {story.COOLED: 2.0, story.BUSY: 1.0}
 
 
 def first_tokens() -> dict[str, float | Within]:
@@ -80,7 +80,7 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         "Headroom": [
             Shows({f"{story.LIMITED} requests": (story.LIMIT - story.TIGHT) / story.LIMIT})
         ],
-        "Rate limited": [rates({story.COOLED: 1}, "absent")],
+        "Rate limited": [rates({story.BUSY: 1}, "absent")],
         "Why traffic is where it is": [
             rates({service: count for service, (count, _) in SERVED.items()})
         ],
@@ -110,7 +110,12 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         # The client that left was the first of its kind.
         "Errors of the GenAI conventions": [
             rates(
-                {"alpha server_error": story.LONE, "zeta rate_limited": 1, "epsilon client_gone": 0}
+                {
+                    "alpha server_error": story.LONE,
+                    "zeta server_error": 1,
+                    "zeta rate_limited": 1,
+                    "epsilon client_gone": 0,
+                }
             )
         ],
         "Races": [rates(races())],

@@ -38,6 +38,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 STOPS, STOPPED_S = 5, 1.6  # how often, and how long, the machine takes its CPU away from web-1
 INJECTED, UNINJECTED, OUTDATED, CERTIFICATE_S = 3, 2, 1, 7200.0
 PROBLEMS = 2  # in the edit that web-2 refuses
+SCRAPED = 3  # that Prometheus looks at
 WEB_1, WEB_2 = '{namespace="shop",pod="web-1"}', '{namespace="bank",pod="web-2"}'
 
 
@@ -113,7 +114,8 @@ class Known:
     async def before(self) -> None:
         """What is not to be seen as an increase."""
         self.measured.tripped = time.time()
-        assert [await self.ask(rule) for rule in ("out", "lone", "nobody", "quick")] == [
+        assert [await self.ask(rule) for rule in ("out", "busy", "lone", "nobody", "quick")] == [
+            502,
             429,
             500,
             404,
@@ -133,9 +135,9 @@ class Known:
         assert {await self.ask("tight") for _ in range(story.TIGHT)} == {200}
         assert {await self.ask("lone") for _ in range(story.LONE)} == {500}
         assert {await self.ask("nobody") for _ in range(story.UNKNOWN)} == {404}
-        assert (
-            await self.ask("out") == 429
-        )  # cooling, and the only one there is: asked all the same
+        # Cooling, and the only one there is: asked all the same.
+        assert await self.ask("out") == 502
+        assert await self.ask("busy") == 429
         self.registry[s.INJECTIONS].counter("injected", "native").inc(INJECTED)
         self.registry[s.INJECTIONS].counter("failed", "internal").inc()
 
@@ -284,7 +286,7 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         prometheus = await stack.enter_async_context(
             scraping(folder / "prometheus", targets, rules)
         )
-        await prometheus.until("count(pilotfish_build_info)", 3)
+        await prometheus.until("count(pilotfish_build_info)", SCRAPED)
         known.look()
         await known.traffic()
         await known.one_leaves_and_one_stays(gate)
@@ -292,10 +294,7 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
         await known.the_machine_is_busy()
         await all_of_it_is_seen(prometheus)
         known.look()
-        await prometheus.until(
-            f"timestamp(pilotfish_build_info{WEB_1})", time.time(), at_least=True
-        )
-        known.measured.at = await prometheus.number(f"timestamp(pilotfish_build_info{WEB_1})")
+        known.measured.at = await prometheus.moment(SCRAPED)
         known.look()
         try:
             yield prometheus, known.measured
@@ -307,10 +306,10 @@ async def known_run(folder: Path, rules: list[Path]) -> AsyncIterator[tuple[Prom
 
 
 async def all_of_it_is_seen(prometheus: Prometheus) -> None:
-    # Before Prometheus looked there were five requests; one had no service, one had two attempts.
-    await prometheus.until(f"sum(pilotfish_requests_total{WEB_1})", sum(story.CODES.values()) + 5)
+    # Before Prometheus looked there were six requests; one had no service, one had two attempts.
+    await prometheus.until(f"sum(pilotfish_requests_total{WEB_1})", sum(story.CODES.values()) + 6)
     await prometheus.until(f"sum(pilotfish_requests_in_flight{WEB_1})", 1)
-    await prometheus.until(f"sum(pilotfish_attempts_total{WEB_1})", attempts() + 5)
+    await prometheus.until(f"sum(pilotfish_attempts_total{WEB_1})", attempts() + 6)
     await prometheus.until(f"pilotfish_config_source_connected{WEB_2}", 0)
     await prometheus.until("sum(pilotfish_injections_total)", INJECTED + 1)
     late = "pilotfish_event_loop_lag_seconds_bucket{pod='web-1',le='%s'}"

@@ -48,7 +48,7 @@ STREAMED = {
     "rescue": RESCUE,
     "garbled": GARBLED,
 }
-WHOLE = {"lone": LONE, "best": BEST, "fields": FIELDS, "out": 1}
+WHOLE = {"lone": LONE, "best": BEST, "fields": FIELDS, "out": 1, "busy": 1}
 UNKNOWN = 3  # requests for a model that no rule knows
 
 # The models, by what they do.
@@ -56,9 +56,10 @@ QUICKLY = "alpha/sim-n11-ttft-1050ms"
 SLOWLY = "beta/sim-n3-ttft-2750ms-gap-1750ms"
 EVERY_OTHER_LATE = "beta/sim-every2-ttft-5500ms"
 GARBLES = "alpha/sim-malformed-gap-20ms"
-FAILS, OVERLOADED, COOLED, BREAKS = (
+FAILS, OVERLOADED, COOLED, BUSY, BREAKS = (
     "alpha/sim-500",
     "alpha/sim-503",
+    "zeta/sim-502",
     "zeta/sim-429",
     "beta/sim-cut50",
 )
@@ -92,7 +93,8 @@ RETRIES = 1
 FAILED = {
     FAILS: ("server_error", LONE * (1 + RETRIES)),
     OVERLOADED: ("overloaded", SPARE),
-    COOLED: ("rate_limited", 1),
+    COOLED: ("server_error", 1),
+    BUSY: ("rate_limited", 1),
     BREAKS: ("broken_stream", RESCUE),
 }
 # What clients got: statuses of all requests but the one that is held. The one that left had its 200
@@ -101,6 +103,7 @@ CODES = {
     "200": sum(STREAMED.values()) + BEST + FIELDS + TIGHT + 1,
     "500": LONE,
     "429": 1,
+    "502": 1,
     "404": UNKNOWN,
 }
 BY_RULE = {**STREAMED, **WHOLE, "tight": TIGHT, "gone": 1, "no rule": UNKNOWN}
@@ -159,15 +162,16 @@ PROVIDERS = {"alpha": ("openai", "a"), "beta": ("openai", "b"), "gamma": ("anthr
 
 
 def rules(bases: dict[str, str], description: str = "") -> str:
-    """The rules file, as JSON, which is YAML; a cooled service stays out for an hour, and few
-    errors do not cool one.
+    """The rules file, as JSON, which is YAML; a service that fails stays out for an hour, one that
+    is busy for no time, and few errors take none out.
     """
     documents = [
         rule("quick", QUICKLY, description=description),
         rule("slow", SLOWLY),
         rule("late", EVERY_OTHER_LATE),
         rule("lone", FAILS, retries={"max_retries": RETRIES, "base_ms": 1, "budget_percent": 100}),
-        rule("out", COOLED),
+        rule("out", COOLED, health={"consecutive_error_threshold": 1}),
+        rule("busy", BUSY, health={"recovery_timeout_seconds": 0.01, "probe": "none"}),
         rule("tight", LIMITED),
         rule("fields", TRANSLATED),
         rule("garbled", GARBLES),
@@ -201,7 +205,7 @@ def common(bases: dict[str, str]) -> dict[str, object]:
         "timeouts": {"first_token_s": 300, "idle_s": 300},
         "retries": {"max_retries": 0},
         "health": {"consecutive_error_threshold": 1000, "error_ratio": 1},
-        "cooldown": {"base_delay_s": 3600},
+        "cooldown": {"base_delay_s": 3600, "max_delay_s": 3600},
     }
     return {"providers": made, "defaults": defaults}
 

@@ -15,7 +15,7 @@ import yaml
 
 from observability import expected_alerts, expected_fleet, expected_overview, expected_providers
 from observability.expectations import WINDOW_S, differences
-from observability.known_run import TRACE, Measured, known_run
+from observability.known_run import SCRAPED, TRACE, Measured, known_run
 from observability.prometheus import Prometheus
 from pilotfish.telemetry import series as s
 
@@ -97,9 +97,10 @@ async def asked(folder: Path) -> Answers:
             if "record" in rule:
                 await recorded(prometheus, rule["record"], measured.at + 1)
                 to[rule["record"]] = await prometheus.query(rule["record"])
+        at = await prometheus.moment(SCRAPED)
         for rule in RULES:
             if "alert" in rule:
-                to[rule["alert"]] = await prometheus.query(rule["expr"])
+                to[rule["alert"]] = await prometheus.query(rule["expr"], at)
         return Answers(
             measured,
             to,
