@@ -67,6 +67,7 @@ async def test_it_is_idle_when_the_last_one_is_gone():
     first, second = Request(), Request()
     assert in_flight.idle.is_set()
     in_flight.add(first)
+    assert not in_flight.idle.is_set()
     in_flight.add(second)
     in_flight.remove(first)
     assert (in_flight.idle.is_set(), len(in_flight), list(in_flight)) == (False, 1, [second])

@@ -128,7 +128,38 @@ async def test_a_usage_event_that_was_not_asked_for_is_not_shown():
         assert stream.usage.output == 2
 
 
+@in_virtual_time
+async def test_the_name_of_the_model_that_the_rule_says_stands_in_every_event_too():
+    put = Put(rule="on_stream_break: error, response_model: shown", stream=True)
+    out = put.stream("o", "chat").feed(b"".join(sse(ROLE, text("a"), STOP)))
+    assert {event["model"] for event in payloads(out)} == {"shown"}
+
+
 # ---- towards the client
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1beta/models/chat:streamGenerateContent?alt=sse", b"text/event-stream"),
+        ("/v1beta/models/chat:streamGenerateContent", b"application/json"),
+        ("/v1beta/models/chat:generateContent", b"application/json"),
+    ],
+)
+@in_virtual_time
+async def test_a_clients_content_type_is_that_of_what_it_asked_for(path, kind):
+    put = Put(path, body={"contents": []})
+    assert put.translation.content_type == kind
+
+
+@in_virtual_time
+async def test_an_array_of_events_is_json_whatever_the_upstream_calls_its_stream():
+    put = Put("/v1beta/models/chat:streamGenerateContent", body={"contents": []})
+    upstreams = [(b"content-type", b"text/event-stream"), (b"x-vendor", b"1")]
+    headers = put.translation.answer_headers(
+        put.call("g", "generate"), put.services["g"], upstreams, frozenset(), streams=True
+    )
+    assert headers == [(b"content-type", b"application/json"), (b"x-vendor", b"1")]
 
 
 @pytest.mark.parametrize(
