@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
 KIND = ProviderKind(
@@ -13,6 +14,7 @@ KIND = ProviderKind(
     litellm_names=("gemini",),
     key_variable="GEMINI_API_KEY",
     style="google",
+    listed=listed_by("google"),
     base_url="https://generativelanguage.googleapis.com/v1beta",
     version="/v1beta",
     paths={

@@ -18,6 +18,7 @@ from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.errors import Problem, RuleError
 from pilotfish.sources.emptied import emptied, holding
+from pilotfish.sources.price_catalogue import list_price
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.registry import Registry
 
@@ -31,6 +32,7 @@ def compiled(documents: Sequence[RulesDocument], allow_inline_secrets: bool) -> 
         kinds=providers.all_kinds(),
         tactics=tactics.all_tactics(),
         allow_inline_secrets=allow_inline_secrets,
+        catalogue=list_price,
     )
 
 

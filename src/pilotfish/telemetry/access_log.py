@@ -19,7 +19,7 @@ from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.decision_trace import decision_trace
 from pilotfish.core.routing.plan import Plan
 from pilotfish.telemetry.logs import LineFormat, line_format, timestamp
-from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord, cost_of_attempts
 
 FLUSH_S = 0.1
 FLUSH_LINES = 512
@@ -154,7 +154,7 @@ def _ms(seconds: float) -> float:
 def line_of(request: RequestRecord) -> dict[str, Any]:
     """All that explains a slow or failed request."""
     served, usage, attempts = request.relayed, request.usage(), request.attempts
-    cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
+    cost_usd, price_source = cost_of_attempts(attempts)
     has_ttft = served is not None and served.first_at
     line: dict[str, Any] = {
         "event": "request",
@@ -176,7 +176,8 @@ def line_of(request: RequestRecord) -> dict[str, Any]:
         "output_tokens": usage.output if usage else None,
         "cached_input_tokens": usage.cached_input if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
-        "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
+        "cost_usd": cost_usd,
+        "unit_price_source": price_source,
         "finish_reason": served.finish_reason if served is not None else None,
         "rescued": request.resumes > 0,
         "forced": request.last_resort,
@@ -212,4 +213,7 @@ def _attempt(attempt: AttemptRecord, request: RequestRecord) -> dict[str, Any]:
         shown_as["rival"] = attempt.extra
     if attempt.resumes:
         shown_as["rescue"] = True
+    if attempt.usage is not None and len(request.attempts) > 1:
+        price = attempt.service.price
+        shown_as["cost_usd"] = None if price is None else round(attempt.cost_usd, 9)
     return shown_as

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import Price
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.routing.match import DIRECT
@@ -43,10 +44,21 @@ def operation_of(op: str) -> str:
 class ServiceChildren:
     """What attempts at one service of one rule count in."""
 
-    __slots__ = ("cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
+    __slots__ = (
+        "_registry",
+        "cost",
+        "estimated",
+        "first_byte",
+        "labels",
+        "outcomes",
+        "speed",
+        "tokens",
+        "unpriced",
+    )
 
     def __init__(self, registry: Registry, rule: str, provider: str, model: str) -> None:
         at = self.labels = (rule, provider, model)
+        self._registry = registry
         self.outcomes: dict[Outcome, Counter] = {
             o: registry[s.ATTEMPTS].counter(*at, str(o)) for o in Outcome
         }
@@ -57,7 +69,10 @@ class ServiceChildren:
             for k in ("input", "cached_input", "cache_write", "output", "reasoning")
         }
         self.estimated: Counter = registry[s.ESTIMATED].counter(*at)
-        self.cost: Counter = registry[s.COST].counter(*at)
+        # Whether there is a price may change with the rules: a service without one has no cost, as
+        # opposed to a cost of 0.
+        self.cost: Counter | None = None
+        self.unpriced: Counter | None = None
 
     def counted(self) -> dict[str, int]:
         """Attempts so far by outcome, those that there were."""
@@ -68,9 +83,18 @@ class ServiceChildren:
         }
 
     def is_in(self, registry: Registry) -> bool:
-        return registry[s.COST].children.get(self.labels) is self.cost
+        return registry[s.ESTIMATED].children.get(self.labels) is self.estimated
 
-    def usage(self, usage: Usage, cost_usd: float) -> None:
+    def begin(self, *, priced: bool) -> None:
+        """The series of what it costs exists from now on."""
+        registry = self._registry
+        if priced:
+            self.cost = registry[s.COST].counter(*self.labels)
+        else:
+            self.unpriced = registry[s.UNPRICED].counter(*self.labels[1:])
+
+    def usage(self, usage: Usage, price: Price | None, cost_usd: float) -> None:
+        """What an attempt took. `price`: the service's own then; None: nobody knows it."""
         tokens = self.tokens
         tokens["input"].value += usage.input
         tokens["output"].value += usage.output
@@ -82,6 +106,15 @@ class ServiceChildren:
             tokens["reasoning"].value += usage.reasoning
         if usage.estimated:
             self.estimated.value += 1
+        if price is None:
+            if self.unpriced is None:
+                self.begin(priced=False)
+            assert self.unpriced is not None
+            self.unpriced.value += usage.input + usage.output
+            return
+        if self.cost is None:
+            self.begin(priced=True)
+        assert self.cost is not None
         self.cost.value += cost_usd
 
 
@@ -293,6 +326,7 @@ class Children:
         self._services = {
             k: v for k, v in self._services.items() if k in triples and v.is_in(self.registry)
         }
+        self._forget_costs(snapshot)
         self._gen_ai = {
             k: v
             for k, v in self._gen_ai.items()
@@ -303,6 +337,20 @@ class Children:
         self._durations.clear()
         for rule in all_rules(snapshot):
             self._begin(rule)
+
+    def _forget_costs(self, snapshot: Snapshot) -> None:
+        """No cost stays of services that have no price any more, and no unpriced tokens of those
+        that have one now."""
+        unpriced = {
+            (x.provider.name, x.model) for x in all_services(snapshot) if x.price is None
+        } | {(p, s.OTHER_MODEL) for p in snapshot.providers}
+        self.registry[s.UNPRICED].keep(lambda at: at in unpriced)
+        priced = {(x.rule, x.provider.name, x.model) for x in all_services(snapshot) if x.price} | {
+            (r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers
+        }
+        self.registry[s.COST].keep(lambda at: at in priced)
+        for children in self._services.values():
+            children.cost = children.unpriced = None
 
     def _begin(self, rule: Rule) -> None:
         """All that a rule and its services may count in exists before the first request: an
@@ -332,6 +380,7 @@ class Children:
                 registry[s.STREAM_RESCUES].counter(name, mode, result)
         for service in services_of(rule):
             children = self.service(name, service, True)
+            children.begin(priced=service.price is not None)
             self.gen_ai("chat", rule, service, True)
             registry[s.MALFORMED].counter(*children.labels[1:])
             for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):

@@ -155,6 +155,7 @@ def test_every_model_is_in_the_reference() -> None:
         "virtual_models",
         "default_virtual_model",
         "prices",
+        "price_lists",
         "allow_empty",
     ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.price import Price
 from pilotfish.core.model.provider import ProviderKind
 
 # The window of a service's statistics where the rules give none, or a value of 0 or less.
@@ -118,15 +119,3 @@ class Service:
     id_header: bytes = b""
     model_json: bytes = b""
     price: Price | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars per million tokens. `cached_input` and `cache_write`: None means as `input`;
-    `cache_write_1h`: as `cache_write`."""
-
-    input: float = 0.0
-    output: float = 0.0
-    cached_input: float | None = None
-    cache_write: float | None = None
-    cache_write_1h: float | None = None

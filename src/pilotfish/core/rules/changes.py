@@ -15,6 +15,7 @@ _NAMED = {
     "scenarios": "scenario",
     "virtual_models": "virtual model",
     "prices": "price",
+    "price_lists": "price list",
 }
 
 

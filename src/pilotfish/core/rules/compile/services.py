@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.formats.header_text import header_text
-from pilotfish.core.model.service import TIME_WINDOW_S, Limits, Price, Provider, Service
+from pilotfish.core.model.price_list import PriceList
+from pilotfish.core.model.service import TIME_WINDOW_S, Limits, Provider, Service
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.providers import limits_of
 from pilotfish.core.rules.schema.rules import ServiceSpec
@@ -17,7 +18,7 @@ def make_service(
     model: str,
     *,
     rule: str,
-    prices: Mapping[str, Price],
+    prices: PriceList,
     weight: float = 1.0,
     active: bool = True,
     time_window_s: float = TIME_WINDOW_S,
@@ -46,7 +47,7 @@ def make_service(
         id=name,
         id_header=header_text(f"{provider.name}/{model}"),
         model_json=json.dumps(model).encode(),
-        price=prices.get(name) or prices.get(model),
+        price=prices.of(provider, model),
     )
 
 
@@ -59,7 +60,7 @@ class ServiceCompiler:
         self,
         providers: Mapping[str, Provider],
         names_given: set[str],
-        prices: Mapping[str, Price],
+        prices: PriceList,
         findings: Findings,
     ) -> None:
         self.providers, self.names_given, self.prices, self.findings = (

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
+from pilotfish.core.model.price_list import Catalogue
 from pilotfish.core.model.provider import ProviderKind
-from pilotfish.core.model.service import Price, Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, unknown
 from pilotfish.core.rules.compile.merge import Merged, merge, version_of
 from pilotfish.core.rules.compile.notes import notes_of
+from pilotfish.core.rules.compile.prices import price_list
 from pilotfish.core.rules.compile.providers import ProviderCompiler
 from pilotfish.core.rules.compile.rules import RuleCompiler, default_rule
 from pilotfish.core.rules.compile.services import ServiceCompiler
@@ -27,10 +28,12 @@ def compile_documents(
     kinds: Mapping[str, ProviderKind],
     tactics: Mapping[str, type[Tactic[Any]]],
     allow_inline_secrets: bool = False,
+    catalogue: Catalogue | None = None,
 ) -> Snapshot:
     """The snapshot of all documents together. Raises `RuleError` with all problems.
 
     `kinds` and `tactics`: by name. `allow_inline_secrets`: whether literal keys are accepted.
+    `catalogue`: list prices of known models; None: only prices of the documents.
     """
     documents = list(documents)
     findings = Findings(d.source for d in documents)
@@ -41,7 +44,7 @@ def compile_documents(
     }
     for name, place, spec in merged.doubles:
         of_kind.compile(name, spec, place)  # for its problems only
-    prices = _prices(merged, providers, findings)
+    prices = price_list(merged, providers, catalogue, findings)
     defaults = default_rule(merged.defaults, tactics)
     compiler = RuleCompiler(
         ServiceCompiler(providers, merged.names_given, prices, findings),
@@ -77,26 +80,6 @@ def compile_documents(
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
     )
-
-
-def _prices(
-    merged: Merged, providers: Mapping[str, Provider], findings: Findings
-) -> dict[str, Price]:
-    """Prices by provider/model, or by model for all providers. A price list may name models that no
-    rule uses. Only a name whose first part is nearly that of a provider is a problem.
-    """
-    for name, (place, _) in merged.prices.items():
-        head, slash, _rest = name.partition("/")
-        if slash and head not in merged.names_given:
-            message = unknown("provider", head, merged.names_given)
-            if "did you mean" in message:
-                findings.add(place, message)
-    return {
-        name: Price(
-            spec.input, spec.output, spec.cached_input, spec.cache_write, spec.cache_write_1h
-        )
-        for name, (_, spec) in merged.prices.items()
-    }
 
 
 def _default_virtual_model(merged: Merged, findings: Findings) -> str:
