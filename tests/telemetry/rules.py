@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.rules.documents import RulesDocument
-from pilotfish.sources.store import compiled
+from pilotfish.sources.judging import compiled
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 PROVIDER = {"kind": "openai", "no_key_required": True}

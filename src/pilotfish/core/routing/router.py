@@ -69,9 +69,11 @@ class Router:
         """From now on new requests follow these rules."""
         self.ledger.adopt(snapshot)
         self.budgets.adopt(snapshot, self.ledger)
+        # Of those that took a request; of thousands of rules most never do.
         self._rule_states = {
-            r.name: RuleState(r, self.ledger, self._rule_states.get(r.name))
+            r.name: RuleState(r, self.ledger, self._rule_states[r.name])
             for r in all_rules(snapshot)
+            if r.name in self._rule_states
         }
         self._taken.clear()
         self._direct.clear()
@@ -99,9 +101,15 @@ class Router:
             message = f"no rule for {named} in scenario {inbound.scenario!r}; {known}"
             raise ClientError(404, "model_not_found", message)
         if found.rule is not None:
-            return Taken(self._rule_states[found.rule.name], found.why, True)
+            return Taken(self._state_of(found.rule), found.why, True)
         assert found.direct is not None
         return Taken(self._direct_state(found.direct), found.why, False)
+
+    def _state_of(self, rule: Rule) -> RuleState:
+        rule_state = self._rule_states.get(rule.name)
+        if rule_state is None:
+            rule_state = self._rule_states[rule.name] = RuleState(rule, self.ledger)
+        return rule_state
 
     def _direct_state(self, key: tuple[str, str]) -> RuleState:
         rule_state = self._direct.get(key)
