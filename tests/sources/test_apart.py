@@ -13,7 +13,7 @@ from pilotfish import providers
 from pilotfish.core.rules.configmap_set import Offered
 from pilotfish.errors import RuleError
 from pilotfish.sources import chosen, kubernetes
-from pilotfish.sources.apart import RULES_A_PIECE, Asked, NotReadError, judged_apart
+from pilotfish.sources.apart import RULES_A_PIECE, NotReadError, RulesToCompile, judged_apart
 from pilotfish.sources.files import read_files
 from pilotfish.sources.judging import LARGE_BYTES, judged
 from pilotfish.sources.store import RulesStore
@@ -55,7 +55,7 @@ def not_here(monkeypatch):
 async def test_what_comes_back_is_what_would_have_been_compiled_here():
     """Smart routing, globs and virtual models hold functions, which cannot be sent."""
     here = judged(read_files([str(EXAMPLE)]), True)
-    there = await judged_apart(Asked([str(EXAMPLE)], (), True))
+    there = await judged_apart(RulesToCompile([str(EXAMPLE)], (), True))
     assert (there.outlines, there.entries) == (here.outlines, here.entries)
     for field in ("version", "sources", "prices", "scenarios", "default_virtual_model", "notes"):
         assert getattr(there.snapshot, field) == getattr(here.snapshot, field)
@@ -77,7 +77,7 @@ async def test_what_comes_back_is_what_would_have_been_compiled_here():
 
 
 async def test_conditions_of_smart_routing_still_judge_requests():
-    there = await judged_apart(Asked([str(EXAMPLE)], (), True))
+    there = await judged_apart(RulesToCompile([str(EXAMPLE)], (), True))
     operations = [op for rule in there.snapshot.rules for b in rule.smart for op in b.ops]
     tokens = next(op for op in operations if op.text.startswith("token ge "))
     bound = int(tokens.made_of[2])
@@ -87,7 +87,7 @@ async def test_conditions_of_smart_routing_still_judge_requests():
 
 async def test_services_share_their_provider_and_providers_their_kind(tmp_path):
     (tmp_path / "r.yaml").write_text(many(3 * RULES_A_PIECE + 1))
-    snapshot = (await judged_apart(Asked([str(tmp_path)], (), False))).snapshot
+    snapshot = (await judged_apart(RulesToCompile([str(tmp_path)], (), False))).snapshot
     assert [r.name for r in snapshot.rules] == [f"r{n}" for n in range(3 * RULES_A_PIECE + 1)]
     provider = snapshot.providers["p"]
     assert all(s.provider is provider for r in snapshot.rules for s in r.services)
@@ -99,7 +99,7 @@ async def test_every_problem_comes_back(tmp_path):
     path = tmp_path / "rules.yaml"
     path.write_text(many(2).replace("provider: p", "provider: q") + "weight: 1\n")
     with pytest.raises(RuleError) as there:
-        await judged_apart(Asked([str(path)], (), False))
+        await judged_apart(RulesToCompile([str(path)], (), False))
     with pytest.raises(RuleError) as here:
         judged(read_files([str(path)]), False)
     assert there.value.problems == here.value.problems
@@ -108,7 +108,7 @@ async def test_every_problem_comes_back(tmp_path):
 
 async def test_files_that_cannot_be_read_are_told_from_those_that_do_not_compile(tmp_path):
     with pytest.raises(NotReadError, match="No such file") as refused:
-        await judged_apart(Asked([str(tmp_path / "gone.yaml")], (), False))
+        await judged_apart(RulesToCompile([str(tmp_path / "gone.yaml")], (), False))
     assert not refused.value.may_help
 
 
@@ -119,7 +119,7 @@ async def test_a_process_that_was_ended_is_a_problem_that_says_so(tmp_path, monk
     killed.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(killed))
     with pytest.raises(RuleError, match=r"ended \(signal 9\)") as refused:
-        await judged_apart(Asked(["a.yaml"], (), False))
+        await judged_apart(RulesToCompile(["a.yaml"], (), False))
     assert refused.value.problems[0].source == "file:a.yaml"
 
 
@@ -160,7 +160,7 @@ async def test_nothing_is_left_of_a_question_that_nobody_waits_for(tmp_path, mon
         return process
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", remembered)
-    asking = asyncio.create_task(judged_apart(Asked(["a.yaml"], (), False)))
+    asking = asyncio.create_task(judged_apart(RulesToCompile(["a.yaml"], (), False)))
     process = await started.get()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)

@@ -35,7 +35,7 @@ _LENGTH = 4  # bytes of a frame's length, big-endian
 _NICE = 5  # requests first
 
 
-class Asked(NamedTuple):
+class RulesToCompile(NamedTuple):
     """What to compile: rules files, or ConfigMaps."""
 
     paths: Sequence[str]
@@ -59,7 +59,7 @@ class NotReadError(RuleError):
         self.may_help = may_help
 
 
-async def judged_apart(asked: Asked) -> Judged:
+async def judged_apart(asked: RulesToCompile) -> Judged:
     """As `judging.judged`, in a process of its own. Raises RuleError, where files could not be read
     NotReadError; and OSError where no process can be started.
     """
@@ -90,7 +90,7 @@ async def judged_apart(asked: Asked) -> Judged:
 async def load_files(paths: Sequence[str], store: RulesStore) -> bool:
     """As `files.load_files`. Raises OSError where no process can be started."""
     try:
-        found = await judged_apart(Asked(paths, (), store.allow_inline_secrets))
+        found = await judged_apart(RulesToCompile(paths, (), store.allow_inline_secrets))
     except NotReadError as wrong:
         store.connected(False)
         store.reject(wrong.problems)
@@ -104,7 +104,7 @@ async def load_files(paths: Sequence[str], store: RulesStore) -> bool:
     return True
 
 
-def _places(asked: Asked) -> str:
+def _places(asked: RulesToCompile) -> str:
     return ", ".join([*(f"file:{p}" for p in asked.paths), *(c.source for c in asked.configmaps)])
 
 
@@ -190,7 +190,7 @@ def _load(data: bytes, known: Mapping[str, Provider]) -> Any:
 # ---- the child
 
 
-def _answer(asked: Asked) -> Iterator[bytes]:
+def _answer(asked: RulesToCompile) -> Iterator[bytes]:
     was_read = bool(asked.configmaps)
     try:
         if asked.configmaps:

@@ -81,7 +81,7 @@ async def _apply_large(offered: list[Offered], store: RulesStore) -> bool:
     from pilotfish.sources import apart
 
     try:
-        asked = apart.Asked((), offered, store.allow_inline_secrets)
+        asked = apart.RulesToCompile((), offered, store.allow_inline_secrets)
         return store.accept(await apart.judged_apart(asked))
     except OSError as e:
         log.warning("no_process_for_large_rules", error=str(e))
