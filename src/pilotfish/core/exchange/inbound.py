@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from pilotfish.core.exchange import platforms
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
 from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
 from pilotfish.core.formats.neutral import Chat
@@ -37,7 +38,8 @@ class Inbound:
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
     for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`).
+    Google stream that is to be sent as a JSON array (no `alt=sse`). `platform`: the cloud in whose
+    way the client speaks Anthropic's style (`core.exchange.platforms`), mostly empty.
     """
 
     __slots__ = (
@@ -51,6 +53,7 @@ class Inbound:
         "model",
         "op",
         "path",
+        "platform",
         "query",
         "request_id",
         "scenario",
@@ -97,6 +100,9 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._read_options(members)
+        self.platform = endpoint.platform
+        if self.platform:
+            self._read_platforms_form(endpoint)
         if len(self.model) > MODEL_CHARS:
             raise ClientError(
                 400,
@@ -132,6 +138,16 @@ class Inbound:
                 bytes(_object(bytes(members["stream_options"])).get("include_usage", b""))
                 == b"true"
             )
+
+    def _read_platforms_form(self, endpoint: Endpoint) -> None:
+        """From a cloud's client: Claude in Anthropic's form, or another model in its own."""
+        if self.op == "invoke":
+            if not platforms.takes_anthropic_form(self):
+                self.platform = ""
+                return
+            self.op, self.style = "messages", "anthropic"
+            self.scenario = endpoint.scenario or self.style
+        platforms.as_anthropic(self)
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""
