@@ -5,9 +5,11 @@ those of removed ones go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.service import Service
+from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.routing.match import DIRECT
 from pilotfish.core.state.ledger import all_rules, all_services, services_of
@@ -211,7 +213,11 @@ class Children:
 
     def service(self, rule: str, service: Service, known: bool) -> ServiceChildren:
         """`known`: the rules name this model; one that a client made up is counted as `other`."""
-        key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
+        key = (
+            rule,
+            service.provider.name,
+            (service.label or service.model) if known else s.OTHER_MODEL,
+        )
         found = self._services.get(key)
         if found is None:
             found = self._services[key] = ServiceChildren(
@@ -224,7 +230,7 @@ class Children:
             operation_of(op),
             service.provider.name,
             rule.request_model if known else s.OTHER_MODEL,
-            service.model if known else s.OTHER_MODEL,
+            (service.label or service.model) if known else s.OTHER_MODEL,
         )
         found = self._gen_ai.get(key)
         if found is None:
@@ -273,12 +279,8 @@ class Children:
         self._of_attempts.clear()
         self._gone = Registry()
         rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = self._pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {
-            (p, s.OTHER_MODEL) for p in snapshot.providers
-        }
-        triples = self._triples = {
-            (x.rule, x.provider.name, x.model) for x in all_services(snapshot)
-        } | {(r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers}
+        triples = self._triples = set(_configured(snapshot))
+        pairs = self._pairs = {(provider, model) for _, provider, model in triples}
         models = {r.request_model for r in all_rules(snapshot)} | {s.OTHER_MODEL}
         for family in self.registry.families.values():
             names = family.series.labels
@@ -339,3 +341,18 @@ class Children:
             if rule.race is not None:
                 for result in ("won", "lost", "failed"):
                     registry[s.RACES].counter(*children.labels, result)
+
+
+def _configured(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
+    """(rule, provider, model) of all that may be counted. A service for any model counts under the
+    names that its provider allows, else as `other`.
+    """
+    for service in all_services(snapshot):
+        at = (service.rule, service.provider.name)
+        yield (*at, service.label or service.model)
+        if service.model == REQUESTED:
+            for model in service.provider.models or ():
+                yield (*at, model)
+    for provider in snapshot.providers:
+        yield "", provider, s.OTHER_MODEL
+        yield DIRECT, provider, s.OTHER_MODEL

@@ -13,6 +13,10 @@ from pilotfish.core.model.provider import ProviderKind
 
 # The window of a service's statistics where the rules give none, or a value of 0 or less.
 TIME_WINDOW_S = 300.0
+# As the model of a service: the one that the request asks for.
+REQUESTED = "@requested"
+# What metrics call models that only clients name.
+OTHER_MODEL = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,11 @@ class Service:
     requests it serves at once, for capacity_based. `priority`: of a virtual model's participant,
     larger wins. `fallback`: the reasons (`context_length`, `content_policy`) for which it may take
     over from another service. `id`: "provider/model"; `id_header` is the same as a header value,
-    `model_json` the model's name as JSON, spliced into request bodies.
+    `model_json` the model's name as JSON, spliced into request bodies. `label`: what metrics call
+    the model: `model`, or `OTHER_MODEL` for one that only clients name.
+
+    A service whose `model` is `REQUESTED` stands for one service for each model that is asked for;
+    `core.routing.requested` makes those.
     """
 
     provider: Provider
@@ -117,6 +125,7 @@ class Service:
     id: str = ""
     id_header: bytes = b""
     model_json: bytes = b""
+    label: str = ""
     price: Price | None = None
 
 

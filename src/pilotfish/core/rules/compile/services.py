@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.formats.header_text import header_text
-from pilotfish.core.model.service import TIME_WINDOW_S, Limits, Price, Provider, Service
+from pilotfish.core.model.service import (
+    OTHER_MODEL,
+    REQUESTED,
+    TIME_WINDOW_S,
+    Limits,
+    Price,
+    Provider,
+    Service,
+)
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.providers import limits_of
 from pilotfish.core.rules.schema.rules import ServiceSpec
@@ -47,6 +55,7 @@ def make_service(
         id_header=header_text(f"{provider.name}/{model}"),
         model_json=json.dumps(model).encode(),
         price=prices.get(name) or prices.get(model),
+        label=model if model != REQUESTED else OTHER_MODEL,
     )
 
 
@@ -78,14 +87,19 @@ class ServiceCompiler:
             self.findings.add(place, unknown("provider", name, self.names_given))
         return found
 
-    def model(self, provider: Provider, model: str | None, place: Place) -> str | None:
-        """`model`, or the provider's default model; None, with a problem, if there is none or the
-        provider does not allow it.
+    def model(
+        self, provider: Provider, model: str | None, place: Place, asked: str | None = None
+    ) -> str | None:
+        """`model`, else the provider's default model, else the one that the request asks for. None,
+        with a problem, if the provider does not allow it. `asked`: the model that all requests of
+        the rule ask for; None where they may ask for several.
         """
-        model = model or provider.default_model or None
-        if model is None:
-            self.findings.absent(place, f"missing; provider {provider.name!r} has no default_model")
-        elif provider.models is not None and model not in provider.models:
+        model = model or provider.default_model or REQUESTED
+        if model == REQUESTED:
+            if asked is None:
+                return model  # which ones the provider allows is looked up for each request
+            model = asked
+        if provider.models is not None and model not in provider.models:
             allowed = ", ".join(sorted(provider.models)) or "none"
             self.findings.add(
                 place,
@@ -100,15 +114,16 @@ class ServiceCompiler:
         *,
         rule: str,
         fallback_on: Sequence[str] = (),
+        asked: str | None = None,
     ) -> list[Service]:
         """The services of one list in file order, with a problem for each that is given twice.
-        `fallback_on`: that of the rule.
+        `fallback_on`: that of the rule. `asked`: as for `model`.
         """
         out: dict[str, Service] = {}
         places: dict[str, Place] = {}
         for place, spec in specs:
             provider = self.provider(spec.provider, place.at("provider"))
-            model = self.model(provider, spec.model, place.at("model")) if provider else None
+            model = self.model(provider, spec.model, place.at("model"), asked) if provider else None
             for i, reason in enumerate(spec.fallback_on or ()):
                 if reason not in fallback_on:
                     self.findings.add(
@@ -147,14 +162,16 @@ class ServiceCompiler:
             fallback=frozenset(fallback_on if spec.fallback_on is None else spec.fallback_on),
         )
 
-    def addressed(self, address: str, place: Place) -> tuple[Provider, str] | None:
+    def addressed(
+        self, address: str, place: Place, asked: str | None = None
+    ) -> tuple[Provider, str] | None:
         """The provider and model of an entry of `fallbacks` (`provider/model`); None, with a
         problem, if it names none.
         """
         name, slash, model = address.partition("/")
-        if not slash or not name:
+        if not slash or not name or not model:
             self.findings.add(place, f"expected provider/model, found {address[:100]!r}")
             return None
         provider = self.provider(name, place)
-        found = self.model(provider, model, place) if provider else None
+        found = self.model(provider, model, place, asked) if provider else None
         return (provider, found) if provider and found else None

@@ -36,7 +36,11 @@ class ServiceSpec(Spec):
 
     provider: str = Field(description="name of a provider")
     model: Name | None = Field(
-        default=None, description="the provider's name for it; absent: its default_model"
+        default=None,
+        description=(
+            "the provider's name for it; absent: its default_model; "
+            '"@requested", and where neither names one: the model that the request asks for'
+        ),
     )
     weight: NotNegative = Field(default=1.0, description="share among the services of its tier")
     active: bool = Field(default=True, description="false: not used")
