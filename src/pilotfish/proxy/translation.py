@@ -44,7 +44,7 @@ class Translation:
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
         # A client of Bedrock's reads Anthropic's events in frames.
-        self._framed = inbound.platform == "bedrock"
+        self._framed = inbound.framed
         self._writer: StreamWriter | None = None
         self._transcript: Transcript | None = None
 

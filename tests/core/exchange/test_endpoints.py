@@ -45,10 +45,10 @@ PATHS: dict[str, Endpoint] = {
         "google_batch_embeddings", "google", None, "embedding-001", False
     ),
     "/model/anthropic.claude-v1%3A0/invoke": Endpoint(
-        "invoke", "bedrock", None, "anthropic.claude-v1:0", False, platform="bedrock"
+        "invoke", "bedrock", None, "anthropic.claude-v1:0", False, by_cloud=True
     ),
     "/model/titan/invoke-with-response-stream": Endpoint(
-        "invoke", "bedrock", None, "titan", True, platform="bedrock"
+        "invoke", "bedrock", None, "titan", True, by_cloud=True
     ),
     f"{VERTEX}/google/models/gemini-2.5-pro:streamGenerateContent": Endpoint(
         "generate", "google", None, "gemini-2.5-pro", True
@@ -57,13 +57,13 @@ PATHS: dict[str, Endpoint] = {
         "generate", "google", None, "acme/m", False
     ),
     f"{VERTEX}/anthropic/models/claude@1:streamRawPredict": Endpoint(
-        "messages", "anthropic", None, "claude@1", True, platform="vertex"
+        "messages", "anthropic", None, "claude@1", True, by_cloud=True
     ),
     f"{VERTEX}/anthropic/models/claude@1:rawPredict": Endpoint(
-        "messages", "anthropic", None, "claude@1", None, platform="vertex"
+        "messages", "anthropic", None, "claude@1", None, by_cloud=True
     ),
     f"{VERTEX}/anthropic/models/count-tokens:rawPredict": Endpoint(
-        "count_tokens", "anthropic", platform="vertex"
+        "count_tokens", "anthropic", by_cloud=True
     ),
     f"{VERTEX}/mistralai/models/m:rawPredict": Endpoint(
         "raw_predict", "google", None, "m", False, "mistralai"
@@ -101,7 +101,7 @@ def test_every_documented_path_is_known(path: str, endpoint: Endpoint) -> None:
 def test_every_path_may_stand_below_a_scenario(path: str, endpoint: Endpoint) -> None:
     op, style, model, stream = endpoint.op, endpoint.style, endpoint.model, endpoint.stream
     expected = {
-        scenario: Endpoint(op, style, scenario, model, stream, endpoint.subpath, endpoint.platform)
+        scenario: Endpoint(op, style, scenario, model, stream, endpoint.subpath, endpoint.by_cloud)
         for scenario in SCENARIOS
     }
     if path.startswith("/v1/") and style.startswith(("openai", "anthropic")):

@@ -29,6 +29,7 @@ def test_what_the_cloud_wants_elsewhere_is_taken_from_the_body(path):
         "claude-opus-4-5",
     )
     assert inbound.scenario == "anthropic"
+    assert inbound.framed == (path is not VERTEX)
     streams = {"stream": True} if path is STREAMED else {}
     assert json.loads(inbound.body) == {**ASKED, **streams}
     assert inbound.stream == bool(streams)
@@ -38,7 +39,7 @@ def test_what_the_cloud_wants_elsewhere_is_taken_from_the_body(path):
 def test_other_models_bodies_stay_as_they_are():
     body = b'{ "inputText" : "x" }'
     inbound = read("/model/amazon.titan-text/invoke", body)
-    assert (inbound.op, inbound.style, inbound.platform) == ("invoke", "bedrock", "")
+    assert (inbound.op, inbound.style, inbound.framed) == ("invoke", "bedrock", False)
     assert inbound.body == body
 
 

@@ -136,7 +136,7 @@ def _same_style(
         hides = True
     if op in CHAT_STYLES and service.quirks.edits_history:
         values.update(styles(inbound.style).same_style_edits(members, service.quirks))
-    wanted, dropped = _wanted(service, op, members, inbound.headers, inbound.platform)
+    wanted, dropped = _wanted(service, op, members, inbound.headers, inbound.framed)
     values.update(wanted)
     parts = replaced(inbound.body, members, values)
     return CallBody(
@@ -177,10 +177,10 @@ def _edited(call: CallBody, inbound: Inbound, service: Service) -> CallBody:
 
 
 def _wanted(
-    service: Service, op: str, members: Members, headers: Headers, platform: str = ""
+    service: Service, op: str, members: Members, headers: Headers, framed: bool = False
 ) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
     """What the platform wants otherwise: fields and their values, None to leave one out; and the
-    names of what it refuses. `platform`: whose client asks, and knows what that platform takes.
+    names of what it refuses. `framed`: a client of such a platform asks, and knows what it takes.
     """
     edit = service.provider.kind.body_edits.get(op)
     if edit is None:
@@ -190,7 +190,7 @@ def _wanted(
     values.update((name, msgspec.json.encode(value)) for name, value in edit.put)
     if edit.flags is not None:
         asked = _asked_flags(edit.flags, headers)
-        vouched = asked if platform == service.provider.kind.name else []
+        vouched = asked if framed and op in service.provider.kind.envelopes else []
         flags, unknown = _flags(edit.flags, asked, members, service, vouched)
         values.update(flags)
         dropped += unknown

@@ -15,8 +15,9 @@ class Endpoint:
     `op` and `style`: the operation and its wire format. `scenario`: the path's prefix, None without
     one. `model` and `stream`: None where the body says it and not the path (only Google's,
     Bedrock's and Azure's paths do). `subpath`: what follows the operation, such as `generations` in
-    `/v1/images/generations`. `platform`: the cloud whose path for another vendor's style it is
-    (`bedrock`, `vertex`): its bodies differ from the vendor's own (`core.exchange.platforms`).
+    `/v1/images/generations`. `by_cloud`: a cloud's
+    path for another vendor's style, whose bodies differ from the vendor's own
+    (`core.exchange.platforms`).
     """
 
     op: str
@@ -25,7 +26,7 @@ class Endpoint:
     model: str | None = None
     stream: bool | None = None
     subpath: str = ""
-    platform: str = ""
+    by_cloud: bool = False
 
 
 _FIXED: dict[str, tuple[str, str]] = {
@@ -111,7 +112,7 @@ def _without_scenario(path: str) -> Endpoint | None:
         model, stream = unquote(m[1]), m[2].endswith("-stream")
         if m[2].startswith("converse"):
             return Endpoint("converse", "bedrock", None, model, stream)
-        return Endpoint("invoke", "bedrock", None, model, stream, platform="bedrock")
+        return Endpoint("invoke", "bedrock", None, model, stream, by_cloud=True)
     if m := _AZURE_PATH.fullmatch(path):
         inner = _openai(m[2])
         return (
@@ -135,11 +136,9 @@ def _vertex(publisher: str, model: str, verb: str) -> Endpoint:
         op = "predict" if verb == "predict" else "raw_predict"
         return Endpoint(op, "google", None, model, stream, publisher)
     if model == "count-tokens":
-        return Endpoint("count_tokens", "anthropic", platform="vertex")
+        return Endpoint("count_tokens", "anthropic", by_cloud=True)
     # A streamed answer may be asked for in the body as well.
-    return Endpoint(
-        "messages", "anthropic", None, model, True if stream else None, platform="vertex"
-    )
+    return Endpoint("messages", "anthropic", None, model, True if stream else None, by_cloud=True)
 
 
 def _openai(rest: str) -> Endpoint | None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from pilotfish.core.exchange import platforms
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
+from pilotfish.core.exchange.platforms import as_anthropic, takes_anthropic_form
 from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.errors import ClientError
@@ -38,8 +38,8 @@ class Inbound:
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
     for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`). `platform`: the cloud in whose
-    way the client speaks Anthropic's style (`core.exchange.platforms`), mostly empty.
+    Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
+    reads Anthropic's style in Bedrock's frames.
     """
 
     __slots__ = (
@@ -48,12 +48,12 @@ class Inbound:
         "chat",
         "client_ip",
         "content_type",
+        "framed",
         "headers",
         "members",
         "model",
         "op",
         "path",
-        "platform",
         "query",
         "request_id",
         "scenario",
@@ -100,8 +100,8 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._read_options(members)
-        self.platform = endpoint.platform
-        if self.platform:
+        self.framed = False
+        if endpoint.by_cloud:
             self._read_platforms_form(endpoint)
         if len(self.model) > MODEL_CHARS:
             raise ClientError(
@@ -141,13 +141,14 @@ class Inbound:
 
     def _read_platforms_form(self, endpoint: Endpoint) -> None:
         """From a cloud's client: Claude in Anthropic's form, or another model in its own."""
+        members = self.members
+        if members is None or (self.op == "invoke" and not takes_anthropic_form(members)):
+            return
         if self.op == "invoke":
-            if not platforms.takes_anthropic_form(self):
-                self.platform = ""
-                return
-            self.op, self.style = "messages", "anthropic"
+            self.op, self.style, self.framed = "messages", "anthropic", True
             self.scenario = endpoint.scenario or self.style
-        platforms.as_anthropic(self)
+        self.body, self.headers = as_anthropic(self.body, members, self.headers, stream=self.stream)
+        self.members = members_of(self.body)
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""

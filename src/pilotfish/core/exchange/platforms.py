@@ -8,43 +8,38 @@ AI"; both read 2026-11.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from pilotfish.core.formats.bodies import Members, members_of, replaced
+from pilotfish.core.formats.bodies import Members, replaced
 
-if TYPE_CHECKING:
-    from pilotfish.core.exchange.inbound import Inbound
+Headers = list[tuple[bytes, bytes]]
 
 _VERSION, _FLAGS, _FLAGS_HEADER = "anthropic_version", "anthropic_beta", b"anthropic-beta"
 
 
-def takes_anthropic_form(inbound: Inbound) -> bool:
+def takes_anthropic_form(members: Members | None) -> bool:
     """Whether a body that came for InvokeModel is in Anthropic's form. Every model has a form of
     its own there, and this one names its version.
     """
-    return inbound.members is not None and _VERSION in inbound.members
+    return members is not None and _VERSION in members
 
 
-def as_anthropic(inbound: Inbound) -> None:
-    """Makes of a cloud's request what Anthropic's own API takes: the same bytes but for what is
-    said in another place.
+def as_anthropic(
+    body: bytes, members: Members, headers: Headers, *, stream: bool
+) -> tuple[bytes, Headers]:
+    """Body and headers as Anthropic's own API takes them: the same but for what a cloud has said in
+    another place.
     """
-    members = inbound.members
-    assert members is not None
     values: dict[str, bytes | None] = {_VERSION: None, _FLAGS: None}
-    if inbound.stream:
+    if stream:
         values["stream"] = b"true"
-    flags = _flags(members)
-    inbound.body = b"".join(replaced(inbound.body, members, values))
-    inbound.members = members_of(inbound.body)
     # What a client of the cloud accepts are the cloud's frames.
-    headers = [h for h in inbound.headers if h[0] != b"accept"]
+    kept = [h for h in headers if h[0] != b"accept"]
+    flags = _flags(members)
     if flags:
-        headers = [h for h in headers if h[0] != _FLAGS_HEADER]
-        headers.append((_FLAGS_HEADER, ",".join(flags).encode("latin-1", "replace")))
-    inbound.headers = headers
+        kept = [h for h in kept if h[0] != _FLAGS_HEADER]
+        kept.append((_FLAGS_HEADER, ",".join(flags).encode()))
+    return b"".join(replaced(body, members, values)), kept
 
 
 def _flags(members: Members) -> list[str]:
