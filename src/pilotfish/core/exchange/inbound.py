@@ -79,7 +79,7 @@ class Inbound:
         self.scenario = endpoint.scenario or scenario_of_style(endpoint.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
-        self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
+        self.array = bool(endpoint.stream) and self.op == "generate" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_requested = self.thinking = False
         self.chat: Chat | None = None
