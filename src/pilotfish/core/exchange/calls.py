@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.exchange import request_settings
-from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound, multipart_with_model
+from pilotfish.core.exchange import multipart, request_settings
+from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound
 from pilotfish.core.exchange.stream_resume import continuation
 from pilotfish.core.formats.bodies import Members, is_true, members_of, replaced
 from pilotfish.core.formats.style import Target
@@ -138,7 +138,7 @@ def _same_style(
         body = (
             inbound.body
             if inbound.model == service.model
-            else multipart_with_model(inbound.body, service.model)
+            else multipart.with_model(inbound.body, inbound.content_type, service.model)
         )
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
     values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
