@@ -9,7 +9,7 @@ import yaml
 
 from pilotfish.cli import main
 from pilotfish.sources.files import read_files
-from pilotfish.sources.store import compiled
+from pilotfish.sources.judging import compiled
 
 RULES = """
 providers:

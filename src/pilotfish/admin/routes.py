@@ -22,6 +22,7 @@ from pilotfish.admin.port import (
 from pilotfish.admin.status import status_of
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.model.service import Service
 from pilotfish.core.routing.explain import explained
 from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
@@ -104,10 +105,15 @@ class Admin:
         return web.Response(text=f"{why or 'ready'}\n", status=503 if why else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Requests are served while the text is made: it is encoded in pieces."""
+        """Requests are served while the text is made, in pieces, and compressed, in a thread:
+        Prometheus asks for gzip, which leaves a twentieth.
+        """
         accept = request.headers.get("accept", "")
         body, content_type = await exposition(self._registry, accept=accept)
-        return web.Response(body=body, headers={"content-type": content_type})
+        answer = web.Response(body=body, headers={"content-type": content_type})
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            answer.enable_compression(web.ContentCoding.gzip)
+        return answer
 
     async def status(self, request: web.Request) -> web.Response:
         return json_answer(status_of(self._engine, self._store))
@@ -202,4 +208,23 @@ def explain_request(
     taken = router.take(inbound)
     now, wall = time.monotonic(), time.time()
     planned = router.explained_plan(taken.rule_state, inbound, now, wall)
-    return explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)
+    answer = explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)
+    services = {c.service.id: c.service for c in planned.plan.candidates()}
+    for candidate in answer["candidates"]:
+        service = services.get(candidate["service"])
+        if service is not None and service.settings is not None:
+            candidate["request"] = _request_set(inbound, service)
+    return answer
+
+
+def _request_set(inbound: Inbound, service: Service) -> dict[str, Any]:
+    """What the rules set in this request to this service: the fields that are sent otherwise, None
+    for those left out; or why it cannot be sent.
+    """
+    from pilotfish import styles
+    from pilotfish.core.exchange.request_settings import what_is_set
+
+    try:
+        return what_is_set(inbound, service, styles.get)
+    except ClientError as e:
+        return {"error": e.message}

@@ -5,6 +5,7 @@ read.
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ def _explained(
     from pilotfish.core.state.limits import Budgets
     from pilotfish.core.state.race_history import RaceHistory
     from pilotfish.sources.files import read_files
-    from pilotfish.sources.store import compiled
+    from pilotfish.sources.judging import compiled
 
     snapshot = compiled(read_files(paths), inline)
     router = Router(Ledger(), Budgets(), RaceHistory(), styles.get, random.Random())
@@ -114,6 +115,8 @@ def lines_of(answer: dict[str, Any]) -> list[str]:
             f"{'candidates' if n == 0 else '':<11} {n + 1}. {c['service']} (tier {c['tier']})"
             f"{': ' + c['why'] if c['why'] else ''}"
         )
+        if c.get("request"):
+            lines.append(f"{'':<15}sends {json.dumps(c['request'], ensure_ascii=False)}")
     if not candidates:
         lines.append("candidates  none: the request would be refused")
     for n, left in enumerate(answer["left_out"]):

@@ -57,7 +57,7 @@ def _configured(paths: list[str]) -> Iterator[dict[str, Any]]:
     """Each service of the rules once."""
     from pilotfish.core.state.ledger import all_services
     from pilotfish.sources.files import read_files
-    from pilotfish.sources.store import compiled
+    from pilotfish.sources.judging import compiled
 
     snapshot = compiled(read_files(paths), True)
     seen: dict[str, Price | None] = {}
