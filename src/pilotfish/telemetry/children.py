@@ -241,6 +241,9 @@ class Children:
         """Whether the rules name this service."""
         return (provider, model) in self._pairs
 
+    def of_provider(self, provider: str) -> Registry:
+        return self.of_service(provider, s.OTHER_MODEL)
+
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
 
@@ -286,6 +289,8 @@ class Children:
                 family.keep(lambda at: at[:3] in triples)
             elif names[:2] == ("provider", "model"):
                 family.keep(lambda at: at[:2] in pairs)
+            elif names[:1] == ("provider",):
+                family.keep(lambda at: (at[0], s.OTHER_MODEL) in pairs)
             elif names[:1] == ("rule",):
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):

@@ -57,6 +57,7 @@ def compile_documents(
         for name, (place, spec) in merged.virtual_models.items()
     }
     default = _default_virtual_model(merged, findings)
+    passthrough = _passthrough(merged, findings)
     if findings:
         raise RuleError(findings.problems())
     return Snapshot(
@@ -76,6 +77,8 @@ def compile_documents(
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
+        passthrough=passthrough,
+        unknown_paths=merged.unknown_paths,
     )
 
 
@@ -97,6 +100,14 @@ def _prices(
         )
         for name, (_, spec) in merged.prices.items()
     }
+
+
+def _passthrough(merged: Merged, findings: Findings) -> dict[str, str]:
+    """Style or scenario -> provider of what is not routed by model."""
+    for place, name in merged.passthrough.values():
+        if name not in merged.names_given:
+            findings.absent(place, unknown("provider", name, merged.names_given))
+    return {style: name for style, (_, name) in merged.passthrough.items()}
 
 
 def _default_virtual_model(merged: Merged, findings: Findings) -> str:
