@@ -154,7 +154,6 @@ KIND = ProviderKind(
             "internalserverexception": Outcome.SERVER_ERROR,
             "servicequotaexceededexception": Outcome.RATE_LIMITED,
             "resourcenotfoundexception": Outcome.NOT_FOUND,
-            "accessdeniedexception": Outcome.AUTH_FAILED,
             "unrecognizedclientexception": Outcome.AUTH_FAILED,
             "expiredtokenexception": Outcome.AUTH_FAILED,
             "invalidsignatureexception": Outcome.AUTH_FAILED,

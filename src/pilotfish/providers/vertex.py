@@ -142,7 +142,6 @@ KIND = ProviderKind(
             "unavailable": Outcome.OVERLOADED,
             "overloaded_error": Outcome.OVERLOADED,
             "unauthenticated": Outcome.AUTH_FAILED,
-            "permission_denied": Outcome.AUTH_FAILED,
             "not_found": Outcome.NOT_FOUND,
             "deadline_exceeded": Outcome.SERVER_ERROR,
             "internal": Outcome.SERVER_ERROR,

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pilotfish import styles
 from pilotfish.core.exchange.calls import CallBody, call_body, continuation_body
 from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
@@ -18,7 +20,9 @@ from pilotfish.core.exchange.response_stream import (
 )
 from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
+from pilotfish.core.formats.deltas import UsageDelta
 from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.style import ResponseInspector, StreamWriter, Style
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.provider import CHAT_STYLES
@@ -101,16 +105,10 @@ class Translation:
                 continuation=Continuation(self._transcript.text, before),
                 canned_chars=upstream.canned_chars,
             )
-        writer = self.style.stream_writer(
-            model=shown or service.model,
-            request_id=inbound.request_id,
-            now=self._started_wall,
-            options=self._stream_options(),
-        )
         return Translated(
             decoder,
             reader,
-            writer,
+            self._new_writer(shown or service.model),
             transcript=Transcript() if continues else None,
             canned_chars=upstream.canned_chars,
         )
@@ -118,6 +116,16 @@ class Translation:
     def raw_stream(self) -> ResponseStream:
         """For answers that are no events: audio, files."""
         return Raw()
+
+    def _new_writer(self, model: str) -> StreamWriter:
+        """Of a stream in the client's style. `model`: what it is called there; empty: as the answer
+        calls it."""
+        return self.style.stream_writer(
+            model=model,
+            request_id=self._inbound.request_id,
+            now=self._started_wall,
+            options=self._stream_options(),
+        )
 
     def _stream_options(self) -> dict[str, Any]:
         """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
@@ -152,6 +160,30 @@ class Translation:
         return self.style.write_reply(
             reply, model=model, request_id=inbound.request_id, now=self._started_wall
         )
+
+    def streamed(self, body: bytes, usage: Usage | None) -> bytes:
+        """A whole answer in the client's style as all of its stream, or as the rest of the one that
+        it goes on with; `usage` is then that of all attempts. Raises ValueError for an answer that
+        cannot be read or is of no use as a continuation."""
+        inbound = self._inbound
+        if inbound.op not in CHAT_STYLES:
+            # A whole completion is a chunk of the stream that it could have been.
+            return event_from(msgspec.json.format(body, indent=-1)) + self.style.terminal_event
+        from pilotfish.core.exchange.reply_stream import deltas_of
+
+        reply = self.style.read_reply(body)
+        told = deltas_of(reply)
+        if self._writer is None:
+            writer = self._new_writer(reply.model)
+            return writer.write(told) + writer.end()
+        assert self._transcript is not None
+        going_on = Continuation(self._transcript.text, None)
+        rest = [fitted for delta in told for fitted in going_on.fit(delta)] + going_on.rest()
+        if going_on.diverged:
+            raise ValueError("it begins the answer anew, and otherwise")
+        if usage is not None:
+            rest.append(UsageDelta(usage))
+        return self._writer.write(rest) + self._writer.end()
 
     def answer_headers(
         self,
