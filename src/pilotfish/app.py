@@ -85,7 +85,7 @@ class App:
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
-        self.registry = Registry(detail=settings.metrics_detail)
+        self.registry = Registry(detail=settings.metrics_detail or None)
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
@@ -216,7 +216,7 @@ class App:
         is taken and the like.
         """
         source = self._source = source_of_rules(self.settings, self.store, self.registry)
-        source.read()
+        await source.read()
         await self.other_requests.start()
         await self._open_ports()
         process.calm_collector()
@@ -345,7 +345,7 @@ class App:
         """
         log.info("reading_again", config=list(self.settings.config))
         if self._source is not None:
-            self._source.read()
+            self._spawn(self._source.read(), "reading again")
 
     async def __aenter__(self) -> App:
         await self.start()

@@ -90,6 +90,8 @@ KIND = ProviderKind(
     paths={
         "converse": "/model/{model}/converse",
         "converse:stream": "/model/{model}/converse-stream",
+        "invoke": "/model/{model}/invoke",
+        "invoke:stream": "/model/{model}/invoke-with-response-stream",
         "messages": "/model/{model}/invoke",
         "messages:stream": "/model/{model}/invoke-with-response-stream",
     },

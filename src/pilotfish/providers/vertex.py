@@ -28,6 +28,9 @@ PATHS = {
     "messages:stream": "/publishers/anthropic/models/{model}:streamRawPredict",
     "count_tokens": "/publishers/anthropic/models/count-tokens:rawPredict",
     "chat": "/endpoints/openapi/chat/completions",
+    "raw_predict": "/publishers/{subpath}/models/{model}:rawPredict",
+    "raw_predict:stream": "/publishers/{subpath}/models/{model}:streamRawPredict",
+    "predict": "/publishers/{subpath}/models/{model}:predict",
 }
 
 

@@ -67,8 +67,8 @@ def compile_documents(
         sources=tuple(dict.fromkeys(d.origin or d.source for d in documents)),
         providers=providers,
         rules=rules,
-        exact=_exact(rules),
-        globs=_globs(rules),
+        exact=exact_rules(rules),
+        globs=glob_rules(rules),
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
@@ -125,7 +125,7 @@ def _default_virtual_model(merged: Merged, findings: Findings) -> str:
     return name
 
 
-def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+def exact_rules(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
     """Active rules without a glob by request_model. Those with a scenario come before those
     without, then in file order.
     """
@@ -139,9 +139,9 @@ def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
     }
 
 
-def _globs(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
+def glob_rules(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
     """Active glob rules with their matchers: those that fix more characters first, then as in
-    `_exact`.
+    `exact_rules`.
     """
     active = [rule for rule in rules if rule.active and is_glob(rule.request_model)]
     active.sort(key=lambda rule: (-literals(rule.request_model), rule.scenario is None))
