@@ -5,7 +5,7 @@ import pytest
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.routing.match import DIRECT
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.children import Children, operation_of
+from pilotfish.telemetry.children import Children
 from pilotfish.telemetry.registry import FEW_SERVICES, Registry
 from telemetry.rules import USAGE, rule, snapshot
 
@@ -21,24 +21,6 @@ def children(*rules, **more):
 
 def labels(made, series):
     return set(made.registry[series].children)
-
-
-@pytest.mark.parametrize(
-    ("op", "name"),
-    [
-        ("chat", "chat"),
-        ("responses", "chat"),
-        ("messages", "chat"),
-        ("generate", "chat"),
-        ("converse", "chat"),
-        ("completions", "text_completion"),
-        ("embeddings", "embeddings"),
-        ("google_embeddings", "embeddings"),
-        ("images/generations", "images"),
-    ],
-)
-def test_operations_have_the_conventions_names(op, name):
-    assert operation_of(op) == name
 
 
 def test_all_that_a_rule_may_count_in_is_there_before_its_first_request():

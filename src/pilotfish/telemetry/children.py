@@ -14,17 +14,9 @@ from pilotfish.core.routing.match import DIRECT
 from pilotfish.core.state.ledger import all_rules, services_of
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.configured import configured, costed
+from pilotfish.telemetry.operations import operation_of
 from pilotfish.telemetry.registry import Counter, Histogram, Registry
 
-# The OpenTelemetry names of what is asked for; unlisted operations go by their own.
-_OPERATIONS = {
-    "responses": "chat",
-    "messages": "chat",
-    "generate": "chat",
-    "converse": "chat",
-    "completions": "text_completion",
-    "google_embeddings": "embeddings",
-}
 _LIKELY_STYLES = {
     "openai": ("openai",),
     "anthropic": ("anthropic",),
@@ -34,12 +26,6 @@ _LIKELY_STYLES = {
 _COMMON_CODES = (200, 400, 429, 499, 500, 502, 503, 504)
 # Of how many services that clients made up (`provider/model`) the children are remembered.
 _REMEMBERED = 2048
-
-
-def operation_of(op: str) -> str:
-    """What OpenTelemetry calls it."""
-    word = op.partition("/")[0]
-    return _OPERATIONS.get(word, word)
 
 
 class ServiceChildren:
@@ -294,6 +280,9 @@ class Children:
         """Whether the rules name this service."""
         return (provider, model) in self._pairs
 
+    def of_provider(self, provider: str) -> Registry:
+        return self.of_service(provider, s.OTHER_MODEL)
+
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
 
@@ -332,6 +321,8 @@ class Children:
                 family.keep(lambda at: at[:3] in triples)
             elif names[:2] == ("provider", "model"):
                 family.keep(lambda at: at[:2] in pairs)
+            elif names[:1] == ("provider",):
+                family.keep(lambda at: (at[0], s.OTHER_MODEL) in pairs)
             elif names[:1] == ("rule",):
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):

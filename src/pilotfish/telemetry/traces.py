@@ -32,7 +32,7 @@ from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.request_url import origin_of
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.telemetry.children import operation_of
+from pilotfish.telemetry.operations import operation_of
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord, cost_of_attempts
 from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, written
 

@@ -187,6 +187,10 @@ class ProviderKind:
     `model_quirks` (None: `quirks` hold) and `styles_of_model` (the chat styles it is served in, the
     preferred one first). `listed`: (model, options) -> where the price list has that model; None:
     it has no prices of this kind. `clean_base` removes from a base URL what `paths` hold already.
+
+    `passes`: (root and rest of a path that is passed on, options) -> the path below the base URL
+    without its version, None where the vendor has no such root. Absent: the vendor's paths are
+    OpenAI's or Anthropic's, below the base URL as it stands.
     """
 
     name: str
@@ -224,3 +228,4 @@ class ProviderKind:
     oauth_headers: tuple[tuple[str, str], ...] = ()
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
     listed: Callable[[str, Mapping[str, Any]], ListedModel | None] | None = None
+    passes: Callable[[str, str, Mapping[str, Any]], str | None] | None = None

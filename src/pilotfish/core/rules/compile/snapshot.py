@@ -8,6 +8,7 @@ from typing import Any
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
 from pilotfish.core.model.price_list import Catalogue
 from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, unknown
@@ -39,12 +40,7 @@ def compile_documents(
     documents = list(documents)
     findings = Findings(d.source for d in documents)
     merged = merge([check(document, findings) for document in documents], findings)
-    of_kind = ProviderCompiler(kinds, allow_inline_secrets, findings)
-    providers = {
-        name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()
-    }
-    for name, place, spec in merged.doubles:
-        of_kind.compile(name, spec, place)  # for its problems only
+    providers = _providers(merged, ProviderCompiler(kinds, allow_inline_secrets, findings))
     prices = price_list(merged, providers, catalogue, findings)
     defaults = default_rule(merged.defaults, tactics)
     compiler = RuleCompiler(
@@ -62,6 +58,7 @@ def compile_documents(
         for name, (place, spec) in merged.virtual_models.items()
     }
     default = _default_virtual_model(merged, findings)
+    passthrough = _passthrough(merged, findings)
     if findings:
         raise RuleError(findings.problems())
     return Snapshot(
@@ -81,11 +78,30 @@ def compile_documents(
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
+        passthrough=passthrough,
+        unknown_paths=merged.unknown_paths,
     )
+
+
+def _providers(merged: Merged, of_kind: ProviderCompiler) -> dict[str, Provider]:
+    made = {
+        name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()
+    }
+    for name, place, spec in merged.doubles:
+        of_kind.compile(name, spec, place)  # for its problems only
+    return made
 
 
 def _unified(flags: FlagsSpec) -> bool:
     return bool(flags.unified) and not flags.separate
+
+
+def _passthrough(merged: Merged, findings: Findings) -> dict[str, str]:
+    """Style or scenario -> provider of what is not routed by model."""
+    for place, name in merged.passthrough.values():
+        if name not in merged.names_given:
+            findings.absent(place, unknown("provider", name, merged.names_given))
+    return {style: name for style, (_, name) in merged.passthrough.items()}
 
 
 def _default_virtual_model(merged: Merged, findings: Findings) -> str:
