@@ -3,7 +3,7 @@ translations lie is the same for all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -90,6 +90,9 @@ class BaseStyle:
         self, members: Mapping[str, msgspec.Raw], quirks: Quirks
     ) -> dict[str, bytes]:
         return {}
+
+    def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
+        return bytes
 
     def read_reply(self, body: bytes) -> Reply:
         reply: Reply = translation(self.name, "reply", "read_reply")(body)

@@ -43,6 +43,9 @@ PATHS: dict[str, Endpoint] = {
     "/v1beta/models/embedding-001:batchEmbedContents": Endpoint(
         "google_batch_embeddings", "google", None, "embedding-001", False
     ),
+    "/v1beta/models/anthropic.claude-v2:1:generateContent": Endpoint(
+        "generate", "google", None, "anthropic.claude-v2:1", False
+    ),
     "/v1/publishers/google/models/gemini-2.5-pro:generateContent": Endpoint(
         "generate", "google", None, "gemini-2.5-pro", False
     ),

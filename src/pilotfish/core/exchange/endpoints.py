@@ -46,7 +46,7 @@ _GOOGLE = {
     "batchEmbedContents": ("google_batch_embeddings", False),
 }
 _GOOGLE_PATH = re.compile(
-    r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)"
+    r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/(.+):([A-Za-z]+)"
 )
 _BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
 _AZURE_PATH = re.compile(r"/openai/deployments/([^/]+)/(.+)")
