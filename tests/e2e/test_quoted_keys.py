@@ -246,7 +246,10 @@ async def test_in_an_error_object_whatever_its_status(tmp_path, status, own):
             answer = await proxy.chat("m")
             probed = await proxy.status()
     assert answer.status == (status if status >= 400 else 503)
-    assert answer.json["error"]["message"] == "the key [key] has no money left"
+    told = "the key [key] has no money left"
+    if status == 402:  # the credential is out, which is told in our words
+        told = "p refused the proxy's credential, which is not paid for (status 402)"
+    assert answer.json["error"]["message"] == told
     assert "hush" not in answer.text + str(answer.headers) + str(probed)
 
 

@@ -73,7 +73,11 @@ async def test_an_error_is_worded_as_the_clients_style_has_it(path, where):
     )
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.0, "1"), (0.2, "1"), (7.0, "7"), (7.2, "8")])
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    # The last but one is what is left of 30 s on a clock that stands at some 10,000.
+    [(0.0, "1"), (0.2, "1"), (7.0, "7"), (30.000000000001819, "30"), (7.2, "8")],
+)
 @in_virtual_time
 async def test_when_to_come_back_is_said_in_whole_seconds_and_never_too_early(seconds, told):
     assert Answered().fails(seconds).headers["retry-after"] == told
@@ -171,6 +175,85 @@ async def test_a_keep_alive_is_what_the_clients_style_takes_for_one(path, body, 
     assert ("request-id" in said.client.headers) is (path == "/v1/messages")
     said.answer.keep_alive(START + 2 * KEEP_ALIVE_S - 0.1)
     assert said.client.body == sent
+
+
+# ---- a service that does not stream, for a client that asked for a stream
+
+STREAMS = [
+    ("/v1/chat/completions", {}, b"data: [DONE]"),
+    ("/v1/completions", {"prompt": "hello"}, b"data: [DONE]"),
+    ("/v1/messages", {}, b"event: message_stop"),
+    ("/v1/responses", {"input": "hello"}, b"event: response.completed"),
+    (
+        "/v1beta/models/chat:streamGenerateContent?alt=sse",
+        {"contents": []},
+        b'"finishReason":"STOP"',
+    ),
+    ("/v1beta/models/chat:streamGenerateContent", {"contents": []}, b'"finishReason":"STOP"'),
+    ("/model/chat/converse-stream", {"messages": []}, b"messageStop"),
+]
+COMPLETION = {
+    "id": "c1",
+    "object": "text_completion",
+    "choices": [{"index": 0, "text": "small fish", "finish_reason": "stop"}],
+}
+
+
+def whole(path: str, body: dict[str, Any], *, kept_alive: bool) -> Answered:
+    body = {"messages": [{"role": "user", "content": "hello"}], **body}
+    if "/models/" not in path and not path.startswith("/model/"):
+        body = {"model": "chat", "stream": True, "max_tokens": 9, **body}
+    elif "contents" in body:
+        body = {"contents": [{"parts": [{"text": "hello"}]}]}
+    else:
+        body = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    said = Answered(path=path, body=body)
+    if kept_alive:
+        said.answer.keep_alive(START + KEEP_ALIVE_S)
+    said.parts.starts().answers(body=COMPLETION if path == "/v1/completions" else None)
+    said.answer.relay(said.attempt, START)
+    said.answer.finish(said.attempt)
+    return said
+
+
+@pytest.mark.parametrize(("path", "body", "end"), STREAMS)
+@in_virtual_time
+async def test_a_whole_answer_ends_a_stream_that_was_kept_alive(path, body, end):
+    client = whole(path, body, kept_alive=True).client
+    assert client.is_answered
+    assert client.body.count(b"small fish") >= 1
+    assert end in client.body
+    if path.endswith("Content"):
+        parts = [chunk["candidates"][0]["content"]["parts"][0] for chunk in client.json]
+        assert "".join(part["text"] for part in parts) == "small fish"
+
+
+@pytest.mark.parametrize(("path", "body", "end"), [s for s in STREAMS if "completions" not in s[0]])
+@in_virtual_time
+async def test_a_whole_answer_of_another_style_is_told_as_the_stream_that_was_asked_for(
+    path, body, end
+):
+    client = whole(path, body, kept_alive=False).client
+    assert (end in client.body, client.is_answered) == (True, True)
+    kind = "application/json" if path.endswith("Content") else "event"
+    assert kind in client.headers["content-type"]
+
+
+@in_virtual_time
+async def test_a_whole_answer_of_the_same_style_is_the_upstreams_own():
+    client = whole("/v1/chat/completions", {}, kept_alive=False).client
+    assert (client.json, client.headers["content-type"]) == (REPLY, "application/json")
+
+
+@in_virtual_time
+async def test_a_stream_that_was_kept_alive_hears_of_a_whole_answer_that_cannot_be_told():
+    said = Answered(stream=True)
+    said.answer.keep_alive(START + KEEP_ALIVE_S)
+    said.parts.starts().answers(body={"choices": "none of this kind"})
+    said.answer.relay(said.attempt, START)
+    said.answer.finish(said.attempt)
+    assert "error" in said.client.events[-1]
+    assert said.client.is_answered
 
 
 # ---- answers

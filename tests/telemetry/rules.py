@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.routing.plan import Plan
+from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.rules.documents import RulesDocument
+from pilotfish.core.state.ledger import Ledger
 from pilotfish.sources.store import compiled
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
@@ -44,7 +49,9 @@ def request(rule, *attempts, **fields):
     }
     later = {name: value for name, value in fields.items() if name not in given}
     given.update({name: value for name, value in fields.items() if name in given})
-    made = RequestRecord(rule=rule, plan=None, started=STARTED, started_wall=WALL, **given)
+    ledger = Ledger()
+    plan = Plan(RuleState(rule, ledger), ledger, op=given["op"], tokens=0, rng=Random(0))
+    made = RequestRecord(rule=rule, plan=plan, started=STARTED, started_wall=WALL, **given)
     made.finished_at, made.busy_s, made.code = STARTED + 2.0, 0.001, 200
     made.attempts = list(attempts)
     made.relayed = next((a for a in attempts if a.relayed), None)

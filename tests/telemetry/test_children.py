@@ -98,6 +98,7 @@ def test_a_rule_that_comes_back_begins_at_nothing():
     assert made.code("chat", "openai", 200).value == 0.0
 
 
+@pytest.mark.interpreted  # compiled, a pair has no identity of its own
 def test_what_an_attempt_counts_in_is_looked_up_once_until_the_rules_change():
     made, before = children("chat")
     chat = before.rules[0]

@@ -11,13 +11,22 @@ import orjson
 from aiohttp import web
 
 from pilotfish.admin import page
-from pilotfish.admin.port import bounded, errors_as_json, json_answer, without_own_name, wrong
+from pilotfish.admin.port import (
+    bounded,
+    errors_as_json,
+    json_answer,
+    only_for,
+    without_own_name,
+    wrong,
+)
 from pilotfish.admin.status import status_of
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.model.service import Service
 from pilotfish.core.routing.explain import explained
 from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
+from pilotfish.http1.callers import AllowedCallers
 from pilotfish.proxy.engine import Engine
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry.exposition import exposition
@@ -36,17 +45,21 @@ class Admin:
         *,
         max_body_bytes: int,
         writes_from_anywhere: bool = False,
+        callers: AllowedCallers | None = None,
     ) -> None:
+        """`callers`: who may call; by default no other web page."""
         self._engine, self._store, self._registry = engine, store, registry
         self._health_changed, self._max_body_bytes = health_changed, max_body_bytes
         self._writes_from_anywhere = writes_from_anywhere
+        self._callers = callers or AllowedCallers(serves_pages=True)
         self._began = time.monotonic()
         self._page = page.content()
         self._page_headers = {**page.headers(self._page), "content-type": page.TYPE}
 
     def application(self) -> web.Application:
         app = web.Application(
-            middlewares=[bounded, errors_as_json], client_max_size=self._max_body_bytes
+            middlewares=[bounded, errors_as_json, only_for(self._callers)],
+            client_max_size=self._max_body_bytes,
         )
         app.on_response_prepare.append(without_own_name)
         app.add_routes(
@@ -137,6 +150,9 @@ class Admin:
         if not self._writes_from_anywhere and not is_loopback(request.remote):
             why = "only from loopback (kubectl port-forward), unless PILOTFISH_ADMIN_WRITE is any"
             return wrong(403, why)
+        if request.content_type != "application/json":
+            # A page of any web site may have a browser send a form or plain text.
+            return wrong(415, "expected a body of content-type application/json")
         try:
             asked = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as e:
@@ -186,5 +202,24 @@ def explain_request(
     inbound = Inbound(endpoint, path, query, headers, body, "explain", client_ip)
     taken = router.take(inbound)
     now, wall = time.monotonic(), time.time()
-    planned = router.plan(taken.rule_state, inbound, now, wall, checks=True)
-    return explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)
+    planned = router.explained_plan(taken.rule_state, inbound, now, wall)
+    answer = explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)
+    services = {c.service.id: c.service for c in planned.plan.candidates()}
+    for candidate in answer["candidates"]:
+        service = services.get(candidate["service"])
+        if service is not None and service.settings is not None:
+            candidate["request"] = _request_set(inbound, service)
+    return answer
+
+
+def _request_set(inbound: Inbound, service: Service) -> dict[str, Any]:
+    """What the rules set in this request to this service: the fields that are sent otherwise, None
+    for those left out; or why it cannot be sent.
+    """
+    from pilotfish import styles
+    from pilotfish.core.exchange.request_settings import what_is_set
+
+    try:
+        return what_is_set(inbound, service, styles.get)
+    except ClientError as e:
+        return {"error": e.message}

@@ -26,7 +26,7 @@ def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
             **service_status(engine, service, now, wall),
             "oldest_in_flight_s": _age(oldest.get((service.provider.name, service.model)), now),
         }
-        for rule in all_rules(engine.snapshot)
+        for rule in (*all_rules(engine.snapshot), *engine.router.made_rules())
         for service in once(rule)
         if service.provider.name in engine.clients
     ]

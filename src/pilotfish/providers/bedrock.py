@@ -86,6 +86,8 @@ KIND = ProviderKind(
     paths={
         "converse": "/model/{model}/converse",
         "converse:stream": "/model/{model}/converse-stream",
+        "invoke": "/model/{model}/invoke",
+        "invoke:stream": "/model/{model}/invoke-with-response-stream",
         "messages": "/model/{model}/invoke",
         "messages:stream": "/model/{model}/invoke-with-response-stream",
     },
@@ -149,7 +151,6 @@ KIND = ProviderKind(
             "internalserverexception": Outcome.SERVER_ERROR,
             "servicequotaexceededexception": Outcome.RATE_LIMITED,
             "resourcenotfoundexception": Outcome.NOT_FOUND,
-            "accessdeniedexception": Outcome.AUTH_FAILED,
             "unrecognizedclientexception": Outcome.AUTH_FAILED,
             "expiredtokenexception": Outcome.AUTH_FAILED,
             "invalidsignatureexception": Outcome.AUTH_FAILED,

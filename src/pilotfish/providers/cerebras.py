@@ -39,7 +39,7 @@ KIND = ProviderKind(
     ),
     errors=ErrorCodes(
         outcomes={"queue_exceeded": Outcome.OVERLOADED, "wrong_api_key": Outcome.AUTH_FAILED},
-        statuses={402: Outcome.RATE_LIMITED},
+        statuses={402: Outcome.AUTH_FAILED},
         context_length=("please reduce the length of the messages", "current length is"),
     ),
 )

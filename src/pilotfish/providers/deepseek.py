@@ -46,10 +46,10 @@ KIND = ProviderKind(
     model_quirks=model_quirks,
     # Page "Error codes", 2026-11: 402 is an empty balance, 422 invalid parameters, 503 overload.
     errors=ErrorCodes(
-        statuses={402: Outcome.RATE_LIMITED},
+        statuses={402: Outcome.AUTH_FAILED},
         phrases={
             "model not exist": Outcome.NOT_FOUND,
-            "insufficient balance": Outcome.RATE_LIMITED,
+            "insufficient balance": Outcome.AUTH_FAILED,
         },
         content_policy=("content exists risk",),
     ),

@@ -38,7 +38,7 @@ KIND = ProviderKind(
     ),
     errors=ErrorCodes(
         statuses={
-            402: Outcome.RATE_LIMITED,
+            402: Outcome.AUTH_FAILED,
             412: Outcome.AUTH_FAILED,
         },  # 412: the account is suspended
         context_length=("the prompt is too long", "model maximum context length"),

@@ -54,7 +54,7 @@ KIND = ProviderKind(
             "unsupported_api_for_model": Outcome.NOT_FOUND,
             "quota_exceeded": Outcome.RATE_LIMITED,
         },
-        statuses={402: Outcome.RATE_LIMITED},
+        statuses={402: Outcome.RATE_LIMITED},  # a month's requests are used up
         context_length=("model_max_prompt_tokens_exceeded", "exceeds the limit of"),
     ),
     notes=(

@@ -33,7 +33,6 @@ KIND = ProviderKind(
             "unavailable": Outcome.OVERLOADED,
             "api_key_invalid": Outcome.AUTH_FAILED,
             "unauthenticated": Outcome.AUTH_FAILED,
-            "permission_denied": Outcome.AUTH_FAILED,
             "failed_precondition": Outcome.AUTH_FAILED,
             "not_found": Outcome.NOT_FOUND,
             "deadline_exceeded": Outcome.SERVER_ERROR,

@@ -86,8 +86,8 @@ KIND = ProviderKind(
     # Guide "Error codes", 2026-11.
     errors=ErrorCodes(
         outcomes={
-            "insufficient_quota": Outcome.RATE_LIMITED,
-            "billing_hard_limit_reached": Outcome.RATE_LIMITED,
+            "insufficient_quota": Outcome.AUTH_FAILED,
+            "billing_hard_limit_reached": Outcome.AUTH_FAILED,
             "rate_limit_exceeded": Outcome.RATE_LIMITED,
             "model_not_found": Outcome.NOT_FOUND,
             "invalid_api_key": Outcome.AUTH_FAILED,

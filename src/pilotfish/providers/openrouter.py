@@ -35,10 +35,12 @@ KIND = ProviderKind(
     # Page "Errors", 2026-11: 402 no credits, 403 the input was flagged, 408 timeout, 502 the model
     # is down, 503 no provider meets the request's requirements.
     errors=ErrorCodes(
-        statuses={402: Outcome.RATE_LIMITED, 502: Outcome.OVERLOADED},
+        statuses={402: Outcome.AUTH_FAILED, 502: Outcome.OVERLOADED},
         phrases={
             "is not a valid model id": Outcome.NOT_FOUND,
             "no endpoints found": Outcome.NOT_FOUND,
+            # There are credits, but not enough for the longest answer to this request.
+            "fewer max_tokens": Outcome.NOT_FOUND,
         },
         content_policy=("input was flagged", "requires moderation"),
     ),

@@ -28,7 +28,7 @@ KIND = ProviderKind(
         prefill=False,
     ),
     errors=ErrorCodes(
-        phrases={"invalid model": Outcome.NOT_FOUND}, statuses={402: Outcome.RATE_LIMITED}
+        phrases={"invalid model": Outcome.NOT_FOUND}, statuses={402: Outcome.AUTH_FAILED}
     ),
     notes=(
         (

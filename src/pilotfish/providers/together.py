@@ -28,7 +28,7 @@ KIND = ProviderKind(
     # Page "Error codes", 2026-11: 402 is a reached spending limit, 403 a prompt that is too long,
     # 529 overload.
     errors=ErrorCodes(
-        statuses={402: Outcome.RATE_LIMITED},
+        statuses={402: Outcome.AUTH_FAILED},
         context_length=(
             "`inputs` tokens + `max_new_tokens`",
             "input validation error: `inputs`",

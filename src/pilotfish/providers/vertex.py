@@ -27,6 +27,9 @@ PATHS = {
     "messages:stream": "/publishers/anthropic/models/{model}:streamRawPredict",
     "count_tokens": "/publishers/anthropic/models/count-tokens:rawPredict",
     "chat": "/endpoints/openapi/chat/completions",
+    "raw_predict": "/publishers/{subpath}/models/{model}:rawPredict",
+    "raw_predict:stream": "/publishers/{subpath}/models/{model}:streamRawPredict",
+    "predict": "/publishers/{subpath}/models/{model}:predict",
 }
 
 
@@ -127,7 +130,6 @@ KIND = ProviderKind(
             "unavailable": Outcome.OVERLOADED,
             "overloaded_error": Outcome.OVERLOADED,
             "unauthenticated": Outcome.AUTH_FAILED,
-            "permission_denied": Outcome.AUTH_FAILED,
             "not_found": Outcome.NOT_FOUND,
             "deadline_exceeded": Outcome.SERVER_ERROR,
             "internal": Outcome.SERVER_ERROR,

@@ -41,8 +41,8 @@ KIND = ProviderKind(
     errors=ErrorCodes(
         phrases={
             "incorrect api key": Outcome.AUTH_FAILED,
-            "used all available credits": Outcome.RATE_LIMITED,
-            "monthly spending limit": Outcome.RATE_LIMITED,
+            "used all available credits": Outcome.AUTH_FAILED,
+            "monthly spending limit": Outcome.AUTH_FAILED,
         },
         context_length=("maximum prompt length",),
         content_policy=("content violates usage guidelines", "usage guidelines"),

@@ -3,13 +3,14 @@ exchange and how bytes are worded for its client, and decides nothing."""
 
 from __future__ import annotations
 
-from pilotfish.core.exchange.answer import STREAM, WHOLE
+from pilotfish.core.exchange.answer import RAW, STREAM, WHOLE
 from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.header_text import header_text
-from pilotfish.core.model.outcome import Failure
+from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.http1.exchange import Exchange, Header
 from pilotfish.proxy.attempt import Attempt
+from pilotfish.proxy.failures import failure_of_ours
 from pilotfish.proxy.translation import Translation
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
@@ -70,14 +71,34 @@ class ClientAnswer:
     def finish(self, attempt: Attempt) -> None:
         """The relayed attempt is complete, and so is the answer."""
         exchange, reader = self._exchange, attempt.reader
-        if not exchange.started and reader.answer.mode == WHOLE:
+        if reader.answer.mode == WHOLE and not self._must_stream(attempt):
             status = self._record.code = attempt.record.status
             exchange.respond(status, self._head(attempt), reader.body)
             return
         if not exchange.started:
             self._start(attempt)
+        if reader.answer.mode == WHOLE:
+            self._end_streamed(attempt)
+            return
         held, reader.hold = b"".join(reader.hold), []
         exchange.end(held)
+
+    def _must_stream(self, attempt: Attempt) -> bool:
+        """Whether a whole answer has to be told as a stream: where the client's stream has begun
+        (keep-alives went out), and where only its own style could have told it otherwise."""
+        call = attempt.call.body
+        return self._exchange.started or (
+            self._inbound.stream and call is not None and not call.same_style
+        )
+
+    def _end_streamed(self, attempt: Attempt) -> None:
+        try:
+            told = self._translation.streamed(attempt.reader.body, self._record.usage())
+        except ValueError as e:
+            message = f"the upstream's answer is no stream and cannot be told as one: {e}"
+            self.break_stream(failure_of_ours(Outcome.SERVER_ERROR, message))
+        else:
+            self._exchange.end(told)
 
     def _start(self, attempt: Attempt) -> None:
         status = self._record.code = attempt.record.status
@@ -132,11 +153,12 @@ class ClientAnswer:
         head = self._own_headers(None if last is None else last.record)
         head.append((b"content-type", b"application/json"))
         if retry_after_s is not None:
-            head.append((b"retry-after", b"%d" % max(1, -int(-retry_after_s // 1))))
+            head.append((b"retry-after", b"%d" % _whole_seconds(retry_after_s)))
         body = b""
         if last is not None and last.record.failure is failure:
             call = last.call.body
-            body = failure.body if call is not None and call.same_style else b""
+            own = call is not None and call.same_style and self._translation.has_upstreams_words
+            body = failure.body if own else b""
         if last is not None and body:
             # The upstream's own words go with its headers: Bedrock names its exceptions only there.
             kept = filter_response_headers(failure.headers, last.call.key_headers)
@@ -151,7 +173,7 @@ class ClientAnswer:
         """An error event in the client's style, and the stream is closed without its style's
         proper end."""
         relayed = self.relayed
-        if self._inbound.stream and (relayed is None or relayed.reader.answer.mode == STREAM):
+        if self._inbound.stream and (relayed is None or relayed.reader.answer.mode != RAW):
             stream = None if relayed is None else relayed.reader.stream
             self._exchange.end(self._translation.error_event(error_of(failure), stream))
         else:
@@ -171,6 +193,12 @@ class ClientAnswer:
     def resume(self) -> None:
         if self.relayed is not None:
             self.relayed.reader.resume()
+
+
+def _whole_seconds(wait_s: float) -> int:
+    """Seconds for `retry-after`, rounded up: never too early. A moment that was added to the clock
+    and taken from it again is off by some billionths, which are no second more."""
+    return max(1, -int(-round(wait_s, 3) // 1))
 
 
 # What clients look for, whoever refused: OpenAI's words, since no other style has a code of its own

@@ -24,7 +24,7 @@ from pilotfish.core.exchange.request_url import (
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
-from pilotfish.core.state.classify import failure_of
+from pilotfish.core.state.classify import DENIED, denied, failure_of
 from pilotfish.core.state.retry_after import value_of
 from pilotfish.credentials import CredentialError, Key, SignedCall
 from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer
@@ -230,6 +230,9 @@ def _judged(provider: Provider, answer: HttpAnswer) -> _Verdict:
         if failure.code:
             message += f" ({failure.code})"
         return _Verdict(False, AUTHENTICATION, status, message, failure.outcome)
+    if status == DENIED and denied(error) is not None:
+        message = "ok: the key is known, and may not list models"
+        return _Verdict(True, AUTHENTICATION, status, message, None)
     message = f"unexpected status {status}: {failure.message}"
     return _Verdict(False, PROVIDER, status, message, failure.outcome, failure.wait_s)
 

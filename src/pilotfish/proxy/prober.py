@@ -72,7 +72,7 @@ class Prober:
         self._probed = {key: until for key, until in self._probed.items() if key in due}
         if not due:
             return
-        for rule in all_rules(router.snapshot):
+        for rule in (*all_rules(router.snapshot), *router.made_rules()):
             for service in services_of(rule):
                 key = (service.provider.name, service.model)
                 state = router.ledger.services.get(key)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from pilotfish import styles
 from pilotfish.core.exchange.calls import CallBody, call_body, continuation_body
 from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
@@ -19,7 +21,9 @@ from pilotfish.core.exchange.response_stream import (
 )
 from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
+from pilotfish.core.formats.deltas import UsageDelta
 from pilotfish.core.formats.error_info import ErrorInfo
+from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.style import ResponseInspector, StreamWriter, Style
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.provider import CHAT_STYLES
@@ -36,16 +40,22 @@ class Translation:
     that another service can go on with the same stream.
     """
 
-    __slots__ = ("_inbound", "_rule", "_started_wall", "_transcript", "_writer")
+    __slots__ = ("_framed", "_inbound", "_rule", "_started_wall", "_transcript", "_writer")
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
+        # A client of Bedrock's reads Anthropic's events in frames.
+        self._framed = inbound.framed
         self._writer: StreamWriter | None = None
         self._transcript: Transcript | None = None
 
     @property
     def style(self) -> Style:
         """The client's."""
+        if self._framed:
+            from pilotfish.styles.bedrock.invoked import INVOKED
+
+            return INVOKED
         return styles.get(self._inbound.style)
 
     # ---- towards a service
@@ -84,12 +94,17 @@ class Translation:
                 from pilotfish.styles.google.array import ArrayFraming
 
                 return InArray(decoder, upstream.inspector(), rename, ArrayFraming())
+            close = upstream.terminal_event
+            if self._framed:
+                from pilotfish.styles.bedrock.invoked import framing
+
+                rename, close = framing(rename), self.style.terminal_event
             return PassThrough(
                 decoder,
                 upstream.inspector(),
                 hide_usage=call.hides_usage,
                 rename=rename,
-                close=upstream.terminal_event,
+                close=close,
                 canned_chars=upstream.canned_chars,
             )
         reader = upstream.stream_reader()
@@ -102,23 +117,32 @@ class Translation:
                 continuation=Continuation(self._transcript.text, before),
                 canned_chars=upstream.canned_chars,
             )
-        writer = self.style.stream_writer(
-            model=shown or service.model,
-            request_id=inbound.request_id,
-            now=self._started_wall,
-            options=self._stream_options(),
-        )
         return Translated(
             decoder,
             reader,
-            writer,
+            self._new_writer(shown or service.model),
             transcript=Transcript() if continues else None,
             canned_chars=upstream.canned_chars,
         )
 
+    @property
+    def has_upstreams_words(self) -> bool:
+        """Whether an error of the client's own style may go to it as the upstream wrote it."""
+        return not self._framed
+
     def raw_stream(self) -> ResponseStream:
         """For answers that are no events: audio, files."""
         return Raw()
+
+    def _new_writer(self, model: str) -> StreamWriter:
+        """Of a stream in the client's style. `model`: what it is called there; empty: as the answer
+        calls it."""
+        return self.style.stream_writer(
+            model=model,
+            request_id=self._inbound.request_id,
+            now=self._started_wall,
+            options=self._stream_options(),
+        )
 
     def _stream_options(self) -> dict[str, Any]:
         """`include_usage`: the client asked an OpenAI stream for it. `array`: Google's stream as a
@@ -166,6 +190,30 @@ class Translation:
             reply, model=model, request_id=inbound.request_id, now=self._started_wall
         )
 
+    def streamed(self, body: bytes, usage: Usage | None) -> bytes:
+        """A whole answer in the client's style as all of its stream, or as the rest of the one that
+        it goes on with; `usage` is then that of all attempts. Raises ValueError for an answer that
+        cannot be read or is of no use as a continuation."""
+        inbound = self._inbound
+        if inbound.op not in CHAT_STYLES:
+            # A whole completion is a chunk of the stream that it could have been.
+            return event_from(msgspec.json.format(body, indent=-1)) + self.style.terminal_event
+        from pilotfish.core.exchange.reply_stream import deltas_of
+
+        reply = self.style.read_reply(body)
+        told = deltas_of(reply)
+        if self._writer is None:
+            writer = self._new_writer(reply.model)
+            return writer.write(told) + writer.end()
+        assert self._transcript is not None
+        going_on = Continuation(self._transcript.text, None)
+        rest = [fitted for delta in told for fitted in going_on.fit(delta)] + going_on.rest()
+        if going_on.diverged:
+            raise ValueError("it begins the answer anew, and otherwise")
+        if usage is not None:
+            rest.append(UsageDelta(usage))
+        return self._writer.write(rest) + self._writer.end()
+
     def answer_headers(
         self,
         call: CallBody | None,
@@ -180,7 +228,8 @@ class Translation:
         if call is None or not call.same_style:
             return self.translated_headers
         kept = filter_response_headers(headers, key_headers)
-        if self._inbound.array or (streams and call.op in service.provider.kind.envelopes):
+        reframed = self._framed or call.op in service.provider.kind.envelopes
+        if self._inbound.array or (streams and reframed):
             return [
                 (b"content-type", self.content_type),
                 *(h for h in kept if h[0] != b"content-type"),

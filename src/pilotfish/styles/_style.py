@@ -72,6 +72,7 @@ class BaseStyle:
     terminal_event = b""
     request_id_header = b""
     canned_chars = 0
+    prompt_stub = ("messages", b'[{"role":"user","content":"-"}]')
 
     def event_decoder(self) -> EventDecoder:
         return SseDecoder()
@@ -93,6 +94,11 @@ class BaseStyle:
 
     def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
         return bytes
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        from pilotfish.styles._system_prompt import before_messages
+
+        return before_messages(members, text)
 
     def read_reply(self, body: bytes) -> Reply:
         reply: Reply = translation(self.name, "reply", "read_reply")(body)

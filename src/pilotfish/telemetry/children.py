@@ -5,9 +5,11 @@ those of removed ones go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.service import Service
+from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.routing.match import DIRECT
 from pilotfish.core.state.ledger import all_rules, all_services, services_of
@@ -29,7 +31,7 @@ _LIKELY_STYLES = {
     "claude_code": ("anthropic",),
     "google": ("google",),
 }
-_COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
+_COMMON_CODES = (200, 400, 429, 499, 500, 502, 503, 504)
 # Of how many services that clients made up (`provider/model`) the children are remembered.
 _REMEMBERED = 2048
 
@@ -171,6 +173,16 @@ class GenAiChildren:
                 child.observe(count)
 
 
+class RequestChildren:
+    """What a rule's requests in one style count in. `codes` by status, as far as they are known."""
+
+    __slots__ = ("codes", "duration")
+
+    def __init__(self, duration: Histogram) -> None:
+        self.duration = duration
+        self.codes: dict[int, Counter] = {}
+
+
 class Children:
     """All children in use, by what they count."""
 
@@ -185,8 +197,7 @@ class Children:
         self._of_attempts: dict[Service, dict[str, tuple[ServiceChildren, GenAiChildren]]] = {}
         self._services: dict[tuple[str, str, str], ServiceChildren] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiChildren] = {}
-        self._codes: dict[tuple[str, str, int], Counter] = {}
-        self._durations: dict[tuple[str, str, bool], Histogram] = {}
+        self._requests: dict[tuple[str, str, bool], RequestChildren] = {}
         self.overhead = {
             flag: registry[s.OVERHEADS].histogram("true" if flag else "false")
             for flag in (False, True)
@@ -211,7 +222,11 @@ class Children:
 
     def service(self, rule: str, service: Service, known: bool) -> ServiceChildren:
         """`known`: the rules name this model; one that a client made up is counted as `other`."""
-        key = (rule, service.provider.name, service.model if known else s.OTHER_MODEL)
+        key = (
+            rule,
+            service.provider.name,
+            (service.label or service.model) if known else s.OTHER_MODEL,
+        )
         found = self._services.get(key)
         if found is None:
             found = self._services[key] = ServiceChildren(
@@ -224,7 +239,7 @@ class Children:
             operation_of(op),
             service.provider.name,
             rule.request_model if known else s.OTHER_MODEL,
-            service.model if known else s.OTHER_MODEL,
+            (service.label or service.model) if known else s.OTHER_MODEL,
         )
         found = self._gen_ai.get(key)
         if found is None:
@@ -244,41 +259,32 @@ class Children:
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
 
-    def code(self, rule: str, style: str, code: int) -> Counter:
-        key = (rule, style, code)
-        found = self._codes.get(key)
-        if found is None:
-            self._common_codes(rule, style)
-            found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].counter(
-                rule, style, str(code)
-            )
-        return found
-
-    def _common_codes(self, rule: str, style: str) -> None:
-        """At 0 before they happen: the first failure is an increase, too."""
-        for code in _COMMON_CODES:
-            self.of_rule(rule)[s.REQUESTS].counter(rule, style, code)
-
-    def duration(self, rule: str, style: str, stream: bool) -> Histogram:
+    def of_request(self, rule: str, style: str, stream: bool) -> RequestChildren:
         key = (rule, style, stream)
-        found = self._durations.get(key)
+        found = self._requests.get(key)
         if found is None:
-            found = self._durations[key] = self.of_rule(rule)[s.DURATIONS].histogram(
-                rule, style, "true" if stream else "false"
+            durations = self.of_rule(rule)[s.DURATIONS]
+            found = self._requests[key] = RequestChildren(
+                durations.histogram(rule, style, "true" if stream else "false")
             )
+            for common in _COMMON_CODES:
+                found.codes[common] = self.code(rule, style, common)
         return found
+
+    def code(self, rule: str, style: str, code: int) -> Counter:
+        """What answers with this status count in."""
+        requests = self.of_rule(rule)[s.REQUESTS]
+        for common in _COMMON_CODES:  # at 0 before they happen: the first failure is an increase
+            requests.counter(rule, style, str(common))
+        return requests.counter(rule, style, str(code))
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
         self._of_attempts.clear()
         self._gone = Registry()
         rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        pairs = self._pairs = {(x.provider.name, x.model) for x in all_services(snapshot)} | {
-            (p, s.OTHER_MODEL) for p in snapshot.providers
-        }
-        triples = self._triples = {
-            (x.rule, x.provider.name, x.model) for x in all_services(snapshot)
-        } | {(r, p, s.OTHER_MODEL) for r in ("", DIRECT) for p in snapshot.providers}
+        triples = self._triples = set(_configured(snapshot))
+        pairs = self._pairs = {(provider, model) for _, provider, model in triples}
         models = {r.request_model for r in all_rules(snapshot)} | {s.OTHER_MODEL}
         for family in self.registry.families.values():
             names = family.series.labels
@@ -299,8 +305,7 @@ class Children:
             if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.registry)
         }
         # Looked up again: a child may stand for a rule that was gone and is back.
-        self._codes.clear()
-        self._durations.clear()
+        self._requests.clear()
         for rule in all_rules(snapshot):
             self._begin(rule)
 
@@ -313,9 +318,8 @@ class Children:
         for series in (s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
             registry[series].counter(name)
         for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
-            self._common_codes(name, style)
             for stream in (False, True):
-                self.duration(name, style, stream)
+                self.of_request(name, style, stream)
         for reason in ("silence", "trial"):
             for result in ("won", "lost"):
                 registry[s.RIVALS].counter(name, reason, result)
@@ -339,3 +343,18 @@ class Children:
             if rule.race is not None:
                 for result in ("won", "lost", "failed"):
                     registry[s.RACES].counter(*children.labels, result)
+
+
+def _configured(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
+    """(rule, provider, model) of all that may be counted. A service for any model counts under the
+    names that its provider allows, else as `other`.
+    """
+    for service in all_services(snapshot):
+        at = (service.rule, service.provider.name)
+        yield (*at, service.label or service.model)
+        if service.model == REQUESTED:
+            for model in service.provider.models or ():
+                yield (*at, model)
+    for provider in snapshot.providers:
+        yield "", provider, s.OTHER_MODEL
+        yield DIRECT, provider, s.OTHER_MODEL

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from pilotfish.core.model import service as model
+
 DURATION = (
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
     163.84, 327.68, 655.36,
@@ -362,7 +364,7 @@ CATALOGUE: tuple[Series, ...] = tuple(
 )
 
 # A model, or a field, that nobody has named beforehand: whoever makes up names makes no series.
-OTHER = OTHER_MODEL = "other"
+OTHER = OTHER_MODEL = model.OTHER_MODEL
 
 # Why a stream broke, by the code of its failure; any other code came with an error event, in the
 # vendor's words.

@@ -29,8 +29,8 @@ def classified(
     [
         (400, Outcome.BAD_REQUEST),
         (401, Outcome.AUTH_FAILED),
-        (402, Outcome.RATE_LIMITED),
-        (403, Outcome.AUTH_FAILED),
+        (402, Outcome.AUTH_FAILED),
+        (403, Outcome.NOT_FOUND),
         (404, Outcome.NOT_FOUND),
         (405, Outcome.BAD_REQUEST),
         (408, Outcome.TIMEOUT),
@@ -53,7 +53,8 @@ def test_a_status_alone(status, outcome):
 @pytest.mark.parametrize(
     ("status", "error", "outcome"),
     [
-        (400, {"code": "insufficient_quota"}, Outcome.RATE_LIMITED),
+        (400, {"code": "quota_exceeded"}, Outcome.RATE_LIMITED),
+        (429, {"code": "insufficient_quota"}, Outcome.AUTH_FAILED),
         (403, {"type": "rate_limit_error"}, Outcome.RATE_LIMITED),
         (500, {"type": "overloaded_error"}, Outcome.OVERLOADED),
         (400, {"code": "invalid_api_key"}, Outcome.AUTH_FAILED),
@@ -91,6 +92,8 @@ def test_digits_in_the_text_are_no_status():
         ({"type": "rate_limit_error"}, Outcome.RATE_LIMITED, 429),
         ({"type": "invalid_request_error"}, Outcome.BAD_REQUEST, 400),
         ({"type": "authentication_error"}, Outcome.AUTH_FAILED, 401),
+        ({"type": "permission_error"}, Outcome.NOT_FOUND, 404),
+        ({"type": "billing_error"}, Outcome.AUTH_FAILED, 401),
         ({"status": 429}, Outcome.RATE_LIMITED, 429),
         ({"status": 400}, Outcome.BAD_REQUEST, 400),
         ({"type": "who_knows"}, Outcome.OVERLOADED, 503),
@@ -119,6 +122,28 @@ def test_a_prompt_that_is_too_long_is_told_as_such(message):
 def test_a_flagged_prompt_is_no_fault_of_the_key():
     failure = classified(403, code="content_policy_violation")
     assert (failure.outcome, failure.reason) == (Outcome.BAD_REQUEST, "content_policy")
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        ("Your API key does not have permission to use the specified resource.", Outcome.NOT_FOUND),
+        ("You don't have access to the model with the specified model ID.", Outcome.NOT_FOUND),
+        ("User x is not authorized to perform: bedrock:InvokeModel", Outcome.NOT_FOUND),
+        ("Missing scopes: model.request", Outcome.NOT_FOUND),
+        ("Access denied due to Virtual Network/Firewall rules.", Outcome.NOT_FOUND),
+        ("", Outcome.NOT_FOUND),
+        ("Permission denied: Consumer 'api_key:x' has been suspended.", Outcome.AUTH_FAILED),
+        ("Your API key was reported as leaked. Please use another API key.", Outcome.AUTH_FAILED),
+        ("Method doesn't allow unregistered callers. Please use API Key", Outcome.AUTH_FAILED),
+        ("The security token included in the request is expired", Outcome.AUTH_FAILED),
+        ("Your team doesn't have any credits yet", Outcome.AUTH_FAILED),
+        ("this key is not one of ours", Outcome.AUTH_FAILED),
+    ],
+)
+def test_a_403_takes_the_credential_out_only_where_it_speaks_of_it(message, outcome):
+    """Other models of the same key must not suffer from a denial that is about one."""
+    assert classified(403, message).outcome is outcome
 
 
 def test_a_refused_key_stays_one_whatever_the_text_says():
@@ -213,3 +238,10 @@ def test_a_404_on_a_path_that_a_client_made_up_is_its_own_fault_unless_it_names_
         is Outcome.NOT_FOUND
     )
     assert judged_by_path(classified(503), "dall-e-3").outcome is Outcome.OVERLOADED
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_web_page_is_no_refused_key(status):
+    words = "CORS requests must set 'anthropic-dangerous-direct-browser-access' header"
+    failure = classified(status, words, get("anthropic"), type="authentication_error")
+    assert failure.outcome is Outcome.BAD_REQUEST

@@ -2,7 +2,16 @@
 
 import pytest
 
-from pilotfish.injector.patch.environment import CLIENTS, PLACEHOLDER_KEY, additions, warnings
+from pilotfish.injector.patch.environment import (
+    AWS_BEARER,
+    AWS_ENDPOINT,
+    AWS_IDENTITY,
+    AWS_KEYS,
+    CLIENTS,
+    PLACEHOLDER_KEY,
+    additions,
+    warnings,
+)
 
 
 def names(*env, **container):
@@ -18,10 +27,13 @@ def names(*env, **container):
 def test_a_bare_container_is_led_to_the_proxy_by_every_sdk():
     added = {variable["name"]: variable["value"] for variable in additions({"name": "app"}, 15000)}
     assert added["OPENAI_BASE_URL"] == added["OPENAI_API_BASE"] == "http://127.0.0.1:15000/v1"
+    assert added["ANTHROPIC_VERTEX_BASE_URL"] == "http://127.0.0.1:15000/v1"
     for name in (
         "ANTHROPIC_BASE_URL",
+        "GOOGLE_VERTEX_BASE_URL",
         "GOOGLE_GEMINI_BASE_URL",
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        "ANTHROPIC_BEDROCK_BASE_URL",
         "AZURE_OPENAI_ENDPOINT",
     ):
         assert added[name] == "http://127.0.0.1:15000"
@@ -32,15 +44,15 @@ def test_a_bare_container_is_led_to_the_proxy_by_every_sdk():
 def test_who_leads_an_sdk_elsewhere_gets_no_key_for_it_either(client):
     """A placeholder would be sent to where the application really wants to go."""
     added = names(client.base_urls[-1])
-    assert not {*client.base_urls, client.key} & set(added)
+    assert not {*client.base_urls, *client.keys} & set(added)
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=[c.base_urls[0] for c in CLIENTS])
 def test_a_key_of_any_kind_is_left_alone(client):
-    for held in (client.key, *client.keyed_by):
+    for held in (*client.keys, *client.keyed_by):
         added = names(held)
-        assert client.key not in added
-        assert client.base_urls[0] in added
+        assert not {*client.keys} & set(added), held
+        assert client.base_urls[0] in added or held in client.base_urls
 
 
 def test_a_variable_from_a_secret_counts_as_set():
@@ -52,9 +64,29 @@ def test_a_variable_from_a_secret_counts_as_set():
     assert "OPENAI_API_KEY" not in [v["name"] for v in additions(container, 1)]
 
 
-def test_access_keys_of_aws_are_never_invented():
-    """They would break the application's S3."""
-    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GOOGLE_API_KEY"} & set(names())
+@pytest.mark.parametrize("identity", AWS_IDENTITY)
+def test_who_has_rights_at_aws_keeps_them(identity):
+    """Access keys of ours would come before a role or a profile, and break the application's S3."""
+    added = names(identity)
+    assert not {*AWS_KEYS} & set(added)
+    assert AWS_ENDPOINT in added
+
+
+def test_a_bearer_token_is_never_led_over_plain_http():
+    """AWS's SDKs refuse to send one there: the application would fail instead of reaching AWS."""
+    added = names(AWS_BEARER)
+    assert not {AWS_ENDPOINT, *AWS_KEYS} & set(added)
+    env = [{"name": AWS_BEARER, "value": "x"}]
+    (warning,) = warnings({"name": "app", "env": env})
+    assert AWS_BEARER in warning
+    assert "https" in warning
+    assert (
+        list(warnings({"name": "app", "env": [*env, {"name": AWS_ENDPOINT, "value": "y"}]})) == []
+    )
+
+
+def test_keys_that_open_more_than_llms_are_never_invented():
+    assert not {"AWS_BEARER_TOKEN_BEDROCK", "GOOGLE_API_KEY"} & set(names())
 
 
 def test_who_sets_every_base_url_gets_nothing():

@@ -89,3 +89,28 @@ def test_a_status_that_is_not_ours_is_not_acted_upon(pod, status):
     pod["metadata"]["annotations"]["pilotfish.dev/status"] = status
     add(pod, ports=[{"containerPort": 14000}])
     assert repaired_pod(pod, {}) is None
+
+
+def test_placeholders_give_way_to_a_role_that_came_after_them(pod):
+    """Access keys come before a role in every SDK's search: S3 would get our placeholders."""
+    app = pod["spec"]["containers"][-1]
+    assert "AWS_ACCESS_KEY_ID" in env(app)
+    app["env"].append({"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::1:role/app"})
+    before = copy.deepcopy(pod)
+    done = repaired_pod(pod, {})
+    assert jsonpatch.apply_patch(before, done.patch) == done.pod
+    left = env(done.pod["spec"]["containers"][-1])
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} & left.keys()
+    assert left["AWS_ROLE_ARN"] == "arn:aws:iam::1:role/app"
+    assert left["OPENAI_API_KEY"]
+    assert left["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+    assert repaired_pod(done.pod, {}) is None, "once is enough"
+
+
+def test_keys_of_the_applications_own_never_give_way(pod):
+    app = pod["spec"]["containers"][-1]
+    for entry in app["env"]:
+        if entry["name"].startswith("AWS_") and "KEY" in entry["name"]:
+            entry["value"] = "its own"
+    app["env"].append({"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::1:role/app"})
+    assert repaired_pod(pod, {}) is None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound, multipart_with_model
+from pilotfish.core.exchange import multipart, request_settings
+from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound
 from pilotfish.core.exchange.stream_resume import continuation
 from pilotfish.core.formats.bodies import Members, is_true, members_of, replaced
 from pilotfish.core.formats.style import Target
@@ -29,7 +30,16 @@ _USAGE = b'{"include_usage":true}'
 _NONE = msgspec.Raw(b"[]")
 # Styles that keep model and stream in the path, not in the body.
 _IN_PATH = frozenset(
-    {"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"}
+    {
+        "generate",
+        "google_embeddings",
+        "google_batch_embeddings",
+        "google_count_tokens",
+        "converse",
+        "invoke",
+        "raw_predict",
+        "predict",
+    }
 )
 _USAGE_OPS = frozenset({"chat", "completions"})
 
@@ -61,15 +71,14 @@ def call_body(
     if op == inbound.op:
         return _same_style(inbound, service, op, styles)
     style = CHAT_STYLES[op]
+    chat = wanted = chat_of(inbound, styles)
+    if service.settings is not None:
+        wanted = request_settings.with_settings(chat, service.settings)
     written = styles(style).write_request(
-        chat_of(inbound, styles),
-        Target(model=service.model, stream=inbound.stream, quirks=service.quirks),
+        wanted, Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
     )
-    return _edited(
-        CallBody(op, style, (written.body,), False, written.dropped, False, written.headers),
-        inbound,
-        service,
-    )
+    call = CallBody(op, style, (written.body,), False, written.dropped, False, written.headers)
+    return _edited(_with_settings(call, chat, service), inbound, service)
 
 
 def continuation_body(
@@ -85,14 +94,31 @@ def continuation_body(
     `call_body` does.
     """
     style = CHAT_STYLES[op]
-    chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
+    chat = wanted = chat_of(inbound, styles)
+    if service.settings is not None:
+        wanted = request_settings.with_settings(chat, service.settings)
     written = styles(style).write_request(
-        chat, Target(model=service.model, stream=True, quirks=service.quirks)
+        continuation(wanted, text, prefill=prefill),
+        Target(model=service.model, stream=True, quirks=service.quirks),
     )
     call = CallBody(
         op, style, (written.body,), style == inbound.style, written.dropped, False, written.headers
     )
-    return _edited(call, inbound, service)
+    return _edited(_with_settings(call, chat, service), inbound, service)
+
+
+def _with_settings(call: CallBody, chat: Chat, service: Service) -> CallBody:
+    """A written request with the rules' own fields of its vendor; what only the rules have set is
+    not reported as dropped.
+    """
+    settings = service.settings
+    if settings is None:
+        return call
+    body = call.parts[0]
+    if settings.extra_body:
+        body = request_settings.with_extra_body(body, settings.extra_body)
+    dropped = request_settings.own_losses(chat, settings, call.dropped)
+    return call._replace(parts=(body,), dropped=dropped)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
@@ -112,7 +138,7 @@ def _same_style(
         body = (
             inbound.body
             if inbound.model == service.model
-            else multipart_with_model(inbound.body, service.model)
+            else multipart.with_model(inbound.body, inbound.content_type, service.model)
         )
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
     values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
@@ -127,7 +153,20 @@ def _same_style(
         hides = True
     if op in CHAT_STYLES and service.quirks.edits_history:
         values.update(styles(inbound.style).same_style_edits(members, service.quirks))
-    wanted, dropped = _wanted(service, op, members, inbound.headers)
+    if service.settings is not None and op in CHAT_STYLES:
+        own = styles(inbound.style)
+        target = Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+        edited = {name: msgspec.Raw(value) for name, value in values.items() if value is not None}
+        values.update(
+            request_settings.same_style_edits(
+                {**members, **edited},
+                service.settings,
+                own,
+                target,
+                lambda: chat_of(inbound, styles),
+            )
+        )
+    wanted, dropped = _wanted(service, op, members, inbound.headers, inbound.framed)
     values.update(wanted)
     parts = replaced(inbound.body, members, values)
     return CallBody(
@@ -168,10 +207,10 @@ def _edited(call: CallBody, inbound: Inbound, service: Service) -> CallBody:
 
 
 def _wanted(
-    service: Service, op: str, members: Members, headers: Headers
+    service: Service, op: str, members: Members, headers: Headers, framed: bool = False
 ) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
     """What the platform wants otherwise: fields and their values, None to leave one out; and the
-    names of what it refuses.
+    names of what it refuses. `framed`: a client of such a platform asks, and knows what it takes.
     """
     edit = service.provider.kind.body_edits.get(op)
     if edit is None:
@@ -180,7 +219,9 @@ def _wanted(
     values: dict[str, bytes | None] = dict.fromkeys((*edit.remove, *dropped))
     values.update((name, msgspec.json.encode(value)) for name, value in edit.put)
     if edit.flags is not None:
-        flags, unknown = _flags(edit.flags, _asked_flags(edit.flags, headers), members, service)
+        asked = _asked_flags(edit.flags, headers)
+        vouched = asked if framed and op in service.provider.kind.envelopes else []
+        flags, unknown = _flags(edit.flags, asked, members, service, vouched)
         values.update(flags)
         dropped += unknown
     return values, dropped
@@ -199,15 +240,14 @@ def _asked_flags(flags: Flags, headers: Headers) -> list[str]:
 
 
 def _flags(
-    flags: Flags, asked: list[str], members: Members, service: Service
+    flags: Flags, asked: list[str], members: Members, service: Service, vouched: list[str]
 ) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """The body's field with the flags that the platform takes, and the names of those that it does
     not. What the client itself wrote into the field stays: it was written for the platform."""
     if not asked:
         return {}, ()
-    allowed = flags.known | {
-        flag.strip() for flag in str(service.provider.options.get(flags.option) or "").split(",")
-    }
+    more = str(service.provider.options.get(flags.option) or "").split(",")
+    allowed = flags.known | {flag.strip() for flag in more} | set(vouched)
     try:
         own = msgspec.json.decode(members.get(flags.field, _NONE), type=list[str])
     except msgspec.DecodeError:
@@ -246,9 +286,15 @@ def may_run_twice(inbound: Inbound) -> bool:
     two.
     """
     members = inbound.members
+    if members is None:
+        return False
+    if _KEPT.isdisjoint(members):
+        return True
     return (
-        members is not None
-        and not is_true(members, "store")
+        not is_true(members, "store")
         and not is_true(members, "background")
         and "conversation" not in members
     )
+
+
+_KEPT = frozenset({"store", "background", "conversation"})

@@ -9,7 +9,7 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import Style
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.model.provider import ProviderKind
-from pilotfish.core.state.classify import failure_of, judged_by_path
+from pilotfish.core.state.classify import failure_of, is_unpaid, judged_by_path
 
 Header = tuple[bytes, bytes]
 
@@ -70,9 +70,11 @@ def in_our_words(facts: CallFacts, failure: Failure) -> Failure:
     neither client nor log gets to see these."""
     if failure.outcome is not Outcome.AUTH_FAILED:
         return failure
+    unpaid = ", which is not paid for" if is_unpaid(failure) else ""
+    said = f"{facts.provider} refused the proxy's credential{unpaid} (status {failure.status})"
     return Failure(
         outcome=failure.outcome,
         status=failure.status,
         code=failure.code or "auth_failed",
-        message=(f"{facts.provider} refused the proxy's credential (status {failure.status})"),
+        message=said,
     )

@@ -183,7 +183,8 @@ class Style(Protocol):
     where a style has none. `request_id_header`: where its SDKs look for the id of a request; empty
     for `x-request-id`, which every answer has. `canned_chars`: how long the text may be that a
     guardrail says in a stream in place of an answer, where only the finish reason tells the two
-    apart; 0 where there is no such thing.
+    apart; 0 where there is no such thing. `prompt_stub`: the field that holds the conversation, and
+    the shortest one.
     """
 
     name: str
@@ -191,6 +192,7 @@ class Style(Protocol):
     terminal_event: bytes
     request_id_header: bytes
     canned_chars: int
+    prompt_stub: tuple[str, bytes]
 
     def event_decoder(self) -> EventDecoder: ...
 
@@ -207,6 +209,12 @@ class Style(Protocol):
     def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
         """What makes of a vendor's whole answer, or of each event of its stream, one that clients
         of this style take; asked for each answer where `Quirks.edits_answers`.
+        """
+        ...
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        """The top-level fields, with their new values, that put `text` before the client's own
+        instructions in a request of this style.
         """
         ...
 

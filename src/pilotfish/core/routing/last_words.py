@@ -8,6 +8,7 @@ import msgspec
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.routing.explain import obstacle_text, rfc3339, unsupported_text
 from pilotfish.core.routing.plan import Plan
+from pilotfish.core.routing.rule_state import NOT_ALLOWED
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.health import Health
 
@@ -37,7 +38,15 @@ def last_words(failure: Failure, plan: Plan, now: float, wall: float) -> Failure
             code="unsupported_operation",
             message=f"no service of rule {rule!r} can do {plan.op}: {_listed(unfit)}",
         )
-    off = [f"{s.id} is {why}" for one in plan.candidate_sets for s, why in one.left_out]
+    left_out = [left for one in plan.candidate_sets for left in one.left_out]
+    off = [f"{s.id} is {why}" for s, why in left_out]
+    if left_out and all(why.startswith(NOT_ALLOWED) for _, why in left_out):
+        return Failure(
+            outcome=Outcome.BAD_REQUEST,
+            status=404,
+            code="model_not_found",
+            message=f"no service of rule {rule!r} has this model: {_listed(off)}",
+        )
     return msgspec.structs.replace(
         failure, message=f"no service of rule {rule!r} is in use: {_listed(off)}"
     )

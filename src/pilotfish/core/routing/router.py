@@ -16,14 +16,16 @@ from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
 from pilotfish.core.routing.match import direct_rule, known_models, match, routes_smartly
 from pilotfish.core.routing.plan import Home, Plan
+from pilotfish.core.routing.requested import names_requested, rule_for
 from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.state.affinity import AffinityTable, prefix_key, session_key
-from pilotfish.core.state.ledger import Ledger, all_rules
+from pilotfish.core.state.ledger import Ledger, all_rules, services_of
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.errors import ClientError
 
-# Rules made for requests addressed as provider/model that are remembered.
+# Rules made for one model that are remembered: for requests addressed as provider/model, and of
+# rules whose services take any model.
 DIRECT_RULES = 256
 # Of how many models, and how long ones, the rule is remembered: clients may make up any.
 REMEMBERED, MODEL_CHARS = 1024, 200
@@ -39,7 +41,7 @@ class Taken(NamedTuple):
 
 class Planned(NamedTuple):
     """The plan for a request, the smart-routing block that matched (its place in the rule), and
-    what every block says of the request, where that was asked for."""
+    what every block says of the request."""
 
     plan: Plan
     block: int | None
@@ -63,7 +65,10 @@ class Router:
         self._styles, self._rng = styles, rng
         self._rule_states: dict[str, RuleState] = {}
         self._taken: dict[tuple[str, str], Taken] = {}  # by scenario and model
-        self._direct: dict[tuple[str, str], RuleState] = {}  # by provider and model
+        # Rules made for one model: of requests addressed as provider/model by ("", provider,
+        # model), of rules with the model `@requested` by (rule, "", model).
+        self._made: dict[tuple[str, str, str], RuleState] = {}
+        self._requested: frozenset[str] = frozenset()  # names of the rules with `@requested`
 
     def adopt(self, snapshot: Snapshot) -> None:
         """From now on new requests follow these rules."""
@@ -74,7 +79,8 @@ class Router:
             for r in all_rules(snapshot)
         }
         self._taken.clear()
-        self._direct.clear()
+        self._made.clear()
+        self._requested = frozenset(r.name for r in all_rules(snapshot) if names_requested(r))
         self.history.keep({r.name for r in all_rules(snapshot)})
         self.snapshot = snapshot
 
@@ -98,64 +104,68 @@ class Router:
             known = known_models(self.snapshot, scenario=inbound.scenario, model=model)
             message = f"no rule for {named} in scenario {inbound.scenario!r}; {known}"
             raise ClientError(404, "model_not_found", message)
-        if found.rule is not None:
-            return Taken(self._rule_states[found.rule.name], found.why, True)
-        assert found.direct is not None
-        return Taken(self._direct_state(found.direct), found.why, False)
+        if found.rule is None:
+            assert found.direct is not None
+            return Taken(self._made_state("", *found.direct), found.why, False)
+        name = found.rule.name
+        if name in self._requested:
+            return Taken(self._made_state(name, "", inbound.model), found.why, True)
+        return Taken(self._rule_states[name], found.why, True)
 
-    def _direct_state(self, key: tuple[str, str]) -> RuleState:
-        rule_state = self._direct.get(key)
+    def made_rules(self) -> list[Rule]:
+        """The rules with `@requested`, for each model that was asked for lately."""
+        return [state.rule for (name, _, _), state in self._made.items() if name]
+
+    def _made_state(self, name: str, provider: str, model: str) -> RuleState:
+        key = (name, provider, model)
+        rule_state = self._made.get(key)
         if rule_state is None:
-            rule_state = RuleState(direct_rule(self.snapshot, *key), self.ledger)
-            if len(self._direct) >= DIRECT_RULES:
-                self._forget_direct()
-            self._direct[key] = rule_state
+            if len(self._made) >= DIRECT_RULES:
+                self._forget_made()
+            if name:
+                template = self._rule_states[name]
+                rule = rule_for(template.rule, model, self.snapshot.prices)
+                rule_state = RuleState(rule, self.ledger, template, model)
+            else:
+                rule_state = RuleState(direct_rule(self.snapshot, provider, model), self.ledger)
+            self._made[key] = rule_state
         return rule_state
 
-    def _forget_direct(self) -> None:
+    def _forget_made(self) -> None:
         """Clients may make up any model; the ledger keeps only what is configured and what was
         asked for lately.
         """
         configured = {
-            (x.provider.name, x.model) for r in all_rules(self.snapshot) for x in r.services
+            (x.provider.name, x.model) for r in all_rules(self.snapshot) for x in services_of(r)
         }
         busy = {k for k, st in self.ledger.services.items() if st.in_flight}
         for key in [k for k in self.ledger.services if k not in configured and k not in busy]:
             del self.ledger.services[key]
-        self._direct = {k: d for k, d in self._direct.items() if k in busy}
+        self._made = {
+            k: made
+            for k, made in self._made.items()
+            if any((s.provider.name, s.model) in busy for s in services_of(made.rule))
+        }
+        self._taken.clear()
+        kept = {state.own.key for state in self._made.values()}
+        for memory in list(self.ledger.memories):
+            group = memory[1]
+            if isinstance(group, str) and group.startswith("rule@") and group not in kept:
+                del self.ledger.memories[memory]
 
     # ---- what may be tried
 
-    def plan(
-        self,
-        rule_state: RuleState,
-        inbound: Inbound,
-        now: float,
-        wall: float,
-        *,
-        checks: bool = False,
-    ) -> Planned:
-        """The plan for a request. `checks`: also say of every smart-routing block whether it
-        matches and why. `wall`: epoch seconds, for rules that depend on the time of day."""
+    def plan(self, rule_state: RuleState, inbound: Inbound, now: float, wall: float) -> Plan:
+        """What may be tried for a request. `wall`: epoch seconds, for rules that depend on the
+        time of day."""
         rule = rule_state.rule
         block: int | None = None
-        said: list[dict[str, Any]] = []
         view: RequestView | None = None
         if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
             view = self.view(inbound, now)
-            for one in rule.smart if checks else ():
-                matched, why = one.check(view, wall)
-                said.append(
-                    {
-                        "block": one.index,
-                        "matched": matched,
-                        "why": why,
-                        "description": one.description,
-                    }
-                )
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
-        plan = Plan(
+        return Plan(
             rule_state,
             self.ledger,
             op=inbound.op,
@@ -166,7 +176,23 @@ class Router:
             home=None if rule.affinity is None else self._home(rule, inbound, view, now),
             history=self.history,
         )
-        return Planned(plan, block, said)
+
+    def explained_plan(
+        self, rule_state: RuleState, inbound: Inbound, now: float, wall: float
+    ) -> Planned:
+        """The plan for a request, with what every smart-routing block says of it."""
+        rule = rule_state.rule
+        block: int | None = None
+        checks: list[dict[str, Any]] = []
+        if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
+            view = self.view(inbound, now)
+            for one in rule.smart:
+                matched, why = one.check(view, wall)
+                what = {"block": one.index, "matched": matched, "why": why}
+                checks.append({**what, "description": one.description})
+            found = first_match(rule.smart, view, wall)
+            block = None if found is None else rule.smart.index(found)
+        return Planned(self.plan(rule_state, inbound, now, wall), block, checks)
 
     def _home(
         self, rule: Rule, inbound: Inbound, view: RequestView | None, now: float

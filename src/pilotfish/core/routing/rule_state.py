@@ -24,14 +24,32 @@ ALIKE = {
 }
 
 
+# Why a service is left out whose provider's allow-list lacks the model that is asked for.
+NOT_ALLOWED = "not allowed"
+
+
 def op_for(service: Service, op: str, endpoints: Collection[str] | None = None) -> str | None:
     """The operation to call at this service for a client's `op`; None if it cannot serve it in any
     way. `endpoints`: the paths that its vendor says the model is served at, where it says so."""
+    if not service.model and op != "moderations":
+        return None  # no other operation has a model that vendors choose themselves
     native = native_op(service.provider, service.model, op, endpoints)
     if native:
         return native
     alike = ALIKE.get(op)
     return native_op(service.provider, service.model, alike) or None if alike else None
+
+
+def switched_off(service: Service) -> str:
+    """Why the rules do not let this service be used; empty if they do."""
+    provider = service.provider
+    if not service.active:
+        return "inactive"
+    if not provider.enabled:
+        return "its provider is disabled"
+    if provider.models is not None and service.model not in provider.models:
+        return f"{NOT_ALLOWED}: its provider does not have model {service.model!r} in its models"
+    return ""
 
 
 class CandidateSet:
@@ -45,12 +63,8 @@ class CandidateSet:
         self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger
     ) -> None:
         self.rule, self.key = rule, key
-        self.left_out = [
-            (s, "inactive" if not s.active else "its provider is disabled")
-            for s in services
-            if not (s.active and s.provider.enabled)
-        ]
-        self.all = tuple(ledger.candidate(s) for s in services if s.active and s.provider.enabled)
+        self.left_out = [(s, why) for s in services if (why := switched_off(s))]
+        self.all = tuple(ledger.candidate(s) for s in services if not switched_off(s))
         tiers = sorted({c.service.tier for c in self.all})
         self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
         self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
@@ -73,12 +87,18 @@ class RuleState:
 
     __slots__ = ("blocks", "hedges", "named", "own", "retries", "rivals", "rule")
 
-    def __init__(self, rule: Rule, ledger: Ledger, known: RuleState | None = None) -> None:
+    def __init__(
+        self, rule: Rule, ledger: Ledger, known: RuleState | None = None, model: str = ""
+    ) -> None:
+        """`known`: whose budgets it goes on with. `model`: the one that a rule with `@requested`
+        is made for; its tactic remembers apart from those of other models.
+        """
         self.rule = rule
+        group = f"@{model}" if model else ""
         self.named = (b"x-pilotfish-rule", header_text(rule.name))
-        self.own = CandidateSet(rule, "rule", rule.services, ledger)
+        self.own = CandidateSet(rule, f"rule{group}", rule.services, ledger)
         self.blocks = tuple(
-            CandidateSet(rule, ("block", i), block.services, ledger)
+            CandidateSet(rule, (f"block{group}", i), block.services, ledger)
             for i, block in enumerate(rule.smart)
         )
         self.retries: RetryBudget = (

@@ -19,7 +19,7 @@ from pilotfish.core.state.retry_after import wait_hint
 # Codes, types and phrases that mean the same at every vendor that uses them.
 COMMON = ErrorCodes(
     outcomes={
-        "insufficient_quota": Outcome.RATE_LIMITED,
+        "insufficient_quota": Outcome.AUTH_FAILED,
         "rate_limit_exceeded": Outcome.RATE_LIMITED,
         "rate_limit_error": Outcome.RATE_LIMITED,
         "too_many_requests": Outcome.RATE_LIMITED,
@@ -28,7 +28,6 @@ COMMON = ErrorCodes(
         "server_overloaded": Outcome.OVERLOADED,
         "invalid_api_key": Outcome.AUTH_FAILED,
         "authentication_error": Outcome.AUTH_FAILED,
-        "permission_error": Outcome.AUTH_FAILED,
         "model_not_found": Outcome.NOT_FOUND,
     },
     context_length=(
@@ -57,11 +56,22 @@ COMMON = ErrorCodes(
     ),
 )
 
+# What vendors say of a browser's page under 401 and 403, which is not about the key: Anthropic's
+# words, and those of common CORS middlewares.
+ABOUT_ORIGIN = (
+    "cors requests",
+    "not allowed by cors",
+    "origin not allowed",
+    "origin is not allowed",
+    "invalid origin",
+    "disallowed cors origin",
+)
+
 # Error types that decide only where there is no HTTP error status: in an error event of a stream.
 BY_TYPE = {
     "invalid_request_error": Outcome.BAD_REQUEST,
     "not_found_error": Outcome.NOT_FOUND,
-    "billing_error": Outcome.RATE_LIMITED,
+    "billing_error": Outcome.AUTH_FAILED,
     "request_too_large": Outcome.BAD_REQUEST,
     "timeout_error": Outcome.SERVER_ERROR,
     "api_error": Outcome.SERVER_ERROR,
@@ -69,6 +79,47 @@ BY_TYPE = {
     "internal_error": Outcome.SERVER_ERROR,
     "internalservererror": Outcome.SERVER_ERROR,
 }
+
+# What an error says whose status, or whose type where it has no status, is a denial. A 403 is about
+# the key only where it says so; else it is about the model or the operation, which other models of
+# the same key must not suffer from.
+DENIED, UNPAID = 403, 402
+UNPAID_CODES = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached"})
+DENIALS = frozenset({"permission_error", "permission_denied", "accessdeniedexception"})
+_OF_THE_KEY = (
+    "suspended",
+    "leaked",
+    "revoked",
+    "expired",
+    "deactivated",
+    "incorrect api key",
+    "invalid api key",
+    "api key is invalid",
+    "api key is valid",  # Bedrock: make sure that your ...
+    "api key not valid",
+    "wrong api key",
+    "unregistered callers",  # Google, without a key
+    "security token",  # AWS
+    "signature",
+    "authentication failed",
+    "credit",
+    "billing",
+    "balance",
+    "payment",
+)
+_OF_THE_MODEL = (
+    "model",
+    "scope",
+    "permission",
+    "not authorized to perform",
+    "not allowed",
+    "access to",
+    "operation",
+    "resource",
+    "deployment",
+    "endpoint",
+)
+_PERHAPS_OF_THE_KEY = ("key", "credential", "authenticat", "token", "account")
 
 # The HTTP status that a client gets for a failure that came without one.
 STATUS = {
@@ -129,9 +180,16 @@ def judged_by_path(failure: Failure, model: str) -> Failure:
     return msgspec.structs.replace(failure, outcome=Outcome.BAD_REQUEST)
 
 
+def is_unpaid(failure: Failure) -> bool:
+    """Whether a credential was refused for want of money."""
+    return failure.status == UNPAID or failure.code in UNPAID_CODES
+
+
 def _outcome(
     kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None
 ) -> Outcome:
+    if status in (401, 403) and any(words in error.message.lower() for words in ABOUT_ORIGIN):
+        return Outcome.BAD_REQUEST
     if kind.classify is not None:
         own = kind.classify(status, error)
         if own is not None:
@@ -147,7 +205,23 @@ def _outcome(
         return Outcome.OVERLOADED  # the status is more exact than Anthropic's api_error
     if named is not None:
         return named
+    if status == DENIED or (not status and error.type.lower() in DENIALS):
+        return denied(error) or Outcome.NOT_FOUND
     return _by_status(status) if status else _by_type(error)
+
+
+def denied(error: ErrorInfo) -> Outcome | None:
+    """What a denial is about: the key (`auth_failed`), or a model or an operation that the key is
+    not for (`not_found`); None where it does not say."""
+    message = error.message.lower()
+    for words, outcome in (
+        (_OF_THE_KEY, Outcome.AUTH_FAILED),
+        (_OF_THE_MODEL, Outcome.NOT_FOUND),
+        (_PERHAPS_OF_THE_KEY, Outcome.AUTH_FAILED),
+    ):
+        if any(word in message for word in words):
+            return outcome
+    return None
 
 
 def _named(codes: ErrorCodes, error: ErrorInfo) -> Outcome | None:
@@ -177,12 +251,14 @@ def _reason(codes: ErrorCodes, error: ErrorInfo) -> str:
 
 
 def _by_status(status: int) -> Outcome:
+    if status == UNPAID:  # an empty account, at every vendor that uses it
+        return Outcome.AUTH_FAILED
     match status:
-        case 429 | 402:  # 402: an empty account, at every vendor that uses it
+        case 429:
             return Outcome.RATE_LIMITED
         case 503 | 529:
             return Outcome.OVERLOADED
-        case 401 | 403:
+        case 401:
             return Outcome.AUTH_FAILED
         case 404:
             return Outcome.NOT_FOUND

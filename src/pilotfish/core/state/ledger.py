@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
-from pilotfish.core.model.service import Service
+from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import Candidate, LastError, ServiceState
@@ -53,16 +53,22 @@ class Ledger:
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Takes over new rules: keeps the state of services that are still named, and drops that of
-        the others.
+        the others. Those of models that were asked for stay with a service that takes any.
         """
         wanted = {(s.provider.name, s.model): s for s in all_services(snapshot)}
         for key in [k for k in self.services if k not in wanted]:
-            del self.services[key]
+            if (key[0], REQUESTED) not in wanted:
+                del self.services[key]
         for key, service in wanted.items():
             known = self.services.get(key)
             tokens = len(service.provider.tokens)
             if known is None or len(known.keys) != (tokens if tokens > 1 else 0):
                 self.services[key] = ServiceState(*key, tokens)
+        for key, state in list(self.services.items()):
+            if key not in wanted:  # of a model that was asked for
+                tokens = len(wanted[key[0], REQUESTED].provider.tokens)
+                if len(state.keys) != (tokens if tokens > 1 else 0):
+                    self.services[key] = ServiceState(*key, tokens)
         for name in [n for n in self.credentials if n not in snapshot.providers]:
             del self.credentials[name]
         for name, provider in snapshot.providers.items():
@@ -128,6 +134,9 @@ class Ledger:
         """Whether the next request to this service would be its trial, or its credential's."""
         if state.health.out:
             return True
+        credentials = self.credentials.get(state.provider)
+        if not state.keys and (credentials is None or not credentials[0].out):  # the common case
+            return False
         key = self.key_for(state, now)
         return key is not None and any(h.out for h in self._keys_of(state, key))
 

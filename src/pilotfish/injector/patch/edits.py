@@ -74,12 +74,18 @@ class Edits:
     def append(self, path: Path, value: Any) -> None:
         self.insert(path, len(self.get(path) or ()), value)
 
+    def remove(self, path: Path) -> None:
+        """Takes away what stands at `path`, an item of an array."""
+        *parent, index = path
+        del self.get(tuple(parent))[index]
+        self.operations.append({"op": "remove", "path": pointer(path)})
+
     def _added_whole(self, path: Path) -> list[Any] | None:
         """The array in the last operation, if that operation made the array at `path`: one
         operation can carry all its items.
         """
         last = self.operations[-1] if self.operations else None
-        value = last["value"] if last and last["path"] == pointer(path) else None
+        value = last.get("value") if last and last["path"] == pointer(path) else None
         return value if isinstance(value, list) else None
 
     def _note(self, operation: str, path: Path, value: Any) -> None:

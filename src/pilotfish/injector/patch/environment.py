@@ -14,31 +14,52 @@ PLACEHOLDER_KEY = "pilotfish-placeholder"
 LOOPBACK = "127.0.0.1,localhost"
 
 
+# What shows that a container comes to its AWS credentials in another way. Access keys in the
+# environment come before all of them, so one of ours would take the application's S3 from it.
+AWS_IDENTITY = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SESSION_TOKEN",
+)
+AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+AWS_BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+AWS_ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+ANTHROPIC_AWS = "ANTHROPIC_BEDROCK_BASE_URL"
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An SDK family: where it looks for its base URL, and for its key. With any of `keyed_by` set
-    it needs no placeholder.
+    """An SDK family: where it looks for its base URL, and for its keys. With any of `keyed_by` set
+    it needs no placeholder. With any of `elsewhere` set it cannot be led here.
     """
 
     base_urls: tuple[str, ...]
     path: str
-    key: str
+    keys: tuple[str, ...]
     keyed_by: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 CLIENTS = (
-    Client(("OPENAI_BASE_URL", "OPENAI_API_BASE"), "/v1", "OPENAI_API_KEY"),
-    Client(("ANTHROPIC_BASE_URL",), "", "ANTHROPIC_API_KEY", ("ANTHROPIC_AUTH_TOKEN",)),
+    Client(("OPENAI_BASE_URL", "OPENAI_API_BASE"), "/v1", ("OPENAI_API_KEY",)),
+    Client(("ANTHROPIC_BASE_URL",), "", ("ANTHROPIC_API_KEY",), ("ANTHROPIC_AUTH_TOKEN",)),
     # GOOGLE_API_KEY is left alone: it also opens maps, search and the like.
-    Client(("GOOGLE_GEMINI_BASE_URL",), "", "GEMINI_API_KEY", ("GOOGLE_API_KEY",)),
-    # A bearer token is for Bedrock only; an access key of ours would break the application's S3.
-    Client(
-        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME",),
-        "",
-        "AWS_BEARER_TOKEN_BEDROCK",
-        ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN"),
-    ),
-    Client(("AZURE_OPENAI_ENDPOINT",), "", "AZURE_OPENAI_API_KEY", ("AZURE_OPENAI_AD_TOKEN",)),
+    Client(("GOOGLE_GEMINI_BASE_URL",), "", ("GEMINI_API_KEY",), ("GOOGLE_API_KEY",)),
+    # Access keys and no bearer token: AWS's SDKs send a bearer token over https only, and sign with
+    # any keys over http.
+    Client((AWS_ENDPOINT,), "", AWS_KEYS, (*AWS_IDENTITY, ANTHROPIC_AWS), (AWS_BEARER,)),
+    # Anthropic's client for Bedrock does not read AWS's variable, but has AWS's keys.
+    Client((ANTHROPIC_AWS,), "", ()),
+    # No placeholders for Vertex AI: who uses it has Google's credentials, and for more than LLMs.
+    Client(("ANTHROPIC_VERTEX_BASE_URL",), "/v1", ()),
+    Client(("GOOGLE_VERTEX_BASE_URL",), "", ()),
+    Client(("AZURE_OPENAI_ENDPOINT",), "", ("AZURE_OPENAI_API_KEY",), ("AZURE_OPENAI_AD_TOKEN",)),
 )
 
 # Other projects' sidecars and init containers, by the names their injectors give them. None of them
@@ -70,15 +91,29 @@ def _wanted(present: set[str | None], proxy: str) -> Iterator[tuple[str, str]]:
     for client in CLIENTS:
         # Who sets one of them leads this SDK elsewhere on purpose: neither its twin nor its key is
         # ours to set then.
-        if present.intersection(client.base_urls):
+        if present.intersection((*client.base_urls, *client.elsewhere)):
             continue
         led_here = True
         for name in client.base_urls:
             yield name, proxy + client.path
-        if not present.intersection({client.key, *client.keyed_by}):
-            yield client.key, PLACEHOLDER_KEY
+        if not present.intersection({*client.keys, *client.keyed_by}):
+            yield from ((key, PLACEHOLDER_KEY) for key in client.keys)
     if led_here and not present.intersection({"NO_PROXY", "no_proxy"}):
         yield "NO_PROXY", LOOPBACK
+
+
+def superseded_keys(container: Mapping[str, Any]) -> list[int]:
+    """Where in the container's `env` placeholders of ours stand before AWS credentials that another
+    webhook gave it afterwards (a role for its service account, say), the last one first.
+    """
+    env = container.get("env") or ()
+    if not any(entry.get("name") in AWS_IDENTITY for entry in env):
+        return []
+    return [
+        index
+        for index, entry in reversed(list(enumerate(env)))
+        if entry.get("name") in AWS_KEYS and entry.get("value") == PLACEHOLDER_KEY
+    ]
 
 
 def warnings(container: Mapping[str, Any]) -> Iterator[str]:
@@ -96,4 +131,9 @@ def warnings(container: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"container {name}: NO_PROXY does not name 127.0.0.1, so its HTTP_PROXY would get "
             "the requests meant for the sidecar"
+        )
+    if AWS_BEARER in entries and AWS_ENDPOINT not in entries:
+        yield (
+            f"container {name}: {AWS_BEARER} keeps boto3 and AWS's other SDKs from the proxy, since"
+            " they send it over https only; without it they come here"
         )

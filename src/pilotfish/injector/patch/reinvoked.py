@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotfish.injector.patch.edits import Edits
+from pilotfish.injector.patch.environment import superseded_keys
 from pilotfish.injector.patch.ports import declared_ports, next_free
 from pilotfish.injector.patch.settings import CONTAINER, PREFIX, STATUS, Injected
 
@@ -49,6 +50,10 @@ def repaired_pod(pod: dict[str, Any], namespace_annotations: Mapping[str, str]) 
             f" it is put back ({PREFIX}mode: classic avoids this)"
         )
     warnings += _move_ports(pod, own, edits, namespace_annotations)
+    for kind in ("initContainers", "containers"):
+        for index, container in enumerate(edits.get(("spec", kind)) or ()):
+            for place in superseded_keys(container):
+                edits.remove(("spec", kind, index, "env", place))
     if not edits.operations and not warnings:
         return None
     mode = str(own.status.get("mode") or "classic")

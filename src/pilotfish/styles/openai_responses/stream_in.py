@@ -68,7 +68,9 @@ class ResponsesStreamReader:
         if kind == "response.output_item.done" and isinstance(found.item, dict):
             return self._item_done(found.output_index or 0, found.item)
         if kind == "response.reasoning_summary_part.added":
-            return [deltas.ThinkingDelta("\n\n", True, self._reasoning)] if found.summary_index else []
+            return (
+                [deltas.ThinkingDelta("\n\n", True, self._reasoning)] if found.summary_index else []
+            )
         if kind == "response.output_text.annotation.added":
             citation = read_annotation(found.annotation)
             return [deltas.CitationDelta(citation)] if citation else []

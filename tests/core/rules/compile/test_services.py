@@ -61,15 +61,37 @@ def test_facts_of_a_model_family_go_before_the_kinds() -> None:
 
 
 def test_a_service_without_model_takes_the_providers_default() -> None:
-    providers = "providers: {p: {kind: local, default_model: d}, q: {kind: local}}"
+    providers = "providers: {p: {kind: local, default_model: d}}"
     assert (
         compiled(providers, "rules: [{name: r, services: [{provider: p}]}]").rules[0].services[0].id
         == "p/d"
     )
-    assert problem(providers, "rules: [{name: r, services: [{provider: q}]}]") == (
-        "rules[0].services[0].model",
-        "missing; provider 'q' has no default_model (line 1)",
+
+
+def services_of(rule: str, *more: str) -> list[str]:
+    providers = "providers: {p: {kind: local}, q: {kind: local, models: [a, b]}}"
+    return [s.id for s in compiled(providers, f"rules: [{rule}]", *more).rules[0].services]
+
+
+def test_where_nobody_names_a_model_it_is_the_one_that_is_asked_for() -> None:
+    glob = "{name: r, request_model: 'a*', services: [{provider: p}, {provider: q, model: '@requested'}], fallbacks: [p/@requested, p/b]}"
+    assert services_of(glob) == ["p/@requested", "q/@requested", "p/b"]
+
+
+def test_a_rule_for_one_model_needs_no_request_to_know_it() -> None:
+    exact = "{name: r, scenario: s, request_model: a, services: [{provider: p}], fallbacks: [p/a, q/@requested]}"
+    assert services_of(exact) == ["p/a", "q/a"]
+    unified = "scenarios: {s: {flags: {unified: true}}}"
+    assert services_of(exact, unified) == ["p/@requested", "p/a", "q/@requested"]
+
+
+def test_a_model_that_is_asked_for_must_be_allowed_where_it_is_known() -> None:
+    path, message = problem(
+        "providers: {q: {kind: local, models: [a, b]}}",
+        "rules: [{name: r, request_model: c, services: [{provider: q}]}]",
     )
+    assert path == "rules[0].services[0].model"
+    assert message.startswith("provider 'q' does not allow model 'c'")
 
 
 def test_a_model_off_the_allow_list_is_a_problem() -> None:

@@ -224,10 +224,10 @@ def test_sources_are_files_and_config_maps_each_once() -> None:
 
 
 def test_problems_come_document_by_document_from_top_to_bottom() -> None:
-    first = "rules:\n- {name: a, services: [{provider: openai}]}\nx: 1"
+    first = "rules:\n- {name: a, services: [{provider: opnai}]}\nx: 1"
     second = "y: 1\nproviders: {openai: {kind: openai, no_key_required: true}}"
     assert [(p.source, p.path) for p in problems(first, second)] == [
-        ("1.yaml", "rules[0].services[0].model"),
+        ("1.yaml", "rules[0].services[0].provider"),
         ("1.yaml", "x"),
         ("2.yaml", "y"),
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from pilotfish.core.model.conditions import POSITIONS, compile_op
 from pilotfish.core.model.patterns import glob_matcher, is_glob
-from pilotfish.core.model.service import Service
+from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.smart_rules import Block, Op
 from pilotfish.core.model.snapshot import Affinity, Hedge, Race, Rule
 from pilotfish.core.model.tactic import Tactic
@@ -78,13 +78,16 @@ class RuleCompiler:
         tactics: Mapping[str, type[Tactic[Any]]],
         defaults: Rule,
         findings: Findings,
+        unified: Collection[str] = (),
     ) -> None:
+        """`unified`: the scenarios in which one rule takes every model."""
         self.of, self.tactics, self.defaults, self.findings = services, tactics, defaults, findings
+        self.unified = unified
 
     def compile(self, document: Checked, index: int, name: str, spec: RuleSpec) -> Rule:
         """The record of one rule. `index`: its number in the checked document."""
         place = document.at("rules", index)
-        services = self._services(document, index, name, spec)
+        services = self._services(document, index, name, spec, self._asked(spec))
         if not services and not spec.services and not spec.fallbacks:
             for key in ("services", "fallbacks"):
                 if any(r.startswith(place.at(key).path) for r in place.removed):
@@ -127,21 +130,28 @@ class RuleCompiler:
             **numbers,
         )
 
-    def _services(self, document: Checked, index: int, rule: str, spec: RuleSpec) -> list[Service]:
+    def _asked(self, spec: RuleSpec) -> str | None:
+        """The only model that requests of this rule ask for; None if there may be several."""
+        several = is_glob(spec.request_model) or spec.scenario in self.unified
+        return None if several else spec.request_model
+
+    def _services(
+        self, document: Checked, index: int, rule: str, spec: RuleSpec, asked: str | None
+    ) -> list[Service]:
         """The rule's services, then its fallbacks, each in a further tier of its own. A fallback
         that is among the services already keeps its tier.
         """
         entries = [
             (document.at("rules", index, "services", i), s) for i, s in enumerate(spec.services)
         ]
-        services = self.of.services(entries, rule=rule, fallback_on=spec.fallback_on)
+        services = self.of.services(entries, rule=rule, fallback_on=spec.fallback_on, asked=asked)
         known = {s.id for s in services}
         tier = max((s.tier for s in services), default=-1)
         for i, address in enumerate(spec.fallbacks):
-            found = self.of.addressed(address, document.at("rules", index, "fallbacks", i))
-            if found is None or address in known:
+            found = self.of.addressed(address, document.at("rules", index, "fallbacks", i), asked)
+            if found is None or "/".join((found[0].name, found[1])) in known:
                 continue
-            known.add(address)
+            known.add("/".join((found[0].name, found[1])))
             tier += 1
             services.append(
                 make_service(
@@ -204,7 +214,14 @@ class RuleCompiler:
             (document.at("rules", rule, "smart_routing", index, "services", i), s)
             for i, s in enumerate(spec.services)
         ]
-        services = tuple(self.of.services(entries, rule=name, fallback_on=rule_spec.fallback_on))
+        services = tuple(
+            self.of.services(
+                entries,
+                rule=name,
+                fallback_on=rule_spec.fallback_on,
+                asked=self._asked(rule_spec),
+            )
+        )
         ops = []
         for i, op in enumerate(spec.ops):
             compiled = self._op(
@@ -241,6 +258,15 @@ class RuleCompiler:
             provider = self.of.provider(participant.name, at.at("name"))
             model = self.of.model(provider, participant.model, at.at("model")) if provider else None
             if provider is None or model is None:
+                continue
+            if model == REQUESTED:
+                self.findings.absent(
+                    at.at("model"),
+                    (
+                        f"missing; provider {provider.name!r} has no default_model, and the model "
+                        "that clients ask for is the virtual one"
+                    ),
+                )
                 continue
             service = make_service(
                 provider, model, rule=name, prices=self.of.prices, priority=participant.priority

@@ -6,9 +6,19 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.formats.header_text import header_text
-from pilotfish.core.model.service import TIME_WINDOW_S, Limits, Price, Provider, Service
+from pilotfish.core.model.request_settings import RequestSettings
+from pilotfish.core.model.service import (
+    OTHER_MODEL,
+    REQUESTED,
+    TIME_WINDOW_S,
+    Limits,
+    Price,
+    Provider,
+    Service,
+)
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.providers import limits_of
+from pilotfish.core.rules.compile.request_settings import merged, request_settings
 from pilotfish.core.rules.schema.rules import ServiceSpec
 
 
@@ -26,8 +36,10 @@ def make_service(
     priority: int = 0,
     limits: Limits = Limits(),  # noqa: B008 - frozen, so one for all is safe
     fallback: frozenset[str] = frozenset(),
+    settings: RequestSettings | None = None,
 ) -> Service:
     """A service record, with all fields that follow from its provider and model."""
+    settings = merged(provider.settings, settings)
     quirks = provider.kind.model_quirks(model) if provider.kind.model_quirks else None
     name = f"{provider.name}/{model}"
     return Service(
@@ -47,6 +59,9 @@ def make_service(
         id_header=header_text(f"{provider.name}/{model}"),
         model_json=json.dumps(model).encode(),
         price=prices.get(name) or prices.get(model),
+        settings=settings,
+        thinks=settings is not None and settings.thinks,
+        label=model if model != REQUESTED else OTHER_MODEL,
     )
 
 
@@ -78,14 +93,19 @@ class ServiceCompiler:
             self.findings.add(place, unknown("provider", name, self.names_given))
         return found
 
-    def model(self, provider: Provider, model: str | None, place: Place) -> str | None:
-        """`model`, or the provider's default model; None, with a problem, if there is none or the
-        provider does not allow it.
+    def model(
+        self, provider: Provider, model: str | None, place: Place, asked: str | None = None
+    ) -> str | None:
+        """`model`, else the provider's default model, else the one that the request asks for. None,
+        with a problem, if the provider does not allow it. `asked`: the model that all requests of
+        the rule ask for; None where they may ask for several.
         """
-        model = model or provider.default_model or None
-        if model is None:
-            self.findings.absent(place, f"missing; provider {provider.name!r} has no default_model")
-        elif provider.models is not None and model not in provider.models:
+        model = model or provider.default_model or REQUESTED
+        if model == REQUESTED:
+            if asked is None:
+                return model  # which ones the provider allows is looked up for each request
+            model = asked
+        if provider.models is not None and model not in provider.models:
             allowed = ", ".join(sorted(provider.models)) or "none"
             self.findings.add(
                 place,
@@ -100,15 +120,16 @@ class ServiceCompiler:
         *,
         rule: str,
         fallback_on: Sequence[str] = (),
+        asked: str | None = None,
     ) -> list[Service]:
         """The services of one list in file order, with a problem for each that is given twice.
-        `fallback_on`: that of the rule.
+        `fallback_on`: that of the rule. `asked`: as for `model`.
         """
         out: dict[str, Service] = {}
         places: dict[str, Place] = {}
         for place, spec in specs:
             provider = self.provider(spec.provider, place.at("provider"))
-            model = self.model(provider, spec.model, place.at("model")) if provider else None
+            model = self.model(provider, spec.model, place.at("model"), asked) if provider else None
             for i, reason in enumerate(spec.fallback_on or ()):
                 if reason not in fallback_on:
                     self.findings.add(
@@ -116,7 +137,7 @@ class ServiceCompiler:
                     )
             if provider is None or model is None:
                 continue
-            service = self._service(provider, model, spec, rule, fallback_on)
+            service = self._service(provider, model, place, spec, rule, fallback_on)
             if service.id in out:
                 self.findings.add(
                     place, f"service {service.id!r} is given twice, also at {places[service.id]}"
@@ -129,6 +150,7 @@ class ServiceCompiler:
         self,
         provider: Provider,
         model: str,
+        place: Place,
         spec: ServiceSpec,
         rule: str,
         fallback_on: Sequence[str],
@@ -145,16 +167,19 @@ class ServiceCompiler:
             model_capacity=spec.model_capacity,
             limits=limits_of(spec.limits),
             fallback=frozenset(fallback_on if spec.fallback_on is None else spec.fallback_on),
+            settings=request_settings(spec.request, place.at("request"), self.findings),
         )
 
-    def addressed(self, address: str, place: Place) -> tuple[Provider, str] | None:
+    def addressed(
+        self, address: str, place: Place, asked: str | None = None
+    ) -> tuple[Provider, str] | None:
         """The provider and model of an entry of `fallbacks` (`provider/model`); None, with a
         problem, if it names none.
         """
         name, slash, model = address.partition("/")
-        if not slash or not name:
+        if not slash or not name or not model:
             self.findings.add(place, f"expected provider/model, found {address[:100]!r}")
             return None
         provider = self.provider(name, place)
-        found = self.model(provider, model, place) if provider else None
+        found = self.model(provider, model, place, asked) if provider else None
         return (provider, found) if provider and found else None

@@ -18,6 +18,7 @@ from pilotfish.core.rules.compile.rules import RuleCompiler, default_rule
 from pilotfish.core.rules.compile.services import ServiceCompiler
 from pilotfish.core.rules.compile.validate import check
 from pilotfish.core.rules.documents import RulesDocument
+from pilotfish.core.rules.schema.document import FlagsSpec
 from pilotfish.errors import RuleError
 
 
@@ -48,6 +49,7 @@ def compile_documents(
         tactics,
         defaults,
         findings,
+        unified={name for name, (_, spec) in merged.scenarios.items() if _unified(spec.flags)},
     )
     rules = tuple(
         compiler.compile(document, i, name, spec) for document, i, name, spec in merged.rules
@@ -77,6 +79,10 @@ def compile_documents(
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
     )
+
+
+def _unified(flags: FlagsSpec) -> bool:
+    return bool(flags.unified) and not flags.separate
 
 
 def _prices(

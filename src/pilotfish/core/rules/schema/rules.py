@@ -27,6 +27,7 @@ from pilotfish.core.rules.schema.numbers import (
     RetriesSpec,
     TimeoutsSpec,
 )
+from pilotfish.core.rules.schema.request import RequestSpec
 
 _RACE, _HEDGE, _AFFINITY = Race(), Hedge(), Affinity(by="header")
 
@@ -36,7 +37,11 @@ class ServiceSpec(Spec):
 
     provider: str = Field(description="name of a provider")
     model: Name | None = Field(
-        default=None, description="the provider's name for it; absent: its default_model"
+        default=None,
+        description=(
+            "the provider's name for it; absent: its default_model; "
+            '"@requested", and where neither names one: the model that the request asks for'
+        ),
     )
     weight: NotNegative = Field(default=1.0, description="share among the services of its tier")
     active: bool = Field(default=True, description="false: not used")
@@ -54,6 +59,10 @@ class ServiceSpec(Spec):
     )
     limits: LimitsSpec = Field(
         default_factory=LimitsSpec, description="our own limits for this service"
+    )
+    request: RequestSpec | None = Field(
+        default=None,
+        description="what its requests are given; key by key instead of the provider's `request`",
     )
     fallback_on: list[Reason] | None = Field(
         default=None,
