@@ -10,6 +10,7 @@ import msgspec
 
 from pilotfish.core.exchange import multipart
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
+from pilotfish.core.exchange.platforms import as_anthropic, takes_anthropic_form
 from pilotfish.core.formats.bodies import Members, is_true, members_of, repeated_key, text_of
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.errors import ClientError
@@ -37,7 +38,8 @@ class Inbound:
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
     for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`).
+    Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
+    reads Anthropic's style in Bedrock's frames.
     """
 
     __slots__ = (
@@ -46,6 +48,7 @@ class Inbound:
         "chat",
         "client_ip",
         "content_type",
+        "framed",
         "headers",
         "members",
         "model",
@@ -76,7 +79,7 @@ class Inbound:
         self.scenario = endpoint.scenario or scenario_of_style(endpoint.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
-        self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
+        self.array = bool(endpoint.stream) and self.op == "generate" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
         self.usage_requested = self.thinking = False
         self.chat: Chat | None = None
@@ -103,6 +106,9 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._read_options(members)
+        self.framed = False
+        if endpoint.by_cloud:
+            self._read_platforms_form(endpoint)
         if len(self.model) > MODEL_CHARS:
             raise ClientError(
                 400,
@@ -138,6 +144,17 @@ class Inbound:
                 bytes(_object(bytes(members["stream_options"])).get("include_usage", b""))
                 == b"true"
             )
+
+    def _read_platforms_form(self, endpoint: Endpoint) -> None:
+        """From a cloud's client: Claude in Anthropic's form, or another model in its own."""
+        members = self.members
+        if members is None or (self.op == "invoke" and not takes_anthropic_form(members)):
+            return
+        if self.op == "invoke":
+            self.op, self.style, self.framed = "messages", "anthropic", True
+            self.scenario = endpoint.scenario or self.style
+        self.body, self.headers = as_anthropic(self.body, members, self.headers, stream=self.stream)
+        self.members = members_of(self.body)
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""
