@@ -147,6 +147,7 @@ class Warnings:
     def _unused_providers(self) -> None:
         rules = [rule for _, rule in self.rules] + [*self.snapshot.virtual_models.values()]
         used = {s.provider.name for rule in rules for s in _services(rule)}
+        used.update(self.snapshot.passthrough.values())
         for name, (place, _) in self.merged.providers.items() if rules else ():
             if name not in used:
                 self.findings.add(
@@ -159,7 +160,7 @@ class Warnings:
             provider = self.snapshot.providers[name]
             kind = provider.kind
             usual = urlsplit(kind.base_url).path if kind.base_url else "/v1"
-            if kind.style != "openai" or kind.version:
+            if "chat" not in provider.paths or kind.version:
                 continue
             if not kind.base_url and "base_url" not in kind.options:
                 continue
