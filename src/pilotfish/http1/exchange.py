@@ -54,6 +54,7 @@ class Exchange:
     `abort` breaks the connection off. `finish` is for an answer that was written by other means.
 
     `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
+    `buffered_bytes`: of the body, as its server counts them.
     `handed_over`: another protocol answers it (`http1.handover`). Once `finished`, or when the
     client has left, nothing that is called here has an effect any more.
     """
@@ -62,6 +63,7 @@ class Exchange:
         "_connection",
         "_framing",
         "body",
+        "buffered_bytes",
         "finished",
         "handed_over",
         "headers",
@@ -87,6 +89,7 @@ class Exchange:
         # HTTP/1.0 has no chunks, and keeps no connection without saying so.
         self.is_http10 = is_http10
         self.body = b""
+        self.buffered_bytes = 0
         self.handed_over = False
         self.responder: Responder | None = None
         self.keep_alive = True

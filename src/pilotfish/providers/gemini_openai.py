@@ -36,6 +36,7 @@ KIND = ProviderKind(
         prefill=False,
         parallel_tool_calls=False,
         strict_tools=False,
+        odd_calls=True,  # calls with the id "" are known of it
         # Guide "Thought signatures", section "OpenAI compatibility", 2026-11
         google_signatures=True,
     ),

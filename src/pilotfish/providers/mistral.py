@@ -44,6 +44,7 @@ KIND = ProviderKind(
     # (guide "Reasoning", 2026-11).
     quirks=Quirks(
         assistant_after_tool=True,
+        odd_calls=True,  # without their type
         reasoning_field="content",
         max_tokens_field="max_tokens",
         tool_id="mistral9",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
@@ -21,7 +21,10 @@ from pilotfish.core.rules.compile.services import ServiceCompiler
 from pilotfish.core.rules.compile.validate import check
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.schema.document import FlagsSpec
-from pilotfish.errors import RuleError
+from pilotfish.errors import Problem, RuleError
+
+# The models that a provider's vendor is known to have; None where nobody knows.
+ModelsOf = Callable[[Provider], Collection[str] | None]
 
 
 def compile_documents(
@@ -37,7 +40,36 @@ def compile_documents(
     `kinds` and `tactics`: by name. `allow_inline_secrets`: whether literal keys are accepted.
     `catalogue`: list prices of known models; None: only prices of the documents.
     """
+    return _compiled(list(documents), kinds, tactics, allow_inline_secrets)[0]
+
+
+def checked_documents(
+    documents: Iterable[RulesDocument],
+    *,
+    kinds: Mapping[str, ProviderKind],
+    tactics: Mapping[str, type[Tactic[Any]]],
+    allow_inline_secrets: bool = False,
+    environment: Container[str] | None = None,
+    models_of: ModelsOf | None = None,
+) -> tuple[Snapshot, list[Problem]]:
+    """As `compile_documents`, with what is most likely not meant. `environment`: the variables that
+    are set; `models_of`: those that a provider's vendor has. None leaves them out.
+    """
+    from pilotfish.core.rules.compile.warnings import Warnings
+
     documents = list(documents)
+    snapshot, merged = _compiled(documents, kinds, tactics, allow_inline_secrets)
+    findings = Findings(d.source for d in documents)
+    Warnings(merged, snapshot, findings, environment, models_of).find()
+    return snapshot, findings.problems()
+
+
+def _compiled(
+    documents: list[RulesDocument],
+    kinds: Mapping[str, ProviderKind],
+    tactics: Mapping[str, type[Tactic[Any]]],
+    allow_inline_secrets: bool,
+) -> tuple[Snapshot, Merged]:
     findings = Findings(d.source for d in documents)
     merged = merge([check(document, findings) for document in documents], findings)
     providers = _providers(merged, ProviderCompiler(kinds, allow_inline_secrets, findings))
@@ -61,7 +93,7 @@ def compile_documents(
     passthrough = _passthrough(merged, findings)
     if findings:
         raise RuleError(findings.problems())
-    return Snapshot(
+    snapshot = Snapshot(
         version=version_of(merged),
         sources=tuple(dict.fromkeys(d.origin or d.source for d in documents)),
         providers=providers,
@@ -81,6 +113,7 @@ def compile_documents(
         passthrough=passthrough,
         unknown_paths=merged.unknown_paths,
     )
+    return snapshot, merged
 
 
 def _providers(merged: Merged, of_kind: ProviderCompiler) -> dict[str, Provider]:
