@@ -40,7 +40,7 @@ def compile_documents(
     `kinds` and `tactics`: by name. `allow_inline_secrets`: whether literal keys are accepted.
     `catalogue`: list prices of known models; None: only prices of the documents.
     """
-    return _compiled(list(documents), kinds, tactics, allow_inline_secrets)[0]
+    return _compiled(list(documents), kinds, tactics, allow_inline_secrets, catalogue)[0]
 
 
 def checked_documents(
@@ -51,6 +51,7 @@ def checked_documents(
     allow_inline_secrets: bool = False,
     environment: Container[str] | None = None,
     models_of: ModelsOf | None = None,
+    catalogue: Catalogue | None = None,
 ) -> tuple[Snapshot, list[Problem]]:
     """As `compile_documents`, with what is most likely not meant. `environment`: the variables that
     are set; `models_of`: those that a provider's vendor has. None leaves them out.
@@ -58,7 +59,7 @@ def checked_documents(
     from pilotfish.core.rules.compile.warnings import Warnings
 
     documents = list(documents)
-    snapshot, merged = _compiled(documents, kinds, tactics, allow_inline_secrets)
+    snapshot, merged = _compiled(documents, kinds, tactics, allow_inline_secrets, catalogue)
     findings = Findings(d.source for d in documents)
     Warnings(merged, snapshot, findings, environment, models_of).find()
     return snapshot, findings.problems()
@@ -69,6 +70,7 @@ def _compiled(
     kinds: Mapping[str, ProviderKind],
     tactics: Mapping[str, type[Tactic[Any]]],
     allow_inline_secrets: bool,
+    catalogue: Catalogue | None,
 ) -> tuple[Snapshot, Merged]:
     findings = Findings(d.source for d in documents)
     merged = merge([check(document, findings) for document in documents], findings)
