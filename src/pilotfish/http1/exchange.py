@@ -58,20 +58,13 @@ class Exchange:
     client has left, nothing that is called here has an effect any more.
     """
 
-    __slots__ = (
-        "_connection",
-        "_framing",
-        "body",
-        "finished",
-        "handed_over",
-        "headers",
-        "is_http10",
-        "keep_alive",
-        "method",
-        "responder",
-        "started",
-        "target",
-    )
+    body: bytes = b""
+    handed_over: bool = False
+    responder: Responder | None = None
+    keep_alive: bool = True
+    started: bool = False
+    finished: bool = False
+    _framing: int = _CHUNKED
 
     def __init__(
         self,
@@ -86,12 +79,6 @@ class Exchange:
         self.method, self.target, self.headers = method, target, headers
         # HTTP/1.0 has no chunks, and keeps no connection without saying so.
         self.is_http10 = is_http10
-        self.body = b""
-        self.handed_over = False
-        self.responder: Responder | None = None
-        self.keep_alive = True
-        self.started = self.finished = False
-        self._framing = _CHUNKED
 
     @property
     def peer(self) -> str:

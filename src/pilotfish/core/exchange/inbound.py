@@ -40,27 +40,9 @@ class Inbound:
     Google stream that is to be sent as a JSON array (no `alt=sse`).
     """
 
-    __slots__ = (
-        "array",
-        "body",
-        "chat",
-        "client_ip",
-        "content_type",
-        "headers",
-        "members",
-        "model",
-        "op",
-        "path",
-        "query",
-        "request_id",
-        "scenario",
-        "stream",
-        "style",
-        "subpath",
-        "thinking",
-        "tokens",
-        "usage_requested",
-    )
+    usage_requested: bool = False
+    thinking: bool = False
+    chat: Chat | None = None
 
     def __init__(
         self,
@@ -77,17 +59,15 @@ class Inbound:
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
         self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
-        self.content_type = self.header(b"content-type") or b"application/json"
-        self.usage_requested = self.thinking = False
-        self.chat: Chat | None = None
+        content_type = self.content_type = self.header(b"content-type") or b"application/json"
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
-        if self.content_type[:10].lower() == b"multipart/":
+        if content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
             self.model = endpoint.model or _multipart_model(body)
             self.stream = endpoint.stream or False
         else:
             members = self.members = self._members()
-            if b"json" not in self.content_type.lower():
+            if b"json" not in content_type.lower():
                 # The body is JSON whatever its label says: `curl -d` labels every body a form.
                 self.content_type = b"application/json"
             model = endpoint.model or text_of(members, "model")
