@@ -54,6 +54,7 @@ class Exchange:
     `abort` breaks the connection off. `finish` is for an answer that was written by other means.
 
     `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
+    `fields`: the first value of each header.
     `handed_over`: another protocol answers it (`http1.handover`). Once `finished`, or when the
     client has left, nothing that is called here has an effect any more.
     """
@@ -77,6 +78,7 @@ class Exchange:
     ) -> None:
         self._connection: ServerConnection | None = connection
         self.method, self.target, self.headers = method, target, headers
+        self.fields = dict(reversed(headers))
         # HTTP/1.0 has no chunks, and keeps no connection without saying so.
         self.is_http10 = is_http10
 
