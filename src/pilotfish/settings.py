@@ -78,8 +78,10 @@ class Settings(BaseSettings):
         repr=False,
         description="where metrics are pushed; true: where traces are; empty: nowhere",
     )
-    metrics_detail: Literal["full", "used", "small"] = Field(
-        "full", description="how many metrics are told: full, used or small"
+    metrics_detail: Literal["", "full", "used", "small"] = Field(
+        "",
+        description="how many metrics are told: full, used or small;"
+        " default: full for up to 20 services, used for more",
     )
     redis_url: str = Field("", repr=False, description="limits and cooldowns shared over replicas")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(

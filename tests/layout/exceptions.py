@@ -51,7 +51,7 @@ FOR_THE_TYPE_CHECKER = {
 
 # Library -> the rooms that may use it. What one room uses can be exchanged in one room.
 LIBRARIES = {
-    "aiohttp": {"admin", "credentials", "demo", "injector", "kube", "proxy"},
+    "aiohttp": {"admin", "credentials", "demo", "injector", "kube", "passthrough", "proxy"},
     "azure": {"credentials"},
     "botocore": {"credentials"},
     "cryptography": {"cli", "injector"},
@@ -68,6 +68,6 @@ LIBRARIES = {
     "redis": {"shared"},
     "uvloop": {"process.py"},
     "yaml": {"cli", "core", "injector"},
-    "yarl": {"credentials"},
+    "yarl": {"credentials", "passthrough"},
 }
 ANYWHERE = {"msgspec", "orjson", "structlog"}

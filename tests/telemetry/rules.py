@@ -10,7 +10,7 @@ from pilotfish.core.routing.plan import Plan
 from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.state.ledger import Ledger
-from pilotfish.sources.store import compiled
+from pilotfish.sources.judging import compiled
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 PROVIDER = {"kind": "openai", "no_key_required": True}

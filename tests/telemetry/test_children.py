@@ -2,10 +2,11 @@
 
 import pytest
 
+from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.routing.match import DIRECT
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.children import Children, operation_of
-from pilotfish.telemetry.registry import Registry
+from pilotfish.telemetry.registry import FEW_SERVICES, Registry
 from telemetry.rules import USAGE, rule, snapshot
 
 RACE = {"strategy": "first_wins", "max_parallel": 2}
@@ -137,3 +138,35 @@ def test_types_of_tokens_that_were_never_used_have_no_series():
     assert {at[4] for at in labels(made, s.GEN_AI_TOKENS)} == {"input", "output"}
     made.gen_ai("chat", chat, chat.services[0], True).usage(USAGE)
     assert len(labels(made, s.GEN_AI_TOKENS)) == 5
+
+
+def services(count):
+    return snapshot(*(rule(f"r{n}", f"p/m{n}") for n in range(count)))
+
+
+def test_of_many_services_only_what_was_used_is_told_and_begun():
+    """Two rules of a few thousand see a request: the others take neither memory nor a scrape."""
+    made = Children(Registry())
+    made.adopt(services(FEW_SERVICES + 1))
+    assert made.registry.detail == "used"
+    assert (
+        labels(made, s.ATTEMPTS) == labels(made, s.OUTPUT_SPEED) == labels(made, s.RETRIES) == set()
+    )
+    adopted = services(FEW_SERVICES + 1)
+    assert made.outcomes("r0", adopted.rules[0].services[0]) == {}
+    assert labels(made, s.ATTEMPTS) == set(), "a look at the status page begins nothing"
+    counted, _ = made.of_attempt(adopted.rules[0], adopted.rules[0].services[0], "chat", True)
+    counted.outcomes[Outcome.SERVED].value += 1
+    assert made.outcomes("r0", adopted.rules[0].services[0]) == {"served": 1}
+    assert {at[0] for at in labels(made, s.ATTEMPTS)} == {"r0"}
+
+
+def test_with_fewer_services_all_is_told_again_unless_something_else_was_asked_for():
+    for asked, few in ((None, "full"), ("small", "small")):
+        made = Children(Registry(detail=asked))
+        made.adopt(services(FEW_SERVICES + 1))
+        made.adopt(snapshot("chat"))
+        assert made.registry.detail == few
+    made = Children(Registry(detail="full"))
+    made.adopt(services(FEW_SERVICES + 1))
+    assert len({at[0] for at in labels(made, s.ATTEMPTS)}) == FEW_SERVICES + 1

@@ -84,9 +84,7 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "last_error": _last_error(state, now, wall),
         "last_probe": _last_probe(state, now, wall),
         "in_flight": state.in_flight,
-        "outcomes": engine.reporter.recorder.children.service(
-            service.rule, service, True
-        ).counted(),
+        "outcomes": engine.reporter.recorder.children.outcomes(service.rule, service),
         "latency_ms": state.latency.summary(now, 1000.0),
         "ttft_ms": state.ttft.summary(now, 1000.0),
         "tokens_per_second": _speed(state, now),

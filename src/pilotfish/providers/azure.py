@@ -88,6 +88,13 @@ def probe_from(base: str, options: Mapping[str, Any]) -> str:
     return f"{clean_base(base)}{path}{'?' + params if params else ''}"
 
 
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    """OpenAI's own paths are those of the v1 API; the others take a dated api-version."""
+    if root in ("/v1", "/openai/v1"):
+        return f"/openai/v1{rest}"
+    return f"/openai{rest}" if root == "/openai" else None
+
+
 KIND = ProviderKind(
     name="azure",
     title="Azure OpenAI",
@@ -101,6 +108,7 @@ KIND = ProviderKind(
     base_from=base_from,
     clean_base=clean_base,
     query=query,
+    passes=passes,
     style_from=lambda options: (
         "openai_responses" if options.get("api") == "responses" else "openai"
     ),

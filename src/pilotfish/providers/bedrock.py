@@ -76,6 +76,10 @@ def probe_from(base: str, options: Mapping[str, Any]) -> str:
     return f"{host}/foundation-models"
 
 
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    return None if root else rest
+
+
 KIND = ProviderKind(
     name="bedrock",
     title="Amazon Bedrock",
@@ -86,6 +90,8 @@ KIND = ProviderKind(
     paths={
         "converse": "/model/{model}/converse",
         "converse:stream": "/model/{model}/converse-stream",
+        "invoke": "/model/{model}/invoke",
+        "invoke:stream": "/model/{model}/invoke-with-response-stream",
         "messages": "/model/{model}/invoke",
         "messages:stream": "/model/{model}/invoke-with-response-stream",
     },
@@ -95,6 +101,7 @@ KIND = ProviderKind(
     auth=Auth(scheme="aws_sigv4"),
     extra="aws",
     limits=LimitHeaders(),
+    passes=passes,
     options={
         "region": Option(help=f"{DEFAULT_REGION} if absent"),
         "access_key": Option(secret=True),

@@ -4,6 +4,7 @@ or `global`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ PATHS = {
     "messages:stream": "/publishers/anthropic/models/{model}:streamRawPredict",
     "count_tokens": "/publishers/anthropic/models/count-tokens:rawPredict",
     "chat": "/endpoints/openapi/chat/completions",
+    "raw_predict": "/publishers/{subpath}/models/{model}:rawPredict",
+    "raw_predict:stream": "/publishers/{subpath}/models/{model}:streamRawPredict",
+    "predict": "/publishers/{subpath}/models/{model}:predict",
 }
 
 
@@ -87,6 +91,19 @@ def probe_from(base: str, options: Mapping[str, Any]) -> str:
     return f"{clean_base(base)}/v1beta1/publishers/google/models?pageSize=1"
 
 
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    """Paths of resources. Project and location are the provider's own: its credentials are for that
+    project, its base URL is that location's.
+    """
+    if not root.endswith(("/projects", "/publishers")):
+        return None
+    project, location = options.get("project", ""), options.get("location", "")
+    if root.endswith("/projects"):
+        rest = re.sub(r"^/[^/]+", f"/{project}", rest)
+        rest = re.sub(r"^(/[^/]+/locations)/[^/]+", rf"\1/{location}", rest)
+    return root + rest
+
+
 KIND = ProviderKind(
     name="vertex",
     title="Google Vertex AI",
@@ -98,6 +115,7 @@ KIND = ProviderKind(
     paths_from=paths_from,
     base_from=base_from,
     clean_base=clean_base,
+    passes=passes,
     styles_of_model=styles_of_model,
     model_quirks=model_quirks,
     auth=Auth(scheme="google"),

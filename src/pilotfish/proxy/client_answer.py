@@ -148,7 +148,8 @@ class ClientAnswer:
         body = b""
         if last is not None and last.record.failure is failure:
             call = last.call.body
-            body = failure.body if call is not None and call.same_style else b""
+            own = call is not None and call.same_style and self._translation.has_upstreams_words
+            body = failure.body if own else b""
         if last is not None and body:
             # The upstream's own words go with its headers: Bedrock names its exceptions only there.
             kept = filter_response_headers(failure.headers, last.call.key_headers)

@@ -142,7 +142,7 @@ class Engine:
         endpoint = endpoints.find(path)
         if endpoint is None:
             raise unknown_path("POST", path)
-        self._check_may_serve()
+        self.check_may_serve()
         inbound = Inbound(
             endpoint,
             path,
@@ -181,7 +181,7 @@ class Engine:
         else:
             self._spawn(self._reserve_and_begin(self._shared, request, started))
 
-    def _check_may_serve(self) -> None:
+    def check_may_serve(self) -> None:
         """Raises ClientError (503) where the proxy takes no request now."""
         if self.draining:
             raise ClientError(503, "draining", "this proxy is shutting down")

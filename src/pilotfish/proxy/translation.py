@@ -44,10 +44,16 @@ class Translation:
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
+        # A client of Bedrock's reads Anthropic's events in frames.
+        self._framed = inbound.framed
 
     @property
     def style(self) -> Style:
         """The client's."""
+        if self._framed:
+            from pilotfish.styles.bedrock.invoked import INVOKED
+
+            return INVOKED
         return styles.get(self._inbound.style)
 
     # ---- towards a service
@@ -86,12 +92,17 @@ class Translation:
                 from pilotfish.styles.google.array import ArrayFraming
 
                 return InArray(decoder, upstream.inspector(), rename, ArrayFraming())
+            close = upstream.terminal_event
+            if self._framed:
+                from pilotfish.styles.bedrock.invoked import framing
+
+                rename, close = framing(rename), self.style.terminal_event
             return PassThrough(
                 decoder,
                 upstream.inspector(),
                 hide_usage=call.hides_usage,
                 rename=rename,
-                close=upstream.terminal_event,
+                close=close,
                 canned_chars=upstream.canned_chars,
             )
         reader = upstream.stream_reader()
@@ -111,6 +122,11 @@ class Translation:
             transcript=Transcript() if continues else None,
             canned_chars=upstream.canned_chars,
         )
+
+    @property
+    def has_upstreams_words(self) -> bool:
+        """Whether an error of the client's own style may go to it as the upstream wrote it."""
+        return not self._framed
 
     def raw_stream(self) -> ResponseStream:
         """For answers that are no events: audio, files."""
@@ -198,7 +214,8 @@ class Translation:
         if call is None or not call.same_style:
             return self.translated_headers
         kept = filter_response_headers(headers, key_headers)
-        if self._inbound.array or (streams and call.op in service.provider.kind.envelopes):
+        reframed = self._framed or call.op in service.provider.kind.envelopes
+        if self._inbound.array or (streams and reframed):
             return [
                 (b"content-type", self.content_type),
                 *(h for h in kept if h[0] != b"content-type"),

@@ -19,6 +19,7 @@ from pilotfish.core.routing.decision_trace import decision_trace
 from pilotfish.core.routing.plan import Plan
 from pilotfish.telemetry.log_line import PlainLines, line_of
 from pilotfish.telemetry.logs import LineFormat, line_format, timestamp
+from pilotfish.telemetry.passed_record import PassedRecord, line_of_passed
 from pilotfish.telemetry.record import RequestRecord
 
 FLUSH_S = 0.1
@@ -88,6 +89,14 @@ class AccessLog:
             return False
         self._owed -= 1.0
         return True
+
+    def passed(self, record: PassedRecord) -> None:
+        """A request that was passed on is over."""
+        if not self.enabled:
+            return
+        unusual = record.code >= 400 or len(record.attempts) != 1 or bool(record.error)
+        if unusual or self.sample >= 1.0 or self._is_due():
+            self._add(line_of_passed(record), None, unusual)
 
     def local_reply(self, **what: Any) -> None:
         """A request that the proxy answered itself, before a rule took it."""

@@ -1,6 +1,6 @@
 """The children of the registry's families that requests count in: found once for each service,
 rule or code, so that a request only adds. Series of configured services exist from the start, and
-those of removed ones go.
+those of removed ones go; where only what was used is told, they come with the first request.
 """
 
 from __future__ import annotations
@@ -234,6 +234,12 @@ class Children:
             )
         return found
 
+    def outcomes(self, rule: str, service: Service) -> dict[str, int]:
+        """A configured service's attempts so far by outcome. Asking begins no series."""
+        at = (rule, service.provider.name, service.label or service.model)
+        found = self._services.get(at)
+        return found.counted() if found is not None else {}
+
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiChildren:
         key = (
             operation_of(op),
@@ -255,6 +261,9 @@ class Children:
     def is_configured(self, provider: str, model: str) -> bool:
         """Whether the rules name this service."""
         return (provider, model) in self._pairs
+
+    def of_provider(self, provider: str) -> Registry:
+        return self.of_service(provider, s.OTHER_MODEL)
 
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
@@ -279,7 +288,9 @@ class Children:
         return requests.counter(rule, style, str(code))
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Series of configured services exist from the start, and those of removed ones go."""
+        """Series of removed services go; those of configured ones exist from the start, if all are
+        told.
+        """
         self._of_attempts.clear()
         self._gone = Registry()
         rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
@@ -292,6 +303,8 @@ class Children:
                 family.keep(lambda at: at[:3] in triples)
             elif names[:2] == ("provider", "model"):
                 family.keep(lambda at: at[:2] in pairs)
+            elif names[:1] == ("provider",):
+                family.keep(lambda at: (at[0], s.OTHER_MODEL) in pairs)
             elif names[:1] == ("rule",):
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):
@@ -306,8 +319,10 @@ class Children:
         }
         # Looked up again: a child may stand for a rule that was gone and is back.
         self._requests.clear()
-        for rule in all_rules(snapshot):
-            self._begin(rule)
+        self.registry.serves(sum(rule not in ("", DIRECT) for rule, _, _ in triples))
+        if self.registry.detail == "full":
+            for rule in all_rules(snapshot):
+                self._begin(rule)
 
     def _begin(self, rule: Rule) -> None:
         """All that a rule and its services may count in exists before the first request: an

@@ -272,6 +272,13 @@ FORCED = Series(
     ("rule",),
     "Requests sent to a cooling service because all were out.",
 )
+PASSTHROUGH = Series(
+    "pilotfish_passthrough_requests_total",
+    "counter",
+    ("provider", "family", "code"),
+    "Requests passed on that are not routed by model, by the family of their path (`files`, "
+    "`batches`, `responses`, ...) and the status the client got.",
+)
 RELOADS = Series(
     "pilotfish_config_reloads_total", "counter", ("result",), "Rules read: applied or rejected."
 )

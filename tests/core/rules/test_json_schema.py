@@ -154,6 +154,7 @@ def test_every_model_is_in_the_reference() -> None:
         "rules",
         "virtual_models",
         "default_virtual_model",
+        "passthrough",
         "prices",
         "allow_empty",
     ]

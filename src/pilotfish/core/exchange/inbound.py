@@ -4,13 +4,14 @@ the proxy.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 import msgspec
 
+from pilotfish.core.exchange import multipart
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
-from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
+from pilotfish.core.exchange.platforms import as_anthropic, takes_anthropic_form
+from pilotfish.core.formats.bodies import Members, is_true, members_of, repeated_key, text_of
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.errors import ClientError
 
@@ -37,11 +38,13 @@ class Inbound:
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
     for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`).
+    Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
+    reads Anthropic's style in Bedrock's frames.
     """
 
     usage_requested: bool = False
     thinking: bool = False
+    framed: bool = False
     chat: Chat | None = None
 
     def __init__(
@@ -59,16 +62,22 @@ class Inbound:
         self.scenario = endpoint.scenario or scenario_of_style(endpoint.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
-        self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
+        self.array = bool(endpoint.stream) and self.op == "generate" and "alt=sse" not in query
         self.fields = dict(reversed(headers)) if fields is None else fields
         content_type = self.content_type = self.fields.get(b"content-type") or b"application/json"
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
-            self.model = endpoint.model or _multipart_model(body)
+            self.model = endpoint.model or multipart.model_of(body, self.content_type)
             self.stream = endpoint.stream or False
         else:
             members = self.members = self._members()
+            twice = repeated_key(body, members)
+            if twice is not None:
+                # Servers differ in which of the two they take.
+                raise ClientError(
+                    400, "invalid_json", f"the request body has {shown(twice)!r} twice at its top"
+                )
             if b"json" not in content_type.lower():
                 # The body is JSON whatever its label says: `curl -d` labels every body a form.
                 self.content_type = b"application/json"
@@ -79,6 +88,8 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._read_options(members)
+        if endpoint.by_cloud:
+            self._read_platforms_form(endpoint)
         if len(self.model) > MODEL_CHARS:
             raise ClientError(
                 400,
@@ -114,6 +125,18 @@ class Inbound:
                 bytes(_object(bytes(members["stream_options"])).get("include_usage", b""))
                 == b"true"
             )
+
+    def _read_platforms_form(self, endpoint: Endpoint) -> None:
+        """From a cloud's client: Claude in Anthropic's form, or another model in its own."""
+        members = self.members
+        if members is None or (self.op == "invoke" and not takes_anthropic_form(members)):
+            return
+        if self.op == "invoke":
+            self.op, self.style, self.framed = "messages", "anthropic", True
+            self.scenario = endpoint.scenario or self.style
+        self.body, self.headers = as_anthropic(self.body, members, self.headers, stream=self.stream)
+        self.members = members_of(self.body)
+        self.fields = dict(reversed(self.headers))
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""
@@ -169,42 +192,6 @@ _THINKING: dict[str, Callable[[bytes], bool]] = {
     "generationConfig": _google_thinks,
     "additionalModelRequestFields": _bedrock_thinks,
 }
-
-
-def _multipart_model(body: bytes) -> str:
-    """The text of the field `model` in a multipart body; empty if there is none."""
-    start, end = _multipart_span(body)
-    return body[start:end].decode("utf-8", "replace")
-
-
-def multipart_with_model(body: bytes, model: str) -> bytes:
-    """A multipart body with its field `model` replaced; unchanged if it has none."""
-    start, end = _multipart_span(body)
-    return body[:start] + model.encode() + body[end:] if start else body
-
-
-_FIELD_MODEL = re.compile(
-    rb'^content-disposition:[^\r\n]*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r?$)',
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _multipart_span(body: bytes) -> tuple[int, int]:
-    """(start, end) of the value of the field `model`; (0, 0) if there is none. Only the headers of
-    the parts are searched, never the content of a file.
-    """
-    boundary = body[: body.find(b"\r\n")]
-    if not boundary.startswith(b"--"):
-        return 0, 0
-    at = len(boundary) + 2
-    while (head := body.find(b"\r\n\r\n", at)) >= 0:
-        end = body.find(b"\r\n" + boundary, head + 2)
-        if end < 0:
-            break
-        if _FIELD_MODEL.search(body, at, head):
-            return head + 4, max(end, head + 4)
-        at = end + len(boundary) + 4
-    return 0, 0
 
 
 # Request headers that never go upstream: credentials and account names of the client, hop-by-hop

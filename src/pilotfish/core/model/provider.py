@@ -185,6 +185,10 @@ class ProviderKind:
     (query string), `auth_from`, `probe_from` (also takes the base URL). Functions of a model name:
     `model_quirks` (None: `quirks` hold) and `styles_of_model` (the chat styles it is served in, the
     preferred one first). `clean_base` removes from a base URL what `paths` hold already.
+
+    `passes`: (root and rest of a path that is passed on, options) -> the path below the base URL
+    without its version, None where the vendor has no such root. Absent: the vendor's paths are
+    OpenAI's or Anthropic's, below the base URL as it stands.
     """
 
     name: str
@@ -221,3 +225,4 @@ class ProviderKind:
     clean_base: Callable[[str], str] | None = None
     oauth_headers: tuple[tuple[str, str], ...] = ()
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
+    passes: Callable[[str, str, Mapping[str, Any]], str | None] | None = None

@@ -163,7 +163,9 @@ class Snapshot:
     without inactive rules: rules by request_model, and glob rules with their matchers, the most
     specific first. `prices`: by "provider/model", or by model for every provider. `defaults`: the
     numbers of `defaults`, for requests addressed as provider/model. `notes`: keys that are accepted
-    and not obeyed yet. `allow_empty`: the next change may leave no rules.
+    and not obeyed yet. `allow_empty`: the next change may leave no rules. `passthrough`: style or
+    scenario -> name of the provider of requests that are not routed by model. `unknown_paths`:
+    paths that no table knows are passed on too.
     """
 
     version: str = ""
@@ -179,3 +181,5 @@ class Snapshot:
     defaults: Rule = Rule(name="")
     notes: tuple[str, ...] = ()
     allow_empty: bool = False
+    passthrough: Mapping[str, str] = field(default_factory=dict)
+    unknown_paths: bool = False

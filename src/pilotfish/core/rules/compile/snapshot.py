@@ -59,6 +59,7 @@ def compile_documents(
         for name, (place, spec) in merged.virtual_models.items()
     }
     default = _default_virtual_model(merged, findings)
+    passthrough = _passthrough(merged, findings)
     if findings:
         raise RuleError(findings.problems())
     return Snapshot(
@@ -66,8 +67,8 @@ def compile_documents(
         sources=tuple(dict.fromkeys(d.origin or d.source for d in documents)),
         providers=providers,
         rules=rules,
-        exact=_exact(rules),
-        globs=_globs(rules),
+        exact=exact_rules(rules),
+        globs=glob_rules(rules),
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
@@ -78,6 +79,8 @@ def compile_documents(
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
+        passthrough=passthrough,
+        unknown_paths=merged.unknown_paths,
     )
 
 
@@ -105,6 +108,14 @@ def _prices(
     }
 
 
+def _passthrough(merged: Merged, findings: Findings) -> dict[str, str]:
+    """Style or scenario -> provider of what is not routed by model."""
+    for place, name in merged.passthrough.values():
+        if name not in merged.names_given:
+            findings.absent(place, unknown("provider", name, merged.names_given))
+    return {style: name for style, (_, name) in merged.passthrough.items()}
+
+
 def _default_virtual_model(merged: Merged, findings: Findings) -> str:
     if merged.default_virtual_model is None:
         return ""
@@ -114,7 +125,7 @@ def _default_virtual_model(merged: Merged, findings: Findings) -> str:
     return name
 
 
-def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+def exact_rules(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
     """Active rules without a glob by request_model. Those with a scenario come before those
     without, then in file order.
     """
@@ -128,9 +139,9 @@ def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
     }
 
 
-def _globs(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
+def glob_rules(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
     """Active glob rules with their matchers: those that fix more characters first, then as in
-    `_exact`.
+    `exact_rules`.
     """
     active = [rule for rule in rules if rule.active and is_glob(rule.request_model)]
     active.sort(key=lambda rule: (-literals(rule.request_model), rule.scenario is None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pilotfish.core.rules.schema.base import Name, NotNegative, ProviderName, ScenarioName, Spec
 from pilotfish.core.rules.schema.numbers import DefaultsSpec
@@ -42,6 +42,9 @@ class PriceSpec(Spec):
     )
 
 
+UNKNOWN_PATHS = "unknown_paths"  # the key of `passthrough` that names no style
+
+
 class RulesFile(Spec):
     """A rules document. Several are merged; a name given twice is a problem."""
 
@@ -60,6 +63,14 @@ class RulesFile(Spec):
     default_virtual_model: str | None = Field(
         default=None, description="serves requests whose model no rule knows; absent: they get 404"
     )
+    passthrough: dict[ScenarioName, ProviderName | bool] = Field(
+        default={},
+        description=(
+            "style or scenario -> provider of requests that are not routed by model (files, "
+            "batches, stored responses); absent: the only enabled provider of that style. "
+            "`unknown_paths: true`: paths that no table knows are passed on too"
+        ),
+    )
     prices: dict[Name, PriceSpec] = Field(
         default={}, description="by provider/model, or by model for every provider"
     )
@@ -67,3 +78,12 @@ class RulesFile(Spec):
         default=False,
         description="true: files and ConfigMaps that held rules may come to hold none",
     )
+
+    @field_validator("passthrough")
+    @classmethod
+    def _named(cls, passthrough: dict[str, str | bool]) -> dict[str, str | bool]:
+        for name, value in passthrough.items():
+            if isinstance(value, bool) is not (name == UNKNOWN_PATHS):
+                wanted = "true or false" if name == UNKNOWN_PATHS else "the name of a provider"
+                raise ValueError(f"expected {wanted} for {name}, found {value!r}")
+        return passthrough
