@@ -257,12 +257,17 @@ rules: [{{name: r, request_model: m, services: [{{provider: b, model: m}}]}}]
     async with proxied(tmp_path, rules.format(a=vendor.base), max_body_bytes=1000) as proxy:
         for size, status in ((100, 200), (2000, 413)):
             async with proxy.http.post(
-                URL(f"{proxy.base}/model/amazon.titan%3A0/invoke", encoded=True),
+                URL(f"{proxy.base}/guardrail/a%3Ab/version/1/apply", encoded=True),
                 data=b"{" + b" " * size + b"}",
             ) as answer:
                 assert answer.status == status
     (method, target, headers, body), *more = vendor.asked
-    assert (method, target, len(body), more) == ("POST", "/model/amazon.titan%3A0/invoke", 102, [])
+    assert (method, target, len(body), more) == (
+        "POST",
+        "/guardrail/a%3Ab/version/1/apply",
+        102,
+        [],
+    )
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=")
 
 

@@ -54,12 +54,14 @@ class Exchange:
     `abort` breaks the connection off. `finish` is for an answer that was written by other means.
 
     `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
-    `fields`: the first value of each header.
+    `fields`: the first value of each header. `buffered_bytes`: of the body, as its server counts
+    them.
     `handed_over`: another protocol answers it (`http1.handover`). Once `finished`, or when the
     client has left, nothing that is called here has an effect any more.
     """
 
     body: bytes = b""
+    buffered_bytes: int = 0
     handed_over: bool = False
     responder: Responder | None = None
     keep_alive: bool = True

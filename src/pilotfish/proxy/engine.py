@@ -33,6 +33,7 @@ from pilotfish.telemetry.record import RequestRecord
 from pilotfish.telemetry.reporter import Reporter
 
 _clock = time.monotonic
+_REFUSED = {403: "forbidden", 503: "overloaded"}
 
 
 class SharedLimits(Protocol):
@@ -215,7 +216,7 @@ class Engine:
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """What never became a request."""
         path = exchange.target.decode("latin-1").partition("?")[0]
-        code = "forbidden" if status == 403 else "bad_request"
+        code = _REFUSED.get(status, "bad_request")
         self._replies.send_error(exchange, ClientError(status, code, message), path)
 
     # ---- beside the requests

@@ -15,7 +15,7 @@ from pilotfish.core.exchange.inbound import shown
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Service
 from pilotfish.telemetry.logs import timestamp
-from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord, cost_of_attempts
 
 # Forms of lines that are remembered: clients may make up any path and model.
 REMEMBERED = 512
@@ -28,7 +28,7 @@ def _ms(seconds: float) -> float:
 def line_of(request: RequestRecord) -> dict[str, Any]:
     """All that explains a slow or failed request."""
     served, usage, attempts = request.relayed, request.usage(), request.attempts
-    cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
+    cost_usd, price_source = cost_of_attempts(attempts)
     ttft_s = served.first_at - served.sent_at if served is not None and served.first_at else None
     line: dict[str, Any] = {
         "event": "request",
@@ -50,7 +50,8 @@ def line_of(request: RequestRecord) -> dict[str, Any]:
         "output_tokens": usage.output if usage else None,
         "cached_input_tokens": usage.cached_input if usage else None,
         "reasoning_tokens": usage.reasoning if usage else None,
-        "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
+        "cost_usd": cost_usd,
+        "unit_price_source": price_source,
         "finish_reason": served.finish_reason if served is not None else None,
         "rescued": request.resumes > 0,
         "forced": request.last_resort,
@@ -86,6 +87,9 @@ def _attempt(attempt: AttemptRecord, request: RequestRecord) -> dict[str, Any]:
         shown_as["rival"] = attempt.extra
     if attempt.resumes:
         shown_as["rescue"] = True
+    if attempt.usage is not None and len(request.attempts) > 1:
+        price = attempt.service.price
+        shown_as["cost_usd"] = None if price is None else round(attempt.cost_usd, 9)
     return shown_as
 
 
@@ -174,23 +178,23 @@ class PlainLines:
             usage.output,
             usage.cached_input,
             usage.reasoning,
-            round(attempt.cost_usd, 9) if attempt.cost_usd else 0.0,
+            b""
+            if attempt.service.price is None
+            else (round(attempt.cost_usd, 9) if attempt.cost_usd else 0.0),
         )
 
     def _form(self, request: RequestRecord) -> bytes:
         line = line_of(request)
         line.update(self._fields)
-        for name in (*_TEXTS, *_NUMBERS):
-            if line[name] is not None:
-                line[name] = _MARK.format(name)
+        known = [name for name in _NUMBERS if line[name] is not None]
+        for name in (*_TEXTS, *known):
+            line[name] = _MARK.format(name)
         line["attempts"][0]["duration_ms"] = _MARK.format("attempt")
         form = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).replace(b"%", b"%%")
-        for name in ("attempt", *_NUMBERS):
+        for name in ("attempt", *known):
             form = form.replace(orjson.dumps(_MARK.format(name)), b"%a")
         for name in _TEXTS:
             form = form.replace(orjson.dumps(_MARK.format(name)), b'"%b"')
-        # One without a first token has no place for its time.
-        return form if line["ttft_ms"] is not None else form.replace(b'"ttft_ms":null', _NO_TTFT)
-
-
-_NO_TTFT = b'"ttft_ms":null%b'
+        for name in _NUMBERS:  # null takes the place of a figure as well
+            form = form.replace(b'"%b":null' % name.encode(), b'"%b":null%%b' % name.encode())
+        return form

@@ -13,6 +13,7 @@ from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.plan import Plan
 
 DROPPED_CHARS = 100  # of each dropped field's path
+UNPRICED = "unpriced"  # the source of prices that nobody knows
 
 
 class AttemptRecord:
@@ -128,3 +129,26 @@ class RequestRecord:
             ):
                 total = attempt.usage if total is None else total.plus(attempt.usage)
         return total
+
+
+def cost_of_attempts(attempts: list[AttemptRecord]) -> tuple[float | None, str | None]:
+    """What all attempts cost together, and where their prices are from. `unpriced` where one of
+    them took tokens that nobody knows the price of: then the cost, if there is one, is not all of
+    it. (0, None) where no tokens were taken.
+    """
+    if len(attempts) == 1:
+        attempt = attempts[0]
+        if attempt.usage is None:
+            return 0.0, None
+        price = attempt.service.price
+        if price is None:
+            return None, UNPRICED
+        return (round(attempt.cost_usd, 9) if attempt.cost_usd else 0.0), price.source
+    prices = [a.service.price for a in attempts if a.usage is not None]
+    sources = [UNPRICED if price is None else price.source for price in prices]
+    if not sources:
+        return 0.0, None
+    known = sum([a.cost_usd for a in attempts])
+    if UNPRICED in sources:
+        return (round(known, 9) if set(sources) != {UNPRICED} else None), UNPRICED
+    return round(known, 9), ", ".join(dict.fromkeys(sources))

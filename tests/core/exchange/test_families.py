@@ -95,7 +95,12 @@ def test_what_is_served_here_or_leaves_the_vendors_path_is_not_passed_on(method,
             [],
             ("models", "google", "/v1beta", "/models/veo:predict"),
         ),
-        ("POST", "/model/titan/invoke", [], ("invoke", "bedrock", "", "/model/titan/invoke")),
+        (
+            "POST",
+            "/model/titan/count-tokens",
+            [],
+            ("invoke", "bedrock", "", "/model/titan/count-tokens"),
+        ),
         ("GET", "/async-invoke", [], ("async_invoke", "bedrock", "", "/async-invoke")),
         (
             "POST",

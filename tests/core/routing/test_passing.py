@@ -50,7 +50,7 @@ def to(snap, path, query="", headers=(), holder=None):
         ("/v1beta/files", [], ("gemini", "/v1beta/files")),
         ("/upload/v1beta/files", [], ("gemini", "/upload/v1beta/files")),
         ("/v1/files", [(b"x-goog-api-key", b"x")], ("gemini", "/v1/files")),
-        ("/model/a%3Ab/invoke", [], ("aws", "/model/a%3Ab/invoke")),
+        ("/model/a%3Ab/count-tokens", [], ("aws", "/model/a%3Ab/count-tokens")),
         (
             "/v1/projects/mine/locations/us/cachedContents/1",
             [],
