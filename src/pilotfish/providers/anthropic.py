@@ -12,6 +12,7 @@ from pilotfish.core.model.model_facts import (
     claude_version,
 )
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import (
     Auth,
     ErrorCodes,
@@ -51,6 +52,7 @@ KIND = ProviderKind(
     litellm_names=("anthropic",),
     key_variable="ANTHROPIC_API_KEY",
     style="anthropic",
+    listed=listed_by("anthropic"),
     base_url="https://api.anthropic.com/v1",
     version="/v1",
     paths={"messages": "/messages", "count_tokens": "/messages/count_tokens"},
