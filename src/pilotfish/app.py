@@ -49,6 +49,7 @@ from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.budgets import BudgetGauges
 from pilotfish.telemetry.gauges import LedgerGauges
 from pilotfish.telemetry.logs import line_format
 from pilotfish.telemetry.recorder import MetricsRecorder
@@ -79,9 +80,11 @@ class App:
         self.settings = settings
 
         # What is known of services, and which of them a request may use.
-        self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
+        self.ledger, self.history = Ledger(), RaceHistory()
+        self.budgets = Budgets(workload=settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
+        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
+        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
@@ -90,8 +93,7 @@ class App:
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
         self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
-        recorder = MetricsRecorder(self.registry)
-        reporter = Reporter(recorder, self.log, self.tracer)
+        reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
@@ -116,8 +118,7 @@ class App:
         self.passthrough = self._passthrough(replies, reporter, connect)
         self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
         self.server = self._client_port()
-        gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
-        self.registry.before_scrape.append(gauges.refresh)
+        self._set_gauges(reporter.recorder)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
@@ -129,6 +130,12 @@ class App:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
+
+    def _set_gauges(self, recorder: MetricsRecorder) -> None:
+        """Those that are set when somebody scrapes."""
+        ledger = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        budgets = BudgetGauges(self.registry, self.budgets.spending)
+        self.registry.before_scrape += [ledger.refresh, budgets.refresh]
 
     def _access_log(self) -> AccessLog:
         settings = self.settings

@@ -73,7 +73,8 @@ class Limiter(Protocol):
 
 class Plan:
     """The services that one request may use. `candidate_sets` in order of preference: the matching
-    block's, then the rule's own.
+    block's, then the rule's own. `thrift`: why the cheapest service comes first, whatever tier and
+    tactic say; empty if it does not.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Plan:
         "rng",
         "rule",
         "rule_state",
+        "thrift",
         "tokens",
         "tried",
     )
@@ -103,12 +105,16 @@ class Plan:
         block: int | None = None,
         home: Home | None = None,
         history: RaceHistory | None = None,
+        thrift: str = "",
     ) -> None:
         self.rule_state, self.rule, self.ledger = rule_state, rule_state.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
-        self.candidate_sets = (
+        self.candidate_sets: tuple[CandidateSet, ...] = (
             (rule_state.own,) if block is None else (rule_state.blocks[block], rule_state.own)
         )
+        self.thrift = thrift
+        if thrift:
+            self.candidate_sets = tuple(rule_state.thrifty(one) for one in self.candidate_sets)
         self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history = history
         # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are
