@@ -139,13 +139,20 @@ class Engine:
             )
 
     def _handle(self, exchange: Exchange, path: str, query: str, started: float) -> None:
-        request_id = self._replies.request_id(exchange.headers)
+        request_id = self._replies.request_id(exchange.fields.get(b"x-request-id"))
         endpoint = endpoints.find(path)
         if endpoint is None:
             raise unknown_path("POST", path)
         self.check_may_serve()
         inbound = Inbound(
-            endpoint, path, query, exchange.headers, exchange.body, request_id, exchange.peer
+            endpoint,
+            path,
+            query,
+            exchange.headers,
+            exchange.body,
+            request_id,
+            exchange.peer,
+            exchange.fields,
         )
         router = self.router
         taken = router.take(inbound)
