@@ -18,6 +18,7 @@ def test_every_documented_command_is_there(capsys):
         "inject",
         "import",
         "top",
+        "reset",
         "version",
     }
     assert set(commands()) == wanted
