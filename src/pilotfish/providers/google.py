@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.model.price import listed_by
+from pilotfish.core.model.provider import (
+    Auth,
+    ErrorCodes,
+    LimitHeaders,
+    OAuthEndpoint,
+    ProviderKind,
+)
+
+
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    """Its paths begin with a version, those of uploads and downloads with a word before it."""
+    return root + rest if re.fullmatch(r"(?:/[a-z/]+)?/v1(?:beta|alpha)?", root) else None
+
 
 KIND = ProviderKind(
     name="google",
@@ -13,6 +30,7 @@ KIND = ProviderKind(
     litellm_names=("gemini",),
     key_variable="GEMINI_API_KEY",
     style="google",
+    listed=listed_by("google"),
     base_url="https://generativelanguage.googleapis.com/v1beta",
     version="/v1beta",
     paths={
@@ -24,6 +42,7 @@ KIND = ProviderKind(
     },
     auth=Auth(header="x-goog-api-key", prefix=""),
     limits=LimitHeaders(),
+    passes=passes,
     # Guide "Troubleshooting", 2026-11. A wrong key is answered with 400 INVALID_ARGUMENT and the
     # reason API_KEY_INVALID. FAILED_PRECONDITION: the account may not use the service from its
     # country. RESOURCE_EXHAUSTED: a quota if a retry-after comes with it, else overload.
@@ -41,6 +60,11 @@ KIND = ProviderKind(
         phrases={"api key not valid": Outcome.AUTH_FAILED, "api key expired": Outcome.AUTH_FAILED},
         context_length=("exceeds the maximum number of tokens",),
         content_policy=("prohibited_content", "prohibited use policy"),
+    ),
+    # Identity guide "Using OAuth 2.0", read 2026-11.
+    oauth_endpoints=dict.fromkeys(
+        ("google", "gemini", "gemini_cli", "antigravity"),
+        OAuthEndpoint("https://oauth2.googleapis.com/token"),
     ),
     notes=("Has no quota headers; a 429 tells in its body when to come back (RetryInfo).",),
 )
