@@ -12,6 +12,7 @@ def test_every_documented_command_is_there(capsys):
         "demo",
         "check",
         "explain",
+        "prices",
         "probe",
         "schema",
         "injector",
