@@ -95,7 +95,8 @@ class App:
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
-        self.context = CredentialContext(secrets_dir=settings.secrets_dir, fetcher=self.fetcher)
+        folders = settings.secrets_dir, settings.state_dir
+        self.context = CredentialContext(*folders, fetcher=self.fetcher)
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.

@@ -135,6 +135,16 @@ class Envelope:
     drops_headers: frozenset[bytes] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class OAuthEndpoint:
+    """Where a vendor renews access tokens (RFC 6749 section 6). `as_json`: it takes JSON where the
+    RFC has a form.
+    """
+
+    url: str
+    as_json: bool = False
+
+
 OPENAI_LIMITS = LimitHeaders(
     remaining={
         "requests": "x-ratelimit-remaining-requests",
@@ -171,6 +181,8 @@ class ProviderKind:
     base as it stands.
     `headers`: sent with every request. `client_overrides`: those of them that a client of the same
     style may set itself. `oauth_headers`: sent beside an OAuth access token.
+    `oauth_endpoints`: where such tokens are renewed, by the `provider_type` that other tools' files
+    have for it.
     `probe`: path below the base, or a whole URL, of the call that tests a connection; None: there
     is none free of charge.
     `otel_name`: what OpenTelemetry's conventions call the vendor; empty: `name`. `litellm_names`:
@@ -226,6 +238,7 @@ class ProviderKind:
     probe_from: Callable[[str, Mapping[str, Any]], str] | None = None
     clean_base: Callable[[str], str] | None = None
     oauth_headers: tuple[tuple[str, str], ...] = ()
+    oauth_endpoints: Mapping[str, OAuthEndpoint] = field(default_factory=dict)
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
     listed: Callable[[str, Mapping[str, Any]], ListedModel | None] | None = None
     passes: Callable[[str, str, Mapping[str, Any]], str | None] | None = None
