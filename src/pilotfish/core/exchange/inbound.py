@@ -37,7 +37,8 @@ class Inbound:
     `headers`: (lower-case name, value). `members`: the top level of a JSON body, None for
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
-    for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
+    for usage. `keeps_answer`: the vendor keeps its answer under an id. `written`: the service, the operation and the call's body that was written last, to
+    see what it loses. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
     Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
     reads Anthropic's style in Bedrock's frames.
     """
@@ -50,6 +51,7 @@ class Inbound:
         "content_type",
         "framed",
         "headers",
+        "keeps_answer",
         "members",
         "model",
         "op",
@@ -63,6 +65,7 @@ class Inbound:
         "thinking",
         "tokens",
         "usage_requested",
+        "written",
     )
 
     def __init__(
@@ -81,8 +84,9 @@ class Inbound:
         self.request_id, self.client_ip = request_id, client_ip
         self.array = bool(endpoint.stream) and self.op == "generate" and "alt=sse" not in query
         self.content_type = self.header(b"content-type") or b"application/json"
-        self.usage_requested = self.thinking = False
+        self.usage_requested = self.thinking = self.keeps_answer = False
         self.chat: Chat | None = None
+        self.written: tuple[object, str, object] | None = None
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if self.content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
@@ -106,6 +110,8 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._read_options(members)
+            # Vendors keep answers of Responses unless they are told not to, others if told to.
+            self.keeps_answer = self.op == "responses" or (self.op == "chat" and "store" in members)
         self.framed = False
         if endpoint.by_cloud:
             self._read_platforms_form(endpoint)
