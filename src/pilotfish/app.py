@@ -150,10 +150,13 @@ class App:
         )
 
     def _client_port(self) -> Server:
+        buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
         return Server(
             self.engine.handle,
             self.engine.refuse,
-            max_body_bytes=self.settings.max_body_bytes,
+            # A body that alone is more than may be held is too large, and not to be tried again.
+            max_body_bytes=min(self.settings.max_body_bytes, buffered),
+            max_buffered_bytes=buffered,
             clock=time.monotonic,
             callers=self._callers(self.settings.listen),
             takes=endpoints.takes,
@@ -265,6 +268,9 @@ class App:
                 swept = now
                 self.server.sweep(now)
                 self.engine.sweep(now)
+                if self.server.given_back_bytes >= process.TRIMMED_BYTES:
+                    self.server.given_back_bytes = 0
+                    await process.give_memory_back()
 
     # ---- stop
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
 
@@ -23,6 +24,7 @@ KIND = ProviderKind(
     litellm_names=("gemini",),
     key_variable="GEMINI_API_KEY",
     style="google",
+    listed=listed_by("google"),
     base_url="https://generativelanguage.googleapis.com/v1beta",
     version="/v1beta",
     paths={

@@ -209,8 +209,7 @@ class Warnings:
         model = model or provider.default_model or REQUESTED
         if model == REQUESTED or (provider.models is not None and model in provider.models):
             return
-        price = self.snapshot.prices
-        if f"{name}/{model}" in price or model in price:
+        if self.snapshot.prices.of(provider, model) is not None:
             return  # whoever knows its price knows the model
         known = models_of(provider)
         if known is None or model in known:
