@@ -27,9 +27,8 @@ TRIAL_POLL_S = 0.1  # how often a waiting request looks whether another one's tr
 # A service that asked to be left alone refuses a trial within this time if it still does. Its answer
 # may take minutes, and nobody waits for that.
 REFUSAL_S = 1.0
-PASSED_KEPT = (
-    16  # of the services passed over in one choice: what a page can show, and no request holds more
-)
+# Of the services passed over in one choice: what a page can show, and no request holds more.
+PASSED_KEPT = 16
 
 
 class Home(NamedTuple):
@@ -53,8 +52,7 @@ class Passed(NamedTuple):
 
 class Choice(NamedTuple):
     """One look for a service. `chosen` is None where none was usable, `reason` what the others were
-    asked to take over for.
-    """
+    asked to take over for."""
 
     at: float
     chosen: Candidate | None
@@ -66,8 +64,7 @@ class Choice(NamedTuple):
 
 class Limiter(Protocol):
     """Our own limits (`core.state.limits`): asked before an attempt; None where there is room, else
-    until when there is none.
-    """
+    until when there is none."""
 
     def blocked(
         self, candidate: Candidate, tokens: int, now: float
@@ -163,16 +160,10 @@ class Plan:
                 candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining)
             )
         if obstacle == LIMITED:
-            blocked = (
-                self._limiter.blocked(candidate, self.tokens, now)
-                if self._limiter is not None
-                else None
-            )
-            return Passed(
-                candidate,
-                obstacle,
-                *(blocked[1], blocked[0]) if blocked is not None else (None, ""),
-            )
+            limiter = self._limiter
+            full = None if limiter is None else limiter.blocked(candidate, self.tokens, now)
+            reason, until = ("", None) if full is None else full
+            return Passed(candidate, obstacle, until, reason)
         blocking = self.ledger.blocking(candidate.state, now)
         if blocking is None:
             return Passed(candidate, obstacle, None, "")
@@ -353,9 +344,8 @@ class Plan:
         while True:
             found = self.usable(now, reason, serving=serving)
             if found is None:
-                if (
-                    not self.choices or self.choices[-1][1] is not None
-                ):  # who waits looks again and again
+                # Who waits looks again and again.
+                if not self.choices or self.choices[-1][1] is not None:
                     passed = self._passed_over(None, (), now)
                     self.choices.append((now, None, None, (), passed, reason))
                 return None
@@ -394,9 +384,8 @@ class Plan:
         for one in self.candidate_sets:
             for tier in one.tiers_for(self.op):
                 for c in tier:
-                    obstacle = (
-                        None if c in usable or c.state in self.tried else self.obstacle(c, now)
-                    )
+                    known = c in usable or c.state in self.tried
+                    obstacle = None if known else self.obstacle(c, now)
                     if obstacle is not None:
                         passed.append(self.passed(c, obstacle, now))
                         if len(passed) == PASSED_KEPT:
