@@ -23,7 +23,6 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
-from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
@@ -114,7 +113,6 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.holders = Holders()
         self.passthrough = self._passthrough(replies, reporter, connect)
         self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
         self.server = self._client_port()
@@ -150,7 +148,7 @@ class App:
     ) -> Passthrough:
         return Passthrough(
             self.router,
-            PassingContext(self.ledger, self.budgets, self.holders, Upstreams(connect)),
+            PassingContext(self.ledger, self.budgets, Upstreams(connect)),
             replies,
             reporter,
             self.engine.in_flight,
@@ -205,10 +203,18 @@ class App:
         return self.credentials.of(provider).keys
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
+        """`mode`: `models`, or `chat`: one token of the service's own model, with the key that its
+        next request would have.
+        """
         provider = service.provider
+        keys = self._keys(provider)
+        if mode == "chat":
+            state = self.ledger.candidate(service).state
+            key = keys[self.ledger.key_for(state, time.monotonic()) or 0]
+            return (await probe(provider, [key], self.fetcher, chat=service.model)).outcome
         if provider.kind.probe is None:
             return None
-        return (await probe(provider, self._keys(provider), self.fetcher)).outcome
+        return (await probe(provider, keys, self.fetcher)).outcome
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)

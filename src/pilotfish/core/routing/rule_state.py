@@ -73,7 +73,7 @@ class CandidateSet:
     the rules switch off.
     """
 
-    __slots__ = ("_by_op", "all", "key", "left_out", "rule", "tiers")
+    __slots__ = ("_by_op", "_translating", "all", "key", "left_out", "rule", "tiers")
 
     def __init__(
         self,
@@ -92,6 +92,16 @@ class CandidateSet:
         tiers = sorted({tier(c.service) for c in self.all})
         self.tiers = tuple(tuple(c for c in self.all if tier(c.service) == t) for t in tiers)
         self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
+        self._translating: dict[str, bool] = {}
+
+    def translates(self, op: str) -> bool:
+        """Whether any of them would serve this operation in another one's form."""
+        found = self._translating.get(op)
+        if found is None:
+            found = self._translating[op] = any(
+                op_for(c.service, op) not in (op, None) for c in self.all
+            )
+        return found
 
     def tiers_for(self, op: str) -> tuple[tuple[Candidate, ...], ...]:
         """The tiers with only those that can serve this operation; there are few operations, so
@@ -106,21 +116,9 @@ class CandidateSet:
 
 class RuleState:
     """A rule in force, bound to the ledger: its candidate_sets, its budgets of retries and
-    hedges.
+    hedges. `is_straight`: what a request's first attempt shows is relayed at once, and none is
+    begun beside it while it is quick.
     """
-
-    __slots__ = (
-        "_ledger",
-        "_thrifty",
-        "blocks",
-        "hedges",
-        "named",
-        "own",
-        "providers",
-        "retries",
-        "rivals",
-        "rule",
-    )
 
     def __init__(
         self, rule: Rule, ledger: Ledger, known: RuleState | None = None, model: str = ""
@@ -148,10 +146,16 @@ class RuleState:
             known.hedges if known else RetryBudget(percent, 1 if percent else 0, 60.0)
         )
         self.hedges.percent = percent
+        self.is_straight = rule.race is None and rule.hedge is None and not rule.buffer
         # Rivals beside silent services (of requests over 10 s), and at least three.
         self.rivals: RetryBudget = known.rivals if known else RetryBudget(20.0, 3, 10.0)
 
-    def thrifty(self, candidate_set: CandidateSet) -> CandidateSet:
+    def candidate_sets(self, block: int | None, *, thrifty: bool) -> tuple[CandidateSet, ...]:
+        """Those of the block that matched, then the rule's own."""
+        sets = (self.own,) if block is None else (self.blocks[block], self.own)
+        return tuple([self._by_price(one) for one in sets]) if thrifty else sets
+
+    def _by_price(self, candidate_set: CandidateSet) -> CandidateSet:
         """The same services, the cheapest first: while a budget is spent that asks for it."""
         found = self._thrifty.get(candidate_set.key)
         if found is None:
@@ -161,3 +165,14 @@ class RuleState:
             )
             found.left_out = candidate_set.left_out
         return found
+
+    def translates(self, op: str) -> bool:
+        """Whether a service of the rule would serve this operation in another one's form."""
+        return self.own.translates(op) or any(one.translates(op) for one in self.blocks)
+
+    def count_request(self, now: float) -> None:
+        """The budgets are shares of the requests."""
+        self.retries.request(now)
+        self.rivals.request(now)
+        if self.rule.hedge is not None:
+            self.hedges.request(now)
