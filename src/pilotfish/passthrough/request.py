@@ -21,7 +21,6 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.passing import Destination, holder_of
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.retry_after import wait_hint
@@ -62,7 +61,6 @@ class PassingContext(NamedTuple):
 
     ledger: Ledger
     budgets: Budgets
-    holders: Holders
     upstreams: Upstreams
 
 
@@ -348,7 +346,7 @@ class PassedRequest:
         found = list(ids.ids) if ids is not None else []
         found += [v for k, v in URL(upload).query.items() if k == "upload_id"] if upload else []
         if found:
-            self._shared.holders.note(found, holder)
+            self._shared.ledger.holders.note(found, holder)
 
     def _through_here(self, header: Header) -> Header:
         """A place at the vendor where the client is to go on (an upload) is put below the address

@@ -37,15 +37,17 @@ class Inbound:
     `headers`: (lower-case name, value). `members`: the top level of a JSON body, None for
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
-    for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
-    reads Anthropic's style in Bedrock's frames.
+    for usage. `written`: the service, the operation and the call's body that was written last, to
+    see what it loses. `thinking`: it asks for reasoning, so the first token may take long. `array`:
+    a Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client reads
+    Anthropic's style in Bedrock's frames.
     """
 
     usage_requested: bool = False
     thinking: bool = False
     framed: bool = False
     chat: Chat | None = None
+    written: tuple[object, str, object] | None = None
 
     def __init__(
         self,
@@ -137,6 +139,16 @@ class Inbound:
         self.body, self.headers = as_anthropic(self.body, members, self.headers, stream=self.stream)
         self.members = members_of(self.body)
         self.fields = dict(reversed(self.headers))
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether the vendor keeps the answer under an id: those of Responses unless it is told not
+        to, others if it is told to.
+        """
+        members = self.members
+        return self.op == "responses" or (
+            self.op == "chat" and members is not None and "store" in members
+        )
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""
