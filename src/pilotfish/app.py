@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 from pilotfish import __version__, process, styles
 from pilotfish.admin.port import AdminPort
@@ -44,6 +45,7 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
+from pilotfish.realtime.on_demand import SocketContext, SocketsOnDemand
 from pilotfish.settings import Address, Settings, address, log_format
 from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
@@ -113,7 +115,20 @@ class App:
         )
         self.holders = Holders()
         self.passthrough = self._passthrough(replies, reporter, connect)
-        self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
+        self.sockets = SocketsOnDemand(
+            SocketContext(
+                self.router,
+                self.ledger,
+                self.budgets,
+                reporter,
+                replies,
+                self.engine.in_flight,
+                connect,
+                lambda name: self.engine.clients[name],
+                self.engine.check_may_serve,
+            )
+        )
+        self.other_requests = OtherRequests(replies, self.router, self._pass_on)
         self.server = self._client_port()
         gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
         self.registry.before_scrape.append(gauges.refresh)
@@ -150,6 +165,10 @@ class App:
             may_serve=self.engine.check_may_serve,
             max_body_bytes=self.settings.max_body_bytes,
         )
+
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse | None:
+        """A WebSocket session, or a request that is passed on; None for anything else."""
+        return await self.sockets.handle(request) or await self.passthrough.handle(request)
 
     def _client_port(self) -> Server:
         return Server(
@@ -276,6 +295,7 @@ class App:
         yet."""
         self.engine.draining = True
         self.server.drain()
+        self.sockets.drain()
         log.info("draining", in_flight=len(self.engine.in_flight))
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
@@ -283,6 +303,8 @@ class App:
                 await self.other_requests.finish()
         except TimeoutError:
             log.warning("drain_over", cut_off=len(self.engine.in_flight))
+            self.sockets.end()
+            await asyncio.sleep(LAST_BYTES_S)
         else:
             await asyncio.sleep(LAST_BYTES_S)
 
@@ -295,6 +317,7 @@ class App:
         for connection in list(self.server.connections):
             connection.close(reset=False)
         await self.other_requests.close()
+        await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
         if self.state is not None:
