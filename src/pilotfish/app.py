@@ -97,7 +97,8 @@ class App:
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
-        self.context = CredentialContext(secrets_dir=settings.secrets_dir, fetcher=self.fetcher)
+        folders = settings.secrets_dir, settings.state_dir
+        self.context = CredentialContext(*folders, fetcher=self.fetcher)
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.
@@ -171,10 +172,13 @@ class App:
         return await self.sockets.handle(request) or await self.passthrough.handle(request)
 
     def _client_port(self) -> Server:
+        buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
         return Server(
             self.engine.handle,
             self.engine.refuse,
-            max_body_bytes=self.settings.max_body_bytes,
+            # A body that alone is more than may be held is too large, and not to be tried again.
+            max_body_bytes=min(self.settings.max_body_bytes, buffered),
+            max_buffered_bytes=buffered,
             clock=time.monotonic,
             callers=self._callers(self.settings.listen),
             takes=endpoints.takes,
@@ -286,6 +290,9 @@ class App:
                 swept = now
                 self.server.sweep(now)
                 self.engine.sweep(now)
+                if self.server.given_back_bytes >= process.TRIMMED_BYTES:
+                    self.server.given_back_bytes = 0
+                    await process.give_memory_back()
 
     # ---- stop
 

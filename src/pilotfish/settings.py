@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         32 * 1024 * 1024, gt=0, description="larger request bodies are answered with 413"
     )
+    max_buffered_bytes: int = Field(
+        0,
+        ge=0,
+        description="request bodies held at once; what is beyond is answered with 503;"
+        " 0: a quarter of the memory limit, else 256 MiB",
+    )
     max_in_flight: int = Field(
         1000, gt=0, description="more requests at once are answered with 503"
     )

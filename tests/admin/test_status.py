@@ -88,3 +88,18 @@ async def test_what_the_last_change_changed_is_told_by_name(tmp_path):
         await until(changed)
         changes = (await proxy.status())["rules"]["changes"]
     assert changes == {"added": ["price v/small"], "removed": [], "changed": ["rule r"]}
+
+
+async def test_whose_account_it_is_is_shown_and_no_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCESS", "hush-access")
+    detail = "{access_token: {env: ACCESS}, user_id: ada, provider_type: codex}"
+    rules = f"""
+providers: {{v: {{kind: openai, auth_type: oauth, oauth_detail: {detail}}}}}
+rules: [{{name: r, services: [{{provider: v, model: m}}]}}]
+"""
+    async with proxied(tmp_path, rules) as proxy:
+        answer = await proxy.admin("/status")
+    (service,) = answer.json["services"]
+    (credential,) = service["credentials"]
+    assert (credential["user_id"], credential["provider_type"]) == ("ada", "codex")
+    assert "hush" not in answer.text

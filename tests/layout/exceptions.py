@@ -9,6 +9,10 @@ COVERED_ELSEWHERE = {
         "tests/docs/test_operations.py",
         "flags are made from the settings; the proxy itself is app.py",
     ),
+    "core/rules/schema/prices.py": (
+        "tests/core/rules/compile/test_prices.py",
+        "what they mean is what is compiled of them",
+    ),
     "cli/version.py": ("tests/cli/test_main.py", "one line, tested with the other commands"),
 }
 

@@ -18,9 +18,16 @@ STARTED, WALL = 1000.0, 1_764_000_000.0
 
 
 def snapshot(*rules, providers=("p", "q"), **more):
-    """Compiled rules; `rules` are names, or whole rules."""
+    """Compiled rules; `rules` are names, or whole rules. Only p/m has a price."""
     made = [r if isinstance(r, dict) else rule(r) for r in rules]
-    document = {"providers": dict.fromkeys(providers, PROVIDER), "rules": made, **more}
+    document = {
+        "providers": providers
+        if isinstance(providers, dict)
+        else dict.fromkeys(providers, PROVIDER),
+        "rules": made,
+        "prices": {"p/m": {"input": 1, "output": 10}},
+        **more,
+    }
     return compiled([RulesDocument("test", document)], False)
 
 

@@ -5,7 +5,7 @@ import pytest
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.routing.match import DIRECT
 from pilotfish.telemetry import series as s
-from pilotfish.telemetry.children import Children, operation_of
+from pilotfish.telemetry.children import Children
 from pilotfish.telemetry.registry import FEW_SERVICES, Registry
 from telemetry.rules import USAGE, rule, snapshot
 
@@ -21,24 +21,6 @@ def children(*rules, **more):
 
 def labels(made, series):
     return set(made.registry[series].children)
-
-
-@pytest.mark.parametrize(
-    ("op", "name"),
-    [
-        ("chat", "chat"),
-        ("responses", "chat"),
-        ("messages", "chat"),
-        ("generate", "chat"),
-        ("converse", "chat"),
-        ("completions", "text_completion"),
-        ("embeddings", "embeddings"),
-        ("google_embeddings", "embeddings"),
-        ("images/generations", "images"),
-    ],
-)
-def test_operations_have_the_conventions_names(op, name):
-    assert operation_of(op) == name
 
 
 def test_all_that_a_rule_may_count_in_is_there_before_its_first_request():
@@ -81,7 +63,7 @@ def test_a_request_on_its_way_brings_no_series_back():
     gone = next(r for r in before.rules if r.name == "gone")
     made.adopt(snapshot("kept"))
     counted, gen_ai = made.of_attempt(gone, gone.services[0], "chat", True)
-    counted.usage(USAGE, 1.0)
+    counted.usage(USAGE, gone.services[0].price, 1.0)
     gen_ai.usage(USAGE)
     made.code("gone", "openai", 200).value += 1
     made.of_rule("gone")[s.RETRIES].counter("gone").inc()
@@ -117,9 +99,29 @@ def test_made_up_models_share_one_series_and_their_look_ups_are_bounded():
     service = before.rules[0].services[0]
     seen = {id(made.service(DIRECT, service, False)) for _ in range(3)}
     assert len(seen) == 1
-    assert (DIRECT, "p", "other") in labels(made, s.COST)
+    assert (DIRECT, "p", "other") in labels(made, s.ESTIMATED)
     assert not made.is_configured("p", "made-up")
     assert made.is_configured("p", "m")
+
+
+def test_a_service_without_a_price_has_no_cost_but_tokens_that_nobody_knows_the_price_of():
+    made, before = children(rule("chat", "p/m", "q/m"))
+    assert labels(made, s.COST) == {("chat", "p", "m")}
+    assert labels(made, s.UNPRICED) == {("q", "m")}
+    priced, unpriced = before.rules[0].services
+    for service in (priced, unpriced):
+        made.service("chat", service, True).usage(USAGE, service.price, 0.5)
+    assert made.registry[s.COST].children["chat", "p", "m"].value == 0.5
+    assert made.registry[s.UNPRICED].children["q", "m"].value == USAGE.input + USAGE.output
+    assert ("chat", "q", "m") not in labels(made, s.COST)
+
+
+def test_a_price_that_comes_or_goes_with_the_rules_brings_its_series_and_takes_the_other():
+    made, _ = children("chat")
+    made.adopt(snapshot("chat", prices={}))
+    assert (labels(made, s.COST), labels(made, s.UNPRICED)) == (set(), {("p", "m")})
+    made.adopt(snapshot("chat"))
+    assert (labels(made, s.COST), labels(made, s.UNPRICED)) == ({("chat", "p", "m")}, set())
 
 
 def test_attempts_are_told_by_outcome_those_that_there_were():

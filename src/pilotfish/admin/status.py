@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotfish import __version__
 from pilotfish.admin.in_flight import late_requests, oldest_by_service
-from pilotfish.core.model.service import Service
+from pilotfish.core.model.service import OAuth, Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
 from pilotfish.core.state.candidate import ServiceState
@@ -91,6 +91,7 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "window": state.window(service.time_window_s, now).summary(now),
         "headroom": _headroom(state, now, wall),
         "credentials": _credentials(engine, service, now, wall),
+        "price": _price(service),
     }
 
 
@@ -128,6 +129,14 @@ def _headroom(state: ServiceState, now: float, wall: float) -> dict[str, Any]:
     return shown
 
 
+def _price(service: Service) -> dict[str, Any] | None:
+    """US dollars per million tokens, and where they are from; None where nobody knows."""
+    price = service.price
+    if price is None:
+        return None
+    return {"input": price.input, "output": price.output, "source": price.source}
+
+
 def _credentials(engine: Engine, service: Service, now: float, wall: float) -> list[dict[str, Any]]:
     """Each credential by its source, with its state; its value is not shown."""
     shown = []
@@ -141,9 +150,21 @@ def _credentials(engine: Engine, service: Service, now: float, wall: float) -> l
                 "state": worse.state(now),
                 "reason": worse.reason or None,
                 "until": rfc3339(wall + worse.until - now) if worse.out else None,
+                **_account(service.provider.oauth),
             }
         )
     return shown
+
+
+def _account(oauth: OAuth | None) -> dict[str, str | None]:
+    """Whose OAuth credentials they are; nothing for keys."""
+    if oauth is None:
+        return {}
+    return {
+        "provider_type": oauth.provider_type or None,
+        "user_id": oauth.user_id or None,
+        "expires_at": oauth.expires_at or None,
+    }
 
 
 def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:

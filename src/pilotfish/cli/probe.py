@@ -88,7 +88,7 @@ async def _probe(
     chosen = [
         p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)
     ]
-    context = CredentialContext(secrets_dir=settings.secrets_dir)
+    context = CredentialContext(secrets_dir=settings.secrets_dir, state_dir=settings.state_dir)
 
     # All that takes time without waiting comes first, for all of them: it is not the vendors'
     # latency.

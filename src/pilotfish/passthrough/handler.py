@@ -85,7 +85,7 @@ class Passthrough:
         if client.signs:
             body = await self._whole(request, body)
         record = PassedRecord(
-            request_id=self._replies.request_id(request.raw_headers),
+            request_id=self._replies.request_id(_given_id(request)),
             style=asked.style,
             family=asked.family,
             method=request.method,
@@ -207,3 +207,8 @@ def _response(status: int, head: list[tuple[bytes, bytes]], body: bytes) -> web.
 def _service(provider: Provider) -> Service:
     """What requests that are passed on to a provider count as in the ledger."""
     return Service(provider=provider, model="", rule="", id=provider.name)
+
+
+def _given_id(request: web.Request) -> bytes | None:
+    given = request.headers.get("x-request-id")
+    return None if given is None else given.encode("utf-8", "surrogateescape")

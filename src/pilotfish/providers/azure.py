@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
 
 DEFAULT_VERSION = "2024-10-21"
@@ -105,6 +106,7 @@ KIND = ProviderKind(
     litellm_names=("azure", "azure_text"),
     key_variable="AZURE_API_KEY",
     style="openai",
+    listed=listed_by("openai"),
     paths=paths_from({}),
     paths_from=paths_from,
     base_from=base_from,

@@ -13,6 +13,7 @@ import msgspec
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import ListedModel
 from pilotfish.core.model.provider import (
     Auth,
     BodyEdit,
@@ -67,6 +68,21 @@ def styles_of_model(model: str) -> tuple[str, ...]:
     return ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
 
 
+_MODEL_ID = re.compile(
+    r"(?:(?P<geography>[a-z-]+)\.)?(?P<vendor>anthropic|amazon)\.(?P<model>.+?)(?:-v\d+)?(?::.*)?"
+)
+
+
+def listed(model: str, options: Mapping[str, Any]) -> ListedModel | None:
+    """Claude costs what Anthropic's own API charges by `global.` profiles; all others have a
+    surcharge for newer models (tier `regional`). Amazon's own models are `amazon`'s.
+    """
+    m = _MODEL_ID.fullmatch(model)
+    if m is None:
+        return None
+    return ListedModel(m["vendor"], m["model"], "" if m["geography"] == "global" else "regional")
+
+
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
     """The list of models. AWS serves it at the control plane's host; behind another base URL, such
     as a gateway's, it is looked for below that one.
@@ -98,6 +114,7 @@ KIND = ProviderKind(
     base_from=base_from,
     styles_of_model=styles_of_model,
     model_quirks=model_quirks,
+    listed=listed,
     auth=Auth(scheme="aws_sigv4"),
     extra="aws",
     limits=LimitHeaders(),

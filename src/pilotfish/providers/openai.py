@@ -10,7 +10,14 @@ import msgspec
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
+from pilotfish.core.model.price import listed_by
+from pilotfish.core.model.provider import (
+    OPENAI_PATHS,
+    ErrorCodes,
+    OAuthEndpoint,
+    Option,
+    ProviderKind,
+)
 
 # API reference "Create chat completion", 2026-11: ids of tool calls longer than 40 characters are
 # refused. `max_tokens` is deprecated, and reasoning models refuse it; all models take
@@ -63,6 +70,7 @@ KIND = ProviderKind(
     litellm_names=("openai", "text-completion-openai"),
     key_variable="OPENAI_API_KEY",
     style="openai",
+    listed=listed_by("openai"),
     base_url="https://api.openai.com/v1",
     version="/v1",
     paths={
@@ -102,6 +110,10 @@ KIND = ProviderKind(
             "moderation_blocked",
             "safety system",
         ),
+    ),
+    # As Codex renews its tokens; read 2026-11.
+    oauth_endpoints=dict.fromkeys(
+        ("openai", "codex"), OAuthEndpoint("https://auth.openai.com/oauth/token", as_json=True)
     ),
     notes=(
         (

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import open_model_quirks
-from pilotfish.core.model.provider import OPENAI_PATHS, Option, ProviderKind
+from pilotfish.core.model.provider import OPENAI_PATHS, OAuthEndpoint, Option, ProviderKind
 
 
 def base_from(options: Mapping[str, Any]) -> str:
@@ -30,8 +30,9 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 # Few chat templates of open models have the developer role, and few servers take
-# max_completion_tokens.
-QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False)
+# max_completion_tokens. Recorded of such servers: calls with the id "", and a function call of
+# nothing beside every text.
+QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False, odd_calls=True)
 
 
 def model_quirks(model: str) -> Quirks | None:
@@ -50,6 +51,15 @@ KIND = ProviderKind(
     style_from=style_from,
     quirks=QUIRKS,
     model_quirks=model_quirks,
+    # As these vendors' own command line tools renew their tokens; read 2026-11.
+    oauth_endpoints={
+        **dict.fromkeys(
+            ("qwen", "qwen_code"), OAuthEndpoint("https://chat.qwen.ai/api/v1/oauth2/token")
+        ),
+        **dict.fromkeys(
+            ("kimi", "kimi_code"), OAuthEndpoint("https://auth.kimi.com/api/oauth/token")
+        ),
+    },
     options={
         "base_url": Option(
             help=(

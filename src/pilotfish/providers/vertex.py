@@ -11,6 +11,7 @@ from typing import Any
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import ListedModel
 from pilotfish.core.model.provider import (
     Auth,
     BodyEdit,
@@ -87,6 +88,16 @@ def model_quirks(model: str) -> Quirks | None:
     return Quirks(max_tokens_field="max_tokens", developer_role=False, google_signatures=gemini)
 
 
+def listed(model: str, options: Mapping[str, Any]) -> ListedModel | None:
+    """Gemini and Claude cost what their vendors' own APIs charge at `global`; regions have a
+    surcharge for newer models (tier `regional`).
+    """
+    tier = "" if options.get("location") == "global" else "regional"
+    if "claude" in model:
+        return ListedModel("anthropic", model, tier)
+    return None if "/" in model.removeprefix("google/") else ListedModel("google", model, tier)
+
+
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
     """The list of Google's models, which is free of charge and open to any caller with access to
     the project.
@@ -121,6 +132,7 @@ KIND = ProviderKind(
     passes=passes,
     styles_of_model=styles_of_model,
     model_quirks=model_quirks,
+    listed=listed,
     auth=Auth(scheme="google"),
     extra="google",
     limits=LimitHeaders(),

@@ -23,15 +23,7 @@ _OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 class ClientAnswer:
     """`relayed` is the attempt whose answer the client gets, once that is decided."""
 
-    __slots__ = (
-        "_exchange",
-        "_inbound",
-        "_last_write",
-        "_record",
-        "_rule_header",
-        "_translation",
-        "relayed",
-    )
+    relayed: Attempt | None = None
 
     def __init__(
         self,
@@ -45,7 +37,6 @@ class ClientAnswer:
         self._translation, self._record = translation, record
         self._rule_header = rule_header
         self._last_write = record.started
-        self.relayed: Attempt | None = None
 
     # ---- what goes well
 

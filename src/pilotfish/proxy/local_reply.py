@@ -45,11 +45,10 @@ class LocalReplies:
         self._reporter = reporter
         self._new_id: Callable[[], str] = RequestIds().next
 
-    def request_id(self, headers: Sequence[Header]) -> str:
-        """The client's own, or one that nobody else has."""
-        for name, value in headers:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                return value.decode()
+    def request_id(self, given: bytes | None) -> str:
+        """The client's own (`given`), where it is one, or one that nobody else has."""
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode()
         return self._new_id()
 
     def send_error(self, exchange: Exchange, error: ClientError, path: str) -> None:
@@ -68,7 +67,7 @@ class LocalReplies:
         if not style:
             endpoint = endpoints.find(path)
             style = endpoint.style if endpoint is not None else endpoints.style_of_path(path)
-        request_id = self.request_id(headers)
+        request_id = self.request_id(dict(reversed(headers)).get(b"x-request-id"))
         reply = self.written(error, style, request_id)
         self._reporter.local_reply(
             request_id=request_id,

@@ -89,7 +89,7 @@ class OtherRequests:
         if b"x-goog-api-key" in names:
             listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self._router.snapshot, listed, b"anthropic-version" in names)
-        request_id = self._replies.request_id(headers)
+        request_id = self._replies.request_id(dict(reversed(headers)).get(b"x-request-id"))
         return web.Response(
             status=status,
             body=body,

@@ -4,6 +4,7 @@ client's: decided here for every attempt, obeyed by `proxy.attempt` and `proxy.r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -39,14 +40,13 @@ class Translation:
     that another service can go on with the same stream.
     """
 
-    __slots__ = ("_framed", "_inbound", "_rule", "_started_wall", "_transcript", "_writer")
+    _writer: StreamWriter | None = None
+    _transcript: Transcript | None = None
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
         # A client of Bedrock's reads Anthropic's events in frames.
         self._framed = inbound.framed
-        self._writer: StreamWriter | None = None
-        self._transcript: Transcript | None = None
 
     @property
     def style(self) -> Style:
@@ -86,7 +86,7 @@ class Translation:
         envelope = service.provider.kind.envelopes.get(call.op)
         decoder = upstream.event_decoder() if envelope is None else envelope.event_decoder()
         shown = self._shown_model()
-        rename = renamer(shown) if shown else None
+        rename = self._edit(call, service, shown)
         continues = self._rule.on_stream_break == "continue" and inbound.op in CHAT_STYLES
         if call.same_style and not continues:
             if inbound.array:
@@ -158,6 +158,17 @@ class Translation:
         model = self._rule.response_model
         return "" if model is None else self._inbound.model if model == "@requested" else model
 
+    def _edit(
+        self, call: CallBody, service: Service, shown: str
+    ) -> Callable[[bytes], bytes] | None:
+        """What is changed in the events and answers of a service that speaks the client's style:
+        nothing, for most."""
+        rename = renamer(shown) if shown else None
+        if not (service.quirks.edits_answers and call.same_style and call.op in CHAT_STYLES):
+            return rename
+        edit = self.style.same_style_answer(service.quirks, self._inbound.request_id)
+        return edit if rename is None else lambda data: rename(edit(data))
+
     def inspector(self, call: CallBody) -> ResponseInspector:
         """Looks at a whole answer."""
         return styles.get(call.style).inspector()
@@ -166,7 +177,8 @@ class Translation:
         """A whole answer as the client may see it. Raises ValueError where it cannot be read."""
         inbound, shown = self._inbound, self._shown_model()
         if call.same_style:
-            return renamer(shown)(body) if shown else body
+            edit = self._edit(call, service, shown)
+            return edit(body) if edit is not None else body
         if call.op not in CHAT_STYLES:
             from pilotfish.styles._alike import alike_reply
 

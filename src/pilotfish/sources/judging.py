@@ -15,6 +15,7 @@ from pilotfish.core.rules.configmap_set import Offered
 from pilotfish.core.rules.documents import RulesDocument, documents_of_config_map, or_empty
 from pilotfish.errors import Problem, RuleError
 from pilotfish.sources.emptied import outlines
+from pilotfish.sources.price_catalogue import list_price
 
 # Rules of this size are compiled in a process of their own (`apart`): a tenth of a second's work.
 LARGE_BYTES = 48 * 1024
@@ -35,6 +36,7 @@ def compiled(documents: Sequence[RulesDocument], allow_inline_secrets: bool) -> 
         kinds=providers.all_kinds(),
         tactics=tactics.all_tactics(),
         allow_inline_secrets=allow_inline_secrets,
+        catalogue=list_price,
     )
 
 

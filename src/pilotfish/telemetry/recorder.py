@@ -45,7 +45,7 @@ class MetricsRecorder:
         counted.outcomes[outcome].value += 1
         usage = attempt.usage
         if usage is not None:
-            counted.usage(usage, attempt.cost_usd)
+            counted.usage(usage, attempt.service.price, attempt.cost_usd)
             calls.spend(usage)
             if outcome is Outcome.LOST_RACE:
                 self._wasted(

@@ -220,6 +220,12 @@ SERVICE_COOLDOWN = Series(
     ("provider", "model"),
     "Seconds until a cooling service is due; 0 if it serves.",
 )
+CREDENTIALS_REFUSED = Series(
+    "pilotfish_credentials_refused",
+    "gauge",
+    ("provider",),
+    "Keys or tokens that the provider refused, or that are not paid for, and were not replaced since.",
+)
 LIMIT_REMAINING = Series(
     "pilotfish_ratelimit_remaining",
     "gauge",
@@ -246,7 +252,16 @@ ESTIMATED = Series(
     "Attempts whose tokens were estimated, since the upstream gave none.",
 )
 COST = Series(
-    "pilotfish_cost_usd_total", "counter", _SERVICE, "US dollars by the prices in the rules file."
+    "pilotfish_cost_usd_total",
+    "counter",
+    _SERVICE,
+    "US dollars, of services whose price is known: by the rules, or by the vendor's list.",
+)
+UNPRICED = Series(
+    "pilotfish_unpriced_tokens_total",
+    "counter",
+    ("provider", "model"),
+    "Tokens of services whose price nobody knows; they are in no cost.",
 )
 DROPPED = Series(
     "pilotfish_dropped_fields_total",

@@ -44,6 +44,9 @@ PATHS: dict[str, Endpoint] = {
     "/v1beta/models/embedding-001:batchEmbedContents": Endpoint(
         "google_batch_embeddings", "google", None, "embedding-001", False
     ),
+    "/v1beta/models/anthropic.claude-v2:1:generateContent": Endpoint(
+        "generate", "google", None, "anthropic.claude-v2:1", False
+    ),
     "/model/anthropic.claude-v1%3A0/invoke": Endpoint(
         "invoke", "bedrock", None, "anthropic.claude-v1:0", False, by_cloud=True
     ),

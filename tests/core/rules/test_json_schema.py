@@ -156,6 +156,7 @@ def test_every_model_is_in_the_reference() -> None:
         "default_virtual_model",
         "passthrough",
         "prices",
+        "price_lists",
         "allow_empty",
     ]
 

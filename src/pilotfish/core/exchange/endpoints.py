@@ -50,7 +50,7 @@ _GOOGLE = {
 }
 _GOOGLE_PATH = re.compile(
     r"/v1(?:beta1?|alpha)?/(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/([^/]+)/)?"
-    r"(?:models|tunedModels)/([^:]+):([A-Za-z]+)"
+    r"(?:models|tunedModels)/(.+):([A-Za-z]+)"
 )
 # Models of other vendors on Vertex AI: Claude in Anthropic's form, all others in forms of their
 # own.

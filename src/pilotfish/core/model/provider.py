@@ -11,6 +11,7 @@ from typing import Any
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import EventDecoder, Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import ListedModel
 
 # Operation -> style, for the five chat operations, which can be translated into each other. Every
 # other operation (`embeddings`, `images`, ...) is only sent to providers whose `paths` have it.
@@ -134,6 +135,16 @@ class Envelope:
     drops_headers: frozenset[bytes] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class OAuthEndpoint:
+    """Where a vendor renews access tokens (RFC 6749 section 6). `as_json`: it takes JSON where the
+    RFC has a form.
+    """
+
+    url: str
+    as_json: bool = False
+
+
 OPENAI_LIMITS = LimitHeaders(
     remaining={
         "requests": "x-ratelimit-remaining-requests",
@@ -170,6 +181,8 @@ class ProviderKind:
     base as it stands.
     `headers`: sent with every request. `client_overrides`: those of them that a client of the same
     style may set itself. `oauth_headers`: sent beside an OAuth access token.
+    `oauth_endpoints`: where such tokens are renewed, by the `provider_type` that other tools' files
+    have for it.
     `probe`: path below the base, or a whole URL, of the call that tests a connection; None: there
     is none free of charge.
     `otel_name`: what OpenTelemetry's conventions call the vendor; empty: `name`. `litellm_names`:
@@ -184,7 +197,8 @@ class ProviderKind:
     them: `base_from` (base URL, empty where it must be given), `style_from`, `paths_from`, `query`
     (query string), `auth_from`, `probe_from` (also takes the base URL). Functions of a model name:
     `model_quirks` (None: `quirks` hold) and `styles_of_model` (the chat styles it is served in, the
-    preferred one first). `clean_base` removes from a base URL what `paths` hold already.
+    preferred one first). `listed`: (model, options) -> where the price list has that model; None:
+    it has no prices of this kind. `clean_base` removes from a base URL what `paths` hold already.
 
     `passes`: (root and rest of a path that is passed on, options) -> the path below the base URL
     without its version, None where the vendor has no such root. Absent: the vendor's paths are
@@ -224,5 +238,7 @@ class ProviderKind:
     probe_from: Callable[[str, Mapping[str, Any]], str] | None = None
     clean_base: Callable[[str], str] | None = None
     oauth_headers: tuple[tuple[str, str], ...] = ()
+    oauth_endpoints: Mapping[str, OAuthEndpoint] = field(default_factory=dict)
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
+    listed: Callable[[str, Mapping[str, Any]], ListedModel | None] | None = None
     passes: Callable[[str, str, Mapping[str, Any]], str | None] | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.price import Price
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.request_settings import RequestSettings
 
@@ -51,14 +52,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """OAuth credentials of a provider. `expires_at`: RFC 3339, empty if not known. `extra_fields`:
-    what the token endpoint takes besides, such as `token_url` and `client_id`.
+    """OAuth credentials of a provider. `expires_at`: RFC 3339, empty if not known. `token_url`:
+    where tokens are renewed, empty if not known; it takes a form, or JSON. `extra_fields`: what it
+    takes besides, such as `client_id`. `user_id`: whose credentials they are, for people.
     """
 
     access_token: SecretRef | None = None
     refresh_token: SecretRef | None = None
     provider_type: str = ""
     expires_at: str = ""
+    token_url: str = ""
+    as_json: bool = False
+    user_id: str = ""
     extra_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -133,15 +138,3 @@ class Service:
     settings: RequestSettings | None = None
     thinks: bool = False
     price: Price | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars per million tokens. `cached_input` and `cache_write`: None means as `input`;
-    `cache_write_1h`: as `cache_write`."""
-
-    input: float = 0.0
-    output: float = 0.0
-    cached_input: float | None = None
-    cache_write: float | None = None
-    cache_write_1h: float | None = None

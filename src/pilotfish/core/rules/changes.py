@@ -17,6 +17,7 @@ _NAMED = {
     "scenarios": "scenario",
     "virtual_models": "virtual model",
     "prices": "price",
+    "price_lists": "price list",
 }
 
 

@@ -1,4 +1,4 @@
-"""The rules file as a whole, with scenarios and prices."""
+"""The rules file as a whole, with scenarios."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from pilotfish.core.rules.schema.base import Name, NotNegative, ProviderName, ScenarioName, Spec
+from pilotfish.core.rules.schema.base import Name, ProviderName, ScenarioName, Spec
 from pilotfish.core.rules.schema.numbers import DefaultsSpec
+from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
 from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
@@ -22,23 +23,6 @@ class ScenarioSpec(Spec):
     flags: FlagsSpec = Field(default_factory=FlagsSpec, description="switches of the scenario")
     extensions: dict[str, Any] = Field(
         default={}, description="kept for files of other tools, means nothing"
-    )
-
-
-class PriceSpec(Spec):
-    """US dollars per million tokens."""
-
-    input: NotNegative = Field(default=0, description="input tokens")
-    output: NotNegative = Field(default=0, description="output tokens, reasoning included")
-    cached_input: NotNegative | None = Field(
-        default=None, description="input tokens read from a cache; absent: as input"
-    )
-    cache_write: NotNegative | None = Field(
-        default=None, description="input tokens written to a cache; absent: as input"
-    )
-    cache_write_1h: NotNegative | None = Field(
-        default=None,
-        description="input tokens written to a cache for an hour; absent: as cache_write",
     )
 
 
@@ -72,7 +56,12 @@ class RulesFile(Spec):
         ),
     )
     prices: dict[Name, PriceSpec] = Field(
-        default={}, description="by provider/model, or by model for every provider"
+        default={},
+        description="by provider/model, by provider/* for all its models, or by model for every "
+        "provider; list prices of known models need none",
+    )
+    price_lists: dict[Name, VendorPricesSpec] = Field(
+        default={}, description="newer list prices than the package's, by vendor"
     )
     allow_empty: bool = Field(
         default=False,
