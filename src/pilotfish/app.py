@@ -14,7 +14,6 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from pilotfish import __version__, process, styles
 from pilotfish.admin.port import AdminPort
@@ -92,8 +91,7 @@ class App:
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
         self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
-        recorder = MetricsRecorder(self.registry)
-        reporter = Reporter(recorder, self.log, self.tracer)
+        reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
@@ -116,22 +114,10 @@ class App:
         )
         self.holders = Holders()
         self.passthrough = self._passthrough(replies, reporter, connect)
-        self.sockets = SocketsOnDemand(
-            SocketContext(
-                self.router,
-                self.ledger,
-                self.budgets,
-                reporter,
-                replies,
-                self.engine.in_flight,
-                connect,
-                lambda name: self.engine.clients[name],
-                self.engine.check_may_serve,
-            )
-        )
-        self.other_requests = OtherRequests(replies, self.router, self._pass_on)
+        self.sockets = self._sockets(replies, reporter, connect)
+        self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
         self.server = self._client_port()
-        gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule)
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
@@ -167,9 +153,21 @@ class App:
             max_body_bytes=self.settings.max_body_bytes,
         )
 
-    async def _pass_on(self, request: web.Request) -> web.StreamResponse | None:
-        """A WebSocket session, or a request that is passed on; None for anything else."""
-        return await self.sockets.handle(request) or await self.passthrough.handle(request)
+    def _sockets(
+        self, replies: LocalReplies, reporter: Reporter, connect: Connect
+    ) -> SocketsOnDemand:
+        shared = SocketContext(
+            self.router,
+            self.ledger,
+            self.budgets,
+            reporter,
+            replies,
+            self.engine.in_flight,
+            connect,
+            lambda name: self.engine.clients[name],
+            self.engine.check_may_serve,
+        )
+        return SocketsOnDemand(shared, self.passthrough.handle)
 
     def _client_port(self) -> Server:
         buffered = process.buffered_bytes(self.settings.max_buffered_bytes)

@@ -31,7 +31,7 @@ rules:
       - {{provider: vertex, model: gemini-live, tier: 1}}
   - {{name: claude, request_model: claude, services: [{{provider: claude, model: claude-opus-4-5}}]}}
 defaults:
-  retries: {{max_retries: 0}}
+  retries: {{max_retries: {max_retries}, max_attempts: {max_attempts}, base_ms: 1}}
   timeouts: {{first_token_s: {first_token_s}}}
 prices:
   gpt-realtime: {{input: 4, output: 16}}
@@ -50,8 +50,16 @@ def proxy_with(vendor, tmp_path):
     """A proxy whose rules name the model `first` for their first services."""
 
     @asynccontextmanager
-    async def made(first="gpt-realtime", first_token_s=30, **settings):
-        rules = RULES.format(base=vendor.base, first=first, first_token_s=first_token_s)
+    async def made(
+        first="gpt-realtime", first_token_s=30, max_retries=0, max_attempts=6, **settings
+    ):
+        rules = RULES.format(
+            base=vendor.base,
+            first=first,
+            first_token_s=first_token_s,
+            max_retries=max_retries,
+            max_attempts=max_attempts,
+        )
         async with proxied(tmp_path, rules, **settings) as proxy:
             yield proxy
 

@@ -3,90 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
-import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
 from harness import until
-from planted import CLIENT_KEY, PROVIDER_KEY, planted
-from socket_vendor import LIVE_USAGE, OPENAI_USAGE, RESPONSES_USAGE
-
-REALTIME = "/v1/realtime?model=voice"
-LIVE = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-
-
-def connect(proxy, path=REALTIME, **more):
-    headers = {"authorization": f"Bearer {CLIENT_KEY}", **more.pop("headers", {})}
-    return proxy.http.ws_connect(
-        proxy.base + path, headers=headers, autoclose=False, max_msg_size=0, **more
-    )
-
-
-async def told(socket):
-    """The next event."""
-    message = await socket.receive()
-    assert message.type in (WSMsgType.TEXT, WSMsgType.BINARY), message
-    return json.loads(message.data)
-
-
-async def end_of(socket):
-    """(code, reason) with which the other side closes, after the events that come before it."""
-    while True:
-        message = await socket.receive()
-        if message.type is WSMsgType.CLOSE:
-            await socket.close()
-            return message.data, message.extra
-        assert message.type in (WSMsgType.TEXT, WSMsgType.BINARY), message
-
-
-# ---- refused before the upgrade
-
-
-async def refused(proxy, path):
-    async with proxy.http.get(
-        proxy.base + path,
-        headers={
-            "upgrade": "websocket",
-            "connection": "upgrade",
-            "sec-websocket-version": "13",
-            "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        },
-    ) as answer:
-        if answer.status in (429, 503):
-            assert int(answer.headers["retry-after"]) >= 1
-        return answer.status, (await answer.json())["error"]
-
-
-async def test_a_model_that_no_rule_knows_is_refused_by_status(proxy, vendor):
-    status, error = await refused(proxy, "/v1/realtime?model=nobody")
-    assert (status, error["code"]) == (404, "model_not_found")
-    assert not vendor.sessions
-
-
-async def test_a_rule_without_such_a_service_says_so(proxy):
-    status, error = await refused(proxy, "/v1/realtime?model=claude")
-    assert status == 400
-    assert "can do realtime" in error["message"]
-
-
-async def test_the_vendors_refusal_is_the_clients_when_it_is_the_last(proxy_with, vendor):
-    async with proxy_with("refuse-429") as proxy:
-        status, error = await refused(proxy, "/v1/realtime?model=alone")
-        assert (status, error["message"]) == (429, "refused with 429")
-        record = proxy.record()
-        assert (record["code"], record["attempts"][0]["outcome"]) == (429, "rate_limited")
-
-
-async def test_a_wrong_key_of_ours_is_nobodys_to_read(proxy_with, vendor, monkeypatch):
-    monkeypatch.setenv("SOCKET_KEY", planted("refused"))
-    async with proxy_with() as proxy:
-        status, error = await refused(proxy, "/v1/realtime?model=alone")
-        assert status == 401
-        assert "refused the proxy's credential" in error["message"]
-        assert proxy.record()["attempts"][0]["outcome"] == "auth_failed"
-
+from planted import CLIENT_KEY, PROVIDER_KEY
+from socket_vendor import LIVE_USAGE, RESPONSES_USAGE
+from talking import LIVE, REALTIME, connect, end_of, told
 
 # ---- another service
 
@@ -123,17 +47,6 @@ async def test_all_refuse_after_the_upgrade_and_the_client_gets_event_and_code(p
         assert (await end_of(socket))[0] == 1011
 
 
-async def test_a_first_event_without_a_model_is_told_so(proxy):
-    async with connect(proxy, LIVE) as socket:
-        await socket.send_json({"clientContent": {}})
-        assert await end_of(socket) == (1008, "the first event names no model in 'setup.model'")
-    async with connect(proxy, "/v1/responses") as socket:
-        await socket.send_json({"type": "response.create", "model": "nobody"})
-        event = await told(socket)
-        assert (event["error"]["code"], event["status"]) == ("model_not_found", 404)
-        assert (await end_of(socket))[0] == 1008
-
-
 # ---- what passes
 
 
@@ -163,14 +76,6 @@ async def test_azures_realtime_on_its_own_paths(proxy, vendor):
     ]
     async with connect(proxy, "/openai/v1/realtime?model=voice") as socket:
         assert (await told(socket))["session"] == {"model": "gpt-realtime"}
-
-
-async def test_a_web_pages_key_in_the_subprotocol_goes_nowhere(proxy, vendor):
-    offered = ("realtime", f"openai-insecure-api-key.{CLIENT_KEY}")
-    async with connect(proxy, protocols=offered) as socket:
-        await told(socket)
-        assert socket.protocol == "realtime"
-    assert vendor.headers["sec-websocket-protocol"] == "realtime"
 
 
 async def test_messages_of_every_kind_arrive_as_they_were(proxy, vendor):
@@ -220,31 +125,6 @@ async def test_live_goes_where_the_setup_says(proxy_with, vendor, first):
     else:
         wanted = "projects/p/locations/l/publishers/google/models/gemini-live"
         assert setup == {"model": wanted, "tools": []}
-
-
-# ---- tokens
-
-
-async def test_tokens_count_while_the_session_goes_on(proxy):
-    async with connect(proxy) as socket:
-        await told(socket)
-        for turn in (1, 2):
-            await socket.send_json({"type": "response.create"})
-            while (await told(socket))["type"] != "response.done":
-                pass
-            labels = {"provider": "a", "model": "gpt-realtime", "rule": "voice"}
-            counted = await proxy.metric("pilotfish_tokens_total", kind="output", **labels)
-            assert counted == turn * OPENAI_USAGE["output_tokens"]
-            spent = await proxy.metric("pilotfish_cost_usd_total", **labels)
-            assert spent == pytest.approx(turn * (10 * 4 + 20 * 16) / 1e6)
-        assert (await proxy.service("a", "gpt-realtime"))["in_flight"] == 1
-    await proxy.settled()
-    record = proxy.record()
-    assert (record["code"], record["input_tokens"], record["cached_input_tokens"]) == (101, 20, 8)
-    passed = {"provider": "a", "family": "realtime", "code": "101"}
-    assert await proxy.metric("pilotfish_passthrough_requests_total", **passed) == 1
-    assert await proxy.metric("pilotfish_requests_total", rule="voice", code="101") == 1
-    assert await proxy.metric("pilotfish_request_duration_seconds_count", rule="voice") == 0
 
 
 # ---- ends
@@ -308,9 +188,3 @@ async def test_what_is_left_when_the_drain_is_over_is_told_so(proxy_with, vendor
         await told(socket)
         await proxy.app.drain()
         assert await end_of(socket) == (1001, "this proxy is shutting down")
-
-
-async def test_no_session_begins_in_a_drain(proxy):
-    await proxy.app.drain()
-    with pytest.raises((AssertionError, aiohttp.ClientConnectionError)):
-        assert (await refused(proxy, REALTIME))[0] == 101

@@ -16,7 +16,7 @@ from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 _AGAIN = frozenset({Outcome.OVERLOADED, Outcome.SERVER_ERROR, Outcome.CONNECT_FAILED})
 
 
-class Choices:
+class SocketCandidates:
     """The services of a plan in its order; the last one again, where the rule's retries allow it
     and no other is left.
     """

@@ -19,7 +19,7 @@ class ClientSocket:
     """
 
     def __init__(self, request: web.Request, request_id: str) -> None:
-        self._request, self._request_id = request, request_id
+        self._request, self.request_id = request, request_id
         offered = request.headers.get("sec-websocket-protocol", "")
         names = [name.strip() for name in offered.split(",")]
         self.protocols = [name for name in names if name and not name.startswith(_KEYS)]
@@ -41,7 +41,7 @@ class ClientSocket:
     async def accept(self, protocol: str | None, headers: Sequence[tuple[str, str]]) -> None:
         """Switches to WebSocket; `protocol` is the subprotocol, None for none."""
         self.socket = self._made((protocol,) if protocol else ())
-        self.socket.headers["x-request-id"] = self._request_id
+        self.socket.headers["x-request-id"] = self.request_id
         for name, value in headers:
             self.socket.headers[name] = value
         await self.socket.prepare(self._request)

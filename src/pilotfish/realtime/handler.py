@@ -56,14 +56,13 @@ class Sockets:
         asked = socket_path(path, query)
         if asked is None:
             return None
-        client = ClientSocket(request, self._replies.request_id(request.raw_headers))
+        client = ClientSocket(request, self._replies.request_id(_given_id(request)))
         try:
             return await self._take(request, asked, path, client)
         except SocketFailed as e:  # in log and metrics already
             failure = e.failure
             error = ClientError(failure.status, failure.code or "upstream_error", failure.message)
-            request_id = self._replies.request_id(request.raw_headers)
-            told = self._replies.written(error, asked.style, request_id)
+            told = self._replies.written(error, asked.style, client.request_id)
             return _response(told, failure.wait_s)
         except ClientError as e:
             told = self._replies.error(e, path, request.raw_headers, asked.style)
@@ -82,10 +81,9 @@ class Sockets:
             await client.accept(client.protocols[0] if client.protocols else None, ())
             model, body, first = await self._first_events(client, asked)
         endpoint = Endpoint(asked.op, asked.style, asked.scenario, model, True)
-        request_id = self._replies.request_id(request.raw_headers)
         headers = list(request.raw_headers)
         peer = request.remote or ""
-        inbound = Inbound(endpoint, path, asked.query, headers, body, request_id, peer)
+        inbound = Inbound(endpoint, path, asked.query, headers, body, client.request_id, peer)
         taken = self._router.take(inbound)
         started, wall = _clock(), time.time()
         plan = self._router.plan(taken.rule_state, inbound, started, wall)
@@ -93,7 +91,7 @@ class Sockets:
             rule=plan.rule,
             known=taken.known,
             plan=plan,
-            request_id=request_id,
+            request_id=client.request_id,
             style=inbound.style,
             op=inbound.op,
             path=path,
@@ -158,3 +156,8 @@ def _response(told: LocalReply, wait_s: float | None) -> web.Response:
     if wait_s is not None:
         headers["retry-after"] = str(max(1, -int(-wait_s // 1)))
     return web.Response(status=told.status, body=told.body, headers=headers)
+
+
+def _given_id(request: web.Request) -> bytes | None:
+    """The id that the client gave its request."""
+    return next((value for name, value in request.raw_headers if name == b"x-request-id"), None)

@@ -4,7 +4,7 @@ never see.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from aiohttp import web
@@ -17,6 +17,8 @@ from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.telemetry.reporter import Reporter
+
+Otherwise = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 class SocketContext(NamedTuple):
@@ -45,20 +47,24 @@ class SocketHandler(Protocol):
 
 
 class SocketsOnDemand:
-    """`handle` gives None for what is no request for a WebSocket that a vendor takes."""
+    """`handle` answers a request for a WebSocket; what is none, or is for a path that has none, is
+    `otherwise`'s to answer, which gives None for what it does not answer either.
+    """
 
-    def __init__(self, shared: SocketContext) -> None:
-        self._shared = shared
+    def __init__(self, shared: SocketContext, otherwise: Otherwise) -> None:
+        self._shared, self._otherwise = shared, otherwise
         self._made: SocketHandler | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse | None:
-        if request.headers.get("upgrade", "").lower() != "websocket":
-            return None
-        if self._made is None:
-            from pilotfish.realtime.handler import Sockets
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            if self._made is None:
+                from pilotfish.realtime.handler import Sockets
 
-            self._made = Sockets(self._shared)
-        return await self._made.handle(request)
+                self._made = Sockets(self._shared)
+            answered = await self._made.handle(request)
+            if answered is not None:
+                return answered
+        return await self._otherwise(request)
 
     def drain(self) -> None:
         """Sessions end at their next pause."""

@@ -24,13 +24,13 @@ from pilotfish.core.exchange.socket_events import (
     reason_of,
     sendable,
 )
-from pilotfish.core.exchange.sockets import SocketPath, resource_of, with_model
+from pilotfish.core.exchange.sockets import LIVE, SocketPath, resource_of, with_model
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.routing.plan import Plan
 from pilotfish.proxy.failures import failure_of_ours
 from pilotfish.realtime.attempt import SocketAttempt, SocketFailed
-from pilotfish.realtime.candidates import Choices
+from pilotfish.realtime.candidates import SocketCandidates
 from pilotfish.realtime.client import ClientSocket
 from pilotfish.realtime.on_demand import SocketContext
 from pilotfish.realtime.upstream import UpstreamSocket
@@ -64,7 +64,7 @@ class SocketSession:
     ) -> None:
         self._shared, self._asked, self._inbound = shared, asked, inbound
         self._plan, self.record, self._client = plan, record, client
-        self._choices = Choices(plan, record)
+        self._choices = SocketCandidates(plan, record)
         self._events = SocketEvents(asked.op, transcribes="intent=transcription" in asked.query)
         self._trace = shared.reporter.begin(record, inbound)
         self._held = list(first)
@@ -231,7 +231,7 @@ class SocketSession:
                 continue
             if kind in _MESSAGES:
                 self._touched = _clock()
-                if kind is WSMsgType.TEXT or self._inbound.style == "google":
+                if kind is WSMsgType.TEXT or self._inbound.op == LIVE:
                     self._events.from_client(message.data)
             elif kind not in (WSMsgType.PING, WSMsgType.PONG):
                 break
@@ -290,7 +290,7 @@ class SocketSession:
                     self.record.relayed = attempt.record
                     attempt.record.relayed = True
                     self._commit()
-                if kind is WSMsgType.TEXT or self._inbound.style == "google":
+                if kind is WSMsgType.TEXT or self._inbound.op == LIVE:
                     usage = self._events.from_vendor(data)
                     if usage is not None:
                         attempt.turn(usage, self.record, self._touched)

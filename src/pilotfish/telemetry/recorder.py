@@ -79,7 +79,7 @@ class MetricsRecorder:
         counted, calls = self.children.of_attempt(
             request.rule, attempt.service, request.op, request.known
         )
-        counted.usage(usage, cost_usd)
+        counted.usage(usage, attempt.service.price, cost_usd)
         calls.spend(usage)
         calls.usage(usage)
 
