@@ -215,10 +215,18 @@ class App:
         return self.credentials.of(provider).keys
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
+        """`mode`: `models`, or `chat`: one token of the service's own model, with the key that its
+        next request would have.
+        """
         provider = service.provider
+        keys = self._keys(provider)
+        if mode == "chat":
+            state = self.ledger.candidate(service).state
+            key = keys[self.ledger.key_for(state, time.monotonic()) or 0]
+            return (await probe(provider, [key], self.fetcher, chat=service.model)).outcome
         if provider.kind.probe is None:
             return None
-        return (await probe(provider, self._keys(provider), self.fetcher)).outcome
+        return (await probe(provider, keys, self.fetcher)).outcome
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)
