@@ -113,13 +113,11 @@ class Plan:
     ) -> None:
         self.rule_state, self.rule, self.ledger = rule_state, rule_state.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
-        self.candidate_sets = rule_state.candidate_sets(block, thrifty=bool(thrift))
-        self.thrift = thrift
+        self.thrift, self.candidate_sets = thrift, rule_state.candidate_sets(block, bool(thrift))
         self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history, self.fitness = history, fitness
         self.unfit: dict[int, str] = {}  # by the service's state
-        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are
-        # ever looked at.
+        # Each a Choice's fields: a tuple is made in a fifth of the time, and few are looked at.
         self.choices: list[
             tuple[
                 float,

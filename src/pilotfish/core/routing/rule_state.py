@@ -150,7 +150,7 @@ class RuleState:
         # Rivals beside silent services (of requests over 10 s), and at least three.
         self.rivals: RetryBudget = known.rivals if known else RetryBudget(20.0, 3, 10.0)
 
-    def candidate_sets(self, block: int | None, *, thrifty: bool) -> tuple[CandidateSet, ...]:
+    def candidate_sets(self, block: int | None, thrifty: bool) -> tuple[CandidateSet, ...]:
         """Those of the block that matched, then the rule's own."""
         sets = (self.own,) if block is None else (self.blocks[block], self.own)
         return tuple([self._by_price(one) for one in sets]) if thrifty else sets
