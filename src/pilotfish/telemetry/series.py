@@ -325,6 +325,12 @@ CONFIG_INFO = Series(
     ("version",),
     "1 for the version (hash) of the rules in force.",
 )
+PROVIDER_INFO = Series(
+    "pilotfish_provider_info",
+    "gauge",
+    ("provider", "kind", "provider_tag"),
+    "1 for each tag of a provider, or one with an empty tag: to join other series by `provider`.",
+)
 WATCH_RESTARTS = Series(
     "pilotfish_watch_restarts_total",
     "counter",
