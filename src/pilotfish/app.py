@@ -23,7 +23,6 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
-from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
@@ -112,7 +111,6 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.holders = Holders()
         self.passthrough = self._passthrough(replies, reporter, connect)
         self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
         self.server = self._client_port()
@@ -143,7 +141,7 @@ class App:
     ) -> Passthrough:
         return Passthrough(
             self.router,
-            PassingContext(self.ledger, self.budgets, self.holders, Upstreams(connect)),
+            PassingContext(self.ledger, self.budgets, Upstreams(connect)),
             replies,
             reporter,
             self.engine.in_flight,

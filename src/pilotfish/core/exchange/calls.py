@@ -68,6 +68,10 @@ def call_body(
     """For the client's own operation, or from one chat style to another. Raises ClientError where
     the request cannot be written so.
     """
+    known = inbound.written
+    if known is not None and known[0] is service and known[1] == op:
+        assert isinstance(known[2], CallBody)
+        return known[2]
     if op == inbound.op:
         return _same_style(inbound, service, op, styles)
     style = CHAT_STYLES[op]
