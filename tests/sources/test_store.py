@@ -2,6 +2,8 @@
 mended.
 """
 
+import copy
+
 import pytest
 from structlog.testing import capture_logs
 
