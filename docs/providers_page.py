@@ -31,7 +31,7 @@ CREDENTIALS = """
 
 Tokens that expire are fetched once for all requests that wait, renewed in the background before they expire, and kept while they are valid
 whatever happens to their source. They are fetched by way of the provider's `proxy_url` and with its `ca_file`, as its requests are sent.
-`pilotfish probe --config rules.yaml` tries all of this.
+`pilotfish probe --config rules.yaml` tries all of this, and says what it has tested; with `--chat MODEL` it asks that model for one token, since a key may be allowed to chat and not to list models.
 """
 
 

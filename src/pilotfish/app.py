@@ -23,7 +23,6 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
-from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
@@ -44,6 +43,7 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
+from pilotfish.realtime.on_demand import SocketContext, SocketsOnDemand
 from pilotfish.settings import Address, Settings, address, log_format
 from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
@@ -90,8 +90,7 @@ class App:
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
         self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
-        recorder = MetricsRecorder(self.registry)
-        reporter = Reporter(recorder, self.log, self.tracer)
+        reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
@@ -112,11 +111,11 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.holders = Holders()
         self.passthrough = self._passthrough(replies, reporter, connect)
-        self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
+        self.sockets = self._sockets(replies, reporter, connect)
+        self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
         self.server = self._client_port()
-        gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule)
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
@@ -143,7 +142,7 @@ class App:
     ) -> Passthrough:
         return Passthrough(
             self.router,
-            PassingContext(self.ledger, self.budgets, self.holders, Upstreams(connect)),
+            PassingContext(self.ledger, self.budgets, Upstreams(connect)),
             replies,
             reporter,
             self.engine.in_flight,
@@ -151,6 +150,22 @@ class App:
             may_serve=self.engine.check_may_serve,
             max_body_bytes=self.settings.max_body_bytes,
         )
+
+    def _sockets(
+        self, replies: LocalReplies, reporter: Reporter, connect: Connect
+    ) -> SocketsOnDemand:
+        shared = SocketContext(
+            self.router,
+            self.ledger,
+            self.budgets,
+            reporter,
+            replies,
+            self.engine.in_flight,
+            connect,
+            lambda name: self.engine.clients[name],
+            self.engine.check_may_serve,
+        )
+        return SocketsOnDemand(shared, self.passthrough.handle)
 
     def _client_port(self) -> Server:
         buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
@@ -198,10 +213,18 @@ class App:
         return self.credentials.of(provider).keys
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
+        """`mode`: `models`, or `chat`: one token of the service's own model, with the key that its
+        next request would have.
+        """
         provider = service.provider
+        keys = self._keys(provider)
+        if mode == "chat":
+            state = self.ledger.candidate(service).state
+            key = keys[self.ledger.key_for(state, time.monotonic()) or 0]
+            return (await probe(provider, [key], self.fetcher, chat=service.model)).outcome
         if provider.kind.probe is None:
             return None
-        return (await probe(provider, self._keys(provider), self.fetcher)).outcome
+        return (await probe(provider, keys, self.fetcher)).outcome
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)
@@ -283,6 +306,7 @@ class App:
         yet."""
         self.engine.draining = True
         self.server.drain()
+        self.sockets.drain()
         log.info("draining", in_flight=len(self.engine.in_flight))
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
@@ -290,6 +314,8 @@ class App:
                 await self.other_requests.finish()
         except TimeoutError:
             log.warning("drain_over", cut_off=len(self.engine.in_flight))
+            self.sockets.end()
+            await asyncio.sleep(LAST_BYTES_S)
         else:
             await asyncio.sleep(LAST_BYTES_S)
 
@@ -302,6 +328,7 @@ class App:
         for connection in list(self.server.connections):
             connection.close(reset=False)
         await self.other_requests.close()
+        await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
         if self.state is not None:

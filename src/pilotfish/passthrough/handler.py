@@ -152,7 +152,7 @@ class Passthrough:
 
     @property
     def _looks_for_ids(self) -> bool:
-        return bool(self._shared.holders)
+        return bool(self._shared.ledger.holders)
 
     async def _whole(self, request: web.Request, body: PassedBody) -> PassedBody:
         """For a signature, which covers all of it."""
@@ -167,7 +167,7 @@ class Passthrough:
         return PassedBody(True, whole=bytes(whole))
 
     async def _holder(self, asked: PassedPath, query: str, body: PassedBody) -> Holder | None:
-        holders = self._shared.holders
+        holders = self._shared.ledger.holders
         found = holders.first_of(ids_in_path(asked.rest, query))
         if found is None and (body.whole or body.begun):
             found = holders.first_of(ids_in_body(body.whole or body.begun))

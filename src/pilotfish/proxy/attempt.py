@@ -12,6 +12,7 @@ from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.usage import cost_of, final_usage
 from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
+from pilotfish.core.routing.passing import holder_of
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.evidence import SILENT, AttemptResult, Timings, Trials, evidence_of
 from pilotfish.core.state.ledger import HealthChange, Ledger
@@ -102,7 +103,7 @@ class Attempt:
     def start(self, now: float) -> None:
         # An attempt that must fail at once still begins, so that it is accounted like every other.
         call = self.call
-        call.key = self._ledger.key_for(self.candidate.state, now) or 0
+        call.key = self._request.plan.key_for(self.candidate, now)
         trials = self._ledger.begin(
             self.candidate, call.key, self._tokens, now, streams=self._awaited
         )
@@ -148,6 +149,10 @@ class Attempt:
 
     def on_first_token(self, now: float) -> None:
         self._listener.on_first_token(self, now)
+
+    def on_kept(self, response_id: str) -> None:
+        holder = holder_of(self.service.provider, self.call.key)
+        self._ledger.holders.note((response_id,), holder)
 
     def sends_again(self) -> bool:
         if not self.call.renews_credential():

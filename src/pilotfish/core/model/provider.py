@@ -184,7 +184,7 @@ class ProviderKind:
     `oauth_endpoints`: where such tokens are renewed, by the `provider_type` that other tools' files
     have for it.
     `probe`: path below the base, or a whole URL, of the call that tests a connection; None: there
-    is none free of charge.
+    is none free of charge. `tested`: what a good answer to it proves, in words.
     `otel_name`: what OpenTelemetry's conventions call the vendor; empty: `name`. `litellm_names`:
     what LiteLLM's model names begin with for it. `key_variable`: the environment variable in which
     LiteLLM looks for a key that its file does not name.
@@ -216,6 +216,7 @@ class ProviderKind:
     options: Mapping[str, Option] = field(default_factory=dict)
     needs_key: bool = True
     probe: str | None = "/models"
+    tested: str = "it lists models"
     limits: LimitHeaders = OPENAI_LIMITS
     quirks: Quirks = NO_QUIRKS
     classify: Callable[[int, ErrorInfo], Outcome | None] | None = None

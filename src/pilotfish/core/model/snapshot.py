@@ -136,7 +136,7 @@ class Rule:
     on_stream_break: str = "error"
     buffer: bool = False
     queue_s: float = 0.0
-    unsupported: str = "drop"
+    unsupported: str = "safe"
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
     health: HealthRules = HealthRules()

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from pilotfish.core.exchange.calls import chat_of
 from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.request_view import RequestView, session_of
+from pilotfish.core.exchange.state_ids import ids_named
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.core.formats.style import Style
+from pilotfish.core.model.dot_segments import leaves_path
 from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
+from pilotfish.core.routing.fitness import Fitness
 from pilotfish.core.routing.match import direct_rule, known_models, match, routes_smartly
 from pilotfish.core.routing.plan import Home, Plan
 from pilotfish.core.routing.requested import names_requested, rule_for
@@ -131,12 +134,14 @@ class Router:
         if rule_state is None:
             if len(self._made) >= DIRECT_RULES:
                 self._forget_made()
+            template: RuleState | None = None
             if of is not None:
                 template = self._state_of(of)
                 rule = rule_for(template.rule, model, self.snapshot.prices)
-                rule_state = RuleState(rule, self.ledger, template, model)
             else:
-                rule_state = RuleState(direct_rule(self.snapshot, provider, model), self.ledger)
+                rule = direct_rule(self.snapshot, provider, model)
+            _refuse_dot_segments(rule, model)
+            rule_state = RuleState(rule, self.ledger, template, model if of is not None else "")
             self._made[key] = rule_state
         return rule_state
 
@@ -174,6 +179,11 @@ class Router:
             view = self.view(inbound, now)
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
+        holders = self.ledger.holders
+        holder = holders.first_of(ids_named(inbound)) if holders else None
+        fitness: Fitness | None = None
+        if holder is not None or (rule.unsupported != "drop" and rule_state.translates(inbound.op)):
+            fitness = Fitness(inbound, self._styles, rule.unsupported, holder)
         return Plan(
             rule_state,
             self.ledger,
@@ -184,6 +194,7 @@ class Router:
             block=block,
             home=None if rule.affinity is None else self._home(rule, inbound, view, now),
             history=self.history,
+            fitness=fitness,
         )
 
     def explained_plan(
@@ -221,3 +232,12 @@ class Router:
 
     def _chat_of(self, inbound: Inbound) -> Chat:
         return chat_of(inbound, self._styles)
+
+
+def _refuse_dot_segments(rule: Rule, model: str) -> None:
+    """Raises ClientError (400) where a client's model would lead out of a vendor's path."""
+    for service in services_of(rule):
+        if service.model == model and leaves_path(service.provider, model):
+            raise ClientError(
+                400, "invalid_model", f"'model' must be a name, found {shown(model)!r}"
+            )

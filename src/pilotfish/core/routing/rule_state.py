@@ -57,7 +57,7 @@ class CandidateSet:
     the rules switch off.
     """
 
-    __slots__ = ("_by_op", "all", "key", "left_out", "rule", "tiers")
+    __slots__ = ("_by_op", "_translating", "all", "key", "left_out", "rule", "tiers")
 
     def __init__(
         self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger
@@ -68,6 +68,16 @@ class CandidateSet:
         tiers = sorted({c.service.tier for c in self.all})
         self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
         self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
+        self._translating: dict[str, bool] = {}
+
+    def translates(self, op: str) -> bool:
+        """Whether any of them would serve this operation in another one's form."""
+        found = self._translating.get(op)
+        if found is None:
+            found = self._translating[op] = any(
+                op_for(c.service, op) not in (op, None) for c in self.all
+            )
+        return found
 
     def tiers_for(self, op: str) -> tuple[tuple[Candidate, ...], ...]:
         """The tiers with only those that can serve this operation; there are few operations, so
@@ -82,10 +92,9 @@ class CandidateSet:
 
 class RuleState:
     """A rule in force, bound to the ledger: its candidate_sets, its budgets of retries and
-    hedges.
+    hedges. `is_straight`: what a request's first attempt shows is relayed at once, and none is
+    begun beside it while it is quick.
     """
-
-    __slots__ = ("blocks", "hedges", "named", "own", "retries", "rivals", "rule")
 
     def __init__(
         self, rule: Rule, ledger: Ledger, known: RuleState | None = None, model: str = ""
@@ -110,5 +119,17 @@ class RuleState:
             known.hedges if known else RetryBudget(percent, 1 if percent else 0, 60.0)
         )
         self.hedges.percent = percent
+        self.is_straight = rule.race is None and rule.hedge is None and not rule.buffer
         # Rivals beside silent services (of requests over 10 s), and at least three.
         self.rivals: RetryBudget = known.rivals if known else RetryBudget(20.0, 3, 10.0)
+
+    def translates(self, op: str) -> bool:
+        """Whether a service of the rule would serve this operation in another one's form."""
+        return self.own.translates(op) or any(one.translates(op) for one in self.blocks)
+
+    def count_request(self, now: float) -> None:
+        """The budgets are shares of the requests."""
+        self.retries.request(now)
+        self.rivals.request(now)
+        if self.rule.hedge is not None:
+            self.hedges.request(now)

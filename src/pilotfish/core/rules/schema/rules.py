@@ -215,9 +215,13 @@ class RuleSpec(Spec):
     queue_ms: NotNegative = Field(
         default=0, description="ms to wait for a free place when all services are at their limits"
     )
-    unsupported: Literal["drop", "reject"] = Field(
-        default="drop",
-        description="fields the service's style cannot carry: drop and say so, or answer 400",
+    unsupported: Literal["safe", "drop", "reject"] = Field(
+        default="safe",
+        description=(
+            "what a service's style cannot carry. safe: content and state leave the service out "
+            "(400 if none is left), all else is dropped and named; drop: everything is dropped "
+            "and named; reject: any loss leaves the service out"
+        ),
     )
     timeouts: TimeoutsSpec = Field(
         default_factory=TimeoutsSpec, description="instead of the defaults'"
