@@ -49,7 +49,6 @@ from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
-from pilotfish.telemetry.budgets import BudgetGauges
 from pilotfish.telemetry.gauges import LedgerGauges
 from pilotfish.telemetry.logs import line_format
 from pilotfish.telemetry.recorder import MetricsRecorder
@@ -118,7 +117,9 @@ class App:
         self.sockets = self._sockets(replies, reporter, connect)
         self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
         self.server = self._client_port()
-        self._set_gauges(reporter.recorder)
+        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
+        self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
@@ -130,12 +131,6 @@ class App:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
-
-    def _set_gauges(self, recorder: MetricsRecorder) -> None:
-        """Those that are set when somebody scrapes."""
-        ledger = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
-        budgets = BudgetGauges(self.registry, self.budgets.spending)
-        self.registry.before_scrape += [ledger.refresh, budgets.refresh]
 
     def _access_log(self) -> AccessLog:
         settings = self.settings
