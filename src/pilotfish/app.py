@@ -34,7 +34,13 @@ from pilotfish.http1 import proxies
 from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
-from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
+from pilotfish.optional_parts import (
+    held_ids_keeper,
+    limits_in_common,
+    metrics_to,
+    statistics_keeper,
+    tracer_to,
+)
 from pilotfish.passthrough.handler import Passthrough
 from pilotfish.passthrough.request import PassingContext
 from pilotfish.passthrough.upstreams import Upstreams
@@ -81,6 +87,7 @@ class App:
         self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
         self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
+        self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
@@ -141,7 +148,7 @@ class App:
     ) -> Passthrough:
         return Passthrough(
             self.router,
-            PassingContext(self.ledger, self.budgets, Upstreams(connect)),
+            PassingContext(self.ledger, self.budgets, Upstreams(connect), self.shared),
             replies,
             reporter,
             self.engine.in_flight,
@@ -234,6 +241,9 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        if self.held is not None:
+            self.held.restore()
+            self._spawn(self.held.run(), "held")
         if self.shared is not None:
             self._spawn(self.shared.run(), "shared")
         if self.pusher is not None:
@@ -310,8 +320,9 @@ class App:
         await self.other_requests.close()
         await self.passthrough.close()
         self.engine.close()
-        if self.state is not None:
-            self.state.save()
+        for keeper in (self.state, self.held):
+            if keeper is not None:
+                keeper.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         await self.fetcher.close()

@@ -28,6 +28,8 @@ from pilotfish.telemetry.passed_record import PassedRecord
 from pilotfish.telemetry.reporter import Reporter
 
 _clock = time.monotonic
+# Of what may be an id in a request, as many and as long ones are looked up in common.
+MOST_FOUND, MIN_ID = 32, 8
 
 
 class Passthrough:
@@ -152,7 +154,7 @@ class Passthrough:
 
     @property
     def _looks_for_ids(self) -> bool:
-        return bool(self._shared.ledger.holders)
+        return bool(self._shared.ledger.holders) or self._shared.shared is not None
 
     async def _whole(self, request: web.Request, body: PassedBody) -> PassedBody:
         """For a signature, which covers all of it."""
@@ -167,10 +169,14 @@ class Passthrough:
         return PassedBody(True, whole=bytes(whole))
 
     async def _holder(self, asked: PassedPath, query: str, body: PassedBody) -> Holder | None:
-        holders = self._shared.ledger.holders
-        found = holders.first_of(ids_in_path(asked.rest, query))
-        if found is None and (body.whole or body.begun):
-            found = holders.first_of(ids_in_body(body.whole or body.begun))
+        holders, shared = self._shared.ledger.holders, self._shared.shared
+        ids = [*ids_in_path(asked.rest, query), *ids_in_body(body.whole or body.begun)]
+        found = holders.first_of(ids)
+        if found is None and shared is not None:
+            asked_for = [one for one in dict.fromkeys(ids) if len(one) >= MIN_ID][:MOST_FOUND]
+            if asked_for:
+                await shared.find(asked_for)
+                found = holders.first_of(asked_for)
         return found
 
     # ---- what the proxy says by itself
