@@ -49,6 +49,7 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
+from pilotfish.realtime.on_demand import SocketContext, SocketsOnDemand
 from pilotfish.settings import Address, Settings, address, log_format
 from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
@@ -96,8 +97,7 @@ class App:
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
         self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
-        recorder = MetricsRecorder(self.registry)
-        reporter = Reporter(recorder, self.log, self.tracer)
+        reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
@@ -119,9 +119,10 @@ class App:
             connect=connect,
         )
         self.passthrough = self._passthrough(replies, reporter, connect)
-        self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
+        self.sockets = self._sockets(replies, reporter, connect)
+        self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
         self.server = self._client_port()
-        gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule)
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
@@ -156,6 +157,22 @@ class App:
             may_serve=self.engine.check_may_serve,
             max_body_bytes=self.settings.max_body_bytes,
         )
+
+    def _sockets(
+        self, replies: LocalReplies, reporter: Reporter, connect: Connect
+    ) -> SocketsOnDemand:
+        shared = SocketContext(
+            self.router,
+            self.ledger,
+            self.budgets,
+            reporter,
+            replies,
+            self.engine.in_flight,
+            connect,
+            lambda name: self.engine.clients[name],
+            self.engine.check_may_serve,
+        )
+        return SocketsOnDemand(shared, self.passthrough.handle)
 
     def _client_port(self) -> Server:
         buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
@@ -299,6 +316,7 @@ class App:
         yet."""
         self.engine.draining = True
         self.server.drain()
+        self.sockets.drain()
         log.info("draining", in_flight=len(self.engine.in_flight))
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
@@ -306,6 +324,8 @@ class App:
                 await self.other_requests.finish()
         except TimeoutError:
             log.warning("drain_over", cut_off=len(self.engine.in_flight))
+            self.sockets.end()
+            await asyncio.sleep(LAST_BYTES_S)
         else:
             await asyncio.sleep(LAST_BYTES_S)
 
@@ -318,6 +338,7 @@ class App:
         for connection in list(self.server.connections):
             connection.close(reset=False)
         await self.other_requests.close()
+        await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
         for keeper in (self.state, self.held):

@@ -55,7 +55,16 @@ FOR_THE_TYPE_CHECKER = {
 
 # Library -> the rooms that may use it. What one room uses can be exchanged in one room.
 LIBRARIES = {
-    "aiohttp": {"admin", "credentials", "demo", "injector", "kube", "passthrough", "proxy"},
+    "aiohttp": {
+        "admin",
+        "credentials",
+        "demo",
+        "injector",
+        "kube",
+        "passthrough",
+        "proxy",
+        "realtime",
+    },
     "azure": {"credentials"},
     "botocore": {"credentials"},
     "cryptography": {"cli", "injector"},
@@ -72,6 +81,6 @@ LIBRARIES = {
     "redis": {"shared"},
     "uvloop": {"process.py"},
     "yaml": {"cli", "core", "injector"},
-    "yarl": {"credentials", "passthrough"},
+    "yarl": {"credentials", "passthrough", "realtime"},
 }
 ANYWHERE = {"msgspec", "orjson", "structlog"}

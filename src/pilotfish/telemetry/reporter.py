@@ -72,6 +72,14 @@ class Reporter:
             trace.over()
         self.access_log.request(request)
 
+    def session_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
+        """A WebSocket session has ended, or did not begin."""
+        self.recorder.session_over(request)
+        self.history.observe(request)
+        if trace is not None:
+            trace.over()
+        self.access_log.request(request)
+
     def passed(self, record: PassedRecord) -> None:
         """A request that was passed on is over."""
         self.recorder.passed(record.provider, record.family, record.style, record.code)

@@ -310,6 +310,9 @@ _KEPT_FROM_CLIENT = frozenset(
         b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id", b"report-to",
         b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers",
         b"x-envoy-upstream-service-time", b"x-content-type-options", b"vary",
+        # What a browser would obey.
+        b"location", b"content-location", b"refresh", b"clear-site-data", b"set-cookie2",
+        b"service-worker-allowed", b"sourcemap", b"public-key-pins",
         # A server that echoes request headers would reveal the provider's key.
         b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key",
         b"x-goog-api-key", b"ocp-apim-subscription-key", b"x-amzn-bedrock-api-key",
@@ -325,7 +328,16 @@ def filter_response_headers(
     """The response headers that may reach the client. `headers`: (lower-case name, value).
     `key_headers`: names that carried a key on the way to this upstream, which may echo them.
     """
-    return [h for h in headers if _MAY_REACH_CLIENT[h[0]] and h[0] not in key_headers]
+    kept: Headers = []
+    named: list[bytes] = []
+    for h in headers:
+        if _MAY_REACH_CLIENT[h[0]]:
+            if h[0] not in key_headers:
+                kept.append(h)
+        elif h[0] == b"connection":
+            named += [name.strip() for name in h[1].lower().split(b",")]
+    # RFC 9110, 7.6.1: headers that `connection` names are hop-by-hop too.
+    return [h for h in kept if h[0] not in named] if named else kept
 
 
 def _may_reach_client(name: bytes) -> bool:
