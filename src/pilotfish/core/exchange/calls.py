@@ -157,6 +157,9 @@ def _same_style(
         hides = True
     if op in CHAT_STYLES and service.quirks.edits_history:
         values.update(styles(inbound.style).same_style_edits(members, service.quirks))
+    if service.provider.among_others and op in CHAT_STYLES:
+        target = Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+        values.update(styles(inbound.style).without_foreign_proofs(inbound.body, members, target))
     if service.settings is not None and op in CHAT_STYLES:
         own = styles(inbound.style)
         target = Target(model=service.model, stream=inbound.stream, quirks=service.quirks)

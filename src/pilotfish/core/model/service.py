@@ -76,6 +76,8 @@ class Provider:
     be asked for, None for any. `timeout_s`: for a whole request, None for the rule's own.
     `ca_file`: PEM bundle of authorities instead of the system's. `settings`: what the rules set in
     its requests. `headers` and `proxy_url` may hold secrets, so a repr leaves them out.
+    `among_others`: not all providers speak the same styles, so that a conversation may come to it
+    that a vendor of another style has served before.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Provider:
     options: Mapping[str, Any] = field(default_factory=dict)
     ca_file: str = ""
     settings: RequestSettings | None = None
+    among_others: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
