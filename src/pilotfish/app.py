@@ -118,11 +118,11 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.passthrough = self._passthrough(replies, reporter, connect)
-        self.sockets = self._sockets(replies, reporter, connect)
-        self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
+        self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        gauges = LedgerGauges(
+            reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule
+        )
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
@@ -144,23 +144,11 @@ class App:
             form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
         )
 
-    def _passthrough(
+    def _other_requests(
         self, replies: LocalReplies, reporter: Reporter, connect: Connect
-    ) -> Passthrough:
-        return Passthrough(
-            self.router,
-            PassingContext(self.ledger, self.budgets, Upstreams(connect), self.shared),
-            replies,
-            reporter,
-            self.engine.in_flight,
-            clients=lambda: self.engine.clients,
-            may_serve=self.engine.check_may_serve,
-            max_body_bytes=self.settings.max_body_bytes,
-        )
-
-    def _sockets(
-        self, replies: LocalReplies, reporter: Reporter, connect: Connect
-    ) -> SocketsOnDemand:
+    ) -> OtherRequests:
+        context = PassingContext(self.ledger, self.budgets, Upstreams(connect), self.shared)
+        self.passthrough = Passthrough(self.engine, context, replies, self.settings.max_body_bytes)
         shared = SocketContext(
             self.router,
             self.ledger,
@@ -172,7 +160,8 @@ class App:
             lambda name: self.engine.clients[name],
             self.engine.check_may_serve,
         )
-        return SocketsOnDemand(shared, self.passthrough.handle)
+        self.sockets = SocketsOnDemand(shared, self.passthrough.handle)
+        return OtherRequests(replies, self.router, self.sockets.handle)
 
     def _client_port(self) -> Server:
         buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
