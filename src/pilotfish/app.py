@@ -85,11 +85,11 @@ class App:
         self.settings = settings
 
         # What is known of services, and which of them a request may use.
-        self.ledger, self.history = Ledger(), RaceHistory()
-        self.budgets = Budgets(workload=settings.workload)
+        budgets = Budgets(workload=settings.workload)
+        self.ledger, self.budgets, self.history = Ledger(), budgets, RaceHistory()
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        kept = self.ledger, self.history, None if settings.redis_url else budgets.spending
+        self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
@@ -122,9 +122,7 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
-        self.registry.before_scrape.append(gauges.refresh)
+        self._set_gauges(reporter.recorder)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
@@ -136,6 +134,11 @@ class App:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
+
+    def _set_gauges(self, recorder: MetricsRecorder) -> None:
+        of, flying = recorder.children, self.engine.in_flight_by_rule
+        gauges = LedgerGauges(of, self.ledger, flying, self.budgets.spending)
+        self.registry.before_scrape.append(gauges.refresh)
 
     def _access_log(self) -> AccessLog:
         settings = self.settings
