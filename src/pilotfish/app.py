@@ -85,10 +85,10 @@ class App:
         self.settings = settings
 
         # What is known of services, and which of them a request may use.
-        budgets = Budgets(workload=settings.workload)
-        self.ledger, self.budgets, self.history = Ledger(), budgets, RaceHistory()
+        self.ledger, self.history = Ledger(), RaceHistory()
+        self.budgets = Budgets(settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        kept = self.ledger, self.history, None if settings.redis_url else budgets.spending
+        kept = self.ledger, self.history, None if settings.redis_url else self.budgets.spending
         self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
@@ -122,7 +122,8 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        self._set_gauges(reporter.recorder)
+        told, flying = reporter.recorder.children, self.engine.in_flight_by_rule
+        LedgerGauges(told, self.ledger, flying, self.budgets.spending).begin()
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
@@ -134,11 +135,6 @@ class App:
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
-
-    def _set_gauges(self, recorder: MetricsRecorder) -> None:
-        of, flying = recorder.children, self.engine.in_flight_by_rule
-        gauges = LedgerGauges(of, self.ledger, flying, self.budgets.spending)
-        self.registry.before_scrape.append(gauges.refresh)
 
     def _access_log(self) -> AccessLog:
         settings = self.settings
