@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
@@ -41,7 +42,7 @@ class LimitsInCommon(SharedLimits, Protocol):
 
 
 class StatisticsKeeper(Protocol):
-    """Statistics that outlive the process (`shared.state_file`)."""
+    """What outlives the process (`shared.state_file`, `shared.held_file`)."""
 
     def restore(self) -> int: ...
     def save(self) -> bool: ...
@@ -96,6 +97,15 @@ def limits_in_common(redis_url: str, ledger: Ledger, budgets: Budgets) -> Limits
     from pilotfish.shared.redis_limits import SharedState
 
     return SharedState(redis_url, ledger, budgets)
+
+
+def held_ids_keeper(folder: str, holders: Holders) -> StatisticsKeeper | None:
+    """Who holds what vendors keep, over restarts."""
+    if not folder:
+        return None
+    from pilotfish.shared.held_file import HeldIdsFile
+
+    return HeldIdsFile(Path(folder), holders)
 
 
 def statistics_keeper(folder: str, ledger: Ledger, history: RaceHistory) -> StatisticsKeeper | None:

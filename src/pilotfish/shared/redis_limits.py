@@ -25,6 +25,7 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets, LimitPool, Meter
 from pilotfish.errors import StartError
 from pilotfish.shared.redis_cooldowns import SharedCooldowns
+from pilotfish.shared.redis_holders import SharedHolders
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,7 @@ class SharedState:
         )
         self._grant = self._redis.register_script(GRANT)
         self._cooldowns = SharedCooldowns(self._redis, ledger, PREFIX)
+        self._held = SharedHolders(self._redis, ledger.holders, PREFIX)
         self._ledger, self._budgets = ledger, budgets
         self._clock, self.patience_s = clock, patience_s
         self._late_until = float("-inf")
@@ -148,6 +150,14 @@ class SharedState:
         if not done:
             self._late_until = now + LATE_S
             self._live(float("-inf"))
+
+    # ---- who holds what
+
+    async def find(self, ids: Sequence[str]) -> None:
+        """Looks up who holds these, for a tenth of a second at most."""
+        if self.connected:
+            with contextlib.suppress(*self._errors):
+                await self._held.find(ids)
 
     def _pool(self, meter: Meter) -> LimitPool:
         if meter.pool is None:
@@ -274,6 +284,8 @@ class SharedState:
                     self._news.clear()
                     pulled = now
                     await self._pull(now)
+                if self._held.has_news:
+                    await self._held.send()
                 self._give_back(now)
                 self._share_new()
                 if any(

@@ -320,24 +320,21 @@ CONFIG_ENTRIES = Series(
     "What the rules in force hold: rule, virtual_model, provider; 0 before the first ones.",
 )
 CONFIG_INFO = Series(
-    "pilotfish_config_info",
-    "gauge",
-    ("version",),
+    "pilotfish_config_info", "gauge", ("version",),
     "1 for the version (hash) of the rules in force.",
-)
+)  # fmt: skip
+PROVIDER_INFO = Series(
+    "pilotfish_provider_info", "gauge", ("provider", "kind", "provider_tag"),
+    "1 for each tag of a provider, or one with an empty tag: to join other series by `provider`.",
+)  # fmt: skip
 WATCH_RESTARTS = Series(
-    "pilotfish_watch_restarts_total",
-    "counter",
-    ("reason",),
+    "pilotfish_watch_restarts_total", "counter", ("reason",),
     "Watches of ConfigMaps that had to begin anew.",
-)
+)  # fmt: skip
 LOOP_LAG = Series(
-    "pilotfish_event_loop_lag_seconds",
-    "histogram",
-    (),
-    "How late timers of the event loop run.",
-    LAG,
-)
+    "pilotfish_event_loop_lag_seconds", "histogram", (),
+    "How late timers of the event loop run.", LAG,
+)  # fmt: skip
 BUILD_INFO = Series("pilotfish_build_info", "gauge", ("version",), "1 for the running version.")
 INJECTIONS = Series(
     "pilotfish_injections_total",

@@ -149,10 +149,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of client. `flags`: those of `unified`, `separate` and `smart` that the rules set."""
+    """A kind of client. `flags`: those of `unified`, `separate` and `smart` that the rules set.
+    `extensions`: what other tools keep there, shown in `/status`.
+    """
 
     name: str
     flags: Mapping[str, bool] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -214,6 +214,11 @@ class Router:
             block = None if found is None else rule.smart.index(found)
         return Planned(self.plan(rule_state, inbound, now, wall), block, checks)
 
+    def unknown_ids(self, inbound: Inbound) -> list[str]:
+        """What a request names that vendors keep, if nobody is known here who holds any of it."""
+        ids = ids_named(inbound)
+        return ids if ids and self.ledger.holders.first_of(ids) is None else []
+
     def _home(
         self, rule: Rule, inbound: Inbound, view: RequestView | None, now: float
     ) -> Home | None:

@@ -106,7 +106,7 @@ def _compiled(
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
-            name: Scenario(name, spec.flags.model_dump(exclude_none=True))
+            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions)
             for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,

@@ -22,7 +22,7 @@ class FlagsSpec(Spec):
 class ScenarioSpec(Spec):
     flags: FlagsSpec = Field(default_factory=FlagsSpec, description="switches of the scenario")
     extensions: dict[str, Any] = Field(
-        default={}, description="kept for files of other tools, means nothing"
+        default={}, description="kept for other tools and shown in /status"
     )
 
 

@@ -66,7 +66,11 @@ class ProviderSpec(Spec):
         default=None,
         description="seconds for a whole request to this provider; absent: the rule's total_s",
     )
-    tags: list[str] = Field(default=[], description="free words for people")
+    tags: list[str] = Field(
+        default=[],
+        description="free words: shown in /status and `pilotfish_provider_info`, and for "
+        "position tag of smart routing",
+    )
     models: list[Name] | None = Field(
         default=None, description="the only models it may be asked for; absent: any"
     )
