@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     workload: str = Field(
         "", description="namespace/name of what it works for: whose budget and cost it is"
     )
+    cost_labels: Names = Field(
+        (), description="label=value of what it works for, told with its costs; comma-separated"
+    )
     kubeconfig: str = Field("", description="outside a cluster; KUBECONFIG is honoured too")
     secrets_dir: str = Field(
         "/var/run/pilotfish/secrets", description="mounted Secrets, <secret name>/<key>"
@@ -119,7 +122,9 @@ class Settings(BaseSettings):
     )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 
-    @field_validator("config", "configmaps", "allowed_origins", "allowed_hosts", mode="before")
+    @field_validator(
+        "config", "cost_labels", "configmaps", "allowed_origins", "allowed_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
