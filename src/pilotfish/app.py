@@ -85,9 +85,11 @@ class App:
         self.settings = settings
 
         # What is known of services, and which of them a request may use.
-        self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
+        self.ledger, self.history = Ledger(), RaceHistory()
+        self.budgets = Budgets(workload=settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
+        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
+        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
@@ -120,9 +122,8 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        gauges = LedgerGauges(
-            reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule
-        )
+        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.

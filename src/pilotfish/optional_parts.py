@@ -11,6 +11,7 @@ from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.core.state.spending import Spending
 from pilotfish.errors import StartError
 from pilotfish.proxy.engine import SharedLimits
 from pilotfish.telemetry.registry import Registry
@@ -108,9 +109,12 @@ def held_ids_keeper(folder: str, holders: Holders) -> StatisticsKeeper | None:
     return HeldIdsFile(Path(folder), holders)
 
 
-def statistics_keeper(folder: str, ledger: Ledger, history: RaceHistory) -> StatisticsKeeper | None:
+def statistics_keeper(
+    folder: str, ledger: Ledger, history: RaceHistory, spending: Spending | None = None
+) -> StatisticsKeeper | None:
+    """`spending`: kept too; None: it is not."""
     if not folder:
         return None
     from pilotfish.shared.state_file import StateKeeper
 
-    return StateKeeper(Path(folder), ledger, history)
+    return StateKeeper(Path(folder), ledger, history, spending)

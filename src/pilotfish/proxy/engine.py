@@ -272,6 +272,9 @@ class Engine:
             for i, health in enumerate(healths):
                 if health.refused and client is not None and client.keys[i].replaced():
                     self.ledger.renewed(name, i, now)
+        spending = self.router.budgets.spending
+        if not spending.is_empty:
+            self.reporter.budgets_changed(spending.news(now), now)
 
     def close(self) -> None:
         for pool in self.pools.values():

@@ -194,6 +194,9 @@ class Router:
             block=block,
             home=None if rule.affinity is None else self._home(rule, inbound, view, now),
             history=self.history,
+            thrift=""
+            if self.budgets.is_empty
+            else self.budgets.spending.cheaper(rule.name, rule_state.providers, now),
             fitness=fitness,
         )
 
