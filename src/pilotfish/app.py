@@ -27,7 +27,6 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.credentials import CredentialContext, CredentialStore, Key
-from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
 from pilotfish.http1 import proxies
@@ -102,9 +101,8 @@ class App:
         reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
-        self.fetcher = Fetcher()
-        folders = settings.secrets_dir, settings.state_dir
-        self.context = CredentialContext(*folders, fetcher=self.fetcher)
+        self.context = CredentialContext(settings.secrets_dir, settings.state_dir)
+        self.fetcher = self.context.fetcher
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.
