@@ -45,6 +45,7 @@ def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
             for s in engine.snapshot.scenarios.values()
         ],
         "races": races_status(engine, now, wall),
+        "budgets": budgets_status(engine, now, wall),
         "access_log": {"enabled": log.enabled, "sample": log.sample},
     }
 
@@ -179,6 +180,23 @@ def _account(oauth: OAuth | None) -> dict[str, str | None]:
         "user_id": oauth.user_id or None,
         "expires_at": oauth.expires_at or None,
     }
+
+
+def budgets_status(engine: Engine, now: float, wall: float) -> list[dict[str, Any]]:
+    """Each budget of a day: what is left, and until when it is spent."""
+    return [
+        {
+            "scope": budget.scope,
+            "name": budget.name,
+            "kind": budget.kind,
+            "action": budget.action,
+            "limit": budget.limit,
+            "used": round(budget.used, 6),
+            "left": round(max(0.0, budget.limit - budget.used), 6),
+            "until": None if budget.until is None else rfc3339(wall + budget.until - now),
+        }
+        for budget in engine.router.budgets.spending.states(now)
+    ]
 
 
 def races_status(engine: Engine, now: float, wall: float) -> list[dict[str, Any]]:

@@ -263,6 +263,18 @@ UNPRICED = Series(
     ("provider", "model"),
     "Tokens of services whose price nobody knows; they are in no cost.",
 )
+BUDGET_LIMIT = Series(
+    "pilotfish_budget_limit",
+    "gauge",
+    ("scope", "name", "kind"),
+    "What a rule, provider or workload may spend in a day; kind: usd or tokens.",
+)
+BUDGET_LEFT = Series(
+    "pilotfish_budget_remaining",
+    "gauge",
+    ("scope", "name", "kind"),
+    "What is left of it, all proxies together where they share limits.",
+)
 DROPPED = Series(
     "pilotfish_dropped_fields_total",
     "counter",
@@ -363,20 +375,10 @@ INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED, OUTDATED)
 
 # Left out where little is to be told: what others say more shortly, or only histograms can.
 DETAILED = (
-    GEN_AI_TOKENS,
-    GEN_AI_DURATION,
-    GEN_AI_FIRST_TOKEN,
-    GEN_AI_PER_TOKEN,
-    OUTPUT_SPEED,
-    FIRST_BYTE,
-    DURATIONS,
-    OVERHEADS,
-    SPENT_INPUT,
-    SPENT_OUTPUT,
-    SPENT_CACHE_READ,
-    SPENT_CACHE_WRITE,
+    GEN_AI_TOKENS, GEN_AI_DURATION, GEN_AI_FIRST_TOKEN, GEN_AI_PER_TOKEN, OUTPUT_SPEED, FIRST_BYTE,
+    DURATIONS, OVERHEADS, SPENT_INPUT, SPENT_OUTPUT, SPENT_CACHE_READ, SPENT_CACHE_WRITE,
     SPENT_REASONING,
-)
+)  # fmt: skip
 
 CATALOGUE: tuple[Series, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Series)
@@ -388,9 +390,7 @@ OTHER = OTHER_MODEL = model.OTHER_MODEL
 # Why a stream broke, by the code of its failure; any other code came with an error event, in the
 # vendor's words.
 BREAK_CAUSES = {
-    "stream_broken": "broken",
-    "stream_stalled": "stalled",
-    "timeout": "timeout",
+    "stream_broken": "broken", "stream_stalled": "stalled", "timeout": "timeout",
     "continuation_diverged": "diverged",
-}
+}  # fmt: skip
 ERROR_EVENT = "error_event"

@@ -304,6 +304,16 @@ function showRaces(races) {
   }));
 }
 
+const amount = (value, kind) => kind === "usd" ? dollars(value) : `${short(value)} tokens`;
+const WHEN_SPENT = { warn: "then a warning", cheaper: "then the cheapest first", reject: "then 429" };
+function showBudgets(budgets) {
+  at("budgets-section").hidden = !budgets.length;
+  once(at("budgets"), budgets, () => [list("ul", budgets.map(b => {
+    const left = make("strong", b.until ? "spent" : `${amount(b.left, b.kind)} left`, b.until ? "bad" : "");
+    return [`${b.scope} ${b.name}: `, left, ` of ${amount(b.limit, b.kind)} a day, ${WHEN_SPENT[b.action]}${b.until ? `; room again from ${new Date(b.until).toLocaleString()}` : ""}`];
+  }))]);
+}
+
 const named = (title, items, tag = "ul") => items && items.length ? [make("p", title), list(tag, items)] : [];
 const others = entries => (entries || []).map(e => `${e.service}: ${e.why}`);
 
@@ -403,6 +413,7 @@ async function look() {
     showServices(known.services);
     showRules(known.rules, known.services, known.scenarios || []);
     showRaces(known.races);
+    showBudgets(known.budgets || []);
     showRecent(records, known.access_log);
     suggest(records, known.rules);
   } catch (error) {

@@ -66,6 +66,7 @@ def explained(
         "smart_routing": {"block": block, "checked": checked},
         "candidates": candidates,
         "left_out": left_out,
+        "thrift": plan.thrift or None,
     }
 
 

@@ -17,6 +17,7 @@ from pilotfish.core.state.candidate import ServiceState
 from pilotfish.core.state.health import Health
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory, RaceRecord
+from pilotfish.core.state.spending import Spending
 from pilotfish.core.state.statistics import SAMPLE_AGE_S, Samples, Window
 
 VERSION = 1
@@ -88,6 +89,13 @@ class SavedMemory(msgspec.Struct, array_like=True):
     memory: dict[str, str | Count | dict[str, None]]
 
 
+class SavedSpending(msgspec.Struct, array_like=True):
+    """What was used of a budget of a day, by its meter's name."""
+
+    meter: str
+    used: Pairs
+
+
 class Saved(msgspec.Struct):
     """The content of the state file. `saved_at`: epoch seconds."""
 
@@ -96,12 +104,19 @@ class Saved(msgspec.Struct):
     services: list[SavedService] = []
     races: list[SavedRace] = []
     memories: list[SavedMemory] = []
+    spending: list[SavedSpending] = []
 
 
 # ---- saving
 
 
-def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> Saved:
+def dump(
+    ledger: Ledger,
+    history: RaceHistory | None,
+    now: float,
+    wall: float,
+    spending: Spending | None = None,
+) -> Saved:
     """The state to save. `now` and `wall` are the same moment, on the ledger's clock and in epoch
     seconds.
     """
@@ -116,6 +131,10 @@ def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -
             SavedMemory(rule, group, dict(m))
             for (rule, group), m in ledger.memories.items()
             if m and _is_plain(group)
+        ],
+        spending=[
+            SavedSpending(name, [(max(0.0, at + shift), used) for at, used in meter.kept(now)])
+            for name, meter in (spending.meters() if spending is not None else {}).items()
         ],
     )
 
@@ -190,7 +209,12 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
 
 
 def restore(
-    saved: Saved, ledger: Ledger, history: RaceHistory | None, now: float, wall: float
+    saved: Saved,
+    ledger: Ledger,
+    history: RaceHistory | None,
+    now: float,
+    wall: float,
+    spending: Spending | None = None,
 ) -> int:
     """Fills a ledger that has adopted its rules. Returns the number of services filled.
 
@@ -212,6 +236,10 @@ def restore(
             record.last_at = None if race.last_at is None else min(now, race.last_at + shift)
     for m in saved.memories:
         ledger.memories.setdefault((m.rule, m.group), Memory(m.memory))
+    meters = spending.meters() if spending is not None else {}
+    for budget in saved.spending:
+        if budget.meter in meters:
+            meters[budget.meter].restore([(at + shift, n) for at, n in budget.used], now)
     return filled
 
 

@@ -127,6 +127,7 @@ class RuleCompiler:
             queue_s=spec.queue_ms / 1000,
             unsupported=spec.unsupported,
             source=f"{place.document.source}: {place.path}",
+            budgets=spec.budgets.budget() if spec.budgets is not None else None,
             **numbers,
         )
 

@@ -110,6 +110,7 @@ def _compiled(
             for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,
+        budgets={name: spec.budget() for name, (_, spec) in merged.budgets.items()},
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,

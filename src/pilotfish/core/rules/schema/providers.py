@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pilotfish.core.rules.schema.base import Count, Name, Positive, Secret, Spec
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import LimitsSpec
 from pilotfish.core.rules.schema.request import RequestSpec
 
@@ -85,6 +86,9 @@ class ProviderSpec(Spec):
     )
     limits: LimitsSpec = Field(
         default_factory=LimitsSpec, description="our own limits for the whole account"
+    )
+    budgets: BudgetSpec | None = Field(
+        default=None, description="what may be spent here in a day; absent: no limit"
     )
     options: dict[str, Any] = Field(
         default={}, repr=False, description="keys of this kind, see providers.md"
