@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pilotfish.core.exchange.answer import STREAM
 from pilotfish.core.exchange.calls import may_run_twice
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.outcome import Failure, Outcome
@@ -221,7 +222,14 @@ class ProxyRequest:
 
     def on_complete(self, attempt: Attempt, now: float) -> None:
         self._report(attempt)
-        self._obey(self._dispatch.on_complete(attempt.record.n, now), now)
+        race = self._plan.rule.race
+        quality = 0.0
+        if race is not None and race.strategy == "quality" and not attempt.record.relayed:
+            reader = attempt.reader
+            streamed = reader.answer.mode == STREAM
+            body = b"".join(reader.hold) if streamed else reader.body
+            quality = self._translation.quality(body, streamed=streamed)
+        self._obey(self._dispatch.on_complete(attempt.record.n, now, quality=quality), now)
 
     def on_failure(self, attempt: Attempt, failure: Failure, now: float) -> None:
         self._report(attempt)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pilotfish import styles
-from pilotfish.core.exchange.calls import CallBody, call_body, continuation_body
+from pilotfish.core.exchange.calls import CallBody, call_body, chat_of, continuation_body
 from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
 from pilotfish.core.exchange.response_stream import (
     InArray,
@@ -28,6 +28,7 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
+from pilotfish.errors import ClientError
 
 Header = tuple[bytes, bytes]
 
@@ -184,6 +185,24 @@ class Translation:
         if usage is not None:
             rest.append(UsageDelta(usage))
         return self._writer.write(rest) + self._writer.end()
+
+    def quality(self, body: bytes, *, streamed: bool) -> float:
+        """What a complete answer in the client's style is worth in a race for quality; 0.0 where
+        that cannot be told."""
+        inbound = self._inbound
+        if inbound.op not in CHAT_STYLES:
+            return 0.0
+        from pilotfish.core.exchange.quality import quality_of, reply_in
+
+        try:
+            wanted = chat_of(inbound, styles.get).response_format
+            style = self.style
+            return quality_of(
+                reply_in(style, body, array=inbound.array) if streamed else style.read_reply(body),
+                wanted,
+            )
+        except (ValueError, ClientError):
+            return 0.0
 
     def answer_headers(
         self,
