@@ -58,7 +58,10 @@ class Proxy:
     async def admin(self, path: str, body: Any = None) -> Answer:
         method = "GET" if body is None else "POST"
         async with self.http.request(
-            method, self.app.admin_base + path, data=None if body is None else orjson.dumps(body)
+            method,
+            self.app.admin_base + path,
+            data=None if body is None else orjson.dumps(body),
+            headers={"content-type": "application/json"},
         ) as answer:
             return Answer(
                 answer.status,

@@ -74,3 +74,20 @@ def test_a_flag_wins_over_the_environment_and_an_empty_variable_is_none(monkeypa
 def test_logs_are_json_where_nobody_looks(capsys):
     assert log_format(read_settings()) == "json"
     assert log_format(read_settings({"log_format": "console"})) == "console"
+
+
+@pytest.mark.parametrize("origin", ["chat.example.com", "https://a/b", "https:/a"])
+def test_what_is_no_origin(origin):
+    with pytest.raises(StartError, match="PILOTFISH_ALLOWED_ORIGINS: expected origins such as"):
+        read_settings({"allowed_origins": f"https://good.example,{origin}"})
+
+
+@pytest.mark.parametrize("host", ["https://a", "a:80", "a/b"])
+def test_what_is_no_host_name(host):
+    with pytest.raises(StartError, match="PILOTFISH_ALLOWED_HOSTS: expected host names without"):
+        read_settings({"allowed_hosts": f"good.example,{host}"})
+
+
+def test_origins_are_kept_without_the_slash_that_people_copy():
+    settings = read_settings({"allowed_origins": "https://a.example/, null,*"})
+    assert settings.allowed_origins == ("https://a.example", "null", "*")

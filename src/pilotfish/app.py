@@ -31,6 +31,7 @@ from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
 from pilotfish.http1 import proxies
+from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
@@ -136,6 +137,7 @@ class App:
             self.engine.refuse,
             max_body_bytes=self.settings.max_body_bytes,
             clock=time.monotonic,
+            callers=self._callers(self.settings.listen),
             takes=endpoints.takes,
             hand_over=self.other_requests.protocol,
         )
@@ -158,8 +160,15 @@ class App:
             health_changed,
             max_body_bytes=self.settings.max_body_bytes,
             writes_from_anywhere=self.settings.admin_write == "any",
+            callers=self._callers(self.settings.admin_listen, serves_pages=True),
         )
         return AdminPort(admin.application())
+
+    def _callers(self, listen: str, *, serves_pages: bool = False) -> AllowedCallers:
+        """Of a port; the name that it listens at is ours."""
+        settings = self.settings
+        hosts = (*settings.allowed_hosts, address(listen)[0])
+        return AllowedCallers(settings.allowed_origins, hosts, serves_pages=serves_pages)
 
     def _keys(self, provider: Provider) -> Sequence[Key]:
         return self.credentials.of(provider).keys

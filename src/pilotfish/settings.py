@@ -98,9 +98,17 @@ class Settings(BaseSettings):
     admin_write: Literal["loopback", "any"] = Field(
         "loopback", description="who may use POST /reset of the admin port: loopback or any"
     )
+    allowed_origins: Names = Field(
+        (), description="origins of web pages that may call, comma-separated; * is any text"
+    )
+    allowed_hosts: Names = Field(
+        (),
+        description="host names that are ours, beside IP addresses, localhost, names without a dot,"
+        " *.svc and *.svc.*; comma-separated",
+    )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 
-    @field_validator("config", "configmaps", mode="before")
+    @field_validator("config", "configmaps", "allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -115,6 +123,23 @@ class Settings(BaseSettings):
         for name in value:
             if not all(name.split("/")) or name.count("/") > 1:
                 raise ValueError(f"expected [namespace/]name, found {name!r}")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            _, scheme, rest = origin.partition("://")
+            if origin not in ("*", "null") and (not scheme or "/" in rest.removesuffix("/")):
+                raise ValueError(f"expected origins such as https://example.com, found {origin!r}")
+        return tuple(origin.removesuffix("/") for origin in value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if "/" in host or ":" in host:
+                raise ValueError(f"expected host names without scheme and port, found {host!r}")
         return value
 
     @field_validator("listen", "admin_listen")

@@ -228,6 +228,33 @@ def test_what_they_need_is_asked_for(helm, kind, missing):
     assert f"gateway.{kind}.{missing} is needed" in done.stderr
 
 
+def gateway_environment(text):
+    (gateway,) = [d for d in by_kind(text, "Deployment") if "gateway" in d["metadata"]["name"]]
+    (container,) = gateway["spec"]["template"]["spec"]["containers"]
+    return {e["name"]: e.get("value") for e in container["env"]}
+
+
+def test_the_gateway_knows_the_names_that_lead_to_it(everything, one_helm):
+    """Else it would take a call by its Ingress for one by a name that strangers point at it."""
+    named = gateway_environment(everything)
+    assert named["PILOTFISH_ALLOWED_HOSTS"] == "llm.example,two.example"
+    assert "PILOTFISH_ALLOWED_ORIGINS" not in named
+    more = "--set", "gateway.allowedHosts={a.example}", "--set", "gateway.allowedOrigins={https://b.example}"  # fmt: skip
+    named = gateway_environment(template(one_helm, None, *GATEWAY, *more))
+    assert named["PILOTFISH_ALLOWED_HOSTS"] == "a.example"
+    assert named["PILOTFISH_ALLOWED_ORIGINS"] == "https://b.example"
+
+
+def test_who_reaches_the_gateway_is_limited_from_the_start(one_helm):
+    (policy,) = by_kind(template(one_helm, None, *GATEWAY), "NetworkPolicy")
+    assert policy["spec"]["ingress"][0]["from"] == [{"namespaceSelector": {}}]
+    outside = "--set", "gateway.service.type=LoadBalancer"
+    (policy,) = by_kind(template(one_helm, None, *GATEWAY, *outside), "NetworkPolicy")
+    assert "from" not in policy["spec"]["ingress"][0]
+    without = "--set", "networkPolicy.gateway=false"
+    assert not by_kind(template(one_helm, None, *GATEWAY, *without), "NetworkPolicy")
+
+
 def test_it_scales_by_what_it_is_told(everything):
     (scaler,) = by_kind(everything, "HorizontalPodAutoscaler")
     (metric,) = scaler["spec"]["metrics"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.exchange import Exchange
 from pilotfish.http1.request_head import (
     MAX_HEAD_BYTES,
@@ -27,7 +28,7 @@ def exchange(*headers, method=b"POST", target=b"/a", handed_over=False, is_http1
 
 def checked(*headers, version="1.1", at_most=0, **more):
     """The status of a refusal, or whether the client waits for `100 Continue`."""
-    found = check_head(exchange(*headers, **more), version, at_most, 100)
+    found = check_head(exchange(*headers, **more), version, at_most, 100, AllowedCallers())
     return found if isinstance(found, bool) else found.status
 
 

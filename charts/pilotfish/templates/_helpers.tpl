@@ -198,3 +198,13 @@ spec:
 {{- range .Values.sidecar.configMaps }}{{ $names = append $names (splitList "/" . | last) }}{{ end -}}
 {{- toJson ($names | uniq | sortAlpha) }}
 {{- end }}
+
+{{/* The host names that the gateway is called by from outside: those of its Ingress and its HTTPRoute, and further ones. */}}
+{{- define "pilotfish.gatewayHosts" -}}
+{{- $hosts := list }}
+{{- if .Values.gateway.ingress.enabled }}
+{{- range .Values.gateway.ingress.hosts }}{{ $hosts = append $hosts .host }}{{ end }}
+{{- end }}
+{{- if .Values.gateway.httpRoute.enabled }}{{ $hosts = concat $hosts .Values.gateway.httpRoute.hostnames }}{{ end }}
+{{- join "," (concat $hosts .Values.gateway.allowedHosts | uniq) }}
+{{- end }}

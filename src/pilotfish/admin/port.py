@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
+from pilotfish.http1.callers import AllowedCallers
 from pilotfish.settings import Address
 
 log = structlog.get_logger(__name__)
@@ -89,6 +91,26 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception:
         log.exception("admin_failed", method=request.method, path=request.path)
         return wrong(500, "an error inside the proxy; its log has more")
+
+
+def only_for(callers: AllowedCallers) -> Middleware:
+    """Refuses what comes from other web pages, or to a name that is not ours."""
+
+    @web.middleware
+    async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
+        found = {name: _single(request, name) for name in ("host", "origin", "sec-fetch-site")}
+        refused = callers.refusal(found["host"], found["origin"], found["sec-fetch-site"])
+        if refused is not None:
+            return wrong(refused.status, refused.message)
+        return await handler(request)
+
+    return checked
+
+
+def _single(request: web.Request, name: str) -> bytes | None:
+    """A header's value; several of them are no value that anybody allows."""
+    values = request.headers.getall(name, [])
+    return ", ".join(values).encode("utf-8", "surrogateescape") if values else None
 
 
 async def without_own_name(request: web.Request, response: web.StreamResponse) -> None:

@@ -11,13 +11,21 @@ import orjson
 from aiohttp import web
 
 from pilotfish.admin import page
-from pilotfish.admin.port import bounded, errors_as_json, json_answer, without_own_name, wrong
+from pilotfish.admin.port import (
+    bounded,
+    errors_as_json,
+    json_answer,
+    only_for,
+    without_own_name,
+    wrong,
+)
 from pilotfish.admin.status import status_of
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.routing.explain import explained
 from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
+from pilotfish.http1.callers import AllowedCallers
 from pilotfish.proxy.engine import Engine
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry.exposition import exposition
@@ -36,17 +44,21 @@ class Admin:
         *,
         max_body_bytes: int,
         writes_from_anywhere: bool = False,
+        callers: AllowedCallers | None = None,
     ) -> None:
+        """`callers`: who may call; by default no other web page."""
         self._engine, self._store, self._registry = engine, store, registry
         self._health_changed, self._max_body_bytes = health_changed, max_body_bytes
         self._writes_from_anywhere = writes_from_anywhere
+        self._callers = callers or AllowedCallers(serves_pages=True)
         self._began = time.monotonic()
         self._page = page.content()
         self._page_headers = {**page.headers(self._page), "content-type": page.TYPE}
 
     def application(self) -> web.Application:
         app = web.Application(
-            middlewares=[bounded, errors_as_json], client_max_size=self._max_body_bytes
+            middlewares=[bounded, errors_as_json, only_for(self._callers)],
+            client_max_size=self._max_body_bytes,
         )
         app.on_response_prepare.append(without_own_name)
         app.add_routes(
@@ -137,6 +149,9 @@ class Admin:
         if not self._writes_from_anywhere and not is_loopback(request.remote):
             why = "only from loopback (kubectl port-forward), unless PILOTFISH_ADMIN_WRITE is any"
             return wrong(403, why)
+        if request.content_type != "application/json":
+            # A page of any web site may have a browser send a form or plain text.
+            return wrong(415, "expected a body of content-type application/json")
         try:
             asked = orjson.loads(await request.read() or b"{}")
         except orjson.JSONDecodeError as e:

@@ -6,7 +6,7 @@ within headers, no folded lines.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import httptools
 
@@ -15,7 +15,16 @@ from pilotfish.http1.exchange import Exchange, Header
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 128
 
-_LOOKED_AT = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
+_LOOKED_AT = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"expect",
+        b"origin",
+        b"sec-fetch-site",
+    )
+)
 _UPGRADING = frozenset((b"upgrade", b"connection", b"http2-settings"))
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 # What aiohttp's parser takes once only. The hot path lets them pass.
@@ -39,6 +48,16 @@ class RefusedRequest(NamedTuple):
     message: str
 
 
+class Callers(Protocol):
+    """Who may call (`http1.callers`). `good_hosts`: values of `host` that are known to be ours."""
+
+    good_hosts: set[bytes]
+
+    def refusal(
+        self, host: bytes | None, origin: bytes | None, site: bytes | None
+    ) -> RefusedRequest | None: ...
+
+
 _TOO_LARGE = RefusedRequest(
     431,
     f"the request's head is too large, at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers "
@@ -54,7 +73,7 @@ def refusal_for(error: httptools.HttpParserError) -> RefusedRequest:
 
 
 def check_head(
-    exchange: Exchange, version: str, at_most: int, max_body_bytes: int
+    exchange: Exchange, version: str, at_most: int, max_body_bytes: int, callers: Callers
 ) -> RefusedRequest | bool:
     """A refusal, or whether the client waits for `100 Continue`.
 
@@ -68,14 +87,23 @@ def check_head(
         return _TOO_LARGE
     if version != "1.1" and version != "1.0":
         return RefusedRequest(505, f"HTTP/{version} is not served here, only 1.1 and 1.0")
-    hosts = 0
+    hosts = origins = 0
     waits = framed = False
+    host: bytes | None = None
+    origin: bytes | None = None
+    site: bytes | None = None
     for name, value in headers:
         if name in _LOOKED_AT:
             if name == b"host":
                 hosts += 1
+                host = value
             elif name == b"expect":
                 waits = version == "1.1" and value.lower() == b"100-continue"
+            elif name == b"origin":
+                origins += 1
+                origin = value
+            elif name == b"sec-fetch-site":
+                site = value
             elif name == b"content-length":
                 length = int(value)
                 if length > max_body_bytes and not exchange.handed_over:
@@ -85,29 +113,37 @@ def check_head(
                         f"content-length is {length}",
                     )
                 framed = length > 0
-            elif version == "1.0":
-                return RefusedRequest(
-                    400,
-                    "HTTP/1.0 knows no transfer-encoding: "
-                    "other servers on the way may frame this body differently",
-                )
-            elif value.lower() == b"chunked":
+            elif version == "1.1" and value.lower() == b"chunked":
                 framed = True
             else:
-                return RefusedRequest(
-                    501,
-                    "the request's transfer-encoding is not one that this proxy knows, "
-                    "only chunked is",
-                )
+                return _refused_coding(version)
     if exchange.method == b"CONNECT":
         return RefusedRequest(405, "CONNECT is not served: this is not a forward proxy")
     if hosts != 1 and (hosts or version == "1.1"):
         return RefusedRequest(400, f"a request has one host header, found {hosts}")
+    if origins > 1:
+        return RefusedRequest(400, f"a request has one origin header, found {origins}")
+    if origin is not None or site is not None or host not in callers.good_hosts:
+        refused = callers.refusal(host, origin, site)
+        if refused is not None:
+            return refused
     if exchange.target == b"*" and exchange.method != b"OPTIONS":
         return RefusedRequest(400, "the target * is for OPTIONS")
     if exchange.handed_over and (twice := _repeated(headers)):
         return RefusedRequest(400, f"a request has one {twice} header")
     return waits and framed
+
+
+def _refused_coding(version: str) -> RefusedRequest:
+    if version == "1.0":
+        return RefusedRequest(
+            400,
+            "HTTP/1.0 knows no transfer-encoding: "
+            "other servers on the way may frame this body differently",
+        )
+    return RefusedRequest(
+        501, "the request's transfer-encoding is not one that this proxy knows, only chunked is"
+    )
 
 
 def check_unfinished_head(read: int, headers: int) -> RefusedRequest | None:

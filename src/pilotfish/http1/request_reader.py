@@ -12,6 +12,7 @@ import httptools
 
 from pilotfish.http1.exchange import Exchange, Header, ServerConnection
 from pilotfish.http1.request_head import (
+    Callers,
     RefusedRequest,
     check_head,
     check_unfinished_head,
@@ -44,6 +45,7 @@ class ReaderSettings(Protocol):
     """What a reader needs of its server."""
 
     max_body_bytes: int
+    callers: Callers
     takes: Takes | None
     clock: Callable[[], float]
 
@@ -172,7 +174,9 @@ class RequestReader:
             exchange.handed_over = True
         if self.bad is None:
             at_most = self._head_bytes + self._read
-            found = check_head(exchange, version, at_most, settings.max_body_bytes)
+            found = check_head(
+                exchange, version, at_most, settings.max_body_bytes, settings.callers
+            )
             if type(found) is RefusedRequest:
                 self.bad = found
             else:

@@ -14,11 +14,12 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
+from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.exchange import Exchange as Exchange
 from pilotfish.http1.exchange import Header as Header
 from pilotfish.http1.exchange import Responder as Responder
 from pilotfish.http1.handover import HandOver, RequestTransport
-from pilotfish.http1.request_head import RefusedRequest
+from pilotfish.http1.request_head import Callers, RefusedRequest
 from pilotfish.http1.request_reader import RequestReader, Takes
 
 # Longer than the pools of common SDKs keep a connection, so that it is not closed under a request.
@@ -50,16 +51,19 @@ class Server:
         *,
         max_body_bytes: int,
         clock: Callable[[], float],
+        callers: Callers | None = None,
         takes: Takes | None = None,
         hand_over: HandOver | None = None,
     ) -> None:
         """`refuse` answers what never became a request (too large, not HTTP) with this status and
         message, in some client's style. Requests that `takes` refuses (by method, target and
         headers) are not handled here: `hand_over` makes the protocol that answers one of them.
+        `callers`: who may call; by default no web page, by no name that strangers can have.
         """
         self.handle, self.refuse = handle, refuse
         self.max_body_bytes = max_body_bytes
         self.clock = clock
+        self.callers = callers if callers is not None else AllowedCallers()
         self.takes = takes if hand_over is not None else None
         self.hand_over = hand_over
         self.draining = False

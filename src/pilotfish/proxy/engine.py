@@ -208,7 +208,8 @@ class Engine:
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """What never became a request."""
         path = exchange.target.decode("latin-1").partition("?")[0]
-        self._replies.send_error(exchange, ClientError(status, "bad_request", message), path)
+        code = "forbidden" if status == 403 else "bad_request"
+        self._replies.send_error(exchange, ClientError(status, code, message), path)
 
     # ---- beside the requests
 

@@ -299,6 +299,8 @@ SECRETS = [
 ]  # fmt: skip
 HOPS = [
     "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "content-length", "proxy-connection",
+    "origin", "referer", "true-client-ip", "client-ip", "x-client-ip", "x-original-url", "x-rewrite-url", "helicone-target-url",
+    "helicone-openai-api-base", "x-litellm-api-base", "x-portkey-provider", "x-portkey-custom-host",
     "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "x-envoy-attempt-count", "x-request-id",
     "x-pilotfish-service", "accept-encoding",
 ]  # fmt: skip

@@ -238,3 +238,10 @@ def test_a_404_on_a_path_that_a_client_made_up_is_its_own_fault_unless_it_names_
         is Outcome.NOT_FOUND
     )
     assert judged_by_path(classified(503), "dall-e-3").outcome is Outcome.OVERLOADED
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_web_page_is_no_refused_key(status):
+    words = "CORS requests must set 'anthropic-dangerous-direct-browser-access' header"
+    failure = classified(status, words, get("anthropic"), type="authentication_error")
+    assert failure.outcome is Outcome.BAD_REQUEST

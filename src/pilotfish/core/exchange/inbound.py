@@ -229,7 +229,8 @@ def _multipart_span(body: bytes) -> tuple[int, int]:
 
 
 # Request headers that never go upstream: credentials and account names of the client, hop-by-hop
-# headers, and what would reveal the cluster's inside to a vendor.
+# headers, what would reveal the cluster's inside or a browser's page to a vendor, and what tells
+# other gateways to send the provider's key somewhere else.
 _PRIVATE = frozenset(
     {
         b"host", b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer",
@@ -238,6 +239,11 @@ _PRIVATE = frozenset(
         b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key", b"x-goog-user-project",
         b"ocp-apim-subscription-key", b"openai-organization", b"openai-project", b"forwarded",
         b"via", b"x-real-ip", b"x-request-id", b"http2-settings", b"x-amzn-bedrock-api-key",
+        b"origin", b"referer", b"true-client-ip", b"client-ip", b"x-client-ip",
+        b"x-cluster-client-ip", b"fastly-client-ip", b"x-original-forwarded-for",
+        b"x-original-url", b"x-rewrite-url", b"x-original-host", b"x-host",
+        b"x-http-method-override", b"helicone-target-url", b"helicone-target-provider",
+        b"helicone-openai-api-base", b"x-litellm-api-base",
     }
 )  # fmt: skip
 _PRIVATE_PREFIXES = (
@@ -245,6 +251,7 @@ _PRIVATE_PREFIXES = (
     b"x-amz-",
     b"x-pilotfish-",
     b"x-envoy-",
+    b"x-portkey-",
     b"sec-",
     b"cf-",
 )

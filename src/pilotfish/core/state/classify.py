@@ -56,6 +56,17 @@ COMMON = ErrorCodes(
     ),
 )
 
+# What vendors say of a browser's page under 401 and 403, which is not about the key: Anthropic's
+# words, and those of common CORS middlewares.
+ABOUT_ORIGIN = (
+    "cors requests",
+    "not allowed by cors",
+    "origin not allowed",
+    "origin is not allowed",
+    "invalid origin",
+    "disallowed cors origin",
+)
+
 # Error types that decide only where there is no HTTP error status: in an error event of a stream.
 BY_TYPE = {
     "invalid_request_error": Outcome.BAD_REQUEST,
@@ -177,6 +188,8 @@ def is_unpaid(failure: Failure) -> bool:
 def _outcome(
     kind: ProviderKind, status: int, error: ErrorInfo, reason: str, wait_s: float | None
 ) -> Outcome:
+    if status in (401, 403) and any(words in error.message.lower() for words in ABOUT_ORIGIN):
+        return Outcome.BAD_REQUEST
     if kind.classify is not None:
         own = kind.classify(status, error)
         if own is not None:
