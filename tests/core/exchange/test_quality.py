@@ -73,7 +73,9 @@ def test_a_stream_is_worth_what_the_same_answer_whole_is(style: str, array: bool
     options = {"array": array}
     writer = styles.get(style).stream_writer(model="m", request_id="r", now=0.0, options=options)
     stream = writer.write([TextDelta("small "), TextDelta("fish")])
-    stream += writer.write([ToolStart(index=0, id="c", name="f"), ToolArgs(0, '{"a"'), ToolArgs(0, ":1}")])
+    stream += writer.write(
+        [ToolStart(index=0, id="c", name="f"), ToolArgs(0, '{"a"'), ToolArgs(0, ":1}")]
+    )
     stream += writer.write([Finish(FinishReason.LENGTH)]) + writer.end()
     reply = reply_in(styles.get(style), stream, array=array)
     assert [part.text for part in reply.parts if isinstance(part, Text)] == ["small fish"]

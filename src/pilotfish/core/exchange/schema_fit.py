@@ -61,7 +61,9 @@ class _Fit:
     def _combines(self, value: Any, schema: Json, depth: int) -> bool:
         def each(key: str) -> list[bool]:
             given = schema.get(key)
-            return [self.fits(value, s, depth + 1) for s in given] if isinstance(given, list) else []
+            return (
+                [self.fits(value, s, depth + 1) for s in given] if isinstance(given, list) else []
+            )
 
         any_of, one_of = each("anyOf"), each("oneOf")
         return (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotfish.core.model.outcome import CONTEXT_LENGTH
 from pilotfish.core.model.service import Price, Provider, Service
 from pilotfish.core.model.smart_rules import Block
 from pilotfish.core.model.tactic import Tactic
@@ -131,7 +132,7 @@ class Rule:
     affinity: Affinity | None = None
     race: Race | None = None
     hedge: Hedge | None = None
-    fallback_on: frozenset[str] = frozenset()
+    fallback_on: frozenset[str] = frozenset({CONTEXT_LENGTH})
     on_stream_break: str = "error"
     buffer: bool = False
     queue_s: float = 0.0

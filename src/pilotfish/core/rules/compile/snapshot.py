@@ -11,10 +11,11 @@ from pilotfish.core.model.service import Price, Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, unknown
+from pilotfish.core.rules.compile.handling import Defaults
 from pilotfish.core.rules.compile.merge import Merged, merge, version_of
 from pilotfish.core.rules.compile.notes import notes_of
 from pilotfish.core.rules.compile.providers import ProviderCompiler
-from pilotfish.core.rules.compile.rules import RuleCompiler, default_rule
+from pilotfish.core.rules.compile.rules import RuleCompiler
 from pilotfish.core.rules.compile.services import ServiceCompiler
 from pilotfish.core.rules.compile.validate import check
 from pilotfish.core.rules.documents import RulesDocument
@@ -43,7 +44,7 @@ def compile_documents(
     for name, place, spec in merged.doubles:
         of_kind.compile(name, spec, place)  # for its problems only
     prices = _prices(merged, providers, findings)
-    defaults = default_rule(merged.defaults, tactics)
+    defaults = Defaults(merged, tactics, findings)
     compiler = RuleCompiler(
         ServiceCompiler(providers, merged.names_given, prices, findings),
         tactics,
@@ -75,7 +76,7 @@ def compile_documents(
             for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,
-        defaults=defaults,
+        defaults=defaults.rule,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from pilotfish.core.model.service import TIME_WINDOW_S
-from pilotfish.core.model.snapshot import Affinity, Hedge, Race
+from pilotfish.core.model.snapshot import Affinity, Hedge, Race, Rule
 from pilotfish.core.rules.schema.base import (
     Count,
     Name,
@@ -115,19 +115,22 @@ class AffinitySpec(Spec):
     )
 
 
+Strategy = Literal["first_wins", "weighted", "quality"]
+_STRATEGY = f"who wins; absent: the defaults' ({_RACE.strategy})"
+_TIMEOUT = f"ms to a winner; absent: the defaults' ({_RACE.timeout_s * 1000:g})"
+_GRACE = (
+    f"ms that `weighted` waits for better ones; absent: the defaults' ({_RACE.grace_s * 1000:g})"
+)
+
+
 class RaceSpec(Spec):
-    strategy: Literal["first_wins", "weighted", "quality"] = Field(
-        default="first_wins", description="who wins"
-    )
-    timeout_ms: Positive = Field(
-        default=_RACE.timeout_s * 1000, description=f"ms to a winner ({_RACE.timeout_s * 1000:g})"
-    )
-    grace_period_ms: NotNegative = Field(
-        default=_RACE.grace_s * 1000,
-        description=f"ms that `weighted` waits for better ones ({_RACE.grace_s * 1000:g})",
-    )
-    max_parallel: int = Field(
-        default=_RACE.max_parallel, ge=2, description=f"attempts at once ({_RACE.max_parallel})"
+    strategy: Strategy | None = Field(default=None, description=_STRATEGY)
+    timeout_ms: Positive | None = Field(default=None, description=_TIMEOUT)
+    grace_period_ms: NotNegative | None = Field(default=None, description=_GRACE)
+    max_parallel: int | None = Field(
+        default=None,
+        ge=2,
+        description=f"attempts at once; absent: the defaults' ({_RACE.max_parallel})",
     )
     performance_file: str | None = Field(
         default=None,
@@ -150,6 +153,34 @@ class HedgeSpec(Spec):
         default=_HEDGE.budget_percent,
         description=f"hedges per 100 requests of the rule ({_HEDGE.budget_percent:g})",
     )
+
+
+# Keys that may stand in `defaults` too.
+StreamBreak = Literal["error", "continue", "restart"]
+Unsupported = Literal["drop", "reject"]
+_RULE = Rule(name="")
+MEANING = {
+    "on_stream_break": (
+        f"what happens when a stream breaks after its first content{{}} ({_RULE.on_stream_break})"
+    ),
+    "fallback_on": (
+        "refusals after which another service is asked too{} "
+        f"([{', '.join(sorted(_RULE.fallback_on))}])"
+    ),
+    "buffer": "hold the answer back until it is complete{} (false)",
+    "queue_ms": (
+        f"ms to wait for a free place when all services are at their limits{{}} "
+        f"({_RULE.queue_s * 1000:g})"
+    ),
+    "unsupported": (
+        "fields the service's style cannot carry: drop and say so, or answer 400{} "
+        f"({_RULE.unsupported})"
+    ),
+}
+
+
+def _of_rule(key: str) -> str:
+    return MEANING[key].format("; absent: the defaults'")
 
 
 class RuleSpec(Spec):
@@ -200,20 +231,13 @@ class RuleSpec(Spec):
         description="provider/model, used as services of the tiers after the last one, "
         "in this order",
     )
-    fallback_on: list[Reason] = Field(
-        default=[], description="refusals after which another service is asked too"
+    fallback_on: list[Reason] | None = Field(default=None, description=_of_rule("fallback_on"))
+    on_stream_break: StreamBreak | None = Field(
+        default=None, description=_of_rule("on_stream_break")
     )
-    on_stream_break: Literal["error", "continue", "restart"] = Field(
-        default="error", description="what happens when a stream breaks after its first content"
-    )
-    buffer: bool = Field(default=False, description="hold the answer back until it is complete")
-    queue_ms: NotNegative = Field(
-        default=0, description="ms to wait for a free place when all services are at their limits"
-    )
-    unsupported: Literal["drop", "reject"] = Field(
-        default="drop",
-        description="fields the service's style cannot carry: drop and say so, or answer 400",
-    )
+    buffer: bool | None = Field(default=None, description=_of_rule("buffer"))
+    queue_ms: NotNegative | None = Field(default=None, description=_of_rule("queue_ms"))
+    unsupported: Unsupported | None = Field(default=None, description=_of_rule("unsupported"))
     timeouts: TimeoutsSpec = Field(
         default_factory=TimeoutsSpec, description="instead of the defaults'"
     )
@@ -240,16 +264,9 @@ class VirtualModelSpec(Spec):
 
     display_name: str = Field(default="", description="shown in the list of models")
     description: str = Field(default="", description="shown in the list of models")
-    strategy: Literal["first_wins", "weighted", "quality"] = Field(
-        default="first_wins", description="who wins"
-    )
-    timeout_ms: Positive = Field(
-        default=_RACE.timeout_s * 1000, description=f"ms to a winner ({_RACE.timeout_s * 1000:g})"
-    )
-    grace_period_ms: NotNegative = Field(
-        default=_RACE.grace_s * 1000,
-        description=f"ms that `weighted` waits for better ones ({_RACE.grace_s * 1000:g})",
-    )
+    strategy: Strategy | None = Field(default=None, description=_STRATEGY)
+    timeout_ms: Positive | None = Field(default=None, description=_TIMEOUT)
+    grace_period_ms: NotNegative | None = Field(default=None, description=_GRACE)
     providers: list[ParticipantSpec] = Field(min_length=1, description="who races")
     performance_file: str | None = Field(
         default=None,
