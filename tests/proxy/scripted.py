@@ -480,7 +480,7 @@ class Parts:
         self.world, self.inbound = world, inbound or inbound_of()
         rule_state = world.router.take(self.inbound).rule_state
         now = asyncio.get_running_loop().time()
-        plan = world.router.plan(rule_state, self.inbound, now, 0.0).plan
+        plan = world.router.plan(rule_state, self.inbound, now, 0.0)
         candidate = plan.candidates()[0]
         self.rule = plan.rule
         self.request = RequestRecord(

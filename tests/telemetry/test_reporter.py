@@ -3,6 +3,8 @@
 import orjson
 import pytest
 
+from pilotfish.core.exchange import endpoints
+from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.access_log import AccessLog
 from pilotfish.telemetry.recorder import MetricsRecorder
@@ -14,8 +16,11 @@ RULES = snapshot("chat")
 TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-class Inbound:
+def traced():
+    """A client's request that names its trace."""
+    path = "/v1/chat/completions"
     headers = [(b"traceparent", TRACEPARENT)]
+    return Inbound(endpoints.find(path), path, "", headers, b"{}", "r-1", "")
 
 
 class Trace:
@@ -69,7 +74,7 @@ def over(reporter, trace=None):
 
 async def test_without_a_tracer_there_is_no_trace_and_all_else_is_told(make, registry, written):
     reporter = make()
-    assert reporter.begin(request(RULES.rules[0]), Inbound()) is None
+    assert reporter.begin(request(RULES.rules[0]), traced()) is None
     over(reporter)
     reporter.access_log.flush()
     assert registry[s.REQUESTS].children["chat", "openai", "200"].value == 1
@@ -78,7 +83,7 @@ async def test_without_a_tracer_there_is_no_trace_and_all_else_is_told(make, reg
 
 async def test_a_trace_hears_of_attempts_and_then_of_the_end(make):
     reporter = make(Tracer())
-    trace = reporter.begin(request(RULES.rules[0]), Inbound())
+    trace = reporter.begin(request(RULES.rules[0]), traced())
     over(reporter, trace)
     assert trace.heard == ["attempt", "over"]
 
@@ -90,10 +95,10 @@ def test_measurements_name_the_trace_only_where_somebody_reads_them(
     make, registry, tracer, trace_id
 ):
     reporter, made = make(tracer), request(RULES.rules[0])
-    reporter.begin(made, Inbound())
+    reporter.begin(made, traced())
     assert made.trace_id == ""
     registry.exemplars = True
-    reporter.begin(made, Inbound())
+    reporter.begin(made, traced())
     assert made.trace_id == trace_id
 
 

@@ -201,5 +201,5 @@ def explain_request(
     inbound = Inbound(endpoint, path, query, headers, body, "explain", client_ip)
     taken = router.take(inbound)
     now, wall = time.monotonic(), time.time()
-    planned = router.plan(taken.rule_state, inbound, now, wall, checks=True)
+    planned = router.explained_plan(taken.rule_state, inbound, now, wall)
     return explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)

@@ -159,9 +159,8 @@ class AnswerReader:
         if self.stream is not None:
             self._read_stream(self.stream, data, now)
             return
-        answer.keep(data)
         self._quiet_since = now
-        if not answer.is_too_large:
+        if answer.keep(data):
             return
         if answer.mode == ERROR:
             self._refused(now)

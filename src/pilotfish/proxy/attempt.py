@@ -251,14 +251,7 @@ class Attempt:
             key=self.call.key,
             tokens=self._tokens,
             outcome=outcome,
-            evidence=evidence_of(
-                outcome,
-                record.failure,
-                silent=record.silent,
-                counted=self.counted,
-                last_resort=record.last_resort,
-                trial=bool(self._trials),
-            ),
+            evidence=None if outcome is Outcome.SERVED else self._evidence(outcome),
             failure=record.failure or (SILENT if record.silent else None),
             usage=usage,
             timings=timings,
@@ -270,3 +263,14 @@ class Attempt:
             trials=self._trials,
         )
         self.changes += self._ledger.finish(self.candidate, self._rule, result, now)
+
+    def _evidence(self, outcome: Outcome) -> Outcome | None:
+        record = self.record
+        return evidence_of(
+            outcome,
+            record.failure,
+            silent=record.silent,
+            counted=self.counted,
+            last_resort=record.last_resort,
+            trial=bool(self._trials),
+        )

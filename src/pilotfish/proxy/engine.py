@@ -149,7 +149,7 @@ class Engine:
         router = self.router
         taken = router.take(inbound)
         wall = time.time()
-        plan = router.plan(taken.rule_state, inbound, started, wall).plan
+        plan = router.plan(taken.rule_state, inbound, started, wall)
         if inbound.op in COUNTS and not plan.candidates():
             self._count_tokens(exchange, inbound, plan.rule_state)
             return

@@ -12,6 +12,7 @@ from pilotfish.core.exchange.answer import STREAM
 from pilotfish.core.exchange.calls import may_run_twice
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.outcome import Failure, Outcome
+from pilotfish.core.model.service import Service
 from pilotfish.core.routing.attempt_state import NO_SERVICE, RATE_LIMITED
 from pilotfish.core.routing.commands import (
     BreakStream,
@@ -191,15 +192,18 @@ class ProxyRequest:
             counted=candidate.state in self._counted,
             # What one kept connection was lost to may have befallen all of them, and one whose stream
             # just broke may be closing.
-            fresh=command.resumes
-            or any(
-                a.record.outcome is Outcome.CONNECT_FAILED and a.service is service
-                for a in self._attempts
-            ),
+            fresh=command.resumes or (bool(self._attempts) and self._lost_connection(service)),
             trace_headers=[] if self._trace is None else self._trace.headers(record),
         )
         self._attempts.append(attempt)
         attempt.start(now)
+
+    def _lost_connection(self, service: Service) -> bool:
+        """Whether an attempt at this service has lost the connection it went on."""
+        return any(
+            a.record.outcome is Outcome.CONNECT_FAILED and a.service is service
+            for a in self._attempts
+        )
 
     def _wake_at(self, at: float, now: float) -> None:
         if self._timer is not None:
@@ -252,12 +256,12 @@ class ProxyRequest:
         if failure is not None and failure.outcome in ERRORS:
             self._counted.append(attempt.candidate.state)
         self._backend.reporter.attempt_over(attempt.record, self.record, self._trace)
-        self._tell_health(attempt.changes)
+        if attempt.changes:
+            self._tell_health(attempt.changes)
 
     def _tell_health(self, changes: list[HealthChange]) -> None:
-        if changes:
-            self._backend.reporter.health_changed(changes)
-            self._backend.health_changed.set()
+        self._backend.reporter.health_changed(changes)
+        self._backend.health_changed.set()
 
     def _detach(self, attempt: Attempt, now: float) -> None:
         """The client sees nothing more of this trial. In its records it has lost; its service hears
@@ -268,7 +272,8 @@ class ProxyRequest:
 
         def over(trial: UnseenTrial, changes: list[HealthChange]) -> None:
             in_flight.forget(trial)
-            self._tell_health(changes)
+            if changes:
+                self._tell_health(changes)
 
         factor = THINKING_FACTOR if self._inbound.thinking else 1.0
         deadline = record.began + self._plan.rule.timeouts.first_token_s * factor

@@ -127,17 +127,17 @@ class UpstreamCall:
             self.op,
             self.body.style,
             client_path=bool(self._inbound.subpath),
-            secrets=secrets_in(self._sent_secrets),
+            secrets=secrets_in(self._sent_secrets()),
         )
 
-    @property
     def _sent_secrets(self) -> tuple[Header, ...]:
         own = self._client.own_secrets
         return (*(self._secret or ()), *own) if own else self._secret or ()
 
     def redact_headers(self, headers: list[Header]) -> list[Header]:
         """Headers of the answer, without the keys that went with the call."""
-        return redact_headers(headers, self._sent_secrets)
+        secrets = self._sent_secrets()
+        return redact_headers(headers, secrets) if secrets else headers
 
     @property
     def key_headers(self) -> frozenset[bytes]:

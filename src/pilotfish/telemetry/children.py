@@ -31,7 +31,7 @@ _LIKELY_STYLES = {
     "claude_code": ("anthropic",),
     "google": ("google",),
 }
-_COMMON_CODES = ("200", "400", "429", "499", "500", "502", "503", "504")
+_COMMON_CODES = (200, 400, 429, 499, 500, 502, 503, 504)
 # Of how many services that clients made up (`provider/model`) the children are remembered.
 _REMEMBERED = 2048
 
@@ -173,6 +173,16 @@ class GenAiChildren:
                 child.observe(count)
 
 
+class RequestChildren:
+    """What a rule's requests in one style count in. `codes` by status, as far as they are known."""
+
+    __slots__ = ("codes", "duration")
+
+    def __init__(self, duration: Histogram) -> None:
+        self.duration = duration
+        self.codes: dict[int, Counter] = {}
+
+
 class Children:
     """All children in use, by what they count."""
 
@@ -187,8 +197,7 @@ class Children:
         self._of_attempts: dict[Service, dict[str, tuple[ServiceChildren, GenAiChildren]]] = {}
         self._services: dict[tuple[str, str, str], ServiceChildren] = {}
         self._gen_ai: dict[tuple[str, str, str, str], GenAiChildren] = {}
-        self._codes: dict[tuple[str, str, int], Counter] = {}
-        self._durations: dict[tuple[str, str, bool], Histogram] = {}
+        self._requests: dict[tuple[str, str, bool], RequestChildren] = {}
         self.overhead = {
             flag: registry[s.OVERHEADS].histogram("true" if flag else "false")
             for flag in (False, True)
@@ -250,29 +259,24 @@ class Children:
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
 
-    def code(self, rule: str, style: str, code: int) -> Counter:
-        key = (rule, style, code)
-        found = self._codes.get(key)
-        if found is None:
-            self._common_codes(rule, style)
-            found = self._codes[key] = self.of_rule(rule)[s.REQUESTS].counter(
-                rule, style, str(code)
-            )
-        return found
-
-    def _common_codes(self, rule: str, style: str) -> None:
-        """At 0 before they happen: the first failure is an increase, too."""
-        for code in _COMMON_CODES:
-            self.of_rule(rule)[s.REQUESTS].counter(rule, style, code)
-
-    def duration(self, rule: str, style: str, stream: bool) -> Histogram:
+    def of_request(self, rule: str, style: str, stream: bool) -> RequestChildren:
         key = (rule, style, stream)
-        found = self._durations.get(key)
+        found = self._requests.get(key)
         if found is None:
-            found = self._durations[key] = self.of_rule(rule)[s.DURATIONS].histogram(
-                rule, style, "true" if stream else "false"
+            durations = self.of_rule(rule)[s.DURATIONS]
+            found = self._requests[key] = RequestChildren(
+                durations.histogram(rule, style, "true" if stream else "false")
             )
+            for common in _COMMON_CODES:
+                found.codes[common] = self.code(rule, style, common)
         return found
+
+    def code(self, rule: str, style: str, code: int) -> Counter:
+        """What answers with this status count in."""
+        requests = self.of_rule(rule)[s.REQUESTS]
+        for common in _COMMON_CODES:  # at 0 before they happen: the first failure is an increase
+            requests.counter(rule, style, str(common))
+        return requests.counter(rule, style, str(code))
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Series of configured services exist from the start, and those of removed ones go."""
@@ -301,8 +305,7 @@ class Children:
             if (k[1], k[3]) in pairs and k[2] in models and v.is_in(self.registry)
         }
         # Looked up again: a child may stand for a rule that was gone and is back.
-        self._codes.clear()
-        self._durations.clear()
+        self._requests.clear()
         for rule in all_rules(snapshot):
             self._begin(rule)
 
@@ -315,9 +318,8 @@ class Children:
         for series in (s.RETRIES, s.FALLBACKS, s.CLIENT_GONE, s.FORCED):
             registry[series].counter(name)
         for style in _LIKELY_STYLES.get(rule.scenario or "", ("openai", "anthropic")):
-            self._common_codes(name, style)
             for stream in (False, True):
-                self.duration(name, style, stream)
+                self.of_request(name, style, stream)
         for reason in ("silence", "trial"):
             for result in ("won", "lost"):
                 registry[s.RIVALS].counter(name, reason, result)

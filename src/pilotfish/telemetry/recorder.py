@@ -68,9 +68,14 @@ class MetricsRecorder:
     def request_over(self, request: RequestRecord) -> None:
         children, rule = self.children, request.rule.name
         duration = request.finished_at - request.started
-        children.code(rule, request.style, request.code).value += 1
-        _observe(children.duration(rule, request.style, request.stream), duration, request)
-        children.overhead[request.stream].observe(min(request.busy_s, duration))
+        counted = children.of_request(rule, request.style, request.stream)
+        code = counted.codes.get(request.code)
+        if code is None:
+            code = counted.codes[request.code] = children.code(rule, request.style, request.code)
+        code.value += 1
+        _observe(counted.duration, duration, request)
+        busy_s = request.busy_s
+        children.overhead[request.stream].observe(busy_s if busy_s < duration else duration)
         if request.retries or request.fallbacks or request.last_resort:
             for series, number in (
                 (s.RETRIES, request.retries),

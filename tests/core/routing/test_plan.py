@@ -25,7 +25,7 @@ BLOCK = "{ops: [{position: stream, operation: equals, value: 'true'}], services:
 
 def usable(plan: Plan, now: float = 0.0, reason: str = "") -> str:
     found = plan.usable(now, reason)
-    return "" if found is None else " ".join(short(c.service) for c in found[1])
+    return "" if found is None else " ".join(short(c.service) for c in found[2])
 
 
 def taken(plan: Plan, now: float = 0.0) -> str:
@@ -151,7 +151,10 @@ def test_asking_for_the_order_changes_nothing() -> None:
     plan = House("a b").plan()
     found = plan.usable(0)
     assert found is not None
-    orders = {tuple(short(c.service) for c in plan.ordered(*found, 0)) for _ in range(30)}
+    chosen_from, _, usable = found
+    orders = {
+        tuple(short(c.service) for c in plan.ordered(chosen_from, usable, 0)) for _ in range(30)
+    }
     assert orders == {("a", "b")}
     assert plan.tried == []
 

@@ -45,7 +45,7 @@ def test_a_model_that_its_provider_does_not_allow_is_left_out_and_said_so() -> N
     one = adopted(LISTED, more=ALLOWS)
     request = inbound("z")
     taken = one.take(request)
-    plan = one.plan(taken.rule_state, request, 0.0, 0.0).plan
+    plan = one.plan(taken.rule_state, request, 0.0, 0.0)
     assert plan.next(0.0) is None
     answer = explained(plan, taken.why, [], None, 0.0, 0.0)
     assert answer["left_out"] == [
@@ -116,5 +116,5 @@ def test_what_is_saved_of_such_a_model_does_no_harm_when_it_is_read_again() -> N
 def test_only_moderations_go_without_a_model(model: str) -> None:
     one = adopted(ANY)
     request = inbound(model)
-    plan = one.plan(one.take(request).rule_state, request, 0.0, 0.0).plan
+    plan = one.plan(one.take(request).rule_state, request, 0.0, 0.0)
     assert bool(plan.candidates()) is bool(model)

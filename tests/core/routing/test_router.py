@@ -57,7 +57,7 @@ def inbound(model: str = "gpt", headers: Headers | None = None, **body: Any) -> 
 
 def first(one: router.Router, request: Inbound, now: float = 0.0) -> str:
     """The service that a request is sent to."""
-    chosen = one.plan(one.take(request).rule_state, request, now, 0.0).plan.next(now)
+    chosen = one.plan(one.take(request).rule_state, request, now, 0.0).next(now)
     assert chosen is not None
     return chosen.service.id
 
@@ -140,20 +140,19 @@ def test_a_services_health_outlasts_a_change_of_rules() -> None:
     )
     adopted(CHAT, into=one)
     request = inbound()
-    plan = one.plan(one.take(request).rule_state, request, 1.0, 0.0).plan
+    plan = one.plan(one.take(request).rule_state, request, 1.0, 0.0)
     assert plan.next(1.0) is None
 
 
 def test_the_first_block_that_matches_comes_before_the_rules_own_services() -> None:
     one, request = adopted(SMART), inbound()
     assert first(one, request) == "b/m"
-    found = one.plan(one.take(request).rule_state, request, 0.0, 0.0)
-    assert (found.block, found.checks) == (1, [])
+    assert one.explained_plan(one.take(request).rule_state, request, 0.0, 0.0).block == 1
 
 
 def test_asked_for_checks_every_block_says_whether_it_matches_and_why() -> None:
     one, request = adopted(SMART), inbound()
-    found = one.plan(one.take(request).rule_state, request, 0.0, 0.0, checks=True)
+    found = one.explained_plan(one.take(request).rule_state, request, 0.0, 0.0)
     assert [(c["block"], c["matched"]) for c in found.checks] == [(0, False), (1, True)]
     assert "xyzzy" in found.checks[0]["why"]
 

@@ -58,14 +58,11 @@ class Answer:
         """The body's bytes in what was read. Raises ValueError for a damaged compression."""
         return (data,) if self._inflate is None else self._inflate.feed(data)
 
-    def keep(self, data: bytes) -> None:
-        """More of a body that is read whole."""
+    def keep(self, data: bytes) -> bool:
+        """More of a body that is read whole; false where it is larger than is kept."""
         self._parts.append(data)
         self.size += len(data)
-
-    @property
-    def is_too_large(self) -> bool:
-        return self.size > (ERROR_BYTES if self.mode == ERROR else WHOLE_BYTES)
+        return self.size <= (ERROR_BYTES if self.mode == ERROR else WHOLE_BYTES)
 
     @property
     def is_cut_short(self) -> bool:

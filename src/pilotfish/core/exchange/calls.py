@@ -246,9 +246,15 @@ def may_run_twice(inbound: Inbound) -> bool:
     two.
     """
     members = inbound.members
+    if members is None:
+        return False
+    if _KEPT.isdisjoint(members):
+        return True
     return (
-        members is not None
-        and not is_true(members, "store")
+        not is_true(members, "store")
         and not is_true(members, "background")
         and "conversation" not in members
     )
+
+
+_KEPT = frozenset({"store", "background", "conversation"})

@@ -67,7 +67,6 @@ class AttemptState:
         candidate: Candidate,
         again: int,
         began: float,
-        *,
         extra: str = "",
         trial: bool = False,
     ) -> None:

@@ -175,10 +175,11 @@ class Plan:
 
     def usable(
         self, now: float, reason: str = "", *, serving: bool = False
-    ) -> tuple[CandidateSet, list[Candidate]] | None:
-        """The first tier of the first candidate set that has usable services. `reason`: only
-        services marked to take over for it, and none of a model that has been asked, whoever offers
-        it: it would say the same. `serving`: none that is on trial."""
+    ) -> tuple[CandidateSet, tuple[Candidate, ...], list[Candidate]] | None:
+        """The first tier of the first candidate set that has usable services: the set, the whole
+        tier, and who of it is usable. `reason`: only services marked to take over for it, and none
+        of a model that has been asked, whoever offers it: it would say the same. `serving`: none
+        that is on trial."""
         tried = self.tried
         models = {s.model for s in tried} if reason else ()
         for candidate_set in self.candidate_sets:
@@ -195,7 +196,7 @@ class Plan:
                     and not (serving and self.ledger.on_trial(c.state, now))
                 ]
                 if found:
-                    return candidate_set, found
+                    return candidate_set, tier, found
         return None
 
     def ordered(
@@ -315,11 +316,12 @@ class Plan:
             ):  # who waits looks again and again
                 self.choices.append((now, None, None, (), self._passed_over(None, (), now), reason))
             return None
-        candidate_set, usable = found
+        candidate_set, tier, usable = found
         chosen = self.ordered(candidate_set, usable, now)[0] if len(usable) > 1 else usable[0]
-        # Fallbacks, rivals and trials take no turn.
+        # Fallbacks, rivals and trials take no turn, and who is alone needs none.
         if (
             self.rule.tactic is not None
+            and len(tier) > 1
             and not self.tried
             and not self.ledger.on_trial(chosen.state, now)
         ):
@@ -328,20 +330,13 @@ class Plan:
             )
         if self._home is not None and not serving:  # nor does a rival become a session's home
             self._home.homes.on_picked(self._home.key, chosen, usable, now, self._home.ttl_s)
-        # Candidates are a candidate_set's own, so who begins with the same one and is as many is
-        # the first tier, whole.
-        first = self.candidate_sets[0].tiers_for(self.op)
-        all_usable = bool(first) and len(usable) == len(first[0]) and usable[0] is first[0][0]
-        self.choices.append(
-            (
-                now,
-                chosen,
-                candidate_set,
-                usable,
-                () if all_usable else self._passed_over(candidate_set, usable, now),
-                reason,
-            )
+        nobody_passed = (
+            len(usable) == len(tier)
+            and candidate_set is self.candidate_sets[0]
+            and tier is candidate_set.tiers_for(self.op)[0]
         )
+        passed = () if nobody_passed else self._passed_over(candidate_set, usable, now)
+        self.choices.append((now, chosen, candidate_set, usable, passed, reason))
         return chosen
 
     def _passed_over(

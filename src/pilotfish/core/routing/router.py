@@ -41,7 +41,7 @@ class Taken(NamedTuple):
 
 class Planned(NamedTuple):
     """The plan for a request, the smart-routing block that matched (its place in the rule), and
-    what every block says of the request, where that was asked for."""
+    what every block says of the request."""
 
     plan: Plan
     block: int | None
@@ -155,36 +155,17 @@ class Router:
 
     # ---- what may be tried
 
-    def plan(
-        self,
-        rule_state: RuleState,
-        inbound: Inbound,
-        now: float,
-        wall: float,
-        *,
-        checks: bool = False,
-    ) -> Planned:
-        """The plan for a request. `checks`: also say of every smart-routing block whether it
-        matches and why. `wall`: epoch seconds, for rules that depend on the time of day."""
+    def plan(self, rule_state: RuleState, inbound: Inbound, now: float, wall: float) -> Plan:
+        """What may be tried for a request. `wall`: epoch seconds, for rules that depend on the
+        time of day."""
         rule = rule_state.rule
         block: int | None = None
-        said: list[dict[str, Any]] = []
         view: RequestView | None = None
         if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
             view = self.view(inbound, now)
-            for one in rule.smart if checks else ():
-                matched, why = one.check(view, wall)
-                said.append(
-                    {
-                        "block": one.index,
-                        "matched": matched,
-                        "why": why,
-                        "description": one.description,
-                    }
-                )
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
-        plan = Plan(
+        return Plan(
             rule_state,
             self.ledger,
             op=inbound.op,
@@ -195,7 +176,23 @@ class Router:
             home=None if rule.affinity is None else self._home(rule, inbound, view, now),
             history=self.history,
         )
-        return Planned(plan, block, said)
+
+    def explained_plan(
+        self, rule_state: RuleState, inbound: Inbound, now: float, wall: float
+    ) -> Planned:
+        """The plan for a request, with what every smart-routing block says of it."""
+        rule = rule_state.rule
+        block: int | None = None
+        checks: list[dict[str, Any]] = []
+        if rule.smart and routes_smartly(self.snapshot, inbound.scenario):
+            view = self.view(inbound, now)
+            for one in rule.smart:
+                matched, why = one.check(view, wall)
+                what = {"block": one.index, "matched": matched, "why": why}
+                checks.append({**what, "description": one.description})
+            found = first_match(rule.smart, view, wall)
+            block = None if found is None else rule.smart.index(found)
+        return Planned(self.plan(rule_state, inbound, now, wall), block, checks)
 
     def _home(
         self, rule: Rule, inbound: Inbound, view: RequestView | None, now: float

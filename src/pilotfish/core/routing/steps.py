@@ -111,14 +111,8 @@ class Steps:
         if state not in self.plan.tried:
             self.plan.tried.append(state)
         asked = self._asked[id(state)] = self._asked[id(state)] + (not same)
-        attempt = self._running[n] = AttemptState(
-            n,
-            candidate,
-            asked - 1,
-            now,
-            extra=extra,
-            trial=not last_resort and self.plan.ledger.on_trial(state, now),
-        )
+        trial = not last_resort and self.plan.ledger.on_trial(state, now)
+        attempt = self._running[n] = AttemptState(n, candidate, asked - 1, now, extra, trial)
         commands: Commands = [StartAttempt(n, candidate, last_resort, self.resumes > 0, extra)]
         if not extra and self._race is None and not self.resumes and self._may_double:
             self._plan_rivals(attempt, now)
@@ -128,9 +122,10 @@ class Steps:
 
     def _plan_rivals(self, attempt: AttemptState, now: float) -> None:
         """When another service is asked beside this attempt, should it show nothing until then."""
-        after = hedge_after(attempt.candidate, self.rule, now, streams=self._streams)
-        if after is not None:
-            self._timers[HEDGE] = now + after
+        if self.rule.hedge is not None:
+            after = hedge_after(attempt.candidate, self.rule, now, streams=self._streams)
+            if after is not None:
+                self._timers[HEDGE] = now + after
         if attempt.trial and not self.rivals and self.plan.others(now):
             patience = trial_patience_of(attempt.candidate, now, streams=self._streams)
             self._timers[TRIAL] = now + patience

@@ -134,6 +134,9 @@ class Ledger:
         """Whether the next request to this service would be its trial, or its credential's."""
         if state.health.out:
             return True
+        credentials = self.credentials.get(state.provider)
+        if not state.keys and (credentials is None or not credentials[0].out):  # the common case
+            return False
         key = self.key_for(state, now)
         return key is not None and any(h.out for h in self._keys_of(state, key))
 

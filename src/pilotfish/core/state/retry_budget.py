@@ -31,7 +31,11 @@ class RetryBudget:
 
     def request(self, now: float) -> None:
         """Counts a request."""
-        self._requests[self._at(now)] += 1
+        slot = self._slot
+        if int(now / self._slot_s) > slot:
+            self._at(now)
+            slot = self._slot
+        self._requests[slot % SLOTS] += 1
 
     def is_free(self, now: float) -> bool:
         """Whether the budget has room for one more extra attempt."""
