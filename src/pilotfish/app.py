@@ -175,6 +175,13 @@ class App:
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
         provider = service.provider
+        client = self.engine.clients.get(provider.name)
+        if mode == "chat" and client is not None:
+            from pilotfish.proxy.chat_probe import chat_probe
+
+            state = self.ledger.candidate(service).state
+            key = self.ledger.key_for(state, time.monotonic())
+            return await chat_probe(client, service, key or 0)
         if provider.kind.probe is None:
             return None
         return (await probe(provider, self._keys(provider), self.fetcher)).outcome
