@@ -22,6 +22,7 @@ from pilotfish.admin.port import (
 from pilotfish.admin.status import status_of
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
+from pilotfish.core.model.service import Service
 from pilotfish.core.routing.explain import explained
 from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
@@ -202,4 +203,23 @@ def explain_request(
     taken = router.take(inbound)
     now, wall = time.monotonic(), time.time()
     planned = router.explained_plan(taken.rule_state, inbound, now, wall)
-    return explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)
+    answer = explained(planned.plan, taken.why, planned.checks, planned.block, now, wall)
+    services = {c.service.id: c.service for c in planned.plan.candidates()}
+    for candidate in answer["candidates"]:
+        service = services.get(candidate["service"])
+        if service is not None and service.settings is not None:
+            candidate["request"] = _request_set(inbound, service)
+    return answer
+
+
+def _request_set(inbound: Inbound, service: Service) -> dict[str, Any]:
+    """What the rules set in this request to this service: the fields that are sent otherwise, None
+    for those left out; or why it cannot be sent.
+    """
+    from pilotfish import styles
+    from pilotfish.core.exchange.request_settings import what_is_set
+
+    try:
+        return what_is_set(inbound, service, styles.get)
+    except ClientError as e:
+        return {"error": e.message}

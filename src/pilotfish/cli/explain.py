@@ -5,6 +5,7 @@ read.
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 from pathlib import Path
@@ -114,6 +115,8 @@ def lines_of(answer: dict[str, Any]) -> list[str]:
             f"{'candidates' if n == 0 else '':<11} {n + 1}. {c['service']} (tier {c['tier']})"
             f"{': ' + c['why'] if c['why'] else ''}"
         )
+        if c.get("request"):
+            lines.append(f"{'':<15}sends {json.dumps(c['request'], ensure_ascii=False)}")
     if not candidates:
         lines.append("candidates  none: the request would be refused")
     for n, left in enumerate(answer["left_out"]):

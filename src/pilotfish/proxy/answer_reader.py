@@ -376,7 +376,8 @@ class AnswerReader:
         mode, stream = self.answer.mode, self.stream
         if late is not None or mode in (ERROR, RAW) or self.paused:
             return late
-        timeouts, thinking = self._rule.timeouts, self._inbound.thinking
+        timeouts = self._rule.timeouts
+        thinking = self._inbound.thinking or self._candidate.service.thinks
         if mode == WHOLE:
             return stalled(quiet_s, timeouts, thinking=thinking, streams=False)
         if not self._inbound.stream or (stream is not None and stream.finished):

@@ -275,7 +275,7 @@ class ProxyRequest:
             if changes:
                 self._tell_health(changes)
 
-        factor = THINKING_FACTOR if self._inbound.thinking else 1.0
+        factor = THINKING_FACTOR if self._inbound.thinking or attempt.service.thinks else 1.0
         deadline = record.began + self._plan.rule.timeouts.first_token_s * factor
         in_flight.watch(UnseenTrial(attempt, deadline, over))
 

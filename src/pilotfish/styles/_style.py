@@ -72,6 +72,7 @@ class BaseStyle:
     terminal_event = b""
     request_id_header = b""
     canned_chars = 0
+    prompt_stub = ("messages", b'[{"role":"user","content":"-"}]')
 
     def event_decoder(self) -> EventDecoder:
         return SseDecoder()
@@ -90,6 +91,11 @@ class BaseStyle:
         self, members: Mapping[str, msgspec.Raw], quirks: Quirks
     ) -> dict[str, bytes]:
         return {}
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        from pilotfish.styles._system_prompt import before_messages
+
+        return before_messages(members, text)
 
     def read_reply(self, body: bytes) -> Reply:
         reply: Reply = translation(self.name, "reply", "read_reply")(body)

@@ -16,7 +16,6 @@ from pilotfish.core.exchange.inbound import (
     Inbound,
     filter_request_headers,
     filter_response_headers,
-    multipart_with_model,
     shown,
 )
 from pilotfish.core.formats.header_text import header_text
@@ -208,84 +207,40 @@ def test_no_form_of_a_field_is_too_odd(path: str, value: Any) -> None:
         assert inbound(path, {field: value, "stream": True}).thinking in (True, False)
 
 
-# ---- multipart
+# ---- who asks for which model
 
 
-def form(*parts: tuple[str, bytes], boundary: str = "XX") -> bytes:
-    """Each part: its Content-Disposition after `form-data`, and its bytes."""
-    lines = b"".join(
-        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"
-        for head, data in parts
-    )
-    return lines + f"--{boundary}--\r\n".encode()
-
-
-def upload(body: bytes, content_type: bytes = b"multipart/form-data; boundary=XX") -> Inbound:
-    return inbound("/v1/audio/transcriptions", body, headers=[(b"content-type", content_type)])
-
-
-def test_the_model_of_a_form_is_found_and_replaced_and_nothing_else() -> None:
-    body = form(
-        ('name="file"; filename="a.wav"', b"\x00\xff\r\n\r\nbytes"),
-        ('name="model"', b"whisper-1"),
-        ('name="prompt"', b"whisper-1"),
-    )
-    request = upload(body)
+def test_the_model_of_a_form_is_the_one_that_is_asked_for() -> None:
+    body = b'--XX\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--XX--\r\n'
+    kind = [(b"content-type", b"Multipart/Form-Data; boundary=XX")]
+    request = inbound("/v1/audio/transcriptions", body, headers=kind)
     assert (request.model, request.subpath, request.members, request.stream) == (
         "whisper-1",
         "transcriptions",
         None,
         False,
     )
-    assert multipart_with_model(body, "large-v3") == body.replace(b"whisper-1", b"large-v3", 1)
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [('name="file"; filename="model"', b"not-a-model"), ('name="model"', b"right")],
-        [
-            (
-                'name="file"; filename="x"',
-                b'Content-Disposition: form-data; name="model"\r\n\r\nwrong',
-            ),
-            ('name="model"', b"right"),
-        ],
-        [('name="prompt"', b'name="model"'), ('name="model"', b"right")],
-        [('name="xmodel"', b"wrong"), ("name=model", b"right")],
-        [('name="model"\r\nContent-Type: text/plain', b"right")],
-    ],
-)
-def test_what_only_looks_like_the_model_of_a_form_is_not(parts: list[tuple[str, bytes]]) -> None:
-    body = form(*parts)
-    assert upload(body).model == "right"
-    assert multipart_with_model(body, "new") == b"new".join(body.rsplit(b"right", 1))
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"--",
-        b"--XX",
-        b"nothing",
-        form(('name="file"', b"x")),
-        form(('name="model"', b"m"))[:-12],
+        b'{"model": "a", "model": "b"}',
+        b'{"model":"a","messages":[],"mod\\u0065l":"a"}',
+        b'{"stream": true, "model": "a", "stream": false}',
     ],
 )
-def test_a_form_without_a_model_is_passed_on_as_it_is(body: bytes) -> None:
-    assert upload(body).model == ""
-    assert multipart_with_model(body, "m") == body
+def test_a_body_that_says_something_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(
+        ClientError, match=r"^the request body has '(model|stream)' twice"
+    ) as refused:
+        inbound(CHAT, body)
+    assert refused.value.status == 400
 
 
-def test_a_models_value_may_be_empty_and_is_then_filled_in() -> None:
-    body = form(('name="model"', b""))
-    assert upload(body).model == ""
-    assert multipart_with_model(body, "m") == form(('name="model"', b"m"))
-
-
-def test_content_types_are_compared_without_regard_to_case() -> None:
-    assert upload(form(('name="model"', b"m")), b"Multipart/Form-Data; boundary=XX").model == "m"
+def test_what_stands_twice_further_in_is_the_clients_own_affair() -> None:
+    body = b'{"model": "m", "tools": [{"model": 1, "model": 2}], "metadata": {"model": "x"}}'
+    assert inbound(CHAT, body).model == "m"
 
 
 # ---- headers

@@ -13,7 +13,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pilotfish.core.formats import bodies as core_body
-from pilotfish.core.formats.bodies import is_true, members_of, replaced, text_of
+from pilotfish.core.formats.bodies import (
+    is_true,
+    members_of,
+    repeated_key,
+    replaced,
+    text_of,
+)
 from pilotfish.errors import ClientError
 
 
@@ -236,3 +242,38 @@ def test_with_plain_and_unique_names_every_byte_outside_the_value_is_kept(
             expected,
             text.encode() if raw.encode() == value else expected,
         )
+
+
+KEYS = st.sampled_from(["a", "b", "model", "é", '"', "\\", ""])
+TEXTS = st.sampled_from(
+    ["1", "12", '"a"', '" "', '"\\",\\"a\\":"', '{"a":1,"a":2}', "[]", '"a   "']
+)
+SPACES = st.sampled_from(["", "", " ", "\n  ", "      "])
+
+
+@given(st.lists(st.tuples(KEYS, TEXTS, st.booleans()), max_size=6), st.data())
+def test_a_repeated_key_is_found_however_it_is_written(
+    pairs: list[tuple[str, str, bool]], data: st.DataObject
+) -> None:
+    def blank() -> str:
+        return data.draw(SPACES)
+
+    def written(key: str, escaped: bool) -> str:
+        spelt = "".join(["\\u" + f"{ord(c):04x}" for c in key])
+        return f'"{spelt}"' if escaped else json.dumps(key)
+
+    members = [
+        f"{blank()}{written(key, escaped)}{blank()}:{blank()}{value}{blank()}"
+        for key, value, escaped in pairs
+    ]
+    body = ("{" + ",".join(members) + (blank() if not members else "") + "}" + blank()).encode()
+    keys = [key for key, _, _ in pairs]
+    found = repeated_key(body, members_of(body))
+    assert (found is not None) == (len(set(keys)) < len(keys))
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (",\n ", ": ")])
+def test_the_key_that_stands_twice_is_named(separators: tuple[str, str]) -> None:
+    comma, colon = separators
+    body = f'{{"a"{colon}1{comma}"model"{colon}"x"{comma}"b"{colon}[]{comma}"model"{colon}"y"}}'
+    assert repeated_key(body.encode(), members_of(body.encode())) == "model"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound, multipart_with_model
+from pilotfish.core.exchange import multipart, request_settings
+from pilotfish.core.exchange.inbound import OPTION_BYTES, Headers, Inbound
 from pilotfish.core.exchange.stream_resume import continuation
 from pilotfish.core.formats.bodies import Members, is_true, members_of, replaced
 from pilotfish.core.formats.style import Target
@@ -61,15 +62,14 @@ def call_body(
     if op == inbound.op:
         return _same_style(inbound, service, op, styles)
     style = CHAT_STYLES[op]
+    chat = wanted = chat_of(inbound, styles)
+    if service.settings is not None:
+        wanted = request_settings.with_settings(chat, service.settings)
     written = styles(style).write_request(
-        chat_of(inbound, styles),
-        Target(model=service.model, stream=inbound.stream, quirks=service.quirks),
+        wanted, Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
     )
-    return _edited(
-        CallBody(op, style, (written.body,), False, written.dropped, False, written.headers),
-        inbound,
-        service,
-    )
+    call = CallBody(op, style, (written.body,), False, written.dropped, False, written.headers)
+    return _edited(_with_settings(call, chat, service), inbound, service)
 
 
 def continuation_body(
@@ -85,14 +85,31 @@ def continuation_body(
     `call_body` does.
     """
     style = CHAT_STYLES[op]
-    chat = continuation(chat_of(inbound, styles), text, prefill=prefill)
+    chat = wanted = chat_of(inbound, styles)
+    if service.settings is not None:
+        wanted = request_settings.with_settings(chat, service.settings)
     written = styles(style).write_request(
-        chat, Target(model=service.model, stream=True, quirks=service.quirks)
+        continuation(wanted, text, prefill=prefill),
+        Target(model=service.model, stream=True, quirks=service.quirks),
     )
     call = CallBody(
         op, style, (written.body,), style == inbound.style, written.dropped, False, written.headers
     )
-    return _edited(call, inbound, service)
+    return _edited(_with_settings(call, chat, service), inbound, service)
+
+
+def _with_settings(call: CallBody, chat: Chat, service: Service) -> CallBody:
+    """A written request with the rules' own fields of its vendor; what only the rules have set is
+    not reported as dropped.
+    """
+    settings = service.settings
+    if settings is None:
+        return call
+    body = call.parts[0]
+    if settings.extra_body:
+        body = request_settings.with_extra_body(body, settings.extra_body)
+    dropped = request_settings.own_losses(chat, settings, call.dropped)
+    return call._replace(parts=(body,), dropped=dropped)
 
 
 def chat_of(inbound: Inbound, styles: Callable[[str], Style]) -> Chat:
@@ -112,7 +129,7 @@ def _same_style(
         body = (
             inbound.body
             if inbound.model == service.model
-            else multipart_with_model(inbound.body, service.model)
+            else multipart.with_model(inbound.body, inbound.content_type, service.model)
         )
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
     values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
@@ -127,6 +144,19 @@ def _same_style(
         hides = True
     if op in CHAT_STYLES and service.quirks.edits_history:
         values.update(styles(inbound.style).same_style_edits(members, service.quirks))
+    if service.settings is not None and op in CHAT_STYLES:
+        own = styles(inbound.style)
+        target = Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+        edited = {name: msgspec.Raw(value) for name, value in values.items() if value is not None}
+        values.update(
+            request_settings.same_style_edits(
+                {**members, **edited},
+                service.settings,
+                own,
+                target,
+                lambda: chat_of(inbound, styles),
+            )
+        )
     wanted, dropped = _wanted(service, op, members, inbound.headers)
     values.update(wanted)
     parts = replaced(inbound.body, members, values)

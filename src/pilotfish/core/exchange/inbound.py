@@ -4,13 +4,13 @@ the proxy.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 import msgspec
 
+from pilotfish.core.exchange import multipart
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
-from pilotfish.core.formats.bodies import Members, is_true, members_of, text_of
+from pilotfish.core.formats.bodies import Members, is_true, members_of, repeated_key, text_of
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.errors import ClientError
 
@@ -83,10 +83,16 @@ class Inbound:
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if self.content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
-            self.model = endpoint.model or _multipart_model(body)
+            self.model = endpoint.model or multipart.model_of(body, self.content_type)
             self.stream = endpoint.stream or False
         else:
             members = self.members = self._members()
+            twice = repeated_key(body, members)
+            if twice is not None:
+                # Servers differ in which of the two they take.
+                raise ClientError(
+                    400, "invalid_json", f"the request body has {shown(twice)!r} twice at its top"
+                )
             if b"json" not in self.content_type.lower():
                 # The body is JSON whatever its label says: `curl -d` labels every body a form.
                 self.content_type = b"application/json"
@@ -190,42 +196,6 @@ _THINKING: dict[str, Callable[[bytes], bool]] = {
     "generationConfig": _google_thinks,
     "additionalModelRequestFields": _bedrock_thinks,
 }
-
-
-def _multipart_model(body: bytes) -> str:
-    """The text of the field `model` in a multipart body; empty if there is none."""
-    start, end = _multipart_span(body)
-    return body[start:end].decode("utf-8", "replace")
-
-
-def multipart_with_model(body: bytes, model: str) -> bytes:
-    """A multipart body with its field `model` replaced; unchanged if it has none."""
-    start, end = _multipart_span(body)
-    return body[:start] + model.encode() + body[end:] if start else body
-
-
-_FIELD_MODEL = re.compile(
-    rb'^content-disposition:[^\r\n]*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r?$)',
-    re.IGNORECASE | re.MULTILINE,
-)
-
-
-def _multipart_span(body: bytes) -> tuple[int, int]:
-    """(start, end) of the value of the field `model`; (0, 0) if there is none. Only the headers of
-    the parts are searched, never the content of a file.
-    """
-    boundary = body[: body.find(b"\r\n")]
-    if not boundary.startswith(b"--"):
-        return 0, 0
-    at = len(boundary) + 2
-    while (head := body.find(b"\r\n\r\n", at)) >= 0:
-        end = body.find(b"\r\n" + boundary, head + 2)
-        if end < 0:
-            break
-        if _FIELD_MODEL.search(body, at, head):
-            return head + 4, max(end, head + 4)
-        at = end + len(boundary) + 4
-    return 0, 0
 
 
 # Request headers that never go upstream: credentials and account names of the client, hop-by-hop

@@ -6,6 +6,8 @@ prompt of 100 KB is skipped over, not built. Only the values that change are spl
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from pilotfish.core.formats.bounds import MAX_KEYS, has_too_many_keys
@@ -42,6 +44,58 @@ def _what_is_wrong(body: bytes, error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
         return f"the request body is not a JSON object: {error}"
     return f"the request body is not JSON: {error}"
+
+
+def repeated_key(body: bytes, members: Members) -> str | None:
+    """A key that stands twice at the top of the body; None if none does. `members` has the last
+    value of each key.
+    """
+    # What the keys and values take by themselves: a repeated one needs at least `,"":0` more.
+    needed = 1 + 4 * len(members)
+    for key, raw in members.items():
+        needed += len(key) + len(memoryview(raw))
+    if len(body) - needed < _LEAST_MEMBER:
+        return None
+    at = 0
+    separator, spaced = b"{", b'{"'
+    for key, raw in members.items():
+        token = b'%b%b": ' % (spaced, key.encode())
+        if body.startswith(token, at):  # as Python's own encoder writes it
+            at += len(token)
+        else:
+            at = _after_key(body, key, _after(body, separator, at))
+        value = bytes(raw)
+        if at < 0 or not body.startswith(value, at):
+            at = _skip(body, at) if at >= 0 else at
+            if at < 0 or not body.startswith(value, at):
+                return key
+        at += len(value)
+        separator, spaced = b",", b', "'
+    # All were found in their order, each with its last value: whatever follows is another one.
+    if _after(body, b"}" if members else b"{", at) >= 0:
+        return None
+    left = _KEY.match(body, at)
+    return _decode_str(left[1]) if left is not None else ""
+
+
+def _after_key(body: bytes, key: str, at: int) -> int:
+    """Where the value of this key begins, which must come next; negative if it does not."""
+    if at < 0:
+        return at
+    name = b'"%b"' % key.encode()
+    if body.startswith(name, at):
+        at += len(name)
+    else:
+        written = _WRITTEN_KEY.match(body, at)
+        if written is None:
+            return -1
+        try:
+            if _decode_str(written[1]) != key:
+                return -1
+        except msgspec.DecodeError:
+            return -1
+        at = written.end()
+    return _after(body, b":", at)
 
 
 def text_of(members: Members, name: str) -> str | None:
@@ -176,4 +230,7 @@ def _skip(body: bytes, at: int) -> int:
 # a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
 SEARCH_BYTES = 4096
 _BLANKS = b" \t\r\n"
+_LEAST_MEMBER = 5
+_WRITTEN_KEY = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")')
+_KEY = re.compile(rb'[ \t\r\n]*,[ \t\r\n]*("(?:[^"\\]|\\.)*")')
 _ESCAPED = b"\\u00"  # how a letter of a key that is worth changing can be escaped

@@ -176,7 +176,8 @@ class Style(Protocol):
     where a style has none. `request_id_header`: where its SDKs look for the id of a request; empty
     for `x-request-id`, which every answer has. `canned_chars`: how long the text may be that a
     guardrail says in a stream in place of an answer, where only the finish reason tells the two
-    apart; 0 where there is no such thing.
+    apart; 0 where there is no such thing. `prompt_stub`: the field that holds the conversation, and
+    the shortest one.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Style(Protocol):
     terminal_event: bytes
     request_id_header: bytes
     canned_chars: int
+    prompt_stub: tuple[str, bytes]
 
     def event_decoder(self) -> EventDecoder: ...
 
@@ -194,6 +196,12 @@ class Style(Protocol):
     ) -> dict[str, bytes]:
         """The top-level fields that a vendor wants otherwise in a request of this style, with their
         new values; asked where `Quirks.edits_history`.
+        """
+        ...
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        """The top-level fields, with their new values, that put `text` before the client's own
+        instructions in a request of this style.
         """
         ...
 

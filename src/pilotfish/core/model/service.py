@@ -10,6 +10,7 @@ from typing import Any
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.request_settings import RequestSettings
 
 # The window of a service's statistics where the rules give none, or a value of 0 or less.
 TIME_WINDOW_S = 300.0
@@ -68,8 +69,8 @@ class Provider:
     `base`: base URL with the version, without a trailing slash; `paths` are appended to it.
     `headers`: (lower-case name, value), sent with every request. `models`: the only models it may
     be asked for, None for any. `timeout_s`: for a whole request, None for the rule's own.
-    `ca_file`: PEM bundle of authorities instead of the system's. `headers` and `proxy_url` may hold
-    secrets, so a repr leaves them out.
+    `ca_file`: PEM bundle of authorities instead of the system's. `settings`: what the rules set in
+    its requests. `headers` and `proxy_url` may hold secrets, so a repr leaves them out.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Provider:
     limits: Limits = Limits()
     options: Mapping[str, Any] = field(default_factory=dict)
     ca_file: str = ""
+    settings: RequestSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +107,8 @@ class Service:
     over from another service. `id`: "provider/model"; `id_header` is the same as a header value,
     `model_json` the model's name as JSON, spliced into request bodies. `label`: what metrics call
     the model: `model`, or `OTHER_MODEL` for one that only clients name.
+    `settings`: what the rules set in its requests, the provider's included; None: nothing.
+    `thinks`: by these settings it is asked to think, so that it takes longer.
 
     A service whose `model` is `REQUESTED` stands for one service for each model that is asked for;
     `core.routing.requested` makes those.
@@ -126,6 +130,8 @@ class Service:
     id_header: bytes = b""
     model_json: bytes = b""
     label: str = ""
+    settings: RequestSettings | None = None
+    thinks: bool = False
     price: Price | None = None
 
 

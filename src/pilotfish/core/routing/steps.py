@@ -221,9 +221,9 @@ class Steps:
         return self.plan.may_be_asked_again(attempt.candidate, now)
 
     def _patience(self, attempt: AttemptState, now: float) -> float:
-        return patience_of(
-            attempt.candidate, self.rule, now, streams=self._streams, thinking=self._thinking
-        )
+        candidate = attempt.candidate
+        thinking = self._thinking or candidate.service.thinks
+        return patience_of(candidate, self.rule, now, streams=self._streams, thinking=thinking)
 
     def _is_silent(self, attempt: AttemptState, now: float) -> bool:
         """Whether it had nothing to show for its whole patience."""

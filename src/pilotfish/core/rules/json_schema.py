@@ -130,6 +130,8 @@ _SECTIONS = (
     ("CredentialCooldownSpec", "credential_cooldown"),
     ("ProviderSpec", "providers.NAME"), ("SecretSource", "token"),
     ("MountedSecret", "token.secret"), ("OAuthSpec", "oauth_detail"), ("LimitsSpec", "limits"),
+    ("RequestSpec", "request"), ("ParametersSpec", "request.defaults"),
+    ("ThinkingSpec", "request.thinking"),
     ("RuleSpec", "rules[]"), ("ServiceSpec", "services[]"), ("TacticSpec", "lb_tactic"),
     ("BlockSpec", "smart_routing[]"), ("OpSpec", "ops[]"), ("AffinitySpec", "affinity"),
     ("RaceSpec", "race"), ("HedgeSpec", "hedge"), ("VirtualModelSpec", "virtual_models.NAME"),

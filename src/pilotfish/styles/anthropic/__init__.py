@@ -5,6 +5,10 @@ Source: Claude API reference, "Messages" (platform.claude.com/docs/en/api/messag
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector
 from pilotfish.styles._style import BaseStyle
@@ -18,6 +22,11 @@ class Anthropic(BaseStyle):
     name = "anthropic"
     request_id_header = b"request-id"
     terminal_event = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        from pilotfish.styles._system_prompt import before_text
+
+        return before_text(members, "system", text)
 
     def inspector(self) -> ResponseInspector:
         return AnthropicInspector()

@@ -7,6 +7,10 @@ Source: Amazon Bedrock API reference, "Converse" and "ConverseStream"
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from pilotfish.core.formats import eventstream
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector
@@ -20,12 +24,18 @@ class Bedrock(BaseStyle):
     the last one, `metadata`, holds the usage; without it SDKs miss the counts and nothing else."""
 
     name = "bedrock"
+    prompt_stub = ("messages", b'[{"role":"user","content":[{"text":"-"}]}]')
     request_id_header = b"x-amzn-requestid"
     stream_content_type = "application/vnd.amazon.eventstream"
     canned_chars = CANNED_CHARS
 
     def event_decoder(self) -> eventstream.EventStreamDecoder:
         return eventstream.EventStreamDecoder()
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        from pilotfish.styles._system_prompt import before_blocks
+
+        return before_blocks(members, "system", text)
 
     def inspector(self) -> ResponseInspector:
         return BedrockInspector()

@@ -7,6 +7,10 @@ Source: Gemini API reference, "Generating content" (ai.google.dev/api/generate-c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.style import ResponseInspector
@@ -20,6 +24,13 @@ class Google(BaseStyle):
     that did not ask for `alt=sse` gets `application/json`."""
 
     name = "google"
+    prompt_stub = ("contents", b'[{"role":"user","parts":[{"text":"-"}]}]')
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        from pilotfish.styles._system_prompt import before_parts
+
+        name = "system_instruction" if "system_instruction" in members else "systemInstruction"
+        return before_parts(members, name, text)
 
     def inspector(self) -> ResponseInspector:
         return GoogleInspector()

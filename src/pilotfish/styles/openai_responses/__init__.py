@@ -6,6 +6,10 @@ Source: OpenAI API reference, "Responses" (platform.openai.com/docs/api-referenc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector
 from pilotfish.styles._style import BaseStyle
@@ -19,6 +23,12 @@ class OpenAIResponses(BaseStyle):
     `response.completed` holds the whole answer."""
 
     name = "openai_responses"
+    prompt_stub = ("input", b'"-"')
+
+    def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
+        from pilotfish.styles._system_prompt import before_text
+
+        return before_text(members, "instructions", text)
 
     def inspector(self) -> ResponseInspector:
         return ResponsesInspector()

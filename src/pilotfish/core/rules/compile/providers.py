@@ -11,6 +11,7 @@ from pilotfish.core.model.provider import OP_OF_STYLE, Auth, Option, ProviderKin
 from pilotfish.core.model.service import Limits, OAuth, Provider, SecretRef
 from pilotfish.core.rules.compile.addresses import base_url, headers, proxy_url, with_version
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
+from pilotfish.core.rules.compile.request_settings import request_settings
 from pilotfish.core.rules.compile.secrets import free_map, raw_secret, secret_ref
 from pilotfish.core.rules.compile.validate import found
 from pilotfish.core.rules.schema.numbers import LimitsSpec
@@ -77,6 +78,7 @@ class ProviderCompiler:
             tags=tuple(spec.tags),
             models=_models(spec),
             default_model=spec.default_model or "",
+            settings=request_settings(spec.request, place.at("request"), self.findings),
             headers=tuple(sent.items()),
             auth_type=spec.auth_type,
             oauth=self._oauth(spec, place),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.formats.header_text import header_text
+from pilotfish.core.model.request_settings import RequestSettings
 from pilotfish.core.model.service import (
     OTHER_MODEL,
     REQUESTED,
@@ -17,6 +18,7 @@ from pilotfish.core.model.service import (
 )
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
 from pilotfish.core.rules.compile.providers import limits_of
+from pilotfish.core.rules.compile.request_settings import merged, request_settings
 from pilotfish.core.rules.schema.rules import ServiceSpec
 
 
@@ -34,8 +36,10 @@ def make_service(
     priority: int = 0,
     limits: Limits = Limits(),  # noqa: B008 - frozen, so one for all is safe
     fallback: frozenset[str] = frozenset(),
+    settings: RequestSettings | None = None,
 ) -> Service:
     """A service record, with all fields that follow from its provider and model."""
+    settings = merged(provider.settings, settings)
     quirks = provider.kind.model_quirks(model) if provider.kind.model_quirks else None
     name = f"{provider.name}/{model}"
     return Service(
@@ -55,6 +59,8 @@ def make_service(
         id_header=header_text(f"{provider.name}/{model}"),
         model_json=json.dumps(model).encode(),
         price=prices.get(name) or prices.get(model),
+        settings=settings,
+        thinks=settings is not None and settings.thinks,
         label=model if model != REQUESTED else OTHER_MODEL,
     )
 
@@ -131,7 +137,7 @@ class ServiceCompiler:
                     )
             if provider is None or model is None:
                 continue
-            service = self._service(provider, model, spec, rule, fallback_on)
+            service = self._service(provider, model, place, spec, rule, fallback_on)
             if service.id in out:
                 self.findings.add(
                     place, f"service {service.id!r} is given twice, also at {places[service.id]}"
@@ -144,6 +150,7 @@ class ServiceCompiler:
         self,
         provider: Provider,
         model: str,
+        place: Place,
         spec: ServiceSpec,
         rule: str,
         fallback_on: Sequence[str],
@@ -160,6 +167,7 @@ class ServiceCompiler:
             model_capacity=spec.model_capacity,
             limits=limits_of(spec.limits),
             fallback=frozenset(fallback_on if spec.fallback_on is None else spec.fallback_on),
+            settings=request_settings(spec.request, place.at("request"), self.findings),
         )
 
     def addressed(

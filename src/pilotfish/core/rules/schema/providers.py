@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pilotfish.core.rules.schema.base import Count, Name, Positive, Secret, Spec
 from pilotfish.core.rules.schema.numbers import LimitsSpec
+from pilotfish.core.rules.schema.request import RequestSpec
 
 
 class OAuthSpec(Spec):
@@ -74,6 +75,9 @@ class ProviderSpec(Spec):
     )
     options: dict[str, Any] = Field(
         default={}, repr=False, description="keys of this kind, see providers.md"
+    )
+    request: RequestSpec | None = Field(
+        default=None, description="what requests to all its services are given"
     )
     ca_file: str | None = Field(
         default=None,

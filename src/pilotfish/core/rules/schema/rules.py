@@ -27,6 +27,7 @@ from pilotfish.core.rules.schema.numbers import (
     RetriesSpec,
     TimeoutsSpec,
 )
+from pilotfish.core.rules.schema.request import RequestSpec
 
 _RACE, _HEDGE, _AFFINITY = Race(), Hedge(), Affinity(by="header")
 
@@ -58,6 +59,10 @@ class ServiceSpec(Spec):
     )
     limits: LimitsSpec = Field(
         default_factory=LimitsSpec, description="our own limits for this service"
+    )
+    request: RequestSpec | None = Field(
+        default=None,
+        description="what its requests are given; key by key instead of the provider's `request`",
     )
     fallback_on: list[Reason] | None = Field(
         default=None,
