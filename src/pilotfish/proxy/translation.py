@@ -19,7 +19,7 @@ from pilotfish.core.exchange.response_stream import (
     Translated,
 )
 from pilotfish.core.exchange.shown_model import renamer
-from pilotfish.core.exchange.stream_resume import Continuation, Transcript
+from pilotfish.core.exchange.stream_resume import Continuation, Transcript, asks_for_words
 from pilotfish.core.formats.deltas import UsageDelta
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import event_from
@@ -40,10 +40,11 @@ class Translation:
     that another service can go on with the same stream.
     """
 
-    __slots__ = ("_inbound", "_rule", "_started_wall", "_transcript", "_writer")
+    __slots__ = ("_inbound", "_relayed", "_rule", "_started_wall", "_transcript", "_writer")
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
+        self._relayed: ResponseStream | None = None
         self._writer: StreamWriter | None = None
         self._transcript: Transcript | None = None
 
@@ -83,7 +84,8 @@ class Translation:
         shown = self._shown_model()
         rename = renamer(shown) if shown else None
         continues = self._rule.on_stream_break == "continue" and inbound.op in CHAT_STYLES
-        if call.same_style and not continues:
+        goes_on = resumes and self._writer is not None and self._transcript is not None
+        if call.same_style and not goes_on:
             if inbound.array:
                 from pilotfish.styles.google.array import ArrayFraming
 
@@ -97,7 +99,7 @@ class Translation:
                 canned_chars=upstream.canned_chars,
             )
         reader = upstream.stream_reader()
-        if resumes and self._writer is not None and self._transcript is not None:
+        if goes_on and self._writer is not None and self._transcript is not None:
             return Translated(
                 decoder,
                 reader,
@@ -248,16 +250,43 @@ class Translation:
 
     def relay(self, stream: ResponseStream | None) -> None:
         """This stream is the client's from now on."""
+        self._relayed = stream
         if isinstance(stream, Translated):
             self._writer, self._transcript = stream.writer, stream.transcript
 
     def can_be_resumed(self, stream: ResponseStream | None) -> bool:
         """Whether another service could go on with this broken stream."""
-        return (
-            isinstance(stream, Translated)
-            and stream.transcript is not None
-            and stream.transcript.can_be_resumed
-        )
+        if stream is not self._relayed or self._rule.on_stream_break != "continue":
+            return False
+        if isinstance(stream, PassThrough):
+            self._take_over(stream)
+        transcript = self._transcript
+        return transcript is not None and transcript.can_be_resumed and self._is_plain()
+
+    def _take_over(self, stream: PassThrough) -> None:
+        """Makes a writer that goes on with a stream whose bytes were passed on until now."""
+        said = stream.said if self._inbound.op in CHAT_STYLES else None
+        if said is None:
+            return
+        transcript = Transcript(said)
+        reader = self.style.stream_reader()
+        for event in stream.form:
+            for delta in reader.feed(event):
+                transcript.look(delta)
+        if not transcript.can_be_resumed:
+            return
+        writer = self._new_writer(self._shown_model())
+        try:
+            writer.take_over(stream.form, said)
+        except ValueError:
+            return
+        self._writer, self._transcript = writer, transcript
+
+    def _is_plain(self) -> bool:
+        try:
+            return asks_for_words(chat_of(self._inbound, styles.get))
+        except ClientError:
+            return False
 
     def ping(self) -> bytes:
         """A keep-alive for the client's stream; empty where its style has none."""

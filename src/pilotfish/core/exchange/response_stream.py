@@ -92,17 +92,30 @@ class ResponseStream(Protocol):
         ...
 
 
+# What is kept of a stream that passes through, for a service that would have to go on with it: so
+# many events beside its content, and so many of their bytes. The text is joined now and then.
+KEPT_EVENTS = 512
+KEPT_BYTES = 512 * 1024
+_JOINED_EVERY = 512
+
+
 class PassThrough:
     """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or
     None, model to show) as JSON strings. `canned_chars`: as the style has it.
+
+    It keeps what another service needs to go on where it breaks: the text that was said, and the
+    events that give the stream its form.
     """
 
     __slots__ = (
         "_canned_chars",
         "_close",
+        "_content",
         "_declined",
         "_hide_usage",
         "_inspector",
+        "_kept",
+        "_kept_bytes",
         "_rename",
         "_split",
         "contents",
@@ -132,6 +145,9 @@ class PassThrough:
         self.finished = self.terminal = False
         self.error: ErrorInfo | None = None
         self.too_long = ""
+        self._content = b""  # the last event of the run of content that goes on
+        self._kept: list[bytes] = []  # other events, and the last one of each run before
+        self._kept_bytes = 0
 
     @property
     def usage(self) -> Usage | None:
@@ -155,7 +171,31 @@ class PassThrough:
 
     @property
     def may_be_canned(self) -> bool:
-        return self._inspector.chars <= self._canned_chars > 0
+        return self._canned_chars > 0 and self._inspector.chars <= self._canned_chars
+
+    @property
+    def said(self) -> str | None:
+        """The text so far; None where it is not all that there is, so that nobody can go on."""
+        inspector = self._inspector
+        inspector.join_said()
+        if inspector.beyond_text or len(self._kept) > KEPT_EVENTS or self._kept_bytes > KEPT_BYTES:
+            return None
+        return inspector.said[0]
+
+    @property
+    def form(self) -> list[bytes]:
+        """The events that the client has had, but that of a run of content only the last is here."""
+        return [*self._kept, self._content] if self._content else self._kept
+
+    def _keep(self, event: bytes) -> None:
+        if len(self._kept) > KEPT_EVENTS or self._kept_bytes > KEPT_BYTES:
+            return
+        if self._content:
+            self._kept.append(self._content)
+            self._kept_bytes += len(self._content)
+            self._content = b""
+        self._kept.append(event)
+        self._kept_bytes += len(event)
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -169,6 +209,9 @@ class PassThrough:
             flags = see(event)
             if flags == CONTENT:  # nearly all of them
                 self.contents += 1
+                self._content = event
+                if not self.contents % _JOINED_EVERY:
+                    self._inspector.join_said()
             elif flags:
                 if flags & MALFORMED:
                     self.malformed += 1
@@ -192,6 +235,10 @@ class PassThrough:
                     continue
                 if flags & PING:
                     self.events -= 1
+                else:
+                    self._keep(event)
+            else:
+                self._keep(event)
             self.events += 1
             out.append(event)
         if self._rename is not None:
@@ -295,7 +342,7 @@ class Translated:
 
     @property
     def may_be_canned(self) -> bool:
-        return self.chars <= self._canned_chars > 0
+        return self._canned_chars > 0 and self.chars <= self._canned_chars
 
     def feed(self, data: bytes) -> bytes:
         try:

@@ -133,7 +133,7 @@ class Rule:
     race: Race | None = None
     hedge: Hedge | None = None
     fallback_on: frozenset[str] = frozenset({CONTEXT_LENGTH})
-    on_stream_break: str = "error"
+    on_stream_break: str = "continue"
     buffer: bool = False
     queue_s: float = 0.0
     unsupported: str = "drop"

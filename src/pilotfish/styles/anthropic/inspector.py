@@ -193,10 +193,15 @@ class AnthropicInspector(BaseInspector):
 
     def _delta(self, delta: _Body | None) -> int:
         """A signature or a citation is no content: nobody waits for it."""
-        seen = delta and (delta.text or delta.thinking or delta.partial_json)
+        if delta is None:
+            return 0
+        if delta.text:
+            self.said.append(delta.text)
+            return CONTENT
+        seen = delta.thinking or delta.partial_json
         if not seen:
             return 0
-        self.chars += len(seen)
+        self.other_chars += len(seen)
         return CONTENT
 
     def _block(self, block: _Body | None) -> int:
@@ -205,12 +210,16 @@ class AnthropicInspector(BaseInspector):
         """
         if block is None:
             return 0
-        self.chars += len(block.text or block.thinking or block.name or "")
+        if block.text:
+            self.said.append(block.text)
+            return CONTENT
+        self.other_chars += len(block.thinking or block.name or "")
         if block.input:
-            self.chars += len(msgspec.json.encode(block.input))
-        return (
-            CONTENT if block.text or block.thinking or block.type not in ("text", "thinking") else 0
-        )
+            self.other_chars += len(msgspec.json.encode(block.input))
+        if block.type not in ("text", "thinking"):
+            self.beyond_text = True
+            return CONTENT
+        return CONTENT if block.thinking else 0
 
     def _count(self, counts: AnthropicTokenCounts | None) -> None:
         if counts:

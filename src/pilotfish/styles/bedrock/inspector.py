@@ -188,18 +188,21 @@ class BedrockInspector(BaseInspector):
         if block is None:
             return 0
         if block.text:
-            self.chars += len(block.text)
+            self.said.append(block.text)
             return CONTENT
         call = block.tool_use
         if call:
-            self.chars += len(call.name or "") + _length(call.input)
+            self.other_chars += len(call.name or "") + _length(call.input)
+            self.beyond_text = True
             return CONTENT if call.name or call.input else 0
         thought = block.reasoning_content
         if thought:
             inner = thought.reasoning_text
             text = thought.text or (text_of(inner.get("text")) if isinstance(inner, dict) else "")
-            self.chars += len(text)
+            self.other_chars += len(text)
             return CONTENT if text else 0
+        if block.image:
+            self.beyond_text = True
         return CONTENT if block.citations_content or block.image else 0
 
 
