@@ -11,12 +11,12 @@ SHOWN = { { $(1) || touch $(VENV)/.failed; } 2>&1 | tee $(VENV)/pip.log \
 	/^Installing collected/ {print "  ... into $(VENV)"; fflush()}'; \
 	! [ -e $(VENV)/.failed ] || { rm $(VENV)/.failed; cat $(VENV)/pip.log; exit 1; }; }
 # What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
-ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis
+ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis and not node
 
-.PHONY: help demo test check fix compile bench simulate docs lock clean
+.PHONY: help demo test check sdk-newest fix compile bench simulate docs lock clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(VENV)/.minimal  ## the proxy with simulated providers, until Ctrl-C
 	@$(BIN)/pilotfish demo $(ARGS)
@@ -26,6 +26,9 @@ test: $(VENV)/.dev  ## all tests that need nothing but Python
 
 check:  ## everything that CI does
 	bash .ci/run
+
+sdk-newest:  ## the tests of client libraries with the newest openai, anthropic, google-genai, boto3 and AI SDK
+	PYTHON=$(PYTHON) bash .ci/sdk-newest $(ARGS)
 
 fix: $(VENV)/.dev  ## format, and lint what can be put right
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -54,7 +57,7 @@ lock: $(VENV)-lock/.uv  ## the lock files of requirements/ anew, from pyproject.
 
 clean:  ## removes environments and caches
 	find src -name '*.so' -delete
-	rm -rf .venv .venv-lock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lock .venv-newest tests/sdk/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'

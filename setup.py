@@ -31,7 +31,7 @@ COMPILED = {
         "answer_reader attempt client client_answer engine in_flight request request_ids"
         " translation upstream_call"
     ),
-    "telemetry": "access_log children record recorder registry reporter",
+    "telemetry": "access_log children log_line record recorder registry reporter",
 }
 
 

@@ -26,7 +26,8 @@ What the clocks mean: *duration* is from the request read to the last byte writt
 sent to its first content, tool or reasoning delta; role-only chunks and pings are no content. *Time per output token* is (last content - first
 content) / (output tokens - 1). *Overhead* is duration less all waiting for upstreams.
 
-How much is told is `PILOTFISH_METRICS_DETAIL`. `full`: everything here. `used`: of counters and histograms those that counted something. `small`: of these
+How much is told is `PILOTFISH_METRICS_DETAIL`. `full`: everything here, from the start; this is the default for up to 20 services. `used`, the default for
+more: of counters and histograms those that counted something, and gauges of services that were used or are out. `small`: of these
 all but {detailed}.
 
 Alerts and recording rules made of these are in `deploy/alerts.yaml` (the chart renders them with objectives of one's own), dashboards in

@@ -88,6 +88,7 @@ def _responses(stream: bytes) -> Json:
             added.append(event["item"])
         elif kind == "response.output_item.done":
             done.append(event["item"])
+            assert done[-1]["id"] == added[-1]["id"], "an item keeps its id"
         else:
             assert place == len(added) - 1 == len(done), f"{kind} for an item that is not open"
             assert event["item_id"] == added[place]["id"]

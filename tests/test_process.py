@@ -148,3 +148,59 @@ async def test_a_task_that_was_to_run_for_ever_and_failed_is_in_the_log():
     assert [(e["event"], e["task"], str(e["exc_info"])) for e in logged] == [
         ("task_failed", "prober", "a bug")
     ]
+
+
+MIB = 1024 * 1024
+GROUPS = {
+    "version 2, in a container": ({"": {"memory.max": 512 * MIB}}, "0::/\n", 512 * MIB),
+    "version 2, without a limit": ({"": {"memory.max": "max"}}, "0::/\n", None),
+    "version 2, a group around it has the limit": (
+        {"a": {"memory.max": 64 * MIB}, "a/b": {"memory.max": "max"}},
+        "0::/a/b\n",
+        64 * MIB,
+    ),
+    "version 1": (
+        {"memory/pods/x": {"memory.limit_in_bytes": 128 * MIB}},
+        "12:cpu:/\n5:memory:/pods/x\n",
+        128 * MIB,
+    ),
+    "version 1, whose path is the host's": (
+        {"memory": {"memory.limit_in_bytes": 128 * MIB}},
+        "5:memory:/kubepods/x\n",
+        128 * MIB,
+    ),
+    "version 1, without a limit": (
+        {"memory": {"memory.limit_in_bytes": 9223372036854771712}},
+        "5:memory:/\n",
+        None,
+    ),
+    "nothing that can be read": ({}, "what\n0::/../..\n", None),
+    "no control groups": ({}, None, None),
+}
+
+
+@pytest.mark.parametrize("what", GROUPS)
+def test_the_limit_of_memory_is_what_the_control_group_says(tmp_path, what):
+    folders, mine, limit = GROUPS[what]
+    for folder, files in folders.items():
+        place = tmp_path / "sys/fs/cgroup" / folder
+        place.mkdir(parents=True, exist_ok=True)
+        for name, value in files.items():
+            (place / name).write_text(f"{value}\n")
+    if mine is not None:
+        (tmp_path / "proc/self").mkdir(parents=True)
+        (tmp_path / "proc/self/cgroup").write_text(mine)
+    assert process.memory_limit(tmp_path) == limit
+
+
+@pytest.mark.parametrize(
+    ("chosen", "limit", "held"),
+    [(7, 512 * MIB, 7), (0, 512 * MIB, 128 * MIB), (0, None, 256 * MIB)],
+)
+def test_a_quarter_of_the_memory_is_for_bodies(monkeypatch, chosen, limit, held):
+    monkeypatch.setattr(process, "memory_limit", lambda: limit)
+    assert process.buffered_bytes(chosen) == held
+
+
+async def test_memory_can_be_given_back():
+    await process.give_memory_back()

@@ -23,6 +23,7 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
+from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
@@ -35,6 +36,9 @@ from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
+from pilotfish.passthrough.handler import Passthrough
+from pilotfish.passthrough.request import PassingContext
+from pilotfish.passthrough.upstreams import Upstreams
 from pilotfish.proxy.connection_test import probe
 from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
@@ -81,7 +85,7 @@ class App:
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
-        self.registry = Registry(detail=settings.metrics_detail)
+        self.registry = Registry(detail=settings.metrics_detail or None)
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
@@ -107,7 +111,9 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.other_requests = OtherRequests(replies, self.router)
+        self.holders = Holders()
+        self.passthrough = self._passthrough(replies, reporter, connect)
+        self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
         self.server = self._client_port()
         gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
         self.registry.before_scrape.append(gauges.refresh)
@@ -131,11 +137,28 @@ class App:
             form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
         )
 
+    def _passthrough(
+        self, replies: LocalReplies, reporter: Reporter, connect: Connect
+    ) -> Passthrough:
+        return Passthrough(
+            self.router,
+            PassingContext(self.ledger, self.budgets, self.holders, Upstreams(connect)),
+            replies,
+            reporter,
+            self.engine.in_flight,
+            clients=lambda: self.engine.clients,
+            may_serve=self.engine.check_may_serve,
+            max_body_bytes=self.settings.max_body_bytes,
+        )
+
     def _client_port(self) -> Server:
+        buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
         return Server(
             self.engine.handle,
             self.engine.refuse,
-            max_body_bytes=self.settings.max_body_bytes,
+            # A body that alone is more than may be held is too large, and not to be tried again.
+            max_body_bytes=min(self.settings.max_body_bytes, buffered),
+            max_buffered_bytes=buffered,
             clock=time.monotonic,
             callers=self._callers(self.settings.listen),
             takes=endpoints.takes,
@@ -203,7 +226,7 @@ class App:
         is taken and the like.
         """
         source = self._source = source_of_rules(self.settings, self.store, self.registry)
-        source.read()
+        await source.read()
         await self.other_requests.start()
         await self._open_ports()
         process.calm_collector()
@@ -254,6 +277,9 @@ class App:
                 swept = now
                 self.server.sweep(now)
                 self.engine.sweep(now)
+                if self.server.given_back_bytes >= process.TRIMMED_BYTES:
+                    self.server.given_back_bytes = 0
+                    await process.give_memory_back()
 
     # ---- stop
 
@@ -282,6 +308,7 @@ class App:
         for connection in list(self.server.connections):
             connection.close(reset=False)
         await self.other_requests.close()
+        await self.passthrough.close()
         self.engine.close()
         if self.state is not None:
             self.state.save()
@@ -331,7 +358,7 @@ class App:
         """
         log.info("reading_again", config=list(self.settings.config))
         if self._source is not None:
-            self._source.read()
+            self._spawn(self._source.read(), "reading again")
 
     async def __aenter__(self) -> App:
         await self.start()

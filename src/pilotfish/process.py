@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,6 +24,9 @@ GC_THRESHOLDS = (20_000, 20, 50)
 DESCRIPTORS_BESIDE = 128  # idle connections to providers, the admin port, files
 BACKLOG = 4096  # connections that wait to be accepted
 LOOP_ERROR_S = 1.0  # how often a connection that cannot be accepted is logged
+NO_LIMIT_BYTES = 1 << 60  # what control groups say where there is none is larger
+BUFFERED_BYTES = 256 * 1024 * 1024  # of request bodies, where no limit of memory is known
+TRIMMED_BYTES = 16 * 1024 * 1024  # of large bodies that are done with
 _PORT_TAKEN = (98, 48)  # Linux, macOS
 
 
@@ -77,6 +81,57 @@ def raise_descriptor_limit(max_in_flight: int) -> None:
             soft = most
     if soft != resource.RLIM_INFINITY and soft < needed:
         log.warning("few_descriptors", limit=soft, needed=needed, max_in_flight=max_in_flight)
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """The bytes that this process may take by its control group (version 2 or 1) or one around it;
+    None where there is no limit. `root`: where the system's files are.
+    """
+    folders = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    limits = []
+    for number, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        if number == "0" and not controllers:
+            files = _upwards(folders, path, "memory.max")
+        elif "memory" in controllers.split(","):
+            files = _upwards(folders / "memory", path, "memory.limit_in_bytes")
+        else:
+            continue
+        for file in files:
+            with contextlib.suppress(OSError, ValueError):
+                limits.append(int(file.read_text()))  # "max" is no number
+    known = [limit for limit in limits if 0 < limit < NO_LIMIT_BYTES]
+    return min(known, default=None)
+
+
+def _upwards(base: Path, path: str, name: str) -> list[Path]:
+    """The file of this name in the folder of a control group and in all around it."""
+    parts = [part for part in path.split("/") if part not in ("", "..")]
+    return [base.joinpath(*parts[:i], name) for i in range(len(parts), -1, -1)]
+
+
+def buffered_bytes(chosen: int) -> int:
+    """How much of request bodies may be held at once: what was chosen, or for 0 a quarter of the
+    memory that the process may take.
+    """
+    if chosen:
+        return chosen
+    limit = memory_limit()
+    return BUFFERED_BYTES if limit is None else max(limit // 4, 1)
+
+
+async def give_memory_back() -> None:
+    """Lets the C library give what is free to the system. It keeps the room that large bodies took,
+    which counts as used where memory is limited.
+    """
+    import ctypes  # imported on use: few proxies see large bodies
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        await asyncio.to_thread(trim, 0)
 
 
 def calm_collector() -> None:

@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         32 * 1024 * 1024, gt=0, description="larger request bodies are answered with 413"
     )
+    max_buffered_bytes: int = Field(
+        0,
+        ge=0,
+        description="request bodies held at once; what is beyond is answered with 503;"
+        " 0: a quarter of the memory limit, else 256 MiB",
+    )
     max_in_flight: int = Field(
         1000, gt=0, description="more requests at once are answered with 503"
     )
@@ -78,8 +84,10 @@ class Settings(BaseSettings):
         repr=False,
         description="where metrics are pushed; true: where traces are; empty: nowhere",
     )
-    metrics_detail: Literal["full", "used", "small"] = Field(
-        "full", description="how many metrics are told: full, used or small"
+    metrics_detail: Literal["", "full", "used", "small"] = Field(
+        "",
+        description="how many metrics are told: full, used or small;"
+        " default: full for up to 20 services, used for more",
     )
     redis_url: str = Field("", repr=False, description="limits and cooldowns shared over replicas")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(

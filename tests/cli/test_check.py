@@ -14,6 +14,11 @@ GOOD = "providers: {openai: {kind: openai, token: {env: OPENAI_API_KEY}}}\nrules
 BAD = GOOD + "ruls: 1\n---\nrules: [{name: chat, fallbacks: [opnai/x]}]\n"
 
 
+@pytest.fixture(autouse=True)
+def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "planted")
+
+
 def run(*argv: str) -> int:
     return main(["check", *argv])
 
@@ -149,3 +154,60 @@ def test_keys_that_nothing_obeys_yet_are_named_beside_the_result(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"note: {path}: x: accepted, but not obeyed yet (y)\n")
+
+
+# ---- what is most likely not meant
+
+DOUBTFUL = GOOD.replace("OPENAI_API_KEY", "NOT_SET_ANYWHERE")
+
+
+def test_warnings_stand_apart_and_fail_only_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, "rules.yaml", DOUBTFUL)
+    assert run(path) == 0
+    out, err = capsys.readouterr()
+    assert out == (
+        f"warning: {path}: providers.openai.token: environment variable NOT_SET_ANYWHERE is not "
+        "set here (line 1)\n"
+    )
+    assert err.endswith("; 1 warning\n")
+    assert run(path, "--strict") == 1
+    assert run(file(tmp_path, "good.yaml", GOOD), "--strict") == 0
+
+
+def test_warnings_for_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = file(tmp_path, "rules.yaml", DOUBTFUL)
+    assert run(path, "--format", "json") == 0
+    (warning,) = json.loads(capsys.readouterr().out)
+    assert (warning["severity"], warning["path"]) == ("warning", "providers.openai.token")
+
+
+def test_problems_come_alone_since_they_are_mended_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, "rules.yaml", DOUBTFUL + "ruls: 1\n")
+    assert run(path) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{path}: ruls: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("providers:\n\topenai: {kind: openai}\n", "line 2 is indented with a tab"),
+        (
+            "model_list: [{model_name: a}]\n",
+            "a configuration of LiteLLM, not rules; see `pilotfish import`",
+        ),
+        ("router_settings: {}\nrules: []\n", "a configuration of LiteLLM"),
+        ('{"providers": [{"uuid": "1"}], "rules": []}', "a configuration of tingly-box"),
+        ('{"providers_v2": [], "rules": [{"uuid": "1"}]}', "a configuration of tingly-box"),
+    ],
+)
+def test_what_is_no_rules_file_is_called_by_its_name(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(file(tmp_path, "rules.yaml", text)) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert said in line

@@ -77,6 +77,8 @@ async def happens(proxy: Proxy) -> AsyncIterator[None]:
             await proxy.chat(name, stream=name not in ("fails", "moved", "cooled"))
     await proxy.chat("fails")  # it cools, and there is no other
     await proxy.chat("translated", logit_bias={"1": 2})
+    async with proxy.http.get(f"{proxy.base}/v1/messages/batches") as answer:
+        await answer.read()
     body = {"model": "left", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
     async with proxy.http.post(f"{proxy.base}/v1/chat/completions", json=body) as answer:
         await answer.content.readany()

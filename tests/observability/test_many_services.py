@@ -1,8 +1,9 @@
-"""A scrape of 50 services: so much work and no more, whatever the traffic, and requests pass in
+"""A scrape of many services: so much work and no more, whatever the traffic, and requests pass in
 between.
 """
 
 import asyncio
+import gzip
 import sys
 
 import orjson
@@ -51,13 +52,13 @@ async def vendor():
 
 @pytest.fixture
 async def proxy(tmp_path, vendor):
-    async with proxied(tmp_path, rules(vendor, 50)) as proxy:
+    async with proxied(tmp_path, rules(vendor, 50), metrics_detail="full") as proxy:
         yield proxy
 
 
 async def test_its_length_follows_from_the_services(tmp_path, vendor, proxy):
     (tmp_path / "few").mkdir()
-    async with proxied(tmp_path / "few", rules(vendor, 10)) as few:
+    async with proxied(tmp_path / "few", rules(vendor, 10), metrics_detail="full") as few:
         assert await lines(proxy) - await lines(few) <= 40 * LINES_A_SERVICE
 
 
@@ -101,3 +102,19 @@ async def test_requests_are_served_between_its_pieces(proxy):
     finally:
         again.cancel()
     assert turns > written / SAMPLES_A_PIECE > 50
+
+
+@pytest.mark.parametrize(("detail", "most"), [("small", 100_000), ("", 300_000)])
+async def test_a_scrape_of_200_services_is_as_large_as_those_that_were_used(
+    tmp_path, vendor, detail, most
+):
+    """Ten clients, each with a model of its own. In the default, histograms of what was used too."""
+    async with proxied(tmp_path, rules(vendor, 200), metrics_detail=detail) as proxy:
+        for n in range(10):
+            assert (await proxy.chat(f"model-{n}", stream=True)).status == 200
+        url = proxy.app.admin_base + "/metrics"
+        async with proxy.http.get(url, auto_decompress=False) as answer:
+            assert answer.headers["content-encoding"] == "gzip"
+            packed = await answer.read()
+    assert 10_000 < len(gzip.decompress(packed)) < most
+    assert len(packed) < 30_000

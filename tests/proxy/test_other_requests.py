@@ -85,10 +85,10 @@ async def test_what_is_not_there_is_told_in_the_style_of_the_path(proxy, client,
 @pytest.mark.parametrize("method", [b"GET", b"DELETE"])
 async def test_a_method_that_a_path_does_not_take_is_told_with_the_one_it_does(client, method):
     status, headers, body = await asked(
-        client, method + b" /opencode/v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n"
+        client, method + b" /opencode/v1/embeddings HTTP/1.1\r\nhost: x\r\n\r\n"
     )
     assert (status, headers["allow"]) == (405, "POST")
-    told = f"/opencode/v1/chat/completions takes POST, found {method.decode()}"
+    told = f"/opencode/v1/embeddings takes POST, found {method.decode()}"
     assert orjson.loads(body)["error"]["message"] == told
 
 

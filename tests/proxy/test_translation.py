@@ -42,9 +42,10 @@ class Put:
               o: {{kind: openai, token: {{env: KEY}}}}
               c: {{kind: anthropic, token: {{env: KEY}}}}
               g: {{kind: google, token: {{env: KEY}}}}
+              l: {{kind: openai_compatible, api_base: "http://127.0.0.1:9", token: {{env: KEY}}}}
             rules:
             - {{name: chat, services: [{{provider: o, model: gpt}}, {{provider: c, model: claude}},
-                {{provider: g, model: gemini}}], {rule}}}
+                {{provider: g, model: gemini}}, {{provider: l, model: local}}], {rule}}}
             """
         )
         compiled = world.snapshot.rules[0]
@@ -139,6 +140,23 @@ async def test_the_name_of_the_model_that_the_rule_says_stands_in_every_event_to
     put = Put(rule="on_stream_break: error, response_model: shown", stream=True)
     out = put.stream("o", "chat").feed(b"".join(sse(ROLE, text("a"), STOP)))
     assert {event["model"] for event in payloads(out)} == {"shown"}
+
+
+@pytest.mark.parametrize(("rule", "model"), [("", None), ("response_model: shown", "shown")])
+@in_virtual_time
+async def test_a_call_without_an_id_gets_one_where_a_vendor_sends_such(rule, model):
+    call = {"index": 0, "id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    event = text("") | {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    put = Put(rule=f"on_stream_break: error, {rule}", stream=True)
+    [raw] = sse(event)
+    [kept] = payloads(put.stream("o", "chat").feed(raw))
+    assert kept["choices"][0]["delta"]["tool_calls"][0]["id"] == ""
+    [changed] = payloads(put.stream("l", "chat").feed(raw))
+    assert changed["choices"][0]["delta"]["tool_calls"][0]["id"].startswith("call_")
+    assert changed.get("model") == (model or event.get("model"))
+    whole = orjson.dumps(REPLY | {"choices": [{"index": 0, "message": {"tool_calls": [call]}}]})
+    body = put.translation.whole_answer(put.call("l", "chat"), put.services["l"], whole)
+    assert b'"id":""' not in body
 
 
 # ---- towards the client

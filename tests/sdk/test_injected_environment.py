@@ -12,6 +12,7 @@ import boto3
 import openai
 import pytest
 from google import genai
+from google.oauth2.credentials import Credentials
 
 from pilotfish.injector.patch.environment import additions
 
@@ -82,6 +83,36 @@ async def test_anthropic(model):
 
 async def test_google_genai(model):
     client = genai.Client()
+    try:
+        answer = await client.aio.models.generate_content(model=model, contents="hello")
+        assert answer.text == TEXT
+    finally:
+        await client.aio.aclose()
+        client.close()
+
+
+async def test_anthropic_bedrock(model):
+    """It takes boto3's credentials, and a base URL of its own."""
+    async with anthropic.AsyncAnthropicBedrock() as client:
+        answer = await client.messages.create(model=model, max_tokens=99, messages=HELLO)
+        assert answer.content[0].text == TEXT
+
+
+async def test_anthropic_vertex(model):
+    async with anthropic.AsyncAnthropicVertex(
+        region="us-east5", project_id="p", access_token="the application's own"
+    ) as client:
+        answer = await client.messages.create(model=model, max_tokens=99, messages=HELLO)
+        assert answer.content[0].text == TEXT
+
+
+async def test_google_genai_on_vertex(model):
+    client = genai.Client(
+        enterprise=True,
+        project="p",
+        location="us-central1",
+        credentials=Credentials(token="the application's own"),
+    )
     try:
         answer = await client.aio.models.generate_content(model=model, contents="hello")
         assert answer.text == TEXT

@@ -39,14 +39,14 @@ def test_without_files_and_without_a_cluster_there_is_nowhere_to_read_rules_from
         chosen(adopted)
 
 
-def test_a_file_that_is_missing_is_a_problem_and_read_once_it_is_there(adopted, tmp_path):
+async def test_a_file_that_is_missing_is_a_problem_and_read_once_it_is_there(adopted, tmp_path):
     path = tmp_path / "rules.yaml"
     source, store = chosen(adopted, config=(str(path),))
-    source.read()
+    await source.read()
     assert adopted == []
     assert [problem.source for problem in store.problems] == [f"file:{path}"]
     path.write_text(GOOD)
-    source.read()
+    await source.read()
     assert [[rule.name for rule in snapshot.rules] for snapshot in adopted] == [["r"]]
     assert store.problems == []
 
@@ -59,12 +59,12 @@ def test_a_file_that_is_missing_is_a_problem_and_read_once_it_is_there(adopted, 
         ({}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}),
     ],
 )
-def test_in_a_cluster_rules_come_from_configmaps(settings, environ, adopted, monkeypatch):
+async def test_in_a_cluster_rules_come_from_configmaps(settings, environ, adopted, monkeypatch):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     source, _ = chosen(adopted, **settings)
     assert source.name == "configmaps"
-    source.read()
+    await source.read()
     assert adopted == [], "nothing is at hand before the cluster has answered"
 
 

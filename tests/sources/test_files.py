@@ -111,9 +111,12 @@ async def test_files_that_could_not_be_read_are_read_once_more_though_they_did_n
         told.append(problems[0].message)
         rejected.set()
 
-    watching = asyncio.get_running_loop().create_task(
-        files.watch_files([str(tmp_path)], lambda documents: offered.set(), reject, told.append)
-    )
+    paths = [str(tmp_path)]
+
+    async def load(seen):
+        return load_files(paths, lambda documents: offered.set(), reject, told.append)
+
+    watching = asyncio.get_running_loop().create_task(files.watch_files(paths, load))
     try:
         await rejected.wait()
         monkeypatch.setattr(Path, "open", opened)
@@ -138,11 +141,12 @@ async def test_files_that_are_bad_are_not_read_again_until_they_change(tmp_path,
 
     done = asyncio.Event()
     monkeypatch.setattr(files, "fingerprint", looked)
-    watching = asyncio.get_running_loop().create_task(
-        files.watch_files(
-            [str(tmp_path)], lambda documents: None, rejections.append, lambda connected: None
-        )
-    )
+    paths = [str(tmp_path)]
+
+    async def load(seen):
+        return load_files(paths, lambda documents: None, rejections.append, lambda connected: None)
+
+    watching = asyncio.get_running_loop().create_task(files.watch_files(paths, load))
     await done.wait()
     watching.cancel()
     assert len(rejections) == 1

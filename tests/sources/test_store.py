@@ -3,10 +3,11 @@ mended.
 """
 
 import pytest
+from structlog.testing import capture_logs
 
 from pilotfish.core.rules.documents import RulesDocument, documents_of_text, or_empty
 from pilotfish.errors import Problem
-from pilotfish.sources.store import RulesStore
+from pilotfish.sources.store import LOGGED_NAMES, RulesStore
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.registry import Registry
 
@@ -82,7 +83,7 @@ def test_a_fault_of_our_own_stops_nobody_who_watches_and_is_told(world, monkeypa
     def broken(documents, allow_inline_secrets):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("pilotfish.sources.store.compiled", broken)
+    monkeypatch.setattr("pilotfish.sources.store.judged", broken)
     assert not world.store.apply([OTHER])
     assert "proxy's own" in world.store.problems[0].message
     assert world.store.problems[0].source == "other"
@@ -182,3 +183,16 @@ def test_where_it_is_meant_rules_may_go(world):
     assert world.store.apply(files(RULES))
     assert world.store.apply(files("allow_empty: true"))
     assert (world.store.snapshot.rules, world.store.problems) == ((), [])
+
+
+def test_the_log_names_some_of_thousands_of_rules(world):
+    services = [{"provider": "p", "model": "m"}]
+    rules = [{"name": f"r{n}", "services": services} for n in range(LOGGED_NAMES + 5)]
+    data = {"providers": {"p": {"kind": "ollama"}}, "rules": rules}
+    with capture_logs() as lines:
+        assert world.store.apply([GOOD])
+        assert world.store.apply([RulesDocument("test", data)])
+    applied = [line for line in lines if line["event"] == "rules_applied"][1]
+    for names in (applied["rules"], applied["added"]):
+        assert len(names) == LOGGED_NAMES + 1
+        assert names[-1] in ("and 5 more", "and 6 more")  # a provider was added, too

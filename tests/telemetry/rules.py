@@ -10,7 +10,7 @@ from pilotfish.core.routing.plan import Plan
 from pilotfish.core.routing.rule_state import RuleState
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.state.ledger import Ledger
-from pilotfish.sources.store import compiled
+from pilotfish.sources.judging import compiled
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 
 PROVIDER = {"kind": "openai", "no_key_required": True}
@@ -18,9 +18,16 @@ STARTED, WALL = 1000.0, 1_764_000_000.0
 
 
 def snapshot(*rules, providers=("p", "q"), **more):
-    """Compiled rules; `rules` are names, or whole rules."""
+    """Compiled rules; `rules` are names, or whole rules. Only p/m has a price."""
     made = [r if isinstance(r, dict) else rule(r) for r in rules]
-    document = {"providers": dict.fromkeys(providers, PROVIDER), "rules": made, **more}
+    document = {
+        "providers": providers
+        if isinstance(providers, dict)
+        else dict.fromkeys(providers, PROVIDER),
+        "rules": made,
+        "prices": {"p/m": {"input": 1, "output": 10}},
+        **more,
+    }
     return compiled([RulesDocument("test", document)], False)
 
 

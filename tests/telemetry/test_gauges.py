@@ -75,3 +75,20 @@ def test_a_service_that_a_client_made_up_has_no_gauges(world):
     world.ledger.candidate(chat.services[0])
     assert ("p", "made-up") in world.ledger.services
     assert {at[:2] for at in world.seen(s.SERVICE_STATE)} == {("p", "m"), ("q", "m")}
+
+
+def test_where_little_is_told_a_service_has_gauges_once_it_was_asked_or_is_out(world):
+    world.registry.detail = "used"
+    assert world.seen(s.SERVICE_STATE) == {}
+    world.ledger.services["p", "m"].requests_total = 1
+    health = world.ledger.services["q", "m"].health
+    health.out, health.until = True, world.now + 1
+    assert {at[0] for at in world.seen(s.SERVICE_STATE)} == {"p", "q"}
+
+
+def test_a_rule_has_its_gauge_of_requests_in_flight_from_the_first_on(world):
+    world.registry[s.IN_FLIGHT].keep(lambda at: False)
+    world.flying = {"chat": 2, "gone": 1}
+    assert world.seen(s.IN_FLIGHT) == {("chat",): 2.0}
+    world.flying = {}
+    assert world.seen(s.IN_FLIGHT) == {("chat",): 0.0}

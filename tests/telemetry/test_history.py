@@ -34,6 +34,7 @@ def test_before_the_first_request_there_is_nothing_to_be_wrong(history):
         "ttft_p95_ms": None,
         "tokens_per_second": 0.0,
         "usd_per_hour": 0.0,
+        "unpriced_tokens": 0,
     }
     assert history.points(BEGAN)["requests_per_second"] == []
 

@@ -1,16 +1,16 @@
-from types import SimpleNamespace
-
 import pytest
 
+from pilotfish.core.exchange import endpoints
+from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, trace_id_of, written
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
 def inbound(*values):
-    return SimpleNamespace(
-        headers=[(b"host", b"x"), *((b"traceparent", v.encode()) for v in values)]
-    )
+    headers = [(b"host", b"x"), *((b"traceparent", v.encode()) for v in values)]
+    path = "/v1/chat/completions"
+    return Inbound(endpoints.find(path), path, "", headers, b"{}", "r-1", "")
 
 
 @pytest.mark.parametrize(

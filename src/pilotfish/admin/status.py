@@ -84,15 +84,14 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "last_error": _last_error(state, now, wall),
         "last_probe": _last_probe(state, now, wall),
         "in_flight": state.in_flight,
-        "outcomes": engine.reporter.recorder.children.service(
-            service.rule, service, True
-        ).counted(),
+        "outcomes": engine.reporter.recorder.children.outcomes(service.rule, service),
         "latency_ms": state.latency.summary(now, 1000.0),
         "ttft_ms": state.ttft.summary(now, 1000.0),
         "tokens_per_second": _speed(state, now),
         "window": state.window(service.time_window_s, now).summary(now),
         "headroom": _headroom(state, now, wall),
         "credentials": _credentials(engine, service, now, wall),
+        "price": _price(service),
     }
 
 
@@ -128,6 +127,14 @@ def _headroom(state: ServiceState, now: float, wall: float) -> dict[str, Any]:
     shown: dict[str, Any] = {"requests": None, "tokens": None, **left.remaining}
     shown["resets_at"] = rfc3339(wall + min(resets) - now) if resets else None
     return shown
+
+
+def _price(service: Service) -> dict[str, Any] | None:
+    """US dollars per million tokens, and where they are from; None where nobody knows."""
+    price = service.price
+    if price is None:
+        return None
+    return {"input": price.input, "output": price.output, "source": price.source}
 
 
 def _credentials(engine: Engine, service: Service, now: float, wall: float) -> list[dict[str, Any]]:

@@ -127,8 +127,17 @@ def _traffic(now: dict[str, Any]) -> str:
     first = f"{_number(now['ttft_p50_ms'])} / {_number(now['ttft_p95_ms'])} ms"
     return (
         f"{now['requests_per_second']:.1f} requests/s, {errors} errors, ttft {first}, "
-        f"{now['tokens_per_second']:.0f} tok/s, ${now['usd_per_hour']:.2f}/h"
+        f"{now['tokens_per_second']:.0f} tok/s, {_cost(now)}"
     )
+
+
+def _cost(now: dict[str, Any]) -> str:
+    """Tokens without a price are in no cost, which is not a cost of 0."""
+    unpriced = now.get("unpriced_tokens", 0)
+    known = f"${now['usd_per_hour']:.2f}/h"
+    if not unpriced:
+        return known
+    return f"{known} and {unpriced} tokens without a price" if now["usd_per_hour"] else "no price"
 
 
 def _late(late: dict[str, Any]) -> list[str]:
@@ -188,6 +197,9 @@ def _because(service: dict[str, Any]) -> list[str]:
         words = ", ".join(f"{k['source'] or 'key'} {k['reason'] or k['state']}" for k in out)
         said.append(f"{len(out)} of {len(keys)} keys out: {words}")
     lines = ["; ".join(said)] if said else []
+    window = service["window"]
+    if service.get("price", "") is None and window["input_tokens"] + window["output_tokens"]:
+        lines.append("no price: its tokens are in no cost")
     if service["active"] and service["state"] != "serving":
         left, step = service.get("seconds_left"), service.get("step", service["trips"])
         trial = "on trial" if service["state"] == "probing" else "trial due"

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pilotfish.core.model.snapshot import Snapshot
-from pilotfish.core.rules.compile import compile_documents
+from pilotfish.core.rules.compile import checked_documents
 from pilotfish.core.rules.documents import SUFFIXES, read_text
 from pilotfish.errors import Problem, RuleError, StartError
 from pilotfish.providers import all_kinds
 from pilotfish.sources.files import files_of
+from pilotfish.sources.price_catalogue import list_price
 from pilotfish.tactics import all_tactics
 
 _TRUE = ("1", "true", "yes", "on")
@@ -35,6 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="how problems are printed"
     )
+    parser.add_argument("--strict", action="store_true", help="warnings fail as problems do")
     parser.add_argument(
         "--allow-inline-secrets",
         action="store_true",
@@ -47,46 +49,51 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """0 good, 1 problems. Raises `StartError` (exit code 2) for a path that cannot be read."""
     texts = [pair for path in args.paths for pair in _texts(path)]
-    snapshot, problems = _check(texts, args.allow_inline_secrets)
+    snapshot, problems, warnings = _check(texts, args.allow_inline_secrets)
     if args.format == "json":
-        print(
-            json.dumps(
-                [{"file": p.source, "path": p.path, "message": p.message} for p in problems],
-                indent=2,
-            )
-        )
+        found = [_as_json(p) for p in problems]
+        found += [{**_as_json(w), "severity": "warning"} for w in warnings]
+        print(json.dumps(found, indent=2))
     else:
         for problem in problems:
-            print(f"{problem.source}: {problem.path or '.'}: {problem.message}")
+            print(problem)
+        for warning in warnings:
+            print(f"warning: {warning}")
     if snapshot is None:
         return 1
     for note in snapshot.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(_summary(snapshot), file=sys.stderr)
-    return 0
+    print(_summary(snapshot, warnings), file=sys.stderr)
+    return 1 if warnings and args.strict else 0
+
+
+def _as_json(problem: Problem) -> dict[str, str]:
+    return {"file": problem.source, "path": problem.path, "message": problem.message}
 
 
 def _check(
     texts: list[tuple[str, str]], allow_inline_secrets: bool
-) -> tuple[Snapshot | None, list[Problem]]:
-    """Reads every text even if another one cannot be read, so that all problems are reported at
-    once.
+) -> tuple[Snapshot | None, list[Problem], list[Problem]]:
+    """The rules, their problems and what is most likely not meant. Reads every text even if another
+    one cannot be read, so that all problems are reported at once.
     """
     readings = [read_text(source, text) for source, text in texts]
     documents = [d for reading in readings for d in reading.documents]
     problems = [p for reading in readings for p in reading.problems]
     try:
-        snapshot = compile_documents(
+        snapshot, warnings = checked_documents(
             documents,
             kinds=all_kinds(),
             tactics=all_tactics(),
             allow_inline_secrets=allow_inline_secrets,
+            environment=os.environ,
+            catalogue=list_price,
         )
     except RuleError as error:
         # What is unknown may stand in the text that could not be read, but a weight is wrong all
         # the same.
-        return None, problems + error.problems
-    return (None, problems) if problems else (snapshot, [])
+        return None, problems + error.problems, []
+    return (None, problems, []) if problems else (snapshot, [], warnings)
 
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
@@ -120,7 +127,7 @@ def _decoded(name: str, data: bytes) -> str:
         raise StartError(f"{name}: cannot be read: not UTF-8 at byte {error.start}") from None
 
 
-def _summary(snapshot: Snapshot) -> str:
+def _summary(snapshot: Snapshot, warnings: list[Problem]) -> str:
     if not snapshot.sources:
         return "nothing to check: no rules in these files"
     counts = {
@@ -129,4 +136,5 @@ def _summary(snapshot: Snapshot) -> str:
         "virtual model": len(snapshot.virtual_models),
     }
     said = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items())
-    return f"good: {said}; version {snapshot.version}"
+    doubts = f"; {len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else ""
+    return f"good: {said}; version {snapshot.version}{doubts}"

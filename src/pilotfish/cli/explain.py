@@ -87,7 +87,7 @@ def _explained(
     from pilotfish.core.state.limits import Budgets
     from pilotfish.core.state.race_history import RaceHistory
     from pilotfish.sources.files import read_files
-    from pilotfish.sources.store import compiled
+    from pilotfish.sources.judging import compiled
 
     snapshot = compiled(read_files(paths), inline)
     router = Router(Ledger(), Budgets(), RaceHistory(), styles.get, random.Random())

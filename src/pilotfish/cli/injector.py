@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def validate(source: str, configmap: dict[str, Any]) -> list[Problem]:
     """What `pilotfish check` would say of this ConfigMap by itself."""
     from pilotfish.core.rules.documents import documents_of_config_map
-    from pilotfish.sources.store import compiled
+    from pilotfish.sources.judging import compiled
 
     try:
         compiled(documents_of_config_map(source, configmap), allow_inline_secrets=False)

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _rules(settings: Settings) -> Snapshot:
     from pilotfish.sources.files import read_files
-    from pilotfish.sources.store import compiled
+    from pilotfish.sources.judging import compiled
 
     try:
         return compiled(read_files(settings.config), settings.allow_inline_secrets)

@@ -54,24 +54,20 @@ class Exchange:
     `abort` breaks the connection off. `finish` is for an answer that was written by other means.
 
     `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
+    `fields`: the first value of each header. `buffered_bytes`: of the body, as its server counts
+    them.
     `handed_over`: another protocol answers it (`http1.handover`). Once `finished`, or when the
     client has left, nothing that is called here has an effect any more.
     """
 
-    __slots__ = (
-        "_connection",
-        "_framing",
-        "body",
-        "finished",
-        "handed_over",
-        "headers",
-        "is_http10",
-        "keep_alive",
-        "method",
-        "responder",
-        "started",
-        "target",
-    )
+    body: bytes = b""
+    buffered_bytes: int = 0
+    handed_over: bool = False
+    responder: Responder | None = None
+    keep_alive: bool = True
+    started: bool = False
+    finished: bool = False
+    _framing: int = _CHUNKED
 
     def __init__(
         self,
@@ -84,14 +80,9 @@ class Exchange:
     ) -> None:
         self._connection: ServerConnection | None = connection
         self.method, self.target, self.headers = method, target, headers
+        self.fields = dict(reversed(headers))
         # HTTP/1.0 has no chunks, and keeps no connection without saying so.
         self.is_http10 = is_http10
-        self.body = b""
-        self.handed_over = False
-        self.responder: Responder | None = None
-        self.keep_alive = True
-        self.started = self.finished = False
-        self._framing = _CHUNKED
 
     @property
     def peer(self) -> str:

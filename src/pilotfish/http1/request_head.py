@@ -92,8 +92,8 @@ def check_head(
     host: bytes | None = None
     origin: bytes | None = None
     site: bytes | None = None
-    for name, value in headers:
-        if name in _LOOKED_AT:
+    if not _LOOKED_AT.isdisjoint(exchange.fields):
+        for name, value in [h for h in headers if h[0] in _LOOKED_AT]:
             if name == b"host":
                 hosts += 1
                 host = value

@@ -36,6 +36,8 @@ FRAMING_FACTOR = 8
 # Pieces of a body that are smaller are joined as they come: a body sent byte by byte must not take
 # 40 times its size.
 PIECE_BYTES = 16 * 1024
+# Bodies of this size leave room behind that is worth being given back to the system.
+LARGE_BYTES = 1024 * 1024
 
 # Whether the hot path takes a request; another protocol answers the others.
 Takes = Callable[[bytes, bytes, list[Header]], bool]
@@ -45,6 +47,9 @@ class ReaderSettings(Protocol):
     """What a reader needs of its server."""
 
     max_body_bytes: int
+    max_buffered_bytes: int
+    buffered_bytes: int
+    given_back_bytes: int
     callers: Callers
     takes: Takes | None
     clock: Callable[[], float]
@@ -57,7 +62,9 @@ class RequestReader:
     `bad`: why nothing more is read. `streaming`: the body of `current` is fetched as it comes, with
     `take_body`. `held`: bytes behind a request for a WebSocket, until it is known whose they are;
     None where there is none. `since`: when a head began, or a body last grew; `began`: when the
-    body began. `between`: holds something while no message has begun.
+    body began. `between`: holds something while no message has begun. `buffered_bytes`: of bodies
+    that the server counts for this connection: what has come of one, and those of requests that
+    are not answered yet.
     """
 
     __deletable__ = ("_feed", "_parser")
@@ -70,6 +77,7 @@ class RequestReader:
         self.held: bytes | None = None
         self.streaming = False
         self._continues = self._in_body = False
+        self.buffered_bytes = self._partial_bytes = 0
         self._read = self._head_bytes = self._body_bytes = self._raw_bytes = self._counted = 0
         self.since = self.began = settings.clock()
         # What llhttp finds goes straight into these lists, most of it without a frame of Python.
@@ -97,6 +105,7 @@ class RequestReader:
         self.queue.clear()
         self._parts.clear()
         self.current = None
+        self.give_back(self.buffered_bytes)
         # They hold this object, and it them: a ring that only the garbage collector would find.
         del self._parser, self._feed
 
@@ -138,6 +147,30 @@ class RequestReader:
         """Forgets what was read and not answered."""
         self.queue.clear()
         self._parts.clear()
+        self._partial_bytes = 0
+        self.give_back(self.buffered_bytes)
+
+    def give_back(self, size: int) -> None:
+        """So many bytes of bodies are not held any more."""
+        self.buffered_bytes -= size
+        self._settings.buffered_bytes -= size
+        if size >= LARGE_BYTES:
+            self._settings.given_back_bytes += size
+
+    def _buffer(self, size: int) -> None:
+        self.buffered_bytes += size
+        settings = self._settings
+        settings.buffered_bytes += size
+        if settings.buffered_bytes > settings.max_buffered_bytes and self.bad is None:
+            most = settings.max_buffered_bytes
+            self.bad = RefusedRequest(
+                503, f"requests under way hold {most} bytes of bodies, the most this proxy takes"
+            )
+
+    def _give_back_partial(self) -> None:
+        self._parts.clear()
+        self.give_back(self._partial_bytes)
+        self._partial_bytes = 0
 
     def offers_to_continue(self) -> bool:
         """Whether the client of `current` waits for `100 Continue`; says so once."""
@@ -191,14 +224,14 @@ class RequestReader:
         parts = self._parts
         if exchange is None or self.bad is not None:
             self.current = exchange  # the one that is refused
-            parts.clear()
+            self._give_back_partial()
             return
         if parts:
             exchange.body = parts[0] if len(parts) == 1 else b"".join(parts)
             parts.clear()
-            if len(exchange.body) > self._settings.max_body_bytes and not exchange.handed_over:
+            if not exchange.handed_over and not self._takes_body(exchange):
+                exchange.body = b""
                 self.current = exchange
-                self._too_large()
                 return
         self._head_bytes = self._counted = 0
         self._in_body = False
@@ -208,6 +241,21 @@ class RequestReader:
             self.streaming = False
         else:
             self.queue.append(exchange)
+
+    def _takes_body(self, exchange: Exchange) -> bool:
+        """Whether the body that is complete is within the limits; counts it."""
+        size = len(exchange.body)
+        if size > self._settings.max_body_bytes:
+            self._too_large()
+        else:
+            self._buffer(size - self._partial_bytes)
+            if self.bad is None:
+                self._partial_bytes = 0
+                exchange.buffered_bytes = size
+                return True
+            self._partial_bytes = size
+        self._give_back_partial()
+        return False
 
     def _too_large(self) -> None:
         most = self._settings.max_body_bytes
@@ -229,7 +277,11 @@ class RequestReader:
         new = len(parts) - self._counted
         if new:
             self.since = self._settings.clock()
-            self._body_bytes += sum(map(len, parts[self._counted :]))
+            size = sum(map(len, parts[self._counted :]))
+            self._body_bytes += size
+            if not current.handed_over:
+                self._partial_bytes += size
+                self._buffer(size)
             # A small piece before the new ones is joined with them.
             joins = self._counted > 0 and len(parts[self._counted - 1]) < PIECE_BYTES
             first = self._counted - joins
@@ -238,7 +290,8 @@ class RequestReader:
             self._counted = len(parts)
         if self._body_bytes > self._settings.max_body_bytes and not current.handed_over:
             self._too_large()
-            parts.clear()
+        if self.bad is not None:
+            self._give_back_partial()
         elif self._raw_bytes - self._body_bytes > FRAMING_BYTES + FRAMING_FACTOR * self._body_bytes:
             self.bad = RefusedRequest(
                 400,

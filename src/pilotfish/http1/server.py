@@ -50,6 +50,7 @@ class Server:
         refuse: Callable[[Exchange, int, str], None],
         *,
         max_body_bytes: int,
+        max_buffered_bytes: int = 1 << 62,
         clock: Callable[[], float],
         callers: Callers | None = None,
         takes: Takes | None = None,
@@ -58,10 +59,16 @@ class Server:
         """`refuse` answers what never became a request (too large, not HTTP) with this status and
         message, in some client's style. Requests that `takes` refuses (by method, target and
         headers) are not handled here: `hand_over` makes the protocol that answers one of them.
-        `callers`: who may call; by default no web page, by no name that strangers can have.
+        `max_buffered_bytes`: of the bodies of all requests under way; what is beyond is refused
+        with 503. `callers`: who may call; by default no web page, and not by a name that strangers
+        can have.
         """
         self.handle, self.refuse = handle, refuse
         self.max_body_bytes = max_body_bytes
+        self.max_buffered_bytes = max_buffered_bytes
+        self.buffered_bytes = 0
+        # Of large bodies that are done with, since somebody last set it to 0.
+        self.given_back_bytes = 0
         self.clock = clock
         self.callers = callers if callers is not None else AllowedCallers()
         self.takes = takes if hand_over is not None else None
@@ -211,6 +218,8 @@ class Connection:
     def answered(self, exchange: Exchange) -> None:
         reader = self._reader
         self.busy = None
+        if exchange.buffered_bytes:
+            reader.give_back(exchange.buffered_bytes)
         self._since = reader.since = reader.began = self.server.clock()
         lent = self._lent
         if lent is not None:

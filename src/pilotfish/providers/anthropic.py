@@ -12,6 +12,7 @@ from pilotfish.core.model.model_facts import (
     claude_version,
 )
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
 
 # `max_tokens` is required (API reference "Create a message", 2026-11). All models since Claude 3.7
@@ -45,6 +46,7 @@ KIND = ProviderKind(
     litellm_names=("anthropic",),
     key_variable="ANTHROPIC_API_KEY",
     style="anthropic",
+    listed=listed_by("anthropic"),
     base_url="https://api.anthropic.com/v1",
     version="/v1",
     paths={"messages": "/messages", "count_tokens": "/messages/count_tokens"},

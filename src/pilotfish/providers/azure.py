@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
 
 DEFAULT_VERSION = "2024-10-21"
@@ -88,6 +89,13 @@ def probe_from(base: str, options: Mapping[str, Any]) -> str:
     return f"{clean_base(base)}{path}{'?' + params if params else ''}"
 
 
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    """OpenAI's own paths are those of the v1 API; the others take a dated api-version."""
+    if root in ("/v1", "/openai/v1"):
+        return f"/openai/v1{rest}"
+    return f"/openai{rest}" if root == "/openai" else None
+
+
 KIND = ProviderKind(
     name="azure",
     title="Azure OpenAI",
@@ -96,11 +104,13 @@ KIND = ProviderKind(
     litellm_names=("azure", "azure_text"),
     key_variable="AZURE_API_KEY",
     style="openai",
+    listed=listed_by("openai"),
     paths=paths_from({}),
     paths_from=paths_from,
     base_from=base_from,
     clean_base=clean_base,
     query=query,
+    passes=passes,
     style_from=lambda options: (
         "openai_responses" if options.get("api") == "responses" else "openai"
     ),

@@ -13,6 +13,7 @@ import msgspec
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import ListedModel
 from pilotfish.core.model.provider import (
     Auth,
     BodyEdit,
@@ -67,6 +68,21 @@ def styles_of_model(model: str) -> tuple[str, ...]:
     return ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
 
 
+_MODEL_ID = re.compile(
+    r"(?:(?P<geography>[a-z-]+)\.)?(?P<vendor>anthropic|amazon)\.(?P<model>.+?)(?:-v\d+)?(?::.*)?"
+)
+
+
+def listed(model: str, options: Mapping[str, Any]) -> ListedModel | None:
+    """Claude costs what Anthropic's own API charges by `global.` profiles; all others have a
+    surcharge for newer models (tier `regional`). Amazon's own models are `amazon`'s.
+    """
+    m = _MODEL_ID.fullmatch(model)
+    if m is None:
+        return None
+    return ListedModel(m["vendor"], m["model"], "" if m["geography"] == "global" else "regional")
+
+
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
     """The list of models. AWS serves it at the control plane's host; behind another base URL, such
     as a gateway's, it is looked for below that one.
@@ -74,6 +90,10 @@ def probe_from(base: str, options: Mapping[str, Any]) -> str:
     m = _RUNTIME_HOST.match(base)
     host = f"https://bedrock.{m[1]}.{m[2]}" if m else base
     return f"{host}/foundation-models"
+
+
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    return None if root else rest
 
 
 KIND = ProviderKind(
@@ -86,15 +106,19 @@ KIND = ProviderKind(
     paths={
         "converse": "/model/{model}/converse",
         "converse:stream": "/model/{model}/converse-stream",
+        "invoke": "/model/{model}/invoke",
+        "invoke:stream": "/model/{model}/invoke-with-response-stream",
         "messages": "/model/{model}/invoke",
         "messages:stream": "/model/{model}/invoke-with-response-stream",
     },
     base_from=base_from,
     styles_of_model=styles_of_model,
     model_quirks=model_quirks,
+    listed=listed,
     auth=Auth(scheme="aws_sigv4"),
     extra="aws",
     limits=LimitHeaders(),
+    passes=passes,
     options={
         "region": Option(help=f"{DEFAULT_REGION} if absent"),
         "access_key": Option(secret=True),

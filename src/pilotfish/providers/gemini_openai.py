@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, LimitHeaders, ProviderKind
 
 KIND = ProviderKind(
@@ -14,6 +15,7 @@ KIND = ProviderKind(
     docs="https://ai.google.dev/gemini-api/docs/openai",
     otel_name="gcp.gemini",
     style="openai",
+    listed=listed_by("google"),
     base_url="https://generativelanguage.googleapis.com/v1beta/openai",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "images")},
     limits=LimitHeaders(),
@@ -34,6 +36,7 @@ KIND = ProviderKind(
         prefill=False,
         parallel_tool_calls=False,
         strict_tools=False,
+        odd_calls=True,  # calls with the id "" are known of it
         # Guide "Thought signatures", section "OpenAI compatibility", 2026-11
         google_signatures=True,
     ),

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+
+
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    """Its paths begin with a version, those of uploads and downloads with a word before it."""
+    return root + rest if re.fullmatch(r"(?:/[a-z/]+)?/v1(?:beta|alpha)?", root) else None
+
 
 KIND = ProviderKind(
     name="google",
@@ -13,6 +24,7 @@ KIND = ProviderKind(
     litellm_names=("gemini",),
     key_variable="GEMINI_API_KEY",
     style="google",
+    listed=listed_by("google"),
     base_url="https://generativelanguage.googleapis.com/v1beta",
     version="/v1beta",
     paths={
@@ -24,6 +36,7 @@ KIND = ProviderKind(
     },
     auth=Auth(header="x-goog-api-key", prefix=""),
     limits=LimitHeaders(),
+    passes=passes,
     # Guide "Troubleshooting", 2026-11. A wrong key is answered with 400 INVALID_ARGUMENT and the
     # reason API_KEY_INVALID. FAILED_PRECONDITION: the account may not use the service from its
     # country. RESOURCE_EXHAUSTED: a quota if a retry-after comes with it, else overload.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
 KIND = ProviderKind(
@@ -13,6 +14,7 @@ KIND = ProviderKind(
     litellm_names=("groq",),
     key_variable="GROQ_API_KEY",
     style="openai",
+    listed=listed_by("groq"),
     base_url="https://api.groq.com/openai/v1",
     version="/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "audio", "embeddings")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
 # API reference "Chat", 2026-11: fields of OpenAI's that its schema does not have. They are answered
@@ -33,6 +34,7 @@ KIND = ProviderKind(
     litellm_names=("mistral",),
     key_variable="MISTRAL_API_KEY",
     style="openai",
+    listed=listed_by("mistral"),
     base_url="https://api.mistral.ai/v1",
     version="/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "embeddings", "moderations", "audio")},
@@ -42,6 +44,7 @@ KIND = ProviderKind(
     # (guide "Reasoning", 2026-11).
     quirks=Quirks(
         assistant_after_tool=True,
+        odd_calls=True,  # without their type
         reasoning_field="content",
         max_tokens_field="max_tokens",
         tool_id="mistral9",

@@ -10,6 +10,7 @@ import msgspec
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
 
 # API reference "Create chat completion", 2026-11: ids of tool calls longer than 40 characters are
@@ -63,6 +64,7 @@ KIND = ProviderKind(
     litellm_names=("openai", "text-completion-openai"),
     key_variable="OPENAI_API_KEY",
     style="openai",
+    listed=listed_by("openai"),
     base_url="https://api.openai.com/v1",
     version="/v1",
     paths={

@@ -31,8 +31,9 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 # Few chat templates of open models have the developer role, and few servers take
-# max_completion_tokens.
-QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False)
+# max_completion_tokens. Recorded of such servers: calls with the id "", and a function call of
+# nothing beside every text.
+QUIRKS = Quirks(max_tokens_field="max_tokens", developer_role=False, odd_calls=True)
 
 
 def model_quirks(model: str) -> Quirks | None:

@@ -4,12 +4,14 @@ or `global`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import claude_quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import ListedModel
 from pilotfish.core.model.provider import (
     Auth,
     BodyEdit,
@@ -27,6 +29,9 @@ PATHS = {
     "messages:stream": "/publishers/anthropic/models/{model}:streamRawPredict",
     "count_tokens": "/publishers/anthropic/models/count-tokens:rawPredict",
     "chat": "/endpoints/openapi/chat/completions",
+    "raw_predict": "/publishers/{subpath}/models/{model}:rawPredict",
+    "raw_predict:stream": "/publishers/{subpath}/models/{model}:streamRawPredict",
+    "predict": "/publishers/{subpath}/models/{model}:predict",
 }
 
 
@@ -80,11 +85,34 @@ def model_quirks(model: str) -> Quirks | None:
     return Quirks(max_tokens_field="max_tokens", developer_role=False, google_signatures=gemini)
 
 
+def listed(model: str, options: Mapping[str, Any]) -> ListedModel | None:
+    """Gemini and Claude cost what their vendors' own APIs charge at `global`; regions have a
+    surcharge for newer models (tier `regional`).
+    """
+    tier = "" if options.get("location") == "global" else "regional"
+    if "claude" in model:
+        return ListedModel("anthropic", model, tier)
+    return None if "/" in model.removeprefix("google/") else ListedModel("google", model, tier)
+
+
 def probe_from(base: str, options: Mapping[str, Any]) -> str:
     """The list of Google's models, which is free of charge and open to any caller with access to
     the project.
     """
     return f"{clean_base(base)}/v1beta1/publishers/google/models?pageSize=1"
+
+
+def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
+    """Paths of resources. Project and location are the provider's own: its credentials are for that
+    project, its base URL is that location's.
+    """
+    if not root.endswith(("/projects", "/publishers")):
+        return None
+    project, location = options.get("project", ""), options.get("location", "")
+    if root.endswith("/projects"):
+        rest = re.sub(r"^/[^/]+", f"/{project}", rest)
+        rest = re.sub(r"^(/[^/]+/locations)/[^/]+", rf"\1/{location}", rest)
+    return root + rest
 
 
 KIND = ProviderKind(
@@ -98,8 +126,10 @@ KIND = ProviderKind(
     paths_from=paths_from,
     base_from=base_from,
     clean_base=clean_base,
+    passes=passes,
     styles_of_model=styles_of_model,
     model_quirks=model_quirks,
+    listed=listed,
     auth=Auth(scheme="google"),
     extra="google",
     limits=LimitHeaders(),

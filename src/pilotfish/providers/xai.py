@@ -8,6 +8,7 @@ import msgspec
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
 
 QUIRKS = Quirks(max_tokens_field="max_completion_tokens", prefill=False)
@@ -32,6 +33,7 @@ KIND = ProviderKind(
     litellm_names=("xai",),
     key_variable="XAI_API_KEY",
     style="openai",
+    listed=listed_by("xai"),
     base_url="https://api.x.ai/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "completions", "embeddings", "images")}
     | {"responses": "/responses"},

@@ -49,28 +49,8 @@ class Attempt:
     same request has counted against its service already.
     """
 
-    __slots__ = (
-        "_awaited",
-        "_budgets",
-        "_drain_upstream",
-        "_ledger",
-        "_listener",
-        "_request",
-        "_rule",
-        "_streams",
-        "_tokens",
-        "_translation",
-        "_trials",
-        "call",
-        "candidate",
-        "changes",
-        "counted",
-        "over",
-        "prefilled",
-        "reader",
-        "record",
-        "service",
-    )
+    over: bool = False
+    _trials: Trials = ()
 
     def __init__(
         self,
@@ -98,9 +78,8 @@ class Attempt:
         self._tokens = inbound.tokens
         self._awaited = self._streams = inbound.stream
         self.prefilled = prefill
-        self.over, self.counted = False, counted
+        self.counted = counted
         self.changes: list[HealthChange] = []
-        self._trials: Trials = ()
         self.call = UpstreamCall(
             client,
             candidate.service,

@@ -65,7 +65,8 @@ class ProviderClient:
         self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
         yielding = overridable_headers(provider)
-        self._fixed = b"".join(b"%b: %b\r\n" % h for h in fixed if h[0] not in yielding)
+        self.fixed_headers = tuple(h for h in fixed if h[0] not in yielding)
+        self._fixed = b"".join(b"%b: %b\r\n" % h for h in self.fixed_headers)
         private = kept_from_clients | headers_kept_from_clients((provider,))
         # Those that no client's request is passed on with anyway are not looked for again.
         passing = filter_request_headers([(name, b"") for name in private], True)
@@ -83,17 +84,20 @@ class ProviderClient:
         self._key_headers = key_headers(provider)
         self._sent: Headers = ()
         self._sent_key_headers = self._key_headers
-        self._signs = auth_of(provider).scheme == "aws_sigv4"
+        self.signs = auth_of(provider).scheme == "aws_sigv4"
+
+    def origin_of_key(self, key: int) -> Origin:
+        """Where calls with this credential go: most have no base URL of their own."""
+        base = self.keys[key].base()
+        if not base:
+            return self.origin
+        return Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file)
 
     def pool(self, key: int) -> Pool:
         base = self.keys[key].base()
         if not base and self._own_pool is not None and not self._own_pool.closed:
             return self._own_pool
-        pool = self._pool_at(
-            Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file)
-            if base
-            else self.origin
-        )
+        pool = self._pool_at(self.origin_of_key(key))
         if not base:
             self._own_pool = pool
         return pool
@@ -144,8 +148,20 @@ class ProviderClient:
         """
         if self.own_auth:
             return ()
-        call = SignedCall("POST", head.host, head.target, b"".join(parts)) if self._signs else None
+        call = SignedCall("POST", head.host, head.target, b"".join(parts)) if self.signs else None
         return self.keys[key].headers(call)
+
+    def headers_for(
+        self, key: int, method: str, host: str, target: str, body: bytes
+    ) -> Headers | None:
+        """As `secret`, for a call that is passed on. `body` matters only where calls are signed
+        (`signs`).
+        """
+        if self.own_auth:
+            return ()
+        return self.keys[key].headers(
+            SignedCall(method, host, target, body) if self.signs else None
+        )
 
     def key_headers(self, sent: Headers) -> frozenset[bytes]:
         """Names of the headers that no answer to a call with these credential headers may give to

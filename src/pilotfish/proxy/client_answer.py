@@ -23,15 +23,7 @@ _OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 class ClientAnswer:
     """`relayed` is the attempt whose answer the client gets, once that is decided."""
 
-    __slots__ = (
-        "_exchange",
-        "_inbound",
-        "_last_write",
-        "_record",
-        "_rule_header",
-        "_translation",
-        "relayed",
-    )
+    relayed: Attempt | None = None
 
     def __init__(
         self,
@@ -45,7 +37,6 @@ class ClientAnswer:
         self._translation, self._record = translation, record
         self._rule_header = rule_header
         self._last_write = record.started
-        self.relayed: Attempt | None = None
 
     # ---- what goes well
 
@@ -157,7 +148,8 @@ class ClientAnswer:
         body = b""
         if last is not None and last.record.failure is failure:
             call = last.call.body
-            body = failure.body if call is not None and call.same_style else b""
+            own = call is not None and call.same_style and self._translation.has_upstreams_words
+            body = failure.body if own else b""
         if last is not None and body:
             # The upstream's own words go with its headers: Bedrock names its exceptions only there.
             kept = filter_response_headers(failure.headers, last.call.key_headers)

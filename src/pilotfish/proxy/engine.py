@@ -33,6 +33,7 @@ from pilotfish.telemetry.record import RequestRecord
 from pilotfish.telemetry.reporter import Reporter
 
 _clock = time.monotonic
+_REFUSED = {403: "forbidden", 503: "overloaded"}
 
 
 class SharedLimits(Protocol):
@@ -138,13 +139,20 @@ class Engine:
             )
 
     def _handle(self, exchange: Exchange, path: str, query: str, started: float) -> None:
-        request_id = self._replies.request_id(exchange.headers)
+        request_id = self._replies.request_id(exchange.fields.get(b"x-request-id"))
         endpoint = endpoints.find(path)
         if endpoint is None:
             raise unknown_path("POST", path)
-        self._check_may_serve()
+        self.check_may_serve()
         inbound = Inbound(
-            endpoint, path, query, exchange.headers, exchange.body, request_id, exchange.peer
+            endpoint,
+            path,
+            query,
+            exchange.headers,
+            exchange.body,
+            request_id,
+            exchange.peer,
+            exchange.fields,
         )
         router = self.router
         taken = router.take(inbound)
@@ -174,7 +182,7 @@ class Engine:
         else:
             self._spawn(self._reserve_and_begin(self._shared, request, started))
 
-    def _check_may_serve(self) -> None:
+    def check_may_serve(self) -> None:
         """Raises ClientError (503) where the proxy takes no request now."""
         if self.draining:
             raise ClientError(503, "draining", "this proxy is shutting down")
@@ -208,7 +216,7 @@ class Engine:
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """What never became a request."""
         path = exchange.target.decode("latin-1").partition("?")[0]
-        code = "forbidden" if status == 403 else "bad_request"
+        code = _REFUSED.get(status, "bad_request")
         self._replies.send_error(exchange, ClientError(status, code, message), path)
 
     # ---- beside the requests

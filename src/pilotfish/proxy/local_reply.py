@@ -17,7 +17,7 @@ from pilotfish.http1.exchange import Exchange, Header
 from pilotfish.proxy.request_ids import RequestIds
 from pilotfish.telemetry.reporter import Reporter
 
-RETRY_AFTER_S = 1  # of a 503 that the proxy answers by itself
+RETRY_AFTER_S = 1  # of a 429 or 503 that the proxy answers by itself
 COUNTS = frozenset({"count_tokens", "google_count_tokens"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _JSON = (b"content-type", b"application/json")
@@ -45,11 +45,10 @@ class LocalReplies:
         self._reporter = reporter
         self._new_id: Callable[[], str] = RequestIds().next
 
-    def request_id(self, headers: Sequence[Header]) -> str:
-        """The client's own, or one that nobody else has."""
-        for name, value in headers:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                return value.decode()
+    def request_id(self, given: bytes | None) -> str:
+        """The client's own (`given`), where it is one, or one that nobody else has."""
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode()
         return self._new_id()
 
     def send_error(self, exchange: Exchange, error: ClientError, path: str) -> None:
@@ -59,17 +58,36 @@ class LocalReplies:
         """Logs the exception that is being handled, with its traceback."""
         self._reporter.bug("request")
 
-    def error(self, error: ClientError, path: str, headers: Sequence[Header]) -> LocalReply:
-        """What the client of a request to `path` gets, in the style of that path; reported."""
-        endpoint = endpoints.find(path)
-        style = endpoint.style if endpoint is not None else endpoints.style_of_path(path)
-        request_id = self.request_id(headers)
+    def error(
+        self, error: ClientError, path: str, headers: Sequence[Header], style: str = ""
+    ) -> LocalReply:
+        """What the client of a request to `path` gets, in the style of that path if no `style` is
+        given; reported.
+        """
+        if not style:
+            endpoint = endpoints.find(path)
+            style = endpoint.style if endpoint is not None else endpoints.style_of_path(path)
+        request_id = self.request_id(dict(reversed(headers)).get(b"x-request-id"))
+        reply = self.written(error, style, request_id)
+        self._reporter.local_reply(
+            request_id=request_id,
+            rule="",
+            style=style,
+            path=shown(path),
+            code=error.status,
+            reason=error.code,
+        )
+        return reply
+
+    @staticmethod
+    def written(error: ClientError, style: str, request_id: str, attempts: int = 0) -> LocalReply:
+        """An error in the words of a style; nothing is reported."""
         head = [
             _JSON,
             (b"x-request-id", request_id.encode()),
-            (b"x-pilotfish-attempts", b"0"),
+            (b"x-pilotfish-attempts", b"%d" % attempts),
         ]
-        if error.status == 503:
+        if error.status in (429, 503):
             head.append((b"retry-after", b"%d" % RETRY_AFTER_S))
         elif error.status == 405:
             head.append((b"allow", b"POST"))
@@ -78,14 +96,6 @@ class LocalReplies:
             head.append((own_style.request_id_header, request_id.encode()))
         body = own_style.write_error(
             error.status, ErrorInfo(message=error.message, code=error.code, status=error.status)
-        )
-        self._reporter.local_reply(
-            request_id=request_id,
-            rule="",
-            style=style,
-            path=shown(path),
-            code=error.status,
-            reason=error.code,
         )
         return LocalReply(error.status, head, body)
 

@@ -1,5 +1,6 @@
 """Everything that clients ask for on the client port and that is not routed by model, on aiohttp:
-the lists of models, and what to say of paths and methods that do not exist.
+what is passed on to a provider (`pilotfish.passthrough`), the lists of models, and what to say of
+paths and methods that do not exist.
 
 `http1.server` hands such requests over one at a time (`http1.handover`). New surfaces that are not
 on the hot path are routes of this application.
@@ -24,6 +25,8 @@ from pilotfish.proxy.local_reply import LocalReplies, unknown_path
 from pilotfish.proxy.model_list import models_answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Answers a request that is passed on to a provider, or gives None for one that is not.
+PassesOn = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 # Requests under way when the proxy ends get this long to finish.
 LAST_ANSWERS_S = 0.2
@@ -32,11 +35,11 @@ LAST_ANSWERS_S = 0.2
 class OtherRequests:
     """`protocol` answers one request that was handed over, between `start` and `close`."""
 
-    def __init__(self, replies: LocalReplies, router: Router) -> None:
-        self._replies, self._router = replies, router
+    def __init__(self, replies: LocalReplies, router: Router, passes_on: PassesOn) -> None:
+        self._replies, self._router, self._passes_on = replies, router, passes_on
         app = web.Application(middlewares=[written_whole, self._in_the_clients_style])
         app.on_response_prepare.append(without_own_headers)
-        app.router.add_get("/{path:.*}", self.models)
+        app.router.add_route("*", "/{path:.*}", self.answer)
         self._runner = web.AppRunner(
             app,
             handler_cancellation=True,
@@ -65,20 +68,28 @@ class OtherRequests:
     async def close(self) -> None:
         await self._runner.cleanup()
 
-    async def models(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """What a provider answers to a request that is passed on; the models; or that there is no
+        such path.
+        """
+        passed = await self._passes_on(request)
+        if passed is not None:
+            return passed
+        listed = endpoints.models_path(path_of(request))
+        if listed is None or request.method not in ("GET", "HEAD"):
+            raise not_found(request)
+        return self._models(request, listed)
+
+    def _models(self, request: web.Request, listed: tuple[str, str | None]) -> web.Response:
         """The models that clients may ask for, or one of them, in the form of the vendor whose
         client asks.
         """
-        path = path_of(request)
-        listed = endpoints.models_path(path)
-        if listed is None:
-            raise not_found(request)
         headers = request.raw_headers
         names = {name for name, _ in headers}
         if b"x-goog-api-key" in names:
             listed = ("v1beta", listed[1])  # Google's own SDK also asks below /v1
         status, body = models_answer(self._router.snapshot, listed, b"anthropic-version" in names)
-        request_id = self._replies.request_id(headers)
+        request_id = self._replies.request_id(dict(reversed(headers)).get(b"x-request-id"))
         return web.Response(
             status=status,
             body=body,

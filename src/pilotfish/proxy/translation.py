@@ -4,6 +4,7 @@ client's: decided here for every attempt, obeyed by `proxy.attempt` and `proxy.r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -40,17 +41,22 @@ class Translation:
     that another service can go on with the same stream.
     """
 
-    __slots__ = ("_inbound", "_relayed", "_rule", "_started_wall", "_transcript", "_writer")
+    _relayed: ResponseStream | None = None
+    _writer: StreamWriter | None = None
+    _transcript: Transcript | None = None
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
-        self._relayed: ResponseStream | None = None
-        self._writer: StreamWriter | None = None
-        self._transcript: Transcript | None = None
+        # A client of Bedrock's reads Anthropic's events in frames.
+        self._framed = inbound.framed
 
     @property
     def style(self) -> Style:
         """The client's."""
+        if self._framed:
+            from pilotfish.styles.bedrock.invoked import INVOKED
+
+            return INVOKED
         return styles.get(self._inbound.style)
 
     # ---- towards a service
@@ -82,7 +88,7 @@ class Translation:
         envelope = service.provider.kind.envelopes.get(call.op)
         decoder = upstream.event_decoder() if envelope is None else envelope.event_decoder()
         shown = self._shown_model()
-        rename = renamer(shown) if shown else None
+        rename = self._edit(call, service, shown)
         continues = self._rule.on_stream_break == "continue" and inbound.op in CHAT_STYLES
         goes_on = resumes and self._writer is not None and self._transcript is not None
         if call.same_style and not goes_on:
@@ -90,12 +96,17 @@ class Translation:
                 from pilotfish.styles.google.array import ArrayFraming
 
                 return InArray(decoder, upstream.inspector(), rename, ArrayFraming())
+            close = upstream.terminal_event
+            if self._framed:
+                from pilotfish.styles.bedrock.invoked import framing
+
+                rename, close = framing(rename), self.style.terminal_event
             return PassThrough(
                 decoder,
                 upstream.inspector(),
                 hide_usage=call.hides_usage,
                 rename=rename,
-                close=upstream.terminal_event,
+                close=close,
                 canned_chars=upstream.canned_chars,
             )
         reader = upstream.stream_reader()
@@ -115,6 +126,11 @@ class Translation:
             transcript=Transcript() if continues else None,
             canned_chars=upstream.canned_chars,
         )
+
+    @property
+    def has_upstreams_words(self) -> bool:
+        """Whether an error of the client's own style may go to it as the upstream wrote it."""
+        return not self._framed
 
     def raw_stream(self) -> ResponseStream:
         """For answers that are no events: audio, files."""
@@ -145,6 +161,17 @@ class Translation:
         model = self._rule.response_model
         return "" if model is None else self._inbound.model if model == "@requested" else model
 
+    def _edit(
+        self, call: CallBody, service: Service, shown: str
+    ) -> Callable[[bytes], bytes] | None:
+        """What is changed in the events and answers of a service that speaks the client's style:
+        nothing, for most."""
+        rename = renamer(shown) if shown else None
+        if not (service.quirks.edits_answers and call.same_style and call.op in CHAT_STYLES):
+            return rename
+        edit = self.style.same_style_answer(service.quirks, self._inbound.request_id)
+        return edit if rename is None else lambda data: rename(edit(data))
+
     def inspector(self, call: CallBody) -> ResponseInspector:
         """Looks at a whole answer."""
         return styles.get(call.style).inspector()
@@ -153,7 +180,8 @@ class Translation:
         """A whole answer as the client may see it. Raises ValueError where it cannot be read."""
         inbound, shown = self._inbound, self._shown_model()
         if call.same_style:
-            return renamer(shown)(body) if shown else body
+            edit = self._edit(call, service, shown)
+            return edit(body) if edit is not None else body
         if call.op not in CHAT_STYLES:
             from pilotfish.styles._alike import alike_reply
 
@@ -220,7 +248,8 @@ class Translation:
         if call is None or not call.same_style:
             return self.translated_headers
         kept = filter_response_headers(headers, key_headers)
-        if self._inbound.array or (streams and call.op in service.provider.kind.envelopes):
+        reframed = self._framed or call.op in service.provider.kind.envelopes
+        if self._inbound.array or (streams and reframed):
             return [
                 (b"content-type", self.content_type),
                 *(h for h in kept if h[0] != b"content-type"),

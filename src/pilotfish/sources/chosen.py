@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from importlib import import_module
 from typing import Protocol
 
+import structlog
+
 from pilotfish.errors import StartError
 from pilotfish.settings import Settings
-from pilotfish.sources.files import Fingerprint, fingerprint, load_files, watch_files
+from pilotfish.sources.files import (
+    Fingerprint,
+    fingerprint,
+    load_files,
+    size_of,
+    watch_files,
+)
+from pilotfish.sources.judging import LARGE_BYTES
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry.registry import Registry
+
+log = structlog.get_logger(__name__)
 
 
 class RulesSource(Protocol):
@@ -20,7 +32,7 @@ class RulesSource(Protocol):
 
     name: str
 
-    def read(self) -> None: ...
+    async def read(self) -> None: ...
     async def follow(self) -> None: ...
 
 
@@ -30,16 +42,26 @@ class RuleFiles:
     def __init__(self, paths: tuple[str, ...], store: RulesStore) -> None:
         self._paths, self._store = paths, store
         self._seen: Fingerprint | None = None
+        self._loading = asyncio.Lock()
 
-    def read(self) -> None:
-        store = self._store
+    async def read(self) -> None:
         seen = fingerprint(self._paths)
-        was_read = load_files(self._paths, store.apply, store.reject, store.connected)
-        self._seen = seen if was_read else None
+        self._seen = seen if await self._load(seen) else None
 
     async def follow(self) -> None:
+        await watch_files(self._paths, self._load, self._seen)
+
+    async def _load(self, seen: Fingerprint) -> bool:
         store = self._store
-        await watch_files(self._paths, store.apply, store.reject, store.connected, self._seen)
+        async with self._loading:
+            if size_of(seen) >= LARGE_BYTES:
+                from pilotfish.sources import apart
+
+                try:
+                    return await apart.load_files(self._paths, store)
+                except OSError as e:
+                    log.warning("no_process_for_large_rules", error=str(e))
+            return load_files(self._paths, store.apply, store.reject, store.connected)
 
 
 class RulesOfCluster:
@@ -48,7 +70,7 @@ class RulesOfCluster:
     def __init__(self, settings: Settings, store: RulesStore, registry: Registry) -> None:
         self._settings, self._store, self._registry = settings, store, registry
 
-    def read(self) -> None:
+    async def read(self) -> None:
         """Nothing is at hand before the cluster has answered. The Kubernetes client is imported,
         which only those pay for whose rules come from there, and which takes a seventh of a second:
         now, while nobody waits.

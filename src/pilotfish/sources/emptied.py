@@ -19,6 +19,16 @@ def holding(documents: Iterable[RulesDocument]) -> frozenset[str]:
     return frozenset(_name(d) for d in documents if any(d.data.values()))
 
 
+def outlines(documents: Iterable[RulesDocument]) -> list[RulesDocument]:
+    """The documents without what they hold: just whether they hold anything, which is all that is
+    asked here.
+    """
+    return [
+        RulesDocument(d.source, {"": True} if any(d.data.values()) else {}, origin=d.origin)
+        for d in documents
+    ]
+
+
 def emptied(
     before: Snapshot | None, held: frozenset[str], documents: Sequence[RulesDocument], now: Snapshot
 ) -> list[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from pilotfish.core.rules.documents import RulesDocument, documents_of_text, or_empty
@@ -62,6 +62,11 @@ def fingerprint(paths: Sequence[str]) -> Fingerprint:
             except OSError as e:
                 marks.append((str(path), 0, 0, -1, e.errno or 0))
     return tuple(marks)
+
+
+def size_of(marks: Fingerprint) -> int:
+    """Of all the files together, in bytes."""
+    return sum(max(0, size) for _, _, _, size, _ in marks)
 
 
 def read_files(paths: Sequence[str], *, watched: bool = False) -> list[RulesDocument]:
@@ -128,13 +133,11 @@ def _text(path: Path, watched: bool) -> str:
 
 async def watch_files(
     paths: Sequence[str],
-    offer: Callable[[list[RulesDocument]], object],
-    reject: Callable[[list[Problem]], None],
-    connected: Callable[[bool], None],
+    load: Callable[[Fingerprint], Awaitable[bool]],
     seen: Fingerprint | None = None,
 ) -> None:
-    """For ever: reads the files at the start (unless `seen` says that they were) and whenever they
-    change.
+    """For ever: loads the files at the start (unless `seen` says that they were) and whenever they
+    change. `load` takes the fingerprint; False: some file is there and could not be read.
     """
     looks_left = RETRY_LOOKS  # until files that could not be read are read once more
     is_read = True
@@ -143,7 +146,7 @@ async def watch_files(
         looks_left -= 1
         if now != seen or (looks_left <= 0 and not is_read):
             seen, looks_left = now, RETRY_LOOKS
-            is_read = load_files(paths, offer, reject, connected)
+            is_read = await load(now)
         await asyncio.sleep(POLL_S)
 
 

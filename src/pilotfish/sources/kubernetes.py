@@ -11,18 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilotfish.core.rules.configmap_set import Offered, wanted_from
-from pilotfish.core.rules.documents import RulesDocument, documents_of_config_map, or_empty
+import structlog
+
+from pilotfish.core.rules.configmap_set import Offered, size_of, wanted_from
 from pilotfish.errors import Problem, RuleError
 from pilotfish.kube.client import Kube
 from pilotfish.kube.configuration import ClusterAccess, own_namespace
 from pilotfish.kube.events import EventWriter
 from pilotfish.kube.watching import RESTART_REASONS
 from pilotfish.sources.configmaps import ConfigMapSource, Offer
+from pilotfish.sources.judging import LARGE_BYTES, read_configmaps
 from pilotfish.sources.last_good import LastGood
 from pilotfish.sources.store import RulesStore
 from pilotfish.telemetry import series
 from pilotfish.telemetry.registry import Registry
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +63,29 @@ async def watch_rules(asked: RulesFromCluster, store: RulesStore, registry: Regi
 
 def _offer_to(store: RulesStore) -> Offer:
     async def apply(offered: list[Offered]) -> list[Problem]:
-        documents: list[RulesDocument] = []
-        problems: list[Problem] = []
-        for configmap in offered:
-            try:
-                found = documents_of_config_map(configmap.source, configmap.configmap)
-                documents += or_empty(configmap.source, found)
-            except RuleError as wrong:
-                problems += wrong.problems
-        if problems:
-            store.reject(problems)
-            return problems
-        return [] if store.apply(documents) else list(store.problems)
+        try:
+            if sum(map(size_of, offered)) < LARGE_BYTES:
+                in_force = store.apply(read_configmaps(offered))
+            else:
+                in_force = await _apply_large(offered, store)
+        except RuleError as wrong:
+            store.reject(wrong.problems)
+            return wrong.problems
+        return [] if in_force else list(store.problems)
 
     return apply
+
+
+async def _apply_large(offered: list[Offered], store: RulesStore) -> bool:
+    """Raises RuleError."""
+    from pilotfish.sources import apart
+
+    try:
+        asked = apart.RulesToCompile((), offered, store.allow_inline_secrets)
+        return store.accept(await apart.judged_apart(asked))
+    except OSError as e:
+        log.warning("no_process_for_large_rules", error=str(e))
+        return store.apply(read_configmaps(offered))
 
 
 class _Meter:

@@ -5,33 +5,23 @@ was wrong with the rest.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from pilotfish import providers, tactics
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.rules.changes import RulesChanges, changes_between
-from pilotfish.core.rules.compile import compile_documents
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.errors import Problem, RuleError
 from pilotfish.sources.emptied import emptied, holding
+from pilotfish.sources.judging import Judged, judged
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.registry import Registry
 
 log = structlog.get_logger(__name__)
-
-
-def compiled(documents: Sequence[RulesDocument], allow_inline_secrets: bool) -> Snapshot:
-    """Raises RuleError."""
-    return compile_documents(
-        documents,
-        kinds=providers.all_kinds(),
-        tactics=tactics.all_tactics(),
-        allow_inline_secrets=allow_inline_secrets,
-    )
+LOGGED_NAMES = 100
 
 
 class RulesStore:
@@ -53,10 +43,10 @@ class RulesStore:
         self.applied_at: float | None = None
         self._source: tuple[bool, float] | None = None  # readable or not, and since when
         self.changes: RulesChanges | None = None  # of the last change; None: there was none
-        self._documents: list[RulesDocument] = []
+        self._entries: Mapping[str, bytes] = {}
         self._adopt, self._registry = adopt, registry
         self._unmet, self._warnings = unmet, warnings
-        self._inline = allow_inline_secrets
+        self.allow_inline_secrets = allow_inline_secrets
         self._held: frozenset[str] = frozenset()  # the files and ConfigMaps in force
         for result in ("applied", "rejected"):
             registry[s.RELOADS].counter(result)
@@ -68,7 +58,7 @@ class RulesStore:
         nothing.
         """
         try:
-            snapshot = compiled(documents, self._inline)
+            found = judged(documents, self.allow_inline_secrets)
         except RuleError as e:
             self.reject(e.problems)
             return False
@@ -87,11 +77,18 @@ class RulesStore:
                 ]
             )
             return False
-        refused = emptied(self.snapshot, self._held, documents, snapshot) or self._unmet(snapshot)
+        return self.accept(found)
+
+    def accept(self, found: Judged) -> bool:
+        """True if these rules, which compile, are in force now."""
+        snapshot = found.snapshot
+        refused = emptied(self.snapshot, self._held, found.outlines, snapshot) or self._unmet(
+            snapshot
+        )
         if refused:
             self.reject(refused)
             return False
-        self._held = holding(documents)
+        self._held = holding(found.outlines)
         changed = (
             self.snapshot is None
             or snapshot.version != self.snapshot.version
@@ -101,15 +98,16 @@ class RulesStore:
         self._registry[s.PROBLEMS].gauge().set(len(self.problems))
         self._registry[s.RELOAD_OK].gauge().set(1)
         if changed:
-            self._put_in_force(snapshot, documents)
+            self._put_in_force(found)
         return True
 
-    def _put_in_force(self, snapshot: Snapshot, documents: Sequence[RulesDocument]) -> None:
+    def _put_in_force(self, found: Judged) -> None:
+        snapshot = found.snapshot
         self._adopt(snapshot)
         if self.snapshot is not None:
             self._registry[s.CONFIG_INFO].keep(lambda at: False)
-            self.changes = changes_between(self._documents, documents)
-        self._documents = list(documents)
+            self.changes = changes_between(self._entries, found.entries)
+        self._entries = found.entries
         self.snapshot, self.applied_at = snapshot, time.time()
         self._registry[s.RELOADS].counter("applied").inc()
         self._registry[s.RELOAD_AT].gauge().set(self.applied_at)
@@ -121,8 +119,11 @@ class RulesStore:
             "rules_applied",
             version=snapshot.version,
             sources=list(snapshot.sources),
-            rules=[r.name for r in snapshot.rules],
-            **(self.changes._asdict() if self.changes else {}),
+            rules=_some([r.name for r in snapshot.rules]),
+            **{
+                k: _some(names)
+                for k, names in (self.changes._asdict() if self.changes else {}).items()
+            },
         )
         for note in snapshot.notes:
             log.warning("rules_note", note=note)
@@ -172,6 +173,12 @@ class RulesStore:
             "source": {"connected": is_connected, "since": _rfc3339(since)},
             "changes": self.changes._asdict() if self.changes else None,
         }
+
+
+def _some(names: list[str]) -> list[str]:
+    """The first of many: a line of the log is to be read."""
+    more = len(names) - LOGGED_NAMES
+    return names if more <= 0 else [*names[:LOGGED_NAMES], f"and {more} more"]
 
 
 def _rfc3339(at: float | None) -> str | None:

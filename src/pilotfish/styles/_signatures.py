@@ -16,11 +16,12 @@ def seal(signature: Signature, style: str) -> str:
     """A signature as text for a client of `style`, which will hand it back: as it is in its own
     family, else with its origin before it.
     """
-    return (
-        signature.value
-        if signature.origin == style
-        else f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
-    )
+    return signature.value if signature.origin == style else sealed(signature)
+
+
+def sealed(signature: Signature) -> str:
+    """A signature with its origin and its id, for a client that would lose the id."""
+    return f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
 
 
 def unseal(text: str, style: str) -> Signature:

@@ -3,7 +3,7 @@ translations lie is the same for all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -91,6 +91,9 @@ class BaseStyle:
         self, members: Mapping[str, msgspec.Raw], quirks: Quirks
     ) -> dict[str, bytes]:
         return {}
+
+    def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
+        return bytes
 
     def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
         from pilotfish.styles._system_prompt import before_messages

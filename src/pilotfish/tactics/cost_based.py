@@ -11,7 +11,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from pilotfish.core.model import tactic
-from pilotfish.core.model.service import Price
+from pilotfish.core.model.price import Price
 from pilotfish.core.model.tactic import Memory, Random
 from pilotfish.core.routing.sampling import due_for_measurement, first, lowest_first
 from pilotfish.core.state.candidate import Candidate

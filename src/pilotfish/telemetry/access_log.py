@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 import orjson
 import structlog
 
-from pilotfish.core.exchange.inbound import SHOWN_CHARS, shown
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.decision_trace import decision_trace
 from pilotfish.core.routing.plan import Plan
+from pilotfish.telemetry.log_line import PlainLines, line_of
 from pilotfish.telemetry.logs import LineFormat, line_format, timestamp
-from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+from pilotfish.telemetry.passed_record import PassedRecord, line_of_passed
+from pilotfish.telemetry.record import RequestRecord
 
 FLUSH_S = 0.1
 # As much as malloc keeps at hand: with 512 lines each request cost two page faults, since the
@@ -54,6 +55,7 @@ class AccessLog:
     ) -> None:
         self._write, self.enabled, self.sample = write, enabled, sample
         self._form = form or line_format("json")
+        self._plain = PlainLines(self._form.fields) if self._form.is_json else None
         self._owed = 0.0
         self._lines: list[bytes] = []
         self._recent: deque[Recent] = deque(maxlen=RECENT)
@@ -74,7 +76,11 @@ class AccessLog:
         )
         if unusual or self.sample >= 1.0 or self._is_due():
             kept = (record.plan, record.scenario, record.started_wall - record.started)
-            self._add(line_of(record), kept, unusual)
+            line = self._plain.line(record) if self._plain is not None else None
+            if line is None:
+                self._add(line_of(record), kept, unusual)
+            else:
+                self._write_out(line, (line, kept), unusual)
 
     def _is_due(self) -> bool:
         """So many of the rest: evenly, so that counts times 1/sample are right."""
@@ -83,6 +89,14 @@ class AccessLog:
             return False
         self._owed -= 1.0
         return True
+
+    def passed(self, record: PassedRecord) -> None:
+        """A request that was passed on is over."""
+        if not self.enabled:
+            return
+        unusual = record.code >= 400 or len(record.attempts) != 1 or bool(record.error)
+        if unusual or self.sample >= 1.0 or self._is_due():
+            self._add(line_of_passed(record), None, unusual)
 
     def local_reply(self, **what: Any) -> None:
         """A request that the proxy answered itself, before a rule took it."""
@@ -106,8 +120,11 @@ class AccessLog:
     def _add(self, record: dict[str, Any], kept: Kept | None, unusual: bool = True) -> None:
         record.update(self._form.fields)
         line = self._form.line(record)
+        as_json = line if self._form.is_json else orjson.dumps(record)
+        self._write_out(line, (as_json, kept), unusual)
+
+    def _write_out(self, line: bytes, recent: Recent, unusual: bool) -> None:
         self._lines.append(line)
-        recent = (line if self._form.is_json else orjson.dumps(record)), kept
         self._recent.append(recent)
         if unusual:
             self._unusual.append(recent)
@@ -147,73 +164,3 @@ def explained(recent: Recent, snapshot: Snapshot) -> dict[str, Any]:
             plan, record["attempts"], snapshot, model=record["model"], scenario=scenario, wall=wall
         )
     return record
-
-
-def line_of(request: RequestRecord) -> dict[str, Any]:
-    """All that explains a slow or failed request."""
-    served, usage, attempts = request.relayed, request.usage(), request.attempts
-    cost_usd = attempts[0].cost_usd if len(attempts) == 1 else sum([a.cost_usd for a in attempts])
-    # Milliseconds to three digits are written out, here and below: `round` takes four times as
-    # long, and a function of our own twice as long.
-    ttft_ms = None
-    if served is not None and served.first_at:
-        ttft_ms = int((served.first_at - served.sent_at) * 1_000_000 + 0.5) / 1000
-    path, model = request.path, request.model
-    line: dict[str, Any] = {
-        "event": "request",
-        "time": timestamp(request.started_wall),
-        "request_id": request.request_id,
-        "rule": request.rule.name,
-        "style": request.style,
-        "op": request.op,
-        "path": path if len(path) <= SHOWN_CHARS else shown(path),
-        "model": model if len(model) <= SHOWN_CHARS else shown(model),
-        "code": request.code,
-        "stream": request.stream,
-        "service": served.service.id if served is not None else None,
-        "attempts": [_attempt(a, request) for a in attempts],
-        "duration_ms": int((request.finished_at - request.started) * 1_000_000 + 0.5) / 1000,
-        "ttft_ms": ttft_ms,
-        "overhead_ms": int(request.busy_s * 1_000_000 + 0.5) / 1000,
-        "input_tokens": usage.input if usage else None,
-        "output_tokens": usage.output if usage else None,
-        "cached_input_tokens": usage.cached_input if usage else None,
-        "reasoning_tokens": usage.reasoning if usage else None,
-        "cost_usd": round(cost_usd, 9) if cost_usd else 0.0,
-        "finish_reason": served.finish_reason if served is not None else None,
-        "rescued": request.resumes > 0,
-        "forced": request.last_resort,
-    }
-    if usage is not None and usage.estimated:
-        line["usage_estimated"] = True
-    if request.dropped_fields:
-        line["dropped"] = list(request.dropped_fields)
-    if request.failure is not None:
-        line["error"] = str(request.failure.outcome)
-    return line
-
-
-def _attempt(attempt: AttemptRecord, request: RequestRecord) -> dict[str, Any]:
-    took_s = (attempt.over_at or request.finished_at) - attempt.began
-    shown_as: dict[str, Any] = {
-        "service": attempt.service.id,
-        "outcome": attempt.outcome,
-        "duration_ms": int(took_s * 1_000_000 + 0.5) / 1000,
-        "status": attempt.status or None,
-    }
-    if attempt.failure is not None:
-        shown_as["error"] = attempt.failure.message[:300]
-        shown_as["code"] = attempt.failure.code
-    if attempt.last_resort:
-        shown_as["forced"] = True
-    if attempt.trial:
-        shown_as["trial"] = True
-    if attempt.silent:
-        shown_as["silent"] = True
-    if attempt.extra == "hedge":
-        shown_as["hedge"] = True
-    elif attempt.extra:
-        shown_as["rival"] = attempt.extra
-    if attempt.resumes:
-        shown_as["rescue"] = True
-    return shown_as

@@ -1,30 +1,22 @@
 """The children of the registry's families that requests count in: found once for each service,
 rule or code, so that a request only adds. Series of configured services exist from the start, and
-those of removed ones go.
+those of removed ones go; where only what was used is told, they come with the first request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import Price
 from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.routing.match import DIRECT
-from pilotfish.core.state.ledger import all_rules, all_services, services_of
+from pilotfish.core.state.ledger import all_rules, services_of
 from pilotfish.telemetry import series as s
+from pilotfish.telemetry.configured import configured, costed
+from pilotfish.telemetry.operations import operation_of
 from pilotfish.telemetry.registry import Counter, Histogram, Registry
 
-# The OpenTelemetry names of what is asked for; unlisted operations go by their own.
-_OPERATIONS = {
-    "responses": "chat",
-    "messages": "chat",
-    "generate": "chat",
-    "converse": "chat",
-    "completions": "text_completion",
-    "google_embeddings": "embeddings",
-}
 _LIKELY_STYLES = {
     "openai": ("openai",),
     "anthropic": ("anthropic",),
@@ -36,19 +28,24 @@ _COMMON_CODES = (200, 400, 429, 499, 500, 502, 503, 504)
 _REMEMBERED = 2048
 
 
-def operation_of(op: str) -> str:
-    """What OpenTelemetry calls it."""
-    word = op.partition("/")[0]
-    return _OPERATIONS.get(word, word)
-
-
 class ServiceChildren:
     """What attempts at one service of one rule count in."""
 
-    __slots__ = ("cost", "estimated", "first_byte", "labels", "outcomes", "speed", "tokens")
+    __slots__ = (
+        "_registry",
+        "cost",
+        "estimated",
+        "first_byte",
+        "labels",
+        "outcomes",
+        "speed",
+        "tokens",
+        "unpriced",
+    )
 
     def __init__(self, registry: Registry, rule: str, provider: str, model: str) -> None:
         at = self.labels = (rule, provider, model)
+        self._registry = registry
         self.outcomes: dict[Outcome, Counter] = {
             o: registry[s.ATTEMPTS].counter(*at, str(o)) for o in Outcome
         }
@@ -59,7 +56,10 @@ class ServiceChildren:
             for k in ("input", "cached_input", "cache_write", "output", "reasoning")
         }
         self.estimated: Counter = registry[s.ESTIMATED].counter(*at)
-        self.cost: Counter = registry[s.COST].counter(*at)
+        # Whether there is a price may change with the rules: a service without one has no cost, as
+        # opposed to a cost of 0.
+        self.cost: Counter | None = None
+        self.unpriced: Counter | None = None
 
     def counted(self) -> dict[str, int]:
         """Attempts so far by outcome, those that there were."""
@@ -70,9 +70,18 @@ class ServiceChildren:
         }
 
     def is_in(self, registry: Registry) -> bool:
-        return registry[s.COST].children.get(self.labels) is self.cost
+        return registry[s.ESTIMATED].children.get(self.labels) is self.estimated
 
-    def usage(self, usage: Usage, cost_usd: float) -> None:
+    def begin(self, *, priced: bool) -> None:
+        """The series of what it costs exists from now on."""
+        registry = self._registry
+        if priced:
+            self.cost = registry[s.COST].counter(*self.labels)
+        else:
+            self.unpriced = registry[s.UNPRICED].counter(*self.labels[1:])
+
+    def usage(self, usage: Usage, price: Price | None, cost_usd: float) -> None:
+        """What an attempt took. `price`: the service's own then; None: nobody knows it."""
         tokens = self.tokens
         tokens["input"].value += usage.input
         tokens["output"].value += usage.output
@@ -84,6 +93,15 @@ class ServiceChildren:
             tokens["reasoning"].value += usage.reasoning
         if usage.estimated:
             self.estimated.value += 1
+        if price is None:
+            if self.unpriced is None:
+                self.begin(priced=False)
+            assert self.unpriced is not None
+            self.unpriced.value += usage.input + usage.output
+            return
+        if self.cost is None:
+            self.begin(priced=True)
+        assert self.cost is not None
         self.cost.value += cost_usd
 
 
@@ -234,6 +252,12 @@ class Children:
             )
         return found
 
+    def outcomes(self, rule: str, service: Service) -> dict[str, int]:
+        """A configured service's attempts so far by outcome. Asking begins no series."""
+        at = (rule, service.provider.name, service.label or service.model)
+        found = self._services.get(at)
+        return found.counted() if found is not None else {}
+
     def gen_ai(self, op: str, rule: Rule, service: Service, known: bool) -> GenAiChildren:
         key = (
             operation_of(op),
@@ -255,6 +279,9 @@ class Children:
     def is_configured(self, provider: str, model: str) -> bool:
         """Whether the rules name this service."""
         return (provider, model) in self._pairs
+
+    def of_provider(self, provider: str) -> Registry:
+        return self.of_service(provider, s.OTHER_MODEL)
 
     def of_service(self, provider: str, model: str) -> Registry:
         return self.registry if (provider, model) in self._pairs else self._gone
@@ -279,11 +306,13 @@ class Children:
         return requests.counter(rule, style, str(code))
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Series of configured services exist from the start, and those of removed ones go."""
+        """Series of removed services go; those of configured ones exist from the start, if all are
+        told.
+        """
         self._of_attempts.clear()
         self._gone = Registry()
         rules = self._rules = {r.name for r in all_rules(snapshot)} | {"", DIRECT}
-        triples = self._triples = set(_configured(snapshot))
+        triples = self._triples = set(configured(snapshot))
         pairs = self._pairs = {(provider, model) for _, provider, model in triples}
         models = {r.request_model for r in all_rules(snapshot)} | {s.OTHER_MODEL}
         for family in self.registry.families.values():
@@ -292,6 +321,8 @@ class Children:
                 family.keep(lambda at: at[:3] in triples)
             elif names[:2] == ("provider", "model"):
                 family.keep(lambda at: at[:2] in pairs)
+            elif names[:1] == ("provider",):
+                family.keep(lambda at: (at[0], s.OTHER_MODEL) in pairs)
             elif names[:1] == ("rule",):
                 family.keep(lambda at: at[0] in rules)
             elif names[1:2] == ("gen_ai_provider_name",):
@@ -299,6 +330,7 @@ class Children:
         self._services = {
             k: v for k, v in self._services.items() if k in triples and v.is_in(self.registry)
         }
+        self._forget_costs(snapshot)
         self._gen_ai = {
             k: v
             for k, v in self._gen_ai.items()
@@ -306,8 +338,19 @@ class Children:
         }
         # Looked up again: a child may stand for a rule that was gone and is back.
         self._requests.clear()
-        for rule in all_rules(snapshot):
-            self._begin(rule)
+        self.registry.serves(sum(rule not in ("", DIRECT) for rule, _, _ in triples))
+        if self.registry.detail == "full":
+            for rule in all_rules(snapshot):
+                self._begin(rule)
+
+    def _forget_costs(self, snapshot: Snapshot) -> None:
+        """No cost stays of services that have no price any more, and no unpriced tokens of those
+        that have one now."""
+        priced, unpriced = costed(snapshot)
+        self.registry[s.COST].keep(lambda at: at in priced)
+        self.registry[s.UNPRICED].keep(lambda at: at in unpriced)
+        for children in self._services.values():
+            children.cost = children.unpriced = None
 
     def _begin(self, rule: Rule) -> None:
         """All that a rule and its services may count in exists before the first request: an
@@ -336,6 +379,8 @@ class Children:
                 registry[s.STREAM_RESCUES].counter(name, mode, result)
         for service in services_of(rule):
             children = self.service(name, service, True)
+            if service.model != REQUESTED:
+                children.begin(priced=service.price is not None)
             self.gen_ai("chat", rule, service, True)
             registry[s.MALFORMED].counter(*children.labels[1:])
             for cause in (*s.BREAK_CAUSES.values(), s.ERROR_EVENT):
@@ -343,18 +388,3 @@ class Children:
             if rule.race is not None:
                 for result in ("won", "lost", "failed"):
                     registry[s.RACES].counter(*children.labels, result)
-
-
-def _configured(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
-    """(rule, provider, model) of all that may be counted. A service for any model counts under the
-    names that its provider allows, else as `other`.
-    """
-    for service in all_services(snapshot):
-        at = (service.rule, service.provider.name)
-        yield (*at, service.label or service.model)
-        if service.model == REQUESTED:
-            for model in service.provider.models or ():
-                yield (*at, model)
-    for provider in snapshot.providers:
-        yield "", provider, s.OTHER_MODEL
-        yield DIRECT, provider, s.OTHER_MODEL

@@ -22,15 +22,22 @@ class LedgerGauges:
         self._children, self._ledger, self._in_flight = children, ledger, in_flight
 
     def refresh(self) -> None:
-        """Services that a client made up (`provider/model`) have no gauges."""
+        """Services that a client made up (`provider/model`) have no gauges; nor, where only what
+        was used is told, has one that serves and was never asked.
+        """
         now, registry = monotonic(), self._children.registry
+        tells_all = registry.detail == "full"
         by_rule = self._in_flight()
+        for rule in by_rule:
+            self._children.of_rule(rule)[s.IN_FLIGHT].gauge(rule)
         for (rule,), child in registry[s.IN_FLIGHT].children.items():
             child.value = float(by_rule.get(rule, 0))
         for (provider, model), state in self._ledger.services.items():
             if not self._children.is_configured(provider, model):
                 continue
             current = self._ledger.state_of(state, now)
+            if not (tells_all or state.requests_total or current != SERVING):
+                continue
             blocking = self._ledger.blocking(state, now)
             for name in STATES:
                 gauge = registry[s.SERVICE_STATE].gauge(provider, model, name)

@@ -21,11 +21,21 @@ SAMPLES = 256  # times to first token kept of a slot
 class _Slot:
     """`p50` and `p95` are seconds, None without a stream; known once the slot is over."""
 
-    __slots__ = ("cost_usd", "errors", "number", "p50", "p95", "requests", "tokens", "ttft_s")
+    __slots__ = (
+        "cost_usd",
+        "errors",
+        "number",
+        "p50",
+        "p95",
+        "requests",
+        "tokens",
+        "ttft_s",
+        "unpriced_tokens",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.requests = self.errors = self.tokens = 0
+        self.requests = self.errors = self.tokens = self.unpriced_tokens = 0
         self.cost_usd = 0.0
         self.ttft_s: list[float] = []
         self.p50: float | None = None
@@ -68,6 +78,8 @@ class TrafficHistory:
             if attempt.usage is not None:
                 slot.tokens += attempt.usage.output
                 slot.cost_usd += attempt.cost_usd
+                if attempt.service.price is None:
+                    slot.unpriced_tokens += attempt.usage.input + attempt.usage.output
         served = request.relayed
         if request.stream and served is not None and served.first_at:
             if len(slot.ttft_s) < SAMPLES:
@@ -98,7 +110,7 @@ class TrafficHistory:
     def now(self, now: float) -> dict[str, Any]:
         """Of the last minute, or of as long as there has been a proxy: requests and output tokens
         a second, the share of errors (null without a request), times to first token in ms, US
-        dollars an hour.
+        dollars an hour, and how many tokens there were that nobody knows the price of.
         """
         last = self._slot_at(now)
         lately = [slot for slot in self._slots if slot.number > last.number - NOW_SLOTS]
@@ -113,6 +125,7 @@ class TrafficHistory:
             "ttft_p95_ms": _ms(p95),
             "tokens_per_second": round(sum(s.tokens for s in lately) / passed, 2),
             "usd_per_hour": round(sum(s.cost_usd for s in lately) * 3600 / passed, 6),
+            "unpriced_tokens": sum(s.unpriced_tokens for s in lately),
         }
 
     def points(self, now: float) -> dict[str, Any]:
@@ -132,6 +145,7 @@ class TrafficHistory:
             "ttft_p95_ms": [_ms(slot.p95) for slot in slots],
             "tokens_per_second": [round(slot.tokens / SLOT_S, 2) for slot in slots],
             "usd_per_hour": [round(slot.cost_usd * 3600 / SLOT_S, 6) for slot in slots],
+            "unpriced_tokens": [slot.unpriced_tokens for slot in slots],
         }
 
 

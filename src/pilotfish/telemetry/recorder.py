@@ -29,6 +29,12 @@ class MetricsRecorder:
     def local_reply(self, rule: str, style: str, code: int) -> None:
         self.children.code(rule, style, code).value += 1
 
+    def passed(self, provider: str, family: str, style: str, code: int) -> None:
+        """A request that was passed on to a provider. `family`: of its path, never an id."""
+        self.children.code("", style, code).value += 1
+        registry = self.children.of_provider(provider)
+        registry[s.PASSTHROUGH].counter(provider, family, str(code)).value += 1
+
     # ---- an attempt
 
     def attempt_over(self, attempt: AttemptRecord, request: RequestRecord) -> None:
@@ -38,7 +44,7 @@ class MetricsRecorder:
         counted.outcomes[outcome].value += 1
         usage = attempt.usage
         if usage is not None:
-            counted.usage(usage, attempt.cost_usd)
+            counted.usage(usage, attempt.service.price, attempt.cost_usd)
             calls.spend(usage)
             if outcome is Outcome.LOST_RACE:
                 self._wasted(

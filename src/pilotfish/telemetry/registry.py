@@ -17,6 +17,9 @@ Labels = tuple[str, ...]
 # How much is told: all series; of counters and histograms those that counted something; of those
 # without the detailed histograms (`series.DETAILED`).
 Detail = Literal["full", "used", "small"]
+# Where nothing is asked for, all series of so many services are told, from the start; of more only
+# what was used: two hundred of them would be 5 MB a scrape, and most rules never see a request.
+FEW_SERVICES = 20
 
 
 class Counter:
@@ -119,15 +122,22 @@ class Registry:
     """One family for each series of a catalogue, by default the proxy's.
 
     `before_scrape`: called at the start of a scrape; they set gauges of what changes by itself,
-    such as the time left of a cooldown. `detail`: how much of it is told. `exemplars`: whether a scraper reads exemplars, so that
-    histograms remember trace ids.
+    such as the time left of a cooldown. `detail`: how much of it is told; None: as many services
+    allow (`serves`). `exemplars`: whether a scraper reads exemplars, so that histograms remember
+    trace ids.
     """
 
-    def __init__(self, series: Iterable[Series] = PROXY, *, detail: Detail = "full") -> None:
-        self.detail = detail
+    def __init__(self, series: Iterable[Series] = PROXY, *, detail: Detail | None = None) -> None:
+        self.detail: Detail = detail or "full"
+        self._asked = detail
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
         self.exemplars = False
+
+    def serves(self, services: int) -> None:
+        """So many services are configured."""
+        if self._asked is None:
+            self.detail = "full" if services <= FEW_SERVICES else "used"
 
     def __getitem__(self, series: Series) -> Family:
         return self.families[series.name]

@@ -12,6 +12,7 @@ from pilotfish.core.state.ledger import HealthChange
 from pilotfish.telemetry.access_log import AccessLog
 from pilotfish.telemetry.health_log import log_health_change
 from pilotfish.telemetry.history import TrafficHistory
+from pilotfish.telemetry.passed_record import PassedRecord
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.recorder import MetricsRecorder
 from pilotfish.telemetry.traceparent import trace_id_of
@@ -70,6 +71,11 @@ class Reporter:
         if trace is not None:
             trace.over()
         self.access_log.request(request)
+
+    def passed(self, record: PassedRecord) -> None:
+        """A request that was passed on is over."""
+        self.recorder.passed(record.provider, record.family, record.style, record.code)
+        self.access_log.passed(record)
 
     def local_reply(
         self, *, request_id: str, rule: str, style: str, path: str, code: int, reason: str

@@ -246,7 +246,16 @@ ESTIMATED = Series(
     "Attempts whose tokens were estimated, since the upstream gave none.",
 )
 COST = Series(
-    "pilotfish_cost_usd_total", "counter", _SERVICE, "US dollars by the prices in the rules file."
+    "pilotfish_cost_usd_total",
+    "counter",
+    _SERVICE,
+    "US dollars, of services whose price is known: by the rules, or by the vendor's list.",
+)
+UNPRICED = Series(
+    "pilotfish_unpriced_tokens_total",
+    "counter",
+    ("provider", "model"),
+    "Tokens of services whose price nobody knows; they are in no cost.",
 )
 DROPPED = Series(
     "pilotfish_dropped_fields_total",
@@ -271,6 +280,13 @@ FORCED = Series(
     "counter",
     ("rule",),
     "Requests sent to a cooling service because all were out.",
+)
+PASSTHROUGH = Series(
+    "pilotfish_passthrough_requests_total",
+    "counter",
+    ("provider", "family", "code"),
+    "Requests passed on that are not routed by model, by the family of their path (`files`, "
+    "`batches`, `responses`, ...) and the status the client got.",
 )
 RELOADS = Series(
     "pilotfish_config_reloads_total", "counter", ("result",), "Rules read: applied or rejected."

@@ -26,14 +26,11 @@ def read_traceparent(inbound: Inbound) -> TraceContext | None:
     """The trace that the client's request belongs to; None without a `traceparent` header, or with
     one that is not of the format.
     """
-    for name, value in inbound.headers:
-        if name == b"traceparent":
-            found = _TRACEPARENT.fullmatch(value)
-            if found is None:
-                return None
-            trace_id, span_id, flags = found.groups()
-            return TraceContext(trace_id.decode(), span_id.decode(), int(flags, 16))
-    return None
+    found = _TRACEPARENT.fullmatch(inbound.header(b"traceparent") or b"")
+    if found is None:
+        return None
+    trace_id, span_id, flags = found.groups()
+    return TraceContext(trace_id.decode(), span_id.decode(), int(flags, 16))
 
 
 def trace_id_of(inbound: Inbound) -> str:

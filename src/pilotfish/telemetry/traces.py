@@ -32,8 +32,8 @@ from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.request_url import origin_of
 from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
-from pilotfish.telemetry.children import operation_of
-from pilotfish.telemetry.record import AttemptRecord, RequestRecord
+from pilotfish.telemetry.operations import operation_of
+from pilotfish.telemetry.record import AttemptRecord, RequestRecord, cost_of_attempts
 from pilotfish.telemetry.traceparent import TraceContext, read_traceparent, written
 
 PATH = "/v1/traces"
@@ -175,7 +175,11 @@ class SpanTrace:
         span.set_attribute("http.response.status_code", request.code)
         span.set_attribute("pilotfish.attempts", len(request.attempts))
         _set_usage(span, request.usage())
-        span.set_attribute("pilotfish.cost_usd", sum(a.cost_usd for a in request.attempts))
+        cost_usd, price_source = cost_of_attempts(request.attempts)
+        if cost_usd is not None:
+            span.set_attribute("pilotfish.cost_usd", cost_usd)
+        if price_source is not None:
+            span.set_attribute("pilotfish.unit_price_source", price_source)
         if request.relayed is not None and request.stream and request.relayed.first_at:
             waited = request.relayed.first_at - request.started
             span.set_attribute("gen_ai.response.time_to_first_chunk", waited)

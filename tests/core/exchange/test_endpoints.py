@@ -15,6 +15,7 @@ from pilotfish.core.exchange.endpoints import (
     style_of_path,
 )
 
+VERTEX = "/v1beta1/projects/p/locations/l/publishers"
 PATHS: dict[str, Endpoint] = {
     "/v1/chat/completions": Endpoint("chat", "openai"),
     "/v1/responses": Endpoint("responses", "openai_responses"),
@@ -43,6 +44,40 @@ PATHS: dict[str, Endpoint] = {
     "/v1beta/models/embedding-001:batchEmbedContents": Endpoint(
         "google_batch_embeddings", "google", None, "embedding-001", False
     ),
+    "/v1beta/models/anthropic.claude-v2:1:generateContent": Endpoint(
+        "generate", "google", None, "anthropic.claude-v2:1", False
+    ),
+    "/model/anthropic.claude-v1%3A0/invoke": Endpoint(
+        "invoke", "bedrock", None, "anthropic.claude-v1:0", False, by_cloud=True
+    ),
+    "/model/titan/invoke-with-response-stream": Endpoint(
+        "invoke", "bedrock", None, "titan", True, by_cloud=True
+    ),
+    f"{VERTEX}/google/models/gemini-2.5-pro:streamGenerateContent": Endpoint(
+        "generate", "google", None, "gemini-2.5-pro", True
+    ),
+    f"{VERTEX}/acme/models/m:generateContent": Endpoint(
+        "generate", "google", None, "acme/m", False
+    ),
+    f"{VERTEX}/anthropic/models/claude@1:streamRawPredict": Endpoint(
+        "messages", "anthropic", None, "claude@1", True, by_cloud=True
+    ),
+    f"{VERTEX}/anthropic/models/claude@1:rawPredict": Endpoint(
+        "messages", "anthropic", None, "claude@1", None, by_cloud=True
+    ),
+    f"{VERTEX}/anthropic/models/count-tokens:rawPredict": Endpoint(
+        "count_tokens", "anthropic", by_cloud=True
+    ),
+    f"{VERTEX}/mistralai/models/m:rawPredict": Endpoint(
+        "raw_predict", "google", None, "m", False, "mistralai"
+    ),
+    f"{VERTEX}/google/models/imagen:predict": Endpoint(
+        "predict", "google", None, "imagen", False, "google"
+    ),
+    f"{VERTEX.replace('publishers', 'endpoints')}/openapi/chat/completions": Endpoint(
+        "chat", "openai"
+    ),
+    "/openai/responses": Endpoint("responses", "openai_responses"),
     "/v1/publishers/google/models/gemini-2.5-pro:generateContent": Endpoint(
         "generate", "google", None, "gemini-2.5-pro", False
     ),
@@ -69,7 +104,7 @@ def test_every_documented_path_is_known(path: str, endpoint: Endpoint) -> None:
 def test_every_path_may_stand_below_a_scenario(path: str, endpoint: Endpoint) -> None:
     op, style, model, stream = endpoint.op, endpoint.style, endpoint.model, endpoint.stream
     expected = {
-        scenario: Endpoint(op, style, scenario, model, stream, endpoint.subpath)
+        scenario: Endpoint(op, style, scenario, model, stream, endpoint.subpath, endpoint.by_cloud)
         for scenario in SCENARIOS
     }
     if path.startswith("/v1/") and style.startswith(("openai", "anthropic")):
@@ -83,7 +118,7 @@ def test_every_path_may_stand_below_a_scenario(path: str, endpoint: Endpoint) ->
     [
         "", "/", "*", "/v1", "/v1/", "/v2/chat/completions", "/v1/chat", "/v1/chat/completions/", "/v1/chat/completions/x", "/v1/Messages",
         "/v1/images", "/v1/images/", "/v1/audio/", "/v1/files", "/v1/assistants", "/v1/messages/batches", "/v1beta/chat/completions",
-        "/v1beta/models/gemini-pro", "/v1beta/models/gemini-pro:predict", "/v1beta/models/:generateContent", "/model/x", "/model/x/invoke", "/model//converse", "/model/a/b/converse",
+        "/v1beta/models/gemini-pro", "/v1beta/models/gemini-pro:predict", "/v1beta/models/:generateContent", "/model/x", "/model//converse", "/model/a/b/converse",
         "/openai/deployments/x", "/openai/deployments//chat/completions", "/openai/deployments/x/messages", "/chat/completions",
         "/a/b/v1/messages", "//v1/messages", "/1st/v1/messages", "/v1/v1/messages", "/v1beta/v1/messages", "/model/v1/messages",
         "/claude code/v1/messages", "/claude_code/v1/messages\n", "/v1/messages?x=1", "/v1/messages#x",
@@ -99,7 +134,10 @@ def test_anything_else_is_no_surface(path: str) -> None:
         "/../v1/messages", "/v1/../v1/messages", "/v1/images/../../admin", "/v1/audio/..", "/x/../v1/messages", "/./v1/messages",
         "/model/../converse", "/model/./converse", "/model/%2e%2e/converse", "/model/%2E/converse-stream",
         "/v1beta/models/..:generateContent", "/v1beta/models/%2e%2e:generateContent", "/openai/deployments/../chat/completions",
-        "/claude_code/model/../converse", "/openai/deployments/x/images/../../y",
+        "/claude_code/model/../converse", "/model/../invoke",
+        "/v1/projects/p/locations/l/publishers/../models/m:rawPredict",
+        "/v1/projects/p/locations/l/publishers/anthropic/models/..:rawPredict",
+        "/openai/deployments/x/images/../../y",
     ],
 )  # fmt: skip
 def test_nobody_climbs_out_of_a_path(path: str) -> None:

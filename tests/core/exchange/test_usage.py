@@ -68,3 +68,39 @@ def test_a_complete_answer_without_a_count_is_estimated():
 
 def test_what_is_no_text_is_not_estimated():
     assert final_usage(None, 8, 50, complete=True, is_text=False) is None
+
+
+def test_a_tier_of_the_vendors_has_its_price_and_an_unknown_one_the_standard_price():
+    price = Price(2.0, 10.0, tiers={"flex": Price(1.0, 5.0)})
+    assert cost_of(Usage(input=1_000_000, tier="flex"), price) == pytest.approx(1.0)
+    assert cost_of(Usage(input=1_000_000, tier="turbo"), price) == pytest.approx(2.0)
+
+
+def test_all_tokens_of_a_long_request_cost_more():
+    price = Price(2.0, 10.0, above_tokens=200_000, above=Price(4.0, 15.0))
+    assert cost_of(Usage(input=200_000, output=1000), price) == pytest.approx(0.4 + 0.01)
+    assert cost_of(Usage(input=200_001, output=1000), price) == pytest.approx(0.800004 + 0.015)
+
+
+def test_audio_and_images_have_prices_of_their_own_where_there_are_any():
+    usage = Usage(
+        input=1000, output=1000, audio_input=400, audio_output=100, image_input=50, image_output=300
+    )
+    price = Price(
+        2.0, 10.0, audio_input=40.0, audio_output=80.0, image_input=5.0, image_output=30.0
+    )
+    expected = 550 * 2 + 400 * 40 + 50 * 5 + 600 * 10 + 100 * 80 + 300 * 30
+    assert cost_of(usage, price) == pytest.approx(expected / 1_000_000)
+    assert cost_of(usage, Price(2.0, 10.0)) == pytest.approx(1000 * 12 / 1_000_000)
+
+
+def test_more_audio_than_tokens_is_not_charged():
+    usage = Usage(input=10, cached_input=8, audio_input=10)
+    price = Price(2.0, cached_input=1.0, audio_input=40.0)
+    assert cost_of(usage, price) == pytest.approx((8 * 1.0 + 2 * 40.0) / 1_000_000)
+
+
+def test_an_estimate_keeps_what_the_vendor_told_apart():
+    known = Usage(input=70, output=1, audio_input=30, tier="flex")
+    found = final_usage(known, 400, 50, complete=False, is_text=True)
+    assert (found.audio_input, found.tier) == (30, "flex")

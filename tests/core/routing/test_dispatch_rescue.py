@@ -25,7 +25,9 @@ def speaking(house: House) -> Story:
 
 def test_where_the_rule_says_so_a_broken_stream_is_told_and_ended() -> None:
     assert (
-        speaking(House("a b", "on_stream_break: error")).fails(0, Outcome.BROKEN_STREAM, 1, resumable=True)
+        speaking(House("a b", "on_stream_break: error")).fails(
+            0, Outcome.BROKEN_STREAM, 1, resumable=True
+        )
         == "break 502 broken_stream"
     )
 

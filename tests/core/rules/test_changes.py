@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.rules.changes import changes_between
+from pilotfish.core.rules.changes import changes_between, entries_of
 from pilotfish.core.rules.documents import RulesDocument
 
 RULES: dict[str, Any] = {
@@ -19,14 +19,20 @@ RULES: dict[str, Any] = {
 def changed(**edits: Any) -> tuple[list[str], list[str], list[str]]:
     after = {key: value for key, value in {**RULES, **edits}.items() if value is not None}
     return tuple(  # type: ignore[return-value]
-        changes_between([RulesDocument("a", RULES)], [RulesDocument("b", after)])
+        changes_between(
+            entries_of([RulesDocument("a", RULES)]), entries_of([RulesDocument("b", after)])
+        )
     )
 
 
 def test_the_same_rules_elsewhere_are_no_change() -> None:
     assert changed() == ([], [], [])
     halves = [RulesDocument(key, {key: value}) for key, value in reversed(list(RULES.items()))]
-    assert changes_between([RulesDocument("a", RULES)], halves) == ([], [], [])
+    assert changes_between(entries_of([RulesDocument("a", RULES)]), entries_of(halves)) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_what_goes_comes_and_is_edited_has_its_name() -> None:
@@ -53,5 +59,5 @@ def test_no_value_is_told() -> None:
 
 def test_rules_of_a_wrong_shape_have_a_name_all_the_same() -> None:
     broken = RulesDocument("a", {"rules": ["not a rule", {}], "providers": []})
-    found = changes_between([], [broken])
+    found = changes_between({}, entries_of([broken]))
     assert found.added == ["rule 0", "rule 1", "providers"]

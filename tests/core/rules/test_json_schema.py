@@ -154,7 +154,9 @@ def test_every_model_is_in_the_reference() -> None:
         "rules",
         "virtual_models",
         "default_virtual_model",
+        "passthrough",
         "prices",
+        "price_lists",
         "allow_empty",
     ]
 

@@ -27,8 +27,10 @@ def names(*env, **container):
 def test_a_bare_container_is_led_to_the_proxy_by_every_sdk():
     added = {variable["name"]: variable["value"] for variable in additions({"name": "app"}, 15000)}
     assert added["OPENAI_BASE_URL"] == added["OPENAI_API_BASE"] == "http://127.0.0.1:15000/v1"
+    assert added["ANTHROPIC_VERTEX_BASE_URL"] == "http://127.0.0.1:15000/v1"
     for name in (
         "ANTHROPIC_BASE_URL",
+        "GOOGLE_VERTEX_BASE_URL",
         "GOOGLE_GEMINI_BASE_URL",
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
         "ANTHROPIC_BEDROCK_BASE_URL",

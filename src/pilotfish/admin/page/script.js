@@ -74,13 +74,19 @@ function drawPlot({ svg, most }, places, lines, label, shown) {
 
 const percent = value => value === null || value === undefined ? NONE : `${number(value * 100, value < 0.1 ? 1 : 0)} %`;
 const dollars = value => value === null || value === undefined ? NONE : `$${number(value, value < 1 ? 4 : 2)}`;
+// Tokens without a price are in no cost, which is not a cost of 0.
+function costNow(traffic) {
+  const known = `${dollars(traffic.usd_per_hour)} /h`;
+  if (!traffic.unpriced_tokens) return known;
+  return traffic.usd_per_hour ? `${known} + unpriced` : "unpriced";
+}
 // Title, what it is now, the lines of its plot, how a value is written, the plot's colour.
 const TILES = [
   ["Requests", t => `${number(t.requests_per_second, 1)} /s`, ["requests_per_second"], v => number(v, v < 10 ? 1 : 0)],
   ["Errors (5xx, 429)", t => percent(t.error_share), ["error_share"], percent, "errors"],
   ["First token, p50 and p95", t => t.ttft_p50_ms === null ? NONE : `${number(t.ttft_p50_ms)} / ${number(t.ttft_p95_ms)} ms`, ["ttft_p50_ms", "ttft_p95_ms"], v => number(v)],
   ["Output tokens", t => `${number(t.tokens_per_second, 1)} /s`, ["tokens_per_second"], v => number(v, v < 10 ? 1 : 0)],
-  ["Cost", t => `${dollars(t.usd_per_hour)} /h`, ["usd_per_hour"], dollars],
+  ["Cost", costNow, ["usd_per_hour"], dollars],
 ];
 const tiles = TILES.map(([title, , , , classes]) => {
   const box = make("div", null, "tile"), value = make("div", NONE, "value"), made = plot(classes, true);
@@ -196,7 +202,7 @@ function updateRow(row, service) {
   const state = stateOf(service);
   for (const { shown, text } of Object.values(row.cells)) if (text) say(shown, text(service));
   say(row.cells.State.shown, state, `state ${state} ${TONE[state] || "soft"}`);
-  once(row.cells.Rules.shown, service.rules, () => service.rules.map(name => make("span", name, "chip")));
+  once(row.cells.Rules.shown, [service.rules, service.price], () => [...service.rules.map(name => make("span", name, "chip")), ...(service.price === null ? [make("span", "no price", "chip wait")] : [])]);
   say(row.why, why(service));
   say(row.back, wayBack(service));
   row.reset.hidden = !MAY_RESET || state === "serving" || state === "off";

@@ -30,7 +30,16 @@ _USAGE = b'{"include_usage":true}'
 _NONE = msgspec.Raw(b"[]")
 # Styles that keep model and stream in the path, not in the body.
 _IN_PATH = frozenset(
-    {"generate", "google_embeddings", "google_batch_embeddings", "google_count_tokens", "converse"}
+    {
+        "generate",
+        "google_embeddings",
+        "google_batch_embeddings",
+        "google_count_tokens",
+        "converse",
+        "invoke",
+        "raw_predict",
+        "predict",
+    }
 )
 _USAGE_OPS = frozenset({"chat", "completions"})
 
@@ -157,7 +166,7 @@ def _same_style(
                 lambda: chat_of(inbound, styles),
             )
         )
-    wanted, dropped = _wanted(service, op, members, inbound.headers)
+    wanted, dropped = _wanted(service, op, members, inbound.headers, inbound.framed)
     values.update(wanted)
     parts = replaced(inbound.body, members, values)
     return CallBody(
@@ -198,10 +207,10 @@ def _edited(call: CallBody, inbound: Inbound, service: Service) -> CallBody:
 
 
 def _wanted(
-    service: Service, op: str, members: Members, headers: Headers
+    service: Service, op: str, members: Members, headers: Headers, framed: bool = False
 ) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
     """What the platform wants otherwise: fields and their values, None to leave one out; and the
-    names of what it refuses.
+    names of what it refuses. `framed`: a client of such a platform asks, and knows what it takes.
     """
     edit = service.provider.kind.body_edits.get(op)
     if edit is None:
@@ -210,7 +219,9 @@ def _wanted(
     values: dict[str, bytes | None] = dict.fromkeys((*edit.remove, *dropped))
     values.update((name, msgspec.json.encode(value)) for name, value in edit.put)
     if edit.flags is not None:
-        flags, unknown = _flags(edit.flags, _asked_flags(edit.flags, headers), members, service)
+        asked = _asked_flags(edit.flags, headers)
+        vouched = asked if framed and op in service.provider.kind.envelopes else []
+        flags, unknown = _flags(edit.flags, asked, members, service, vouched)
         values.update(flags)
         dropped += unknown
     return values, dropped
@@ -229,15 +240,14 @@ def _asked_flags(flags: Flags, headers: Headers) -> list[str]:
 
 
 def _flags(
-    flags: Flags, asked: list[str], members: Members, service: Service
+    flags: Flags, asked: list[str], members: Members, service: Service, vouched: list[str]
 ) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """The body's field with the flags that the platform takes, and the names of those that it does
     not. What the client itself wrote into the field stays: it was written for the platform."""
     if not asked:
         return {}, ()
-    allowed = flags.known | {
-        flag.strip() for flag in str(service.provider.options.get(flags.option) or "").split(",")
-    }
+    more = str(service.provider.options.get(flags.option) or "").split(",")
+    allowed = flags.known | {flag.strip() for flag in more} | set(vouched)
     try:
         own = msgspec.json.decode(members.get(flags.field, _NONE), type=list[str])
     except msgspec.DecodeError:

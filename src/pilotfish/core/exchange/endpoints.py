@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 
@@ -15,7 +15,9 @@ class Endpoint:
     `op` and `style`: the operation and its wire format. `scenario`: the path's prefix, None without
     one. `model` and `stream`: None where the body says it and not the path (only Google's,
     Bedrock's and Azure's paths do). `subpath`: what follows the operation, such as `generations` in
-    `/v1/images/generations`.
+    `/v1/images/generations`. `by_cloud`: a cloud's
+    path for another vendor's style, whose bodies differ from the vendor's own
+    (`core.exchange.platforms`).
     """
 
     op: str
@@ -24,6 +26,7 @@ class Endpoint:
     model: str | None = None
     stream: bool | None = None
     subpath: str = ""
+    by_cloud: bool = False
 
 
 _FIXED: dict[str, tuple[str, str]] = {
@@ -46,9 +49,21 @@ _GOOGLE = {
     "batchEmbedContents": ("google_batch_embeddings", False),
 }
 _GOOGLE_PATH = re.compile(
-    r"/v1(?:beta|alpha)?/(?:publishers/[^/]+/)?(?:models|tunedModels)/([^:]+):([A-Za-z]+)"
+    r"/v1(?:beta1?|alpha)?/(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/([^/]+)/)?"
+    r"(?:models|tunedModels)/(.+):([A-Za-z]+)"
 )
-_BEDROCK_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)")
+# Models of other vendors on Vertex AI: Claude in Anthropic's form, all others in forms of their
+# own.
+_VERTEX_PATH = re.compile(
+    r"/v1(?:beta1)?/projects/[^/]+/locations/[^/]+/publishers/([a-z0-9-]+)/models/([^/:]+)"
+    r":(rawPredict|streamRawPredict|predict)"
+)
+_VERTEX_OPENAI = re.compile(
+    r"/v1(?:beta1)?/projects/[^/]+/locations/[^/]+/endpoints/openapi/chat/completions"
+)
+_BEDROCK_PATH = re.compile(
+    r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream)"
+)
 _AZURE_PATH = re.compile(r"/openai/deployments/([^/]+)/(.+)")
 _SCENARIO = re.compile(r"/([A-Za-z][A-Za-z0-9_.-]*)(/.+)")
 # First path segments that are never a scenario's name.
@@ -81,15 +96,23 @@ def _find(path: str) -> Endpoint | None:
     )
     if inner is None:
         return None
-    return Endpoint(inner.op, inner.style, scenario, inner.model, inner.stream, inner.subpath)
+    return replace(inner, scenario=scenario)
 
 
 def _without_scenario(path: str) -> Endpoint | None:
+    if path.endswith("redict") and (m := _VERTEX_PATH.fullmatch(path)):
+        return _vertex(m[1], unquote(m[2]), m[3])
     if m := _GOOGLE_PATH.fullmatch(path):
-        known = _GOOGLE.get(m[2])
-        return Endpoint(known[0], "google", None, unquote(m[1]), known[1]) if known else None
+        known = _GOOGLE.get(m[3])
+        # Google's SDK makes a publisher of what stands before a slash in a model's name.
+        before = "" if m[1] in (None, "google") else f"{m[1]}/"
+        model = unquote(before + m[2])
+        return Endpoint(known[0], "google", None, model, known[1]) if known else None
     if m := _BEDROCK_PATH.fullmatch(path):
-        return Endpoint("converse", "bedrock", None, unquote(m[1]), m[2] == "converse-stream")
+        model, stream = unquote(m[1]), m[2].endswith("-stream")
+        if m[2].startswith("converse"):
+            return Endpoint("converse", "bedrock", None, model, stream)
+        return Endpoint("invoke", "bedrock", None, model, stream, by_cloud=True)
     if m := _AZURE_PATH.fullmatch(path):
         inner = _openai(m[2])
         return (
@@ -97,10 +120,25 @@ def _without_scenario(path: str) -> Endpoint | None:
             if inner and inner.style == "openai"
             else None
         )
+    if path == "/openai/responses":  # Azure's, with an api-version in the query
+        return Endpoint(*_FIXED["responses"])
+    if _VERTEX_OPENAI.fullmatch(path):
+        return Endpoint(*_FIXED["chat/completions"])
     for prefix in ("/openai/v1/", "/v1/"):
         if path.startswith(prefix):
             return _openai(path[len(prefix) :])
     return None
+
+
+def _vertex(publisher: str, model: str, verb: str) -> Endpoint:
+    stream = verb == "streamRawPredict"
+    if publisher != "anthropic" or verb == "predict":
+        op = "predict" if verb == "predict" else "raw_predict"
+        return Endpoint(op, "google", None, model, stream, publisher)
+    if model == "count-tokens":
+        return Endpoint("count_tokens", "anthropic", by_cloud=True)
+    # A streamed answer may be asked for in the body as well.
+    return Endpoint("messages", "anthropic", None, model, True if stream else None, by_cloud=True)
 
 
 def _openai(rest: str) -> Endpoint | None:
@@ -179,4 +217,6 @@ def style_of_path(path: str) -> str:
         return "google"
     if path.startswith("/model/"):
         return "bedrock"
+    if "/publishers/google/" in path:
+        return "google"
     return "anthropic" if "/messages" in path else "openai"

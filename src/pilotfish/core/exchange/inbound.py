@@ -10,6 +10,7 @@ import msgspec
 
 from pilotfish.core.exchange import multipart
 from pilotfish.core.exchange.endpoints import Endpoint, scenario_of_style
+from pilotfish.core.exchange.platforms import as_anthropic, takes_anthropic_form
 from pilotfish.core.formats.bodies import Members, is_true, members_of, repeated_key, text_of
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.errors import ClientError
@@ -37,30 +38,14 @@ class Inbound:
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
     for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`).
+    Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
+    reads Anthropic's style in Bedrock's frames.
     """
 
-    __slots__ = (
-        "array",
-        "body",
-        "chat",
-        "client_ip",
-        "content_type",
-        "headers",
-        "members",
-        "model",
-        "op",
-        "path",
-        "query",
-        "request_id",
-        "scenario",
-        "stream",
-        "style",
-        "subpath",
-        "thinking",
-        "tokens",
-        "usage_requested",
-    )
+    usage_requested: bool = False
+    thinking: bool = False
+    framed: bool = False
+    chat: Chat | None = None
 
     def __init__(
         self,
@@ -71,17 +56,17 @@ class Inbound:
         body: bytes,
         request_id: str,
         client_ip: str,
+        fields: dict[bytes, bytes] | None = None,
     ) -> None:
         self.op, self.style, self.subpath = endpoint.op, endpoint.style, endpoint.subpath
         self.scenario = endpoint.scenario or scenario_of_style(endpoint.style)
         self.path, self.query, self.headers, self.body = path, query, headers, body
         self.request_id, self.client_ip = request_id, client_ip
-        self.array = bool(endpoint.stream) and endpoint.style == "google" and "alt=sse" not in query
-        self.content_type = self.header(b"content-type") or b"application/json"
-        self.usage_requested = self.thinking = False
-        self.chat: Chat | None = None
+        self.array = bool(endpoint.stream) and self.op == "generate" and "alt=sse" not in query
+        self.fields = dict(reversed(headers)) if fields is None else fields
+        content_type = self.content_type = self.fields.get(b"content-type") or b"application/json"
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
-        if self.content_type[:10].lower() == b"multipart/":
+        if content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
             self.model = endpoint.model or multipart.model_of(body, self.content_type)
             self.stream = endpoint.stream or False
@@ -93,7 +78,7 @@ class Inbound:
                 raise ClientError(
                     400, "invalid_json", f"the request body has {shown(twice)!r} twice at its top"
                 )
-            if b"json" not in self.content_type.lower():
+            if b"json" not in content_type.lower():
                 # The body is JSON whatever its label says: `curl -d` labels every body a form.
                 self.content_type = b"application/json"
             model = endpoint.model or text_of(members, "model")
@@ -103,6 +88,8 @@ class Inbound:
             self.model = model or ""
             self.stream = is_true(members, "stream") if endpoint.stream is None else endpoint.stream
             self._read_options(members)
+        if endpoint.by_cloud:
+            self._read_platforms_form(endpoint)
         if len(self.model) > MODEL_CHARS:
             raise ClientError(
                 400,
@@ -139,12 +126,21 @@ class Inbound:
                 == b"true"
             )
 
+    def _read_platforms_form(self, endpoint: Endpoint) -> None:
+        """From a cloud's client: Claude in Anthropic's form, or another model in its own."""
+        members = self.members
+        if members is None or (self.op == "invoke" and not takes_anthropic_form(members)):
+            return
+        if self.op == "invoke":
+            self.op, self.style, self.framed = "messages", "anthropic", True
+            self.scenario = endpoint.scenario or self.style
+        self.body, self.headers = as_anthropic(self.body, members, self.headers, stream=self.stream)
+        self.members = members_of(self.body)
+        self.fields = dict(reversed(self.headers))
+
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""
-        for n, value in self.headers:
-            if n == name:
-                return value
-        return None
+        return self.fields.get(name)
 
 
 def shown(text: str) -> str:
@@ -255,35 +251,42 @@ def filter_request_headers(headers: Headers, same_style: bool) -> Headers:
     """
     if not same_style:
         return [h for h in headers if h[0] in ANY_VENDOR]
-    kept = []
-    named: list[bytes] = []
-    for h in headers:
-        allowed = _MAY_GO_UPSTREAM.get(h[0])
-        if allowed is None:
-            allowed = _may_go_upstream(h[0])
-        if allowed:
-            kept.append(h)
-        elif h[0] == b"connection":
-            named += [name.strip() for name in h[1].lower().split(b",")]
+    kept = [h for h in headers if _MAY_GO_UPSTREAM[h[0]]]
+    wishes = [h[1] for h in headers if h[0] == b"connection"]
+    if not wishes:
+        return kept
     # RFC 9110, 7.6.1: headers that `connection` names are hop-by-hop too.
-    return [h for h in kept if h[0] not in named] if named else kept
+    named = [name.strip() for wish in wishes for name in wish.lower().split(b",")]
+    return [h for h in kept if h[0] not in named]
+
+
+# Bounded, since a client or an upstream may make up any number of names.
+CACHED_HEADER_NAMES = 512
+
+
+class _Decided(dict[bytes, bool]):
+    """Header names with a decision already made; `decide` makes the others."""
+
+    def __init__(self, decide: Callable[[bytes], bool]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, name: bytes) -> bool:
+        allowed = self._decide(name)
+        if len(self) < CACHED_HEADER_NAMES:
+            self[name] = allowed
+        return allowed
 
 
 def _may_go_upstream(name: bytes) -> bool:
-    allowed = (
+    return (
         name not in _PRIVATE
         and not name.startswith(_PRIVATE_PREFIXES)
         and not any(w in name for w in _SECRET_WORDS)
     )
-    if len(_MAY_GO_UPSTREAM) < CACHED_HEADER_NAMES:
-        _MAY_GO_UPSTREAM[name] = allowed
-    return allowed
 
 
-# Header names with a decision already made. Bounded, since a client may make up any number.
-CACHED_HEADER_NAMES = 512
-_MAY_GO_UPSTREAM: dict[bytes, bool] = {}
-_MAY_REACH_CLIENT: dict[bytes, bool] = {}
+_MAY_GO_UPSTREAM = _Decided(_may_go_upstream)
 
 
 # Response headers that never reach the client: hop-by-hop headers, those of the vendor's web site,
@@ -310,18 +313,11 @@ def filter_response_headers(
     """The response headers that may reach the client. `headers`: (lower-case name, value).
     `key_headers`: names that carried a key on the way to this upstream, which may echo them.
     """
-    kept = []
-    for h in headers:
-        allowed = _MAY_REACH_CLIENT.get(h[0])
-        if allowed is None:
-            allowed = _may_reach_client(h[0])
-        if allowed and h[0] not in key_headers:
-            kept.append(h)
-    return kept
+    return [h for h in headers if _MAY_REACH_CLIENT[h[0]] and h[0] not in key_headers]
 
 
 def _may_reach_client(name: bytes) -> bool:
-    allowed = name not in _KEPT_FROM_CLIENT and not name.startswith(_KEPT_FROM_CLIENT_PREFIXES)
-    if len(_MAY_REACH_CLIENT) < CACHED_HEADER_NAMES:
-        _MAY_REACH_CLIENT[name] = allowed
-    return allowed
+    return name not in _KEPT_FROM_CLIENT and not name.startswith(_KEPT_FROM_CLIENT_PREFIXES)
+
+
+_MAY_REACH_CLIENT = _Decided(_may_reach_client)

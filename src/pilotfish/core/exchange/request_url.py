@@ -7,6 +7,7 @@ path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import quote, urlsplit
 
@@ -35,6 +36,30 @@ def target_of(
     )
     target = base_path(provider) + path
     return f"{target}{'&' if '?' in target else '?'}{provider.query}" if provider.query else target
+
+
+_ROOTS_OF_MOST = ("/v1", "/openai/v1")
+_VERSION_AT_END = re.compile(r"/v[0-9]+(?:(?:alpha|beta)[0-9]*)?$")
+
+
+def passed_target(provider: Provider, root: str, rest: str, query: str) -> str | None:
+    """Path and query of a request that is passed on; None if the vendor has no such path. `root`
+    and `rest` are the client's path, `query` is the client's without keys. The provider's own query
+    is added where the client did not give it and the path takes it.
+    """
+    kind = provider.kind
+    if kind.passes is None:
+        if root not in _ROOTS_OF_MOST:
+            return None
+        return f"{base_path(provider)}{rest}{'?' + query if query else ''}"
+    path = kind.passes(root, rest, provider.options)
+    if path is None:
+        return None
+    own = provider.query if root == "/openai" else ""
+    if own and own.partition("=")[0] + "=" not in query:
+        query = f"{query}&{own}" if query else own
+    base = _VERSION_AT_END.sub("", base_path(provider))
+    return f"{base}{path}{'?' + query if query else ''}"
 
 
 def base_path(provider: Provider) -> str:

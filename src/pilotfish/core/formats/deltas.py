@@ -39,8 +39,11 @@ class RefusalDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingDelta(msgspec.Struct, frozen=True):
+    """`id`: of the item that it belongs to, where that is known before its end (Responses)."""
+
     text: str
     summary: bool = False
+    id: str = ""
 
 
 class ThinkingEnd(msgspec.Struct, frozen=True):

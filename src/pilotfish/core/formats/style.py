@@ -7,7 +7,7 @@ written anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -93,6 +93,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_with_calls: bool = False
     # openai style: refuses a user message right after a tool's
     assistant_after_tool: bool = False
+    # openai style: its answers may hold calls without id or type, and function calls of nothing
+    odd_calls: bool = False
     # openai style: takes Gemini's thought signatures back (extra_content on tool calls)
     google_signatures: bool = False
     sampling_fields: bool = True  # takes temperature, top_p, top_k
@@ -112,6 +114,11 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     def edits_history(self) -> bool:
         """Whether requests of the vendor's own style are changed, too."""
         return bool(self.tool_id) or self.assistant_after_tool
+
+    @property
+    def edits_answers(self) -> bool:
+        """Whether answers for clients of the vendor's own style are changed, too."""
+        return self.odd_calls
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +218,12 @@ class Style(Protocol):
     ) -> dict[str, bytes]:
         """The top-level fields that a vendor wants otherwise in a request of this style, with their
         new values; asked where `Quirks.edits_history`.
+        """
+        ...
+
+    def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
+        """What makes of a vendor's whole answer, or of each event of its stream, one that clients
+        of this style take; asked for each answer where `Quirks.edits_answers`.
         """
         ...
 

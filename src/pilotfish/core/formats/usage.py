@@ -14,6 +14,9 @@ class Usage(msgspec.Struct):
 
     `input` holds all input tokens, cached and written ones included; `output` holds reasoning.
     `cache_write_1h`: those of `cache_write` that are kept for an hour, which cost more.
+    `audio_input`, `image_input` and the like: parts of `input` and `output` that have prices of
+    their own, where the vendor tells them apart. `tier`: the service tier that the vendor says it
+    served in, lower case; empty where it says nothing.
     `estimated`: the upstream gave none. `clamped`: it gave a number that no count of tokens can be,
     in whose place stands the nearest that one can.
     """
@@ -26,6 +29,11 @@ class Usage(msgspec.Struct):
     estimated: bool = False
     cache_write_1h: int = 0
     clamped: bool = False
+    audio_input: int = 0
+    audio_output: int = 0
+    image_input: int = 0
+    image_output: int = 0
+    tier: str = ""
 
     def __post_init__(self) -> None:
         if not (
@@ -35,6 +43,10 @@ class Usage(msgspec.Struct):
             and 0 <= self.cache_write <= MAX_TOKENS
             and 0 <= self.reasoning <= MAX_TOKENS
             and 0 <= self.cache_write_1h <= MAX_TOKENS
+            and 0 <= self.audio_input <= MAX_TOKENS
+            and 0 <= self.audio_output <= MAX_TOKENS
+            and 0 <= self.image_input <= MAX_TOKENS
+            and 0 <= self.image_output <= MAX_TOKENS
         ):
             self.clamped = True
             for name in _COUNTS:
@@ -51,7 +63,15 @@ class Usage(msgspec.Struct):
             estimated=self.estimated or other.estimated,
             cache_write_1h=self.cache_write_1h + other.cache_write_1h,
             clamped=self.clamped or other.clamped,
+            audio_input=self.audio_input + other.audio_input,
+            audio_output=self.audio_output + other.audio_output,
+            image_input=self.image_input + other.image_input,
+            image_output=self.image_output + other.image_output,
+            tier=self.tier or other.tier,
         )
 
 
-_COUNTS = ("input", "output", "cached_input", "cache_write", "reasoning", "cache_write_1h")
+_COUNTS = (
+    "input", "output", "cached_input", "cache_write", "reasoning", "cache_write_1h", "audio_input",
+    "audio_output", "image_input", "image_output",
+)  # fmt: skip

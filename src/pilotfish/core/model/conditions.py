@@ -301,6 +301,6 @@ def compile_op(
     """
     test, describe = POSITIONS[position][operation](value, services)
     text = f"{'not ' if negate else ''}{position} {operation}{f' {_shown(value)}' if value else ''}"
-    if negate:
-        return Op(text, lambda view, now: test(view, now) is not True, describe)
-    return Op(text, lambda view, now: test(view, now) is not False, describe)
+    refuted = negate  # the answer for which the operation does not hold
+    made_of = (position, operation, value, negate, services)
+    return Op(text, lambda view, now: test(view, now) is not refuted, describe, made_of)

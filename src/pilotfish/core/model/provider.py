@@ -11,6 +11,7 @@ from typing import Any
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import EventDecoder, Quirks
 from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.price import ListedModel
 
 # Operation -> style, for the five chat operations, which can be translated into each other. Every
 # other operation (`embeddings`, `images`, ...) is only sent to providers whose `paths` have it.
@@ -184,7 +185,12 @@ class ProviderKind:
     them: `base_from` (base URL, empty where it must be given), `style_from`, `paths_from`, `query`
     (query string), `auth_from`, `probe_from` (also takes the base URL). Functions of a model name:
     `model_quirks` (None: `quirks` hold) and `styles_of_model` (the chat styles it is served in, the
-    preferred one first). `clean_base` removes from a base URL what `paths` hold already.
+    preferred one first). `listed`: (model, options) -> where the price list has that model; None:
+    it has no prices of this kind. `clean_base` removes from a base URL what `paths` hold already.
+
+    `passes`: (root and rest of a path that is passed on, options) -> the path below the base URL
+    without its version, None where the vendor has no such root. Absent: the vendor's paths are
+    OpenAI's or Anthropic's, below the base URL as it stands.
     """
 
     name: str
@@ -221,3 +227,5 @@ class ProviderKind:
     clean_base: Callable[[str], str] | None = None
     oauth_headers: tuple[tuple[str, str], ...] = ()
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
+    listed: Callable[[str, Mapping[str, Any]], ListedModel | None] | None = None
+    passes: Callable[[str, str, Mapping[str, Any]], str | None] | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.price import Price
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.request_settings import RequestSettings
 
@@ -133,15 +134,3 @@ class Service:
     settings: RequestSettings | None = None
     thinks: bool = False
     price: Price | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars per million tokens. `cached_input` and `cache_write`: None means as `input`;
-    `cache_write_1h`: as `cache_write`."""
-
-    input: float = 0.0
-    output: float = 0.0
-    cached_input: float | None = None
-    cache_write: float | None = None
-    cache_write_1h: float | None = None

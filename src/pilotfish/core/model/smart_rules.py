@@ -85,12 +85,14 @@ class View(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
     """One compiled operation. `text`: the operation as the rules file has it. `test`: whether it
-    holds. `describe`: what the request has there, in words for `explain`.
+    holds. `describe`: what the request has there, in words for `explain`. `made_of`: the arguments
+    of `compile_op`, so that another process can make it anew.
     """
 
     text: str
     test: Callable[[View, float], bool]
     describe: Callable[[View, float], str]
+    made_of: tuple[str, str, str, bool, Sequence[Service]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

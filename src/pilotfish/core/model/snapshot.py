@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.model.outcome import CONTEXT_LENGTH
-from pilotfish.core.model.service import Price, Provider, Service
+from pilotfish.core.model.price_list import PriceList
+from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.smart_rules import Block
 from pilotfish.core.model.tactic import Tactic
 
@@ -162,9 +163,10 @@ class Snapshot:
     `version`: hash over the documents' meaning. `sources`: the documents' names. `rules`: inactive
     ones too, without virtual models. `exact` and `globs` are the indexes for `core.routing.match`,
     without inactive rules: rules by request_model, and glob rules with their matchers, the most
-    specific first. `prices`: by "provider/model", or by model for every provider. `defaults`: the
-    numbers of `defaults`, for requests addressed as provider/model. `notes`: keys that are accepted
-    and not obeyed yet. `allow_empty`: the next change may leave no rules.
+    specific first. `defaults`: the numbers of `defaults`, for requests addressed as provider/model.
+    `notes`: keys that are accepted and not obeyed yet. `allow_empty`: the next change may leave no
+    rules. `passthrough`: style or scenario -> name of the provider of requests that are not routed
+    by model. `unknown_paths`: paths that no table knows are passed on too.
     """
 
     version: str = ""
@@ -176,7 +178,9 @@ class Snapshot:
     virtual_models: Mapping[str, Rule] = field(default_factory=dict)
     default_virtual_model: str = ""
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: PriceList = PriceList()
     defaults: Rule = Rule(name="")
     notes: tuple[str, ...] = ()
     allow_empty: bool = False
+    passthrough: Mapping[str, str] = field(default_factory=dict)
+    unknown_paths: bool = False

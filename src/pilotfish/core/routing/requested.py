@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
-from pilotfish.core.model.service import OTHER_MODEL, REQUESTED, Price, Service
+from pilotfish.core.model.price_list import PriceList
+from pilotfish.core.model.service import OTHER_MODEL, REQUESTED, Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.rules.compile.services import make_service
 
@@ -17,7 +18,7 @@ def names_requested(rule: Rule) -> bool:
     )
 
 
-def rule_for(rule: Rule, model: str, prices: Mapping[str, Price]) -> Rule:
+def rule_for(rule: Rule, model: str, prices: PriceList) -> Rule:
     """The rule as it is for requests that ask for `model`. It keeps its name."""
     return replace(
         rule,
@@ -29,9 +30,7 @@ def rule_for(rule: Rule, model: str, prices: Mapping[str, Price]) -> Rule:
     )
 
 
-def _for_model(
-    services: Iterable[Service], model: str, prices: Mapping[str, Price]
-) -> tuple[Service, ...]:
+def _for_model(services: Iterable[Service], model: str, prices: PriceList) -> tuple[Service, ...]:
     """Each provider and model once: where a service names this very model, that one stands."""
     services = list(services)
     named = {s.id for s in services if s.model != REQUESTED}
@@ -43,7 +42,7 @@ def _for_model(
     )
 
 
-def _service(service: Service, model: str, prices: Mapping[str, Price]) -> Service:
+def _service(service: Service, model: str, prices: PriceList) -> Service:
     provider = service.provider
     made = make_service(provider, model, rule=service.rule, prices=prices)
     allowed = provider.models is not None and model in provider.models

@@ -74,9 +74,11 @@ class Router:
         """From now on new requests follow these rules."""
         self.ledger.adopt(snapshot)
         self.budgets.adopt(snapshot, self.ledger)
+        # Of those that took a request; of thousands of rules most never do.
         self._rule_states = {
-            r.name: RuleState(r, self.ledger, self._rule_states.get(r.name))
+            r.name: RuleState(r, self.ledger, self._rule_states[r.name])
             for r in all_rules(snapshot)
+            if r.name in self._rule_states
         }
         self._taken.clear()
         self._made.clear()
@@ -106,24 +108,31 @@ class Router:
             raise ClientError(404, "model_not_found", message)
         if found.rule is None:
             assert found.direct is not None
-            return Taken(self._made_state("", *found.direct), found.why, False)
-        name = found.rule.name
-        if name in self._requested:
-            return Taken(self._made_state(name, "", inbound.model), found.why, True)
-        return Taken(self._rule_states[name], found.why, True)
+            return Taken(self._made_state(None, *found.direct), found.why, False)
+        rule = found.rule
+        if rule.name in self._requested:
+            return Taken(self._made_state(rule, "", inbound.model), found.why, True)
+        return Taken(self._state_of(rule), found.why, True)
+
+    def _state_of(self, rule: Rule) -> RuleState:
+        rule_state = self._rule_states.get(rule.name)
+        if rule_state is None:
+            rule_state = self._rule_states[rule.name] = RuleState(rule, self.ledger)
+        return rule_state
 
     def made_rules(self) -> list[Rule]:
         """The rules with `@requested`, for each model that was asked for lately."""
         return [state.rule for (name, _, _), state in self._made.items() if name]
 
-    def _made_state(self, name: str, provider: str, model: str) -> RuleState:
-        key = (name, provider, model)
+    def _made_state(self, of: Rule | None, provider: str, model: str) -> RuleState:
+        """For one model: of this rule with `@requested`, or of one that was addressed directly."""
+        key = (of.name if of is not None else "", provider, model)
         rule_state = self._made.get(key)
         if rule_state is None:
             if len(self._made) >= DIRECT_RULES:
                 self._forget_made()
-            if name:
-                template = self._rule_states[name]
+            if of is not None:
+                template = self._state_of(of)
                 rule = rule_for(template.rule, model, self.snapshot.prices)
                 rule_state = RuleState(rule, self.ledger, template, model)
             else:

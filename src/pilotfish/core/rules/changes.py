@@ -1,9 +1,11 @@
 """What a change of the rules changed, by name: for the status page and the log. Values are compared
-and never told, since some are secrets.
+by their hashes: some are secrets, and those of large rules would be held only for this.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ _NAMED = {
     "scenarios": "scenario",
     "virtual_models": "virtual model",
     "prices": "price",
+    "price_lists": "price list",
 }
 
 
@@ -26,11 +29,8 @@ class RulesChanges(NamedTuple):
     changed: list[str]
 
 
-def changes_between(
-    before: Iterable[RulesDocument], after: Iterable[RulesDocument]
-) -> RulesChanges:
-    """By the documents' entries; where they stand does not matter."""
-    old, new = _entries(before), _entries(after)
+def changes_between(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> RulesChanges:
+    """Between two answers of `entries_of`; where the entries stand does not matter."""
     return RulesChanges(
         [name for name in new if name not in old],
         [name for name in old if name not in new],
@@ -38,19 +38,25 @@ def changes_between(
     )
 
 
-def _entries(documents: Iterable[RulesDocument]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def entries_of(documents: Iterable[RulesDocument]) -> dict[str, bytes]:
+    """The documents' entries by name, each as a hash of its value."""
+    found: dict[str, bytes] = {}
     for document in documents:
         for key, value in document.data.items():
             if key == "rules" and isinstance(value, list):
                 for index, rule in enumerate(value):
-                    found[_rule(rule, index)] = rule
+                    found[_rule(rule, index)] = _hash(rule)
             elif key in _NAMED and isinstance(value, Mapping):
                 for name, entry in value.items():
-                    found[f"{_NAMED[key]} {name}"] = entry
+                    found[f"{_NAMED[key]} {name}"] = _hash(entry)
             else:
-                found[key.replace("_", " ")] = value
+                found[key.replace("_", " ")] = _hash(value)
     return found
+
+
+def _hash(value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).digest()
 
 
 def _rule(rule: Any, index: int) -> str:

@@ -103,6 +103,12 @@ def holds_rules(configmap: Mapping[str, Any]) -> bool:
     return any(str(key).endswith(SUFFIXES) and str(text).strip() for key, text in data.items())
 
 
+def size_of(offer: Offered) -> int:
+    """The characters of its keys for rules."""
+    data = offer.configmap.get("data") or {}
+    return sum(len(str(text)) for key, text in data.items() if str(key).endswith(SUFFIXES))
+
+
 def name_of(configmap: Mapping[str, Any]) -> str:
     """`configmap:NAMESPACE/NAME`."""
     metadata = configmap["metadata"]

@@ -137,6 +137,8 @@ _SECTIONS = (
     ("RaceSpec", "race"), ("HedgeSpec", "hedge"), ("VirtualModelSpec", "virtual_models.NAME"),
     ("ParticipantSpec", "virtual_models.NAME.providers[]"), ("ScenarioSpec", "scenarios.NAME"),
     ("FlagsSpec", "scenarios.NAME.flags"), ("PriceSpec", "prices.NAME"),
+    ("AbovePriceSpec", "prices.NAME.above"),
+    ("TierPriceSpec", "prices.NAME.tiers.TIER"), ("VendorPricesSpec", "price_lists.VENDOR"),
 )  # fmt: skip
 
 

@@ -145,10 +145,19 @@ def _yaml(text: str) -> list[Parsed]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        if mark and _has_tab(text, mark.line):
+            message = f"line {mark.line + 1} is indented with a tab, and YAML takes spaces only"
+            raise TextError("", f"not YAML: {message}") from None
         raise TextError("", f"not YAML: {error.problem or error.context}{where}") from None
     except yaml.YAMLError as error:
         raise TextError("", f"not YAML: {' '.join(str(error).split())}") from None
     return [d for d in documents if d.data is not None]
+
+
+def _has_tab(text: str, line: int) -> bool:
+    """Whether a line (from 0) is indented with a tab."""
+    given = text.splitlines()[line : line + 1]
+    return any("\t" in one[: len(one) - len(one.lstrip())] for one in given)
 
 
 def _bound_depth(text: str) -> None:

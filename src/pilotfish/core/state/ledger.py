@@ -203,6 +203,18 @@ class Ledger:
             health.begin_trial(now)
         return tuple(tried)
 
+    def occupy(self, candidate: Candidate) -> None:
+        """A request that is passed on begins. It says nothing of health: what answers files may
+        not answer chats, and a key may be good for one of them only.
+        """
+        candidate.state.in_flight += 1
+        candidate.state.requests_total += 1
+
+    def vacate(self, candidate: Candidate, now: float) -> None:
+        """It is over."""
+        candidate.state.in_flight -= 1
+        candidate.state.last_used = now
+
     def on_first_token(
         self, candidate: Candidate, began: float, now: float, trials: Trials = ()
     ) -> list[HealthChange]:

@@ -56,6 +56,9 @@ CLIENTS = (
     Client((AWS_ENDPOINT,), "", AWS_KEYS, (*AWS_IDENTITY, ANTHROPIC_AWS), (AWS_BEARER,)),
     # Anthropic's client for Bedrock does not read AWS's variable, but has AWS's keys.
     Client((ANTHROPIC_AWS,), "", ()),
+    # No placeholders for Vertex AI: who uses it has Google's credentials, and for more than LLMs.
+    Client(("ANTHROPIC_VERTEX_BASE_URL",), "/v1", ()),
+    Client(("GOOGLE_VERTEX_BASE_URL",), "", ()),
     Client(("AZURE_OPENAI_ENDPOINT",), "", ("AZURE_OPENAI_API_KEY",), ("AZURE_OPENAI_AD_TOKEN",)),
 )
 

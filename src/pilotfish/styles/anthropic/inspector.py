@@ -60,6 +60,8 @@ class AnthropicTokenCounts(msgspec.Struct, gc=False):
     output_tokens_details: OutputDetails | None = None
     cache_creation: CacheCreation | None = None
     iterations: list[Iteration] | None = None
+    service_tier: str | None = None
+    speed: str | None = None  # `fast` is charged apart from the tier
 
     def updated(self, later: AnthropicTokenCounts) -> AnthropicTokenCounts:
         """With what a later event says; counts are cumulative, and what it leaves out stands."""
@@ -77,6 +79,7 @@ class AnthropicTokenCounts(msgspec.Struct, gc=False):
         thought = self.output_tokens_details
         total = _usage_of(self)
         total.reasoning = thought.thinking_tokens or 0 if thought else 0
+        total.tier = "fast" if self.speed == "fast" else (self.service_tier or "").lower()
         for iteration in self.iterations or ():
             if iteration.type in _COUNTED_APART:
                 total = total.plus(_usage_of(iteration))

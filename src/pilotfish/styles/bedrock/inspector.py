@@ -33,6 +33,10 @@ class _CacheDetail(msgspec.Struct, gc=False, rename="camel"):
     input_tokens: int | None = None
 
 
+class _Tier(msgspec.Struct, gc=False):
+    type: str | None = None
+
+
 class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     """Bedrock's `usage`, whose `inputTokens` are only those that were neither read from a cache nor
     written to one.
@@ -44,8 +48,10 @@ class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     cache_write_input_tokens: int | None = None
     cache_details: list[_CacheDetail] | None = None
 
-    def usage(self) -> Usage:
-        """In core terms: all input tokens in one sum. Bedrock does not count reasoning apart."""
+    def usage(self, tier: _Tier | None = None) -> Usage:
+        """In core terms: all input tokens in one sum. Bedrock does not count reasoning apart.
+        `tier`: the answer's `serviceTier`.
+        """
         read_tokens, written = self.cache_read_input_tokens or 0, self.cache_write_input_tokens or 0
         return Usage(
             input=(self.input_tokens or 0) + read_tokens + written,
@@ -57,6 +63,7 @@ class BedrockTokenCounts(msgspec.Struct, gc=False, rename="camel"):
                 for detail in self.cache_details or ()
                 if detail.ttl == "1h"
             ),
+            tier=(tier.type or "").lower() if tier is not None else "",
         )
 
 
@@ -87,6 +94,7 @@ class _Frame(msgspec.Struct, gc=False, rename="camel"):
     start: _Block | None = None
     stop_reason: str | None = None
     usage: BedrockTokenCounts | None = None
+    service_tier: _Tier | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -104,6 +112,7 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
     stop_reason: str | None = None
     usage: BedrockTokenCounts | None = None
     input_tokens: int | None = None
+    service_tier: _Tier | None = None
 
 
 GUARDRAIL = "guardrail_intervened"
@@ -155,7 +164,7 @@ class BedrockInspector(BaseInspector):
             return FINISH | declined_bits(found.stop_reason, self.chars)
         if kind == "metadata":
             if found.usage:
-                self.usage = found.usage.usage()
+                self.usage = found.usage.usage(found.service_tier)
             return TERMINAL
         return PING if kind == "ping" else 0
 
@@ -177,7 +186,7 @@ class BedrockInspector(BaseInspector):
                 bits = self._block(block)
                 said |= 0 if block.reasoning_content else bits
         if found.usage:
-            self.usage = found.usage.usage()
+            self.usage = found.usage.usage(found.service_tier)
         elif found.input_tokens is not None:
             self.usage = Usage(input=found.input_tokens)
         declined = declined_bits(found.stop_reason, self.chars)

@@ -31,6 +31,11 @@ from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.google.errors import google_error
 
 
+class _Modality(msgspec.Struct, gc=False, rename="camel"):
+    modality: str | None = None
+    token_count: int | None = None
+
+
 class GoogleTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     """`usageMetadata`. `promptTokenCount` holds cached tokens; `candidatesTokenCount` leaves
     thoughts out, and is `responseTokenCount` in Live's answers; totals are sums.
@@ -43,6 +48,9 @@ class GoogleTokenCounts(msgspec.Struct, gc=False, rename="camel"):
     thoughts_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     total_token_count: int | None = None
+    prompt_tokens_details: list[_Modality] | None = None
+    candidates_tokens_details: list[_Modality] | None = None
+    service_tier: str | None = None
 
     def usage(self) -> Usage:
         """In core terms. Tokens of tools that ran at Google are input, too."""
@@ -60,7 +68,17 @@ class GoogleTokenCounts(msgspec.Struct, gc=False, rename="camel"):
             output=output,
             cached_input=self.cached_content_token_count or 0,
             reasoning=thoughts,
+            audio_input=_of("AUDIO", self.prompt_tokens_details),
+            audio_output=_of("AUDIO", self.candidates_tokens_details),
+            image_input=_of("IMAGE", self.prompt_tokens_details),
+            image_output=_of("IMAGE", self.candidates_tokens_details),
+            tier=self.service_tier.lower() if self.service_tier else "",
         )
+
+
+def _of(modality: str, details: list[_Modality] | None) -> int:
+    """The tokens of one modality."""
+    return sum(d.token_count or 0 for d in details or () if d.modality == modality)
 
 
 class _Call(msgspec.Struct, gc=False):

@@ -5,7 +5,7 @@ Source: OpenAI API reference, "Chat" (platform.openai.com/docs/api-reference/cha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -27,6 +27,13 @@ class OpenAI(BaseStyle):
     ) -> dict[str, bytes]:
         edits: dict[str, bytes] = translation(self.name, "same_style", "edits")(members, quirks)
         return edits
+
+    def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
+        if not quirks.odd_calls:
+            return bytes
+        editor = translation(self.name, "same_style", "AnswerEditor")(request_id)
+        edit: Callable[[bytes], bytes] = editor.edit
+        return edit
 
     def inspector(self) -> ResponseInspector:
         return OpenAIInspector()

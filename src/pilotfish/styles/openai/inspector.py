@@ -32,10 +32,14 @@ class CachedDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     cache_creation_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class ReasoningDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class OpenAITokenCounts(msgspec.Struct, gc=False):
@@ -57,9 +61,9 @@ class OpenAITokenCounts(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     num_cached_tokens: int | None = None
 
-    def usage(self) -> Usage:
+    def usage(self, tier: str | None = None) -> Usage:
         """In core terms; OpenAI's input counts already hold cached tokens, its output counts
-        reasoning.
+        reasoning. `tier`: the answer's `service_tier`.
         """
         given = self.prompt_tokens if self.prompt_tokens is not None else self.input_tokens
         output = self.completion_tokens or self.output_tokens or 0
@@ -79,6 +83,11 @@ class OpenAITokenCounts(msgspec.Struct, gc=False):
             or 0,
             cache_write=cached.cache_write_tokens or cached.cache_creation_tokens or 0,
             reasoning=reasoning,
+            audio_input=cached.audio_tokens or 0,
+            audio_output=(thought.audio_tokens if thought else None) or 0,
+            image_input=cached.image_tokens or 0,
+            image_output=(thought.image_tokens if thought else None) or 0,
+            tier=tier.lower() if tier else "",
         )
 
     def _thought_apart(self, given: int, output: int, reasoning: int) -> int:
@@ -192,6 +201,7 @@ class _Chunk(msgspec.Struct, gc=False):
     error: Any = None
     object: str | None = None
     x_groq: XGroq | None = None
+    service_tier: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
@@ -262,7 +272,7 @@ class OpenAIInspector(BaseInspector):
                     bits |= DECLINED
         counts = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
         if counts:
-            self.usage = counts.usage()
+            self.usage = counts.usage(chunk.service_tier)
             if not chunk.choices:
                 bits |= USAGE_ONLY
         return bits

@@ -65,6 +65,7 @@ class _Response(msgspec.Struct, gc=False):
     error: Any = None
     incomplete_details: _Reason | None = None
     output: list[_Item] | None = None
+    service_tier: str | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -150,7 +151,7 @@ class ResponsesInspector(BaseInspector):
             response.incomplete_details and response.incomplete_details.reason
         ) or response.status
         if response.usage:
-            self.usage = response.usage.usage()
+            self.usage = response.usage.usage(response.service_tier)
         refuses = any(item.refuses() for item in response.output or ())
         return DECLINED if refuses or self.finish_reason == FILTERED else 0
 

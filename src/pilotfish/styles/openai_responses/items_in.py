@@ -85,7 +85,8 @@ def read_reasoning(item: Fields) -> neutral.Thinking:
     proof = item.text("encrypted_content")
     signature = unseal_thinking(proof, "openai_responses")
     if signature and signature.origin == "openai_responses":
-        signature = msgspec.structs.replace(signature, id=signature.id or identity)
+        identity = signature.id or identity
+        signature = msgspec.structs.replace(signature, id=identity)
     redacted = (
         signature is not None and signature.origin == "anthropic" and signature.id == REDACTED
     )

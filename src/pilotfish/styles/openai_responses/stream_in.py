@@ -39,10 +39,11 @@ _ARGUMENTS = ("response.function_call_arguments.delta", "response.custom_tool_ca
 class ResponsesStreamReader:
     """See `core.formats.style.StreamReader`."""
 
-    __slots__ = ("_calls", "_filled", "_refused", "_started")
+    __slots__ = ("_calls", "_filled", "_reasoning", "_refused", "_started")
 
     def __init__(self) -> None:
         self._started = False
+        self._reasoning = ""  # the id of the item of reasoning that came last
         self._refused = False
         self._calls: dict[int, int] = {}  # output_index of a call -> its number among the calls
         self._filled: set[int] = set()  # calls whose arguments came in pieces
@@ -67,7 +68,9 @@ class ResponsesStreamReader:
         if kind == "response.output_item.done" and isinstance(found.item, dict):
             return self._item_done(found.output_index or 0, found.item)
         if kind == "response.reasoning_summary_part.added":
-            return [deltas.ThinkingDelta("\n\n", True)] if found.summary_index else []
+            return (
+                [deltas.ThinkingDelta("\n\n", True, self._reasoning)] if found.summary_index else []
+            )
         if kind == "response.output_text.annotation.added":
             citation = read_annotation(found.annotation)
             return [deltas.CitationDelta(citation)] if citation else []
@@ -83,9 +86,9 @@ class ResponsesStreamReader:
                 else [deltas.TextDelta(text)]
             )
         if kind == "response.reasoning_summary_text.delta":
-            return [deltas.ThinkingDelta(text, True)]
+            return [deltas.ThinkingDelta(text, True, self._reasoning)]
         if kind == "response.reasoning_text.delta":
-            return [deltas.ThinkingDelta(text)]
+            return [deltas.ThinkingDelta(text, False, self._reasoning)]
         if kind == "response.refusal.delta":
             self._refused = True
             return [deltas.RefusalDelta(text)]
@@ -98,6 +101,8 @@ class ResponsesStreamReader:
 
     def _item_added(self, place: int, item: dict[str, Any]) -> list[Delta]:
         kind = item.get("type")
+        if kind == "reasoning":
+            self._reasoning = str(item.get("id") or "")
         if kind not in ("function_call", "custom_tool_call"):
             return []
         call = self._calls[place] = len(self._calls)

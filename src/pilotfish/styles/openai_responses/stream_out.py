@@ -15,6 +15,7 @@ from pilotfish.core.formats.neutral import Audio, Citation, Image, Opaque, Signa
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import text_of
+from pilotfish.styles._signatures import sealed
 from pilotfish.styles._stream_writer import BlockStreamWriter, payloads_of
 from pilotfish.styles.openai.reply import write_logprobs
 from pilotfish.styles.openai_responses.errors import error_event
@@ -49,6 +50,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
         self._tokens: list[dict[str, Any]] = []  # logprobs of the open text, or of the next one
         self._head = b""  # of a delta of the open text, up to its text
         self._call: deltas.ToolStart | None = None
+        self._reasoning = ""  # the id of the item of reasoning that was added last
         self._own_id = ""  # of an open item that another service opened
 
     def _go_on(self, events: list[bytes], text: str) -> None:
@@ -110,8 +112,12 @@ class ResponsesStreamWriter(BlockStreamWriter):
     def _id(self, prefix: str) -> str:
         return self._own_id or f"{prefix}_{self._request_id}_{self._place}"
 
-    def _at(self, prefix: str, part: str = "content_index") -> dict[str, Any]:
-        return {"item_id": self._id(prefix), "output_index": self._place, part: 0}
+    def _at(self, prefix: str) -> dict[str, Any]:
+        return {"item_id": self._id(prefix), "output_index": self._place, "content_index": 0}
+
+    @property
+    def _summary(self) -> dict[str, Any]:
+        return {"item_id": self._reasoning, "output_index": self._place, "summary_index": 0}
 
     def _on_text(self, delta: deltas.TextDelta) -> None:
         if delta.signature:
@@ -159,15 +165,12 @@ class ResponsesStreamWriter(BlockStreamWriter):
         if self._block != "reasoning":
             self._close()
             self._block = "reasoning"
-            item = reasoning_item(self._id("rs"), Thinking())
-            self._added(item)
+            self._reasoning = delta.id or self._id("rs")
+            self._added(reasoning_item(self._reasoning, Thinking()))
             part = {"type": "summary_text", "text": ""}
-            self._emit(
-                "response.reasoning_summary_part.added",
-                self._at("rs", "summary_index") | {"part": part},
-            )
+            self._emit("response.reasoning_summary_part.added", self._summary | {"part": part})
         self._pieces.append(delta.text)
-        fields = self._at("rs", "summary_index") | {"delta": delta.text}
+        fields = self._summary | {"delta": delta.text}
         self._emit("response.reasoning_summary_text.delta", fields)
 
     def _on_thinking_end(self, delta: deltas.ThinkingEnd) -> None:
@@ -266,11 +269,15 @@ class ResponsesStreamWriter(BlockStreamWriter):
         self._done(message_item(self._id("msg"), [part], status="completed"))
 
     def _close_reasoning(self, thinking: Thinking) -> None:
-        at = self._at("rs", "summary_index")
+        at = self._summary
         self._emit("response.reasoning_summary_text.done", at | {"text": thinking.text})
         part = {"type": "summary_text", "text": thinking.text}
         self._emit("response.reasoning_summary_part.done", at | {"part": part})
-        self._done(reasoning_item(self._id("rs"), thinking))
+        item = reasoning_item(self._reasoning, thinking)
+        if thinking.signature and item["id"] != self._reasoning:
+            # Its own id came too late: the item has been added with another, which clients hold to.
+            item |= {"id": self._reasoning, "encrypted_content": sealed(thinking.signature)}
+        self._done(item)
         self._reset()
 
     def _close_call(self, call: deltas.ToolStart, text: str) -> None:

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pilotfish.core.model.patterns import is_glob, literals
 from pilotfish.core.rules.compile.findings import Findings, Place
 from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema.document import PriceSpec, ScenarioSpec
+from pilotfish.core.rules.schema.document import UNKNOWN_PATHS, ScenarioSpec
+from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
 from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
@@ -41,6 +42,9 @@ class Merged:
     virtual_models: Named[VirtualModelSpec] = field(default_factory=dict)
     default_virtual_model: tuple[Place, str] | None = None
     prices: Named[PriceSpec] = field(default_factory=dict)
+    price_lists: Named[VendorPricesSpec] = field(default_factory=dict)
+    passthrough: dict[str, tuple[Place, str]] = field(default_factory=dict)
+    unknown_paths: bool = False
     doubles: list[tuple[str, Place, ProviderSpec]] = field(default_factory=list)
     names_given: set[str] = field(default_factory=set)
     allow_empty: bool = False
@@ -58,6 +62,10 @@ def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
         _once(merged.scenarios, "scenarios", spec.scenarios, document, findings)
         _once(merged.virtual_models, "virtual_models", spec.virtual_models, document, findings)
         _once(merged.prices, "prices", spec.prices, document, findings)
+        _once(merged.price_lists, "price_lists", spec.price_lists, document, findings)
+        named = {k: str(v) for k, v in spec.passthrough.items() if k != UNKNOWN_PATHS}
+        _once(merged.passthrough, "passthrough", named, document, findings)
+        merged.unknown_paths |= spec.passthrough.get(UNKNOWN_PATHS) is True
         merged.doubles += [
             (n, document.at("providers", n), p)
             for n, p in spec.providers.items()
@@ -175,8 +183,11 @@ def version_of(merged: Merged) -> str:
         "scenarios": _plain(merged.scenarios),
         "virtual_models": _plain(merged.virtual_models),
         "prices": _plain(merged.prices),
+        "price_lists": _plain(merged.price_lists),
         "default_virtual_model": merged.default_virtual_model and merged.default_virtual_model[1],
         "allow_empty": merged.allow_empty,
+        "passthrough": {name: provider for name, (_, provider) in merged.passthrough.items()},
+        "unknown_paths": merged.unknown_paths,
         # Sorted as `match` ranks them. The sort is stable, so rules of equal rank, between which
         # the order in the file decides, keep it.
         "rules": sorted(

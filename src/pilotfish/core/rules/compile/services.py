@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.formats.header_text import header_text
+from pilotfish.core.model.price_list import PriceList
 from pilotfish.core.model.request_settings import RequestSettings
 from pilotfish.core.model.service import (
     OTHER_MODEL,
     REQUESTED,
     TIME_WINDOW_S,
     Limits,
-    Price,
     Provider,
     Service,
 )
@@ -27,7 +27,7 @@ def make_service(
     model: str,
     *,
     rule: str,
-    prices: Mapping[str, Price],
+    prices: PriceList,
     weight: float = 1.0,
     active: bool = True,
     time_window_s: float = TIME_WINDOW_S,
@@ -58,7 +58,7 @@ def make_service(
         id=name,
         id_header=header_text(f"{provider.name}/{model}"),
         model_json=json.dumps(model).encode(),
-        price=prices.get(name) or prices.get(model),
+        price=prices.of(provider, model) if model != REQUESTED else None,
         settings=settings,
         thinks=settings is not None and settings.thinks,
         label=model if model != REQUESTED else OTHER_MODEL,
@@ -74,7 +74,7 @@ class ServiceCompiler:
         self,
         providers: Mapping[str, Provider],
         names_given: set[str],
-        prices: Mapping[str, Price],
+        prices: PriceList,
         findings: Findings,
     ) -> None:
         self.providers, self.names_given, self.prices, self.findings = (

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
+from pilotfish.core.model.price_list import Catalogue
 from pilotfish.core.model.provider import ProviderKind
-from pilotfish.core.model.service import Price, Provider
+from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, unknown
 from pilotfish.core.rules.compile.handling import Defaults
 from pilotfish.core.rules.compile.merge import Merged, merge, version_of
 from pilotfish.core.rules.compile.notes import notes_of
+from pilotfish.core.rules.compile.prices import price_list
 from pilotfish.core.rules.compile.providers import ProviderCompiler
 from pilotfish.core.rules.compile.rules import RuleCompiler
 from pilotfish.core.rules.compile.services import ServiceCompiler
 from pilotfish.core.rules.compile.validate import check
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.schema.document import FlagsSpec
-from pilotfish.errors import RuleError
+from pilotfish.errors import Problem, RuleError
+
+# The models that a provider's vendor is known to have; None where nobody knows.
+ModelsOf = Callable[[Provider], Collection[str] | None]
 
 
 def compile_documents(
@@ -29,21 +34,49 @@ def compile_documents(
     kinds: Mapping[str, ProviderKind],
     tactics: Mapping[str, type[Tactic[Any]]],
     allow_inline_secrets: bool = False,
+    catalogue: Catalogue | None = None,
 ) -> Snapshot:
     """The snapshot of all documents together. Raises `RuleError` with all problems.
 
     `kinds` and `tactics`: by name. `allow_inline_secrets`: whether literal keys are accepted.
+    `catalogue`: list prices of known models; None: only prices of the documents.
     """
+    return _compiled(list(documents), kinds, tactics, allow_inline_secrets, catalogue)[0]
+
+
+def checked_documents(
+    documents: Iterable[RulesDocument],
+    *,
+    kinds: Mapping[str, ProviderKind],
+    tactics: Mapping[str, type[Tactic[Any]]],
+    allow_inline_secrets: bool = False,
+    environment: Container[str] | None = None,
+    models_of: ModelsOf | None = None,
+    catalogue: Catalogue | None = None,
+) -> tuple[Snapshot, list[Problem]]:
+    """As `compile_documents`, with what is most likely not meant. `environment`: the variables that
+    are set; `models_of`: those that a provider's vendor has. None leaves them out.
+    """
+    from pilotfish.core.rules.compile.warnings import Warnings
+
     documents = list(documents)
+    snapshot, merged = _compiled(documents, kinds, tactics, allow_inline_secrets, catalogue)
+    findings = Findings(d.source for d in documents)
+    Warnings(merged, snapshot, findings, environment, models_of).find()
+    return snapshot, findings.problems()
+
+
+def _compiled(
+    documents: list[RulesDocument],
+    kinds: Mapping[str, ProviderKind],
+    tactics: Mapping[str, type[Tactic[Any]]],
+    allow_inline_secrets: bool,
+    catalogue: Catalogue | None,
+) -> tuple[Snapshot, Merged]:
     findings = Findings(d.source for d in documents)
     merged = merge([check(document, findings) for document in documents], findings)
-    of_kind = ProviderCompiler(kinds, allow_inline_secrets, findings)
-    providers = {
-        name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()
-    }
-    for name, place, spec in merged.doubles:
-        of_kind.compile(name, spec, place)  # for its problems only
-    prices = _prices(merged, providers, findings)
+    providers = _providers(merged, ProviderCompiler(kinds, allow_inline_secrets, findings))
+    prices = price_list(merged, providers, catalogue, findings)
     defaults = Defaults(merged, tactics, findings)
     compiler = RuleCompiler(
         ServiceCompiler(providers, merged.names_given, prices, findings),
@@ -60,15 +93,16 @@ def compile_documents(
         for name, (place, spec) in merged.virtual_models.items()
     }
     default = _default_virtual_model(merged, findings)
+    passthrough = _passthrough(merged, findings)
     if findings:
         raise RuleError(findings.problems())
-    return Snapshot(
+    snapshot = Snapshot(
         version=version_of(merged),
         sources=tuple(dict.fromkeys(d.origin or d.source for d in documents)),
         providers=providers,
         rules=rules,
-        exact=_exact(rules),
-        globs=_globs(rules),
+        exact=exact_rules(rules),
+        globs=glob_rules(rules),
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
@@ -79,31 +113,31 @@ def compile_documents(
         defaults=defaults.rule,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
+        passthrough=passthrough,
+        unknown_paths=merged.unknown_paths,
     )
+    return snapshot, merged
+
+
+def _providers(merged: Merged, of_kind: ProviderCompiler) -> dict[str, Provider]:
+    made = {
+        name: of_kind.compile(name, spec, place) for name, (place, spec) in merged.providers.items()
+    }
+    for name, place, spec in merged.doubles:
+        of_kind.compile(name, spec, place)  # for its problems only
+    return made
 
 
 def _unified(flags: FlagsSpec) -> bool:
     return bool(flags.unified) and not flags.separate
 
 
-def _prices(
-    merged: Merged, providers: Mapping[str, Provider], findings: Findings
-) -> dict[str, Price]:
-    """Prices by provider/model, or by model for all providers. A price list may name models that no
-    rule uses. Only a name whose first part is nearly that of a provider is a problem.
-    """
-    for name, (place, _) in merged.prices.items():
-        head, slash, _rest = name.partition("/")
-        if slash and head not in merged.names_given:
-            message = unknown("provider", head, merged.names_given)
-            if "did you mean" in message:
-                findings.add(place, message)
-    return {
-        name: Price(
-            spec.input, spec.output, spec.cached_input, spec.cache_write, spec.cache_write_1h
-        )
-        for name, (_, spec) in merged.prices.items()
-    }
+def _passthrough(merged: Merged, findings: Findings) -> dict[str, str]:
+    """Style or scenario -> provider of what is not routed by model."""
+    for place, name in merged.passthrough.values():
+        if name not in merged.names_given:
+            findings.absent(place, unknown("provider", name, merged.names_given))
+    return {style: name for style, (_, name) in merged.passthrough.items()}
 
 
 def _default_virtual_model(merged: Merged, findings: Findings) -> str:
@@ -115,7 +149,7 @@ def _default_virtual_model(merged: Merged, findings: Findings) -> str:
     return name
 
 
-def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+def exact_rules(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
     """Active rules without a glob by request_model. Those with a scenario come before those
     without, then in file order.
     """
@@ -129,9 +163,9 @@ def _exact(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
     }
 
 
-def _globs(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
+def glob_rules(rules: Iterable[Rule]) -> tuple[tuple[Rule, Callable[[str], bool]], ...]:
     """Active glob rules with their matchers: those that fix more characters first, then as in
-    `_exact`.
+    `exact_rules`.
     """
     active = [rule for rule in rules if rule.active and is_glob(rule.request_model)]
     active.sort(key=lambda rule: (-literals(rule.request_model), rule.scenario is None))

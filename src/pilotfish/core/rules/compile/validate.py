@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -66,6 +66,10 @@ def check(document: RulesDocument, findings: Findings) -> Checked:
     wrong weight does not hide an unknown provider.
     """
     place = Place(document)
+    tool = _foreign(document.data)
+    if tool:
+        findings.add(place, f"this is a configuration of {tool}, not rules; see `pilotfish import`")
+        return Checked(place, RulesFile(), {})
     try:
         return Checked(place, RulesFile.model_validate(document.data), {})
     except ValidationError as error:
@@ -79,6 +83,15 @@ def check(document: RulesDocument, findings: Findings) -> Checked:
         path = _path(loc)
         findings.add(place.at(*loc) if path else place, _message(loc, group))
     return _without(document, errors)
+
+
+def _foreign(data: Mapping[str, Any]) -> str:
+    """Whose configuration a document is, by keys that no rules have; empty for rules."""
+    if not data.keys().isdisjoint(("model_list", "litellm_settings", "router_settings")):
+        return "LiteLLM"
+    if "providers_v2" in data or isinstance(data.get("providers"), list):
+        return "tingly-box"
+    return ""
 
 
 def _without(document: RulesDocument, errors: Sequence[ErrorDetails]) -> Checked:

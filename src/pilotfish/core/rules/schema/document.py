@@ -1,13 +1,14 @@
-"""The rules file as a whole, with scenarios and prices."""
+"""The rules file as a whole, with scenarios."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from pilotfish.core.rules.schema.base import Name, NotNegative, ProviderName, ScenarioName, Spec
+from pilotfish.core.rules.schema.base import Name, ProviderName, ScenarioName, Spec
 from pilotfish.core.rules.schema.defaults import DefaultsSpec
+from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
 from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
@@ -25,21 +26,7 @@ class ScenarioSpec(Spec):
     )
 
 
-class PriceSpec(Spec):
-    """US dollars per million tokens."""
-
-    input: NotNegative = Field(default=0, description="input tokens")
-    output: NotNegative = Field(default=0, description="output tokens, reasoning included")
-    cached_input: NotNegative | None = Field(
-        default=None, description="input tokens read from a cache; absent: as input"
-    )
-    cache_write: NotNegative | None = Field(
-        default=None, description="input tokens written to a cache; absent: as input"
-    )
-    cache_write_1h: NotNegative | None = Field(
-        default=None,
-        description="input tokens written to a cache for an hour; absent: as cache_write",
-    )
+UNKNOWN_PATHS = "unknown_paths"  # the key of `passthrough` that names no style
 
 
 class RulesFile(Spec):
@@ -60,10 +47,32 @@ class RulesFile(Spec):
     default_virtual_model: str | None = Field(
         default=None, description="serves requests whose model no rule knows; absent: they get 404"
     )
+    passthrough: dict[ScenarioName, ProviderName | bool] = Field(
+        default={},
+        description=(
+            "style or scenario -> provider of requests that are not routed by model (files, "
+            "batches, stored responses); absent: the only enabled provider of that style. "
+            "`unknown_paths: true`: paths that no table knows are passed on too"
+        ),
+    )
     prices: dict[Name, PriceSpec] = Field(
-        default={}, description="by provider/model, or by model for every provider"
+        default={},
+        description="by provider/model, by provider/* for all its models, or by model for every "
+        "provider; list prices of known models need none",
+    )
+    price_lists: dict[Name, VendorPricesSpec] = Field(
+        default={}, description="newer list prices than the package's, by vendor"
     )
     allow_empty: bool = Field(
         default=False,
         description="true: files and ConfigMaps that held rules may come to hold none",
     )
+
+    @field_validator("passthrough")
+    @classmethod
+    def _named(cls, passthrough: dict[str, str | bool]) -> dict[str, str | bool]:
+        for name, value in passthrough.items():
+            if isinstance(value, bool) is not (name == UNKNOWN_PATHS):
+                wanted = "true or false" if name == UNKNOWN_PATHS else "the name of a provider"
+                raise ValueError(f"expected {wanted} for {name}, found {value!r}")
+        return passthrough

@@ -1,0 +1,394 @@
+"""One request that is passed on: sent, tried again where that is safe, and its answer relayed as it
+comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from pilotfish.core.exchange.families import without_keys
+from pilotfish.core.exchange.inbound import filter_request_headers, filter_response_headers
+from pilotfish.core.exchange.redact import redact, redact_headers, secrets_in
+from pilotfish.core.exchange.state_ids import GivenIds
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.snapshot import Snapshot
+from pilotfish.core.routing.passing import Destination, holder_of
+from pilotfish.core.state.candidate import Candidate
+from pilotfish.core.state.holders import Holders
+from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.limits import Budgets
+from pilotfish.core.state.retry_after import wait_hint
+from pilotfish.credentials.fetch import FetchError
+from pilotfish.credentials.keys import CredentialError
+from pilotfish.credentials.keys import Headers as KeyHeaders
+from pilotfish.errors import ClientError
+from pilotfish.http1.origin import host_header
+from pilotfish.passthrough.upstreams import Upstreams
+from pilotfish.proxy.client import ProviderClient
+from pilotfish.telemetry.passed_record import PassedAttempt, PassedRecord
+
+Header = tuple[bytes, bytes]
+
+ERROR_BYTES = 64 * 1024  # of an error's body, which is searched for keys
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # may be sent again whatever became of it
+TROUBLE = frozenset({500, 502, 503, 504, 529})  # a safe request is worth sending again
+NOTED_TYPES = ("application/json",)
+# Headers of an answer that may name a place at the vendor where the client is to go on.
+_PLACES = frozenset({b"location", b"x-goog-upload-url", b"x-goog-upload-control-url"})
+# Headers of a request's body, which are its own whoever sends it.
+_OF_BODY = frozenset({b"content-type", b"content-length"})
+# Headers of an answer's body: it is passed on as it is.
+_OF_ANSWER = (b"content-length", b"content-encoding")
+_OUTCOMES = {
+    401: Outcome.AUTH_FAILED,
+    403: Outcome.AUTH_FAILED,
+    404: Outcome.NOT_FOUND,
+    429: Outcome.RATE_LIMITED,
+    503: Outcome.OVERLOADED,
+    529: Outcome.OVERLOADED,
+}
+_clock = time.monotonic
+
+
+class PassingContext(NamedTuple):
+    """What all requests that are passed on have in common."""
+
+    ledger: Ledger
+    budgets: Budgets
+    holders: Holders
+    upstreams: Upstreams
+
+
+class PassedBody(NamedTuple):
+    """A request's body. `whole`: all of it, None where it is streamed from `rest`, after `begun`.
+    `is_there` is false for a request without one.
+    """
+
+    is_there: bool
+    whole: bytes | None = None
+    begun: bytes = b""
+    rest: aiohttp.StreamReader | None = None
+
+
+class PassedRequest:
+    """Obeys the limits of time by `tick`, which the proxy calls for everything in flight."""
+
+    def __init__(
+        self,
+        shared: PassingContext,
+        request: web.Request,
+        record: PassedRecord,
+        snapshot: Snapshot,
+        passed: Destination,
+        client: ProviderClient,
+        candidate: Candidate,
+        key: int,
+        body: PassedBody,
+    ) -> None:
+        self._shared, self._request, self.record = shared, request, record
+        self._snapshot, self._passed, self._client = snapshot, passed, client
+        self._candidate, self._key, self._body = candidate, key, body
+        self._timeouts = snapshot.defaults.timeouts
+        total_s = passed.provider.timeout_s or self._timeouts.total_s
+        self._deadline = record.started + total_s
+        self._total_s = total_s
+        self._since: float | None = None  # when the upstream was waited for, while bytes flow
+        self._late = ""
+        self._task = asyncio.current_task()
+        self._sent: KeyHeaders = ()
+        self._status = 0
+        self._response: web.StreamResponse | None = None
+
+    # ---- limits of time
+
+    def tick(self, now: float) -> None:
+        if self._late or self._task is None:
+            return
+        if now >= self._deadline:
+            self._late = f"the request took longer than {self._total_s:g} s"
+        elif self._since is not None and now - self._since >= self._timeouts.idle_s:
+            self._late = f"the upstream was silent for {self._timeouts.idle_s:g} s"
+        if self._late:
+            self._task.cancel()
+
+    def fail_internal(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    # ---- the way
+
+    async def run(self) -> web.StreamResponse:
+        """The answer, all of it relayed. Raises ClientError where there is none."""
+        retries = self._snapshot.defaults.retries
+        refreshed, tries = False, 0
+        while True:
+            try:
+                response, again_s = await self._attempt(tries < retries.max_retries)
+            except asyncio.CancelledError:
+                self._timed_out_or_cancelled()
+                raise
+            if response is not None:
+                return response
+            if again_s is None:  # a key that was renewed: once
+                if refreshed:
+                    raise ClientError(502, "no_credential", "the renewed key is refused as well")
+                refreshed = True
+                continue
+            await asyncio.sleep(again_s or min(retries.base_s * 2**tries, retries.max_s))
+            tries += 1
+
+    def _timed_out_or_cancelled(self) -> None:
+        """Raises ClientError (504) if it was we who cancelled, and the client can still be told."""
+        if not self._late:
+            return
+        if self._task is not None:
+            self._task.uncancel()
+        self.record.error = str(Outcome.TIMEOUT)
+        if self._response is None:
+            raise ClientError(504, "timeout", self._late) from None
+        self._cut_off()
+
+    def _cut_off(self) -> None:
+        """The answer has begun and will not end: its framing says so."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _attempt(self, may_again: bool) -> tuple[web.StreamResponse | None, float | None]:
+        """The answer; or None, and how long to wait before another attempt (0: by the rules, None:
+        not at all, since the key is another one now).
+        """
+        shared, candidate = self._shared, self._candidate
+        began = _clock()
+        shared.ledger.occupy(candidate)
+        shared.budgets.take(candidate, 0, began)
+        self._status = 0
+        outcome, message = Outcome.CLIENT_GONE, ""
+        try:
+            response, again_s, failure = await self._exchange(may_again)
+            outcome, message = failure or (Outcome.SERVED, "")
+            return response, again_s
+        except ClientError as e:
+            outcome, message = Outcome.CONNECT_FAILED, e.message
+            raise
+        except asyncio.CancelledError:
+            if self._late:
+                outcome, message = Outcome.TIMEOUT, self._late
+            raise
+        finally:
+            now = _clock()
+            shared.ledger.vacate(candidate, now)
+            self.record.attempts.append(PassedAttempt(outcome, now - began, self._status, message))
+
+    async def _exchange(
+        self, may_again: bool
+    ) -> tuple[web.StreamResponse | None, float | None, tuple[Outcome, str] | None]:
+        method = self.record.method
+        safe = method in SAFE and not self._body.is_there
+        origin = self._client.origin_of_key(self._key)
+        session = self._shared.upstreams.session(origin, self._timeouts.connect_s, fresh=not safe)
+        headers = await self._headers(host_header(origin))
+        url = URL(f"{origin.scheme}://{host_header(origin)}{self._passed.target}", encoded=True)
+        try:
+            answer = await session.request(
+                method, url, headers=headers, data=self._data(), allow_redirects=False
+            )
+        except FetchError as e:
+            if may_again and not self._begun:
+                return None, 0.0, (Outcome.CONNECT_FAILED, str(e))
+            raise ClientError(502, "connect_failed", str(e)) from None
+        except (aiohttp.ClientError, OSError) as e:
+            message = f"{origin.host}:{origin.port} closed the connection before it answered"
+            if may_again and safe:
+                return None, 0.0, (Outcome.CONNECT_FAILED, message)
+            raise ClientError(502, "connect_failed", message) from e
+        self._since = None
+        async with answer:
+            self._status = answer.status
+            refused = answer.status == 401
+            if refused and not self._begun and self._client.keys[self._key].refused(self._sent):
+                return None, None, (Outcome.AUTH_FAILED, "")
+            if may_again and safe and answer.status in TROUBLE:
+                wait_s = wait_hint(_lower(answer.raw_headers), time.time(), resets=False)
+                if wait_s is None or wait_s <= self._snapshot.defaults.retries.max_s:
+                    return None, wait_s or 0.0, _judged(answer.status)
+            response = await self._relay(answer)
+        return response, 0.0, _judged(answer.status)
+
+    # ---- what goes up
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a part of the body is gone, so that it cannot be sent again."""
+        return self._body.is_there and self._body.whole is None and self.record.bytes_in > 0
+
+    async def _headers(self, host: str) -> list[tuple[str, str]]:
+        own = (
+            [(name, value) for name, value in self._request.raw_headers if name in _OF_BODY]
+            if self._body.is_there
+            else []
+        )
+        passed = filter_request_headers(list(self._request.raw_headers), True)
+        filled = self._client.filled([h for h in passed if h[0] not in _OF_BODY], "")
+        headers = [*filled, *self._client.fixed_headers, *own, *await self._secret(host)]
+        headers.append((b"accept-encoding", b"identity"))
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+    async def _secret(self, host: str) -> KeyHeaders:
+        client, key = self._client, self._key
+        body = self._body.whole or b""
+        for _ in range(2):
+            try:
+                found = client.headers_for(key, self.record.method, host, self._passed.target, body)
+                if found is not None:
+                    self._sent = found
+                    return found
+                await client.keys[key].fetch()
+            except CredentialError as e:
+                name = self._passed.provider.name
+                message = f"no usable credential for {name}: {e}"
+                raise ClientError(502, "no_credential", message) from None
+        raise ClientError(502, "no_credential", "the credential was lost as soon as it was there")
+
+    def _data(self) -> bytes | AsyncIterator[bytes] | None:
+        body = self._body
+        if not body.is_there:
+            return None
+        if body.whole is not None:
+            self.record.bytes_in = len(body.whole)
+            return body.whole
+        return self._pieces(body)
+
+    async def _pieces(self, body: PassedBody) -> AsyncIterator[bytes]:
+        """The body as it comes; between two pieces the upstream is waited for."""
+        if body.begun:
+            self.record.bytes_in += len(body.begun)
+            self._since = _clock()
+            yield body.begun
+        assert body.rest is not None
+        self._since = None
+        async for piece in body.rest.iter_any():
+            self.record.bytes_in += len(piece)
+            self._since = _clock()
+            yield piece
+            self._since = None
+
+    # ---- what comes down
+
+    async def _relay(self, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        status, headers = answer.status, _lower(answer.raw_headers)
+        body_headers = [h for h in headers if h[0] in _OF_ANSWER]
+        kept = filter_response_headers(headers, self._client.key_headers(self._sent))
+        kept = redact_headers(kept, (*self._sent, *self._client.own_secrets))
+        kept = [self._through_here(h) for h in kept]
+        told = [
+            (b"x-request-id", self.record.request_id.encode()),
+            (b"x-pilotfish-service", self.record.provider.encode("latin-1", "replace")),
+            (b"x-pilotfish-attempts", b"%d" % (len(self.record.attempts) + 1)),
+        ]
+        if status >= 400 and self.record.method != "HEAD":
+            data = await self._error_body(answer)
+            body_headers = [(b"content-length", b"%d" % len(data)), *body_headers[1:0]]
+        else:
+            data = None
+        response = self._response = web.StreamResponse(status=status, reason=answer.reason)
+        for name, value in (*kept, *body_headers, *told):
+            response.headers.add(name.decode("latin-1"), value.decode("latin-1"))
+        self.record.code = status
+        await response.prepare(self._request)
+        if data is not None:
+            self.record.bytes_out = len(data)
+            await response.write(data)
+            return response
+        await self._stream(answer, response, _type_of(headers))
+        return response
+
+    async def _error_body(self, answer: aiohttp.ClientResponse) -> bytes:
+        """An error without the keys that it may quote."""
+        pieces, size = [], 0
+        self._since = _clock()
+        try:
+            async for piece in answer.content.iter_any():
+                self._since = _clock()
+                pieces.append(piece)
+                size += len(piece)
+                if size >= ERROR_BYTES:
+                    break
+        except (aiohttp.ClientError, OSError):
+            pass  # what has come says enough
+        self._since = None
+        secrets = secrets_in((*self._sent, *self._client.own_secrets))
+        return redact(b"".join(pieces)[:ERROR_BYTES], secrets)
+
+    async def _stream(
+        self, answer: aiohttp.ClientResponse, response: web.StreamResponse, content_type: str
+    ) -> None:
+        ids = GivenIds() if content_type in NOTED_TYPES and answer.status < 300 else None
+        self._since = _clock()
+        try:
+            async for piece in answer.content.iter_any():
+                self._since = None
+                self.record.bytes_out += len(piece)
+                if ids is not None:
+                    ids.feed(piece)
+                await response.write(piece)
+                self._since = _clock()
+        except aiohttp.ClientPayloadError:
+            self.record.error = str(Outcome.BROKEN_STREAM)
+            self._cut_off()
+        self._since = None
+        holder = holder_of(self._passed.provider, self._key)
+        upload = answer.headers.get("x-goog-upload-url", "")
+        found = list(ids.ids) if ids is not None else []
+        found += [v for k, v in URL(upload).query.items() if k == "upload_id"] if upload else []
+        if found:
+            self._shared.holders.note(found, holder)
+
+    def _through_here(self, header: Header) -> Header:
+        """A place at the vendor where the client is to go on (an upload) is put below the address
+        by which the client came, since it has no key for the vendor.
+        """
+        name, value = header
+        if name not in _PLACES:
+            return header
+        origin = self._client.origin_of_key(self._key)
+        for start in (
+            f"{origin.scheme}://{host_header(origin)}",
+            f"{origin.scheme}://{origin.host}",
+        ):
+            there = start.encode()
+            if value.startswith(there + b"/"):
+                path, _, query = value[len(there) :].decode("latin-1").partition("?")
+                query = without_keys(query)
+                here = f"{_scheme(self._request)}://{self._request.host}{path}"
+                return name, f"{here}{'?' + query if query else ''}".encode("latin-1")
+        return header
+
+
+def _scheme(request: web.Request) -> str:
+    return "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
+
+
+def _lower(headers: Sequence[Header]) -> list[Header]:
+    return [(name.lower(), value) for name, value in headers]
+
+
+def _type_of(headers: Sequence[Header]) -> str:
+    value = next((v for n, v in headers if n == b"content-type"), b"")
+    return value.decode("latin-1").partition(";")[0].strip().lower()
+
+
+def _judged(status: int) -> tuple[Outcome, str] | None:
+    """What the access log says of an answer with this status; None for a good one."""
+    if status < 400:
+        return None
+    outcome = _OUTCOMES.get(status)
+    if outcome is None:
+        outcome = Outcome.SERVER_ERROR if status >= 500 else Outcome.BAD_REQUEST
+    return outcome, f"the upstream answered {status}"
