@@ -24,7 +24,7 @@ from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
 from pilotfish.core.state.holders import Holders
-from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.ledger import Ledger, all_rules
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.credentials import CredentialContext, CredentialStore, Key
@@ -35,7 +35,14 @@ from pilotfish.http1 import proxies
 from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
-from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
+from pilotfish.optional_parts import (
+    RaceHistoryFiles,
+    limits_in_common,
+    metrics_to,
+    race_files,
+    statistics_keeper,
+    tracer_to,
+)
 from pilotfish.passthrough.handler import Passthrough
 from pilotfish.passthrough.request import PassingContext
 from pilotfish.passthrough.upstreams import Upstreams
@@ -82,6 +89,7 @@ class App:
         self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
         self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
+        self.race_files: RaceHistoryFiles | None = None  # once rules name one
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
@@ -213,11 +221,20 @@ class App:
         self.engine.adopt(snapshot)
         if self.state is not None and self.store.snapshot is None:
             self.state.restore()
+        self._adopt_race_files(snapshot)
         closing = asyncio.get_running_loop().create_task(
             self.credentials.adopt(snapshot.providers.values()), name="credentials"
         )
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+    def _adopt_race_files(self, snapshot: Snapshot) -> None:
+        named = any(r.race is not None and r.race.performance_file for r in all_rules(snapshot))
+        if self.race_files is None and named:
+            self.race_files = race_files(self.settings.state_dir, self.history)
+            self._spawn(self.race_files.run(), "races")
+        if self.race_files is not None:
+            self.race_files.adopt(snapshot)
 
     # ---- start
 
@@ -312,6 +329,8 @@ class App:
         self.engine.close()
         if self.state is not None:
             self.state.save()
+        if self.race_files is not None:
+            self.race_files.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         await self.fetcher.close()

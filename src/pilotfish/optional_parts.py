@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
@@ -45,6 +46,16 @@ class StatisticsKeeper(Protocol):
 
     def restore(self) -> int: ...
     def save(self) -> bool: ...
+    async def run(self) -> None:
+        """Saves now and then until it is cancelled."""
+        ...
+
+
+class RaceHistoryFiles(Protocol):
+    """Wins and losses of races in files of their own (`shared.race_files`)."""
+
+    def adopt(self, snapshot: Snapshot) -> None: ...
+    def save(self) -> None: ...
     async def run(self) -> None:
         """Saves now and then until it is cancelled."""
         ...
@@ -96,6 +107,13 @@ def limits_in_common(redis_url: str, ledger: Ledger, budgets: Budgets) -> Limits
     from pilotfish.shared.redis_limits import SharedState
 
     return SharedState(redis_url, ledger, budgets)
+
+
+def race_files(folder: str, history: RaceHistory) -> RaceHistoryFiles:
+    """The files of `performance_file`; asked for by the first rules that name one."""
+    from pilotfish.shared.race_files import RaceFiles
+
+    return RaceFiles(Path(folder) if folder else None, history)
 
 
 def statistics_keeper(folder: str, ledger: Ledger, history: RaceHistory) -> StatisticsKeeper | None:

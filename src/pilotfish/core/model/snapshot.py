@@ -87,8 +87,9 @@ class Affinity:
 @dataclass(frozen=True, slots=True)
 class Race:
     """Several attempts at once. `strategy`: `first_wins`, `weighted` or `quality`. `timeout_s`: to
-    a winner. `grace_s`: how long `weighted` waits for better ones after the first. An empty
-    `performance_file` means that wins and losses are kept below STATE_DIR.
+    a winner. `grace_s`: how long `weighted` waits for better ones after the first.
+    `performance_file`: the name of a file for its wins and losses alone; empty: they are with the
+    other statistics.
     """
 
     strategy: str = "first_wins"

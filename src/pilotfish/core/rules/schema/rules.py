@@ -17,6 +17,7 @@ from pilotfish.core.rules.schema.base import (
     Reason,
     ScenarioName,
     Spec,
+    StateFileName,
     union_tag,
 )
 from pilotfish.core.rules.schema.numbers import (
@@ -128,6 +129,12 @@ _GRACE = (
 )
 
 
+_PERFORMANCE = (
+    "name of the file below STATE_DIR/races in which wins and losses are kept; absent: with the "
+    "other statistics in STATE_DIR"
+)
+
+
 class RaceSpec(Spec):
     strategy: Strategy | None = Field(default=None, description=_STRATEGY)
     timeout_ms: Positive | None = Field(default=None, description=_TIMEOUT)
@@ -137,11 +144,7 @@ class RaceSpec(Spec):
         ge=2,
         description=f"attempts at once; absent: the defaults' ({_RACE.max_parallel})",
     )
-    performance_file: str | None = Field(
-        default=None,
-        min_length=1,
-        description="where wins and losses are kept; absent: below STATE_DIR",
-    )
+    performance_file: StateFileName | None = Field(default=None, description=_PERFORMANCE)
 
 
 class HedgeSpec(Spec):
@@ -273,8 +276,4 @@ class VirtualModelSpec(Spec):
     timeout_ms: Positive | None = Field(default=None, description=_TIMEOUT)
     grace_period_ms: NotNegative | None = Field(default=None, description=_GRACE)
     providers: list[ParticipantSpec] = Field(min_length=1, description="who races")
-    performance_file: str | None = Field(
-        default=None,
-        min_length=1,
-        description="where wins and losses are kept; absent: below STATE_DIR",
-    )
+    performance_file: StateFileName | None = Field(default=None, description=_PERFORMANCE)
