@@ -87,6 +87,7 @@ class Translation:
         inbound, upstream = self._inbound, styles.get(call.style)
         envelope = service.provider.kind.envelopes.get(call.op)
         decoder = upstream.event_decoder() if envelope is None else envelope.event_decoder()
+        canned = styles.get(call.style if envelope is None else envelope.errors).canned_chars
         shown = self._shown_model()
         rename = self._edit(call, service, shown)
         continues = self._rule.on_stream_break == "continue" and inbound.op in CHAT_STYLES
@@ -107,7 +108,7 @@ class Translation:
                 hide_usage=call.hides_usage,
                 rename=rename,
                 close=close,
-                canned_chars=upstream.canned_chars,
+                canned_chars=canned,
             )
         reader = upstream.stream_reader()
         if goes_on and self._writer is not None and self._transcript is not None:
@@ -117,14 +118,14 @@ class Translation:
                 self._writer,
                 transcript=self._transcript,
                 continuation=Continuation(self._transcript.text, before),
-                canned_chars=upstream.canned_chars,
+                canned_chars=canned,
             )
         return Translated(
             decoder,
             reader,
             self._new_writer(shown or service.model),
             transcript=Transcript() if continues else None,
-            canned_chars=upstream.canned_chars,
+            canned_chars=canned,
         )
 
     @property

@@ -23,6 +23,7 @@ from pilotfish.core.formats.style import (
 )
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import text_of
+from pilotfish.styles._guardrail import declined_bits
 from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
@@ -113,22 +114,6 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
     usage: BedrockTokenCounts | None = None
     input_tokens: int | None = None
     service_tier: _Tier | None = None
-
-
-GUARDRAIL = "guardrail_intervened"
-_DECLINED = frozenset({GUARDRAIL, "content_filtered", "refusal"})
-# A guardrail's messages for blocked prompts and answers have at most so many characters. Source:
-# API reference "CreateGuardrail", read 2026-11.
-CANNED_CHARS = 500
-
-
-def declined_bits(stop_reason: str | None, chars: int) -> int:
-    """DECLINED where the model or a filter has declined; CANNED too where what came before it,
-    `chars` characters, is a guardrail's own text. A longer one is an answer that the guardrail
-    stopped or masked."""
-    if stop_reason not in _DECLINED:
-        return 0
-    return DECLINED | CANNED if stop_reason == GUARDRAIL and chars <= CANNED_CHARS else DECLINED
 
 
 _frames = msgspec.json.Decoder(_Frame)
