@@ -13,7 +13,7 @@ SHOWN = { { $(1) || touch $(VENV)/.failed; } 2>&1 | tee $(VENV)/pip.log \
 # What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
 ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis and not node
 
-.PHONY: help demo test check sdk-newest fix compile bench simulate docs lock clean
+.PHONY: help demo test check sdk-newest fix compile image kind bench simulate docs lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,12 @@ fix: $(VENV)/.dev  ## format, and lint what can be put right
 
 compile: $(VENV)/.dev  ## the hot path compiled beside its sources, as in the image; edits count again after `make clean`
 	PILOTFISH_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace
+
+image:  ## the image, by docker, podman or buildah, whichever is there; IMAGE=name:tag, PUSH=1
+	@IMAGE=$(IMAGE) PUSH=$(PUSH) deploy/image.sh
+
+kind:  ## a kind cluster with the image and the chart in it
+	@deploy/kind.sh
 
 bench: $(VENV)/.minimal  ## added latency, requests and chunks per second, CPU and memory against direct and nginx
 	$(BIN)/python bench/run.py $(ARGS)

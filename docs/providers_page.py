@@ -23,7 +23,7 @@ CREDENTIALS = """
 | `token: {env: NAME}` | read at start |
 | `token: {file: PATH}`, `{secret: {name: NAME, key: KEY}}` | looked at for each request: the one after a rotation uses the new key, and a key that is refused is read again at once |
 | `tokens: [...]` | several keys, each with its own health: one that is refused or rate limited is left aside, the others serve on |
-| `auth_type: oauth` | `oauth_detail` with `access_token`, `refresh_token` and, in `extra_fields`, `token_url`, `client_id`, `client_secret`, `scope`, `format` (`form` or `json`): refreshed before it expires. A refresh token that the vendor exchanges is kept in memory only |
+| `auth_type: oauth` | `oauth_detail` with `access_token`, `refresh_token` and, in `extra_fields`, `client_id`, `client_secret`, `scope`: refreshed before it expires. `provider_type` (`claude_code`, `codex`, `gemini`, `qwen`, `kimi`, ...; absent: the kind) finds the vendor's token endpoint; another one is `token_url` with `format` (`form` or `json`) in `extra_fields`. A refresh token that the vendor exchanges is kept in `STATE_DIR` (mode 0600), so that a restart does not send the old one. A token with `expires_at` that nothing renews is a problem, or, where it is in a file that others renew, not sent when it is over |
 | azure: `auth_mode` | an API key (`token`), a service principal (`tenant_id`, `client_id`, `client_secret`), or Azure's default search (`pip install 'pilotfish[azure]'`) |
 | bedrock | an API key (`token`); `access_key` and `secret_key`; on top of either or of the surroundings a role (`role_arn`); without any of these the environment's keys or web identity (EKS), else AWS's default search (`pip install 'pilotfish[aws]'`) |
 | vertex | a ready access token or the JSON of a credentials file (`token`), a file (`credentials_file`), else Google's default search: workload identity, metadata server (`pip install 'pilotfish[google]'`) |
@@ -31,7 +31,7 @@ CREDENTIALS = """
 
 Tokens that expire are fetched once for all requests that wait, renewed in the background before they expire, and kept while they are valid
 whatever happens to their source. They are fetched by way of the provider's `proxy_url` and with its `ca_file`, as its requests are sent.
-`pilotfish probe --config rules.yaml` tries all of this.
+`pilotfish probe --config rules.yaml` tries all of this, and says what it has tested; with `--chat MODEL` it asks that model for one token, since a key may be allowed to chat and not to list models.
 """
 
 

@@ -323,6 +323,7 @@ def _messages_facts(answer: Json) -> Json:
     blocks, counts = answer["content"], answer["usage"]
     cached, written = counts["cache_read_input_tokens"], counts["cache_creation_input_tokens"]
     texts = [block for block in blocks if block["type"] == "text"]
+    assert all(text.get("citations", True) for text in texts), "strict clients refuse null and none"
     return {
         "text": "".join(block["text"] for block in texts),
         "thinking": "".join(block["thinking"] for block in blocks if block["type"] == "thinking"),

@@ -197,8 +197,8 @@ class Process:
         raise AssertionError(f"the proxy ended before it listened: {self.said}")
 
 
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "pilotfish", *args]
+def command(*args: str, program: str = "pilotfish") -> list[str]:
+    return [sys.executable, "-m", program, *args]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -207,16 +207,19 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def process(folder: Path, rules: str, *args: str, **env: str) -> AsyncIterator[Process]:
-    """The proxy in a process of its own; killed if the test has not ended it."""
+async def process(
+    folder: Path, rules: str, *args: str, program: str = "pilotfish", **env: str
+) -> AsyncIterator[Process]:
+    """The proxy in a process of its own; killed if the test has not ended it. `program`: a module
+    that runs it in another way than its own."""
     path = folder / "rules.yaml"
     path.write_text(rules)
-    async with launched("--config", str(path), *args, **env) as running:
+    async with launched("--config", str(path), *args, program=program, **env) as running:
         yield running
 
 
 @asynccontextmanager
-async def launched(*args: str, **env: str) -> AsyncIterator[Process]:
+async def launched(*args: str, program: str = "pilotfish", **env: str) -> AsyncIterator[Process]:
     """The same, its rules wherever the arguments say."""
     child = await asyncio.create_subprocess_exec(
         *command(
@@ -228,6 +231,7 @@ async def launched(*args: str, **env: str) -> AsyncIterator[Process]:
             "--log-format",
             "json",
             *args,
+            program=program,
         ),
         env=environment(**env),
         stdout=asyncio.subprocess.PIPE,

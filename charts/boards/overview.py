@@ -224,6 +224,19 @@ TOKENS_AND_COST = Row(
             stacked=True,
         ),
         Panel(
+            "Tokens without a price",
+            "Tokens a second of services whose price nobody knows: they are in no cost.",
+            (
+                (
+                    rate("pilotfish_unpriced_tokens_total", MODELS, "provider, model") + " > 0",
+                    SERVICE,
+                ),
+            ),
+            TOKENS_A_SECOND,
+            empty="none",
+            runbook="PilotfishUsageUnpriced",
+        ),
+        Panel(
             "Tokens",
             "Tokens a second by kind; cached_input and cache_write are parts of input, reasoning of output.",
             ((rate("pilotfish_tokens_total", SERVICES, "kind"), "{{kind}}"),),

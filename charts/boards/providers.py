@@ -6,7 +6,9 @@ from boards.panels import (
     GEN_AI,
     GEN_AI_SERVICE,
     MODELS,
+    NONE_IS_GOOD,
     PODS,
+    PROVIDERS,
     RULES,
     SERVICE,
     SERVICES,
@@ -46,6 +48,18 @@ HEALTH = Row(
             ),
             "s",
             runbook="PilotfishServiceCoolingLong",
+        ),
+        Panel(
+            "Refused keys",
+            "Keys that a provider refused, or that are not paid for; of all proxies the one that has most.",
+            (
+                (
+                    f"max by (provider) (pilotfish_credentials_refused{{{PROVIDERS}}})",
+                    "{{provider}}",
+                ),
+            ),
+            steps=NONE_IS_GOOD,
+            runbook="PilotfishCredentialRefused",
         ),
         Panel(
             "Failed attempts",
@@ -113,6 +127,18 @@ TRAFFIC = Row(
             ),
             "reqps",
             empty="no rule races",
+        ),
+        Panel(
+            "Rivals",
+            "Services that were asked beside a silent one, or beside a trial.",
+            (
+                (
+                    rate("pilotfish_rivals_total", RULES, "rule, reason, result") + " > 0",
+                    "{{rule}} {{reason}} {{result}}",
+                ),
+            ),
+            "reqps",
+            empty="none",
         ),
         Panel(
             "Hedges",

@@ -76,6 +76,8 @@ class App:
     manager, which is `start` and `stop`.
     """
 
+    race_files: RaceHistoryFiles | None = None  # once rules name one
+
     def __init__(
         self,
         settings: Settings,
@@ -89,7 +91,6 @@ class App:
         self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
         self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
-        self.race_files: RaceHistoryFiles | None = None  # once rules name one
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
@@ -103,7 +104,8 @@ class App:
 
         # What goes upstream with a request.
         self.fetcher = Fetcher()
-        self.context = CredentialContext(secrets_dir=settings.secrets_dir, fetcher=self.fetcher)
+        folders = settings.secrets_dir, settings.state_dir
+        self.context = CredentialContext(*folders, fetcher=self.fetcher)
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.
@@ -205,17 +207,18 @@ class App:
         return self.credentials.of(provider).keys
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
+        """`mode`: `models`, or `chat`: one token of the service's own model, with the key that its
+        next request would have.
+        """
         provider = service.provider
-        client = self.engine.clients.get(provider.name)
-        if mode == "chat" and client is not None:
-            from pilotfish.proxy.chat_probe import chat_probe
-
+        keys = self._keys(provider)
+        if mode == "chat":
             state = self.ledger.candidate(service).state
-            key = self.ledger.key_for(state, time.monotonic())
-            return await chat_probe(client, service, key or 0)
+            key = keys[self.ledger.key_for(state, time.monotonic()) or 0]
+            return (await probe(provider, [key], self.fetcher, chat=service.model)).outcome
         if provider.kind.probe is None:
             return None
-        return (await probe(provider, self._keys(provider), self.fetcher)).outcome
+        return (await probe(provider, keys, self.fetcher)).outcome
 
     def _adopt(self, snapshot: Snapshot) -> None:
         self.engine.adopt(snapshot)

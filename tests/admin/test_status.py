@@ -112,3 +112,18 @@ async def test_a_service_says_since_when_its_state_is_what_it_is(tmp_path):
     assert probing["since"] == probing["until"]
     assert serving["since"] >= cooling["since"]
     assert serving["until"] is None
+
+
+async def test_whose_account_it_is_is_shown_and_no_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCESS", "hush-access")
+    detail = "{access_token: {env: ACCESS}, user_id: ada, provider_type: codex}"
+    rules = f"""
+providers: {{v: {{kind: openai, auth_type: oauth, oauth_detail: {detail}}}}}
+rules: [{{name: r, services: [{{provider: v, model: m}}]}}]
+"""
+    async with proxied(tmp_path, rules) as proxy:
+        answer = await proxy.admin("/status")
+    (service,) = answer.json["services"]
+    (credential,) = service["credentials"]
+    assert (credential["user_id"], credential["provider_type"]) == ("ada", "codex")
+    assert "hush" not in answer.text

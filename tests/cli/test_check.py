@@ -211,3 +211,12 @@ def test_what_is_no_rules_file_is_called_by_its_name(
     assert run(file(tmp_path, "rules.yaml", text)) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert said in line
+
+
+def test_a_model_that_no_vendor_has_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(file(tmp_path, "rules.yaml", GOOD.replace("gpt-4o", "gtp-4o"))) == 0
+    assert "'gtp-4o' is no known model of kind 'openai'; did you mean 'gpt-4o'?" in (
+        capsys.readouterr().out
+    )

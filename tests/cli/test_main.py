@@ -12,12 +12,14 @@ def test_every_documented_command_is_there(capsys):
         "demo",
         "check",
         "explain",
+        "prices",
         "probe",
         "schema",
         "injector",
         "inject",
         "import",
         "top",
+        "reset",
         "version",
     }
     assert set(commands()) == wanted

@@ -30,6 +30,10 @@ def vendor():
             self.end_headers()
             self.wfile.write(b"{}")
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.do_GET()
+
         def log_message(self, *args: object) -> None:
             pass
 
@@ -82,6 +86,26 @@ def test_one_provider_alone(rules, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["provider", "ok", "stage", "status", "ms", "message"]
     assert lines[1].split()[:4] == ["well", "yes", "authentication", "200"]
+
+
+def test_one_token_of_a_model(rules, capsys):
+    assert main(["probe", "--config", rules, "--provider", "well", "--chat", "gpt-4o"]) == 0
+    assert "ok: gpt-4o answered" in capsys.readouterr().out
+    assert main(["probe", "--config", rules, "--provider", "wrong-key", "--chat", "gpt-4o"]) == 1
+
+
+def test_a_model_off_a_providers_list_is_not_asked_for(rules, capsys):
+    with open(rules) as file:
+        text = file.read()
+    with open(rules, "w") as file:
+        file.write(text.replace("token: {env: GOOD_KEY}}", "token: {env: GOOD_KEY}, models: [m]}"))
+    arguments = ["probe", "--config", rules, "--provider", "well", "--chat", "gpt-4o"]
+    assert main([*arguments, "--format", "json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert (result["stage"], result["message"]) == (
+        "unsupported",
+        "not tested: 'gpt-4o' is not in its models",
+    )
 
 
 def test_a_provider_that_is_switched_off_is_probed_when_it_is_named(rules):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
@@ -22,12 +24,13 @@ def literal(value: str) -> SecretRef:
 @pytest.fixture
 def detail(endpoint):
     def made(**more: object) -> OAuth:
-        fields = {
-            "token_url": f"{endpoint.url}/oauth/token",
-            "client_id": "app",
-            **more.pop("extra_fields", {}),
-        }  # type: ignore[dict-item]
-        return OAuth(refresh_token=literal("hush-refresh-0"), extra_fields=fields, **more)  # type: ignore[arg-type]
+        fields = {"client_id": "app", **more.pop("extra_fields", {})}  # type: ignore[dict-item]
+        return OAuth(
+            refresh_token=literal("hush-refresh-0"),
+            token_url=f"{endpoint.url}/oauth/token",
+            extra_fields=fields,
+            **more,
+        )  # type: ignore[arg-type]
 
     return made
 
@@ -77,7 +80,7 @@ async def test_the_refresh_request_is_the_rfcs_form(endpoint, context, make, det
 async def test_anthropics_endpoint_gets_json_and_its_api_the_beta_header(
     endpoint, context, make, detail
 ):
-    key = oauth_key(make("anthropic"), detail(provider_type="anthropic"), context)
+    key = oauth_key(make("anthropic"), detail(as_json=True), context)
     await key.fetch()
     assert json.loads(endpoint.asked[0][3]) == {
         "grant_type": "refresh_token",
@@ -129,7 +132,7 @@ async def test_a_new_login_in_the_file_replaces_the_exchanged_one(
     given = detail()
     key = oauth_key(
         make("openai"),
-        OAuth(refresh_token=SecretRef("file", str(file)), extra_fields=given.extra_fields),
+        replace(given, refresh_token=SecretRef("file", str(file))),
         context,
     )
     await key.fetch()
@@ -171,7 +174,7 @@ async def test_a_missing_refresh_token_is_named(endpoint, context, make, detail)
     given = detail()
     key = oauth_key(
         make("openai"),
-        OAuth(refresh_token=SecretRef("env", "REFRESH"), extra_fields=given.extra_fields),
+        replace(given, refresh_token=SecretRef("env", "REFRESH")),
         context,
     )
     with pytest.raises(CredentialError, match="environment variable REFRESH is missing"):
@@ -227,7 +230,7 @@ async def test_a_new_login_after_a_refused_one_is_tried_at_once(
     endpoint.answer = lambda n: (400, {"error": "invalid_grant"})
     key = oauth_key(
         make("openai"),
-        OAuth(refresh_token=SecretRef("file", str(file)), extra_fields=detail().extra_fields),
+        replace(detail(), refresh_token=SecretRef("file", str(file))),
         context,
     )
     assert not key.replaced()
@@ -240,3 +243,57 @@ async def test_a_new_login_after_a_refused_one_is_tried_at_once(
     await key.fetch()
     assert key.headers(None) == ((b"authorization", b"Bearer hush-new"),)
     await key.close()
+
+
+# ---- tokens that nothing renews
+
+
+async def test_a_token_that_nothing_renews_is_not_sent_when_it_is_over(context, make, clock):
+    until = rfc3339(clock() + 60)
+    key = oauth_key(
+        make("anthropic"), OAuth(access_token=literal("hush-access"), expires_at=until), context
+    )
+    assert key.headers(None) is not None
+    clock.now += 60
+    assert key.headers(None) is None
+    with pytest.raises(CredentialError, match="nothing renews it") as e:
+        await key.fetch()
+    assert e.value.outcome is Outcome.AUTH_FAILED
+    assert "hush" not in str(e.value)
+
+
+async def test_a_file_that_others_renew_serves_on(context, make, clock, tmp_path):
+    file = tmp_path / "access"
+    file.write_text("hush-old")
+    given = OAuth(access_token=SecretRef("file", str(file)), expires_at=rfc3339(clock() + 60))
+    key = oauth_key(make("openai"), given, context)
+    clock.now += 61
+    with pytest.raises(CredentialError):
+        await key.fetch()
+    assert not key.replaced()
+    file.write_text("hush-new")
+    assert key.replaced()
+    assert key.headers(None) == ((b"authorization", b"Bearer hush-new"),)
+
+
+# ---- over a restart
+
+
+async def test_after_a_restart_the_exchanged_token_is_sent_and_not_the_old_one(
+    endpoint, context, make, detail, tmp_path
+):
+    state = tmp_path / "state"
+    context = replace(context, state_dir=str(state))
+    endpoint.answer = lambda n: (
+        200,
+        {"access_token": f"hush-token-{n}", "refresh_token": f"hush-refresh-{n}"},
+    )
+    for _ in range(2):
+        key = oauth_key(make("openai"), detail(), context)
+        await key.fetch()
+        await key.close()
+    sent = [parse_qs(body.decode())["refresh_token"] for *_, body in endpoint.asked]
+    assert sent == [["hush-refresh-0"], ["hush-refresh-1"]]
+    (file,) = (state / "oauth").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "hush-refresh-0" not in file.read_text()

@@ -92,7 +92,7 @@ async def test_tokens_at_hand_outlive_a_change_of_rules(context, make):
 
 async def test_a_change_of_rules_fails_no_request_that_waits_for_a_token(context, make, endpoint):
     endpoint.gate.clear()
-    detail = OAuth(refresh_token=A, extra_fields={"token_url": endpoint.url})
+    detail = OAuth(refresh_token=A, token_url=endpoint.url)
     store = CredentialStore(context)
     key = store.of(make("openai", auth_type="oauth", oauth=detail)).keys[0]
     waiting = asyncio.create_task(key.fetch())

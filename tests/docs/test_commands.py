@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pilotfish.admin.routes import Admin
-from pilotfish.cli import _parser, main
+from pilotfish.cli import _kubectl, _parser, main
 from pilotfish.core.exchange import endpoints
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +102,8 @@ def is_helm(words):
 
 
 def is_kubectl(words):
+    if words[1] == "pilotfish":
+        _kubectl.parser().parse_args(words[2:])
     for flag, value in pairwise(words):
         if flag == "-k":
             assert (ROOT / value / "kustomization.yaml").is_file(), value
@@ -143,6 +145,8 @@ def test_a_command_that_is_not_there_would_be_noticed(capsys):
     for words in (["check", "--no-such-flag", "x"], ["nothing"]):
         with pytest.raises(SystemExit):
             parsed(words)
+    with pytest.raises(SystemExit):
+        is_kubectl(["kubectl", "pilotfish", "stat", "web-1"])
     for check, words in (
         (is_curl, ["curl", "http://127.0.0.1:14001/nothing"]),
         (is_helm, ["helm", "--set", "nothing=1"]),

@@ -1,5 +1,6 @@
 """The admission server: every answer lets the Pod run, and says what was done."""
 
+import asyncio
 import base64
 import json
 
@@ -8,9 +9,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from pilotfish.errors import Problem
+from pilotfish.injector import server
 from pilotfish.injector.cluster import Cluster
 from pilotfish.injector.patch.settings import Reason, Sidecar
-from pilotfish.injector.server import Admission
+from pilotfish.injector.server import MAX_POD_MARKS, Admission
 from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.series import INJECTIONS, INJECTOR_ONLY
 
@@ -207,3 +209,37 @@ async def test_a_bug_in_checking_lets_the_rules_through(injector):
     response = await injector.ask("/validate", "ConfigMap", {"metadata": {"name": "r"}})
     assert response["allowed"] is True
     assert response["warnings"]
+
+
+@pytest.mark.parametrize("spec", [{"x": "y" * 10_000}, {"x": [0] * MAX_POD_MARKS}])
+async def test_a_pod_that_is_too_large_to_read_runs_and_is_told_why(injector, spec, monkeypatch):
+    monkeypatch.setattr(server, "MAX_POD_BYTES", 10_000 if len(spec["x"]) == 10_000 else 10**7)
+    monkeypatch.setattr(server, "read_review", lambda body: pytest.fail("it was read"))
+    response = await injector.mutate({**POD, "spec": {**POD["spec"], **spec}})
+    assert (response["uid"], response["allowed"], "patch" in response) == ("u1", True, False)
+    assert "no sidecar (too_large)" in response["warnings"][0]
+    assert injector.counted() == {("skipped", "too_large"): 1}
+
+
+async def test_what_is_too_large_and_no_review_is_a_bad_request(injector):
+    answer = await injector.client.post("/mutate", data=b"[" * (MAX_POD_MARKS + 1))
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("waits", ["1ms", "?", "99999999s"])
+async def test_an_answer_that_takes_too_long_is_given_without_the_sidecar(
+    injector, monkeypatch, waits
+):
+    """Before the API server stops waiting: it would log that the webhook failed, and tell nobody.
+    It says how long it waits.
+    """
+
+    async def never(*args):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(server, "DEADLINE_S", 0.001)
+    monkeypatch.setattr(injector.cluster, "look_at_rules", never)
+    response = await injector.ask(f"/mutate?timeout={waits}", "Pod", POD)
+    assert (response["allowed"], "patch" in response) == (True, False)
+    assert "took too long" in response["warnings"][0]
+    assert injector.counted() == {("failed", "deadline"): 1}

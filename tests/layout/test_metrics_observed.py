@@ -23,7 +23,7 @@ IN_A_CLUSTER = {*INJECTOR_ONLY, series.WATCH_RESTARTS}
 
 # Rule -> what its services do, one after the other, and more of the rule.
 STORY = {
-    "plain": ("a/sim-n4-gap-1ms", ""),
+    "plain": ("a/sim-n4-gap-20ms", ""),
     "translated": ("c/sim-n4-cached100", ""),
     "thinking": ("a/sim-n4-think", ""),
     "remembered": ("c/sim-n4-cachewrite100", ""),
@@ -52,7 +52,7 @@ def rules(vendor: SimulatedVendor) -> str:
             for name, kind in (("a", "openai"), ("c", "anthropic"), ("d", "openai"))
         },
         "defaults": {"health": {"consecutive_error_threshold": 1, "probe_enabled": False}},
-        "prices": {"a/sim-n4-gap-1ms": {"input": 1, "output": 2}},
+        "prices": {"a/sim-n4-gap-20ms": {"input": 1, "output": 2}},
         "rules": [
             {
                 "name": name,

@@ -37,7 +37,6 @@ DOCUMENT = READ.data
 WITHOUT_MEANING = {
     ("OpSpec", "uuid"),
     ("OpSpec", "meta"),
-    ("OAuthSpec", "user_id"),
     ("ScenarioSpec", "extensions"),
 }
 # `pilotfish check` says of these that nothing obeys them yet (`core/rules/compile/notes.py`).

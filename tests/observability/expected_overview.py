@@ -73,6 +73,7 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         "Cost per hour": [rates(COST, times=3600)],
         "Cost by namespace": [rates({"shop": sum(COST.values()), "bank": 0}, times=3600)],
         "Cost by workload": [rates({"shop/web": sum(COST.values()), "bank/teller": 0}, times=3600)],
+        "Tokens without a price": [rates(story.UNPRICED, "absent")],
         "Requests": [rates(BY_RULE)],
         "Answers by status": [rates(CODES)],
         "In flight": [Shows({"held": 1.0}, "zero")],

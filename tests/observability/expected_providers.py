@@ -90,6 +90,7 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
                 "absent",
             )
         ],
+        "Refused keys": [Shows({}, "zero")],
         "Retries, fallbacks, forced": [
             rates({"lone retries": story.LONE * story.RETRIES}),
             rates({"spare fallbacks": story.SPARE, "rescue fallbacks": story.RESCUE}),
@@ -119,6 +120,8 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
             )
         ],
         "Races": [rates(races())],
+        # Beside a silent service: none is silent for so long.
+        "Rivals": [Shows({})],
         "Hedges": [rates({"hedge won": story.HEDGE, "hedge lost": 0}, "absent")],
         "Broken streams": [rates({f"{story.BREAKS} broken": story.RESCUE})],
         "Rescues": [

@@ -8,6 +8,8 @@ in the middle of wide buckets, since the machine may be busy: 1.05 s to the firs
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from pilotfish.simulated import Profile, RateLimit, SimulatedVendor
@@ -108,7 +110,8 @@ CODES = {
 }
 BY_RULE = {**STREAMED, **WHOLE, "tight": TIGHT, "gone": 1, "no rule": UNKNOWN}
 
-# US dollars a million tokens; what has no price costs nothing.
+# US dollars a million tokens. The spare one has no price; all others that are not named cost
+# nothing, which the rules say.
 PRICES = {
     QUICKLY: {"input": 100, "cached_input": 50, "output": 1000},
     SLOWLY: {"input": 0, "output": 10000},
@@ -145,6 +148,9 @@ def guessed(rule: str) -> int:
 # Of streams that ended early the vendor never said what they took: (input, output) as estimated.
 CUT_OFF = {BREAKS: (guessed("rescue"), half_said(WORDS)), LEFT: (guessed("gone"), half_said(20))}
 WASTED = {"best race": BEST * (INPUT + 10), "rescue rescue": sum(CUT_OFF[BREAKS])}
+
+
+UNPRICED = {INSTEAD: float(SPARE * (INPUT + 5))}
 
 
 def vendors() -> dict[str, SimulatedVendor]:
@@ -189,11 +195,19 @@ def rules(bases: dict[str, str], description: str = "") -> str:
         rule("hedge", HANGS, HEDGED, hedge={"after": 50, "min_ms": 50, "budget_percent": 100}),
         rule("rescue", BREAKS, RESCUES, on_stream_break="restart", buffer=True),
     ]
-    return orjson.dumps({**common(bases), "rules": documents, "prices": PRICES}).decode()
+    return written(bases, documents)
 
 
 def idle_rules(bases: dict[str, str]) -> str:
-    return orjson.dumps({**common(bases), "rules": [rule("idle", IDLE)]}).decode()
+    return written(bases, [rule("idle", IDLE)])
+
+
+def written(bases: dict[str, str], documents: list[dict[str, Any]]) -> str:
+    """With prices: of all services but those that have none."""
+    services = [f"{s['provider']}/{s['model']}" for one in documents for s in one["services"]]
+    free = {name: {"input": 0, "output": 0} for name in services if name not in UNPRICED}
+    prices = {**free, **{name: price for name, price in PRICES.items() if name in services}}
+    return orjson.dumps({**common(bases), "rules": documents, "prices": prices}).decode()
 
 
 def common(bases: dict[str, str]) -> dict[str, object]:
@@ -210,7 +224,7 @@ def common(bases: dict[str, str]) -> dict[str, object]:
     return {"providers": made, "defaults": defaults}
 
 
-def rule(name: str, *services: str, tiers: bool = True, **more: object) -> dict[str, object]:
+def rule(name: str, *services: str, tiers: bool = True, **more: object) -> dict[str, Any]:
     made = []
     for tier, service in enumerate(services):
         provider, model = service.split("/")

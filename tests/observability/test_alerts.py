@@ -64,6 +64,15 @@ def breaks(broken):
     }
 
 
+def unpriced(tokens):
+    return {f"pilotfish_unpriced_tokens_total{{{SERVICE}}}": tokens}
+
+
+def refused(keys):
+    at = 'namespace="shop",pod="web-1",provider="openai"'
+    return {f"pilotfish_credentials_refused{{{at}}}": keys}
+
+
 def lag(in_time, late):
     at = 'pilotfish_event_loop_lag_seconds_bucket{namespace="shop",pod="web-1",le='
     return {
@@ -115,6 +124,8 @@ FIRING = [
     ("PilotfishServiceCoolingLong", 30, states("ccp" * 20, "s" * 60), GPT, "openai/gpt has been out of service in shop for a quarter of an hour"),
     ("PilotfishAllServicesCooling", 10, states("ccp" * 20, "c" * 60), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
     ("PilotfishAllServicesCooling", 10, states("c" * 60, "c" * 60), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
+    ("PilotfishCredentialRefused", 10, refused("0x5 2x60"), {**AT, "provider": "openai"}, "openai refuses 2 of its keys in shop"),
+    ("PilotfishUsageUnpriced", 30, unpriced("0+100x60"), GPT, "1.5k tokens of openai/gpt in shop have no price"),
     ("PilotfishHeadroomLow", 20, headroom(50), {**GPT, "kind": "tokens"}, "openai/gpt has 5% of its tokens left"),
     ("PilotfishStreamsBreak", 30, breaks(10), GPT, "10% of the answers of openai/gpt break off"),
     # All of the late tenth lies in (0.1, 0.25]: the 99th percentile is nine tenths of the way
@@ -149,6 +160,10 @@ QUIET = [
     ("PilotfishAllServicesCooling", 10, states("c" * 60, "s" * 60)),
     ("PilotfishAllServicesCooling", 10, states("c" * 60, "p" * 60)),
     ("PilotfishAllServicesCooling", 10, states("c" * 7 + "s" * 53, "c" * 7 + "s" * 53)),
+    ("PilotfishCredentialRefused", 30, refused("2x20 0x60")),
+    ("PilotfishUsageUnpriced", 30, unpriced("0x60")),
+    # Used a quarter of an hour ago, and priced or unused since.
+    ("PilotfishUsageUnpriced", 50, unpriced("0+100x20 2000x60")),
     ("PilotfishHeadroomLow", 20, headroom(500)),
     ("PilotfishHeadroomLow", 20, headroom(50, asked="7x60")),
     ("PilotfishStreamsBreak", 30, breaks(1)),

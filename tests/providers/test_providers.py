@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from pilotfish import providers
+from pilotfish import providers, styles
+from pilotfish.core.formats import neutral
+from pilotfish.core.formats.style import Target
 
 # The kinds that docs/providers.md promises; others may come.
 PROMISED = {
@@ -48,3 +51,43 @@ def test_asking_for_one_imports_that_one_alone():
         check=True,
     ).stdout
     assert out.split() == ["pilotfish.providers.groq"]
+
+
+THOUGHT = neutral.Thinking(text="Look it up.", signature=neutral.Signature("anthropic", "c2ln"))
+CALL = neutral.ToolCall(id="call_a", name="f", arguments="{}")
+LOOP = neutral.Chat(
+    model="m",
+    turns=(
+        neutral.Turn("user", (neutral.Text("?"),)),
+        neutral.Turn("assistant", (THOUGHT, CALL)),
+        neutral.Turn("user", (neutral.ToolResult(call_id="call_a", parts=(neutral.Text("1"),)),)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "field"),
+    [
+        ("deepseek", "deepseek-v4-pro", "reasoning_content"),
+        ("fireworks", "accounts/fireworks/models/kimi-k2", "reasoning_content"),
+        ("openai_compatible", "glm-5", "reasoning_content"),
+        ("cerebras", "zai-glm-4.7", "reasoning"),
+        ("groq", "openai/gpt-oss-120b", "reasoning"),
+        ("ollama", "qwen3", "reasoning"),
+        ("together", "zai-org/GLM-5", "reasoning"),
+        ("vllm", "m", "reasoning"),
+        ("openrouter", "anthropic/claude-sonnet-4.5", "reasoning_details"),
+        ("mistral", "magistral-medium", "content"),
+        ("groq", "llama-3.3-70b-versatile", ""),
+        ("openai", "gpt-4o", ""),
+    ],
+)
+def test_reasoning_goes_back_in_the_field_in_which_a_vendor_takes_it(kind, model, field):
+    record = providers.get(kind)
+    quirks = (record.model_quirks(model) if record.model_quirks else None) or record.quirks
+    target = Target(model=model, stream=False, quirks=quirks)
+    written = styles.get("openai").write_request(LOOP, target)
+    [message] = [m for m in json.loads(written.body)["messages"] if m["role"] == "assistant"]
+    holding = {name for name, value in message.items() if "Look it up." in json.dumps(value)}
+    assert holding == ({field} if field else set())
+    assert ("messages.thinking" in written.dropped) is (not field)

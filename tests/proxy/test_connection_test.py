@@ -26,17 +26,19 @@ KEY = SecretRef("literal", value="hush")
 
 
 class Vendor:
-    """Answers every GET with what it is told; keeps what it was asked."""
+    """Answers everything with what it is told; keeps what it was asked."""
 
     def __init__(self) -> None:
         self.status, self.body, self.headers = 200, b'{"data": []}', {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.sent: list[object] = []
         self.url = ""
         self.decide = lambda headers: self.status
 
     async def handle(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.asked.append((request.path_qs, headers))
+        self.sent.append(await request.json() if request.method == "POST" else None)
         return web.Response(status=self.decide(headers), body=self.body, headers=self.headers)
 
 
@@ -44,7 +46,7 @@ class Vendor:
 async def vendor():
     made = Vendor()
     app = web.Application()
-    app.router.add_get("/{tail:.*}", made.handle)
+    app.router.add_route("*", "/{tail:.*}", made.handle)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -62,10 +64,10 @@ def provider_of(kind: str, base: str, **more: object) -> Provider:
     )  # type: ignore[arg-type]
 
 
-async def probed(provider: Provider, environ: dict[str, str] | None = None):
+async def probed(provider: Provider, environ: dict[str, str] | None = None, chat: str = ""):
     context = CredentialContext(environ=environ or {})
     credentials = Credentials(provider, context)
-    result = await probe(provider, credentials.keys, context.fetcher, timeout_s=5.0)
+    result = await probe(provider, credentials.keys, context.fetcher, 5.0, chat)
     await credentials.close()
     await context.fetcher.close()
     assert "hush" not in json.dumps(result.as_dict())
@@ -106,6 +108,13 @@ async def test_silence(vendor):
         ("openai", 403, {}, False, PROVIDER),
         ("openai", 403, {"error": {"message": "this key was revoked"}}, False, AUTHENTICATION),
         ("openai", 403, {"error": {"message": "Missing scopes: model.read"}}, True, AUTHENTICATION),
+        (
+            "openai",
+            401,
+            {"error": {"message": "You have insufficient permissions. Missing scopes: model.read"}},
+            True,
+            AUTHENTICATION,
+        ),
         ("openai", 429, {"error": {"message": "slow down"}}, True, AUTHENTICATION),
         ("openai", 500, {"error": {"message": "oops"}}, False, PROVIDER),
         ("openai", 404, {}, False, PROVIDER),
@@ -231,18 +240,25 @@ async def test_a_vendor_without_a_free_call_is_at_least_reached(vendor):
 async def test_several_keys_are_well_if_all_are(vendor):
     both = provider_of("openai", vendor.url, tokens=(KEY, SecretRef("env", "SECOND")))
     result = await probed(both, {"SECOND": "hush2"})
-    assert (result.ok, result.message) == (True, "ok (all 2 keys)")
+    assert (result.ok, result.message) == (True, "ok: it lists models (all 2 keys)")
+    assert [key["ok"] for key in result.as_dict()["keys"]] == [True, True]
     result = await probed(both)
     assert (result.ok, result.message) == (
         False,
-        "1 of 2 keys failed; environment variable SECOND is missing or empty",
+        "1 of 2 keys failed; a literal key: ok: it lists models; "
+        "environment variable SECOND is missing or empty",
     )
     vendor.decide = lambda headers: 401 if headers["authorization"] == "Bearer hush2" else 200
     result = await probed(both, {"SECOND": "hush2"})
     assert (result.ok, result.message) == (
         False,
-        "1 of 2 keys failed; environment variable SECOND: the key was refused",
+        "1 of 2 keys failed; a literal key: ok: it lists models; "
+        "environment variable SECOND: the key was refused",
     )
+    assert [(k["key"], k["ok"], k["status"]) for k in result.as_dict()["keys"]] == [
+        ("a literal key", True, 200),
+        ("environment variable SECOND", False, 401),
+    ]
 
 
 async def test_a_key_rotated_since_is_tried_at_once(vendor, tmp_path):
@@ -323,3 +339,71 @@ async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
 def test_where_the_probe_goes(kind, base, options, url):
     provider = provider_of(kind, base, options=options)
     assert probe_url(provider, Credentials(provider, CredentialContext()).keys[0]) == url
+
+
+# ---- with one token of a model
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "path", "limit"),
+    [
+        ("openai", {}, "/chat/completions", ("max_completion_tokens",)),
+        ("anthropic", {}, "/messages", ("max_tokens",)),
+        (
+            "google",
+            {},
+            "/models/m:generateContent",
+            ("generationConfig", "maxOutputTokens"),
+        ),
+        ("perplexity", {}, "/chat/completions", ("max_tokens",)),
+    ],
+)
+async def test_a_model_is_asked_for_one_token_as_its_vendor_wants_it(
+    vendor, kind, more, path, limit
+):
+    result = await probed(provider_of(kind, vendor.url, **more), chat="m")
+    assert (result.ok, result.stage, result.message) == (True, AUTHENTICATION, "ok: m answered")
+    assert result.outcome is Outcome.SERVED
+    assert vendor.asked[0][0] == path
+    body = vendor.sent[0]
+    for name in limit:
+        body = body[name]
+    assert body == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "ok", "stage", "outcome"),
+    [
+        (401, "Incorrect API key", False, AUTHENTICATION, Outcome.AUTH_FAILED),
+        (404, "The model does not exist", False, PROVIDER, Outcome.NOT_FOUND),
+        (403, "no access to model m", False, PROVIDER, Outcome.NOT_FOUND),
+        (429, "slow down", True, AUTHENTICATION, Outcome.RATE_LIMITED),
+        (503, "overloaded", False, PROVIDER, Outcome.OVERLOADED),
+        (400, "max_tokens or model output limit was reached", True, AUTHENTICATION, Outcome.SERVED),
+        (400, "bad", False, PROVIDER, Outcome.BAD_REQUEST),
+    ],
+)
+async def test_what_a_model_answers_is_what_counts(vendor, status, message, ok, stage, outcome):
+    vendor.status, vendor.body = status, json.dumps({"error": {"message": message}}).encode()
+    result = await probed(provider_of("openai", vendor.url), chat="m")
+    assert (result.ok, result.stage, result.outcome) == (ok, stage, outcome)
+
+
+async def test_a_key_that_may_chat_and_not_list_is_well_by_its_chat(vendor):
+    denied = json.dumps({"error": {"message": "Missing scopes: api.model.read"}}).encode()
+
+    def decide(headers: dict[str, str]) -> int:
+        vendor.body = b"{}" if "content-type" in headers else denied
+        return 200 if "content-type" in headers else 401
+
+    vendor.decide = decide
+    listed = await probed(provider_of("openai", vendor.url))
+    assert (listed.ok, listed.outcome) == (True, None)
+    assert "may not list models" in listed.message
+    assert (await probed(provider_of("openai", vendor.url), chat="m")).message == "ok: m answered"
+
+
+@pytest.mark.parametrize("kind", ["vertex", "bedrock", "azure", "github_copilot"])
+def test_platforms_say_what_was_tested(kind):
+    assert "model" in providers.get(kind).tested
+    assert providers.get(kind).tested != providers.get("openai").tested

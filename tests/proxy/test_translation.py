@@ -7,13 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pilotfish.core.exchange.response_stream import (
-    KEPT_EVENTS,
-    InArray,
-    PassThrough,
-    Raw,
-    Translated,
-)
+from pilotfish.core.exchange.pass_through import KEPT_EVENTS, InArray, PassThrough
+from pilotfish.core.exchange.response_stream import Raw, Translated
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.proxy.translation import Translation

@@ -15,7 +15,7 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.price_list import PriceList
 from pilotfish.core.model.service import Provider
 from pilotfish.core.rules.schema.prices import PriceSpec
-from pilotfish.sources.price_catalogue import list_price, vendors
+from pilotfish.sources.price_catalogue import known_models, list_price, vendors
 
 
 def price_at(kind: str, model: str, **options: str):
@@ -76,3 +76,22 @@ def test_long_requests_tiers_and_audio_cost_what_their_pages_say():
     assert cost_of(heard, list_price("google", "gemini-2.5-flash")) == pytest.approx(0.15 + 0.5)
     drawn = Usage(output=million, image_output=million)
     assert cost_of(drawn, list_price("openai", "gpt-image-1")) == pytest.approx(40)
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "model", "known"),
+    [
+        ("openai", "", "gpt-4o", True),
+        ("openai", "", "whisper-1", True),
+        ("openai", "", "gtp-4o", False),
+        ("anthropic", "", "claude-opus-4-5", True),
+        ("openai", "http://own:8000/v1", "anything", None),
+        ("mistral", "", "mistral-small-latest", None),
+        ("ollama", "", "anything", None),
+    ],
+)
+def test_whole_lists_say_which_models_a_vendor_has(kind, base, model, known):
+    record = providers.get(kind)
+    provider = Provider("p", record, base or record.base_url, record.style, record.paths)
+    models = known_models(provider)
+    assert (None if models is None else model in models) == known

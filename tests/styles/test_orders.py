@@ -3,22 +3,29 @@ well-formed and loses nothing that its style has a place for."""
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from answers_wire import answer_of, facts
+from answers_wire import answer_of, facts, next_turn
 from pilotfish import styles
 from pilotfish.core.formats import deltas
 from pilotfish.core.formats.neutral import (
+    Chat,
     Citation,
     FinishReason,
     Image,
     Opaque,
     Signature,
+    Text,
     TokenLogprob,
+    ToolCall,
+    ToolResult,
+    Turn,
 )
+from pilotfish.core.formats.style import Target
 from pilotfish.core.formats.usage import Usage
 from style_wire import WRITTEN
 
@@ -49,6 +56,11 @@ KEEPS_IMAGES = ("openai", "openai_responses", "google", "bedrock")
 
 
 def stream(style: str, order: tuple[str, ...], ending: list[deltas.Delta]) -> dict[str, Any]:
+    return facts(style, whole(style, order, ending))
+
+
+def whole(style: str, order: tuple[str, ...], ending: list[deltas.Delta]) -> dict[str, Any]:
+    """The answer that a client of the style puts together."""
     writer = styles.get(style).stream_writer(**WRITTEN, options={"include_usage": True})
     out = writer.write([deltas.MessageStart("r", "m")])
     for name in order:
@@ -56,7 +68,7 @@ def stream(style: str, order: tuple[str, ...], ending: list[deltas.Delta]) -> di
             out += writer.write([delta])
     finish = deltas.Finish(FinishReason.TOOL_CALLS if "call" in order else FinishReason.STOP)
     out += writer.write([finish, deltas.UsageDelta(Usage(input=3, output=2))])
-    return facts(style, answer_of(style, out + writer.end()))
+    return answer_of(style, out + writer.end())
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=["without ends", "with ends"])
@@ -84,3 +96,34 @@ def test_blocks_that_come_in_turns_are_whole(style):
     found = stream(style, order, [])
     assert found["text"] == "Sunny, 18 degrees." * 3
     assert len(found["cited"]) == (1 if style == "google" else 3)  # Google names a source once
+
+
+FIRST = Chat(model="m", turns=(Turn("user", (Text("How is the weather?"),)),), max_tokens=2000)
+MODELS = {"bedrock": "us.anthropic.claude-sonnet-4-5", "google": "gemini-3-flash-preview"}
+
+
+def held(chat: Chat) -> tuple[str, list[str], list[str]]:
+    """What the turns after the first hold: the assistant's text, its calls, and the results."""
+    parts = [part for turn in chat.turns[1:] for part in turn.parts]
+    texts = [part.text for t in chat.turns[1:] if t.role == "assistant" for part in t.parts
+             if isinstance(part, Text)]  # fmt: skip
+    calls = [part.name for part in parts if isinstance(part, ToolCall)]
+    answered = [part.call_id for part in parts if isinstance(part, ToolResult)]
+    return "".join(texts), calls, answered
+
+
+@pytest.mark.parametrize("upstream", styles.names())
+@pytest.mark.parametrize("client", styles.names())
+def test_the_next_turn_brings_any_order_of_blocks_to_every_upstream(client, upstream):
+    ours, theirs = styles.get(client), styles.get(upstream)
+    target = Target(model=MODELS.get(upstream, "m"), stream=False)
+    own = Target(model=MODELS.get(client, "m"), stream=False)
+    first = json.loads(ours.write_request(FIRST, own).body)
+    for order in permutations(("text", "thinking", "call", "citation", "image")):
+        answer = whole(client, order, [])
+        chat = ours.read_request(next_turn(client, first, answer), model="m", stream=False)
+        body = theirs.write_request(chat, target).body
+        text, calls, answered = held(theirs.read_request(body, model="m", stream=False))
+        assert text == "Sunny, 18 degrees.", order
+        assert calls == ["f"], order
+        assert len(answered) == 1, order

@@ -11,7 +11,8 @@ import pytest
 
 import bedrock_wire
 from pilotfish import styles
-from pilotfish.core.exchange.response_stream import PassThrough, ResponseStream, Translated
+from pilotfish.core.exchange.pass_through import PassThrough
+from pilotfish.core.exchange.response_stream import ResponseStream, Translated
 from pilotfish.core.formats.style import CONTENT, DECLINED, TERMINAL
 from pilotfish.styles._guardrail import ACTION, CANNED_CHARS
 from style_wire import WRITTEN, sse

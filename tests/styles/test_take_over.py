@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pilotfish import styles
-from pilotfish.core.exchange.response_stream import PassThrough
+from pilotfish.core.exchange.pass_through import PassThrough
 from pilotfish.core.formats.deltas import (
     BlockEnd,
     Delta,

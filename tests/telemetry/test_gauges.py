@@ -2,6 +2,7 @@
 
 import pytest
 
+from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.telemetry import series as s
 from pilotfish.telemetry.children import Children
@@ -92,3 +93,22 @@ def test_a_rule_has_its_gauge_of_requests_in_flight_from_the_first_on(world):
     assert world.seen(s.IN_FLIGHT) == {("chat",): 2.0}
     world.flying = {}
     assert world.seen(s.IN_FLIGHT) == {("chat",): 0.0}
+
+
+def test_refused_keys_are_counted_until_they_serve_or_are_replaced(world):
+    assert world.seen(s.CREDENTIALS_REFUSED) == {("p",): 0.0, ("q",): 0.0}
+    chat = snapshot(rule("chat", "p/m", "q/m")).rules[0]
+    (credential,) = world.ledger.credentials["p"]
+    credential.failed(
+        Outcome.AUTH_FAILED,
+        wait_s=None,
+        reason="auth_failed (status 401)",
+        began=world.now,
+        now=world.now,
+        trial=False,
+        health=chat.health,
+        cooldown=chat.credential_cooldown,
+    )
+    assert world.seen(s.CREDENTIALS_REFUSED) == {("p",): 1.0, ("q",): 0.0}
+    world.ledger.renewed("p", 0, world.now)
+    assert world.seen(s.CREDENTIALS_REFUSED) == {("p",): 0.0, ("q",): 0.0}

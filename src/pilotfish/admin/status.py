@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotfish import __version__
 from pilotfish.admin.in_flight import late_requests, oldest_by_service
-from pilotfish.core.model.service import Service
+from pilotfish.core.model.service import OAuth, Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
 from pilotfish.core.state.candidate import ServiceState
@@ -160,9 +160,21 @@ def _credentials(engine: Engine, service: Service, now: float, wall: float) -> l
                 "state": worse.state(now),
                 "reason": worse.reason or None,
                 "until": rfc3339(wall + worse.until - now) if worse.out else None,
+                **_account(service.provider.oauth),
             }
         )
     return shown
+
+
+def _account(oauth: OAuth | None) -> dict[str, str | None]:
+    """Whose OAuth credentials they are; nothing for keys."""
+    if oauth is None:
+        return {}
+    return {
+        "provider_type": oauth.provider_type or None,
+        "user_id": oauth.user_id or None,
+        "expires_at": oauth.expires_at or None,
+    }
 
 
 def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:

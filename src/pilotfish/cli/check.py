@@ -17,7 +17,7 @@ from pilotfish.core.rules.documents import SUFFIXES, read_text
 from pilotfish.errors import Problem, RuleError, StartError
 from pilotfish.providers import all_kinds
 from pilotfish.sources.files import files_of
-from pilotfish.sources.price_catalogue import list_price
+from pilotfish.sources.price_catalogue import known_models, list_price
 from pilotfish.tactics import all_tactics
 
 _TRUE = ("1", "true", "yes", "on")
@@ -88,6 +88,7 @@ def _check(
             allow_inline_secrets=allow_inline_secrets,
             environment=os.environ,
             catalogue=list_price,
+            models_of=known_models,
         )
     except RuleError as error:
         # What is unknown may stand in the text that could not be read, but a weight is wrong all

@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """0; 1 if no rule takes the request; 2 for rules or a request that cannot be read."""
     headers = [_header(text) for text in args.header]
-    body = _body(args.request)
+    body = body_of(args.request)
     try:
         answer = _explained(args.config, args.path, body, headers, args.allow_inline_secrets)
     except RuleError as e:
@@ -124,7 +124,8 @@ def lines_of(answer: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _body(name: str) -> bytes:
+def body_of(name: str) -> bytes:
+    """The body in this file, or of standard input for `-`. Raises StartError."""
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as e:

@@ -25,6 +25,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--provider", action="append", metavar="NAME", help="only this one; may be repeated"
     )
     parser.add_argument(
+        "--chat", metavar="MODEL", help="ask this model for one token, which may cost"
+    )
+    parser.add_argument(
         "--secrets-dir", metavar="DIR", help="mounted Secrets (PILOTFISH_SECRETS_DIR)"
     )
     parser.add_argument(
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     # One line a provider is enough; what failed on the way is in its message.
     logs.set_up("error", "console")
-    results = asyncio.run(_probe(_rules(settings), args.provider or [], settings))
+    results = asyncio.run(_probe(_rules(settings), args.provider or [], settings, args.chat or ""))
     if args.format == "json":
         print(json.dumps(results, indent=2))
     else:
@@ -74,7 +77,7 @@ def _rules(settings: Settings) -> Snapshot:
 
 
 async def _probe(
-    snapshot: Snapshot, wanted: list[str], settings: Settings
+    snapshot: Snapshot, wanted: list[str], settings: Settings, chat: str
 ) -> list[dict[str, object]]:
     from pilotfish.credentials import CredentialContext, Credentials, problems_of
     from pilotfish.proxy.connection_test import ProbeResult, probe
@@ -88,7 +91,7 @@ async def _probe(
     chosen = [
         p for name, p in snapshot.providers.items() if (name in wanted if wanted else p.enabled)
     ]
-    context = CredentialContext(secrets_dir=settings.secrets_dir)
+    context = CredentialContext(secrets_dir=settings.secrets_dir, state_dir=settings.state_dir)
 
     # All that takes time without waiting comes first, for all of them: it is not the vendors'
     # latency.
@@ -100,9 +103,12 @@ async def _probe(
             return ProbeResult(
                 provider.name, False, "authentication", None, 0, "; ".join(problems[provider.name])
             )
+        if chat and provider.models is not None and chat not in provider.models:
+            message = f"not tested: {chat!r} is not in its models"
+            return ProbeResult(provider.name, True, "unsupported", None, 0, message)
         keys = credentials[provider.name]
         try:
-            return await probe(provider, keys.keys, context.fetcher)
+            return await probe(provider, keys.keys, context.fetcher, chat=chat)
         finally:
             await keys.close()
 

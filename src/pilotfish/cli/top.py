@@ -5,19 +5,16 @@ draws what they say.
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
 import shutil
 import sys
 import time
 from typing import Any
 
+from pilotfish.cli._admin_port import DEFAULT, address_of, asked
 from pilotfish.cli._picture import Paper, picture
 from pilotfish.errors import StartError
 
-DEFAULT = "127.0.0.1:14001"
-TIMEOUT_S = 5.0
 SHOWN_ONCE = 5  # decisions shown with --once
 # Home and clear to the end, rather than clear all: the screen does not flicker.
 CLEAR, HOME, TO_END, LINE_END = "\x1b[2J", "\x1b[H", "\x1b[J", "\x1b[K"
@@ -103,11 +100,11 @@ def draw(
 
 def status_at(admin: str) -> dict[str, Any]:
     """What `/status` says. Raises StartError with what was found there instead."""
-    code, said = _asked(admin, "/status")
+    code, said = asked(admin, "/status")
     if code == 200 and isinstance(said, dict) and isinstance(said.get("services"), list):
         return said
     raise StartError(
-        f"{_address(admin)} answers, but not as a proxy's admin port does "
+        f"{address_of(admin)} answers, but not as a proxy's admin port does "
         f"(status {code} for /status)"
     )
 
@@ -116,34 +113,5 @@ def recent_at(admin: str, *, unusual: bool = False) -> list[dict[str, Any]]:
     """The content of `/recent`; empty where that path does not exist. Raises StartError where
     nothing answers.
     """
-    code, said = _asked(admin, "/recent?unusual=1" if unusual else "/recent")
+    code, said = asked(admin, "/recent?unusual=1" if unusual else "/recent")
     return said if code == 200 and isinstance(said, list) else []
-
-
-def _address(admin: str) -> str:
-    return admin.removeprefix("http://").rstrip("/")
-
-
-def _asked(admin: str, path: str) -> tuple[int, Any]:
-    """The status, and the body where it is JSON. Raises StartError."""
-    address = _address(admin)
-    try:
-        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
-    except http.client.InvalidURL as e:
-        raise StartError(f"--admin: expected HOST:PORT, found {admin!r} ({e})") from None
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        data = answer.read()
-    except (OSError, http.client.HTTPException) as e:
-        why = getattr(e, "strerror", None) or str(e) or type(e).__name__
-        raise StartError(
-            f"no proxy answers at {address}: {why}; "
-            "expected the admin address of a running one (--admin HOST:PORT)"
-        ) from None
-    finally:
-        connection.close()
-    try:
-        return answer.status, json.loads(data)
-    except ValueError:
-        return answer.status, None

@@ -125,10 +125,11 @@ class NoKey(PlainKey):
 @dataclass(frozen=True)
 class CredentialContext:
     """What credentials need of the world outside, replaceable in tests. `wall` gives seconds since
-    the epoch.
+    the epoch. `state_dir`: where tokens that were rotated are kept over a restart; empty: nowhere.
     """
 
     secrets_dir: str = "/var/run/pilotfish/secrets"
+    state_dir: str = ""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     fetcher: Fetcher = field(default_factory=Fetcher)
     wall: Callable[[], float] = time.time

@@ -9,10 +9,18 @@ from typing import Any
 
 import msgspec
 
+from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.provider import Auth
-from pilotfish.core.model.service import OAuth, Provider
+from pilotfish.core.model.service import OAuth, Provider, SecretRef
 from pilotfish.credentials.expiring import ExpiringKey, Token
-from pilotfish.credentials.keys import CredentialContext, CredentialError, Headers, Key
+from pilotfish.credentials.keys import (
+    CredentialContext,
+    CredentialError,
+    Headers,
+    Key,
+    SignedCall,
+)
+from pilotfish.credentials.rotated_tokens import RotatedTokens
 from pilotfish.credentials.secrets import Secret
 from pilotfish.credentials.static import StaticKey, header_of
 from pilotfish.credentials.token_endpoint import (
@@ -27,29 +35,64 @@ from pilotfish.credentials.token_endpoint import (
 )
 
 BEARER = Auth()
-# Anthropic's endpoint takes JSON where the RFC has a form.
-JSON_TYPES = frozenset({"anthropic", "claude", "claude_code"})
 
 
 def oauth_key(provider: Provider, oauth: OAuth, context: CredentialContext) -> Key:
-    """`extra_fields` may hold `token_url`, `client_id`, `client_secret`, `scope` and `format`
-    (`json` or `form`). Without a refresh token and a `token_url` the access token is used as it is,
-    and read again when its file changes.
+    """`extra_fields` may hold `client_id`, `client_secret` and `scope`. Without a refresh token and
+    a `token_url` the access token is used as it is until it is over, and read again when its file
+    changes.
     """
     extra: Headers = tuple(
         (name.encode(), value.encode()) for name, value in provider.kind.oauth_headers
     )
-    if oauth.refresh_token is None or not oauth.extra_fields.get("token_url"):
+    if oauth.refresh_token is None or not oauth.token_url:
         if oauth.access_token is None:
             raise ValueError(
                 f"provider {provider.name!r}: oauth_detail has neither an access_token nor a "
                 "refresh_token with a token_url"
             )
-        return StaticKey(oauth.access_token, BEARER, context, extra)
+        until = epoch_of(oauth.expires_at)
+        if until is None:
+            return StaticKey(oauth.access_token, BEARER, context, extra)
+        return LapsingKey(oauth.access_token, context, extra, oauth.expires_at, until)
     refresh = _Refresh(provider, oauth, context, extra)
     return ExpiringKey(
         refresh.label, refresh.get, context, first=refresh.first(), source=refresh.configured
     )
+
+
+class LapsingKey(StaticKey):
+    """An access token that nobody renews, with its end: not sent when it is over, unless its file
+    has changed since.
+    """
+
+    def __init__(
+        self,
+        ref: SecretRef,
+        context: CredentialContext,
+        extra: Headers,
+        expires_at: str,
+        until: float,
+    ) -> None:
+        super().__init__(ref, BEARER, context, extra)
+        self._secret.value()
+        self._first, self._wall = self._secret.revision, context.wall
+        self._expires_at, self._until = expires_at, until
+
+    def headers(self, call: SignedCall | None) -> Headers | None:
+        found = super().headers(call)
+        return None if self._is_over() else found
+
+    def check(self) -> None:
+        super().check()
+        if self._is_over():
+            raise CredentialError(
+                Outcome.AUTH_FAILED,
+                f"{self.label}: the token was over at {self._expires_at}, and nothing renews it",
+            )
+
+    def _is_over(self) -> bool:
+        return self._wall() >= self._until and self._secret.revision <= self._first
 
 
 class _Refresh:
@@ -65,7 +108,8 @@ class _Refresh:
             extra,
         )
         self.configured = Secret(oauth.refresh_token, context)
-        self._rotated = ""
+        self._kept = RotatedTokens(context.state_dir, provider.name)
+        self._rotated = self._configured_value = ""
         self._revision = -1
 
     def first(self) -> Token | None:
@@ -89,18 +133,14 @@ class _Refresh:
         for name in ("client_id", "client_secret", "scope"):
             if fields.get(name):
                 request[name] = str(fields[name])
-        as_json = (
-            fields.get("format", "json" if self._oauth.provider_type in JSON_TYPES else "form")
-            == "json"
-        )
+        as_json = self._oauth.as_json
         body = msgspec.json.encode(request) if as_json else form(request.items())
-        url = str(fields["token_url"])
         answer = await ask(
             self._context,
             self._provider,
             self.label,
             "POST",
-            url,
+            self._oauth.token_url,
             (JSON if as_json else FORM, ACCEPT_JSON),
             body,
         )
@@ -108,6 +148,7 @@ class _Refresh:
         token = text_in(self.label, answered, "access_token")
         if isinstance(answered.get("refresh_token"), str) and answered["refresh_token"]:
             self._rotated = answered["refresh_token"]
+            await self._kept.keep(self._configured_value, self._rotated)
         lifetime = seconds_in(answered, "expires_in")
         return Token(
             token,
@@ -122,7 +163,8 @@ class _Refresh:
         value = self.configured.value()
         if self.configured.revision != self._revision:
             self._revision = self.configured.revision
-            self._rotated = ""
+            self._configured_value = value
+            self._rotated = self._kept.find(value)
         if self._rotated:
             return self._rotated
         if not value:

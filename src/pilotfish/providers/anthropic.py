@@ -13,7 +13,13 @@ from pilotfish.core.model.model_facts import (
 )
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.price import listed_by
-from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.model.provider import (
+    Auth,
+    ErrorCodes,
+    LimitHeaders,
+    OAuthEndpoint,
+    ProviderKind,
+)
 
 # `max_tokens` is required (API reference "Create a message", 2026-11). All models since Claude 3.7
 # take 16384.
@@ -54,6 +60,11 @@ KIND = ProviderKind(
     headers=(("anthropic-version", "2023-06-01"),),
     client_overrides=frozenset({"anthropic-version"}),
     oauth_headers=(("anthropic-beta", "oauth-2025-04-20"),),
+    # As Claude Code renews its tokens; read 2026-11.
+    oauth_endpoints=dict.fromkeys(
+        ("anthropic", "claude", "claude_code"),
+        OAuthEndpoint("https://console.anthropic.com/v1/oauth/token", as_json=True),
+    ),
     # Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in
     # RFC 3339.
     limits=LimitHeaders(

@@ -148,6 +148,7 @@ KIND = ProviderKind(
     },
     quirks=Quirks(max_tokens_field="max_completion_tokens", tool_id_max=40, prefill=False),
     probe_from=probe_from,
+    tested="the resource lists its models; a deployment is not tested",
     # Page "Content filtering", 2026-11: a filtered prompt is 400 with code content_filter.
     errors=ErrorCodes(
         outcomes={

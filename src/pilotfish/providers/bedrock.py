@@ -141,6 +141,7 @@ KIND = ProviderKind(
         ),
     },
     probe_from=probe_from,
+    tested="the credentials list foundation models; whether they may use one is not tested",
     # User guide, "Anthropic Claude Messages API", "Request and response", 2026-11: model and
     # streaming are in the path, version and beta flags in the body; fields that only Anthropic's
     # own API has are answered with 400 "Extra inputs are not permitted". All models take this

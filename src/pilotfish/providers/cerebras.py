@@ -36,6 +36,8 @@ KIND = ProviderKind(
         max_tokens_field="max_completion_tokens",
         refuses=frozenset({"frequency_penalty", "logit_bias", "presence_penalty"}),
         developer_role=False,
+        # API reference "Chat completions", messages of the assistant, 2026-11
+        reasoning_field="reasoning",
     ),
     errors=ErrorCodes(
         outcomes={"queue_exceeded": Outcome.OVERLOADED, "wrong_api_key": Outcome.AUTH_FAILED},

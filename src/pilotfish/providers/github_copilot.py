@@ -17,6 +17,7 @@ def styles_of_model(model: str) -> tuple[str, ...]:
 
 
 KIND = ProviderKind(
+    tested="the GitHub token was exchanged, and Copilot lists models",
     name="github_copilot",
     title="GitHub Copilot",
     docs="https://docs.github.com/en/copilot",

@@ -8,7 +8,13 @@ from typing import Any
 
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.price import listed_by
-from pilotfish.core.model.provider import Auth, ErrorCodes, LimitHeaders, ProviderKind
+from pilotfish.core.model.provider import (
+    Auth,
+    ErrorCodes,
+    LimitHeaders,
+    OAuthEndpoint,
+    ProviderKind,
+)
 
 
 def passes(root: str, rest: str, options: Mapping[str, Any]) -> str | None:
@@ -54,6 +60,11 @@ KIND = ProviderKind(
         phrases={"api key not valid": Outcome.AUTH_FAILED, "api key expired": Outcome.AUTH_FAILED},
         context_length=("exceeds the maximum number of tokens",),
         content_policy=("prohibited_content", "prohibited use policy"),
+    ),
+    # Identity guide "Using OAuth 2.0", read 2026-11.
+    oauth_endpoints=dict.fromkeys(
+        ("google", "gemini", "gemini_cli", "antigravity"),
+        OAuthEndpoint("https://oauth2.googleapis.com/token"),
     ),
     notes=("Has no quota headers; a 429 tells in its body when to come back (RetryInfo).",),
 )

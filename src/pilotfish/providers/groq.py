@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
+import msgspec
+
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, ProviderKind
+
+# Page "OpenAI compatibility", 2026-11: these fields are answered with 400.
+QUIRKS = Quirks(
+    max_tokens_field="max_completion_tokens",
+    refuses=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
+    developer_role=False,
+)
+REASONING = re.compile(r"gpt-oss|qwen|deepseek|kimi")
+
+
+def model_quirks(model: str) -> Quirks | None:
+    """API reference "Create chat completion", messages of the assistant, 2026-11: reasoning goes
+    back in the field that it came in, to models that reason."""
+    if not REASONING.search(model):
+        return None
+    return msgspec.structs.replace(QUIRKS, reasoning_field="reasoning")
+
 
 KIND = ProviderKind(
     name="groq",
@@ -19,12 +40,8 @@ KIND = ProviderKind(
     version="/v1",
     paths={op: OPENAI_PATHS[op] for op in ("chat", "audio", "embeddings")}
     | {"responses": "/responses"},
-    # Page "OpenAI compatibility", 2026-11: these fields are answered with 400.
-    quirks=Quirks(
-        max_tokens_field="max_completion_tokens",
-        refuses=frozenset({"logprobs", "logit_bias", "top_logprobs"}),
-        developer_role=False,
-    ),
+    quirks=QUIRKS,
+    model_quirks=model_quirks,
     # Page "Errors", 2026-11: 498 is the flex tier at capacity; a tool call that the model wrote
     # badly is answered with 400 tool_use_failed.
     errors=ErrorCodes(

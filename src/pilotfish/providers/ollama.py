@@ -16,7 +16,13 @@ KIND = ProviderKind(
     needs_key=False,
     limits=LimitHeaders(),
     # Page "OpenAI compatibility", 2026-11: tool_choice, logit_bias, user and n are ignored.
-    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False, strict_tools=False),
+    # Reasoning goes back in the field that it came in, and in no other.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        developer_role=False,
+        strict_tools=False,
+        reasoning_field="reasoning",
+    ),
     errors=ErrorCodes(
         context_length=(
             "input length exceeds",

@@ -11,7 +11,13 @@ import msgspec
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.price import listed_by
-from pilotfish.core.model.provider import OPENAI_PATHS, ErrorCodes, Option, ProviderKind
+from pilotfish.core.model.provider import (
+    OPENAI_PATHS,
+    ErrorCodes,
+    OAuthEndpoint,
+    Option,
+    ProviderKind,
+)
 
 # API reference "Create chat completion", 2026-11: ids of tool calls longer than 40 characters are
 # refused. `max_tokens` is deprecated, and reasoning models refuse it; all models take
@@ -102,6 +108,10 @@ KIND = ProviderKind(
             "moderation_blocked",
             "safety system",
         ),
+    ),
+    # As Codex renews its tokens; read 2026-11.
+    oauth_endpoints=dict.fromkeys(
+        ("openai", "codex"), OAuthEndpoint("https://auth.openai.com/oauth/token", as_json=True)
     ),
     notes=(
         (

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import open_model_quirks
-from pilotfish.core.model.provider import OPENAI_PATHS, Option, ProviderKind
+from pilotfish.core.model.provider import OPENAI_PATHS, OAuthEndpoint, Option, ProviderKind
 
 
 def base_from(options: Mapping[str, Any]) -> str:
@@ -52,6 +52,15 @@ KIND = ProviderKind(
     style_from=style_from,
     quirks=QUIRKS,
     model_quirks=model_quirks,
+    # As these vendors' own command line tools renew their tokens; read 2026-11.
+    oauth_endpoints={
+        **dict.fromkeys(
+            ("qwen", "qwen_code"), OAuthEndpoint("https://chat.qwen.ai/api/v1/oauth2/token")
+        ),
+        **dict.fromkeys(
+            ("kimi", "kimi_code"), OAuthEndpoint("https://auth.kimi.com/api/oauth/token")
+        ),
+    },
     options={
         "base_url": Option(
             help=(

@@ -18,6 +18,7 @@ KIND = ProviderKind(
     # The list of models is public and proves no key; /key describes the key itself (page "API key
     # limits", 2026-11).
     probe="/key",
+    tested="it knows the key",
     limits=LimitHeaders(
         remaining={"requests": "x-ratelimit-remaining"},
         limit={"requests": "x-ratelimit-limit"},

@@ -24,7 +24,14 @@ KIND = ProviderKind(
         limit={"requests": "x-ratelimit-limit", "tokens": "x-tokenlimit-limit"},
         reset={"requests": "x-ratelimit-reset"},
     ),
-    quirks=Quirks(max_tokens_field="max_tokens", developer_role=False, top_k=True),
+    # API reference "Create chat completion", messages of the assistant, 2026-11: reasoning goes
+    # back in the field that it came in.
+    quirks=Quirks(
+        max_tokens_field="max_tokens",
+        developer_role=False,
+        reasoning_field="reasoning",
+        top_k=True,
+    ),
     # Page "Error codes", 2026-11: 402 is a reached spending limit, 403 a prompt that is too long,
     # 529 overload.
     errors=ErrorCodes(

@@ -146,6 +146,7 @@ KIND = ProviderKind(
         "token_uri": Option(help="another token endpoint than the credentials file names"),
     },
     probe_from=probe_from,
+    tested="the credentials list Google's models; whether the project may use one is not tested",
     # Page "Claude on Vertex AI", 2026-11: the model is in the path, the API version in the body.
     body_edits={
         "messages": BodyEdit(remove=("model",), put=(("anthropic_version", "vertex-2023-10-16"),)),

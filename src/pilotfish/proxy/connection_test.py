@@ -1,5 +1,5 @@
-"""The connection test of a provider: one request that costs nothing. Its result says how far it
-came: to the host, past authentication, to a useful answer.
+"""The connection test of a provider: one request that costs nothing, or, for a model that is named,
+one token. Its result says how far it came: to the host, past authentication, to a useful answer.
 
 `pilotfish probe` shows it to people; the prober (`proxy.prober`) reports it to the ledger.
 """
@@ -29,10 +29,15 @@ from pilotfish.core.state.retry_after import value_of
 from pilotfish.credentials import CredentialError, Key, SignedCall
 from pilotfish.credentials.fetch import Fetcher, FetchError, HttpAnswer
 from pilotfish.credentials.keys import NoKey
+from pilotfish.errors import ClientError
 from pilotfish.http1.exchange import Header
 from pilotfish.http1.origin import Origin, host_header
 
 TIMEOUT_S = 10.0
+UNAUTHORIZED = 401
+WITHOUT_SCOPE = ("missing scope", "insufficient permission")
+# What models say that think and get no further with one token: they answered all the same.
+AT_ITS_LIMIT = ("output limit was reached", "max_tokens or model output limit")
 MAX_MESSAGE = 300
 
 CONNECTIVITY, AUTHENTICATION, PROVIDER, UNSUPPORTED = (
@@ -59,7 +64,7 @@ class _Verdict(NamedTuple):
 class ProbeResult(NamedTuple):
     """`stage`: how far it came, or where it failed. `status`: None where no answer came. `outcome`:
     the same for the ledger; None where only a real request can tell. `wait_s`: how many seconds the
-    vendor asks to wait.
+    vendor asks to wait. `keys`: where there are several, what was found for each.
     """
 
     provider: str
@@ -70,32 +75,51 @@ class ProbeResult(NamedTuple):
     message: str
     outcome: Outcome | None = None
     wait_s: float | None = None
+    keys: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The form of `pilotfish probe --format json`."""
-        return {
+        told = {
             name: getattr(self, name)
             for name in ("provider", "ok", "stage", "status", "latency_ms", "message")
         }
+        return {**told, "keys": list(self.keys)} if self.keys else told
 
 
 async def probe(
-    provider: Provider, keys: Sequence[Key], fetcher: Fetcher, timeout_s: float = TIMEOUT_S
+    provider: Provider,
+    keys: Sequence[Key],
+    fetcher: Fetcher,
+    timeout_s: float = TIMEOUT_S,
+    chat: str = "",
 ) -> ProbeResult:
-    """Tests one provider with each of its keys. With several keys it is ok if all are; else the
-    result is that of the first that failed, and its message counts the others.
+    """Tests one provider with each of its keys. `chat`: a model that is asked for one token; empty:
+    nothing that costs. With several keys it is ok if all are, else the result is that of the first
+    that failed; what was found is said for each.
     """
-    results = await asyncio.gather(*(probe_key(provider, key, fetcher, timeout_s) for key in keys))
+    results = await asyncio.gather(
+        *(probe_key(provider, key, fetcher, timeout_s, chat) for key in keys)
+    )
     if len(results) == 1:
         return results[0]
-    bad = [(key, result) for key, result in zip(keys, results, strict=True) if not result.ok]
-    if not bad:
-        return results[0]._replace(message=f"{results[0].message} (all {len(results)} keys)")
-    key, first = bad[0]
-    named = (
-        first.message if first.message.startswith(key.label) else f"{key.label}: {first.message}"
+    found = tuple(
+        {
+            "key": key.label,
+            **{n: v for n, v in result.as_dict().items() if n not in ("provider", "keys")},
+        }
+        for key, result in zip(keys, results, strict=True)
     )
-    return first._replace(message=f"{len(bad)} of {len(results)} keys failed; {named}")
+    bad = [result for result in results if not result.ok]
+    if not bad:
+        message = f"{results[0].message} (all {len(results)} keys)"
+        return results[0]._replace(message=message, keys=found)
+    each = "; ".join(_of_key(key, result) for key, result in zip(keys, results, strict=True))
+    return bad[0]._replace(message=f"{len(bad)} of {len(results)} keys failed; {each}", keys=found)
+
+
+def _of_key(key: Key, result: ProbeResult) -> str:
+    message = result.message
+    return message if message.startswith(key.label) else f"{key.label}: {message}"
 
 
 def _on_a_line(words: str) -> str:
@@ -106,11 +130,15 @@ def _on_a_line(words: str) -> str:
 
 
 async def probe_key(
-    provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float = TIMEOUT_S
+    provider: Provider,
+    key: Key,
+    fetcher: Fetcher,
+    timeout_s: float = TIMEOUT_S,
+    chat: str = "",
 ) -> ProbeResult:
     """Tests one provider with one key. Never raises."""
     began = time.monotonic()
-    verdict = await _verdict(provider, key, fetcher, timeout_s)
+    verdict = await _verdict(provider, key, fetcher, timeout_s, chat)
     return ProbeResult(
         provider.name,
         verdict.ok,
@@ -123,12 +151,16 @@ async def probe_key(
     )
 
 
-async def _verdict(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float) -> _Verdict:
+async def _verdict(
+    provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float, chat: str
+) -> _Verdict:
     if _lacks_a_key(provider, key):
         return _Verdict(False, AUTHENTICATION, None, "no key is configured", Outcome.AUTH_FAILED)
     try:
         async with asyncio.timeout(timeout_s):
-            answer, headers = await _ask(provider, key, fetcher, timeout_s)
+            answer, headers = await _ask(provider, key, fetcher, timeout_s, chat)
+    except ClientError as e:
+        return _Verdict(False, UNSUPPORTED, None, e.message, None)
     except CredentialError as e:
         is_away = e.outcome in (Outcome.CONNECT_FAILED, Outcome.TIMEOUT)
         stage = CONNECTIVITY if is_away else AUTHENTICATION
@@ -141,7 +173,7 @@ async def _verdict(provider: Provider, key: Key, fetcher: Fetcher, timeout_s: fl
         message = f"no answer within {timeout_s:g} s"
         return _Verdict(False, CONNECTIVITY, None, message, Outcome.TIMEOUT)
     secrets = secrets_in((*headers, *secrets_of_rules(provider)))
-    return _judged(provider, answer._replace(body=redact(answer.body, secrets)))
+    return _judged(provider, answer._replace(body=redact(answer.body, secrets)), chat)
 
 
 def _lacks_a_key(provider: Provider, key: Key) -> bool:
@@ -154,18 +186,40 @@ def _lacks_a_key(provider: Provider, key: Key) -> bool:
 
 
 async def _ask(
-    provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float
+    provider: Provider, key: Key, fetcher: Fetcher, timeout_s: float, chat: str
 ) -> tuple[HttpAnswer, tuple[Header, ...]]:
-    """The answer to the probe, and the headers that authenticated it."""
-    headers = await _authentication(key, probe_url(provider, key))
-    url = probe_url(provider, key)  # a token may have named another host
-    answer = await _get(provider, url, headers, fetcher, timeout_s)
+    """The answer to the probe, and the headers that authenticated it. Raises ClientError where the
+    provider has no chat for this model.
+    """
+    headers = await _authentication(key, _call(provider, key, chat))
+    call = _call(provider, key, chat)  # a token may have named another host
+    answer = await _send(provider, call, headers, fetcher, timeout_s)
     if answer.status == 401 and key.refused(headers):
         # A key that was rotated or a token that was revoked: once more with the new one, as
         # requests do.
-        headers = await _authentication(key, url)
-        answer = await _get(provider, url, headers, fetcher, timeout_s)
+        headers = await _authentication(key, call)
+        answer = await _send(provider, call, headers, fetcher, timeout_s)
     return answer, headers
+
+
+class _Call(NamedTuple):
+    method: str
+    url: str
+    headers: tuple[Header, ...]
+    body: bytes = b""
+
+
+def _call(provider: Provider, key: Key, chat: str) -> _Call:
+    if not chat:
+        return _Call("GET", probe_url(provider, key), fixed_headers(provider))
+    from pilotfish.proxy.chat_test import chat_call
+
+    made = chat_call(provider, key, chat)
+    if made is None:
+        raise ClientError(
+            400, "unsupported", f"kind {provider.kind.name!r} has no chat for {chat!r}"
+        )
+    return _Call("POST", made.url, made.headers, made.body)
 
 
 def probe_url(provider: Provider, key: Key) -> str:
@@ -178,47 +232,53 @@ def probe_url(provider: Provider, key: Key) -> str:
     return base + (provider.kind.probe or "")
 
 
-async def _authentication(key: Key, url: str) -> tuple[Header, ...]:
-    parts = urlsplit(url)
-    host = host_header(Origin(*origin_of(url)))
-    call = SignedCall(
-        "GET", host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), b""
-    )
-    headers = key.headers(call)
+async def _authentication(key: Key, call: _Call) -> tuple[Header, ...]:
+    parts = urlsplit(call.url)
+    host = host_header(Origin(*origin_of(call.url)))
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    signed = SignedCall(call.method, host, target, call.body)
+    headers = key.headers(signed)
     if headers is None:
         await key.fetch()
-        headers = key.headers(call)
+        headers = key.headers(signed)
     if headers is None:
         raise CredentialError(Outcome.AUTH_FAILED, f"{key.label}: no credential at hand")
     return headers
 
 
-async def _get(
+async def _send(
     provider: Provider,
-    url: str,
+    call: _Call,
     secret: Iterable[Header],
     fetcher: Fetcher,
     timeout_s: float,
 ) -> HttpAnswer:
-    headers = [(b"accept", b"application/json"), *fixed_headers(provider), *secret]
     return await fetcher.fetch(
-        "GET",
-        url,
-        headers,
+        call.method,
+        call.url,
+        [(b"accept", b"application/json"), *call.headers, *secret],
+        call.body,
         timeout_s=timeout_s,
         proxy_url=provider.proxy_url,
         ca_file=provider.ca_file,
     )
 
 
-def _judged(provider: Provider, answer: HttpAnswer) -> _Verdict:
+def _judged(provider: Provider, answer: HttpAnswer, chat: str) -> _Verdict:
     status = answer.status
-    if provider.kind.probe is None and provider.kind.probe_from is None:
+    if not chat and provider.kind.probe is None and provider.kind.probe_from is None:
         message = "reachable; this vendor has no call that tests a key free of charge"
         return _Verdict(True, UNSUPPORTED, status, message, None)
     if 200 <= status < 300:
-        return _Verdict(True, AUTHENTICATION, status, "ok", Outcome.SERVED)
+        message = f"{chat} answered" if chat else provider.kind.tested
+        return _Verdict(True, AUTHENTICATION, status, f"ok: {message}", Outcome.SERVED)
     error = _error_of(provider, answer)
+    if chat and status == 400 and any(words in error.message for words in AT_ITS_LIMIT):
+        message = f"ok: {chat} answered, and thought for longer than one token"
+        return _Verdict(True, AUTHENTICATION, status, message, Outcome.SERVED)
+    if not chat and _may_not_list(status, error):
+        message = "ok: the key is known, and may not list models (--chat MODEL tests it with one)"
+        return _Verdict(True, AUTHENTICATION, status, message, None)
     failure = failure_of(provider.kind, status, answer.headers, error, time.time())
     if status == 429:
         message = "ok: rate limited, so the key works"
@@ -230,11 +290,16 @@ def _judged(provider: Provider, answer: HttpAnswer) -> _Verdict:
         if failure.code:
             message += f" ({failure.code})"
         return _Verdict(False, AUTHENTICATION, status, message, failure.outcome)
-    if status == DENIED and denied(error) is not None:
-        message = "ok: the key is known, and may not list models"
-        return _Verdict(True, AUTHENTICATION, status, message, None)
     message = f"unexpected status {status}: {failure.message}"
     return _Verdict(False, PROVIDER, status, message, failure.outcome, failure.wait_s)
+
+
+def _may_not_list(status: int, error: ErrorInfo) -> bool:
+    """A key without the scope of this call is denied with 403, by some vendors with 401."""
+    if status == DENIED:
+        return denied(error) is Outcome.NOT_FOUND
+    message = error.message.lower()
+    return status == UNAUTHORIZED and any(words in message for words in WITHOUT_SCOPE)
 
 
 def _error_of(provider: Provider, answer: HttpAnswer) -> ErrorInfo:

@@ -63,6 +63,7 @@ class ProxyRequest:
     """`record` holds what is known of it; `over` once the client has its answer or has left."""
 
     over: bool = False
+    _dispatch: Dispatch | None = None
     _timer: asyncio.TimerHandle | None = None
     _is_obeying: bool = False
 
@@ -81,13 +82,7 @@ class ProxyRequest:
             exchange, inbound, self._translation, record, plan.rule_state.named
         )
         self._trace = backend.reporter.begin(record, inbound)
-        self._dispatch = Dispatch(
-            plan,
-            deadline=record.started + plan.rule.timeouts.total_s,
-            streams=inbound.stream,
-            may_double=may_run_twice(inbound),
-            thinking=inbound.thinking,
-        )
+        self._deadline = record.started + plan.rule.timeouts.total_s
         self._attempts: list[Attempt] = []
         self._refused_prefill: list[ServiceState] = []
         self._counted: list[ServiceState] = []  # against which this request counts already
@@ -95,8 +90,36 @@ class ProxyRequest:
         exchange.responder = self
 
     def begin(self, now: float) -> None:
-        self._obey(self._dispatch.begin(now), now)
+        plan = self._plan
+        state = plan.rule_state
+        candidate = plan.next(now) if state.is_straight else None
+        if candidate is None or plan.ledger.on_trial(candidate.state, now):
+            self._obey(self._dispatched().begin(now, candidate), now)
+        else:
+            state.count_request(now)
+            self._obey((StartAttempt(0, candidate),), now)
         self.record.busy_s += _clock() - self.record.started
+
+    # ---- the machine
+
+    def _dispatched(self) -> Dispatch:
+        """The machine that decides. Most requests are served by their first attempt before there
+        is anything to decide, and never need it."""
+        dispatch = self._dispatch
+        if dispatch is None:
+            dispatch = self._dispatch = Dispatch(
+                self._plan,
+                deadline=self._deadline,
+                streams=self._inbound.stream,
+                may_double=may_run_twice(self._inbound),
+                thinking=self._inbound.thinking,
+            )
+            if self._attempts:
+                first = self._attempts[0]
+                dispatch.catch_up(
+                    first.candidate, first.record.began, relayed=self._answer.relayed is not None
+                )
+        return dispatch
 
     # ---- obeying
 
@@ -197,7 +220,7 @@ class ProxyRequest:
         self._timer = None
         if not self.over:
             now = _clock()
-            self._obey(self._dispatch.on_timer(now), now)
+            self._obey(self._dispatched().on_timer(now), now)
 
     # ---- what attempts report
 
@@ -205,18 +228,31 @@ class ProxyRequest:
         self._answer.write(data, now)
 
     def on_first_token(self, attempt: Attempt, now: float) -> None:
-        self._obey(self._dispatch.on_first_token(attempt.record.n, now), now)
+        if self._dispatch is None:
+            self._answer.relay(attempt, now)
+        else:
+            self._obey(self._dispatch.on_first_token(attempt.record.n, now), now)
 
     def on_complete(self, attempt: Attempt, now: float) -> None:
         self._report(attempt)
+        if self._dispatch is None:
+            if self._answer.relayed is None:
+                self._answer.relay(attempt, now)
+            self._answer.finish(attempt)
+            self._finish(attempt.record.failure)
+        else:
+            quality = self._quality(attempt)
+            self._obey(self._dispatch.on_complete(attempt.record.n, now, quality=quality), now)
+
+    def _quality(self, attempt: Attempt) -> float:
+        """What a complete answer is worth, where a race for quality is undecided."""
         race = self._plan.rule.race
-        quality = 0.0
-        if race is not None and race.strategy == "quality" and not attempt.record.relayed:
-            reader = attempt.reader
-            streamed = reader.answer.mode == STREAM
-            body = b"".join(reader.hold) if streamed else reader.body
-            quality = self._translation.quality(body, streamed=streamed)
-        self._obey(self._dispatch.on_complete(attempt.record.n, now, quality=quality), now)
+        if race is None or race.strategy != "quality" or attempt.record.relayed:
+            return 0.0
+        reader = attempt.reader
+        streamed = reader.answer.mode == STREAM
+        body = b"".join(reader.hold) if streamed else reader.body
+        return self._translation.quality(body, streamed=streamed)
 
     def on_failure(self, attempt: Attempt, failure: Failure, now: float) -> None:
         self._report(attempt)
@@ -224,7 +260,7 @@ class ProxyRequest:
         refuses_prefill = attempt.prefilled and failure.outcome is Outcome.BAD_REQUEST
         if refuses_prefill:
             self._refused_prefill.append(attempt.candidate.state)
-        commands = self._dispatch.on_failure(
+        commands = self._dispatched().on_failure(
             attempt.record.n,
             failure,
             now,
@@ -278,10 +314,11 @@ class ProxyRequest:
             self._timer = None
         record, dispatch = self.record, self._dispatch
         record.finished_at, record.failure = _clock(), failure
-        record.retries, record.fallbacks = dispatch.retries, dispatch.fallbacks
-        record.hedges, record.resumes = dispatch.hedges, dispatch.resumes
-        record.rivals = dispatch.rivals
-        record.last_resort = dispatch.last_resort
+        if dispatch is not None:
+            record.retries, record.fallbacks = dispatch.retries, dispatch.fallbacks
+            record.hedges, record.resumes = dispatch.hedges, dispatch.resumes
+            record.rivals = dispatch.rivals
+            record.last_resort = dispatch.last_resort
         self._backend.in_flight.remove(self)
         self._backend.reporter.request_over(record, self._trace)
         # Attempts refer to their request, and it to them: a ring that only the garbage collector
@@ -297,7 +334,7 @@ class ProxyRequest:
         now = _clock()
         # As access logs have it since nginx: closed by the client.
         self.record.code = self.record.code or 499
-        self._obey(self._dispatch.on_client_disconnect(now), now)
+        self._obey(self._dispatched().on_client_disconnect(now), now)
         self._finish(Failure(outcome=Outcome.CLIENT_GONE, status=499, message="the client left"))
 
     def pause(self) -> None:
@@ -317,7 +354,7 @@ class ProxyRequest:
         now = _clock()
         try:
             self._pending.clear()
-            self._obey(self._dispatch.on_client_disconnect(now), now)
+            self._obey(self._dispatched().on_client_disconnect(now), now)
             failure = Failure(
                 outcome=Outcome.SERVER_ERROR,
                 status=500,
@@ -335,13 +372,15 @@ class ProxyRequest:
     def tick(self, now: float) -> None:
         if self.over:
             return
-        if now >= self._dispatch.deadline:
-            self._obey(self._dispatch.on_deadline(now), now)
+        if now >= self._deadline:
+            self._obey(self._dispatched().on_deadline(now), now)
             return
         for attempt in self._attempts:
             if not attempt.over:
                 attempt.reader.tick(now)
-        if now >= self._dispatch.look_at:
-            self._obey(self._dispatch.on_tick(now), now)
+        if not self.over and self._answer.relayed is None:
+            dispatch = self._dispatched()
+            if now >= dispatch.look_at:
+                self._obey(dispatch.on_tick(now), now)
         if not self.over:
             self._answer.keep_alive(now)

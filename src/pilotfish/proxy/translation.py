@@ -12,13 +12,8 @@ import msgspec
 from pilotfish import styles
 from pilotfish.core.exchange.calls import CallBody, call_body, chat_of, continuation_body
 from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
-from pilotfish.core.exchange.response_stream import (
-    InArray,
-    PassThrough,
-    Raw,
-    ResponseStream,
-    Translated,
-)
+from pilotfish.core.exchange.pass_through import InArray, PassThrough
+from pilotfish.core.exchange.response_stream import Raw, ResponseStream, Translated
 from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript, asks_for_words
 from pilotfish.core.formats.deltas import UsageDelta

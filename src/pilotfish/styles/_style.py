@@ -49,7 +49,7 @@ def with_words(chat: Chat, style: str) -> Chat:
 
     def plain(part: Part) -> Part:
         foreign = isinstance(part, Opaque) and part.origin != style and part.text
-        return Text(foreign) if foreign else part
+        return Text(f"{foreign}\n\n") if foreign else part
 
     if not any(isinstance(part, Opaque) for turn in chat.turns for part in turn.parts):
         return chat

@@ -32,6 +32,9 @@ class LedgerGauges:
             self._children.of_rule(rule)[s.IN_FLIGHT].gauge(rule)
         for (rule,), child in registry[s.IN_FLIGHT].children.items():
             child.value = float(by_rule.get(rule, 0))
+        for name, credentials in self._ledger.credentials.items():
+            refused = registry[s.CREDENTIALS_REFUSED].gauge(name)
+            refused.value = float(sum(c.refused for c in credentials))
         for (provider, model), state in self._ledger.services.items():
             if not self._children.is_configured(provider, model):
                 continue

@@ -220,6 +220,12 @@ SERVICE_COOLDOWN = Series(
     ("provider", "model"),
     "Seconds until a cooling service is due; 0 if it serves.",
 )
+CREDENTIALS_REFUSED = Series(
+    "pilotfish_credentials_refused",
+    "gauge",
+    ("provider",),
+    "Keys or tokens that the provider refused, or that are not paid for, and were not replaced since.",
+)
 LIMIT_REMAINING = Series(
     "pilotfish_ratelimit_remaining",
     "gauge",

@@ -33,6 +33,12 @@ def test_what_was_asked_for_is_kept_or_refused():
     )
 
 
+def test_a_pod_that_declares_every_port_leaves_none():
+    assert ports(*range(1024, 65536)) == "the Pod's containers declare every port that there is"
+    moved = ports(*range(2048, 65536))
+    assert (moved.port, moved.admin_port) == (1024, 1025)
+
+
 def test_ports_of_init_containers_count_since_native_sidecars_are_among_them():
     spec = {
         "containers": [],

@@ -61,8 +61,18 @@ def chat(*turns: Turn, **rest: Any) -> Chat:
 
 
 def said(*parts: Any, role: str = "user") -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    body, dropped = write(chat(Turn(role, parts)))  # type: ignore[arg-type]
-    return [part for content in body["contents"] for part in content["parts"]], dropped
+    """The parts of a turn as they are written; an assistant's comes after a user's."""
+    before = HELLO if role == "assistant" else ()
+    body, dropped = write(chat(*before, Turn(role, parts)))  # type: ignore[arg-type]
+    written = body["contents"][len(before) :]
+    return [part for content in written for part in content["parts"]], dropped
+
+
+def test_a_conversation_that_begins_with_the_assistant_gets_a_users_turn_first():
+    """Google refuses a call that comes after nobody's turn."""
+    body, _ = write(chat(Turn("assistant", (ToolCall(id="a", name="f"),))))
+    assert [content["role"] for content in body["contents"]] == ["user", "model"]
+    assert body["contents"][0]["parts"][0]["text"]
 
 
 @pytest.mark.parametrize(

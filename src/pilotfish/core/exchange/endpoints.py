@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from pilotfish.core.model.dot_segments import has_dot_segment
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -146,7 +148,7 @@ def _openai(rest: str) -> Endpoint | None:
     if fixed is not None:
         return Endpoint(*fixed)
     head, _, subpath = rest.partition("/")
-    if head in _WITH_SUBPATH and subpath and ".." not in subpath:
+    if head in _WITH_SUBPATH and subpath and not has_dot_segment(subpath):
         return Endpoint(head, _WITH_SUBPATH[head], subpath=subpath)
     return None
 

@@ -51,9 +51,8 @@ def repeated_key(body: bytes, members: Members) -> str | None:
     value of each key.
     """
     # What the keys and values take by themselves: a repeated one needs at least `,"":0` more.
-    needed = 1 + 4 * len(members)
-    for key, raw in members.items():
-        needed += len(key) + len(memoryview(raw))
+    needed = 1 + 4 * len(members) + sum(map(len, members))
+    needed += sum([len(memoryview(raw)) for raw in members.values()])
     if len(body) - needed < _LEAST_MEMBER:
         return None
     at = 0

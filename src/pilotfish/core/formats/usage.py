@@ -6,7 +6,7 @@ import msgspec
 
 # No answer has as many. Vendors' numbers are held to it, so that sums stay what others can read:
 # logs and JSON have 64 bits.
-MAX_TOKENS = 1_000_000_000
+MAX_TOKENS = (1 << 30) - 1
 
 
 class Usage(msgspec.Struct):
@@ -36,18 +36,11 @@ class Usage(msgspec.Struct):
     tier: str = ""
 
     def __post_init__(self) -> None:
-        if not (
-            0 <= self.input <= MAX_TOKENS
-            and 0 <= self.output <= MAX_TOKENS
-            and 0 <= self.cached_input <= MAX_TOKENS
-            and 0 <= self.cache_write <= MAX_TOKENS
-            and 0 <= self.reasoning <= MAX_TOKENS
-            and 0 <= self.cache_write_1h <= MAX_TOKENS
-            and 0 <= self.audio_input <= MAX_TOKENS
-            and 0 <= self.audio_output <= MAX_TOKENS
-            and 0 <= self.image_input <= MAX_TOKENS
-            and 0 <= self.image_output <= MAX_TOKENS
-        ):
+        # All at once: beyond 30 bits there is something only where a count is too large, or is
+        # negative.
+        bits = self.input | self.output | self.cached_input | self.cache_write | self.reasoning
+        bits |= self.cache_write_1h | self.audio_input | self.audio_output
+        if (bits | self.image_input | self.image_output) >> 30:
             self.clamped = True
             for name in _COUNTS:
                 setattr(self, name, min(max(getattr(self, name), 0), MAX_TOKENS))

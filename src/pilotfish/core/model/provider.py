@@ -135,6 +135,16 @@ class Envelope:
     drops_headers: frozenset[bytes] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class OAuthEndpoint:
+    """Where a vendor renews access tokens (RFC 6749 section 6). `as_json`: it takes JSON where the
+    RFC has a form.
+    """
+
+    url: str
+    as_json: bool = False
+
+
 OPENAI_LIMITS = LimitHeaders(
     remaining={
         "requests": "x-ratelimit-remaining-requests",
@@ -171,8 +181,10 @@ class ProviderKind:
     base as it stands.
     `headers`: sent with every request. `client_overrides`: those of them that a client of the same
     style may set itself. `oauth_headers`: sent beside an OAuth access token.
+    `oauth_endpoints`: where such tokens are renewed, by the `provider_type` that other tools' files
+    have for it.
     `probe`: path below the base, or a whole URL, of the call that tests a connection; None: there
-    is none free of charge.
+    is none free of charge. `tested`: what a good answer to it proves, in words.
     `otel_name`: what OpenTelemetry's conventions call the vendor; empty: `name`. `litellm_names`:
     what LiteLLM's model names begin with for it. `key_variable`: the environment variable in which
     LiteLLM looks for a key that its file does not name.
@@ -204,6 +216,7 @@ class ProviderKind:
     options: Mapping[str, Option] = field(default_factory=dict)
     needs_key: bool = True
     probe: str | None = "/models"
+    tested: str = "it lists models"
     limits: LimitHeaders = OPENAI_LIMITS
     quirks: Quirks = NO_QUIRKS
     classify: Callable[[int, ErrorInfo], Outcome | None] | None = None
@@ -226,6 +239,7 @@ class ProviderKind:
     probe_from: Callable[[str, Mapping[str, Any]], str] | None = None
     clean_base: Callable[[str], str] | None = None
     oauth_headers: tuple[tuple[str, str], ...] = ()
+    oauth_endpoints: Mapping[str, OAuthEndpoint] = field(default_factory=dict)
     envelopes: Mapping[str, Envelope] = field(default_factory=dict)
     listed: Callable[[str, Mapping[str, Any]], ListedModel | None] | None = None
     passes: Callable[[str, str, Mapping[str, Any]], str | None] | None = None

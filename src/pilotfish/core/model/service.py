@@ -52,14 +52,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """OAuth credentials of a provider. `expires_at`: RFC 3339, empty if not known. `extra_fields`:
-    what the token endpoint takes besides, such as `token_url` and `client_id`.
+    """OAuth credentials of a provider. `expires_at`: RFC 3339, empty if not known. `token_url`:
+    where tokens are renewed, empty if not known; it takes a form, or JSON. `extra_fields`: what it
+    takes besides, such as `client_id`. `user_id`: whose credentials they are, for people.
     """
 
     access_token: SecretRef | None = None
     refresh_token: SecretRef | None = None
     provider_type: str = ""
     expires_at: str = ""
+    token_url: str = ""
+    as_json: bool = False
+    user_id: str = ""
     extra_fields: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -29,6 +29,7 @@ from pilotfish.core.routing.commands import (
     WakeAt,
 )
 from pilotfish.core.routing.steps import HEDGE, SILENCE, TRIAL, Steps
+from pilotfish.core.state.candidate import Candidate
 
 
 class Dispatch(Steps):
@@ -36,12 +37,11 @@ class Dispatch(Steps):
 
     # ---- events
 
-    def begin(self, now: float) -> Iterable[Command]:
-        state = self.plan.rule_state
-        state.retries.request(now)
-        state.rivals.request(now)
-        if self.rule.hedge is not None:
-            state.hedges.request(now)
+    def begin(self, now: float, candidate: Candidate | None = None) -> Iterable[Command]:
+        """`candidate`: the first service, where the plan has been asked for it already."""
+        self.plan.rule_state.count_request(now)
+        if candidate is not None:
+            return self._start(candidate, now)
         return self._advance(now) if self._race is None else self._line_up(self._race.race, now)
 
     def _line_up(self, race: Race, now: float) -> Iterator[Command]:

@@ -11,6 +11,7 @@ from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.request_view import RequestView, session_of
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.core.formats.style import Style
+from pilotfish.core.model.dot_segments import leaves_path
 from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
@@ -131,12 +132,14 @@ class Router:
         if rule_state is None:
             if len(self._made) >= DIRECT_RULES:
                 self._forget_made()
+            template: RuleState | None = None
             if of is not None:
                 template = self._state_of(of)
                 rule = rule_for(template.rule, model, self.snapshot.prices)
-                rule_state = RuleState(rule, self.ledger, template, model)
             else:
-                rule_state = RuleState(direct_rule(self.snapshot, provider, model), self.ledger)
+                rule = direct_rule(self.snapshot, provider, model)
+            _refuse_dot_segments(rule, model)
+            rule_state = RuleState(rule, self.ledger, template, model if of is not None else "")
             self._made[key] = rule_state
         return rule_state
 
@@ -221,3 +224,12 @@ class Router:
 
     def _chat_of(self, inbound: Inbound) -> Chat:
         return chat_of(inbound, self._styles)
+
+
+def _refuse_dot_segments(rule: Rule, model: str) -> None:
+    """Raises ClientError (400) where a client's model would lead out of a vendor's path."""
+    for service in services_of(rule):
+        if service.model == model and leaves_path(service.provider, model):
+            raise ClientError(
+                400, "invalid_model", f"'model' must be a name, found {shown(model)!r}"
+            )

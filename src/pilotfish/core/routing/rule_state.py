@@ -82,10 +82,9 @@ class CandidateSet:
 
 class RuleState:
     """A rule in force, bound to the ledger: its candidate_sets, its budgets of retries and
-    hedges.
+    hedges. `is_straight`: what a request's first attempt shows is relayed at once, and none is
+    begun beside it while it is quick.
     """
-
-    __slots__ = ("blocks", "hedges", "named", "own", "retries", "rivals", "rule")
 
     def __init__(
         self, rule: Rule, ledger: Ledger, known: RuleState | None = None, model: str = ""
@@ -110,5 +109,13 @@ class RuleState:
             known.hedges if known else RetryBudget(percent, 1 if percent else 0, 60.0)
         )
         self.hedges.percent = percent
+        self.is_straight = rule.race is None and rule.hedge is None and not rule.buffer
         # Rivals beside silent services (of requests over 10 s), and at least three.
         self.rivals: RetryBudget = known.rivals if known else RetryBudget(20.0, 3, 10.0)
+
+    def count_request(self, now: float) -> None:
+        """The budgets are shares of the requests."""
+        self.retries.request(now)
+        self.rivals.request(now)
+        if self.rule.hedge is not None:
+            self.hedges.request(now)

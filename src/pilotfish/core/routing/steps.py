@@ -120,6 +120,18 @@ class Steps:
                 commands.append(self._wake())
         return commands
 
+    def catch_up(self, candidate: Candidate, began: float, *, relayed: bool) -> None:
+        """A first attempt was begun at a healthy service before anybody asked this machine.
+        `relayed`: the client has got something of it."""
+        self.attempts = 1
+        self.plan.tried.append(candidate.state)
+        self._asked[id(candidate.state)] = 1
+        attempt = self._running[0] = AttemptState(0, candidate, 0, began)
+        if relayed:
+            self.relayed, attempt.first_token_at = 0, began
+        elif self._may_double:
+            self.look_at = began + self._least_patience_s
+
     def _plan_rivals(self, attempt: AttemptState, now: float) -> None:
         """When another service is asked beside this attempt, should it show nothing until then."""
         if self.rule.hedge is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +91,8 @@ def _json(text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         data = dict(pairs)
         if len(data) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(n for n in names if names.count(n) > 1)
+            counts = Counter(name for name, _ in pairs)
+            twice = next(name for name, count in counts.items() if count > 1)
             raise TextError("", f"key {twice!r} is given twice in one object")
         return data
 
@@ -133,7 +134,7 @@ def _is_unicode(text: str) -> bool:
 def _yaml(text: str) -> list[Parsed]:
     documents = []
     try:
-        _bound_depth(text)
+        check_depth(text)
         loader = _Loader(text)
         try:
             while loader.check_node():
@@ -160,9 +161,9 @@ def _has_tab(text: str, line: int) -> bool:
     return any("\t" in one[: len(one) - len(one.lstrip())] for one in given)
 
 
-def _bound_depth(text: str) -> None:
-    """Checks the depth on the stream of events. libyaml's composer recurses in C, where a deep
-    document would crash the process. Raises `TextError`.
+def check_depth(text: str) -> None:
+    """Checks the depth of YAML on the stream of its events. libyaml's composer recurses in C, where
+    a deep document would crash the process. Raises `TextError`.
     """
     loader, depth = _Loader(text), 0
     try:

@@ -7,12 +7,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from pilotfish.injector.patch.quantity import amount, larger
 from pilotfish.injector.patch.settings import PREFIX, Sidecar
 
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+# Secrets or ConfigMaps that one annotation names: each is a volume of the Pod.
+MAX_NAMES = 64
 _IMAGE = re.compile(r"[\w][\w.\-/:@]{0,511}")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -68,12 +71,11 @@ def choices_from(
             "ready-without-rules", _switch, defaults.ready_without_rules
         ),
     )
+    known = f"known: {', '.join(sorted(reader.known))}"
     for key in sorted(own):
         name = key.removeprefix(PREFIX)
-        if key.startswith(PREFIX) and name not in (*reader.known, "status"):
-            hint = (
-                "it is a label" if name == "inject" else f"known: {', '.join(sorted(reader.known))}"
-            )
+        if key.startswith(PREFIX) and name != "status" and name not in reader.known:
+            hint = "it is a label" if name == "inject" else known
             reader.warnings.append(f"annotation {key[:80]} is not known; {hint}")
     asked = "port" in reader.taken, "admin-port" in reader.taken
     return Choices(sidecar, *asked, warnings=tuple(reader.warnings))
@@ -112,18 +114,22 @@ class _Reader:
         if text is None:
             return default
         names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
-        good = tuple(
-            n
-            for n in names
-            if all(map(_DNS_NAME.fullmatch, n.split("/", 1) if may_name_namespace else [n]))
-        )
-        for bad in names:
-            if bad not in good:
+        if len(names) > MAX_NAMES:
+            self.warnings.append(
+                f"annotation {PREFIX}{name}: {len(names)} names; those after the first {MAX_NAMES} "
+                "are left out"
+            )
+        good = []
+        for found in islice(names, MAX_NAMES):
+            parts = found.split("/", 1) if may_name_namespace else [found]
+            if all(map(_DNS_NAME.fullmatch, parts)):
+                good.append(found)
+            else:
                 self.warnings.append(
-                    f"annotation {PREFIX}{name}: {bad[:40]!r} is not a name of an object; it is "
+                    f"annotation {PREFIX}{name}: {found[:40]!r} is not a name of an object; it is "
                     "left out"
                 )
-        return good if good or not names else default
+        return tuple(good) if good or not names else default
 
 
 def _bounds(reader: _Reader, name: str, request: str, limit: str) -> tuple[str, str]:

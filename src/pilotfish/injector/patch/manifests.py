@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from pilotfish.core.rules.yaml_text import TextError, check_depth
 from pilotfish.injector.patch.pod import inject
 from pilotfish.injector.patch.settings import Injected, PodContext, Sidecar, Skipped
 
@@ -29,6 +30,7 @@ _POD_AT: dict[str, tuple[str, ...]] = {
         ("spec", "template"),
     ),
 }
+MESSAGE_CHARACTERS = 500
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
@@ -44,11 +46,14 @@ class UnreadableManifest(ValueError):
     """The text is not YAML (or JSON); the message says where."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML as Kubernetes reads it: no dates, no base-60 numbers, `yes` and `on` are text, but
     `0644` is octal (rules files know none).
     """
 
+
+# What aliases and merges of one document may unfold to.
+MAX_VALUES = 500_000
 
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _form, _starts in (
@@ -113,9 +118,40 @@ def _documents(text: str) -> Iterator[str]:
 
 def _load(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader with fewer resolvers
+        check_depth(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            if _unfolded(node, {}) > MAX_VALUES:
+                raise UnreadableManifest(f"more than {MAX_VALUES} values once aliases are unfolded")
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except TextError as wrong:
+        raise UnreadableManifest(wrong.message) from wrong
     except (yaml.YAMLError, ValueError) as wrong:
-        raise UnreadableManifest(" ".join(str(wrong).split())) from wrong
+        raise UnreadableManifest(" ".join(str(wrong).split())[:MESSAGE_CHARACTERS]) from wrong
+
+
+def _unfolded(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """How many values a node holds once its aliases stand for what they name. `known`: of nodes
+    looked at already; None while one is being looked at. Raises UnreadableManifest.
+    """
+    if id(node) in known:
+        size = known[id(node)]
+        if size is None:
+            raise UnreadableManifest("an anchor holds an alias of itself")
+        return size
+    known[id(node)] = None
+    size = 1
+    if isinstance(node, yaml.SequenceNode):
+        size += sum(_unfolded(item, known) for item in node.value)
+    elif isinstance(node, yaml.MappingNode):
+        size += sum(_unfolded(part, known) for pair in node.value for part in pair)
+    known[id(node)] = size
+    return size
 
 
 def _injected(document: Any, sidecar: Sidecar, around: PodContext) -> Iterator[InjectionReport]:

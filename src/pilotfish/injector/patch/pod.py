@@ -33,6 +33,10 @@ from pilotfish.injector.patch.settings import (
 from pilotfish.injector.patch.volumes import mounts_for
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+# Of each list in a Pod, and of all values in it. The largest Pods that are seen have some dozens of
+# containers and some thousands of values.
+MAX_ENTRIES = {"containers": 256, "initContainers": 256, "volumes": 1024}
+MAX_VALUES = 20_000
 _STATIC_POD = "kubernetes.io/config.mirror"
 
 
@@ -54,6 +58,8 @@ def inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Inject
 def _inject(pod: dict[str, Any], defaults: Sidecar, around: PodContext) -> Injected | Skipped:
     if (refusal := _unselected(pod, defaults, around)) is not None:
         return refusal
+    if (too_large := _too_large(pod)) is not None:
+        return Skipped(Reason.TOO_LARGE, too_large)
     if (repaired := repaired_pod(pod, around.annotations)) is not None:
         return repaired
     if (refusal := _impossible(pod)) is not None:
@@ -136,6 +142,26 @@ def _label_warnings(pod: Mapping[str, Any]) -> Iterator[str]:
             f"the label {LABEL}: {str(own)[:40]!r} is not understood, expected enabled or disabled;"
             " its namespace decides"
         )
+
+
+def _too_large(pod: Mapping[str, Any]) -> str | None:
+    """What there is too much of. Nobody writes such a Pod; making a patch for one takes long, and
+    other Pods wait for theirs.
+    """
+    spec = pod["spec"]
+    for kind, most in MAX_ENTRIES.items():
+        if len(spec.get(kind) or ()) > most:
+            return f"the Pod has {len(spec[kind])} {kind}, at most {most} are looked at"
+    left: list[Any] = [pod]
+    count = 0
+    while left:
+        value = left.pop()
+        if isinstance(value, dict | list):
+            count += len(value)
+            if count > MAX_VALUES:
+                return f"the Pod holds more than {MAX_VALUES} values"
+            left.extend(value.values() if isinstance(value, dict) else value)
+    return None
 
 
 def _impossible(pod: Mapping[str, Any]) -> Skipped | None:
@@ -233,8 +259,9 @@ def _edited(
         mounts.append(mount.mount)
         if mount.volume is not None:
             edits.append(("spec", "volumes"), mount.volume)
-    for name in sidecar.image_pull_secrets:
-        if {"name": name} not in (edits.get(("spec", "imagePullSecrets")) or ()):
+    pulling = {secret.get("name") for secret in edits.get(("spec", "imagePullSecrets")) or ()}
+    for name in dict.fromkeys(sidecar.image_pull_secrets):
+        if name not in pulling:
             edits.append(("spec", "imagePullSecrets"), {"name": name})
     container = container_for(
         spec, sidecar, around, native=native, mounts=mounts, resources=resources

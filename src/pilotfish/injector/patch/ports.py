@@ -48,7 +48,10 @@ def ports_for(spec: Mapping[str, Any], choices: Choices) -> Ports | str:
     warnings = []
     for name, port in wanted.items():
         if name not in asked and port in used:
-            wanted[name] = next_free(port, used | set(wanted.values()))
+            free = next_free(port, used | set(wanted.values()))
+            if free is None:
+                return "the Pod's containers declare every port that there is"
+            wanted[name] = free
             by = (
                 f"declared by container {declared[port]}"
                 if port in declared
@@ -72,7 +75,6 @@ def declared_ports(spec: Mapping[str, Any]) -> dict[int, str]:
     }
 
 
-def next_free(port: int, used: set[int]) -> int:
-    while port in used:
-        port = port + 1 if port < 65535 else 1024
-    return port
+def next_free(port: int, used: set[int]) -> int | None:
+    """The first port from this one on, and round to it again, that is not used."""
+    return next((p for p in (*range(port, 65536), *range(1024, port)) if p not in used), None)

@@ -94,6 +94,9 @@ def _move_ports(
             )
             continue
         new = next_free(port, {*declared, *ports.values()})
+        if new is None:
+            warnings.append(f"{taken} sidecar and will not get it: no other port is free")
+            continue
         ports[name] = new
         _set_env(edits, own, setting, str(port), str(new))
         if name == "port":
@@ -116,7 +119,8 @@ def _set_env(edits: Edits, own: _Own, setting: str, old: str, new: str) -> None:
 
 def _lead_to(edits: Edits, status: Mapping[str, Any], old: int, new: int) -> None:
     """The variables that we set in the application's containers."""
-    ours, proxy = status.get("env") or (), f"http://127.0.0.1:{old}"
+    ours = {name for name in status.get("env") or () if isinstance(name, str)}
+    proxy = f"http://127.0.0.1:{old}"
     for kind in ("initContainers", "containers"):
         for index, container in enumerate(edits.get(("spec", kind)) or ()):
             for place, entry in enumerate(container.get("env") or ()):

@@ -100,6 +100,7 @@ class Reason(Enum):
     NO_ROOM = "no_room"
     NO_CONTAINERS = "no_containers"
     MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True, slots=True)

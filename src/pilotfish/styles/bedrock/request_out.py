@@ -47,7 +47,9 @@ _UNKNOWN = (
     "user",
 )
 
-_SERVICE_TIERS = frozenset({"priority", "default", "flex", "reserved"})
+_SERVICE_TIERS = {tier: tier for tier in ("priority", "default", "flex", "reserved")} | {
+    "fast": "priority"
+}
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
 
 
@@ -310,6 +312,6 @@ def _write_identity(chat: Chat, losses: Losses, body: Json) -> None:
     if len(metadata) < len(chat.metadata):
         losses.add("metadata")
     if chat.service_tier in _SERVICE_TIERS:
-        body["serviceTier"] = {"type": chat.service_tier}
+        body["serviceTier"] = {"type": _SERVICE_TIERS[chat.service_tier]}
     elif chat.service_tier not in ("", "auto"):
         losses.add("service_tier")

@@ -17,7 +17,13 @@ from pilotfish.core.formats.neutral import (
 )
 from pilotfish.core.formats.style import Target, Written
 from pilotfish.styles._fields import Losses
-from pilotfish.styles._requests import add_message, alternating, finished, write_own_extras
+from pilotfish.styles._requests import (
+    BEGINNING,
+    add_message,
+    alternating,
+    finished,
+    write_own_extras,
+)
 from pilotfish.styles._schemas import GEMINI, fitted, with_object_on_top
 from pilotfish.styles.google.parts import (
     ORIGIN,
@@ -30,7 +36,7 @@ from pilotfish.styles.google.parts import (
 from pilotfish.styles.google.request_in import MADE_UP, PARENTS, SERVICE_TIERS
 from pilotfish.styles.google.thinking import generation, write_thinking
 
-_TIERS_OUT = {theirs: own for own, theirs in SERVICE_TIERS.items()}
+_TIERS_OUT = {theirs: own for own, theirs in SERVICE_TIERS.items()} | {"fast": "priority"}
 
 MAX_STOP_SEQUENCES = 5  # ai.google.dev/api/generate-content#GenerationConfig, read 2026-11
 
@@ -88,6 +94,8 @@ def _write_contents(chat: Chat, target: Target, losses: Losses) -> list[Json]:
         else:
             parts = _write_user(turn.parts, names, order, losses)
         add_message(contents, "model" if turn.role == "assistant" else "user", parts, "parts")
+    if contents and contents[0]["role"] == "model":  # a call is refused but after a user's turn
+        contents.insert(0, {"role": "user", "parts": [{"text": BEGINNING}]})
     return contents
 
 

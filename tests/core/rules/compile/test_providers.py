@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from pilotfish.core.model.service import Limits, Provider
-from small_world import compiled, problem, problems
+from pilotfish.core.rules.compile import compile_documents
+from pilotfish.providers import all_kinds
+from small_world import TACTICS, compiled, documents, problem, problems
 
 
 def provider(body: str, **options: Any) -> Provider:
@@ -185,7 +187,7 @@ def test_oauth_needs_something_to_go_by() -> None:
     assert wrong("kind: openai, auth_type: oauth")[0] == "oauth_detail"
     assert wrong("kind: openai, auth_type: oauth, oauth_detail: {user_id: me}")[0] == "oauth_detail"
     oauth = provider(
-        "kind: openai, auth_type: oauth, oauth_detail: {access_token: {env: A}, expires_at: 2027-01-01T00:00:00Z, provider_type: x}"
+        "kind: openai, auth_type: oauth, oauth_detail: {access_token: {file: A}, expires_at: 2027-01-01T00:00:00Z, provider_type: x}"
     ).oauth
     assert oauth is not None
     assert (
@@ -193,6 +195,56 @@ def test_oauth_needs_something_to_go_by() -> None:
         oauth.refresh_token,
         oauth.expires_at,
     ) == ("A", None, "2027-01-01T00:00:00Z")
+
+
+OAUTH = "kind: openai, auth_type: oauth, oauth_detail: "
+ENDS = "expires_at: 2027-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        f"{{access_token: {{env: A}}, {ENDS}}}",
+        f"{{access_token: {{env: A}}, refresh_token: {{env: B}}, {ENDS}, provider_type: nobody}}",
+    ],
+)
+def test_a_token_that_will_be_over_and_that_nothing_renews_is_a_problem(detail: str) -> None:
+    path, message = wrong(OAUTH + detail)
+    assert path == "oauth_detail.expires_at"
+    assert message.startswith("the token will be over, and nothing renews it; expected ")
+
+
+def test_a_refresh_token_without_an_endpoint_gets_no_token() -> None:
+    path, message = wrong(OAUTH + "{refresh_token: {env: B}, provider_type: nobody}")
+    assert path == "oauth_detail"
+    assert message.startswith("no access_token, and to get one")
+
+
+def test_an_end_that_is_no_time_is_a_problem() -> None:
+    path, message = wrong(OAUTH + "{access_token: {file: A}, expires_at: soon}")
+    assert (path, message) == (
+        "oauth_detail.expires_at",
+        "expected an RFC 3339 time such as 2030-01-01T00:00:00Z, found 'soon' (line 1)",
+    )
+
+
+def test_known_vendors_have_their_endpoints() -> None:
+    def endpoint(more: str) -> tuple[str, bool]:
+        text = f"providers: {{p: {{{OAUTH}{{refresh_token: {{env: B}}, {more}}}}}}}"
+        made = compile_documents(documents(text), kinds=all_kinds(), tactics=TACTICS)
+        oauth = made.providers["p"].oauth
+        assert oauth is not None
+        return oauth.token_url, oauth.as_json
+
+    assert endpoint("provider_type: claude_code") == (
+        "https://console.anthropic.com/v1/oauth/token",
+        True,
+    )
+    assert endpoint("provider_type: Gemini") == ("https://oauth2.googleapis.com/token", False)
+    assert endpoint("user_id: me") == ("https://auth.openai.com/oauth/token", True)
+    own = "extra_fields: {token_url: 'https://own.example/token', format: json}"
+    assert endpoint(own) == ("https://own.example/token", True)
+    assert endpoint("provider_type: codex, extra_fields: {format: form}")[1] is False
 
 
 def test_the_default_model_is_one_of_the_models() -> None:

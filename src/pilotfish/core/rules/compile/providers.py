@@ -280,16 +280,54 @@ class ProviderCompiler:
             return None
         if detail.access_token is None and detail.refresh_token is None:
             self.findings.absent(at, "expected access_token or refresh_token in it, found neither")
-        return self._oauth_of(detail, at)
+        made = self._oauth_of(detail, at, spec.kind)
+        self._renewal(made, at)
+        return made
 
-    def _oauth_of(self, detail: OAuthSpec, at: Place) -> OAuth:
+    def _renewal(self, oauth: OAuth, at: Place) -> None:
+        """A token that will be over and that nothing renews is a problem. A file, or a mounted
+        Secret, may be renewed by others.
+        """
+        if oauth.refresh_token is not None and oauth.token_url:
+            return
+        access = oauth.access_token
+        known = ", ".join(sorted(t for kind in self.kinds.values() for t in kind.oauth_endpoints))
+        needed = (
+            "a refresh_token"
+            if oauth.refresh_token is None
+            else f"extra_fields.token_url, or a provider_type whose endpoint is known ({known})"
+        )
+        if access is None and oauth.refresh_token is not None:
+            self.findings.absent(
+                at, f"no access_token, and to get one with the refresh_token it needs {needed}"
+            )
+        elif access is not None and oauth.expires_at and access.source in ("env", "literal"):
+            self.findings.add(
+                at.at("expires_at"),
+                f"the token will be over, and nothing renews it; expected {needed}",
+            )
+
+    def _oauth_of(self, detail: OAuthSpec, at: Place, kind: str) -> OAuth:
         def ref(key: str) -> SecretRef | None:
             value = getattr(detail, key)
             return (
                 None if value is None else secret_ref(value, at.at(key), self.allow, self.findings)
             )
 
+        if detail.expires_at and not _is_moment(detail.expires_at):
+            self.findings.add(
+                at.at("expires_at"),
+                f"expected an RFC 3339 time such as 2030-01-01T00:00:00Z, found "
+                f"{detail.expires_at[:40]!r}",
+            )
+        endpoints = {t: e for k in self.kinds.values() for t, e in k.oauth_endpoints.items()}
+        known = endpoints.get((detail.provider_type or kind).lower())
+        own = str(detail.extra_fields.get("token_url") or "")
+        form = detail.extra_fields.get("format")
         return OAuth(
+            token_url=own or (known.url if known is not None else ""),
+            as_json=form == "json" if form else known is not None and known.as_json,
+            user_id=detail.user_id,
             access_token=ref("access_token"),
             refresh_token=ref("refresh_token"),
             provider_type=detail.provider_type,
@@ -298,6 +336,16 @@ class ProviderCompiler:
                 detail.extra_fields, at.at("extra_fields"), self.allow, self.findings
             ),
         )
+
+
+def _is_moment(text: str) -> bool:
+    from datetime import datetime
+
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _models(spec: ProviderSpec) -> frozenset[str] | None:

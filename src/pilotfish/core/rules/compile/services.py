@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pilotfish.core.formats.header_text import header_text
+from pilotfish.core.model.dot_segments import leaves_path
 from pilotfish.core.model.price_list import PriceList
 from pilotfish.core.model.request_settings import RequestSettings
 from pilotfish.core.model.service import (
@@ -105,6 +106,9 @@ class ServiceCompiler:
             if asked is None:
                 return model  # which ones the provider allows is looked up for each request
             model = asked
+        if leaves_path(provider, model):
+            self.findings.add(place, f"model {model!r} would leave the path of the provider's URLs")
+            return None
         if provider.models is not None and model not in provider.models:
             allowed = ", ".join(sorted(provider.models)) or "none"
             self.findings.add(

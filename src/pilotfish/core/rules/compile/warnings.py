@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
+from pilotfish.core.model.price import ListedModel, names_of
 from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.rules.compile.findings import Findings, Place
@@ -212,8 +213,9 @@ class Warnings:
         if self.snapshot.prices.of(provider, model) is not None:
             return  # whoever knows its price knows the model
         known = models_of(provider)
-        if known is None or model in known:
-            return
+        names = names_of(ListedModel("", model))
+        if known is None or ":" in model or any(name in known for name in names):
+            return  # a name with a colon is a customer's own (`ft:...`)
         near = difflib.get_close_matches(model.lower(), known, n=1, cutoff=0.75)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         self.findings.add(

@@ -111,7 +111,7 @@ def _provider(
     made: dict[str, Any] = {"kind": kind}
     if base and not same_base(base, known.kinds[kind]):
         made["api_base"] = base.rstrip("/")
-    _credentials(path, name, given, made, result)
+    _credentials(path, name, given, made, known, result)
     if given.get("enabled") is False:
         made["enabled"] = False
     if text(given.get("proxy_url")):
@@ -150,7 +150,12 @@ def _kind(base: str, style: str, known: Known) -> str:
 
 
 def _credentials(
-    path: str, name: str, given: Mapping[str, Any], made: dict[str, Any], result: Imported
+    path: str,
+    name: str,
+    given: Mapping[str, Any],
+    made: dict[str, Any],
+    known: Known,
+    result: Imported,
 ) -> None:
     if given.get("auth_type") == "oauth":
         made["auth_type"] = "oauth"
@@ -175,12 +180,14 @@ def _credentials(
         if kept:
             oauth["extra_fields"] = kept
         elif "refresh_token" in oauth:
+            knows_url = any(
+                oauth.get("provider_type", "").lower() in kind.oauth_endpoints
+                for kind in known.kinds.values()
+            )
+            needed = "client_id" if knows_url else "token_url and client_id"
             result.lose(
                 f"{path}.oauth_detail",
-                (
-                    "to refresh the token, oauth_detail.extra_fields needs the vendor's token_url "
-                    "and client_id"
-                ),
+                f"to refresh the token, oauth_detail.extra_fields needs the vendor's {needed}",
             )
         result.lose_keys(f"{path}.oauth_detail.extra_fields", extra, kept)
         made["oauth_detail"] = oauth

@@ -16,13 +16,22 @@ class OAuthSpec(Spec):
     refresh_token: Secret | None = Field(
         default=None, repr=False, description="what fetches the next one"
     )
-    provider_type: str = Field(default="", description="whose OAuth it is")
-    user_id: str = Field(default="", description="kept for files of other tools, means nothing")
-    expires_at: str = Field(default="", description="RFC 3339; absent: not known to expire")
+    provider_type: str = Field(
+        default="",
+        description="whose OAuth it is, which finds the token endpoint of known vendors; absent: "
+        "the kind's",
+    )
+    user_id: str = Field(default="", description="whose account it is, for people")
+    expires_at: str = Field(
+        default="",
+        description="RFC 3339, the end of the access token, which is not sent later; absent: not "
+        "known to expire",
+    )
     extra_fields: dict[str, Any] = Field(
         default={},
         repr=False,
-        description="what the token endpoint wants besides, such as `token_url`",
+        description="what the token endpoint wants besides: `client_id`, `client_secret`, `scope`; "
+        "`token_url` and `format` (json, form) where it is not a known vendor's",
     )
 
 
