@@ -46,10 +46,12 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
     version = version_of(options)
     if version in V1:
         return {op: f"/openai/v1{path}" for op, path in OPENAI_PATHS.items() if op != "rerank"} | {
-            "responses": "/openai/v1/responses"
+            "responses": "/openai/v1/responses",
+            "realtime": "/openai/v1/realtime?model={model}",
         }
     ops = ("chat", "completions", "embeddings", "images", "audio")
     paths = {op: f"/openai/deployments/{{model}}{OPENAI_PATHS[op]}" for op in ops}
+    paths["realtime"] = "/openai/realtime?deployment={model}"
     return paths | ({"responses": "/openai/responses"} if version >= RESPONSES_SINCE else {})
 
 

@@ -20,6 +20,7 @@ from pilotfish.core.rules.schema.base import (
     StateFileName,
     union_tag,
 )
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import (
     CooldownSpec,
     CredentialCooldownSpec,
@@ -165,7 +166,7 @@ class HedgeSpec(Spec):
 
 # Keys that may stand in `defaults` too.
 StreamBreak = Literal["error", "continue", "restart"]
-Unsupported = Literal["drop", "reject"]
+Unsupported = Literal["safe", "drop", "reject"]
 _RULE = Rule(name="")
 MEANING = {
     "on_stream_break": (
@@ -181,8 +182,9 @@ MEANING = {
         f"({_RULE.queue_s * 1000:g})"
     ),
     "unsupported": (
-        "fields the service's style cannot carry: drop and say so, or answer 400{} "
-        f"({_RULE.unsupported})"
+        "what a service's style cannot carry. safe: content and state leave the service out "
+        "(400 if none is left), all else is dropped and named; drop: everything is dropped "
+        f"and named; reject: any loss leaves the service out{{}} ({_RULE.unsupported})"
     ),
 }
 
@@ -258,6 +260,9 @@ class RuleSpec(Spec):
     )
     credential_cooldown: CredentialCooldownSpec = Field(
         default_factory=CredentialCooldownSpec, description="instead of the defaults'"
+    )
+    budgets: BudgetSpec | None = Field(
+        default=None, description="what its requests may take in a day; absent: no limit"
     )
 
 
