@@ -23,11 +23,10 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
-from pilotfish.core.state.ledger import Ledger, all_rules
+from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.credentials import CredentialContext, CredentialStore, Key
-from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
 from pilotfish.http1 import proxies
@@ -35,11 +34,10 @@ from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import (
-    RaceHistoryFiles,
+    RaceFilesOnDemand,
     held_ids_keeper,
     limits_in_common,
     metrics_to,
-    race_files,
     statistics_keeper,
     tracer_to,
 )
@@ -77,8 +75,6 @@ class App:
     manager, which is `start` and `stop`.
     """
 
-    race_files: RaceHistoryFiles | None = None  # once rules name one
-
     def __init__(
         self,
         settings: Settings,
@@ -93,6 +89,7 @@ class App:
         self.budgets = Budgets(workload=settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
         own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
+        self.races = RaceFilesOnDemand(settings.state_dir, self.history)
         self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
@@ -106,9 +103,8 @@ class App:
         reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
-        self.fetcher = Fetcher()
-        folders = settings.secrets_dir, settings.state_dir
-        self.context = CredentialContext(*folders, fetcher=self.fetcher)
+        self.context = CredentialContext(settings.secrets_dir, settings.state_dir)
+        self.fetcher = self.context.fetcher
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.
@@ -135,7 +131,6 @@ class App:
         self._source: RulesSource | None = None  # from `start` on
         self.prober = Prober(self.router, self._probe, health_changed, reporter.health_changed)
         self.admin_port = self._admin_port(health_changed)
-
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -231,20 +226,12 @@ class App:
         self.engine.adopt(snapshot)
         if self.state is not None and self.store.snapshot is None:
             self.state.restore()
-        self._adopt_race_files(snapshot)
+        self.races.adopt(snapshot)
         closing = asyncio.get_running_loop().create_task(
             self.credentials.adopt(snapshot.providers.values()), name="credentials"
         )
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-
-    def _adopt_race_files(self, snapshot: Snapshot) -> None:
-        named = any(r.race is not None and r.race.performance_file for r in all_rules(snapshot))
-        if self.race_files is None and named:
-            self.race_files = race_files(self.settings.state_dir, self.history)
-            self._spawn(self.race_files.run(), "races")
-        if self.race_files is not None:
-            self.race_files.adopt(snapshot)
 
     # ---- start
 
@@ -261,6 +248,7 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        self._spawn(self.races.run(), "races")
         if self.held is not None:
             self.held.restore()
             self._spawn(self.held.run(), "held")
@@ -344,11 +332,9 @@ class App:
         await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
-        for keeper in (self.state, self.held):
+        for keeper in (self.state, self.held, self.races):
             if keeper is not None:
                 keeper.save()
-        if self.race_files is not None:
-            self.race_files.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         await self.fetcher.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from harness import proxied, until
+from harness import proxied
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.state.race_history import HALF_LIFE_S, RaceHistory
 from pilotfish.shared.race_files import RaceFiles
@@ -28,7 +27,7 @@ def rules(second: str = "races.json") -> Snapshot:
 
 
 def files(folder: Path | None, history: RaceHistory, *, wall: float = 1.7e9) -> RaceFiles:
-    return RaceFiles(folder, history, clock=lambda: 100.0, wall=lambda: wall, every_s=0.0)
+    return RaceFiles(folder, history, clock=lambda: 100.0, wall=lambda: wall)
 
 
 def won(times: int = 3) -> RaceHistory:
@@ -115,13 +114,10 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     assert {line["log_level"] for line in logs} == {"warning"}
 
 
-async def test_it_is_saved_now_and_then(tmp_path: Path) -> None:
+async def test_it_is_saved_beside_the_requests(tmp_path: Path) -> None:
     kept = files(tmp_path, won())
     kept.adopt(rules())
-    running = asyncio.create_task(kept.run())
-    await until((tmp_path / "races" / "races.json").exists)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await kept.save_beside()
     assert read(tmp_path).record("fastest", "openai/a").dump(100.0) == (3, 0)
 
 

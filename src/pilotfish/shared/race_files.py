@@ -20,7 +20,6 @@ from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.shared.state_file import replace_whole
 
 FOLDER = "races"
-SAVE_EVERY_S = 30.0
 VERSION = 1
 
 log = structlog.get_logger(__name__)
@@ -52,10 +51,9 @@ class RaceFiles:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        every_s: float = SAVE_EVERY_S,
     ) -> None:
         self._folder, self._history = folder, history
-        self._clock, self._wall, self._every_s = clock, wall, every_s
+        self._clock, self._wall = clock, wall
         self._rules: dict[Path, list[str]] = {}
         self._foreign: set[Path] = set()
 
@@ -102,10 +100,10 @@ class RaceFiles:
                 self._history.record(rule, service).load(record.wins, record.losses, at)
         log.info("race_history_restored", file=str(path), rules=rules)
 
-    def save(self) -> None:
-        """At once, in this thread."""
-        for path, data in self._contents():
-            _write(path, data)
+    def save(self) -> bool:
+        """At once, in this thread. True if all files hold what is known."""
+        written = [_write(path, data) for path, data in self._contents()]
+        return all(written)
 
     def _contents(self) -> list[tuple[Path, bytes]]:
         now, wall = self._clock(), self._wall()
@@ -120,16 +118,16 @@ class RaceFiles:
             found.append((path, msgspec.json.encode(SavedRaces(VERSION, wall, races))))
         return found
 
-    async def run(self) -> None:
-        """Saves until cancelled; the disk is waited for in a thread."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            for path, data in self._contents():
-                await asyncio.to_thread(_write, path, data)
+    async def save_beside(self) -> None:
+        """As `save`; the disk is waited for in a thread."""
+        for path, data in self._contents():
+            await asyncio.to_thread(_write, path, data)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> bool:
     try:
         replace_whole(path, data)
     except OSError as error:
         log.warning("a performance_file cannot be written", file=str(path), error=str(error))
+        return False
+    return True
