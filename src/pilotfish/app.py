@@ -86,11 +86,11 @@ class App:
 
         # What is known of services, and which of them a request may use.
         self.ledger, self.history = Ledger(), RaceHistory()
-        self.budgets = Budgets(workload=settings.workload)
+        self.budgets = Budgets(settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
         self.races = RaceFilesOnDemand(settings.state_dir, self.history)
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        kept = self.ledger, self.history, None if settings.redis_url else self.budgets.spending
+        self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
@@ -122,9 +122,8 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
-        self.registry.before_scrape.append(gauges.refresh)
+        told, flying = reporter.recorder.children, self.engine.in_flight_by_rule
+        LedgerGauges(told, self.ledger, flying, self.budgets.spending).begin()
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
