@@ -149,7 +149,12 @@ def _openai(rest: str) -> Endpoint | None:
     if fixed is not None:
         return Endpoint(*fixed)
     head, _, subpath = rest.partition("/")
-    if head in _WITH_SUBPATH and subpath and not has_dot_segment(subpath):
+    if (
+        head in _WITH_SUBPATH
+        and subpath
+        and not subpath.startswith("voice")  # voices and consents to them are no models
+        and not has_dot_segment(subpath)
+    ):
         return Endpoint(head, _WITH_SUBPATH[head], subpath=subpath)
     return None
 
