@@ -19,7 +19,6 @@ from pilotfish import __version__, process, styles
 from pilotfish.admin.port import AdminPort
 from pilotfish.admin.routes import Admin
 from pilotfish.core.exchange import endpoints
-from pilotfish.core.model.cost_owner import cost_owner
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
@@ -96,9 +95,7 @@ class App:
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
-        owner = cost_owner(settings.workload, settings.cost_labels)
-        self.registry = Registry(detail=settings.metrics_detail or None)
-        self.registry.owner = owner.metric_labels()
+        self.registry = Registry(detail=settings.metrics_detail or None, owner=settings.owner())
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
@@ -122,7 +119,7 @@ class App:
             health_changed=health_changed,
             shared=self.shared,
             connect=connect,
-            owner=owner,
+            owner=settings.owner(),
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TextIO
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pilotfish.core.model.cost_owner import CostOwner, cost_owner
 from pilotfish.errors import StartError
 
 PREFIX = "PILOTFISH_"
@@ -121,6 +122,10 @@ class Settings(BaseSettings):
         " *.svc and *.svc.*; comma-separated",
     )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
+
+    def owner(self) -> CostOwner:
+        """Whose requests the proxy forwards."""
+        return cost_owner(self.workload, self.cost_labels)
 
     @field_validator(
         "config", "cost_labels", "configmaps", "allowed_origins", "allowed_hosts", mode="before"

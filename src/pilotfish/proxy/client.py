@@ -20,7 +20,15 @@ from pilotfish.core.exchange.request_url import (
     secrets_of_rules,
     target_of,
 )
-from pilotfish.core.model.cost_owner import AUTO, BOTH, HEADERS, METADATA, NONE, CostOwner
+from pilotfish.core.model.cost_owner import (
+    AUTO,
+    BOTH,
+    HEADERS,
+    METADATA,
+    NOBODY,
+    NONE,
+    CostOwner,
+)
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.rule_state import op_for
 from pilotfish.credentials.keys import Headers, Key, SignedCall
@@ -30,7 +38,6 @@ from pilotfish.http1.pool import Pool
 # `encode("idna")`, whose module would be read from disk with the first request: there may be no
 # descriptor left for it.
 _as_idna = Codec().encode
-NOBODY = CostOwner()
 REMEMBERED = 1024  # heads kept; a path's subpath is the client's to choose, so there is a bound
 
 

@@ -13,7 +13,7 @@ from pilotfish import styles
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.request_url import headers_kept_from_clients
-from pilotfish.core.model.cost_owner import CostOwner
+from pilotfish.core.model.cost_owner import NOBODY, CostOwner
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
@@ -26,7 +26,7 @@ from pilotfish.http1 import proxies
 from pilotfish.http1.exchange import Exchange
 from pilotfish.http1.origin import Connect, Origin
 from pilotfish.http1.pool import Pool
-from pilotfish.proxy.client import NOBODY, ProviderClient
+from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.in_flight import InFlight
 from pilotfish.proxy.local_reply import COUNTS, LocalReplies, unknown_path
 from pilotfish.proxy.request import INTERNAL_ERROR, Backend, ProxyRequest

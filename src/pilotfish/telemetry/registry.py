@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
+from pilotfish.core.model.cost_owner import NOBODY, CostOwner
 from pilotfish.telemetry.series import CATALOGUE, DETAILED, INJECTOR_ONLY, OWNED, Series
 
 Labels = tuple[str, ...]
@@ -127,12 +128,18 @@ class Registry:
     trace ids.
     """
 
-    def __init__(self, series: Iterable[Series] = PROXY, *, detail: Detail | None = None) -> None:
+    def __init__(
+        self,
+        series: Iterable[Series] = PROXY,
+        *,
+        detail: Detail | None = None,
+        owner: CostOwner = NOBODY,
+    ) -> None:
         self.detail: Detail = detail or "full"
         self._asked = detail
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
-        self.owner: dict[str, str] = {}  # labels that say whose costs they are
+        self.owner = owner.metric_labels()  # labels that say whose costs they are
         self.exemplars = False
 
     def serves(self, services: int) -> None:

@@ -55,6 +55,9 @@ class CostOwner:
         }
 
 
+NOBODY = CostOwner()
+
+
 def cost_owner(workload: str, labels: Iterable[str]) -> CostOwner:
     """From `namespace/name` and `label=value` texts; those that are neither are left out."""
     namespace, _, name = workload.rpartition("/")
