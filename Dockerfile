@@ -1,6 +1,8 @@
 # One image for the proxy, the gateway and the injector.
 #   docker build -t pilotfish:0.1.0 .
 # Runs as any user (OpenShift assigns one), needs no writable path but what is mounted.
+# Tags move: a build that is to be the same tomorrow gives both by digest, as --build-arg
+# PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:... (docs/security.md).
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 # The same Python with a C compiler beside it, for what every request goes through (setup.py).
 ARG BUILD_IMAGE=python:3.11-bookworm

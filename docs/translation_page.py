@@ -24,7 +24,7 @@ the same style nothing is translated. Vendors that speak a style in their own wa
 
 Asked were {asked}.
 Proof of thinking is a signature or encrypted reasoning: clients get it in a place that their style has, hand it back with the next turn, and the vendor
-that made it gets it back as it was.
+that made it gets it back as it was. Another vendor that serves the next turn gets all but that, also where it speaks the client's own style.
 """
 
 

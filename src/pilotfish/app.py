@@ -23,19 +23,23 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
-from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.credentials import CredentialContext, CredentialStore, Key
-from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
 from pilotfish.http1 import proxies
 from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
-from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
+from pilotfish.optional_parts import (
+    held_ids_keeper,
+    limits_in_common,
+    metrics_to,
+    statistics_keeper,
+    tracer_to,
+)
 from pilotfish.passthrough.handler import Passthrough
 from pilotfish.passthrough.request import PassingContext
 from pilotfish.passthrough.upstreams import Upstreams
@@ -44,6 +48,7 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
+from pilotfish.realtime.on_demand import SocketContext, SocketsOnDemand
 from pilotfish.settings import Address, Settings, address, log_format
 from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore
@@ -79,9 +84,12 @@ class App:
         self.settings = settings
 
         # What is known of services, and which of them a request may use.
-        self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
+        self.ledger, self.history = Ledger(), RaceHistory()
+        self.budgets = Budgets(workload=settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
+        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
+        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
@@ -90,13 +98,11 @@ class App:
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
         self.pusher = metrics_to(settings.otlp_metrics, settings.otlp_endpoint, self.registry)
-        recorder = MetricsRecorder(self.registry)
-        reporter = Reporter(recorder, self.log, self.tracer)
+        reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
-        self.fetcher = Fetcher()
-        folders = settings.secrets_dir, settings.state_dir
-        self.context = CredentialContext(*folders, fetcher=self.fetcher)
+        self.context = CredentialContext(settings.secrets_dir, settings.state_dir)
+        self.fetcher = self.context.fetcher
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.
@@ -112,11 +118,10 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.holders = Holders()
-        self.passthrough = self._passthrough(replies, reporter, connect)
-        self.other_requests = OtherRequests(replies, self.router, self.passthrough.handle)
+        self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        gauges = LedgerGauges(recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
@@ -138,19 +143,24 @@ class App:
             form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
         )
 
-    def _passthrough(
+    def _other_requests(
         self, replies: LocalReplies, reporter: Reporter, connect: Connect
-    ) -> Passthrough:
-        return Passthrough(
+    ) -> OtherRequests:
+        context = PassingContext(self.ledger, self.budgets, Upstreams(connect), self.shared)
+        self.passthrough = Passthrough(self.engine, context, replies, self.settings.max_body_bytes)
+        shared = SocketContext(
             self.router,
-            PassingContext(self.ledger, self.budgets, self.holders, Upstreams(connect)),
-            replies,
+            self.ledger,
+            self.budgets,
             reporter,
+            replies,
             self.engine.in_flight,
-            clients=lambda: self.engine.clients,
-            may_serve=self.engine.check_may_serve,
-            max_body_bytes=self.settings.max_body_bytes,
+            connect,
+            lambda name: self.engine.clients[name],
+            self.engine.check_may_serve,
         )
+        self.sockets = SocketsOnDemand(shared, self.passthrough.handle)
+        return OtherRequests(replies, self.router, self.sockets.handle)
 
     def _client_port(self) -> Server:
         buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
@@ -236,6 +246,9 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        if self.held is not None:
+            self.held.restore()
+            self._spawn(self.held.run(), "held")
         if self.shared is not None:
             self._spawn(self.shared.run(), "shared")
         if self.pusher is not None:
@@ -291,6 +304,7 @@ class App:
         yet."""
         self.engine.draining = True
         self.server.drain()
+        self.sockets.drain()
         log.info("draining", in_flight=len(self.engine.in_flight))
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
@@ -298,6 +312,8 @@ class App:
                 await self.other_requests.finish()
         except TimeoutError:
             log.warning("drain_over", cut_off=len(self.engine.in_flight))
+            self.sockets.end()
+            await asyncio.sleep(LAST_BYTES_S)
         else:
             await asyncio.sleep(LAST_BYTES_S)
 
@@ -310,10 +326,12 @@ class App:
         for connection in list(self.server.connections):
             connection.close(reset=False)
         await self.other_requests.close()
+        await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
-        if self.state is not None:
-            self.state.save()
+        for keeper in (self.state, self.held):
+            if keeper is not None:
+                keeper.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         await self.fetcher.close()

@@ -248,6 +248,26 @@ rules: [{{name: r, request_model: m, services: [{{provider: g, model: m}}]}}]
     assert vendor.asked[1][2]["x-goog-upload-command"] == "upload, finalize"
 
 
+async def test_no_place_but_this_one_is_where_a_client_is_sent(tmp_path, vendor):
+    rules = """
+providers: {{g: {{kind: google, api_base: "{a}/v1beta", token: {{env: KEY_ONE}}}}}}
+rules: [{{name: r, request_model: m, services: [{{provider: g, model: m}}]}}]
+"""
+    async with proxied(tmp_path, rules.format(a=vendor.base)) as proxy:
+        places = {
+            f"{vendor.base}/upload/x?key=gone": f"{proxy.base}/upload/x",
+            "/upload/x": "/upload/x",
+            "https://elsewhere.example/x": None,
+            "//elsewhere.example/x": None,
+            f"{proxy.base}.elsewhere.example/": None,
+        }
+        for place, shown in places.items():
+            vendor.says(200, {}, location=place, refresh="0; url=//x", clear_site_data="*")
+            async with proxy.http.get(f"{proxy.base}/v1beta/files") as answer:
+                assert answer.headers.get("location") == shown
+                assert not {"refresh", "clear-site-data"} & set(answer.headers)
+
+
 async def test_a_signed_request_is_held_and_signed(tmp_path, vendor):
     rules = """
 providers:

@@ -78,6 +78,9 @@ class RequestReader:
         self.streaming = False
         self._continues = self._in_body = False
         self.buffered_bytes = self._partial_bytes = 0
+        # What was read last, and before it of a head that came in several pieces.
+        self._data = b""
+        self._earlier: list[bytes] = []
         self._read = self._head_bytes = self._body_bytes = self._raw_bytes = self._counted = 0
         self.since = self.began = settings.clock()
         # What llhttp finds goes straight into these lists, most of it without a frame of Python.
@@ -119,6 +122,7 @@ class RequestReader:
             self.held += data
             return
         self._read = len(data)
+        self._data = data
         try:
             self._feed(data)
         except httptools.HttpParserUpgrade as e:
@@ -128,6 +132,7 @@ class RequestReader:
             self.bad = self.bad or refusal_for(e)
         if not self.between and self.bad is None:
             self._unfinished()
+        self._data = b""
 
     def take_body(self) -> bytes:
         """What has come of the body since the last time, while `streaming`."""
@@ -195,6 +200,7 @@ class RequestReader:
         # A copy: trailers may still be added to the list, and are no headers.
         headers = self._headers[:]
         target = self._target[0] if len(self._target) == 1 else b"".join(self._target)
+        sent_target = target
         if target[:1] != b"/":
             target = origin_form(target)
         parser = self._parser
@@ -205,6 +211,8 @@ class RequestReader:
         takes = settings.takes
         if takes is not None and not takes(method, target, headers):
             exchange.handed_over = True
+        if version == "1.0" and self.bad is None and not self._is_http10(sent_target):
+            self.bad = RefusedRequest(505, "only HTTP is served here, and no protocol like it")
         if self.bad is None:
             at_most = self._head_bytes + self._read
             found = check_head(
@@ -215,6 +223,8 @@ class RequestReader:
             else:
                 self._continues = found is True and not exchange.handed_over
         self.current = exchange
+        if self._earlier:
+            self._earlier = []
 
     def on_message_complete(self) -> None:
         exchange, self.current = self.current, None
@@ -298,7 +308,12 @@ class RequestReader:
                 f"more than {FRAMING_BYTES} bytes of the request are framing of its chunks",
             )
 
+    def _is_http10(self, target: bytes) -> bool:
+        """Whether the request line says so: llhttp takes RTSP/1.0 and ICE/1.0 for it."""
+        return target + b" HTTP/1.0" in b"".join((*self._earlier, self._data))
+
     def _unfinished_head(self) -> None:
+        self._earlier.append(self._data)
         if self._head_bytes:
             self._head_bytes += self._read
         else:
@@ -324,6 +339,7 @@ class RequestReader:
             self.queue.pop()
             data = head_bytes(exchange, without_upgrade(exchange.headers)) + rest
             self._read = len(data)
+            self._data = data
             self._new_parser()
             try:
                 self._feed(data)

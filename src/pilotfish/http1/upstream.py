@@ -245,6 +245,8 @@ class Upstream:
         if self._complete:
             return  # a second answer to one request
         status = self._parser.get_status_code()
+        if not 100 <= status < 600:
+            raise ValueError(status)  # the parser reports it as an error of its own
         if status < 200:
             self._interim = True  # 100 Continue, 103 Early Hints: the answer is still to come
             self._headers.clear()

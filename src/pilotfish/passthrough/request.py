@@ -21,7 +21,6 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.passing import Destination, holder_of
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.retry_after import wait_hint
@@ -30,8 +29,9 @@ from pilotfish.credentials.keys import CredentialError
 from pilotfish.credentials.keys import Headers as KeyHeaders
 from pilotfish.errors import ClientError
 from pilotfish.http1.origin import host_header
-from pilotfish.passthrough.upstreams import Upstreams
+from pilotfish.passthrough.upstreams import Upstreams, leads_here
 from pilotfish.proxy.client import ProviderClient
+from pilotfish.proxy.engine import SharedLimits
 from pilotfish.telemetry.passed_record import PassedAttempt, PassedRecord
 
 Header = tuple[bytes, bytes]
@@ -62,8 +62,8 @@ class PassingContext(NamedTuple):
 
     ledger: Ledger
     budgets: Budgets
-    holders: Holders
     upstreams: Upstreams
+    shared: SharedLimits | None = None
 
 
 class PassedBody(NamedTuple):
@@ -211,6 +211,9 @@ class PassedRequest:
         self._since = None
         async with answer:
             self._status = answer.status
+            if not 200 <= answer.status < 600:
+                message = f"the upstream answered with status {answer.status}, which HTTP has not"
+                raise ClientError(502, "bad_answer", message)
             refused = answer.status == 401
             if refused and not self._begun and self._client.keys[self._key].refused(self._sent):
                 return None, None, (Outcome.AUTH_FAILED, "")
@@ -285,6 +288,8 @@ class PassedRequest:
         status, headers = answer.status, _lower(answer.raw_headers)
         body_headers = [h for h in headers if h[0] in _OF_ANSWER]
         kept = filter_response_headers(headers, self._client.key_headers(self._sent))
+        # Else a vendor could send the client anywhere: where it is told to go on comes back here.
+        kept += [h for h in map(self._through_here, headers) if leads_here(h, self._request.host)]
         kept = redact_headers(kept, (*self._sent, *self._client.own_secrets))
         kept = [self._through_here(h) for h in kept]
         told = [
@@ -348,7 +353,7 @@ class PassedRequest:
         found = list(ids.ids) if ids is not None else []
         found += [v for k, v in URL(upload).query.items() if k == "upload_id"] if upload else []
         if found:
-            self._shared.holders.note(found, holder)
+            self._shared.ledger.holders.note(found, holder)
 
     def _through_here(self, header: Header) -> Header:
         """A place at the vendor where the client is to go on (an upload) is put below the address

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from pilotfish.credentials.fetch import FetchError
+from pilotfish.http1.exchange import Header
 from pilotfish.http1.origin import Connect, Origin, is_local, reason, tls_context
 
 IDLE_S = 45.0  # as for all other connections to vendors
@@ -87,3 +88,12 @@ class OneOriginConnector(aiohttp.BaseConnector):
             raise FetchError(kind, f"cannot connect to {where}: {reason(e)}") from e
         made: ResponseHandler = protocol
         return made
+
+
+def leads_here(header: Header, host: str) -> bool:
+    """Whether it is a `location` at this proxy."""
+    name, value = header
+    here = tuple(f"{scheme}://{host}/".encode("latin-1", "replace") for scheme in ("http", "https"))
+    return name == b"location" and (
+        value.startswith(here) or (value.startswith(b"/") and value[1:2] not in (b"/", b"\\"))
+    )

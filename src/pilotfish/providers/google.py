@@ -39,6 +39,7 @@ KIND = ProviderKind(
         "google_count_tokens": "/models/{model}:countTokens",
         "google_embeddings": "/models/{model}:embedContent",
         "google_batch_embeddings": "/models/{model}:batchEmbedContents",
+        "live": "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
     },
     auth=Auth(header="x-goog-api-key", prefix=""),
     limits=LimitHeaders(),

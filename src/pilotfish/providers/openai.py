@@ -76,6 +76,8 @@ KIND = ProviderKind(
     paths={
         **{op: path for op, path in OPENAI_PATHS.items() if op != "rerank"},
         "responses": "/responses",
+        "realtime": "/realtime?model={model}",
+        "responses_socket": "/responses",
     },
     options={
         "api": Option(

@@ -19,15 +19,14 @@ def style_from(options: Mapping[str, Any]) -> str:
     return "openai_responses" if options.get("api") == "responses" else "openai"
 
 
+PATHS = {**OPENAI_PATHS, "realtime": "/realtime?model={model}"}
+
+
 def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
     """Responses is among the paths only with the option `api: responses`, since few of these
     servers have it. Without it, clients of that API are served through Chat Completions.
     """
-    return (
-        {**OPENAI_PATHS, "responses": "/responses"}
-        if options.get("api") == "responses"
-        else OPENAI_PATHS
-    )
+    return {**PATHS, "responses": "/responses"} if options.get("api") == "responses" else PATHS
 
 
 # Few chat templates of open models have the developer role, and few servers take
@@ -47,7 +46,7 @@ KIND = ProviderKind(
     docs="https://platform.openai.com/docs/api-reference/chat",
     litellm_names=("openai_like", "custom_openai", "litellm_proxy"),
     style="openai",
-    paths=OPENAI_PATHS,
+    paths=PATHS,
     paths_from=paths_from,
     style_from=style_from,
     quirks=QUIRKS,

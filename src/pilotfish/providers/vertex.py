@@ -34,6 +34,9 @@ PATHS = {
     "predict": "/publishers/{subpath}/models/{model}:predict",
 }
 
+# Beside the versions; the model's whole path is in the first event.
+LIVE = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
+
 
 def base_from(options: Mapping[str, Any]) -> str:
     """The base URL of the option `location`; empty if it is absent. `global` and the multi-regions
@@ -56,7 +59,7 @@ def paths_from(options: Mapping[str, Any]) -> Mapping[str, str]:
         options.get("location", ""),
     )
     parent = f"/{version}/projects/{project}/locations/{location}"
-    return {op: parent + path for op, path in PATHS.items()}
+    return {op: parent + path for op, path in PATHS.items()} | {"live": LIVE}
 
 
 def clean_base(base: str) -> str:
@@ -122,7 +125,7 @@ KIND = ProviderKind(
     otel_name="gcp.vertex_ai",
     litellm_names=("vertex_ai", "vertex_ai_beta"),
     style="google",
-    paths=PATHS,
+    paths=PATHS | {"live": LIVE},
     paths_from=paths_from,
     base_from=base_from,
     clean_base=clean_base,

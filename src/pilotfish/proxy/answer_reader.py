@@ -116,7 +116,7 @@ class AnswerReader:
     def on_head(self, status: int, headers: list[Header]) -> None:
         now = self._record.head_at = self._quiet_since = _clock()
         self._record.status = status
-        if not self._call.trace_headers:
+        if not self._call.trace_headers and not self._inbound.keeps_answer:
             self._record.response_id = ""  # nobody asks for it
         limits = read_limits(self._candidate.service.provider.kind.limits, headers, time.time())
         if limits is not None:
@@ -148,7 +148,9 @@ class AnswerReader:
             self._break(Outcome.SERVER_ERROR, f"the upstream sent {e}", now)
             return
         if self._record.response_id is None and pieces:
-            self._record.response_id = response_id_in(pieces[0])
+            named = self._record.response_id = response_id_in(pieces[0])
+            if named and self._inbound.keeps_answer and self._call.op == self._inbound.op:
+                self._owner.on_kept(named)
         for piece in pieces:
             if not self.over:
                 self._take(piece, now)

@@ -12,6 +12,7 @@ from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.usage import cost_of, final_usage
 from pilotfish.core.model.outcome import NO_CREDENTIAL, Failure, Outcome
 from pilotfish.core.model.snapshot import Rule
+from pilotfish.core.routing.passing import holder_of
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.evidence import SILENT, AttemptResult, Timings, Trials, evidence_of
 from pilotfish.core.state.ledger import HealthChange, Ledger
@@ -123,7 +124,7 @@ class Attempt:
     def start(self, now: float) -> None:
         # An attempt that must fail at once still begins, so that it is accounted like every other.
         call = self.call
-        call.key = self._ledger.key_for(self.candidate.state, now) or 0
+        call.key = self._request.plan.key_for(self.candidate, now)
         trials = self._ledger.begin(
             self.candidate, call.key, self._tokens, now, streams=self._awaited
         )
@@ -169,6 +170,10 @@ class Attempt:
 
     def on_first_token(self, now: float) -> None:
         self._listener.on_first_token(self, now)
+
+    def on_kept(self, response_id: str) -> None:
+        holder = holder_of(self.service.provider, self.call.key)
+        self._ledger.holders.note((response_id,), holder)
 
     def sends_again(self) -> bool:
         if not self.call.renews_credential():
@@ -241,6 +246,9 @@ class Attempt:
         if usage is not None and self.service.price is not None:
             record.cost_usd = cost_of(usage, self.service.price)
         used = usage.input + usage.output if usage is not None else 0
+        if used and not self._budgets.spending.is_empty:
+            provider = self.service.provider.name
+            self._budgets.spending.add(self._rule.name, provider, record.cost_usd, used, now)
         self._budgets.settle(self.candidate, self._tokens, used, now, record.began)
         began = record.sent_at or record.began
         if record.first_at:

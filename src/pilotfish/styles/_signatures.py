@@ -24,6 +24,12 @@ def sealed(signature: Signature) -> str:
     return f"{_SEAL}{signature.origin}:{signature.id}:{signature.value}"
 
 
+def is_sealed(text: str) -> bool:
+    """Whether a text is what `seal` or `seal_thinking` make for another vendor's signature, or for
+    none."""
+    return text.startswith(_SEAL)
+
+
 def unseal(text: str, style: str) -> Signature:
     """What `seal` made, or a signature of `style` itself."""
     if text.startswith(_SEAL):

@@ -72,6 +72,8 @@ class BaseStyle:
     terminal_event = b""
     request_id_header = b""
     canned_chars = 0
+    # What a request has in it that may hold other vendors' proofs: their seal, also in base64.
+    _foreign_marks: tuple[bytes, ...] = ()
     prompt_stub = ("messages", b'[{"role":"user","content":"-"}]')
 
     def event_decoder(self) -> EventDecoder:
@@ -91,6 +93,15 @@ class BaseStyle:
         self, members: Mapping[str, msgspec.Raw], quirks: Quirks
     ) -> dict[str, bytes]:
         return {}
+
+    def without_foreign_proofs(
+        self, body: bytes, members: Mapping[str, msgspec.Raw], target: Target
+    ) -> dict[str, bytes]:
+        if not any(mark in body for mark in self._foreign_marks):
+            return {}
+        from pilotfish.styles._foreign_proofs import without_proofs
+
+        return without_proofs(self.name, members, target)
 
     def same_style_answer(self, quirks: Quirks, request_id: str) -> Callable[[bytes], bytes]:
         return bytes

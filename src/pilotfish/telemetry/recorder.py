@@ -3,6 +3,7 @@ its answer or has left."""
 
 from __future__ import annotations
 
+from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.telemetry import series as s
@@ -68,6 +69,32 @@ class MetricsRecorder:
         if outcome is Outcome.BROKEN_STREAM and attempt.failure is not None:
             cause = s.BREAK_CAUSES.get(attempt.failure.code, s.ERROR_EVENT)
             children.of_service(*service)[s.STREAM_BREAKS].counter(*service, cause).value += 1
+
+    # ---- a WebSocket session
+
+    def turn(
+        self, attempt: AttemptRecord, request: RequestRecord, usage: Usage, cost_usd: float
+    ) -> None:
+        """One answer of a session that goes on."""
+        counted, calls = self.children.of_attempt(
+            request.rule, attempt.service, request.op, request.known
+        )
+        counted.usage(usage, attempt.service.price, cost_usd)
+        calls.spend(usage)
+        calls.usage(usage)
+
+    def session_over(self, request: RequestRecord) -> None:
+        """Its length is not among the durations of requests: it is its client's to choose."""
+        children, rule, serving = self.children, request.rule.name, request.relayed
+        children.code(rule, request.style, request.code).value += 1
+        if serving is not None:
+            self.passed(serving.service.provider.name, "realtime", request.style, request.code)
+        for series, number in ((s.RETRIES, request.retries), (s.FALLBACKS, request.fallbacks)):
+            if number:
+                children.of_rule(rule)[series].counter(rule).value += number
+        failure = request.failure
+        if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
+            children.of_rule(rule)[s.CLIENT_GONE].counter(rule).value += 1
 
     # ---- a request
 

@@ -9,7 +9,9 @@ from typing import Protocol
 
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.state.ledger import HealthChange
+from pilotfish.core.state.spending import Spent
 from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.budgets import log_budgets
 from pilotfish.telemetry.health_log import log_health_change
 from pilotfish.telemetry.history import TrafficHistory
 from pilotfish.telemetry.passed_record import PassedRecord
@@ -64,9 +66,21 @@ class Reporter:
         for change in changes:
             log_health_change(change)
 
+    def budgets_changed(self, news: Sequence[Spent], now: float) -> None:
+        """Budgets of a day that were spent, or have room again: one log line each."""
+        log_budgets(news, now)
+
     def request_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
         """The client has its answer, or has left."""
         self.recorder.request_over(request)
+        self.history.observe(request)
+        if trace is not None:
+            trace.over()
+        self.access_log.request(request)
+
+    def session_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
+        """A WebSocket session has ended, or did not begin."""
+        self.recorder.session_over(request)
         self.history.observe(request)
         if trace is not None:
             trace.over()

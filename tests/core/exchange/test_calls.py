@@ -442,3 +442,29 @@ def test_a_form_is_never_sent_twice() -> None:
     assert not may_run_twice(
         inbound("/v1/audio/transcriptions", b"--B--", b"multipart/form-data; boundary=B")
     )
+
+
+# --- a conversation that another vendor served before ---
+
+SEALED = {"type": "thinking", "thinking": "Hm.", "signature": "pilotfish:google::c2ln"}
+TALK = {
+    "model": "m",
+    "max_tokens": 9,
+    "messages": [
+        HELLO,
+        {"role": "assistant", "content": [SEALED, {"type": "text", "text": "Mild."}]},
+        HELLO,
+    ],
+}
+
+
+@pytest.mark.parametrize(("other", "goes"), [("google", False), ("anthropic", True)])
+def test_what_another_vendor_signed_is_left_out_where_there_is_one(other: str, goes: bool) -> None:
+    more = f"""
+  p: {{kind: anthropic, token: {{env: KEY}}}}
+  o: {{kind: {other}, token: {{env: KEY}}}}"""
+    house = House("", "services: [{provider: p, model: m}, {provider: o, model: m}]", more=more)
+    to = next(s for s in house.snapshot.rules[0].services if s.provider.name == "p")
+    assert to.provider.among_others is not goes
+    body = sent(call(inbound("/v1/messages", TALK), to))
+    assert body["messages"][1]["content"] == TALK["messages"][1]["content"][0 if goes else 1 :]  # type: ignore[index]

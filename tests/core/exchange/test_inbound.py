@@ -347,3 +347,21 @@ def test_a_configured_name_cannot_break_out_of_its_header() -> None:
     assert header_text("rule\r\nset-cookie: x") == b"rule  set-cookie: x"
     assert header_text("a\0b\x1b\x7f") == b"a b  "
     assert header_text("Größe") == b"Gr\\xf6\\xdfe"
+
+
+@pytest.mark.parametrize(
+    "name", ["location", "refresh", "clear-site-data", "content-location", "set-cookie", "link-x"]
+)
+def test_what_a_browser_would_obey_does_not_come_from_a_vendor(name: str) -> None:
+    passed = filter_response_headers([(name.encode(), b"x")])
+    assert bool(passed) == (name == "link-x")
+
+
+def test_headers_that_a_vendors_connection_names_are_of_that_connection_alone() -> None:
+    headers = [
+        (b"x-a", b"1"),
+        (b"connection", b"close, X-A"),
+        (b"x-b", b"2"),
+        (b"keep-alive", b"5"),
+    ]
+    assert filter_response_headers(headers) == [(b"x-b", b"2")]

@@ -68,6 +68,10 @@ def call_body(
     """For the client's own operation, or from one chat style to another. Raises ClientError where
     the request cannot be written so.
     """
+    known = inbound.written
+    if known is not None and known[0] is service and known[1] == op:
+        assert isinstance(known[2], CallBody)
+        return known[2]
     if op == inbound.op:
         return _same_style(inbound, service, op, styles)
     style = CHAT_STYLES[op]
@@ -141,7 +145,8 @@ def _same_style(
             else multipart.with_model(inbound.body, inbound.content_type, service.model)
         )
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
-    values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
+    named = op not in _IN_PATH and service.model != ""  # moderations go without a model
+    values: dict[str, bytes | None] = {"model": service.model_json} if named else {}
     hides = False
     if (
         inbound.stream
@@ -153,6 +158,9 @@ def _same_style(
         hides = True
     if op in CHAT_STYLES and service.quirks.edits_history:
         values.update(styles(inbound.style).same_style_edits(members, service.quirks))
+    if service.provider.among_others and op in CHAT_STYLES:
+        target = Target(model=service.model, stream=inbound.stream, quirks=service.quirks)
+        values.update(styles(inbound.style).without_foreign_proofs(inbound.body, members, target))
     if service.settings is not None and op in CHAT_STYLES:
         own = styles(inbound.style)
         target = Target(model=service.model, stream=inbound.stream, quirks=service.quirks)

@@ -37,9 +37,10 @@ class Inbound:
     `headers`: (lower-case name, value). `members`: the top level of a JSON body, None for
     multipart. `tokens`: estimated input tokens. `chat`: the neutral form, None until
     `core.exchange.calls.chat_of` has read it. `usage_requested`: the client asks an OpenAI stream
-    for usage. `thinking`: it asks for reasoning, so the first token may take long. `array`: a
-    Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client
-    reads Anthropic's style in Bedrock's frames.
+    for usage. `written`: the service, the operation and the call's body that was written last, to
+    see what it loses. `thinking`: it asks for reasoning, so the first token may take long. `array`:
+    a Google stream that is to be sent as a JSON array (no `alt=sse`). `framed`: the client reads
+    Anthropic's style in Bedrock's frames.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Inbound:
         "thinking",
         "tokens",
         "usage_requested",
+        "written",
     )
 
     def __init__(
@@ -86,6 +88,7 @@ class Inbound:
         content_type = self.content_type = self.fields.get(b"content-type") or b"application/json"
         self.usage_requested = self.thinking = self.framed = False
         self.chat: Chat | None = None
+        self.written: tuple[object, str, object] | None = None
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None
@@ -158,6 +161,16 @@ class Inbound:
         self.body, self.headers = as_anthropic(self.body, members, self.headers, stream=self.stream)
         self.members = members_of(self.body)
         self.fields = dict(reversed(self.headers))
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether the vendor keeps the answer under an id: those of Responses unless it is told not
+        to, others if it is told to.
+        """
+        members = self.members
+        return self.op == "responses" or (
+            self.op == "chat" and members is not None and "store" in members
+        )
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header, by its lower-case name; None if it is absent."""
@@ -319,6 +332,9 @@ _KEPT_FROM_CLIENT = frozenset(
         b"date", b"alt-svc", b"via", b"strict-transport-security", b"x-request-id", b"report-to",
         b"nel", b"proxy-authenticate", b"www-authenticate", b"access-control-expose-headers",
         b"x-envoy-upstream-service-time", b"x-content-type-options", b"vary",
+        # What a browser would obey.
+        b"location", b"content-location", b"refresh", b"clear-site-data", b"set-cookie2",
+        b"service-worker-allowed", b"sourcemap", b"public-key-pins",
         # A server that echoes request headers would reveal the provider's key.
         b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key",
         b"x-goog-api-key", b"ocp-apim-subscription-key", b"x-amzn-bedrock-api-key",
@@ -334,7 +350,16 @@ def filter_response_headers(
     """The response headers that may reach the client. `headers`: (lower-case name, value).
     `key_headers`: names that carried a key on the way to this upstream, which may echo them.
     """
-    return [h for h in headers if _MAY_REACH_CLIENT[h[0]] and h[0] not in key_headers]
+    kept: Headers = []
+    named: list[bytes] = []
+    for h in headers:
+        if _MAY_REACH_CLIENT[h[0]]:
+            if h[0] not in key_headers:
+                kept.append(h)
+        elif h[0] == b"connection":
+            named += [name.strip() for name in h[1].lower().split(b",")]
+    # RFC 9110, 7.6.1: headers that `connection` names are hop-by-hop too.
+    return [h for h in kept if h[0] not in named] if named else kept
 
 
 def _may_reach_client(name: bytes) -> bool:

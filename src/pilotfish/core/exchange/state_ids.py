@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote
 
+from pilotfish.core.exchange.inbound import Inbound
+
 # How much of a request's JSON body is searched, and how many ids of one answer are noted.
 SEARCHED_BYTES = 64 * 1024
 NOTED_IDS = 256
@@ -67,3 +69,46 @@ def ids_in_body(body: bytes) -> Iterator[str]:
     """What may be an id in the beginning of a JSON body: every text that looks like one."""
     for found in _QUOTED.finditer(body, 0, SEARCHED_BYTES):
         yield found[1].decode()
+
+
+# What names state in requests that are routed by model: top-level fields, by operation.
+_NAMING = {
+    "responses": ("previous_response_id", "conversation"),
+    "messages": ("container",),
+    "generate": ("cachedContent",),
+}
+# Fields anywhere in a body whose value is an id.
+_NAMED = re.compile(
+    rb'"(?:file_?id|container_?id|container|file_?uri|cached_?content)"\s*:\s*"([^"]{6,512})"'
+    rb'|"vector_store_ids"\s*:\s*\[\s*"([^"]{6,512})"',
+    re.IGNORECASE,
+)
+_MARKS = (b'"file_', b'"vector_store_ids"', b'"container', b'"fileUri"')
+
+
+def ids_named(inbound: Inbound) -> list[str]:
+    """The ids of kept state that a request names which is routed by model: the answer that it goes
+    on from, files, caches. Asked only while any state is known, since the body is searched.
+    """
+    found: list[str] = []
+    members = inbound.members
+    if members is None:
+        return found
+    for name in _NAMING.get(inbound.op, ()):
+        raw = members.get(name)
+        if raw is not None:
+            given = _ID_IN.search(bytes(raw))
+            if given is not None:
+                found.append(given[1].decode())
+    body = inbound.body
+    for mark in _MARKS:
+        if mark in body:
+            for named in _NAMED.finditer(body):
+                one = (named[1] or named[2]).decode("utf-8", "replace")
+                # Google names a file by its URL, and in paths by the end of it.
+                found.append("/".join(one.split("/")[-2:]) if "://" in one else one)
+            break
+    return found
+
+
+_ID_IN = re.compile(rb'"(' + _ID + rb')"\s*\}?$')

@@ -212,6 +212,14 @@ class Style(Protocol):
         """
         ...
 
+    def without_foreign_proofs(
+        self, body: bytes, members: Mapping[str, msgspec.Raw], target: Target
+    ) -> dict[str, bytes]:
+        """The top-level fields, with their new values, of a request of this style without the
+        proofs of thinking that vendors of other styles gave; asked where there are such vendors.
+        """
+        ...
+
     def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:
         """The top-level fields, with their new values, that put `text` before the client's own
         instructions in a request of this style.

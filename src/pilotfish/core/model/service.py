@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.budget import DayBudget
 from pilotfish.core.model.price import Price
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.request_settings import RequestSettings
@@ -76,6 +77,8 @@ class Provider:
     be asked for, None for any. `timeout_s`: for a whole request, None for the rule's own.
     `ca_file`: PEM bundle of authorities instead of the system's. `settings`: what the rules set in
     its requests. `headers` and `proxy_url` may hold secrets, so a repr leaves them out.
+    `among_others`: not all providers speak the same styles, so that a conversation may come to it
+    that a vendor of another style has served before.
     """
 
     name: str
@@ -99,7 +102,9 @@ class Provider:
     limits: Limits = Limits()
     options: Mapping[str, Any] = field(default_factory=dict)
     ca_file: str = ""
+    budgets: DayBudget | None = None
     settings: RequestSettings | None = None
+    among_others: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, Passed, Plan
+from pilotfish.core.routing.plan import COOLING, HEADROOM, LIMITED, UNFIT, Passed, Plan
 from pilotfish.core.routing.rule_state import op_for
 from pilotfish.core.state.candidate import Candidate
 
@@ -22,6 +22,7 @@ def explained(
     `block`: the number of the block that matched, None for none. `now`: the ledger's clock, and
     `wall` the same moment in epoch seconds.
     """
+    plan.look_at_all()
     candidates: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
     seen: set[int] = set()
@@ -54,7 +55,10 @@ def explained(
             for c in plan.ordered(candidate_set, usable, now) if usable else ():
                 seen.add(id(c.state))
                 score = tactic.explain_score(c, memory, now) if tactic is not None else ""
-                candidates.append({"service": c.service.id, "tier": c.service.tier, "why": score})
+                one = {"service": c.service.id, "tier": c.service.tier, "why": score}
+                if c.service.provider.tags:
+                    one["tags"] = list(c.service.provider.tags)
+                candidates.append(one)
     return {
         "rule": plan.rule.name,
         "why": why,
@@ -62,6 +66,7 @@ def explained(
         "smart_routing": {"block": block, "checked": checked},
         "candidates": candidates,
         "left_out": left_out,
+        "thrift": plan.thrift or None,
     }
 
 
@@ -76,6 +81,8 @@ def obstacle_text(passed: Passed, tokens: int, now: float, wall: float) -> str:
         return f"{obstacle}: {left} left, {needs}; until {rfc3339(wall + until - now)}"
     if obstacle == COOLING and until is not None:
         return f"{obstacle} until {rfc3339(wall + until - now)} ({until - now:.0f} s): {detail}"
+    if obstacle == UNFIT:
+        return str(detail)
     return f"{obstacle}: {detail}" if obstacle == LIMITED else obstacle
 
 

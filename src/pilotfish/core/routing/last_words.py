@@ -7,6 +7,7 @@ import msgspec
 
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.core.routing.explain import obstacle_text, rfc3339, unsupported_text
+from pilotfish.core.routing.fitness import ELSEWHERE
 from pilotfish.core.routing.plan import Plan
 from pilotfish.core.routing.rule_state import NOT_ALLOWED
 from pilotfish.core.state.candidate import Candidate
@@ -26,6 +27,8 @@ def last_words(failure: Failure, plan: Plan, now: float, wall: float) -> Failure
         out = [f"{c.service.id}: {_why(plan, c, now, wall)}" for c in candidates]
         message = f"{failure.message} (rule {rule!r}): {_listed(out)}"
         return msgspec.structs.replace(failure, message=message)
+    if plan.unfit:
+        return _unfit(plan)
     unfit = [
         f"{c.service.id} ({unsupported_text(c, plan.op)})"
         for candidate_set in plan.candidate_sets
@@ -49,6 +52,34 @@ def last_words(failure: Failure, plan: Plan, now: float, wall: float) -> Failure
         )
     return msgspec.structs.replace(
         failure, message=f"no service of rule {rule!r} is in use: {_listed(off)}"
+    )
+
+
+def _unfit(plan: Plan) -> Failure:
+    """None of the services that know the operation can take what the request holds."""
+    reasons = [
+        f"{c.service.id} {why}"
+        for candidate_set in plan.candidate_sets
+        for c in candidate_set.all
+        if (why := plan.unfit.get(id(c.state), ""))
+    ]
+    if all(ELSEWHERE in reason for reason in reasons):
+        assert plan.fitness is not None
+        assert plan.fitness.holder is not None
+        return Failure(
+            outcome=Outcome.BAD_REQUEST,
+            status=503,
+            code="holder_away",
+            message=(
+                f"what this request names is held by provider {plan.fitness.holder.provider!r}, "
+                f"of which rule {plan.rule.name!r} has no service"
+            ),
+        )
+    return Failure(
+        outcome=Outcome.BAD_REQUEST,
+        status=400,
+        code="unsupported",
+        message=f"no service of rule {plan.rule.name!r} can take this request: {_listed(reasons)}",
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pilotfish.core.model.tactic import Random
+from pilotfish.core.routing.fitness import Fitness
+from pilotfish.core.routing.passing import key_of
 from pilotfish.core.routing.rule_state import CandidateSet, RuleState
 from pilotfish.core.state.affinity import AffinityTable
 from pilotfish.core.state.candidate import Candidate, ServiceState
@@ -13,20 +15,20 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory
 
 # Why a service may not be used now. Short words on the hot path; `explain` adds the numbers.
-COOLING, ON_TRIAL, REFUSED, LIMITED, HEADROOM = (
+COOLING, ON_TRIAL, REFUSED, LIMITED, HEADROOM, UNFIT = (
     "cooling",
     "on trial",
     "credential refused",
     "at its limit",
     "rate limit nearly used up",
+    "not for this request",
 )
 TRIAL_POLL_S = 0.1  # how often a waiting request looks whether another one's trial has ended
 # A service that asked to be left alone refuses a trial within this time if it still does. Its answer
 # may take minutes, and nobody waits for that.
 REFUSAL_S = 1.0
-PASSED_KEPT = (
-    16  # of the services passed over in one choice: what a page can show, and no request holds more
-)
+# Of the services passed over in one choice: what a page can show, and no request holds more.
+PASSED_KEPT = 16
 
 
 class Home(NamedTuple):
@@ -50,8 +52,7 @@ class Passed(NamedTuple):
 
 class Choice(NamedTuple):
     """One look for a service. `chosen` is None where none was usable, `reason` what the others were
-    asked to take over for.
-    """
+    asked to take over for."""
 
     at: float
     chosen: Candidate | None
@@ -63,8 +64,7 @@ class Choice(NamedTuple):
 
 class Limiter(Protocol):
     """Our own limits (`core.state.limits`): asked before an attempt; None where there is room, else
-    until when there is none.
-    """
+    until when there is none."""
 
     def blocked(
         self, candidate: Candidate, tokens: int, now: float
@@ -73,7 +73,9 @@ class Limiter(Protocol):
 
 class Plan:
     """The services that one request may use. `candidate_sets` in order of preference: the matching
-    block's, then the rule's own.
+    block's, then the rule's own. `thrift`: why the cheapest come first, whatever tier and tactic
+    say. `fitness` says who cannot take the request at all, where that has to be looked at; `unfit`
+    are those of whom it has said so, each with why.
     """
 
     __slots__ = (
@@ -81,14 +83,17 @@ class Plan:
         "_limiter",
         "candidate_sets",
         "choices",
+        "fitness",
         "history",
         "ledger",
         "op",
         "rng",
         "rule",
         "rule_state",
+        "thrift",
         "tokens",
         "tried",
+        "unfit",
     )
 
     def __init__(
@@ -103,16 +108,16 @@ class Plan:
         block: int | None = None,
         home: Home | None = None,
         history: RaceHistory | None = None,
+        thrift: str = "",
+        fitness: Fitness | None = None,
     ) -> None:
         self.rule_state, self.rule, self.ledger = rule_state, rule_state.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
-        self.candidate_sets = (
-            (rule_state.own,) if block is None else (rule_state.blocks[block], rule_state.own)
-        )
+        self.thrift, self.candidate_sets = thrift, rule_state.candidate_sets(block, bool(thrift))
         self.tried: list[ServiceState] = []  # at most max_attempts of them
-        self.history = history
-        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are
-        # ever looked at.
+        self.history, self.fitness = history, fitness
+        self.unfit: dict[int, str] = {}  # by the service's state
+        # Each a Choice's fields: a tuple is made in a fifth of the time, and few are looked at.
         self.choices: list[
             tuple[
                 float,
@@ -129,6 +134,8 @@ class Plan:
 
     def obstacle(self, candidate: Candidate, now: float) -> str | None:
         """Why this service may not be used now; None if it may."""
+        if self.unfit and id(candidate.state) in self.unfit:
+            return UNFIT
         blocking = self.ledger.blocking(candidate.state, now)
         if blocking is not None:
             if blocking.refused:
@@ -145,22 +152,18 @@ class Plan:
         """What stands in this service's way just now, with its figures: kept as they are, since
         they change.
         """
+        if obstacle == UNFIT:
+            return Passed(candidate, obstacle, None, self.unfit[id(candidate.state)])
         left = candidate.state.headroom
         if obstacle == HEADROOM:
             return Passed(
                 candidate, obstacle, left.usable_at(self.tokens, now), dict(left.remaining)
             )
         if obstacle == LIMITED:
-            blocked = (
-                self._limiter.blocked(candidate, self.tokens, now)
-                if self._limiter is not None
-                else None
-            )
-            return Passed(
-                candidate,
-                obstacle,
-                *(blocked[1], blocked[0]) if blocked is not None else (None, ""),
-            )
+            limiter = self._limiter
+            full = None if limiter is None else limiter.blocked(candidate, self.tokens, now)
+            reason, until = ("", None) if full is None else full
+            return Passed(candidate, obstacle, until, reason)
         blocking = self.ledger.blocking(candidate.state, now)
         if blocking is None:
             return Passed(candidate, obstacle, None, "")
@@ -219,13 +222,41 @@ class Plan:
         """Is there any service that has not been tried and may be used?"""
         return self.usable(now) is not None
 
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether the service can take what this request holds. Looked at for those that are about
+        to be asked, since it may take writing the whole request for them.
+        """
+        if self.fitness is None:
+            return True
+        why = self.fitness.lacks(candidate.service)
+        if why:
+            self.unfit[id(candidate.state)] = why
+        return not why
+
+    def key_for(self, candidate: Candidate, now: float) -> int:
+        """The credential to use at this service: the one that holds what the request names, else
+        one that may be asked.
+        """
+        if self.fitness is not None and self.fitness.holder is not None:
+            held = key_of(candidate.service.provider, self.fitness.holder)
+            if held is not None:
+                return held
+        return self.ledger.key_for(candidate.state, now) or 0
+
+    def look_at_all(self) -> None:
+        """Finds out of every service whether it can take the request."""
+        if self.fitness is not None:
+            for candidate in self.candidates():
+                self.fits(candidate)
+
     def candidates(self) -> list[Candidate]:
-        """All services that could ever serve this request, each once."""
+        """All services that could ever serve this request, as far as is known, each once."""
         seen: dict[int, Candidate] = {}
         for candidate_set in self.candidate_sets:
             for tier in candidate_set.tiers_for(self.op):
                 for c in tier:
-                    seen.setdefault(id(c.state), c)
+                    if not self.unfit or id(c.state) not in self.unfit:
+                        seen.setdefault(id(c.state), c)
         return list(seen.values())
 
     def last_resort(self, now: float) -> Candidate | None:
@@ -240,6 +271,7 @@ class Plan:
                 and not blocking.must_wait(now)
                 and not (blocking.retry_after_given and now - blocking.trial_at < REFUSAL_S)
                 and self.has_room(c, now)
+                and self.fits(c)
             ):
                 out.append(c)
         return min(out, key=lambda c: c.state.health.until, default=None)
@@ -309,15 +341,18 @@ class Plan:
 
     def next(self, now: float, reason: str = "", *, serving: bool = False) -> Candidate | None:
         """The service to try next. Only a request's first one counts as the tactic's pick."""
-        found = self.usable(now, reason, serving=serving)
-        if found is None:
-            if (
-                not self.choices or self.choices[-1][1] is not None
-            ):  # who waits looks again and again
-                self.choices.append((now, None, None, (), self._passed_over(None, (), now), reason))
-            return None
-        candidate_set, tier, usable = found
-        chosen = self.ordered(candidate_set, usable, now)[0] if len(usable) > 1 else usable[0]
+        while True:
+            found = self.usable(now, reason, serving=serving)
+            if found is None:
+                # Who waits looks again and again.
+                if not self.choices or self.choices[-1][1] is not None:
+                    passed = self._passed_over(None, (), now)
+                    self.choices.append((now, None, None, (), passed, reason))
+                return None
+            candidate_set, tier, usable = found
+            chosen = self.ordered(candidate_set, usable, now)[0] if len(usable) > 1 else usable[0]
+            if self.fitness is None or self.fits(chosen):
+                break
         # Fallbacks, rivals and trials take no turn, and who is alone needs none.
         if (
             self.rule.tactic is not None
@@ -335,8 +370,8 @@ class Plan:
             and candidate_set is self.candidate_sets[0]
             and tier is candidate_set.tiers_for(self.op)[0]
         )
-        passed = () if nobody_passed else self._passed_over(candidate_set, usable, now)
-        self.choices.append((now, chosen, candidate_set, usable, passed, reason))
+        over = [] if nobody_passed else self._passed_over(candidate_set, usable, now)
+        self.choices.append((now, chosen, candidate_set, usable, over, reason))
         return chosen
 
     def _passed_over(
@@ -349,9 +384,8 @@ class Plan:
         for one in self.candidate_sets:
             for tier in one.tiers_for(self.op):
                 for c in tier:
-                    obstacle = (
-                        None if c in usable or c.state in self.tried else self.obstacle(c, now)
-                    )
+                    known = c in usable or c.state in self.tried
+                    obstacle = None if known else self.obstacle(c, now)
                     if obstacle is not None:
                         passed.append(self.passed(c, obstacle, now))
                         if len(passed) == PASSED_KEPT:

@@ -9,13 +9,21 @@ from typing import Any, NamedTuple
 from pilotfish.core.exchange.calls import chat_of
 from pilotfish.core.exchange.inbound import Inbound, shown
 from pilotfish.core.exchange.request_view import RequestView, session_of
+from pilotfish.core.exchange.state_ids import ids_named
 from pilotfish.core.formats.neutral import Chat
 from pilotfish.core.formats.style import Style
 from pilotfish.core.model.dot_segments import leaves_path
 from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
-from pilotfish.core.routing.match import direct_rule, known_models, match, routes_smartly
+from pilotfish.core.routing.fitness import Fitness
+from pilotfish.core.routing.match import (
+    direct_rule,
+    known_models,
+    match,
+    match_moderation,
+    routes_smartly,
+)
 from pilotfish.core.routing.plan import Home, Plan
 from pilotfish.core.routing.requested import names_requested, rule_for
 from pilotfish.core.routing.rule_state import RuleState
@@ -95,12 +103,16 @@ class Router:
         taken = self._taken.get(key)
         if taken is None:
             taken = self._match(inbound)
-            if taken.known and len(self._taken) < REMEMBERED and len(key[1]) <= MODEL_CHARS:
+            # What takes a moderation without a model takes no other request without one.
+            lasts = taken.known and (inbound.model != "" or inbound.op != "moderations")
+            if lasts and len(self._taken) < REMEMBERED and len(key[1]) <= MODEL_CHARS:
                 self._taken[key] = taken
         return taken
 
     def _match(self, inbound: Inbound) -> Taken:
         found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
+        if found is None and not inbound.model and inbound.op == "moderations":
+            found = match_moderation(self.snapshot, scenario=inbound.scenario)
         if found is None:
             model = inbound.model
             named = f"model {shown(model)!r}" if model else "a request without a model"
@@ -177,6 +189,11 @@ class Router:
             view = self.view(inbound, now)
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
+        holders = self.ledger.holders
+        holder = holders.first_of(ids_named(inbound)) if holders else None
+        fitness: Fitness | None = None
+        if holder is not None or (rule.unsupported != "drop" and rule_state.translates(inbound.op)):
+            fitness = Fitness(inbound, self._styles, rule.unsupported, holder)
         return Plan(
             rule_state,
             self.ledger,
@@ -187,6 +204,10 @@ class Router:
             block=block,
             home=None if rule.affinity is None else self._home(rule, inbound, view, now),
             history=self.history,
+            thrift=""
+            if self.budgets.is_empty
+            else self.budgets.spending.cheaper(rule.name, rule_state.providers, now),
+            fitness=fitness,
         )
 
     def explained_plan(
@@ -205,6 +226,11 @@ class Router:
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
         return Planned(self.plan(rule_state, inbound, now, wall), block, checks)
+
+    def unknown_ids(self, inbound: Inbound) -> list[str]:
+        """What a request names that vendors keep, if nobody is known here who holds any of it."""
+        ids = ids_named(inbound)
+        return ids if ids and self.ledger.holders.first_of(ids) is None else []
 
     def _home(
         self, rule: Rule, inbound: Inbound, view: RequestView | None, now: float

@@ -16,6 +16,7 @@ from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import Candidate, LastError, ServiceState
 from pilotfish.core.state.evidence import AttemptResult, Trials
 from pilotfish.core.state.health import PROBING, SERVING, Health
+from pilotfish.core.state.holders import Holders
 
 # Outcomes that say nothing about a service's health.
 NOT_TO_BLAME = frozenset(
@@ -43,13 +44,15 @@ class HealthChange(NamedTuple):
 
 class Ledger:
     """The state of services by (provider, model), of credentials by provider, and the memories of
-    tactics by (rule, candidate set). An entry lives as long as the rules in force name it.
+    tactics by (rule, candidate set); and who holds what vendors keep. An entry lives as long as the
+    rules in force name it.
     """
 
     def __init__(self) -> None:
         self.services: dict[tuple[str, str], ServiceState] = {}
         self.credentials: dict[str, list[Health]] = {}
         self.memories: dict[tuple[str, object], Memory] = {}
+        self.holders = Holders()
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Takes over new rules: keeps the state of services that are still named, and drops that of

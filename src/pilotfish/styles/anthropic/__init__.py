@@ -21,6 +21,7 @@ class Anthropic(BaseStyle):
 
     name = "anthropic"
     request_id_header = b"request-id"
+    _foreign_marks = (b'"pilotfish:',)
     terminal_event = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
     def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:

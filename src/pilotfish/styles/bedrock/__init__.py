@@ -24,6 +24,7 @@ class Bedrock(BaseStyle):
     the last one, `metadata`, holds the usage; without it SDKs miss the counts and nothing else."""
 
     name = "bedrock"
+    _foreign_marks = (b'"pilotfish:', b"cGlsb3RmaXNo")
     prompt_stub = ("messages", b'[{"role":"user","content":[{"text":"-"}]}]')
     request_id_header = b"x-amzn-requestid"
     stream_content_type = "application/vnd.amazon.eventstream"

@@ -24,6 +24,8 @@ class Google(BaseStyle):
     that did not ask for `alt=sse` gets `application/json`."""
 
     name = "google"
+    # Calls, too: those of other vendors' models lack the signature that Gemini 3 asks for.
+    _foreign_marks = (b"cGlsb3RmaXNo", b"functionCall")
     prompt_stub = ("contents", b'[{"role":"user","parts":[{"text":"-"}]}]')
 
     def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:

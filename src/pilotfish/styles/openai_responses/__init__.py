@@ -23,6 +23,7 @@ class OpenAIResponses(BaseStyle):
     `response.completed` holds the whole answer."""
 
     name = "openai_responses"
+    _foreign_marks = (b'"pilotfish:',)
     prompt_stub = ("input", b'"-"')
 
     def with_system_prompt(self, members: Mapping[str, msgspec.Raw], text: str) -> dict[str, bytes]:

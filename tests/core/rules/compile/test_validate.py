@@ -27,7 +27,7 @@ from small_world import TWO_PROVIDERS, documents, problems, rule_problem
         ("fallbacks: [openai/x], timeouts: {connect_s: 0}", "timeouts.connect_s", "expected more than 0, found 0"),
         ("fallbacks: [openai/x], retries: {jitter: 2}", "retries.jitter", "expected at most 1, found 2"),
         ("fallbacks: [openai/x], retries: {max_retries: -1}", "retries.max_retries", "expected at least 0, found -1"),
-        ("fallbacks: [openai/x], unsupported: ignore", "unsupported", "expected 'drop' or 'reject', found 'ignore'"),
+        ("fallbacks: [openai/x], unsupported: ignore", "unsupported", "expected 'safe', 'drop' or 'reject', found 'ignore'"),
         ("fallbacks: [openai/x], on_stream_break: off", "on_stream_break", "expected 'error', 'continue' or 'restart', found 'off'"),
         ("fallbacks: [openai/x], hedge: {after: soon}", "hedge.after", "expected 'p90', 'p95' or 'p99' or a number, found 'soon'"),
         ("fallbacks: [openai/x], scenario: 'my scenario'", "scenario", "expected a name of letters"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
 from pilotfish.core.model.price_list import Catalogue
-from pilotfish.core.model.provider import ProviderKind
+from pilotfish.core.model.provider import CHAT_STYLES, ProviderKind
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
@@ -105,10 +106,11 @@ def _compiled(
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
-            name: Scenario(name, spec.flags.model_dump(exclude_none=True))
+            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions)
             for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,
+        budgets={name: spec.budget() for name, (_, spec) in merged.budgets.items()},
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
@@ -124,6 +126,14 @@ def _providers(merged: Merged, of_kind: ProviderCompiler) -> dict[str, Provider]
     }
     for name, place, spec in merged.doubles:
         of_kind.compile(name, spec, place)  # for its problems only
+    if (
+        len({frozenset(CHAT_STYLES.keys() & provider.paths.keys()) for provider in made.values()})
+        > 1
+    ):
+        return {
+            name: dataclasses.replace(provider, among_others=True)
+            for name, provider in made.items()
+        }
     return made
 
 

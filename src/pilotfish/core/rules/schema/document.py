@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from pilotfish.core.rules.schema.base import Name, ProviderName, ScenarioName, Spec
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import DefaultsSpec
 from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
@@ -14,7 +15,9 @@ from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
 
 class FlagsSpec(Spec):
-    unified: bool | None = Field(default=None, description="one configuration for all models")
+    unified: bool | None = Field(
+        default=None, description="the first rule takes every model; absent: not"
+    )
     separate: bool | None = Field(default=None, description="one for each model")
     smart: bool | None = Field(default=None, description="smart routing decides")
 
@@ -22,7 +25,7 @@ class FlagsSpec(Spec):
 class ScenarioSpec(Spec):
     flags: FlagsSpec = Field(default_factory=FlagsSpec, description="switches of the scenario")
     extensions: dict[str, Any] = Field(
-        default={}, description="kept for files of other tools, means nothing"
+        default={}, description="kept for other tools and shown in /status"
     )
 
 
@@ -62,6 +65,12 @@ class RulesFile(Spec):
     )
     price_lists: dict[Name, VendorPricesSpec] = Field(
         default={}, description="newer list prices than the package's, by vendor"
+    )
+    budgets: dict[Name, BudgetSpec] = Field(
+        default={},
+        description=(
+            "what a workload may spend in a day, by namespace/name; `*`: each of the others"
+        ),
     )
     allow_empty: bool = Field(
         default=False,

@@ -19,6 +19,7 @@ from pilotfish.core.rules.schema.base import (
     Spec,
     union_tag,
 )
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import (
     CooldownSpec,
     CredentialCooldownSpec,
@@ -215,9 +216,13 @@ class RuleSpec(Spec):
     queue_ms: NotNegative = Field(
         default=0, description="ms to wait for a free place when all services are at their limits"
     )
-    unsupported: Literal["drop", "reject"] = Field(
-        default="drop",
-        description="fields the service's style cannot carry: drop and say so, or answer 400",
+    unsupported: Literal["safe", "drop", "reject"] = Field(
+        default="safe",
+        description=(
+            "what a service's style cannot carry. safe: content and state leave the service out "
+            "(400 if none is left), all else is dropped and named; drop: everything is dropped "
+            "and named; reject: any loss leaves the service out"
+        ),
     )
     timeouts: TimeoutsSpec = Field(
         default_factory=TimeoutsSpec, description="instead of the defaults'"
@@ -231,6 +236,9 @@ class RuleSpec(Spec):
     )
     credential_cooldown: CredentialCooldownSpec = Field(
         default_factory=CredentialCooldownSpec, description="instead of the defaults'"
+    )
+    budgets: BudgetSpec | None = Field(
+        default=None, description="what its requests may take in a day; absent: no limit"
     )
 
 
