@@ -34,9 +34,11 @@ from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import (
+    StatisticsKeeper,
     held_ids_keeper,
     limits_in_common,
     metrics_to,
+    race_files_of,
     statistics_keeper,
     tracer_to,
 )
@@ -73,6 +75,8 @@ class App:
     """One proxy. `run` serves until a signal comes; tests and the demo use it as an async context
     manager, which is `start` and `stop`.
     """
+
+    races: StatisticsKeeper | None = None  # where rules name files for them
 
     def __init__(
         self,
@@ -208,11 +212,8 @@ class App:
         return self.credentials.of(provider).keys
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
-        """`mode`: `models`, or `chat`: one token of the service's own model, with the key that its
-        next request would have.
-        """
-        provider = service.provider
-        keys = self._keys(provider)
+        """`mode` `chat`: one token of its own model, with the key of its next request."""
+        provider, keys = service.provider, self._keys(service.provider)
         if mode == "chat":
             state = self.ledger.candidate(service).state
             key = keys[self.ledger.key_for(state, time.monotonic()) or 0]
@@ -225,6 +226,9 @@ class App:
         self.engine.adopt(snapshot)
         if self.state is not None and self.store.snapshot is None:
             self.state.restore()
+        known, self.races = self.races, race_files_of(snapshot, self.history, self.races)
+        if known is None and self.races is not None:
+            self._spawn(self.races.run(), "races")
         closing = asyncio.get_running_loop().create_task(
             self.credentials.adopt(snapshot.providers.values()), name="credentials"
         )
@@ -329,7 +333,7 @@ class App:
         await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
-        for keeper in (self.state, self.held):
+        for keeper in (self.state, self.held, self.races):
             if keeper is not None:
                 keeper.save()
         await asyncio.gather(*self._closing, return_exceptions=True)

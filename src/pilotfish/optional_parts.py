@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
@@ -50,6 +51,27 @@ class StatisticsKeeper(Protocol):
     async def run(self) -> None:
         """Saves now and then until it is cancelled."""
         ...
+
+
+def race_files_of(
+    snapshot: Snapshot, history: RaceHistory, known: StatisticsKeeper | None
+) -> StatisticsKeeper | None:
+    """What keeps the races of rules that name a file for them; None where none does. `known`: that
+    of the rules before.
+    """
+    rules = (*snapshot.rules, *snapshot.virtual_models.values())
+    files = {
+        rule.name: rule.race.performance_file
+        for rule in rules
+        if rule.race is not None and rule.race.performance_file
+    }
+    if not files and known is None:
+        return None
+    from pilotfish.shared.race_files import RaceFiles
+
+    made = known if isinstance(known, RaceFiles) else RaceFiles(history)
+    made.adopt(files)
+    return made
 
 
 def tracer_to(endpoint: str) -> ClosableTracer | None:
