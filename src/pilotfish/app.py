@@ -34,11 +34,10 @@ from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import (
-    StatisticsKeeper,
+    RaceFilesOnDemand,
     held_ids_keeper,
     limits_in_common,
     metrics_to,
-    race_files_of,
     statistics_keeper,
     tracer_to,
 )
@@ -76,8 +75,6 @@ class App:
     manager, which is `start` and `stop`.
     """
 
-    races: StatisticsKeeper | None = None  # where rules name files for them
-
     def __init__(
         self,
         settings: Settings,
@@ -89,10 +86,11 @@ class App:
 
         # What is known of services, and which of them a request may use.
         self.ledger, self.history = Ledger(), RaceHistory()
-        self.budgets = Budgets(workload=settings.workload)
+        self.budgets = Budgets(settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        self.races = RaceFilesOnDemand(settings.state_dir, self.history)
+        kept = self.ledger, self.history, None if settings.redis_url else self.budgets.spending
+        self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
@@ -124,16 +122,14 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
-        self.registry.before_scrape.append(gauges.refresh)
+        told, flying = reporter.recorder.children, self.engine.in_flight_by_rule
+        LedgerGauges(told, self.ledger, flying, self.budgets.spending).begin()
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
         self._source: RulesSource | None = None  # from `start` on
         self.prober = Prober(self.router, self._probe, health_changed, reporter.health_changed)
         self.admin_port = self._admin_port(health_changed)
-
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -212,8 +208,11 @@ class App:
         return self.credentials.of(provider).keys
 
     async def _probe(self, service: Service, mode: str) -> Outcome | None:
-        """`mode` `chat`: one token of its own model, with the key of its next request."""
-        provider, keys = service.provider, self._keys(service.provider)
+        """`mode`: `models`, or `chat`: one token of the service's own model, with the key that its
+        next request would have.
+        """
+        provider = service.provider
+        keys = self._keys(provider)
         if mode == "chat":
             state = self.ledger.candidate(service).state
             key = keys[self.ledger.key_for(state, time.monotonic()) or 0]
@@ -226,9 +225,7 @@ class App:
         self.engine.adopt(snapshot)
         if self.state is not None and self.store.snapshot is None:
             self.state.restore()
-        known, self.races = self.races, race_files_of(snapshot, self.history, self.races)
-        if known is None and self.races is not None:
-            self._spawn(self.races.run(), "races")
+        self.races.adopt(snapshot)
         closing = asyncio.get_running_loop().create_task(
             self.credentials.adopt(snapshot.providers.values()), name="credentials"
         )
@@ -250,6 +247,7 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        self._spawn(self.races.run(), "races")
         if self.held is not None:
             self.held.restore()
             self._spawn(self.held.run(), "held")

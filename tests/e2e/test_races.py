@@ -192,25 +192,6 @@ async def test_wins_and_losses_are_kept_over_a_restart(tmp_path):
             assert record.wins > 2.9
 
 
-async def test_wins_and_losses_are_kept_in_the_file_that_a_virtual_model_names(tmp_path):
-    file = tmp_path / "races.json"
-    rules = f"""
-providers: {{{{v: {{{{kind: openai, api_base: "{{base}}/v1", no_key_required: true}}}}}}}}
-virtual_models: {{{{fast: {{{{performance_file: {file}, providers: [{{{{name: v, model: a}}}}, {{{{name: v, model: b}}}}]}}}}}}}}
-"""
-    totals = []
-    for _ in range(2):
-        async with (
-            SimulatedVendor() as vendor,
-            proxied(tmp_path, rules.format(base=vendor.base)) as proxy,
-        ):
-            assert (await proxy.chat("fast")).status == 200
-            await proxy.settled()
-            totals.append(proxy.app.history.record("fast", "v/a").total)
-        assert b"v/a" in file.read_bytes()
-    assert totals == [1, 2]
-
-
 async def test_a_virtual_model_races_and_is_listed(tmp_path):
     async with SimulatedVendor() as vendor:
         rules = {

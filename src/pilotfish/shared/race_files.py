@@ -1,95 +1,133 @@
-"""Files that rules name for the wins and losses of their races (`performance_file`)."""
+"""`performance_file`: wins and losses of races in files of their own, below STATE_DIR/races.
+
+So they can be looked at, taken to another place or thrown away without the rest of the statistics.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from pilotfish.core.state.persistence import SavedRace, load_race, saved_race
+from pilotfish.core.model.snapshot import Snapshot
+from pilotfish.core.state.ledger import all_rules
+from pilotfish.core.state.persistence import Amount, Moment
 from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.shared.state_file import replace_whole
 
-SAVE_EVERY_S = 30.0
+FOLDER = "races"
+VERSION = 1
 
 log = structlog.get_logger(__name__)
 
 
+class SavedWins(msgspec.Struct):
+    wins: Amount
+    losses: Amount
+
+
+class SavedRaces(msgspec.Struct):
+    """A file's content. `races`: rule or virtual model -> provider/model -> wins and losses, as
+    they were worth at `saved_at` (epoch seconds)."""
+
+    version: int
+    saved_at: Moment
+    races: dict[str, dict[str, SavedWins]] = {}
+
+
 class RaceFiles:
     """Reads a file when rules first name it, and writes all of them now and then and at the end.
-    `clock` is the proxy's (any origin), `wall` gives epoch seconds. No failure here stops the
-    proxy.
-    """
+    One that is not ours is left as it is. `folder` is STATE_DIR; None: there is none, and nothing
+    is kept."""
 
     def __init__(
         self,
+        folder: Path | None,
         history: RaceHistory,
+        *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._history, self._clock, self._wall = history, clock, wall
-        self._files: dict[str, str] = {}
+        self._folder, self._history = folder, history
+        self._clock, self._wall = clock, wall
+        self._rules: dict[Path, list[str]] = {}
+        self._foreign: set[Path] = set()
 
-    def adopt(self, files: Mapping[str, str]) -> None:
-        """`files`: by rule."""
-        for rule, file in files.items():
-            if self._files.get(rule) != file:
-                self._read(rule, Path(file))
-        self._files = dict(files)
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Takes over the files that these rules name."""
+        wanted: dict[Path, list[str]] = {}
+        named = [r for r in all_rules(snapshot) if r.race and r.race.performance_file]
+        if self._folder is None:
+            for rule in named:
+                log.warning(
+                    "performance_file is not kept: PILOTFISH_STATE_DIR is not set", rule=rule.name
+                )
+            return
+        for rule in named:
+            assert rule.race is not None
+            path = self._folder / FOLDER / rule.race.performance_file
+            wanted.setdefault(path, []).append(rule.name)
+        known, self._rules = self._rules, wanted
+        for path, rules in wanted.items():
+            new = [name for name in rules if name not in known.get(path, ())]
+            if new:
+                self._read(path, new)
 
-    def _read(self, rule: str, path: Path) -> None:
+    def _read(self, path: Path, rules: list[str]) -> None:
         try:
-            saved_at = path.stat().st_mtime
-            saved = msgspec.json.decode(path.read_bytes(), type=list[SavedRace])
+            saved = msgspec.json.decode(path.read_bytes(), type=SavedRaces)
+            if saved.version != VERSION:
+                raise ValueError(f"version {saved.version}, expected {VERSION}")
         except FileNotFoundError:
+            self._foreign.discard(path)
             return
-        except (OSError, msgspec.MsgspecError) as error:
-            log.warning("races cannot be read", file=str(path), error=type(error).__name__)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            self._foreign.add(path)
+            log.warning(
+                "a performance_file cannot be read and is left as it is",
+                file=str(path),
+                problem=str(error),
+            )
             return
-        now = self._clock()
-        for race in saved:
-            if race.rule == rule:
-                load_race(race, self._history, now - self._wall(), now, saved_at)
-
-    def restore(self) -> int:
-        """Files are read when rules name them."""
-        return 0
-
-    def _contents(self) -> dict[str, bytes]:
-        now = self._clock()
-        shift = self._wall() - now
-        races: dict[str, list[SavedRace]] = {file: [] for file in self._files.values()}
-        for (rule, service), record in self._history.records.items():
-            if rule in self._files:
-                races[self._files[rule]].append(saved_race(rule, service, record, now, shift))
-        return {file: msgspec.json.encode(saved) for file, saved in races.items()}
+        self._foreign.discard(path)
+        at = self._clock() - max(0.0, self._wall() - saved.saved_at)
+        for rule in rules:
+            for service, record in saved.races.get(rule, {}).items():
+                self._history.record(rule, service).load(record.wins, record.losses, at)
+        log.info("race_history_restored", file=str(path), rules=rules)
 
     def save(self) -> bool:
         """At once, in this thread. True if all files hold what is known."""
-        contents = self._contents().items()
-        return sum(_write(Path(file), content) for file, content in contents) == len(contents)
+        written = [_write(path, data) for path, data in self._contents()]
+        return all(written)
 
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(SAVE_EVERY_S)
-            for file, content in self._contents().items():
-                await asyncio.to_thread(_write, Path(file), content)
+    def _contents(self) -> list[tuple[Path, bytes]]:
+        now, wall = self._clock(), self._wall()
+        found = []
+        for path, rules in self._rules.items():
+            if path in self._foreign:
+                continue
+            races: dict[str, dict[str, SavedWins]] = {name: {} for name in rules}
+            for (rule, service), record in self._history.records.items():
+                if rule in races:
+                    races[rule][service] = SavedWins(*record.dump(now))
+            found.append((path, msgspec.json.encode(SavedRaces(VERSION, wall, races))))
+        return found
+
+    async def save_beside(self) -> None:
+        """As `save`; the disk is waited for in a thread."""
+        for path, data in self._contents():
+            await asyncio.to_thread(_write, path, data)
 
 
-def _write(path: Path, content: bytes) -> bool:
-    """Replaces the file whole."""
+def _write(path: Path, data: bytes) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
+        replace_whole(path, data)
     except OSError as error:
-        log.warning("races cannot be kept", file=str(path), error=str(error))
+        log.warning("a performance_file cannot be written", file=str(path), error=str(error))
         return False
     return True

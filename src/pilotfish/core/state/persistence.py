@@ -126,7 +126,7 @@ def dump(
         version=VERSION,
         saved_at=wall,
         services=[_service(s, now, shift) for s in ledger.services.values()],
-        races=[saved_race(rule, service, r, now, shift) for (rule, service), r in races],
+        races=[_race(rule, service, r, now, shift) for (rule, service), r in races],
         memories=[
             SavedMemory(rule, group, dict(m))
             for (rule, group), m in ledger.memories.items()
@@ -139,8 +139,7 @@ def dump(
     )
 
 
-def saved_race(rule: str, service: str, record: RaceRecord, now: float, shift: float) -> SavedRace:
-    """`shift`: what makes epoch seconds of a time on the ledger's clock."""
+def _race(rule: str, service: str, record: RaceRecord, now: float, shift: float) -> SavedRace:
     return SavedRace(
         rule,
         service,
@@ -231,7 +230,10 @@ def restore(
             filled += 1
     if history is not None:
         for race in saved.races:
-            load_race(race, history, shift, now, saved.saved_at)
+            record = history.record(race.rule, race.service)
+            record.load(race.wins, race.losses, min(now, saved.saved_at + shift))
+            record.total, record.latency_s = race.total, race.latency_s
+            record.last_at = None if race.last_at is None else min(now, race.last_at + shift)
     for m in saved.memories:
         ledger.memories.setdefault((m.rule, m.group), Memory(m.memory))
     meters = spending.meters() if spending is not None else {}
@@ -239,18 +241,6 @@ def restore(
         if budget.meter in meters:
             meters[budget.meter].restore([(at + shift, n) for at, n in budget.used], now)
     return filled
-
-
-def load_race(
-    race: SavedRace, history: RaceHistory, shift: float, now: float, saved_at: float
-) -> None:
-    """Takes over what `saved_race` gave. `shift`: what makes a time on the ledger's clock of epoch
-    seconds. `saved_at`: as of when.
-    """
-    record = history.record(race.rule, race.service)
-    record.load(race.wins, race.losses, min(now, saved_at + shift))
-    record.total, record.latency_s = race.total, race.latency_s
-    record.last_at = None if race.last_at is None else min(now, race.last_at + shift)
 
 
 def _fill(state: ServiceState, service: SavedService, shift: float, now: float) -> None:

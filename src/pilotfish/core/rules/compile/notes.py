@@ -11,7 +11,7 @@ from pilotfish.core.rules.yaml_text import join
 
 # Path pattern (`[]` any entry of a list, `*` any name, `=x` only with that value) -> what
 # happens instead.
-NOT_YET_OBEYED: Mapping[str, str] = {}
+NOT_YET_OBEYED: Mapping[str, str] = {}  # none at present
 
 
 def notes_of(
