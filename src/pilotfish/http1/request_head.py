@@ -56,6 +56,7 @@ class Callers(Protocol):
     def refusal(
         self, host: bytes | None, origin: bytes | None, site: bytes | None
     ) -> RefusedRequest | None: ...
+    def allows_origin(self, origin: bytes) -> bool: ...
 
 
 _TOO_LARGE = RefusedRequest(
@@ -127,6 +128,8 @@ def check_head(
         refused = callers.refusal(host, origin, site)
         if refused is not None:
             return refused
+        if origin is not None and callers.allows_origin(origin):
+            exchange.page = origin
     if exchange.target == b"*" and exchange.method != b"OPTIONS":
         return RefusedRequest(400, "the target * is for OPTIONS")
     if exchange.handed_over and (twice := _repeated(headers)):
