@@ -34,6 +34,7 @@ from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import (
+    RaceFilesOnDemand,
     held_ids_keeper,
     limits_in_common,
     metrics_to,
@@ -85,10 +86,11 @@ class App:
 
         # What is known of services, and which of them a request may use.
         self.ledger, self.history = Ledger(), RaceHistory()
-        self.budgets = Budgets(workload=settings.workload)
+        self.budgets = Budgets(settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        self.races = RaceFilesOnDemand(settings.state_dir, self.history)
+        kept = self.ledger, self.history, None if settings.redis_url else self.budgets.spending
+        self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
@@ -120,16 +122,14 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
-        self.registry.before_scrape.append(gauges.refresh)
+        told, flying = reporter.recorder.children, self.engine.in_flight_by_rule
+        LedgerGauges(told, self.ledger, flying, self.budgets.spending).begin()
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()
         self._source: RulesSource | None = None  # from `start` on
         self.prober = Prober(self.router, self._probe, health_changed, reporter.health_changed)
         self.admin_port = self._admin_port(health_changed)
-
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -225,6 +225,7 @@ class App:
         self.engine.adopt(snapshot)
         if self.state is not None and self.store.snapshot is None:
             self.state.restore()
+        self.races.adopt(snapshot)
         closing = asyncio.get_running_loop().create_task(
             self.credentials.adopt(snapshot.providers.values()), name="credentials"
         )
@@ -246,6 +247,7 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        self._spawn(self.races.run(), "races")
         if self.held is not None:
             self.held.restore()
             self._spawn(self.held.run(), "held")
@@ -329,7 +331,7 @@ class App:
         await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
-        for keeper in (self.state, self.held):
+        for keeper in (self.state, self.held, self.races):
             if keeper is not None:
                 keeper.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
