@@ -115,7 +115,9 @@ class App:
         self.sockets = self._sockets(replies, reporter, connect)
         self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
         self.server = self._client_port()
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule)
+        gauges = LedgerGauges(
+            reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule
+        )
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.

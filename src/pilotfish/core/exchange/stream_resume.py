@@ -11,6 +11,7 @@ from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     Finish,
+    ItemStart,
     LogprobsDelta,
     MessageStart,
     PartDelta,
@@ -236,7 +237,7 @@ class Continuation:
         return self._seam.diverged
 
     def fit(self, delta: Delta) -> list[Delta]:
-        if isinstance(delta, MessageStart | ThinkingDelta | ThinkingEnd):
+        if isinstance(delta, MessageStart | ItemStart | ThinkingDelta | ThinkingEnd):
             return []
         if isinstance(delta, TextDelta):
             new = self._seam.feed(delta.text)
