@@ -23,7 +23,7 @@ COMPILED = {
         "attempt_state commands dispatch match patience plan race retrying router rule_state steps"
     ),
     "core/state": (
-        "affinity classify evidence headroom health ledger limits race_history retry_budget"
+        "affinity classify evidence headroom health ledger limits meter race_history retry_budget"
         " statistics"
     ),
     "http1": "exchange pending pool request_head request_reader server upstream",

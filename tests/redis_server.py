@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 
 def require_redis_server() -> str:
@@ -51,7 +53,11 @@ class RedisServer:
         self._process = await asyncio.create_subprocess_exec(
             self._program, *arguments, stdout=asyncio.subprocess.DEVNULL
         )
-        async with redis.asyncio.from_url(self.url) as client:
+        # One that is not there yet is asked again at once: by default the client waits for seconds in
+        # between, and without end for one that takes the connection and says nothing.
+        patient = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+        at_once = Retry(NoBackoff(), 0)
+        async with redis.asyncio.from_url(self.url, retry=at_once, **patient) as client:
             for _ in range(2000):
                 try:
                     await client.ping()

@@ -237,6 +237,20 @@ TOKENS_AND_COST = Row(
             runbook="PilotfishUsageUnpriced",
         ),
         Panel(
+            "Left of budgets",
+            "Share of a day's budgets that is left, in the proxy where it is least.",
+            (
+                (
+                    f"min by (scope, name, kind) (pilotfish_budget_remaining{{{PODS}}} / (pilotfish_budget_limit{{{PODS}}} > 0))",
+                    "{{scope}} {{name}} {{kind}}",
+                ),
+            ),
+            "percentunit",
+            empty="no budgets",
+            steps=((None, RED), (0.1, ORANGE), (0.3, GREEN)),
+            runbook="PilotfishBudgetSpent",
+        ),
+        Panel(
             "Tokens",
             "Tokens a second by kind; cached_input and cache_write are parts of input, reasoning of output.",
             ((rate("pilotfish_tokens_total", SERVICES, "kind"), "{{kind}}"),),

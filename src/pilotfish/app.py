@@ -34,7 +34,13 @@ from pilotfish.http1 import proxies
 from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
-from pilotfish.optional_parts import limits_in_common, metrics_to, statistics_keeper, tracer_to
+from pilotfish.optional_parts import (
+    held_ids_keeper,
+    limits_in_common,
+    metrics_to,
+    statistics_keeper,
+    tracer_to,
+)
 from pilotfish.passthrough.handler import Passthrough
 from pilotfish.passthrough.request import PassingContext
 from pilotfish.passthrough.upstreams import Upstreams
@@ -79,9 +85,12 @@ class App:
         self.settings = settings
 
         # What is known of services, and which of them a request may use.
-        self.ledger, self.budgets, self.history = Ledger(), Budgets(), RaceHistory()
+        self.ledger, self.history = Ledger(), RaceHistory()
+        self.budgets = Budgets(workload=settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history)
+        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
+        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
@@ -111,13 +120,10 @@ class App:
             shared=self.shared,
             connect=connect,
         )
-        self.passthrough = self._passthrough(replies, reporter, connect)
-        self.sockets = self._sockets(replies, reporter, connect)
-        self.other_requests = OtherRequests(replies, self.router, self.sockets.handle)
+        self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        gauges = LedgerGauges(
-            reporter.recorder.children, self.ledger, self.engine.in_flight_by_rule
-        )
+        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
+        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
         self.registry.before_scrape.append(gauges.refresh)
 
         # Beside the requests: rules, probes of services that are out, the admin port.
@@ -139,23 +145,11 @@ class App:
             form=line_format(log_format(settings, sys.stdout), colors=sys.stdout.isatty()),
         )
 
-    def _passthrough(
+    def _other_requests(
         self, replies: LocalReplies, reporter: Reporter, connect: Connect
-    ) -> Passthrough:
-        return Passthrough(
-            self.router,
-            PassingContext(self.ledger, self.budgets, Upstreams(connect)),
-            replies,
-            reporter,
-            self.engine.in_flight,
-            clients=lambda: self.engine.clients,
-            may_serve=self.engine.check_may_serve,
-            max_body_bytes=self.settings.max_body_bytes,
-        )
-
-    def _sockets(
-        self, replies: LocalReplies, reporter: Reporter, connect: Connect
-    ) -> SocketsOnDemand:
+    ) -> OtherRequests:
+        context = PassingContext(self.ledger, self.budgets, Upstreams(connect), self.shared)
+        self.passthrough = Passthrough(self.engine, context, replies, self.settings.max_body_bytes)
         shared = SocketContext(
             self.router,
             self.ledger,
@@ -167,7 +161,8 @@ class App:
             lambda name: self.engine.clients[name],
             self.engine.check_may_serve,
         )
-        return SocketsOnDemand(shared, self.passthrough.handle)
+        self.sockets = SocketsOnDemand(shared, self.passthrough.handle)
+        return OtherRequests(replies, self.router, self.sockets.handle)
 
     def _client_port(self) -> Server:
         buffered = process.buffered_bytes(self.settings.max_buffered_bytes)
@@ -253,6 +248,9 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        if self.held is not None:
+            self.held.restore()
+            self._spawn(self.held.run(), "held")
         if self.shared is not None:
             self._spawn(self.shared.run(), "shared")
         if self.pusher is not None:
@@ -333,8 +331,9 @@ class App:
         await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
-        if self.state is not None:
-            self.state.save()
+        for keeper in (self.state, self.held):
+            if keeper is not None:
+                keeper.save()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.credentials.close()
         await self.fetcher.close()

@@ -7,9 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pilotfish.core.state.holders import Holders
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.core.state.spending import Spending
 from pilotfish.errors import StartError
 from pilotfish.proxy.engine import SharedLimits
 from pilotfish.telemetry.registry import Registry
@@ -41,7 +43,7 @@ class LimitsInCommon(SharedLimits, Protocol):
 
 
 class StatisticsKeeper(Protocol):
-    """Statistics that outlive the process (`shared.state_file`)."""
+    """What outlives the process (`shared.state_file`, `shared.held_file`)."""
 
     def restore(self) -> int: ...
     def save(self) -> bool: ...
@@ -98,9 +100,21 @@ def limits_in_common(redis_url: str, ledger: Ledger, budgets: Budgets) -> Limits
     return SharedState(redis_url, ledger, budgets)
 
 
-def statistics_keeper(folder: str, ledger: Ledger, history: RaceHistory) -> StatisticsKeeper | None:
+def held_ids_keeper(folder: str, holders: Holders) -> StatisticsKeeper | None:
+    """Who holds what vendors keep, over restarts."""
+    if not folder:
+        return None
+    from pilotfish.shared.held_file import HeldIdsFile
+
+    return HeldIdsFile(Path(folder), holders)
+
+
+def statistics_keeper(
+    folder: str, ledger: Ledger, history: RaceHistory, spending: Spending | None = None
+) -> StatisticsKeeper | None:
+    """`spending`: kept too; None: it is not."""
     if not folder:
         return None
     from pilotfish.shared.state_file import StateKeeper
 
-    return StateKeeper(Path(folder), ledger, history)
+    return StateKeeper(Path(folder), ledger, history, spending)

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
         "pilotfish.dev/config=true", description="label selector, where neither of the above is set"
     )
     namespace: str = Field("", description="default: the Pod's own")
+    workload: str = Field(
+        "", description="namespace/name of what it works for: whose budget and cost it is"
+    )
     kubeconfig: str = Field("", description="outside a cluster; KUBECONFIG is honoured too")
     secrets_dir: str = Field(
         "/var/run/pilotfish/secrets", description="mounted Secrets, <secret name>/<key>"

@@ -103,3 +103,36 @@ rules: [{{name: r, services: [{{provider: v, model: m}}]}}]
     (credential,) = service["credentials"]
     assert (credential["user_id"], credential["provider_type"]) == ("ada", "codex")
     assert "hush" not in answer.text
+
+
+async def test_windows_races_and_scenarios_say_all_they_know(tmp_path):
+    rules = """
+providers: {{v: {{kind: openai, api_base: {base}/v1, no_key_required: true, tags: [gpu]}}}}
+scenarios: {{claude_code: {{flags: {{smart: true}}, extensions: {{colour: blue}}}}}}
+rules: [{{name: r, request_model: m, services: [{{provider: v, model: a}}]}}]
+virtual_models: {{fast: {{providers: [{{name: v, model: a}}, {{name: v, model: b}}]}}}}
+"""
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, rules.format(base=vendor.base)) as proxy,
+    ):
+        await proxy.chat("fast")
+        await proxy.chat("m")
+        await proxy.settled()
+        status = await proxy.status()
+        told = await proxy.admin(
+            "/explain?path=/v1/chat/completions", {"model": "m", "messages": []}
+        )
+    (service,) = [s for s in status["services"] if s["rule"] == "r"]
+    window = service["window"]
+    assert window["started_at"] <= service["last_used"]
+    assert window["total_tokens"] == window["input_tokens"] + window["output_tokens"]
+    assert window["cost_tokens"] == window["total_tokens"] > 0
+    assert {"cache_hits", "cache_misses", "length_s"} <= set(window)
+    (race,) = status["races"]
+    assert {one["races_total"] for one in race["services"]} == {1}
+    assert all(one["last_updated"] and one["latency_ms"] >= 0 for one in race["services"])
+    assert status["scenarios"] == [
+        {"name": "claude_code", "flags": {"smart": True}, "extensions": {"colour": "blue"}}
+    ]
+    assert told.json["candidates"][0]["tags"] == ["gpu"]

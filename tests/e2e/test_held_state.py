@@ -33,6 +33,7 @@ async def vendors(monkeypatch):
     monkeypatch.setenv("KEY_A", planted("a"))
     monkeypatch.setenv("KEY_B", planted("b"))
     async with SimulatedVendor() as a, SimulatedVendor() as b:
+        b._number = 1000  # so that no id is given out twice
         yield a, b
 
 

@@ -67,8 +67,12 @@ def streamed(*events: bytes, kind: str = "text/event-stream") -> bytes:
     )
 
 
-async def said(base: str, *pieces: bytes, timeout_s: float = 10.0) -> bytes:
-    """All that the server at `base` answers to these bytes until it closes the connection."""
+async def said(
+    base: str, *pieces: bytes, timeout_s: float = 10.0, half_closes: bool = True
+) -> bytes:
+    """All that the server at `base` answers to these bytes until it closes the connection. A client
+    that closes its half has left.
+    """
     host, _, port = base.removeprefix("http://").rpartition(":")
     async with asyncio.timeout(timeout_s):
         reader, writer = await asyncio.open_connection(host, int(port), limit=2**26)
@@ -76,8 +80,9 @@ async def said(base: str, *pieces: bytes, timeout_s: float = 10.0) -> bytes:
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-            with suppress(OSError):
-                writer.write_eof()
+            if half_closes:
+                with suppress(OSError):
+                    writer.write_eof()
             return await reader.read()
         except ConnectionError:
             return b""

@@ -85,6 +85,12 @@ async def test_it_makes_its_certificate_serves_with_it_and_says_so(api, injector
     assert "pilotfish_uninjected_pods" in text
 
 
+async def test_it_is_ready_when_its_webhooks_trust_it_and_not_before(api, injector):
+    """`helm install --wait` ends then, and Pods made after it have their sidecar."""
+    assert injector.trust.established.is_set()
+    assert trusted(api) == bundle(api)
+
+
 async def test_a_stopping_one_gives_its_lease_back(api, injector):
     assert api.objects[LEASES]["pilotfish-injector"]["spec"]["holderIdentity"]
     injector.stop.set()

@@ -12,6 +12,7 @@ from pilotfish.injector import pki
 from pilotfish.injector.certificate_rotation import Lifetimes, Step
 from pilotfish.injector.certificates import Keeper, SharedCertificates, follow_secret
 from pilotfish.injector.tls import Tls
+from pilotfish.injector.trust import Trust
 from pilotfish.kube.client import ApiError
 from pilotfish.kube.watching import Pace
 
@@ -147,7 +148,9 @@ async def test_a_secret_that_someone_damaged_is_made_anew(api, keeper, broken):
 
 async def test_every_replica_serves_what_the_secret_holds(api, kube, keeper, clock):
     tls = Tls()
-    following = asyncio.create_task(follow_secret(kube, SHARED, tls, Pace(), asyncio.Event()))
+    following = asyncio.create_task(
+        follow_secret(kube, SHARED, tls, Trust(()), Pace(), asyncio.Event())
+    )
     await api.watching.wait()
     await keeper.step()
     await tls.installed.wait()

@@ -9,6 +9,12 @@ COVERED_ELSEWHERE = {
         "tests/docs/test_operations.py",
         "flags are made from the settings; the proxy itself is app.py",
     ),
+    "core/rules/schema/budgets.py": (
+        "tests/core/state/test_spending.py",
+        "what they mean is what is spent of them",
+    ),
+    "core/model/budget.py": ("tests/core/state/test_spending.py", "a record of numbers"),
+    "core/state/meter.py": ("tests/core/state/test_limits.py", "a limit's, or a budget's"),
     "core/rules/schema/prices.py": (
         "tests/core/rules/compile/test_prices.py",
         "what they mean is what is compiled of them",

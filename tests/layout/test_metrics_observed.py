@@ -52,6 +52,7 @@ def rules(vendor: SimulatedVendor) -> str:
             for name, kind in (("a", "openai"), ("c", "anthropic"), ("d", "openai"))
         },
         "defaults": {"health": {"consecutive_error_threshold": 1, "probe_enabled": False}},
+        "budgets": {"*": {"usd_per_day": 5}},
         "prices": {"a/sim-n4-gap-20ms": {"input": 1, "output": 2}},
         "rules": [
             {

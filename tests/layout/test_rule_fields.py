@@ -37,7 +37,6 @@ DOCUMENT = READ.data
 WITHOUT_MEANING = {
     ("OpSpec", "uuid"),
     ("OpSpec", "meta"),
-    ("ScenarioSpec", "extensions"),
 }
 # `pilotfish check` says of these that nothing obeys them yet (`core/rules/compile/notes.py`).
 NOTED = {("RaceSpec", "performance_file"), ("VirtualModelSpec", "performance_file")}

@@ -68,6 +68,10 @@ def alerts(run: Measured) -> dict[str, tuple[str, Shows]]:
             Shows({"shop/web-1 out": 1.0}),
         ),
         "PilotfishCredentialRefused": ("{{namespace}} {{provider}}", Shows({})),
+        "PilotfishBudgetSpent": (
+            "{{namespace}} {{scope}} {{name}} {{kind}}",
+            Shows({"shop rule slow usd": 0.0}),
+        ),
         "PilotfishUsageUnpriced": (
             SERVICE,
             Shows({f"shop {service}": tokens for service, tokens in story.UNPRICED.items()}),

@@ -74,6 +74,14 @@ def expected(run: Measured) -> dict[str, list[Shows]]:
         "Cost by namespace": [rates({"shop": sum(COST.values()), "bank": 0}, times=3600)],
         "Cost by workload": [rates({"shop/web": sum(COST.values()), "bank/teller": 0}, times=3600)],
         "Tokens without a price": [rates(story.UNPRICED, "absent")],
+        "Left of budgets": [
+            Shows(
+                {
+                    "rule slow usd": 0.0,
+                    "rule quick usd": 1 - (COST[story.QUICKLY] + story.FIRST_QUICK) / story.BUDGET,
+                }
+            )
+        ],
         "Requests": [rates(BY_RULE)],
         "Answers by status": [rates(CODES)],
         "In flight": [Shows({"held": 1.0}, "zero")],

@@ -68,6 +68,14 @@ def unpriced(tokens):
     return {f"pilotfish_unpriced_tokens_total{{{SERVICE}}}": tokens}
 
 
+def budget(left):
+    at = 'namespace="shop",pod="web-1",scope="rule",name="chat",kind="usd"'
+    return {
+        f"pilotfish_budget_remaining{{{at}}}": left,
+        f"pilotfish_budget_limit{{{at}}}": "50x60",
+    }
+
+
 def refused(keys):
     at = 'namespace="shop",pod="web-1",provider="openai"'
     return {f"pilotfish_credentials_refused{{{at}}}": keys}
@@ -110,6 +118,7 @@ FAILED = 'pilotfish_injections_total{result="failed",reason="internal"}'
 AT = {"namespace": "shop"}
 PROXY = {**AT, "pod": "web-1"}
 GPT = {**AT, "provider": "openai", "model": "gpt"}
+CHAT_BUDGET = {**AT, "scope": "rule", "name": "chat", "kind": "usd"}
 CHAT = {**AT, "rule": "chat"}
 STREAMS = {**AT, "gen_ai_request_model": "gpt"}
 # The alert, when it is looked at (minutes), what is so, whom it names and what it says.
@@ -126,6 +135,7 @@ FIRING = [
     ("PilotfishAllServicesCooling", 10, states("c" * 60, "c" * 60), {**PROXY, "rule": "chat"}, "rule chat of shop/web-1 has no service left that is known to work"),
     ("PilotfishCredentialRefused", 10, refused("0x5 2x60"), {**AT, "provider": "openai"}, "openai refuses 2 of its keys in shop"),
     ("PilotfishUsageUnpriced", 30, unpriced("0+100x60"), GPT, "1.5k tokens of openai/gpt in shop have no price"),
+    ("PilotfishBudgetSpent", 20, budget("1x60"), {**CHAT_BUDGET}, "2% of the usd of rule chat are left in shop"),
     ("PilotfishHeadroomLow", 20, headroom(50), {**GPT, "kind": "tokens"}, "openai/gpt has 5% of its tokens left"),
     ("PilotfishStreamsBreak", 30, breaks(10), GPT, "10% of the answers of openai/gpt break off"),
     # All of the late tenth lies in (0.1, 0.25]: the 99th percentile is nine tenths of the way
@@ -164,6 +174,8 @@ QUIET = [
     ("PilotfishUsageUnpriced", 30, unpriced("0x60")),
     # Used a quarter of an hour ago, and priced or unused since.
     ("PilotfishUsageUnpriced", 50, unpriced("0+100x20 2000x60")),
+    ("PilotfishBudgetSpent", 20, budget("6x60")),
+    ("PilotfishBudgetSpent", 40, budget("0x20 10x60")),
     ("PilotfishHeadroomLow", 20, headroom(500)),
     ("PilotfishHeadroomLow", 20, headroom(50, asked="7x60")),
     ("PilotfishStreamsBreak", 30, breaks(1)),

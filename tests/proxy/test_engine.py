@@ -142,6 +142,9 @@ class Shared:
         self.asked.append(([c.service.id for c in candidates], tokens))
         await self.gate.wait()
 
+    async def find(self, ids: Any) -> None:
+        raise AssertionError("nothing is named")
+
 
 @in_virtual_time
 async def test_a_request_waits_for_the_limits_in_common_and_then_goes():

@@ -2,6 +2,8 @@
 mended.
 """
 
+import copy
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -126,6 +128,20 @@ def test_only_the_version_in_force_has_a_series(world):
     world.store.apply([OTHER])
     assert list(world.registry[s.CONFIG_INFO].children) == [(world.store.snapshot.version,)]
     assert world.store.status()["applied_at"].endswith("Z")
+
+
+def test_tags_of_providers_are_in_their_info_metric_as_long_as_they_are_in_force(world):
+    providers: dict[str, dict[str, object]] = {
+        "t": {"kind": "ollama", "no_key_required": True, "tags": ["gpu", "eu"]}
+    }
+    assert world.store.apply(
+        [RulesDocument("test", {"providers": copy.deepcopy(providers), "rules": []})]
+    )
+    held = set(world.registry[s.PROVIDER_INFO].children)
+    assert {("t", "ollama", "gpu"), ("t", "ollama", "eu")} <= held
+    del providers["t"]["tags"]
+    assert world.store.apply([RulesDocument("test", {"providers": providers, "rules": []})])
+    assert list(world.registry[s.PROVIDER_INFO].children) == [("t", "ollama", "")]
 
 
 def test_status_says_since_when_edits_arrive_or_do_not(world, monkeypatch):

@@ -59,7 +59,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- /* Of injector or gateway: values as they are called now, from those of an older release where these are given. */ -}}
 {{- define "pilotfish.replicas" -}}
-{{- if hasKey . "replicas" }}{{ .replicas }}{{ else }}{{ .replicaCount }}{{ end }}
+{{- if hasKey . "replicas" }}{{ .replicas }}{{ else }}{{ .replicaCount | default "" }}{{ end }}
 {{- end }}
 
 {{- define "pilotfish.env" -}}

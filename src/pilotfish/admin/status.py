@@ -12,6 +12,7 @@ from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
 from pilotfish.core.state.candidate import ServiceState
 from pilotfish.core.state.ledger import all_rules, services_of
+from pilotfish.core.state.statistics import Window
 from pilotfish.proxy.engine import Engine
 from pilotfish.sources.store import RulesStore
 
@@ -39,7 +40,12 @@ def status_of(engine: Engine, store: RulesStore) -> dict[str, Any]:
         "traffic": engine.reporter.history.now(now),
         "rules": store.status(),
         "services": services,
-        "races": races_status(engine, now),
+        "scenarios": [
+            {"name": s.name, "flags": dict(s.flags), "extensions": dict(s.extensions)}
+            for s in engine.snapshot.scenarios.values()
+        ],
+        "races": races_status(engine, now, wall),
+        "budgets": budgets_status(engine, now, wall),
         "access_log": {"enabled": log.enabled, "sample": log.sample},
     }
 
@@ -88,10 +94,19 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "latency_ms": state.latency.summary(now, 1000.0),
         "ttft_ms": state.ttft.summary(now, 1000.0),
         "tokens_per_second": _speed(state, now),
-        "window": state.window(service.time_window_s, now).summary(now),
+        "window": _window(state.window(service.time_window_s, now), now, wall),
         "headroom": _headroom(state, now, wall),
         "credentials": _credentials(engine, service, now, wall),
         "price": _price(service),
+    }
+
+
+def _window(window: Window, now: float, wall: float) -> dict[str, Any]:
+    told: dict[str, Any] = window.summary(now)
+    return {
+        **told,
+        "started_at": _moment(window.started_at, now, wall),
+        "length_s": window.length_s,
     }
 
 
@@ -167,7 +182,24 @@ def _account(oauth: OAuth | None) -> dict[str, str | None]:
     }
 
 
-def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:
+def budgets_status(engine: Engine, now: float, wall: float) -> list[dict[str, Any]]:
+    """Each budget of a day: what is left, and until when it is spent."""
+    return [
+        {
+            "scope": budget.scope,
+            "name": budget.name,
+            "kind": budget.kind,
+            "action": budget.action,
+            "limit": budget.limit,
+            "used": round(budget.used, 6),
+            "left": round(max(0.0, budget.limit - budget.used), 6),
+            "until": None if budget.until is None else rfc3339(wall + budget.until - now),
+        }
+        for budget in engine.router.budgets.spending.states(now)
+    ]
+
+
+def races_status(engine: Engine, now: float, wall: float) -> list[dict[str, Any]]:
     races: dict[str, list[dict[str, Any]]] = {}
     for (rule, service), record in sorted(engine.router.history.records.items()):
         wins, losses = record.dump(now)
@@ -177,6 +209,9 @@ def races_status(engine: Engine, now: float) -> list[dict[str, Any]]:
                 "wins": round(wins, 2),
                 "losses": round(losses, 2),
                 "score": round(record.win_rate(now), 3),
+                "races_total": record.total,
+                "latency_ms": None if record.latency_s is None else round(record.latency_s * 1000),
+                "last_updated": _moment(record.last_at, now, wall),
             }
         )
     return [{"virtual_model": rule, "services": services} for rule, services in races.items()]

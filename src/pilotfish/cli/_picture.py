@@ -84,6 +84,7 @@ def picture(
             f"{s['service']} won {s['wins']:g} lost {s['losses']:g}" for s in race["services"]
         )
         lines.append(paper.paint(f"race {race['virtual_model']}: {shares}", ""))
+    lines += [paper.paint(line, RED) for line in _spent(status.get("budgets", ()))]
     lines += decisions
     return lines if paper.rows is None else lines[: paper.rows]
 
@@ -138,6 +139,16 @@ def _cost(now: dict[str, Any]) -> str:
     if not unpriced:
         return known
     return f"{known} and {unpriced} tokens without a price" if now["usd_per_hour"] else "no price"
+
+
+def _spent(budgets: Sequence[dict[str, Any]]) -> list[str]:
+    """Budgets of a day that are spent."""
+    return [
+        f"budget of {b['scope']} {b['name']} is spent: {b['used']:g} of {b['limit']:g} {b['kind']}"
+        f" a day, until {b['until']} ({b['action']})"
+        for b in budgets
+        if b["until"]
+    ]
 
 
 def _late(late: dict[str, Any]) -> list[str]:

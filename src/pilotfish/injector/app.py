@@ -30,6 +30,7 @@ from pilotfish.injector.patch.settings import Sidecar
 from pilotfish.injector.server import Admission, Validate
 from pilotfish.injector.settings import InjectorSettings
 from pilotfish.injector.tls import Tls, follow_files
+from pilotfish.injector.trust import Trust
 from pilotfish.injector.watchdog import Watchdog
 from pilotfish.kube.client import ApiError, Kube, Lost
 from pilotfish.kube.configuration import ClusterAccess, own_namespace
@@ -52,7 +53,9 @@ log = structlog.get_logger()
 
 
 class Injector:
-    """Runs until `stop` is set. `ready` is set once admission calls can be served."""
+    """Runs until `stop` is set. `ready` is set once admission calls can be served, and API servers
+    trust us to answer them.
+    """
 
     def __init__(self, settings: InjectorSettings, sidecar: Sidecar, validate: Validate) -> None:
         self.settings = settings
@@ -62,7 +65,7 @@ class Injector:
         self.ports: dict[str, int] = {}
         self._changed = asyncio.Event()  # the shared certificates, or a webhook's configuration
         self.kube = Kube.at(access)
-        self.tls = Tls()
+        self.tls, self.trust = Tls(), Trust(WEBHOOKS)
         self.registry = Registry((*INJECTOR_ONLY, BUILD_INFO))
         self.registry[BUILD_INFO].gauge(__version__).set(1)
         self.registry.before_scrape.append(
@@ -110,8 +113,13 @@ class Injector:
                         self.tls.context,
                     )
                 )
-                self.ready.set()
                 log.info("serving", version=__version__, ports=self.ports)
+                trusted = tasks.create_task(self._trusted(), name="trust")
+                running.append(trusted)
+                await asyncio.wait({trusted, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not self.stop.is_set():
+                    self.ready.set()
+                    log.info("ready")
                 await stopped
                 # The Service still sends calls here until every node has heard that we are not
                 # ready.
@@ -137,11 +145,17 @@ class Injector:
             works["certificate files"] = lambda: follow_files(self.tls, certificate, key)
         else:
             works["certificate secret"] = lambda: follow_secret(
-                self.kube, self.shared, self.tls, Pace(), self._changed
+                self.kube, self.shared, self.tls, self.trust, Pace(), self._changed
             )
             for kind in WEBHOOKS:
                 works[kind] = partial(
-                    follow_webhooks, self.kube, self.shared, kind, Pace(), self._changed
+                    follow_webhooks,
+                    self.kube,
+                    self.shared,
+                    kind,
+                    self.trust,
+                    Pace(),
+                    self._changed,
                 )
             works["certificates"] = self._keep_certificates
         return works
@@ -154,6 +168,11 @@ class Injector:
             except Exception:
                 log.exception("a task failed and begins anew")
             await asyncio.sleep(1.0)
+
+    async def _trusted(self) -> None:
+        """With certificates of others' making, whoever makes them has the webhooks trust them."""
+        if self.settings.certificates != "files":
+            await self.trust.wait()
 
     async def _look_at_versions(self) -> None:
         while True:
@@ -204,7 +223,10 @@ class Injector:
             return (
                 web.Response(text="ready\n")
                 if self.ready.is_set()
-                else web.Response(status=503, text="no certificate yet, or stopping\n")
+                else web.Response(
+                    status=503,
+                    text="no certificate yet, or not trusted by the webhooks, or stopping\n",
+                )
             )
 
         async def metrics(request: web.Request) -> web.Response:

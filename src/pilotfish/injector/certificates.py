@@ -20,6 +20,7 @@ import structlog
 from pilotfish.injector import pki
 from pilotfish.injector.certificate_rotation import Held, Lifetimes, Step, due_at, next_step
 from pilotfish.injector.tls import Tls
+from pilotfish.injector.trust import Trust
 from pilotfish.kube.client import ApiError, Kube
 from pilotfish.kube.watching import Changed, Listed, Pace, WatchTarget, watched
 
@@ -48,7 +49,12 @@ class SharedCertificates:
 
 
 async def follow_secret(
-    kube: Kube, shared: SharedCertificates, tls: Tls, pace: Pace, changed: asyncio.Event
+    kube: Kube,
+    shared: SharedCertificates,
+    tls: Tls,
+    trust: Trust,
+    pace: Pace,
+    changed: asyncio.Event,
 ) -> None:
     """Every replica: serves what the Secret holds, as soon as it changes. Sets `changed` then."""
     target = WatchTarget(
@@ -58,32 +64,45 @@ async def follow_secret(
         async for happening in happenings:
             match happening:
                 case Listed(objects=[secret]) | Changed(kind="ADDED" | "MODIFIED", object=secret):
-                    _install(tls, secret)
+                    _install(tls, trust, secret)
             if isinstance(happening, Listed | Changed):
                 changed.set()
 
 
 async def follow_webhooks(
-    kube: Kube, shared: SharedCertificates, kind: str, pace: Pace, changed: asyncio.Event
+    kube: Kube,
+    shared: SharedCertificates,
+    kind: str,
+    trust: Trust,
+    pace: Pace,
+    changed: asyncio.Event,
 ) -> None:
-    """Sets `changed` when a webhook configuration of ours does: an upgrade or another program may
-    have taken the bundle away.
+    """Tells `trust` what a webhook configuration of ours names, and sets `changed` when it changes:
+    an upgrade or another program may have taken the bundle away.
     """
     target = WatchTarget(
         f"{ADMISSION}/{kind}", (("fieldSelector", f"metadata.name={shared.webhooks}"),)
     )
     async with aclosing(watched(kube, target, pace)) as happenings:
         async for happening in happenings:
+            match happening:
+                case Listed(objects=[configuration]):
+                    trust.configured(kind, configuration)
+                case Changed(kind="ADDED" | "MODIFIED", object=configuration):
+                    trust.configured(kind, configuration)
+                case Listed() | Changed():
+                    trust.configured(kind, None)
             if isinstance(happening, Listed | Changed):
                 changed.set()
 
 
-def _install(tls: Tls, secret: dict[str, Any]) -> None:
+def _install(tls: Tls, trust: Trust, secret: dict[str, Any]) -> None:
     pair = _pair(secret, LEAF)
     if pair is None:
         return
     try:
         if tls.install(pair):
+            trust.signed_by(_data(secret, f"{AUTHORITY}.crt"))
             log.info(
                 "certificate installed",
                 expires_at=datetime.fromtimestamp(tls.expires_at, UTC).isoformat(),

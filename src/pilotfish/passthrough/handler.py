@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
@@ -16,41 +15,28 @@ from pilotfish.core.exchange.inbound import shown
 from pilotfish.core.exchange.state_ids import SEARCHED_BYTES, ids_in_body, ids_in_path
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.passing import Destination, passed_to
-from pilotfish.core.routing.router import Router
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.holders import Holder
 from pilotfish.errors import ClientError
 from pilotfish.passthrough.request import PassedBody, PassedRequest, PassingContext
-from pilotfish.proxy.client import ProviderClient
-from pilotfish.proxy.in_flight import InFlight
+from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.telemetry.passed_record import PassedRecord
-from pilotfish.telemetry.reporter import Reporter
 
 _clock = time.monotonic
+# Of what may be an id in a request, as many and as long ones are looked up in common.
+MOST_FOUND, MIN_ID = 32, 8
 
 
 class Passthrough:
-    """`handle` answers a request that is passed on, or gives None for one that is not. `may_serve`
-    raises ClientError where the proxy takes no request now; `clients` gives those of the providers
-    in force.
+    """`handle` answers a request that is passed on, or gives None for one that is not. What the
+    engine has in force holds here too: rules, clients of providers, and whether it takes requests.
     """
 
     def __init__(
-        self,
-        router: Router,
-        shared: PassingContext,
-        replies: LocalReplies,
-        reporter: Reporter,
-        in_flight: InFlight,
-        *,
-        clients: Callable[[], Mapping[str, ProviderClient]],
-        may_serve: Callable[[], None],
-        max_body_bytes: int,
+        self, engine: Engine, context: PassingContext, replies: LocalReplies, max_body_bytes: int
     ) -> None:
-        self._router, self._shared, self._replies = router, shared, replies
-        self._reporter, self._in_flight = reporter, in_flight
-        self._clients, self._may_serve = clients, may_serve
+        self._engine, self._shared, self._replies = engine, context, replies
         self._max_body_bytes = max_body_bytes
 
     async def close(self) -> None:
@@ -60,7 +46,7 @@ class Passthrough:
         raw = request.raw_path.encode("utf-8", "surrogateescape")
         path = endpoints.path_of(raw)
         query = raw.decode("latin-1").partition("?")[2]
-        unknown = self._router.snapshot.unknown_paths
+        unknown = self._engine.snapshot.unknown_paths
         asked = passed_path(request.method, path, query, request.raw_headers, unknown=unknown)
         if asked is None:
             if ADMINISTRATION.fullmatch(path):
@@ -74,12 +60,12 @@ class Passthrough:
     async def _take(
         self, request: web.Request, asked: PassedPath, path: str, query: str
     ) -> web.StreamResponse:
-        self._may_serve()
-        snapshot = self._router.snapshot
+        self._engine.check_may_serve()
+        snapshot = self._engine.snapshot
         body = await self._beginning(request)
         holder = await self._holder(asked, query, body)
         passed = passed_to(snapshot, asked, without_keys(query), holder, shown(path))
-        client = self._clients()[passed.provider.name]
+        client = self._engine.clients[passed.provider.name]
         candidate = self._shared.ledger.candidate(_service(passed.provider))
         key = self._key(candidate, passed)
         if client.signs:
@@ -98,7 +84,7 @@ class Passthrough:
         relay = PassedRequest(
             self._shared, request, record, snapshot, passed, client, candidate, key, body
         )
-        self._in_flight.add(relay)
+        self._engine.in_flight.add(relay)
         try:
             return await relay.run()
         except ClientError as e:
@@ -109,9 +95,9 @@ class Passthrough:
             record.code, record.error = record.code or 499, record.error or "client_gone"
             raise
         finally:
-            self._in_flight.remove(relay)
+            self._engine.in_flight.remove(relay)
             record.finished_at = _clock()
-            self._reporter.passed(record)
+            self._engine.reporter.passed(record)
 
     def _key(self, candidate: Candidate, passed: Destination) -> int:
         """The credential to use. Raises ClientError where none may be used, or no more requests may
@@ -152,7 +138,7 @@ class Passthrough:
 
     @property
     def _looks_for_ids(self) -> bool:
-        return bool(self._shared.ledger.holders)
+        return bool(self._shared.ledger.holders) or self._shared.shared is not None
 
     async def _whole(self, request: web.Request, body: PassedBody) -> PassedBody:
         """For a signature, which covers all of it."""
@@ -167,10 +153,14 @@ class Passthrough:
         return PassedBody(True, whole=bytes(whole))
 
     async def _holder(self, asked: PassedPath, query: str, body: PassedBody) -> Holder | None:
-        holders = self._shared.ledger.holders
-        found = holders.first_of(ids_in_path(asked.rest, query))
-        if found is None and (body.whole or body.begun):
-            found = holders.first_of(ids_in_body(body.whole or body.begun))
+        holders, shared = self._shared.ledger.holders, self._shared.shared
+        ids = [*ids_in_path(asked.rest, query), *ids_in_body(body.whole or body.begun)]
+        found = holders.first_of(ids)
+        if found is None and shared is not None:
+            asked_for = [one for one in dict.fromkeys(ids) if len(one) >= MIN_ID][:MOST_FOUND]
+            if asked_for:
+                await shared.find(asked_for)
+                found = holders.first_of(asked_for)
         return found
 
     # ---- what the proxy says by itself

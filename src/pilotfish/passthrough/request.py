@@ -31,6 +31,7 @@ from pilotfish.errors import ClientError
 from pilotfish.http1.origin import host_header
 from pilotfish.passthrough.upstreams import Upstreams, leads_here
 from pilotfish.proxy.client import ProviderClient
+from pilotfish.proxy.engine import SharedLimits
 from pilotfish.telemetry.passed_record import PassedAttempt, PassedRecord
 
 Header = tuple[bytes, bytes]
@@ -62,6 +63,7 @@ class PassingContext(NamedTuple):
     ledger: Ledger
     budgets: Budgets
     upstreams: Upstreams
+    shared: SharedLimits | None = None
 
 
 class PassedBody(NamedTuple):

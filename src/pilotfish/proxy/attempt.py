@@ -225,6 +225,9 @@ class Attempt:
         if usage is not None and self.service.price is not None:
             record.cost_usd = cost_of(usage, self.service.price)
         used = usage.input + usage.output if usage is not None else 0
+        if used and not self._budgets.spending.is_empty:
+            provider = self.service.provider.name
+            self._budgets.spending.add(self._rule.name, provider, record.cost_usd, used, now)
         self._budgets.settle(self.candidate, self._tokens, used, now, record.began)
         began = record.sent_at or record.began
         if record.first_at:

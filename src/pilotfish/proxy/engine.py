@@ -43,6 +43,10 @@ class SharedLimits(Protocol):
         """Asks for what a request may need, for two milliseconds at most."""
         ...
 
+    async def find(self, ids: Sequence[str]) -> None:
+        """Looks up who holds these, for a tenth of a second at most."""
+        ...
+
 
 class Engine:
     """`handle` and `refuse` are the server's; `adopt` puts rules into force."""
@@ -154,6 +158,15 @@ class Engine:
             exchange.peer,
             exchange.fields,
         )
+        shared = self._shared
+        if shared is not None:
+            unknown = self.router.unknown_ids(inbound)
+            if unknown:
+                self._spawn(self._find_and_begin(shared, unknown, exchange, inbound, started))
+                return
+        self._plan_and_begin(exchange, inbound, started)
+
+    def _plan_and_begin(self, exchange: Exchange, inbound: Inbound, started: float) -> None:
         router = self.router
         taken = router.take(inbound)
         wall = time.time()
@@ -165,10 +178,10 @@ class Engine:
             rule=plan.rule,
             known=taken.known,
             plan=plan,
-            request_id=request_id,
+            request_id=inbound.request_id,
             style=inbound.style,
             op=inbound.op,
-            path=path,
+            path=inbound.path,
             model=inbound.model,
             scenario=inbound.scenario,
             stream=inbound.stream,
@@ -191,6 +204,27 @@ class Engine:
             raise ClientError(503, "overloaded", message)
         if not self.ready:
             raise ClientError(503, "no_rules", "no good rules have been read yet")
+
+    async def _find_and_begin(
+        self,
+        shared: SharedLimits,
+        ids: Sequence[str],
+        exchange: Exchange,
+        inbound: Inbound,
+        started: float,
+    ) -> None:
+        """For a request that names what this proxy has not seen: another one may have."""
+        await shared.find(ids)
+        if exchange.is_gone:
+            return
+        try:
+            self._plan_and_begin(exchange, inbound, started)
+        except ClientError as e:
+            self._replies.send_error(exchange, e, inbound.path)
+        except Exception:
+            self.reporter.bug("request")
+            error = ClientError(500, "internal_error", INTERNAL_ERROR)
+            self._replies.send_error(exchange, error, inbound.path)
 
     async def _reserve_and_begin(
         self, shared: SharedLimits, request: ProxyRequest, started: float
@@ -238,6 +272,9 @@ class Engine:
             for i, health in enumerate(healths):
                 if health.refused and client is not None and client.keys[i].replaced():
                     self.ledger.renewed(name, i, now)
+        spending = self.router.budgets.spending
+        if not spending.is_empty:
+            self.reporter.budgets_changed(spending.news(now), now)
 
     def close(self) -> None:
         for pool in self.pools.values():

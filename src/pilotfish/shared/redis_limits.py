@@ -22,9 +22,11 @@ import structlog
 
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
-from pilotfish.core.state.limits import Budgets, LimitPool, Meter
+from pilotfish.core.state.limits import Budgets
+from pilotfish.core.state.meter import WINDOW_S, LimitPool, Meter
 from pilotfish.errors import StartError
 from pilotfish.shared.redis_cooldowns import SharedCooldowns
+from pilotfish.shared.redis_holders import SharedHolders
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,8 @@ PATIENCE_S = 0.002
 LATE_S = 0.25  # after an answer that did not come in time, requests do not wait, for so long
 TICK_S = 0.02  # how often the ledger is looked through, and used limits are reported
 PULL_S = 1.0  # how often all cooldowns are read, news or not
+# A budget of a day is asked for what others used when nothing was heard of it for so long.
+HEAR_S = 5.0
 KEEP_GRANTS_S = 1.0  # what was granted and is not used goes back
 LISTEN_S = 60.0  # how long one look for messages lasts; it begins anew then
 ANSWER_S = 1.0  # a server that is silent for so long is gone
@@ -114,6 +118,7 @@ class SharedState:
         )
         self._grant = self._redis.register_script(GRANT)
         self._cooldowns = SharedCooldowns(self._redis, ledger, PREFIX)
+        self._held = SharedHolders(self._redis, ledger.holders, PREFIX)
         self._ledger, self._budgets = ledger, budgets
         self._clock, self.patience_s = clock, patience_s
         self._late_until = float("-inf")
@@ -149,6 +154,14 @@ class SharedState:
             self._late_until = now + LATE_S
             self._live(float("-inf"))
 
+    # ---- who holds what
+
+    async def find(self, ids: Sequence[str]) -> None:
+        """Looks up who holds these, for a tenth of a second at most."""
+        if self.connected:
+            with contextlib.suppress(*self._errors):
+                await self._held.find(ids)
+
     def _pool(self, meter: Meter) -> LimitPool:
         if meter.pool is None:
             meter.pool = LimitPool()
@@ -177,7 +190,7 @@ class SharedState:
         asked = [
             (m, p)
             for m in self._budgets.meters().values()
-            if (p := m.pool) is not None and (p.wanted > 0 or p.spent)
+            if (p := m.pool) is not None and (p.wanted > 0 or p.spent or self._is_stale(m))
         ]
         if not asked:
             return
@@ -210,6 +223,12 @@ class SharedState:
         self._late_until = float("-inf")
         if self.connected:
             self._live(float("inf"))
+
+    def _is_stale(self, meter: Meter) -> bool:
+        """Whether nothing was heard for long of a budget that nothing is taken from here: others
+        may have spent it."""
+        pool, long = meter.pool, meter.window_s > WINDOW_S
+        return long and pool is not None and self._clock() - pool.heard_at > HEAR_S
 
     def _give_back(self, now: float) -> None:
         for meter in self._budgets.meters().values():
@@ -274,10 +293,12 @@ class SharedState:
                     self._news.clear()
                     pulled = now
                     await self._pull(now)
+                if self._held.has_news:
+                    await self._held.send()
                 self._give_back(now)
                 self._share_new()
                 if any(
-                    m.pool is not None and (m.pool.spent or m.pool.wanted)
+                    m.pool is not None and (m.pool.spent or m.pool.wanted or self._is_stale(m))
                     for m in self._budgets.meters().values()
                 ):
                     await self._exchange_soon()

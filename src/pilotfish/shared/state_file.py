@@ -17,6 +17,7 @@ import structlog
 from pilotfish.core.state import persistence
 from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.core.state.spending import Spending
 
 FILE = "statistics.json"
 SAVE_EVERY_S = 30.0
@@ -106,13 +107,14 @@ class StateKeeper:
         folder: Path,
         ledger: Ledger,
         history: RaceHistory | None = None,
+        spending: Spending | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         every_s: float = SAVE_EVERY_S,
     ) -> None:
         self.file = StateFile(folder)
-        self._ledger, self._history = ledger, history
+        self._ledger, self._history, self._spending = ledger, history, spending
         self._clock, self._wall, self._every_s = clock, wall, every_s
 
     def restore(self) -> int:
@@ -123,7 +125,7 @@ class StateKeeper:
         if saved is None:
             return 0
         filled = persistence.restore(
-            saved, self._ledger, self._history, self._clock(), self._wall()
+            saved, self._ledger, self._history, self._clock(), self._wall(), self._spending
         )
         log.info(
             "statistics restored",
@@ -135,7 +137,9 @@ class StateKeeper:
 
     def _data(self) -> bytes:
         return persistence.encode(
-            persistence.dump(self._ledger, self._history, self._clock(), self._wall())
+            persistence.dump(
+                self._ledger, self._history, self._clock(), self._wall(), self._spending
+            )
         )
 
     def save(self) -> bool:

@@ -106,12 +106,19 @@ class RulesStore:
         self._adopt(snapshot)
         if self.snapshot is not None:
             self._registry[s.CONFIG_INFO].keep(lambda at: False)
+            self._registry[s.PROVIDER_INFO].keep(lambda at: False)
             self.changes = changes_between(self._entries, found.entries)
         self._entries = found.entries
         self.snapshot, self.applied_at = snapshot, time.time()
         self._registry[s.RELOADS].counter("applied").inc()
         self._registry[s.RELOAD_AT].gauge().set(self.applied_at)
         self._registry[s.CONFIG_INFO].gauge(snapshot.version).set(1)
+        for provider in snapshot.providers.values():
+            for tag in provider.tags or ("",):
+                gauge = self._registry[s.PROVIDER_INFO].gauge(
+                    provider.name, provider.kind.name, tag
+                )
+                gauge.set(1)
         self._count_entries(
             len(snapshot.rules), len(snapshot.virtual_models), len(snapshot.providers)
         )

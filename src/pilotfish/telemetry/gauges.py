@@ -7,7 +7,9 @@ from time import monotonic
 
 from pilotfish.core.state.health import COOLING, PROBING, SERVING
 from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.spending import Spending
 from pilotfish.telemetry import series as s
+from pilotfish.telemetry.budgets import BudgetGauges
 from pilotfish.telemetry.children import Children
 
 STATES = (SERVING, COOLING, PROBING)
@@ -17,14 +19,21 @@ class LedgerGauges:
     """`in_flight` gives how many requests of each rule are in flight."""
 
     def __init__(
-        self, children: Children, ledger: Ledger, in_flight: Callable[[], Mapping[str, int]]
+        self,
+        children: Children,
+        ledger: Ledger,
+        in_flight: Callable[[], Mapping[str, int]],
+        spending: Spending | None = None,
     ) -> None:
         self._children, self._ledger, self._in_flight = children, ledger, in_flight
+        self._budgets = None if spending is None else BudgetGauges(children.registry, spending)
 
     def refresh(self) -> None:
         """Services that a client made up (`provider/model`) have no gauges; nor, where only what
         was used is told, has one that serves and was never asked.
         """
+        if self._budgets is not None:
+            self._budgets.refresh()
         now, registry = monotonic(), self._children.registry
         tells_all = registry.detail == "full"
         by_rule = self._in_flight()

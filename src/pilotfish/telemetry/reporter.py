@@ -9,7 +9,9 @@ from typing import Protocol
 
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.state.ledger import HealthChange
+from pilotfish.core.state.spending import Spent
 from pilotfish.telemetry.access_log import AccessLog
+from pilotfish.telemetry.budgets import log_budgets
 from pilotfish.telemetry.health_log import log_health_change
 from pilotfish.telemetry.history import TrafficHistory
 from pilotfish.telemetry.passed_record import PassedRecord
@@ -63,6 +65,10 @@ class Reporter:
         """Services and credentials that went out or came back: one log line each."""
         for change in changes:
             log_health_change(change)
+
+    def budgets_changed(self, news: Sequence[Spent], now: float) -> None:
+        """Budgets of a day that were spent, or have room again: one log line each."""
+        log_budgets(news, now)
 
     def request_over(self, request: RequestRecord, trace: RequestTrace | None) -> None:
         """The client has its answer, or has left."""

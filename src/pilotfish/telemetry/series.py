@@ -263,6 +263,18 @@ UNPRICED = Series(
     ("provider", "model"),
     "Tokens of services whose price nobody knows; they are in no cost.",
 )
+BUDGET_LIMIT = Series(
+    "pilotfish_budget_limit",
+    "gauge",
+    ("scope", "name", "kind"),
+    "What a rule, provider or workload may spend in a day; kind: usd or tokens.",
+)
+BUDGET_LEFT = Series(
+    "pilotfish_budget_remaining",
+    "gauge",
+    ("scope", "name", "kind"),
+    "What is left of it, all proxies together where they share limits.",
+)
 DROPPED = Series(
     "pilotfish_dropped_fields_total",
     "counter",
@@ -320,24 +332,21 @@ CONFIG_ENTRIES = Series(
     "What the rules in force hold: rule, virtual_model, provider; 0 before the first ones.",
 )
 CONFIG_INFO = Series(
-    "pilotfish_config_info",
-    "gauge",
-    ("version",),
+    "pilotfish_config_info", "gauge", ("version",),
     "1 for the version (hash) of the rules in force.",
-)
+)  # fmt: skip
+PROVIDER_INFO = Series(
+    "pilotfish_provider_info", "gauge", ("provider", "kind", "provider_tag"),
+    "1 for each tag of a provider, or one with an empty tag: to join other series by `provider`.",
+)  # fmt: skip
 WATCH_RESTARTS = Series(
-    "pilotfish_watch_restarts_total",
-    "counter",
-    ("reason",),
+    "pilotfish_watch_restarts_total", "counter", ("reason",),
     "Watches of ConfigMaps that had to begin anew.",
-)
+)  # fmt: skip
 LOOP_LAG = Series(
-    "pilotfish_event_loop_lag_seconds",
-    "histogram",
-    (),
-    "How late timers of the event loop run.",
-    LAG,
-)
+    "pilotfish_event_loop_lag_seconds", "histogram", (),
+    "How late timers of the event loop run.", LAG,
+)  # fmt: skip
 BUILD_INFO = Series("pilotfish_build_info", "gauge", ("version",), "1 for the running version.")
 INJECTIONS = Series(
     "pilotfish_injections_total",
@@ -366,20 +375,10 @@ INJECTOR_ONLY = (INJECTIONS, CERTIFICATE_EXPIRY, UNINJECTED, OUTDATED)
 
 # Left out where little is to be told: what others say more shortly, or only histograms can.
 DETAILED = (
-    GEN_AI_TOKENS,
-    GEN_AI_DURATION,
-    GEN_AI_FIRST_TOKEN,
-    GEN_AI_PER_TOKEN,
-    OUTPUT_SPEED,
-    FIRST_BYTE,
-    DURATIONS,
-    OVERHEADS,
-    SPENT_INPUT,
-    SPENT_OUTPUT,
-    SPENT_CACHE_READ,
-    SPENT_CACHE_WRITE,
+    GEN_AI_TOKENS, GEN_AI_DURATION, GEN_AI_FIRST_TOKEN, GEN_AI_PER_TOKEN, OUTPUT_SPEED, FIRST_BYTE,
+    DURATIONS, OVERHEADS, SPENT_INPUT, SPENT_OUTPUT, SPENT_CACHE_READ, SPENT_CACHE_WRITE,
     SPENT_REASONING,
-)
+)  # fmt: skip
 
 CATALOGUE: tuple[Series, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Series)
@@ -391,9 +390,7 @@ OTHER = OTHER_MODEL = model.OTHER_MODEL
 # Why a stream broke, by the code of its failure; any other code came with an error event, in the
 # vendor's words.
 BREAK_CAUSES = {
-    "stream_broken": "broken",
-    "stream_stalled": "stalled",
-    "timeout": "timeout",
+    "stream_broken": "broken", "stream_stalled": "stalled", "timeout": "timeout",
     "continuation_diverged": "diverged",
-}
+}  # fmt: skip
 ERROR_EVENT = "error_event"

@@ -114,7 +114,7 @@ def test_every_operation_has_a_case() -> None:
         (position, operation)
         for position, operations in POSITIONS.items()
         for operation in operations
-    }
+    } - {("tag", operation) for operation in POSITIONS["tag"]}
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -190,3 +190,13 @@ def test_a_bad_value_says_what_was_expected(
 ) -> None:
     with pytest.raises(ValueError, match=why):
         compile_op(position, operation, value, False, ())
+
+
+@pytest.mark.parametrize("negate", [False, True])
+def test_a_tag_picks_services_and_holds_for_any_request(negate: bool) -> None:
+    for operation in POSITIONS["tag"]:
+        op = compile_op("tag", operation, "gpu", negate, ())
+        assert op.test(Seen(), NIGHT)
+        assert op.describe(Seen(), NIGHT) == "it leaves no service"
+        with pytest.raises(ValueError, match="a value is needed"):
+            compile_op("tag", operation, "", negate, ())

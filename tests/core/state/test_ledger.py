@@ -138,7 +138,11 @@ def test_a_success_is_measured_and_counted_in_the_window_of_its_service() -> Non
         "requests": 2,
         "input_tokens": 2000,
         "output_tokens": 400,
+        "total_tokens": 2400,
+        "cache_hits": 1,
+        "cache_misses": 1,
         "cache_hit_rate": 0.5,
+        "cost_tokens": 2400,
         "cost_usd": 1.0,
     }
     assert c.state.window(60, 62.0).tokens() == 0

@@ -10,7 +10,8 @@ from fleet import ledger_of, provider, service, snapshot
 from pilotfish.core.model.service import Limits, Service
 from pilotfish.core.state.candidate import Candidate
 from pilotfish.core.state.ledger import Ledger
-from pilotfish.core.state.limits import Budgets, Meter, strictest
+from pilotfish.core.state.limits import Budgets, strictest
+from pilotfish.core.state.meter import Meter
 
 
 def budgets_of(*services: Service) -> tuple[Budgets, Ledger, list[Candidate]]:

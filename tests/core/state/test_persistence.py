@@ -136,7 +136,7 @@ def test_whose_turn_it_is_and_who_won_races_is_remembered() -> None:
     ledger.memory("chat", ("block", 3))
     history = RaceHistory()
     for won in (True, True, False):
-        history.record("fastest", "acme/m").add(won, OLD_NOW)
+        history.record("fastest", "acme/m").add(won, OLD_NOW, 1.5)
     new, races = restarted(ledger, service("m"), history=history, pause=3600)
     assert new.memories == {
         ("chat", "rule"): {
@@ -150,6 +150,16 @@ def test_whose_turn_it_is_and_who_won_races_is_remembered() -> None:
     record = races.records["fastest", "acme/m"]
     record.win_rate(NEW_NOW)
     assert record.wins == pytest.approx(1.0), "half an hour is worth half: it was an hour"
+    assert (record.total, record.latency_s) == (3, 1.5)
+    assert record.last_at == pytest.approx(NEW_NOW - 3600)
+
+
+def test_requests_are_counted_over_a_life_and_not_since_the_start() -> None:
+    ledger, [c], _ = ledger_of(service("m"))
+    c.state.requests_total, c.state.last_used = 7, OLD_NOW
+    new, _ = restarted(ledger, service("m"), pause=60)
+    state = new.candidate(service("m")).state
+    assert (state.requests_total, state.last_used) == (7, pytest.approx(NEW_NOW - 60))
 
 
 def test_services_that_the_rules_no_longer_name_are_left_out() -> None:

@@ -72,3 +72,12 @@ def test_scores() -> None:
     """
     assert score("weighted", 0.6, 0.5) == pytest.approx(0.4)
     assert score("quality", 0.6, 0.5) == score("quality", 0.6, 9.0) == pytest.approx(0.36)
+
+
+def test_how_long_it_took_when_and_how_often_is_kept_beside_what_fades() -> None:
+    record = RaceRecord()
+    assert (record.total, record.latency_s, record.last_at) == (0, None, None)
+    record.add(True, 1.0, 2.0)
+    record.add(False, 5.0, 4.0)
+    record.win_rate(5.0 + 10 * HALF_LIFE_S)
+    assert (record.total, record.latency_s, record.last_at) == (2, pytest.approx(2.2), 5.0)

@@ -202,7 +202,8 @@ function updateRow(row, service) {
   const state = stateOf(service);
   for (const { shown, text } of Object.values(row.cells)) if (text) say(shown, text(service));
   say(row.cells.State.shown, state, `state ${state} ${TONE[state] || "soft"}`);
-  once(row.cells.Rules.shown, [service.rules, service.price], () => [...service.rules.map(name => make("span", name, "chip")), ...(service.price === null ? [make("span", "no price", "chip wait")] : [])]);
+  const marks = [...(service.tags || []).map(tag => `#${tag}`), ...new Set((service.credentials || []).filter(k => k.user_id).map(k => `account ${k.user_id}`))];
+  once(row.cells.Rules.shown, [service.rules, service.price, marks], () => [...[...service.rules, ...marks].map(name => make("span", name, "chip")), ...(service.price === null ? [make("span", "no price", "chip wait")] : [])]);
   say(row.why, why(service));
   say(row.back, wayBack(service));
   row.reset.hidden = !MAY_RESET || state === "serving" || state === "off";
@@ -214,7 +215,7 @@ function updateRow(row, service) {
   row.failed = failures(service);
   if (state !== row.state) announce(`${service.id} of rule ${service.rules[0]}: ${state}${service.reason ? `, ${service.reason}` : ""}`);
   row.state = state;
-  row.words = `${service.id} ${service.rules.join(" ")} ${state}`.toLowerCase();
+  row.words = `${service.id} ${service.rules.join(" ")} ${marks.join(" ")} ${state}`.toLowerCase();
 }
 
 function showServices(services) {
@@ -261,14 +262,15 @@ function folded(title, items, name) {
   return made;
 }
 
-function showRules(rules, services) {
+function showRules(rules, services, scenarios) {
   const names = rules.names.concat(rules.virtual_models || []);
   const notes = rules.notes || [], changes = rules.changes;
-  once(at("rules"), [rules.version, rules.applied_at, rules.sources, names.length, notes], () => [
+  once(at("rules"), [rules.version, rules.applied_at, rules.sources, names.length, notes, scenarios], () => [
     make("div", rules.version ? `Version ${rules.version}, in force since ${new Date(rules.applied_at).toLocaleString()}` : "No good rules have been read yet", rules.version ? "" : "bad"),
     make("div", `From ${rules.sources.join(", ") || "nowhere"}`, "soft code"),
     ...(names.length ? [] : [make("div", "Rules: none", "soft")]),
     ...(notes.length ? [list("ul", notes)] : []),
+    ...scenarios.map(s => make("div", `Scenario ${s.name}: ${Object.entries(s.flags).map(([flag, on]) => on ? flag : `not ${flag}`).join(", ") || "no flags"}${Object.keys(s.extensions).length ? `; extensions ${JSON.stringify(s.extensions)}` : ""}`, "soft")),
   ]);
   once(at("changes"), changes, () => {
     const parts = changes ? ["added", "changed", "removed"].filter(kind => changes[kind].length).map(kind => `${kind} ${changes[kind].join(", ")}`) : [];
@@ -297,9 +299,19 @@ function showRaces(races) {
   at("races-section").hidden = !races.length;
   once(at("races"), races, () => races.map(race => {
     const box = make("div");
-    box.append(make("strong", race.virtual_model), list("ul", race.services.map(s => `${s.service}: ${number(s.wins, 1)} won, ${number(s.losses, 1)} lost, score ${s.score}`)));
+    box.append(make("strong", race.virtual_model), list("ul", race.services.map(s => `${s.service}: ${number(s.wins, 1)} won, ${number(s.losses, 1)} lost, score ${s.score}${s.latency_ms === null ? "" : `, ${number(s.latency_ms)} ms`}, ${plural(s.races_total, "race")}`)));
     return box;
   }));
+}
+
+const amount = (value, kind) => kind === "usd" ? dollars(value) : `${short(value)} tokens`;
+const WHEN_SPENT = { warn: "then a warning", cheaper: "then the cheapest first", reject: "then 429" };
+function showBudgets(budgets) {
+  at("budgets-section").hidden = !budgets.length;
+  once(at("budgets"), budgets, () => [list("ul", budgets.map(b => {
+    const left = make("strong", b.until ? "spent" : `${amount(b.left, b.kind)} left`, b.until ? "bad" : "");
+    return [`${b.scope} ${b.name}: `, left, ` of ${amount(b.limit, b.kind)} a day, ${WHEN_SPENT[b.action]}${b.until ? `; room again from ${new Date(b.until).toLocaleString()}` : ""}`];
+  }))]);
 }
 
 const named = (title, items, tag = "ul") => items && items.length ? [make("p", title), list(tag, items)] : [];
@@ -399,8 +411,9 @@ async function look() {
     showTraffic(known.traffic);
     showLate(known.late);
     showServices(known.services);
-    showRules(known.rules, known.services);
+    showRules(known.rules, known.services, known.scenarios || []);
     showRaces(known.races);
+    showBudgets(known.budgets || []);
     showRecent(records, known.access_log);
     suggest(records, known.rules);
   } catch (error) {

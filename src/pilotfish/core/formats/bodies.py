@@ -220,15 +220,14 @@ def _after(body: bytes, token: bytes, at: int) -> int:
 
 
 def _skip(body: bytes, at: int) -> int:
-    end = len(body)
-    while at < end and body[at] in _BLANKS:
-        at += 1
-    return at
+    found = _SPACE.match(body, at)
+    return found.end() if found is not None else at
 
 
 # a walk takes a microsecond a key, whatever their length; a search takes one for so many bytes
 SEARCH_BYTES = 4096
 _BLANKS = b" \t\r\n"
+_SPACE = re.compile(rb"[ \t\r\n]*+")
 _LEAST_MEMBER = 5
 _WRITTEN_KEY = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")')
 _KEY = re.compile(rb'[ \t\r\n]*,[ \t\r\n]*("(?:[^"\\]|\\.)*")')

@@ -239,6 +239,21 @@ def _time(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
     return lambda view, now: inside(now), lambda view, now: f"it is {local(now)}"
 
 
+# ---- tags of providers: they pick among the block's services (`has_tag`), and hold for any request
+
+
+def _tag(value: str, services: Sequence[Service]) -> tuple[Test, Describe]:
+    _needed(value)
+    names = ", ".join(s.id for s in services)
+    return lambda view, now: None, lambda view, now: f"it leaves {names or 'no service'}"
+
+
+def has_tag(service: Service, operation: str, value: str) -> bool:
+    """Whether a service's provider has this tag, or one that contains it."""
+    tags = service.provider.tags
+    return value in tags if operation == "equals" else any(value in tag for tag in tags)
+
+
 _COMPARE: Mapping[str, Compare] = {"ge": ge, "gt": gt, "le": le, "lt": lt}
 _TEXTS = {"contains": _contains, "any_contains": _any_contains, "regex": regex_finder}
 # `max_*` compares the 99th percentile: the true maximum would let one slow answer decide for the
@@ -290,6 +305,7 @@ POSITIONS: Mapping[str, Mapping[str, Builder]] = {
         "exists": _header_exists,
     },
     "stream": {"equals": _stream},
+    "tag": {"equals": _tag, "contains": _tag},
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.budget import DayBudget
 from pilotfish.core.model.price import Price
 from pilotfish.core.model.provider import ProviderKind
 from pilotfish.core.model.request_settings import RequestSettings
@@ -101,6 +102,7 @@ class Provider:
     limits: Limits = Limits()
     options: Mapping[str, Any] = field(default_factory=dict)
     ca_file: str = ""
+    budgets: DayBudget | None = None
     settings: RequestSettings | None = None
     among_others: bool = False
 

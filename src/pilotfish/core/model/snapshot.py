@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotfish.core.model.budget import DayBudget
 from pilotfish.core.model.price_list import PriceList
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.smart_rules import Block
@@ -145,14 +146,18 @@ class Rule:
     virtual: bool = False
     display_name: str = ""
     source: str = ""
+    budgets: DayBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of client. `flags`: those of `unified`, `separate` and `smart` that the rules set."""
+    """A kind of client. `flags`: those of `unified`, `separate` and `smart` that the rules set.
+    `extensions`: what other tools keep there, shown in `/status`.
+    """
 
     name: str
     flags: Mapping[str, bool] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +170,8 @@ class Snapshot:
     specific first. `defaults`: the numbers of `defaults`, for requests addressed as provider/model.
     `notes`: keys that are accepted and not obeyed yet. `allow_empty`: the next change may leave no
     rules. `passthrough`: style or scenario -> name of the provider of requests that are not routed
-    by model. `unknown_paths`: paths that no table knows are passed on too.
+    by model. `budgets`: by workload, "*" for all that have none of their own. `unknown_paths`:
+    paths that no table knows are passed on too.
     """
 
     version: str = ""
@@ -178,6 +184,7 @@ class Snapshot:
     default_virtual_model: str = ""
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
     prices: PriceList = PriceList()
+    budgets: Mapping[str, DayBudget] = field(default_factory=dict)
     defaults: Rule = Rule(name="")
     notes: tuple[str, ...] = ()
     allow_empty: bool = False

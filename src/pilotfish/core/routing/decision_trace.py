@@ -79,7 +79,8 @@ def smart_because(plan: Plan, routed: bool) -> str | None:
         if not routed:
             return "switched off for its scenario"
         return "no block matched" if len(rule.smart) > 1 else "its block did not match"
-    block = rule.smart[plan.rule_state.blocks.index(plan.candidate_sets[0])]
+    keys = [one.key for one in plan.rule_state.blocks]
+    block = rule.smart[keys.index(plan.candidate_sets[0].key)]
     name = f" ({block.description})" if block.description else ""
     operations = " and ".join(op.text for op in block.ops) or "it asks for nothing"
     return f"block {block.index}{name} matched: {operations}"

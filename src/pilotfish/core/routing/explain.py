@@ -55,7 +55,10 @@ def explained(
             for c in plan.ordered(candidate_set, usable, now) if usable else ():
                 seen.add(id(c.state))
                 score = tactic.explain_score(c, memory, now) if tactic is not None else ""
-                candidates.append({"service": c.service.id, "tier": c.service.tier, "why": score})
+                one = {"service": c.service.id, "tier": c.service.tier, "why": score}
+                if c.service.provider.tags:
+                    one["tags"] = list(c.service.provider.tags)
+                candidates.append(one)
     return {
         "rule": plan.rule.name,
         "why": why,
@@ -63,6 +66,7 @@ def explained(
         "smart_routing": {"block": block, "checked": checked},
         "candidates": candidates,
         "left_out": left_out,
+        "thrift": plan.thrift or None,
     }
 
 

@@ -73,8 +73,9 @@ class Limiter(Protocol):
 
 class Plan:
     """The services that one request may use. `candidate_sets` in order of preference: the matching
-    block's, then the rule's own. `fitness` says who cannot take the request at all, where that has
-    to be looked at; `unfit` are those of whom it has said so, each with why.
+    block's, then the rule's own. `thrift`: why the cheapest come first, whatever tier and tactic
+    say. `fitness` says who cannot take the request at all, where that has to be looked at; `unfit`
+    are those of whom it has said so, each with why.
     """
 
     __slots__ = (
@@ -89,6 +90,7 @@ class Plan:
         "rng",
         "rule",
         "rule_state",
+        "thrift",
         "tokens",
         "tried",
         "unfit",
@@ -106,18 +108,16 @@ class Plan:
         block: int | None = None,
         home: Home | None = None,
         history: RaceHistory | None = None,
+        thrift: str = "",
         fitness: Fitness | None = None,
     ) -> None:
         self.rule_state, self.rule, self.ledger = rule_state, rule_state.rule, ledger
         self.op, self.tokens, self.rng = op, tokens, rng
-        self.candidate_sets = (
-            (rule_state.own,) if block is None else (rule_state.blocks[block], rule_state.own)
-        )
+        self.thrift, self.candidate_sets = thrift, rule_state.candidate_sets(block, bool(thrift))
         self.tried: list[ServiceState] = []  # at most max_attempts of them
         self.history, self.fitness = history, fitness
         self.unfit: dict[int, str] = {}  # by the service's state
-        # Each a Choice's fields: a plain tuple is made in a fifth of the time, and few of them are
-        # ever looked at.
+        # Each a Choice's fields: a tuple is made in a fifth of the time, and few are looked at.
         self.choices: list[
             tuple[
                 float,

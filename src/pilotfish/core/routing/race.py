@@ -49,7 +49,9 @@ class RaceReferee:
     def record(self, attempt: AttemptState, now: float, *, won: bool) -> None:
         if self._history is not None:
             service = attempt.candidate.service.id
-            self._history.record(self._rule, service).add(won, now)
+            shown = attempt.first_token_at
+            latency_s = (now if shown is None else shown) - attempt.began
+            self._history.record(self._rule, service).add(won, now, latency_s)
 
     def _win_rate(self, attempt: AttemptState, now: float) -> float:
         if self._history is None:

@@ -194,6 +194,9 @@ class Router:
             block=block,
             home=None if rule.affinity is None else self._home(rule, inbound, view, now),
             history=self.history,
+            thrift=""
+            if self.budgets.is_empty
+            else self.budgets.spending.cheaper(rule.name, rule_state.providers, now),
             fitness=fitness,
         )
 
@@ -213,6 +216,11 @@ class Router:
             found = first_match(rule.smart, view, wall)
             block = None if found is None else rule.smart.index(found)
         return Planned(self.plan(rule_state, inbound, now, wall), block, checks)
+
+    def unknown_ids(self, inbound: Inbound) -> list[str]:
+        """What a request names that vendors keep, if nobody is known here who holds any of it."""
+        ids = ids_named(inbound)
+        return ids if ids and self.ledger.holders.first_of(ids) is None else []
 
     def _home(
         self, rule: Rule, inbound: Inbound, view: RequestView | None, now: float

@@ -10,7 +10,7 @@ from pilotfish.core.formats.header_text import header_text
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.state.candidate import Candidate
-from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.ledger import Ledger, services_of
 from pilotfish.core.state.retry_budget import RetryBudget
 
 # Operations that one style's service answers for another's client, besides the chats (which all
@@ -52,6 +52,22 @@ def switched_off(service: Service) -> str:
     return ""
 
 
+def _tier(service: Service) -> float:
+    return float(service.tier)
+
+
+# Of the tokens of a request, as far as it decides which service is cheaper.
+_INPUT_SHARE = 0.75
+
+
+def _costs(service: Service) -> float:
+    """US dollars per million tokens; without a price more than any."""
+    price = service.price
+    if price is None:
+        return float("inf")
+    return price.input * _INPUT_SHARE + price.output * (1.0 - _INPUT_SHARE)
+
+
 class CandidateSet:
     """The candidates of a rule, or of one of its smart-routing blocks: by tier, without those that
     the rules switch off.
@@ -60,13 +76,21 @@ class CandidateSet:
     __slots__ = ("_by_op", "_translating", "all", "key", "left_out", "rule", "tiers")
 
     def __init__(
-        self, rule: Rule, key: Hashable, services: Sequence[Service], ledger: Ledger
+        self,
+        rule: Rule,
+        key: Hashable,
+        services: Sequence[Service],
+        ledger: Ledger,
+        *,
+        by_price: bool = False,
     ) -> None:
+        """`by_price`: the cheapest ones are the first tier, and so on."""
         self.rule, self.key = rule, key
         self.left_out = [(s, why) for s in services if (why := switched_off(s))]
         self.all = tuple(ledger.candidate(s) for s in services if not switched_off(s))
-        tiers = sorted({c.service.tier for c in self.all})
-        self.tiers = tuple(tuple(c for c in self.all if c.service.tier == t) for t in tiers)
+        tier = _costs if by_price else _tier
+        tiers = sorted({tier(c.service) for c in self.all})
+        self.tiers = tuple(tuple(c for c in self.all if tier(c.service) == t) for t in tiers)
         self._by_op: dict[str, tuple[tuple[Candidate, ...], ...]] = {}
         self._translating: dict[str, bool] = {}
 
@@ -103,6 +127,9 @@ class RuleState:
         is made for; its tactic remembers apart from those of other models.
         """
         self.rule = rule
+        self._ledger = ledger
+        self._thrifty: dict[Hashable, CandidateSet] = {}
+        self.providers = frozenset(s.provider.name for s in services_of(rule))
         group = f"@{model}" if model else ""
         self.named = (b"x-pilotfish-rule", header_text(rule.name))
         self.own = CandidateSet(rule, f"rule{group}", rule.services, ledger)
@@ -122,6 +149,22 @@ class RuleState:
         self.is_straight = rule.race is None and rule.hedge is None and not rule.buffer
         # Rivals beside silent services (of requests over 10 s), and at least three.
         self.rivals: RetryBudget = known.rivals if known else RetryBudget(20.0, 3, 10.0)
+
+    def candidate_sets(self, block: int | None, thrifty: bool) -> tuple[CandidateSet, ...]:
+        """Those of the block that matched, then the rule's own."""
+        sets = (self.own,) if block is None else (self.blocks[block], self.own)
+        return tuple([self._by_price(one) for one in sets]) if thrifty else sets
+
+    def _by_price(self, candidate_set: CandidateSet) -> CandidateSet:
+        """The same services, the cheapest first: while a budget is spent that asks for it."""
+        found = self._thrifty.get(candidate_set.key)
+        if found is None:
+            services = [c.service for c in candidate_set.all]
+            found = self._thrifty[candidate_set.key] = CandidateSet(
+                self.rule, candidate_set.key, services, self._ledger, by_price=True
+            )
+            found.left_out = candidate_set.left_out
+        return found
 
     def translates(self, op: str) -> bool:
         """Whether a service of the rule would serve this operation in another one's form."""

@@ -18,6 +18,7 @@ _NAMED = {
     "virtual_models": "virtual model",
     "prices": "price",
     "price_lists": "price list",
+    "budgets": "budget",
 }
 
 

@@ -139,6 +139,7 @@ _SECTIONS = (
     ("FlagsSpec", "scenarios.NAME.flags"), ("PriceSpec", "prices.NAME"),
     ("AbovePriceSpec", "prices.NAME.above"),
     ("TierPriceSpec", "prices.NAME.tiers.TIER"), ("VendorPricesSpec", "price_lists.VENDOR"),
+    ("BudgetSpec", "budgets"),
 )  # fmt: skip
 
 

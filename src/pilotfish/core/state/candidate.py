@@ -26,7 +26,8 @@ class ServiceState:
     out that key and not the service; empty for a provider with one key, where the service itself
     cools. `latency`, `ttft`: samples in seconds; `speed`: in output tokens per second.
     `tokens_in_flight`: estimated input tokens of running requests. `requests_total`: attempts
-    since the start. `last_probe`: when the last background probe ended, and what it found.
+    in its life, those before a restart included where statistics are kept. `last_probe`: when the
+    last background probe ended, and what it found.
     """
 
     __slots__ = (

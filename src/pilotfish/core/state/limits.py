@@ -1,8 +1,8 @@
 """The rules' own rate limits: requests per minute, tokens per minute and requests in flight, for a
 provider or a service.
 
-The minute is a sliding window of 60 slots. Unlike a fixed window it allows no double burst where
-one window ends and the next begins. Each limit takes 60 numbers, whatever the traffic.
+The minute is a sliding one (`meter`). Budgets of a day are looked after here too, for whoever asks
+whether a service may be used (`spending`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from pilotfish.core.model.service import Limits
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.state.candidate import Candidate, ServiceState
 from pilotfish.core.state.ledger import Ledger, all_services
+from pilotfish.core.state.meter import WINDOW_S, Meter
+from pilotfish.core.state.spending import Spending
 
-WINDOW_S = 60.0
-SLOTS = 60
-POLL_S = 0.02  # when to look again for a grant that was requested from the shared server
 REQUESTS, TOKENS = "requests", "tokens"
 
 
@@ -28,128 +27,6 @@ class Blocked(NamedTuple):
 
     reason: str
     until: float | None
-
-
-class LimitPool:
-    """One limit as all proxies share it through a server. `shared.redis_limits` writes it, the
-    limit's `Meter` reads it.
-
-    `granted`: taken out of the shared window for this proxy, and not used yet. `spent`: used
-    without a grant, while the server did not answer, and still to be reported. `wanted`: what had
-    no grant; the next exchange with the server requests it. `live_until`: grants decide until then,
-    later the local window does. `others`: what the other proxies used in the window, as of
-    `heard_at`. `room_at`: when the shared window has room.
-    """
-
-    __slots__ = ("granted", "heard_at", "live_until", "others", "room_at", "spent", "wanted")
-
-    def __init__(self) -> None:
-        self.granted = self.spent = self.wanted = 0.0
-        self.live_until = float("-inf")
-        self.others = 0.0
-        self.heard_at = float("-inf")
-        self.room_at = 0.0
-
-
-class Meter:
-    """What was used of one limit in the last `window_s` seconds. Amounts are requests or tokens.
-
-    `name`: the same in every proxy with the same rules. `reason`: the limit in words, for
-    `explain`. `pool`: set where the limit is shared with other proxies.
-    """
-
-    __slots__ = (
-        "_slot",
-        "_slot_s",
-        "_total",
-        "_used",
-        "limit",
-        "name",
-        "pool",
-        "reason",
-        "window_s",
-    )
-
-    def __init__(self, name: str, limit: float, reason: str, window_s: float = WINDOW_S) -> None:
-        self.name, self.limit, self.reason, self.window_s = name, limit, reason, window_s
-        self.pool: LimitPool | None = None
-        self._slot_s = window_s / SLOTS
-        # One slot more than the window: the oldest counts until the whole of it has left.
-        self._used = [0.0] * (SLOTS + 1)
-        self._total = 0.0
-        self._slot = -(10**18)
-
-    def _advance(self, now: float) -> None:
-        slot = int(now / self._slot_s)
-        passed = slot - self._slot
-        if passed <= 0:
-            return
-        if passed > SLOTS:
-            self._used = [0.0] * (SLOTS + 1)
-        else:
-            for i in range(1, passed + 1):
-                self._used[(self._slot + i) % (SLOTS + 1)] = 0.0
-        self._total = sum(self._used)
-        self._slot = slot
-
-    def used(self, now: float) -> float:
-        """The amount used in the window that ends at `now`."""
-        self._advance(now)
-        return self._total
-
-    def room_at(self, need: float, now: float) -> float:
-        """When the amount `need` fits: `now`, or the end of the slot whose leaving makes room. More
-        than the whole limit fits an empty window.
-        """
-        need = min(need, self.limit)
-        pool = self.pool
-        if pool is not None:
-            if pool.granted >= need:
-                return now
-            if now < pool.live_until:
-                pool.wanted = max(pool.wanted, need)  # requested at the next exchange
-                return max(pool.room_at, now + POLL_S)
-        self._advance(now)
-        total = self._total
-        if pool is not None:
-            total += pool.others * max(0.0, 1.0 - (now - pool.heard_at) / self.window_s)
-        over = total + need - self.limit
-        if over <= 1e-9:
-            return now
-        for slot in range(self._slot - SLOTS, self._slot + 1):
-            over -= self._used[slot % (SLOTS + 1)]
-            if over <= 1e-9:
-                return (slot + SLOTS + 1) * self._slot_s
-        return now + self.window_s  # other proxies used it all; that leaves within a window
-
-    def take(self, amount: float, now: float) -> None:
-        """Counts an amount as used."""
-        self._advance(now)
-        self._used[self._slot % (SLOTS + 1)] += amount
-        self._total += amount
-        if self.pool is not None:
-            granted = min(amount, self.pool.granted)
-            self.pool.granted -= granted
-            self.pool.spent += amount - granted
-
-    def correct(self, amount: float, now: float) -> None:
-        """Corrects what was taken by `amount`. A negative amount is given back, out of the newest
-        slots first and never below 0.
-        """
-        if self.pool is not None:
-            self.pool.spent += amount
-        self._advance(now)
-        if amount > 0.0:
-            self._used[self._slot % (SLOTS + 1)] += amount
-            self._total += amount
-            return
-        for slot in range(self._slot, self._slot - SLOTS - 1, -1):
-            back = min(-amount, self._used[slot % (SLOTS + 1)])
-            self._used[slot % (SLOTS + 1)] -= back
-            self._total -= back
-            amount += back
-            if amount >= 0.0:
-                return
 
 
 class Budget:
@@ -203,8 +80,9 @@ class Budgets:
     strictest of the limits given.
     """
 
-    def __init__(self, window_s: float = WINDOW_S) -> None:
-        self.is_empty = True  # the rules set no limit: every method returns at once
+    def __init__(self, window_s: float = WINDOW_S, workload: str = "") -> None:
+        self.spending = Spending(workload)
+        self.is_empty = True  # the rules set no limit and no budget: every method returns at once
         self._window_s = window_s
         self._providers: dict[str, Budget] = {}
         self._services: dict[tuple[str, str], Budget] = {}
@@ -228,7 +106,8 @@ class Budgets:
             k: Budget(f"service {'/'.join(k)}", limits, self._services.get(k), self._window_s)
             for k, limits in services.items()
         }
-        self.is_empty = not self._providers and not self._services
+        self.spending.adopt(snapshot)
+        self.is_empty = not self._providers and not self._services and self.spending.is_empty
         self._ledger = ledger
         self._bind(ledger)
 
@@ -263,6 +142,11 @@ class Budgets:
         """
         if self.is_empty:
             return None
+        spending = self.spending
+        if not spending.is_empty:
+            spent = spending.blocked(candidate.service.rule, candidate.state.provider, now)
+            if spent is not None:
+                return Blocked(*spent)
         for budget in self._budgets(candidate):
             found = budget.blocked(tokens, now)
             if found is not None:
@@ -300,8 +184,8 @@ class Budgets:
                 meter.correct(used - estimated, now)
 
     def meters(self) -> Mapping[str, Meter]:
-        """Every limit per minute by its name, which is the same in all proxies with these rules."""
-        return {meter.name: meter for meter in self._all()}
+        """Every limit by its name, which is the same in all proxies with these rules."""
+        return {meter.name: meter for meter in self._all()} | self.spending.meters()
 
     def meters_of(self, candidate: Candidate, tokens: int) -> list[tuple[Meter, float]]:
         """The limits that a request to this service takes of, with the amounts."""

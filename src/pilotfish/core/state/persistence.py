@@ -16,7 +16,8 @@ from pilotfish.core.model.tactic import Memory
 from pilotfish.core.state.candidate import ServiceState
 from pilotfish.core.state.health import Health
 from pilotfish.core.state.ledger import Ledger
-from pilotfish.core.state.race_history import RaceHistory
+from pilotfish.core.state.race_history import RaceHistory, RaceRecord
+from pilotfish.core.state.spending import Spending
 from pilotfish.core.state.statistics import SAMPLE_AGE_S, Samples, Window
 
 VERSION = 1
@@ -64,6 +65,8 @@ class SavedService(msgspec.Struct):
     windows: list[SavedWindow] = []
     health: SavedHealth | None = None
     keys: dict[int, SavedHealth] = {}
+    requests_total: Count = 0
+    last_used: Moment | None = None
 
 
 class SavedRace(msgspec.Struct, array_like=True):
@@ -73,6 +76,9 @@ class SavedRace(msgspec.Struct, array_like=True):
     service: str
     wins: Amount
     losses: Amount
+    total: Count = 0
+    latency_s: Amount | None = None
+    last_at: Moment | None = None
 
 
 class SavedMemory(msgspec.Struct, array_like=True):
@@ -83,6 +89,13 @@ class SavedMemory(msgspec.Struct, array_like=True):
     memory: dict[str, str | Count | dict[str, None]]
 
 
+class SavedSpending(msgspec.Struct, array_like=True):
+    """What was used of a budget of a day, by its meter's name."""
+
+    meter: str
+    used: Pairs
+
+
 class Saved(msgspec.Struct):
     """The content of the state file. `saved_at`: epoch seconds."""
 
@@ -91,12 +104,19 @@ class Saved(msgspec.Struct):
     services: list[SavedService] = []
     races: list[SavedRace] = []
     memories: list[SavedMemory] = []
+    spending: list[SavedSpending] = []
 
 
 # ---- saving
 
 
-def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -> Saved:
+def dump(
+    ledger: Ledger,
+    history: RaceHistory | None,
+    now: float,
+    wall: float,
+    spending: Spending | None = None,
+) -> Saved:
     """The state to save. `now` and `wall` are the same moment, on the ledger's clock and in epoch
     seconds.
     """
@@ -106,12 +126,27 @@ def dump(ledger: Ledger, history: RaceHistory | None, now: float, wall: float) -
         version=VERSION,
         saved_at=wall,
         services=[_service(s, now, shift) for s in ledger.services.values()],
-        races=[SavedRace(rule, service, *record.dump(now)) for (rule, service), record in races],
+        races=[_race(rule, service, r, now, shift) for (rule, service), r in races],
         memories=[
             SavedMemory(rule, group, dict(m))
             for (rule, group), m in ledger.memories.items()
             if m and _is_plain(group)
         ],
+        spending=[
+            SavedSpending(name, [(max(0.0, at + shift), used) for at, used in meter.kept(now)])
+            for name, meter in (spending.meters() if spending is not None else {}).items()
+        ],
+    )
+
+
+def _race(rule: str, service: str, record: RaceRecord, now: float, shift: float) -> SavedRace:
+    return SavedRace(
+        rule,
+        service,
+        *record.dump(now),
+        total=record.total,
+        latency_s=record.latency_s,
+        last_at=None if record.last_at is None else record.last_at + shift,
     )
 
 
@@ -144,6 +179,8 @@ def _service(state: ServiceState, now: float, shift: float) -> SavedService:
         keys={
             i: saved for i, h in enumerate(state.keys) if (saved := _health(h, shift)) is not None
         },
+        requests_total=state.requests_total,
+        last_used=None if state.last_used is None else state.last_used + shift,
     )
 
 
@@ -172,7 +209,12 @@ def _health(health: Health, shift: float) -> SavedHealth | None:
 
 
 def restore(
-    saved: Saved, ledger: Ledger, history: RaceHistory | None, now: float, wall: float
+    saved: Saved,
+    ledger: Ledger,
+    history: RaceHistory | None,
+    now: float,
+    wall: float,
+    spending: Spending | None = None,
 ) -> int:
     """Fills a ledger that has adopted its rules. Returns the number of services filled.
 
@@ -188,11 +230,16 @@ def restore(
             filled += 1
     if history is not None:
         for race in saved.races:
-            history.record(race.rule, race.service).load(
-                race.wins, race.losses, min(now, saved.saved_at + shift)
-            )
+            record = history.record(race.rule, race.service)
+            record.load(race.wins, race.losses, min(now, saved.saved_at + shift))
+            record.total, record.latency_s = race.total, race.latency_s
+            record.last_at = None if race.last_at is None else min(now, race.last_at + shift)
     for m in saved.memories:
         ledger.memories.setdefault((m.rule, m.group), Memory(m.memory))
+    meters = spending.meters() if spending is not None else {}
+    for budget in saved.spending:
+        if budget.meter in meters:
+            meters[budget.meter].restore([(at + shift, n) for at, n in budget.used], now)
     return filled
 
 
@@ -211,6 +258,9 @@ def _fill(state: ServiceState, service: SavedService, shift: float, now: float) 
                     if at > now - SAMPLE_AGE_S
                 ]
             )
+    state.requests_total += service.requests_total
+    if state.last_used is None and service.last_used is not None:
+        state.last_used = min(now, service.last_used + shift)
     for w in service.windows:
         started_at = min(w.started_at + shift, now)
         if w.length_s not in state.windows and now - started_at < w.length_s:

@@ -6,16 +6,23 @@ from __future__ import annotations
 
 HALF_LIFE_S = 3600.0
 UNKNOWN = 0.5
+LATENCY_SHARE = 0.1  # of each race in the average
 
 
 class RaceRecord:
-    """Wins and losses of one service; each counts half after `HALF_LIFE_S`."""
+    """Wins and losses of one service; each counts half after `HALF_LIFE_S`. `total`: all its races.
+    `latency_s`: a moving average of what it took to show something; `last_at`: its last race. Both
+    are None before the first.
+    """
 
-    __slots__ = ("_at", "losses", "wins")
+    __slots__ = ("_at", "last_at", "latency_s", "losses", "total", "wins")
 
     def __init__(self) -> None:
         self.wins = self.losses = 0.0
         self._at = 0.0
+        self.total = 0
+        self.latency_s: float | None = None
+        self.last_at: float | None = None
 
     def _decay(self, now: float) -> None:
         if now > self._at:
@@ -24,9 +31,16 @@ class RaceRecord:
             self.losses *= factor
             self._at = now
 
-    def add(self, won: bool, now: float) -> None:
-        """Counts one race."""
+    def add(self, won: bool, now: float, latency_s: float | None = None) -> None:
+        """Counts one race. `latency_s`: until it had something to show, or was beaten."""
         self._decay(now)
+        self.total += 1
+        self.last_at = now
+        if latency_s is not None:
+            known = self.latency_s
+            self.latency_s = (
+                latency_s if known is None else known + LATENCY_SHARE * (latency_s - known)
+            )
         if won:
             self.wins += 1
         else:

@@ -218,14 +218,20 @@ class Window:
         return self.cache_hits / seen if seen else None
 
     def summary(self, now: float) -> dict[str, float | int | None]:
-        """The counts as `/status` shows them."""
+        """The counts as `/status` shows them. `cost_tokens`: what it has cost where no price is
+        known.
+        """
         self.turn(now)
         rate = self.cache_hit_rate()
         return {
             "requests": self.requests,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
+            "total_tokens": self.tokens(),
+            "cache_hits": self.cache_hits,
+            "cache_misses": self.cache_misses,
             "cache_hit_rate": None if rate is None else round(rate, 4),
+            "cost_tokens": self.tokens(),
             "cost_usd": round(self.cost_usd, 6),
         }
 

@@ -280,8 +280,48 @@ def test_bad_virtual_models(providers: str, path: str) -> None:
 
 
 def test_scenarios_with_flags() -> None:
-    """`extensions` are taken as they are and mean nothing."""
+    """`extensions` are taken as they are, to be shown."""
     scenario = compiled(
         "scenarios: {claude_code: {flags: {separate: true, smart: false}, extensions: {any: [thing]}}}"
     ).scenarios["claude_code"]
     assert scenario.flags == {"separate": True, "smart": False}
+    assert scenario.extensions == {"any": ["thing"]}
+
+
+TAGGED = """providers:
+  a: {kind: local, tags: [gpu, eu-west]}
+  b: {kind: local, tags: [cpu]}
+  c: {kind: local}
+"""
+
+
+def block_of(ops: str) -> str:
+    services = ", ".join(f"{{provider: {name}, model: m}}" for name in "abc")
+    return (
+        "rules: [{name: r, services: [{provider: a, model: m}], "
+        f"smart_routing: [{{ops: [{ops}], services: [{services}]}}]}}]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ops", "left"),
+    [
+        ("{position: tag, operation: equals, value: gpu}", ["a/m"]),
+        ("{position: tag, operation: equals, value: eu}", None),
+        ("{position: tag, operation: contains, value: eu}", ["a/m"]),
+        ("{position: tag, operation: equals, value: gpu, negate: true}", ["b/m", "c/m"]),
+        (
+            "{position: tag, operation: contains, value: pu}, "
+            "{position: tag, operation: equals, value: gpu, negate: true}",
+            ["b/m"],
+        ),
+    ],
+)
+def test_a_tag_picks_among_the_services_of_a_block(ops: str, left: list[str] | None) -> None:
+    if left is None:
+        path, message = problem(TAGGED, block_of(ops))
+        assert path == "rules[0].smart_routing[0].ops[0].value"
+        assert "tags of its providers: gpu, eu-west, cpu" in message
+        return
+    (block,) = compiled(TAGGED, block_of(ops)).rules[0].smart
+    assert [s.id for s in block.services] == left

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pilotfish.core.model.patterns import is_glob, literals
 from pilotfish.core.rules.compile.findings import Findings, Place
 from pilotfish.core.rules.compile.validate import Checked
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.document import UNKNOWN_PATHS, ScenarioSpec
 from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
@@ -39,6 +40,7 @@ class Merged:
     default_virtual_model: tuple[Place, str] | None = None
     prices: Named[PriceSpec] = field(default_factory=dict)
     price_lists: Named[VendorPricesSpec] = field(default_factory=dict)
+    budgets: Named[BudgetSpec] = field(default_factory=dict)
     passthrough: dict[str, tuple[Place, str]] = field(default_factory=dict)
     unknown_paths: bool = False
     doubles: list[tuple[str, Place, ProviderSpec]] = field(default_factory=list)
@@ -59,6 +61,7 @@ def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
         _once(merged.virtual_models, "virtual_models", spec.virtual_models, document, findings)
         _once(merged.prices, "prices", spec.prices, document, findings)
         _once(merged.price_lists, "price_lists", spec.price_lists, document, findings)
+        _once(merged.budgets, "budgets", spec.budgets, document, findings)
         named = {k: str(v) for k, v in spec.passthrough.items() if k != UNKNOWN_PATHS}
         _once(merged.passthrough, "passthrough", named, document, findings)
         merged.unknown_paths |= spec.passthrough.get(UNKNOWN_PATHS) is True
@@ -170,6 +173,7 @@ def version_of(merged: Merged) -> str:
         "virtual_models": _plain(merged.virtual_models),
         "prices": _plain(merged.prices),
         "price_lists": _plain(merged.price_lists),
+        "budgets": _plain(merged.budgets),
         "default_virtual_model": merged.default_virtual_model and merged.default_virtual_model[1],
         "allow_empty": merged.allow_empty,
         "passthrough": {name: provider for name, (_, provider) in merged.passthrough.items()},

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from pilotfish.core.model.conditions import POSITIONS, compile_op
+from pilotfish.core.model.conditions import POSITIONS, compile_op, has_tag
 from pilotfish.core.model.patterns import glob_matcher, is_glob
 from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.smart_rules import Block, Op
@@ -127,6 +127,7 @@ class RuleCompiler:
             queue_s=spec.queue_ms / 1000,
             unsupported=spec.unsupported,
             source=f"{place.document.source}: {place.path}",
+            budgets=spec.budgets.budget() if spec.budgets is not None else None,
             **numbers,
         )
 
@@ -222,6 +223,18 @@ class RuleCompiler:
                 asked=self._asked(rule_spec),
             )
         )
+        for i, op in enumerate(spec.ops):
+            if op.position == "tag" and services:
+                tags = dict.fromkeys(t for s in services for t in s.provider.tags)
+                services = tuple(
+                    s for s in services if has_tag(s, op.operation, op.value) is not op.negate
+                )
+                if not services:
+                    self.findings.add(
+                        place.at("ops", i, "value"),
+                        f"{'not ' if op.negate else ''}tag {op.value!r} leaves no service of this "
+                        f"block; tags of its providers: {', '.join(tags) or 'none'}",
+                    )
         ops = []
         for i, op in enumerate(spec.ops):
             compiled = self._op(

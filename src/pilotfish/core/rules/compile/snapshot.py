@@ -106,10 +106,11 @@ def _compiled(
         virtual_models=virtual,
         default_virtual_model=default,
         scenarios={
-            name: Scenario(name, spec.flags.model_dump(exclude_none=True))
+            name: Scenario(name, spec.flags.model_dump(exclude_none=True), spec.extensions)
             for name, (_, spec) in merged.scenarios.items()
         },
         prices=prices,
+        budgets={name: spec.budget() for name, (_, spec) in merged.budgets.items()},
         defaults=defaults,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,

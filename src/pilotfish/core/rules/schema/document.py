@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from pilotfish.core.rules.schema.base import Name, ProviderName, ScenarioName, Spec
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import DefaultsSpec
 from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
@@ -22,7 +23,7 @@ class FlagsSpec(Spec):
 class ScenarioSpec(Spec):
     flags: FlagsSpec = Field(default_factory=FlagsSpec, description="switches of the scenario")
     extensions: dict[str, Any] = Field(
-        default={}, description="kept for files of other tools, means nothing"
+        default={}, description="kept for other tools and shown in /status"
     )
 
 
@@ -62,6 +63,12 @@ class RulesFile(Spec):
     )
     price_lists: dict[Name, VendorPricesSpec] = Field(
         default={}, description="newer list prices than the package's, by vendor"
+    )
+    budgets: dict[Name, BudgetSpec] = Field(
+        default={},
+        description=(
+            "what a workload may spend in a day, by namespace/name; `*`: each of the others"
+        ),
     )
     allow_empty: bool = Field(
         default=False,

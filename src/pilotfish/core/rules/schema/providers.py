@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pilotfish.core.rules.schema.base import Count, Name, Positive, Secret, Spec
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import LimitsSpec
 from pilotfish.core.rules.schema.request import RequestSpec
 
@@ -66,7 +67,11 @@ class ProviderSpec(Spec):
         default=None,
         description="seconds for a whole request to this provider; absent: the rule's total_s",
     )
-    tags: list[str] = Field(default=[], description="free words for people")
+    tags: list[str] = Field(
+        default=[],
+        description="free words: shown in /status and `pilotfish_provider_info`, and for "
+        "position tag of smart routing",
+    )
     models: list[Name] | None = Field(
         default=None, description="the only models it may be asked for; absent: any"
     )
@@ -81,6 +86,9 @@ class ProviderSpec(Spec):
     )
     limits: LimitsSpec = Field(
         default_factory=LimitsSpec, description="our own limits for the whole account"
+    )
+    budgets: BudgetSpec | None = Field(
+        default=None, description="what may be spent here in a day; absent: no limit"
     )
     options: dict[str, Any] = Field(
         default={}, repr=False, description="keys of this kind, see providers.md"

@@ -19,6 +19,7 @@ from pilotfish.core.rules.schema.base import (
     Spec,
     union_tag,
 )
+from pilotfish.core.rules.schema.budgets import BudgetSpec
 from pilotfish.core.rules.schema.numbers import (
     CooldownSpec,
     CredentialCooldownSpec,
@@ -235,6 +236,9 @@ class RuleSpec(Spec):
     )
     credential_cooldown: CredentialCooldownSpec = Field(
         default_factory=CredentialCooldownSpec, description="instead of the defaults'"
+    )
+    budgets: BudgetSpec | None = Field(
+        default=None, description="what its requests may take in a day; absent: no limit"
     )
 
 
