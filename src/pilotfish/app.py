@@ -27,7 +27,6 @@ from pilotfish.core.state.ledger import Ledger
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.credentials import CredentialContext, CredentialStore, Key
-from pilotfish.credentials.fetch import Fetcher
 from pilotfish.credentials.requirements import Requirements
 from pilotfish.errors import StartError
 from pilotfish.http1 import proxies
@@ -86,10 +85,10 @@ class App:
 
         # What is known of services, and which of them a request may use.
         self.ledger, self.history = Ledger(), RaceHistory()
-        self.budgets = Budgets(workload=settings.workload)
+        self.budgets = Budgets(settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
-        own = None if settings.redis_url else self.budgets.spending  # what is shared Redis keeps
-        self.state = statistics_keeper(settings.state_dir, self.ledger, self.history, own)
+        kept = self.ledger, self.history, None if settings.redis_url else self.budgets.spending
+        self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
@@ -102,9 +101,8 @@ class App:
         reporter = Reporter(MetricsRecorder(self.registry), self.log, self.tracer)
 
         # What goes upstream with a request.
-        self.fetcher = Fetcher()
-        folders = settings.secrets_dir, settings.state_dir
-        self.context = CredentialContext(*folders, fetcher=self.fetcher)
+        self.context = CredentialContext(settings.secrets_dir, settings.state_dir)
+        self.fetcher = self.context.fetcher
         self.credentials = CredentialStore(self.context)
 
         # From a client's request to its answer.
@@ -122,9 +120,8 @@ class App:
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
-        flying, spending = self.engine.in_flight_by_rule, self.budgets.spending
-        gauges = LedgerGauges(reporter.recorder.children, self.ledger, flying, spending)
-        self.registry.before_scrape.append(gauges.refresh)
+        told, flying = reporter.recorder.children, self.engine.in_flight_by_rule
+        LedgerGauges(told, self.ledger, flying, self.budgets.spending).begin()
 
         # Beside the requests: rules, probes of services that are out, the admin port.
         self.store = self._rules_store()

@@ -65,6 +65,18 @@ async def test_moderations(proxy, vendor):
     assert vendor.requests[0].json["model"] == "tell"
 
 
+async def test_moderations_without_a_model_are_sent_without_one(tmp_path, vendor):
+    rules = """
+providers: {{openai: {{kind: openai, api_base: {base}/v1, no_key_required: true}}}}
+rules: [{{name: chat, request_model: m, services: [{{provider: openai, model: sim-n2}}]}}]
+"""
+    async with proxied(tmp_path, rules.format(base=vendor.base)) as proxy:
+        answer = await proxy.post("/v1/moderations", {"input": "some violence"})
+        assert answer.json["results"][0]["flagged"] is True
+        assert "model" not in vendor.requests[0].json
+        assert (await proxy.post("/v1/chat/completions", {"messages": []})).status == 404
+
+
 async def test_images(proxy, vendor):
     answer = await proxy.post("/v1/images/generations", {"model": "p", "prompt": "a fish", "n": 2})
     assert len(answer.json["data"]) == 2

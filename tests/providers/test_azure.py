@@ -42,10 +42,16 @@ def test_whatever_endpoint_people_paste_the_resource_is_found(endpoint):
 )
 def test_an_api_base_is_cut_as_well(base):
     provider = compiled({"kind": "azure", "token": {"env": "KEY"}, "api_base": base}).provider
+    assert target_of(provider, "chat", "d") == "/openai/v1/chat/completions"
+
+
+def test_a_dated_version_has_deployments_in_its_paths():
+    provider = azure(api_version="2024-10-21")
     assert (
         target_of(provider, "chat", "d")
         == "/openai/deployments/d/chat/completions?api-version=2024-10-21"
     )
+    assert target_of(azure(), "chat", "d") == "/openai/v1/chat/completions", "v1 if none is given"
 
 
 def test_a_path_in_front_of_a_gateway_stays():
@@ -64,7 +70,8 @@ def test_the_v1_api_has_no_deployments_in_its_paths(version, query):
 
 
 def test_the_responses_api_is_there_since_its_version_only():
-    assert native_op(azure(), "d", "responses") == "chat"
+    assert native_op(azure(api_version="2024-10-21"), "d", "responses") == "chat"
+    assert native_op(azure(), "d", "responses") == "responses"
     later = azure(api_version="2025-04-01-preview")
     assert native_op(later, "d", "responses") == "responses"
     assert target_of(later, "responses", "d") == "/openai/responses?api-version=2025-04-01-preview"

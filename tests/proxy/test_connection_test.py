@@ -311,7 +311,7 @@ async def test_copilots_probe_goes_to_the_host_that_the_exchange_names(vendor):
         (
             "azure",
             "https://n.openai.azure.com",
-            {},
+            {"api_version": "2024-10-21"},
             "https://n.openai.azure.com/openai/models?api-version=2024-10-21",
         ),
         (

@@ -32,7 +32,7 @@ class Proxy:
     def __init__(self, url: str, *, per_minute: float | None = 60, window_s: float = 1.0) -> None:
         self.service = service("m", provider(limits=Limits(requests_per_minute=per_minute)))
         self.ledger, [self.candidate], _ = ledger_of(self.service)
-        self.budgets = Budgets(window_s)
+        self.budgets = Budgets(window_s=window_s)
         self.budgets.adopt(snapshot(self.service), self.ledger)
         # Tests share two cores with others: what is tested is who decides, not how fast the machine
         # is.

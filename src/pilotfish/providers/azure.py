@@ -13,7 +13,8 @@ from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.price import listed_by
 from pilotfish.core.model.provider import OPENAI_PATHS, Auth, ErrorCodes, Option, ProviderKind
 
-DEFAULT_VERSION = "2024-10-21"
+# The v1 API needs no dated version (page "API evolution", read 2026-11).
+DEFAULT_VERSION = "v1"
 # The Responses API exists since this version (page "Responses API", 2026-11). It names the
 # deployment in the body, not in the path.
 RESPONSES_SINCE = "2025-03-01"
@@ -129,7 +130,7 @@ KIND = ProviderKind(
         "api_version": Option(
             help=(
                 f"{DEFAULT_VERSION} if absent; v1 or preview: the v1 API, without deployments in "
-                "its paths"
+                "its paths; a date such as 2024-10-21: the older one, with deployments"
             )
         ),
         "auth_mode": Option(choices=("api_key", "service_principal", "default_azure_credential")),

@@ -28,6 +28,10 @@ class LedgerGauges:
         self._children, self._ledger, self._in_flight = children, ledger, in_flight
         self._budgets = None if spending is None else BudgetGauges(children.registry, spending)
 
+    def begin(self) -> None:
+        """From now on they are set whenever somebody scrapes."""
+        self._children.registry.before_scrape.append(self.refresh)
+
     def refresh(self) -> None:
         """Services that a client made up (`provider/model`) have no gauges; nor, where only what
         was used is told, has one that serves and was never asked.

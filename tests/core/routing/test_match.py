@@ -11,10 +11,14 @@ from pilotfish.core.routing.match import (
     direct_rule,
     known_models,
     match,
+    match_moderation,
     routes_smartly,
 )
+from pilotfish.core.rules.compile import compile_documents
 from pilotfish.errors import ClientError
-from small_world import TWO_PROVIDERS, compiled
+from pilotfish.providers import all_kinds
+from pilotfish.tactics import all_tactics
+from small_world import TWO_PROVIDERS, compiled, documents
 
 
 def world(*rules: str, more: str = "") -> Snapshot:
@@ -57,6 +61,8 @@ def test_a_unified_scenario_gives_everything_to_its_first_rule() -> None:
         "name: first, request_model: x, scenario: code",
         "name: second, request_model: m, scenario: code",
     )
+    bare = world(*rules, more="scenarios: {code: {}}")
+    assert taken(bare, "m", "code") == "second", "without a flag rules match by model"
     unified = world(*rules, more="scenarios: {code: {flags: {unified: true}}}")
     assert taken(unified, "m", "code") == "first"
     assert (
@@ -212,3 +218,32 @@ def test_a_provider_that_does_not_serve_it_says_so(provider: str, model: str, sa
 
 def test_a_model_on_the_allow_list_goes_through() -> None:
     assert direct_rule(compiled(PROVIDERS), "few", "a").services[0].id == "few/a"
+
+
+# ---- moderations that name no model
+
+
+def moderated(*texts: str) -> tuple[str, tuple[str, str] | None] | None:
+    snapshot = compile_documents(documents(*texts), kinds=all_kinds(), tactics=all_tactics())
+    found = match_moderation(snapshot, scenario="openai")
+    return found and (found.rule.name if found.rule else "", found.direct)
+
+
+ONE = "providers: {o: {kind: openai, token: {env: A}}, c: {kind: anthropic, token: {env: B}}}"
+LOCAL = (
+    "providers: {l: {kind: openai_compatible, api_base: 'http://l:1/v1', no_key_required: true}}"
+)
+
+
+def test_a_moderation_without_a_model_goes_by_the_vendors_default_or_to_who_has_moderations() -> (
+    None
+):
+    named = "rules: [{name: m, request_model: 'omni-*', services: [{provider: o}]}]"
+    assert moderated(ONE, named) == ("m", None)
+    assert moderated(ONE) == ("", ("o", ""))
+    assert moderated(ONE, LOCAL) == ("", ("o", "")), "the vendor itself goes before other servers"
+    assert moderated(LOCAL) == ("", ("l", ""))
+    assert moderated("providers: {c: {kind: anthropic, token: {env: B}}}") is None
+    assert moderated(ONE.replace("token: {env: A}", "token: {env: A}, models: [x]", 1)) is None
+    two = "providers: {p: {kind: openai, token: {env: A}}}"
+    assert moderated(ONE, two) is None, "nobody knows which one is meant"

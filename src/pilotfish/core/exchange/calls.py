@@ -145,7 +145,8 @@ def _same_style(
             else multipart.with_model(inbound.body, inbound.content_type, service.model)
         )
         return CallBody(op, inbound.style, (body,), True, content_type=inbound.content_type)
-    values: dict[str, bytes | None] = {} if op in _IN_PATH else {"model": service.model_json}
+    named = op not in _IN_PATH and service.model != ""  # moderations go without a model
+    values: dict[str, bytes | None] = {"model": service.model_json} if named else {}
     hides = False
     if (
         inbound.stream

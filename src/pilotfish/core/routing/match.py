@@ -57,6 +57,24 @@ def match(snapshot: Snapshot, *, scenario: str, model: str) -> Match | None:
     return None
 
 
+# What OpenAI takes where a moderation names no model (API reference "Create moderation", 2026-11).
+MODERATION_MODEL = "omni-moderation-latest"
+
+
+def match_moderation(snapshot: Snapshot, *, scenario: str) -> Match | None:
+    """Who takes a moderation that names no model and that no rule takes: the rule for the vendor's
+    default model, else the only provider in use with such an endpoint, which chooses the model.
+    """
+    found = match(snapshot, scenario=scenario, model=MODERATION_MODEL)
+    if found is not None:
+        return found
+    able = [p for p in snapshot.providers.values() if p.enabled and "moderations" in p.paths]
+    own = [p for p in able if p.kind.base_url and p.base == p.kind.base_url] or able
+    if len(own) != 1 or own[0].models is not None:
+        return None
+    return Match(None, f"no rule matches, and '{own[0].name}' has moderations", (own[0].name, ""))
+
+
 KNOWN_SHOWN = 20  # models that a 404 names
 
 

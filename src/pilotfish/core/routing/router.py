@@ -17,7 +17,13 @@ from pilotfish.core.model.smart_rules import first_match
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.model.tactic import Random
 from pilotfish.core.routing.fitness import Fitness
-from pilotfish.core.routing.match import direct_rule, known_models, match, routes_smartly
+from pilotfish.core.routing.match import (
+    direct_rule,
+    known_models,
+    match,
+    match_moderation,
+    routes_smartly,
+)
 from pilotfish.core.routing.plan import Home, Plan
 from pilotfish.core.routing.requested import names_requested, rule_for
 from pilotfish.core.routing.rule_state import RuleState
@@ -97,12 +103,16 @@ class Router:
         taken = self._taken.get(key)
         if taken is None:
             taken = self._match(inbound)
-            if taken.known and len(self._taken) < REMEMBERED and len(key[1]) <= MODEL_CHARS:
+            # What takes a moderation without a model takes no other request without one.
+            lasts = taken.known and (inbound.model != "" or inbound.op != "moderations")
+            if lasts and len(self._taken) < REMEMBERED and len(key[1]) <= MODEL_CHARS:
                 self._taken[key] = taken
         return taken
 
     def _match(self, inbound: Inbound) -> Taken:
         found = match(self.snapshot, scenario=inbound.scenario, model=inbound.model)
+        if found is None and not inbound.model and inbound.op == "moderations":
+            found = match_moderation(self.snapshot, scenario=inbound.scenario)
         if found is None:
             model = inbound.model
             named = f"model {shown(model)!r}" if model else "a request without a model"

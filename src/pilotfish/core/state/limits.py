@@ -80,7 +80,7 @@ class Budgets:
     strictest of the limits given.
     """
 
-    def __init__(self, window_s: float = WINDOW_S, workload: str = "") -> None:
+    def __init__(self, workload: str = "", window_s: float = WINDOW_S) -> None:
         self.spending = Spending(workload)
         self.is_empty = True  # the rules set no limit and no budget: every method returns at once
         self._window_s = window_s

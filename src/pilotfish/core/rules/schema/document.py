@@ -15,7 +15,9 @@ from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
 
 class FlagsSpec(Spec):
-    unified: bool | None = Field(default=None, description="one configuration for all models")
+    unified: bool | None = Field(
+        default=None, description="the first rule takes every model; absent: not"
+    )
     separate: bool | None = Field(default=None, description="one for each model")
     smart: bool | None = Field(default=None, description="smart routing decides")
 
