@@ -118,17 +118,12 @@ class BaseStreamWriter:
             self._usage = delta.usage
         elif isinstance(delta, deltas.StreamError):
             self._out.append(self.error(delta.error))
-        elif isinstance(delta, deltas.ItemStart):
-            self._on_item(delta)
         elif isinstance(delta, deltas.Ping):
             self._on_ping()
 
     def _begin(self, first: Delta | None) -> None:
         """What comes before everything else; `first` is the delta that began the answer, None where
         it ends without one."""
-
-    def _on_item(self, delta: deltas.ItemStart) -> None:
-        """Most styles have no ids of parts."""
 
     def _finish_stream(self) -> None:
         raise NotImplementedError

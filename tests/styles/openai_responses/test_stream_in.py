@@ -9,7 +9,6 @@ from pilotfish.core.formats.deltas import (
     CitationDelta,
     End,
     Finish,
-    ItemStart,
     LogprobsDelta,
     Malformed,
     MessageStart,
@@ -114,7 +113,6 @@ def test_calls_that_come_only_when_they_are_done():
         event("output_item.done", output_index=0, item=item),
         event("output_item.done", output_index=1, item=custom),
     ) == [
-        ItemStart("fc"),
         ToolStart(index=0, id="c", name="f"),
         ToolArgs(0, "{}"),
         BlockEnd(),

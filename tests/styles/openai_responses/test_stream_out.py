@@ -10,7 +10,6 @@ from pilotfish.core.formats.deltas import (
     BlockEnd,
     CitationDelta,
     Finish,
-    ItemStart,
     LogprobsDelta,
     MessageStart,
     PartDelta,
@@ -211,28 +210,3 @@ ANY = st.one_of(
 @given(st.lists(ANY, max_size=15))
 def test_whatever_comes_the_events_are_in_order(deltas):
     assert response(*deltas)["status"] == "completed"
-
-
-def test_the_vendors_own_ids_stay_for_later_requests_name_them():
-    """A stream that another service could go on with is written anew, also where both sides speak
-    Responses."""
-    stream = [
-        MessageStart("resp_1", "m"),
-        ThinkingDelta("Hm.", True, "rs_1"),
-        ThinkingEnd(Signature("openai_responses", "E", "rs_1"), id="rs_1"),
-        ItemStart("msg_1"),
-        TextDelta("Mild."),
-        BlockEnd(),
-        ItemStart("fc_1"),
-        ToolStart(index=0, id="call_1", name="f"),
-        ToolArgs(0, "{}"),
-        ItemStart("msg_of_nobody"),
-        ToolStart(index=1, id="call_2", name="f"),
-        ToolArgs(1, "{}"),
-    ]
-    response = payloads(write("openai_responses", stream))[-1]["response"]
-    assert response["id"] == "resp_1"
-    assert [item["id"] for item in response["output"]] == ["rs_1", "msg_1", "fc_1", "fc_r1_3"]
-    assert response["output"][0]["encrypted_content"] == "E"
-    others = payloads(write("openai_responses", [MessageStart("chatcmpl-1"), TextDelta("a")]))
-    assert others[-1]["response"]["id"] == "resp_r1"

@@ -11,7 +11,6 @@ from pilotfish.core.formats.deltas import (
     CitationDelta,
     Delta,
     Finish,
-    ItemStart,
     LogprobsDelta,
     MessageStart,
     PartDelta,
@@ -237,7 +236,7 @@ class Continuation:
         return self._seam.diverged
 
     def fit(self, delta: Delta) -> list[Delta]:
-        if isinstance(delta, MessageStart | ItemStart | ThinkingDelta | ThinkingEnd):
+        if isinstance(delta, MessageStart | ThinkingDelta | ThinkingEnd):
             return []
         if isinstance(delta, TextDelta):
             new = self._seam.feed(delta.text)

@@ -29,14 +29,6 @@ class MessageStart(msgspec.Struct, frozen=True):
     model: str = ""
 
 
-class ItemStart(msgspec.Struct, frozen=True):
-    """An item of the answer begins that has an id of its own (Responses), by which its vendor knows
-    it in the next turn. Only writers of that style have a place for it.
-    """
-
-    id: str
-
-
 class TextDelta(msgspec.Struct, frozen=True):
     text: str
     signature: Signature | None = None
@@ -139,7 +131,7 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 Delta = (
-    MessageStart | ItemStart | TextDelta | RefusalDelta | ThinkingDelta | ThinkingEnd | ToolStart
-    | ToolArgs | BlockEnd | CitationDelta | LogprobsDelta | PartDelta | Finish | UsageDelta
-    | StreamError | End | Ping | Malformed
+    MessageStart | TextDelta | RefusalDelta | ThinkingDelta | ThinkingEnd | ToolStart | ToolArgs
+    | BlockEnd | CitationDelta | LogprobsDelta | PartDelta | Finish | UsageDelta | StreamError
+    | End | Ping | Malformed
 )  # fmt: skip

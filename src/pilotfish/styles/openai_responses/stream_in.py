@@ -100,26 +100,23 @@ class ResponsesStreamReader:
         return []  # of a tool that runs at OpenAI: its item comes whole when it is done
 
     def _item_added(self, place: int, item: dict[str, Any]) -> list[Delta]:
-        kind, own = item.get("type"), item.get("id")
-        begun: list[Delta] = [deltas.ItemStart(own)] if isinstance(own, str) and own else []
+        kind = item.get("type")
         if kind == "reasoning":
-            self._reasoning = str(own or "")
-            return []
+            self._reasoning = str(item.get("id") or "")
         if kind not in ("function_call", "custom_tool_call"):
-            return begun if kind == "message" else []
+            return []
         call = self._calls[place] = len(self._calls)
         identity, name = (
             str(item.get("call_id") or item.get("id") or f"call_{call}"),
             str(item.get("name") or ""),
         )
         return [
-            *begun,
             deltas.ToolStart(
                 index=call,
                 id=identity,
                 name=name,
                 kind="custom" if kind == "custom_tool_call" else "function",
-            ),
+            )
         ]
 
     def _item_done(self, place: int, item: dict[str, Any]) -> list[Delta]:

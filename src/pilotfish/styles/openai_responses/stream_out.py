@@ -50,8 +50,6 @@ class ResponsesStreamWriter(BlockStreamWriter):
         self._head = b""  # of a delta of the open text, up to its text
         self._call: deltas.ToolStart | None = None
         self._reasoning = ""  # the id of the item of reasoning that was added last
-        self._item = ""  # the id of the open item, where it is the vendor's own
-        self._next = ""  # the same of the one that is to be opened
 
     def _error(self, error: ErrorInfo) -> bytes:
         self._sequence += 1
@@ -65,8 +63,6 @@ class ResponsesStreamWriter(BlockStreamWriter):
     def _begin(self, first: deltas.Delta | None) -> None:
         if isinstance(first, deltas.MessageStart) and not self._response["model"]:
             self._response["model"] = first.model
-        if isinstance(first, deltas.MessageStart) and first.id.startswith("resp_"):
-            self._response["id"] = first.id  # later requests may name it
         self._emit("response.created", {"response": self._response})
         self._emit("response.in_progress", {"response": self._response})
 
@@ -85,14 +81,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
         return len(self._output)
 
     def _id(self, prefix: str) -> str:
-        return self._item or f"{prefix}_{self._request_id}_{self._place}"
-
-    def _on_item(self, delta: deltas.ItemStart) -> None:
-        self._next = delta.id
-
-    def _take_id(self, *prefixes: str) -> None:
-        """The vendor's own id for the item that is opened, if it is one for such an item."""
-        self._item, self._next = self._next if self._next.startswith(prefixes) else "", ""
+        return f"{prefix}_{self._request_id}_{self._place}"
 
     def _at(self, prefix: str) -> dict[str, Any]:
         return {"item_id": self._id(prefix), "output_index": self._place, "content_index": 0}
@@ -122,7 +111,6 @@ class ResponsesStreamWriter(BlockStreamWriter):
 
     def _open_message(self, kind: str, part: dict[str, Any]) -> None:
         self._close()
-        self._take_id("msg_")
         self._block = kind
         item = message_item(self._id("msg"), [], status="in_progress")
         self._added(item)
@@ -176,7 +164,6 @@ class ResponsesStreamWriter(BlockStreamWriter):
         if delta.signature:
             self._proof(delta.signature)
         self._close()
-        self._take_id("fc_", "ctc_")
         self._block, self._call = "call", delta
         item = call_item(
             self._id("fc"), delta.id, delta.name, "", kind=delta.kind, status="in_progress"
@@ -220,7 +207,6 @@ class ResponsesStreamWriter(BlockStreamWriter):
     def _done(self, item: dict[str, Any]) -> None:
         self._emit("response.output_item.done", {"output_index": self._place, "item": item})
         self._output.append(item)
-        self._item = ""
 
     def _close_block(self) -> None:
         text = "".join(self._pieces)
