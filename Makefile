@@ -13,7 +13,7 @@ SHOWN = { { $(1) || touch $(VENV)/.failed; } 2>&1 | tee $(VENV)/pip.log \
 # What needs a program or a cluster that is not on every machine; .ci/run has a step for each.
 ELSEWHERE := not cluster and not helm and not browser and not prometheus and not redis and not node
 
-.PHONY: help demo test check sdk-newest fix compile image kind bench simulate docs lock clean
+.PHONY: fuzz help demo test check sdk-newest fix compile image kind bench simulate docs lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ check:  ## everything that CI does
 
 sdk-newest:  ## the tests of client libraries with the newest openai, anthropic, google-genai, boto3 and AI SDK
 	PYTHON=$(PYTHON) bash .ci/sdk-newest $(ARGS)
+
+fuzz: $(VENV)/.dev  ## the fuzzers for two hours (SECONDS=...), from the corpus of tests/fuzz, which what they find is added to
+	bash .ci/fuzz --keep --seconds $(or $(SECONDS),7200) $(ARGS)
 
 fix: $(VENV)/.dev  ## format, and lint what can be put right
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -59,11 +62,12 @@ lock: $(VENV)-lock/.uv  ## the lock files of requirements/ anew, from pyproject.
 	$(LOCK) pyproject.toml --extra all -c requirements/dev.lock -o requirements/runtime.lock
 	$(LOCK) pyproject.toml requirements/build.in -c requirements/dev.lock -o requirements/minimal.lock
 	$(LOCK) requirements/compile.in -c requirements/dev.lock -o requirements/compile.lock
+	$(LOCK) requirements/fuzz.in -o requirements/fuzz.lock
 	$(LOCK) requirements/grafana.in -c requirements/dev.lock -o requirements/grafana.lock
 
 clean:  ## removes environments and caches
 	find src -name '*.so' -delete
-	rm -rf .venv .venv-lock .venv-newest tests/sdk/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lock .venv-fuzz .venv-newest tests/sdk/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'

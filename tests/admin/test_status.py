@@ -90,6 +90,30 @@ async def test_what_the_last_change_changed_is_told_by_name(tmp_path):
     assert changes == {"added": ["price v/small"], "removed": [], "changed": ["rule r"]}
 
 
+async def test_a_service_says_since_when_its_state_is_what_it_is(tmp_path):
+    """Out since it went out, on trial since its time out was over, serving since it came back."""
+    rules = RULES.replace("rules:\n", "defaults: {{cooldown: {{base_delay_s: 2}}}}\nrules:\n", 1)
+    rules = rules.replace("request_model: m", "request_model: m\n    retries: {{max_retries: 0}}")
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, rules.format(base=vendor.base)) as proxy,
+    ):
+        assert (await proxy.service("v", "small"))["since"] is None
+        health = proxy.app.ledger.services["v", "small"].health
+        vendor.script(Fault(code=429, kind="", retry_after="60"))
+        assert (await proxy.chat("m")).status == 429
+        cooling = await proxy.service("v", "small")
+        health.until -= 60
+        probing = await proxy.service("v", "small")
+        assert (await proxy.chat("m")).status == 200
+        serving = await proxy.service("v", "small")
+    assert [s["state"] for s in (cooling, probing, serving)] == ["cooling", "probing", "serving"]
+    assert cooling["since"] < cooling["until"]
+    assert probing["since"] == probing["until"]
+    assert serving["since"] >= cooling["since"]
+    assert serving["until"] is None
+
+
 async def test_whose_account_it_is_is_shown_and_no_token(tmp_path, monkeypatch):
     monkeypatch.setenv("ACCESS", "hush-access")
     detail = "{access_token: {env: ACCESS}, user_id: ada, provider_type: codex}"

@@ -68,7 +68,9 @@ class Release:
         return injector
 
     async def _until_trusted(self, shop):
-        """An injector is ready when it serves; the API server hears a moment later whom to trust."""
+        """An injector is ready when its webhooks name its authority; the API server hears of that a
+        moment later.
+        """
         for number in range(100):
             with contextlib.suppress(ApiError):
                 if "pilotfish" in names(await self.pod(shop, f"first-{number}", dryRun="All")):

@@ -3,6 +3,8 @@ in this one.
 """
 
 import asyncio
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -165,3 +167,35 @@ async def test_nothing_is_left_of_a_question_that_nobody_waits_for(tmp_path, mon
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert process.returncode == -9
+
+
+MEASURED = """
+import asyncio, os, resource, sys
+from pilotfish.sources.apart import RulesToCompile, judged_apart
+
+found = asyncio.run(judged_apart(RulesToCompile([sys.argv[1]], (), False)))
+here = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+there = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+print(len(found.snapshot.rules), here >> 20, there >> 20)
+"""
+
+
+def test_as_many_rules_as_a_configmap_holds_stay_below_a_sidecars_default_limit(tmp_path):
+    """Both processes together, in MiB; the limit is 512, and the proxy has more to hold than rules."""
+    path = tmp_path / "rules.yaml"
+    name = "a-rule-of-a-team-with-a-name-that-says-what-it-is-for"
+    row = f"  - name: {name}-{{0}}\n    request_model: model-{{0}}\n    services:\n"
+    row += "      - {{provider: p, model: m{0}, weight: 3}}\n"
+    path.write_text(HEAD + "".join(row.format(n) for n in range(5850)))
+    assert 850_000 < path.stat().st_size < 1024 * 1024
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rules, here, there = map(int, done.stdout.split())
+    assert rules == 5850
+    assert here < 120
+    assert there < 200

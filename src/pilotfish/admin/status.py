@@ -11,6 +11,7 @@ from pilotfish.core.model.service import OAuth, Service
 from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.routing.explain import rfc3339
 from pilotfish.core.state.candidate import ServiceState
+from pilotfish.core.state.health import Health
 from pilotfish.core.state.ledger import all_rules, services_of
 from pilotfish.core.state.statistics import Window
 from pilotfish.proxy.engine import Engine
@@ -80,6 +81,7 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "active": usable,
         "state": engine.ledger.state_of(state, now),
         "reason": health.reason if out else None if usable else "switched off in the rules",
+        "since": _since(health, now, wall),
         "until": rfc3339(wall + health.until - now) if out else None,
         "seconds_left": round(max(0.0, health.until - now), 1) if out else None,
         "consecutive_errors": health.consecutive,
@@ -99,6 +101,14 @@ def service_status(engine: Engine, service: Service, now: float, wall: float) ->
         "credentials": _credentials(engine, service, now, wall),
         "price": _price(service),
     }
+
+
+def _since(health: Health, now: float, wall: float) -> str | None:
+    """Since when its state is what it is; None for a service that was never out."""
+    at = health.since if health.out else health.back_at
+    if health.is_due(now):
+        at = health.until  # on trial
+    return None if at == float("-inf") else rfc3339(wall + at - now)
 
 
 def _window(window: Window, now: float, wall: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from aiohttp import web
 
 from pilotfish.core.exchange import endpoints
-from pilotfish.core.exchange.families import ADMINISTRATION, PassedPath, passed_path, without_keys
+from pilotfish.core.exchange.families import PassedPath, passed_path, refusal_of, without_keys
 from pilotfish.core.exchange.inbound import shown
 from pilotfish.core.exchange.state_ids import SEARCHED_BYTES, ids_in_body, ids_in_path
 from pilotfish.core.model.service import Provider, Service
@@ -49,8 +49,9 @@ class Passthrough:
         unknown = self._engine.snapshot.unknown_paths
         asked = passed_path(request.method, path, query, request.raw_headers, unknown=unknown)
         if asked is None:
-            if ADMINISTRATION.fullmatch(path):
-                raise ClientError(404, "unknown_path", _ADMINISTRATION.format(shown(path)))
+            why = refusal_of(path)
+            if why:
+                raise ClientError(404, "unknown_path", f"{shown(path)} {why}")
             return None
         try:
             return await self._take(request, asked, path, query)
@@ -177,12 +178,6 @@ class Passthrough:
             error, style, record.request_id, len(record.attempts)
         )
         return _response(status, head, body)
-
-
-_ADMINISTRATION = (
-    "{} administers the vendor's account, for which no provider here has a key; call the vendor "
-    "itself, or set `passthrough: {{unknown_paths: true}}` to pass it on all the same"
-)
 
 
 def _refused(provider: str, reason: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pilotfish.core.exchange.answer import STREAM
 from pilotfish.core.exchange.calls import may_run_twice
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.outcome import Failure, Outcome
@@ -240,7 +241,18 @@ class ProxyRequest:
             self._answer.finish(attempt)
             self._finish(attempt.record.failure)
         else:
-            self._obey(self._dispatch.on_complete(attempt.record.n, now), now)
+            quality = self._quality(attempt)
+            self._obey(self._dispatch.on_complete(attempt.record.n, now, quality=quality), now)
+
+    def _quality(self, attempt: Attempt) -> float:
+        """What a complete answer is worth, where a race for quality is undecided."""
+        race = self._plan.rule.race
+        if race is None or race.strategy != "quality" or attempt.record.relayed:
+            return 0.0
+        reader = attempt.reader
+        streamed = reader.answer.mode == STREAM
+        body = b"".join(reader.hold) if streamed else reader.body
+        return self._translation.quality(body, streamed=streamed)
 
     def on_failure(self, attempt: Attempt, failure: Failure, now: float) -> None:
         self._report(attempt)

@@ -10,7 +10,7 @@ import time
 
 from aiohttp import ClientError as UpstreamError
 from aiohttp import WSMessage, WSMsgType
-from aiohttp.http import WSMessageTextBytes
+from aiohttp.http import WebSocketError, WSMessageTextBytes
 
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.socket_events import (
@@ -242,8 +242,8 @@ class SocketSession:
                     await self._to_vendor(self._up, kind, message.data)
         if kind is WSMsgType.CLOSE:
             left = sendable(message.data), reason_of(str(message.extra or ""))
-        elif socket.close_code is not None and kind is WSMsgType.ERROR:
-            left = sendable(socket.close_code), b""
+        elif isinstance(message.data, WebSocketError):  # too large, or what is no message
+            left = message.data.code, b""
         else:
             left = GOING_AWAY, b""
         self._client_left = left
@@ -333,8 +333,8 @@ class SocketSession:
             await self._client.close(sendable(code), attempt.without_keys(reason))
             return None
         said = "the upstream's connection broke"
-        if up.socket.close_code is not None and kind is WSMsgType.ERROR:
-            said = f"the upstream sent what is no message (close code {up.socket.close_code})"
+        if isinstance(data, WebSocketError):
+            said = f"the upstream sent what is no message (close code {data.code:d})"
         failed = Outcome.BROKEN_STREAM if self._spoken else Outcome.CONNECT_FAILED
         failure = failure_of_ours(failed, said)
         if self._spoken:

@@ -119,6 +119,11 @@ REFUSED: dict[str, tuple[bytes, bytes]] = {
         FORM,
     ),
     "a folded header": (form(("name=file;\r\n filename=x", b"y")), FORM),
+    "a header that is none": (form(("name=file\r\nnothing", b"y")), FORM),
+    "a part without a blank line": (
+        b'--XX\r\nContent-Disposition: form-data; name="model"\r\n\r\n--XX--\r\n',
+        FORM,
+    ),
     "a bare line feed in a header": (form(("name=file\nX: y", b"y")), FORM),
     "too many parts": (form(*[("name=a", b"")] * MAX_PARTS), FORM),
     "a head without an end": (form(("name=file; filename=" + "x" * 9000, b"y")), FORM),

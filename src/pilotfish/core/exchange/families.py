@@ -56,6 +56,13 @@ _OPENAI = {
     "chatkit": "chatkit",
     "audio": "audio",
     "models": "models",
+    "agents": "agents",
+    "live": "realtime",
+    "vaults": "vaults",
+    "decisions": "decisions",
+    "content_provenance_checks": "content_provenance_checks",
+    "webhook_endpoints": "webhooks",
+    "webhook_event_types": "webhooks",
 }
 _ANTHROPIC = {
     "files": "files",
@@ -68,7 +75,10 @@ _ANTHROPIC = {
     "vaults": "vaults",
     "memory_stores": "memory_stores",
     "deployments": "deployments",
+    "deployment_runs": "deployments",
     "user_profiles": "user_profiles",
+    "dreams": "dreams",
+    "tunnels": "tunnels",
 }
 _GOOGLE = {
     "files": "files",
@@ -119,13 +129,18 @@ FAMILIES = tuple(
 
 _SCENARIO = re.compile(r"/(?!v[0-9]|openai(?:/|$))([A-Za-z][A-Za-z0-9_.-]*)(/v1(?:beta|alpha)?/.+)")
 _GOOGLE_PATH = re.compile(r"((?:/(?:upload|download|resumable/upload))?/v1(?:beta|alpha)?)(/.+)")
-_PROJECT_PATH = re.compile(r"(/(?:upload/)?v1(?:beta1)?/(?:projects|publishers))(/.+)")
+_PROJECT_PATH = re.compile(
+    r"(/(?:upload/)?v1(?:beta1)?/(?:projects(?=/[^/]+/locations/)|publishers))(/.+)"
+)
 _BEDROCK_ROOTS = frozenset(_BEDROCK) - {"model"}
-_BEDROCK_MODEL = re.compile(r"/model/[^/]+/[a-z-]+")
+_BEDROCK_MODEL = re.compile(r"/model/[^/]+/[a-z-]+(?<!bidirectional-stream)")
+_BOTH_WAYS = re.compile(r"/model/[^/]+/invoke-with-bidirectional-stream")
 # Sub-paths that a path must have (or lack) to be of the family.
 _NEEDS_MORE = {"chat": "completions", "messages": "batches"}
 # Administration of the vendor's account takes keys of a kind that no provider here holds.
-ADMINISTRATION = re.compile(r"(?:/[A-Za-z][A-Za-z0-9_.-]*)?/v1/organizations?(?:/.*)?")
+_ADMINISTRATION = re.compile(
+    r"(?:/[A-Za-z][A-Za-z0-9_.-]*)?/v1/(?:organizations?|projects|safety)(?:/.*)?"
+)
 
 
 def passed_path(
@@ -151,6 +166,20 @@ def passed_path(
     if found is None and unknown:
         found = _unknown(path, query, headers)
     return found
+
+
+def refusal_of(path: str) -> str:
+    """Why a path of a vendor's is not passed on, and what to do instead; empty for a path that no
+    vendor has.
+    """
+    if _ADMINISTRATION.fullmatch(path):
+        return (
+            "administers the vendor's account, for which no provider here has a key; call the "
+            "vendor itself, or set `passthrough: {unknown_paths: true}` to pass it on all the same"
+        )
+    if _BOTH_WAYS.fullmatch(path):
+        return "takes HTTP/2, on which both sides speak at once; call the vendor itself"
+    return ""
 
 
 def _is_served(method: str, path: str) -> bool:

@@ -21,6 +21,7 @@ _BOUNDARY = re.compile(
     rb"|([!#$%&'*+.^_`|~0-9A-Za-z-]{1,70}))[ \t]*(?=;|$)",
     re.IGNORECASE,
 )
+_LINE = re.compile(_TOKEN + rb":[^\r\n\0]*")
 _NAMES_BOUNDARY = re.compile(rb"boundary[0-9*]*[ \t]*=", re.IGNORECASE)
 _PARAMETER = re.compile(rb";[ \t]*(%b)=(%b|%b)[ \t]*" % (_TOKEN, _TOKEN, _QUOTED))
 _DISPOSITION = re.compile(rb"form-data[ \t]*(?:;|$)", re.IGNORECASE)
@@ -50,13 +51,13 @@ def _span(body: bytes, content_type: bytes) -> tuple[int, int]:
     parts = 1
     while body[at : at + 2] == b"\r\n":
         head = body.find(b"\r\n\r\n", at, at + MAX_PART_HEAD_BYTES)
-        end = body.find(b"\r\n" + delimiter, head + 2)
+        end = body.find(b"\r\n" + delimiter, head + 4)
         if head < 0 or end < 0:
             raise _unreadable("a part of it has no end")
         if _name(body[at + 2 : head + 2]) == b"model":
             if found[0]:
                 raise ClientError(400, "invalid_model", "the form has the field 'model' twice")
-            found = head + 4, max(end, head + 4)
+            found = head + 4, end
         at = end + 2 + len(delimiter)
         parts += 1
         if parts > MAX_PARTS:
@@ -79,16 +80,17 @@ def _boundary(content_type: bytes) -> bytes:
 
 def _name(head: bytes) -> bytes:
     """The name of the part with these header lines, each with its line end."""
+    lines = head.removesuffix(b"\r\n").split(b"\r\n")
+    if not all(map(_LINE.fullmatch, lines)):
+        raise _unreadable("a header of a part is folded, or none")
     named = [
         value.strip(b" \t")
-        for line in head.split(b"\r\n")
+        for line in lines
         for name, _, value in [line.partition(b":")]
         if name.strip(b" \t").lower() == b"content-disposition"
     ]
     if len(named) != 1 or _DISPOSITION.match(named[0]) is None:
         raise _unreadable("a part of it has no content-disposition, or not one alone")
-    if b"\n" in head.replace(b"\r\n", b"") or b"\r\n " in head or b"\r\n\t" in head:
-        raise _unreadable("the headers of a part are folded, or end in bare line feeds")
     at = len(b"form-data")
     names = []
     disposition = named[0]
