@@ -1,8 +1,12 @@
 """`GET /status`: every service that a request can reach is there, once for each rule."""
 
 import asyncio
+from dataclasses import replace
+
+import yaml
 
 from harness import proxied, until
+from pilotfish.admin.status import SERVICES_A_PIECE, status_of
 from pilotfish.simulated import Fault, SimulatedVendor
 
 RULES = """
@@ -160,3 +164,31 @@ virtual_models: {{fast: {{providers: [{{name: v, model: a}}, {{name: v, model: b
         {"name": "claude_code", "flags": {"smart": True}, "extensions": {"colour": "blue"}}
     ]
     assert told.json["candidates"][0]["tags"] == ["gpu"]
+
+
+async def test_of_many_services_all_are_told_and_requests_pass_in_between(tmp_path):
+    rules = yaml.safe_load(RULES.format(base="http://127.0.0.1:9"))
+    rules["rules"] = [
+        {"name": f"r{n}", "request_model": f"m{n}", "services": [{"provider": "v", "model": "m"}]}
+        for n in range(5 * SERVICES_A_PIECE)
+    ]
+    async with proxied(tmp_path, yaml.safe_dump(rules)) as proxy:
+        turns, engine = 0, proxy.app.engine
+
+        async def turn():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        turning = asyncio.create_task(turn())
+        status = await status_of(engine, proxy.app.store)
+        assert turns >= 5
+        assert len(status["services"]) == 5 * SERVICES_A_PIECE
+
+        snapshot = engine.snapshot
+        asked = asyncio.create_task(status_of(engine, proxy.app.store))
+        await asyncio.sleep(0)  # it has begun
+        engine.adopt(replace(snapshot, rules=snapshot.rules[:3]))
+        assert [s["rule"] for s in (await asked)["services"]] == ["r0", "r1", "r2"]
+        turning.cancel()
