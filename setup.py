@@ -16,7 +16,7 @@ from setuptools import Extension, setup
 COMPILED = {
     "core/exchange": (
         "answer calls endpoints hold inbound inflate lateness refusal request_url response_id"
-        " response_stream shown_model stream_resume usage"
+        " pass_through response_stream shown_model stream_resume usage"
     ),
     "core/formats": "bodies eventstream json_array sse",
     "core/routing": (

@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from pilotfish import styles  # the checkout's own sources, whatever is installed
-from pilotfish.core.exchange.response_stream import PassThrough, Translated
+from pilotfish.core.exchange.pass_through import PassThrough
+from pilotfish.core.exchange.response_stream import Translated
 from pilotfish.core.formats.deltas import Finish, MessageStart, TextDelta, UsageDelta
 from pilotfish.core.formats.neutral import Chat, FinishReason, Reply, Text, Tool, Turn
 from pilotfish.core.formats.style import Style, Target

@@ -27,8 +27,8 @@ says; only its rate limits are Bedrock's.
 Besides what stands here, every case asserts: nothing of a failed attempt is visible, one id, one usage that equals the log's, indices and
 sequence numbers without a seam, every request in the log once. Unless said otherwise the rule has a second service of a lower tier.
 
-A broken stream is `error after a part of the text` where the rule says nothing of it (`on_stream_break: error`); `continued` are rules with
-`on_stream_break: continue`, `started anew` those with `restart` and `buffer: true`.
+A broken stream is continued by the next service where the rule says nothing of it (`on_stream_break: continue`); `told` are rules with
+`on_stream_break: error`, and of a prompt that is too long those with `fallback_on: []`; `started anew` are rules with `restart` and `buffer: true`.
 
 | fault | client | result, upstream of the same style | result, upstream of another style |
 | --- | --- | --- | --- |

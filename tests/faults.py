@@ -74,9 +74,9 @@ def both(**fields: Any) -> list[Case]:
     return [Case(stream=stream, **fields) for stream in (True, False)]
 
 
-CONTINUE = {"on_stream_break": "continue"}
+TOLD = {"on_stream_break": "error"}
 RESTART = {"on_stream_break": "restart", "buffer": True}
-LARGER = {"fallback_on": ["context_length"]}
+NOT_FOR_LENGTH: dict[str, Any] = {"fallback_on": []}
 POLICY = {"fallback_on": ["content_policy"]}
 
 
@@ -99,7 +99,7 @@ PREFILL = (
 # Responses has its finish in its terminal event: without it the stream is broken. Bedrock has the
 # usage in its last event.
 NO_DONE: dict[str, dict[str, Any]] = {
-    "openai_responses": {"said": "part_or_all", "attempts": ("first broken_stream",)},
+    "openai_responses": {"attempts": ("first broken_stream", "second served"), "rescued": True},
     "bedrock": {"usage": False},
 }
 
@@ -123,47 +123,47 @@ CASES: list[Case] = [
     Case(title="heartbeats only", first="heartbeats", attempts=("first timeout", "second served")),
     Case(title="error event before content", first="err-before", attempts=("first overloaded",) * 3 + ("second served",),
          unless={"openai": {"attempts": ("first server_error",) * 3 + ("second served",)}}),
-    Case(title="stream cut after two thirds", first="n12-cut66", said="part", attempts=("first broken_stream",)),
-    Case(title="stream cut after two thirds, continued", first="n12-cut66", rule=CONTINUE, rescued=True,
+    Case(title="stream cut after two thirds, told", first="n12-cut66", rule=TOLD, said="part", attempts=("first broken_stream",)),
+    Case(title="stream cut after two thirds, continued", first="n12-cut66", rescued=True,
          attempts=("first broken_stream", "second served")),
     Case(title="stream cut after two thirds, started anew", first="n12-cut66", rule=RESTART,
          attempts=("first broken_stream", "second served")),
     Case(title="answer cut after two thirds", first="n12-cut66", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
-    Case(title="stream reset", first="n12-rst66", said="part", attempts=("first broken_stream",)),
-    Case(title="stream reset, continued", first="n12-rst66", rule=CONTINUE, rescued=True,
+    Case(title="stream reset, told", first="n12-rst66", rule=TOLD, said="part", attempts=("first broken_stream",)),
+    Case(title="stream reset, continued", first="n12-rst66", rescued=True,
          attempts=("first broken_stream", "second served")),
-    Case(title="stream cut within an event", first="n12-half66", said="part", attempts=("first broken_stream",)),
-    Case(title="stream cut within an event, continued", first="n12-half66", rule=CONTINUE, rescued=True,
+    Case(title="stream cut within an event, told", first="n12-half66", rule=TOLD, said="part", attempts=("first broken_stream",)),
+    Case(title="stream cut within an event, continued", first="n12-half66", rescued=True,
          attempts=("first broken_stream", "second served")),
-    Case(title="stream ended properly in HTTP, not in its style", first="n12-clean66", said="part", attempts=("first broken_stream",)),
-    Case(title="stream ended properly in HTTP, not in its style, continued", first="n12-clean66", rule=CONTINUE, rescued=True,
+    Case(title="stream ended properly in HTTP, not in its style, told", first="n12-clean66", rule=TOLD, said="part", attempts=("first broken_stream",)),
+    Case(title="stream ended properly in HTTP, not in its style, continued", first="n12-clean66", rescued=True,
          attempts=("first broken_stream", "second served")),
-    Case(title="stream that stalls", first="n12-stall66", said="part", attempts=("first broken_stream",)),
-    Case(title="stream that stalls, continued", first="n12-stall66", rule=CONTINUE, rescued=True,
+    Case(title="stream that stalls, told", first="n12-stall66", rule=TOLD, said="part", attempts=("first broken_stream",)),
+    Case(title="stream that stalls, continued", first="n12-stall66", rescued=True,
          attempts=("first broken_stream", "second served")),
     Case(title="stream that stalls, started anew", first="n12-stall66", rule=RESTART, attempts=("first broken_stream", "second served")),
-    Case(title="error event after content", first="n12-err-after66", said="part", attempts=("first broken_stream",)),
-    Case(title="error event after content, continued", first="n12-err-after66", rule=CONTINUE, rescued=True,
+    Case(title="error event after content, told", first="n12-err-after66", rule=TOLD, said="part", attempts=("first broken_stream",)),
+    Case(title="error event after content, continued", first="n12-err-after66", rescued=True,
          attempts=("first broken_stream", "second served")),
-    Case(title="a continuation that repeats itself", first="n12-cut66", second="n12-overlap3", rule=CONTINUE, rescued=True,
+    Case(title="a continuation that repeats itself", first="n12-cut66", second="n12-overlap3", rescued=True,
          attempts=("first broken_stream", "second served")),
-    Case(title="a continuation that begins the answer anew", first="n12-cut66", second="n12-anew", rule=CONTINUE, rescued=True,
+    Case(title="a continuation that begins the answer anew", first="n12-cut66", second="n12-anew", rescued=True,
          attempts=("first broken_stream", "second served")),
-    Case(title="a continuation that begins the answer anew, and otherwise", first="n12-cut66", second="n12-anewdiverging", rule=CONTINUE,
+    Case(title="a continuation that begins the answer anew, and otherwise", first="n12-cut66", second="n12-anewdiverging",
          said="part", attempts=("first broken_stream", "second broken_stream"), rescued=True),
-    Case(title="a second service that breaks as well", first="n12-cut50", second="n12-cut50", rule=CONTINUE, said="part",
+    Case(title="a second service that breaks as well", first="n12-cut50", second="n12-cut50", said="part",
          attempts=("first broken_stream", "second broken_stream"), rescued=True),
-    Case(title="a fallback that refuses the prefill", first="n12-cut66", second="n12-noprefill", rule=CONTINUE, rescued=True,
+    Case(title="a fallback that refuses the prefill", first="n12-cut66", second="n12-noprefill", rescued=True,
           unless={f"second:{s}": {"attempts": ("first broken_stream", "second bad_request", "second served")} for s in PREFILL},
          attempts=("first broken_stream", "second served")),
     Case(title="a malformed event in mid-stream", first="n12-malformed", attempts=("first served",)),
     Case(title="no terminal event after the finish", first="n12-nodone", attempts=("first served",), unless=NO_DONE),
     Case(title="no terminal event after the finish, body left open", first="n12-nodoneopen", attempts=("first served",), unless=NO_DONE),
     *both(title="HTML with status 200", first="notjson", attempts=("first server_error",) * 3 + ("second served",)),
-    *both(title="context length exceeded, a larger model", first="contextlength", rule=LARGER,
+    *both(title="context length exceeded, a larger model", first="contextlength",
           attempts=("first bad_request", "second served")),
-    *both(title="context length exceeded, told", first="contextlength", said="nothing", status=400, attempts=("first bad_request",)),
+    *both(title="context length exceeded, told", first="contextlength", rule=NOT_FOR_LENGTH, said="nothing", status=400, attempts=("first bad_request",)),
     *both(title="content policy, told", first="contentpolicy", said="nothing", status=400, attempts=("first bad_request",),
           unless={s: {"said": said, "status": 200, "attempts": ("first refused",)}
                   for s, said in (("google", "filtered"), ("bedrock", "canned"))}),
@@ -176,11 +176,11 @@ CASES: list[Case] = [
     Case(title="declared length not met", first="n12-shortlength", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
     *both(title="compressed", first="n12-gzip", attempts=("first served",)),
-    Case(title="compression that breaks", first="n12-gap-40ms-badgzip", said="part", attempts=("first broken_stream",)),
+    Case(title="compression that breaks", first="n12-gap-40ms-badgzip", rescued=True, attempts=("first broken_stream", "second served")),
     Case(title="compression that breaks", first="n12-badgzip", stream=False,
          attempts=("first server_error",) * 3 + ("second served",)),
-    Case(title="a chunk without a size", first="n12-badchunk", said="part", attempts=("first broken_stream",)),
-    Case(title="an event of 3 MiB", first="n12-gap-90ms-hugeline", said="part", attempts=("first broken_stream",)),
+    Case(title="a chunk without a size", first="n12-badchunk", rescued=True, attempts=("first broken_stream", "second served")),
+    Case(title="an event of 3 MiB", first="n12-gap-90ms-hugeline", rescued=True, attempts=("first broken_stream", "second served")),
     *both(title="a head in small pieces", first="n12-slowhead-100ms", attempts=("first served",)),
     Case(title="pieces of 3 bytes with CRLF", first="n12-split3-crlf", attempts=("first served",)),
 ]  # fmt: skip

@@ -170,7 +170,7 @@ class SocketVendor:
                 if await self._misbehaves(socket, event["setup"]["model"].rpartition("/")[2]):
                     return socket
                 await _binary(socket, {"setupComplete": {}})
-            elif "clientContent" in event or "realtimeInput" in event:
+            elif event.keys() & {"clientContent", "client_content", "realtimeInput"}:
                 said = {"modelTurn": {"parts": [{"text": "hi"}]}}
                 await _binary(socket, {"serverContent": said})
                 over = {"serverContent": {"turnComplete": True}, "usageMetadata": LIVE_USAGE}
@@ -209,3 +209,8 @@ def _refused(status: int, error: dict[str, str]) -> web.HTTPException:
 
     body = json.dumps({"error": error})
     return Refused(text=body, content_type="application/json", headers={"retry-after": "30"})
+
+
+def provider_key_set(monkeypatch: Any) -> None:
+    """The key that these vendors ask for, where rules find it."""
+    monkeypatch.setenv("SOCKET_KEY", PROVIDER_KEY)

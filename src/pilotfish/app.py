@@ -34,6 +34,7 @@ from pilotfish.http1.callers import AllowedCallers
 from pilotfish.http1.origin import Connect
 from pilotfish.http1.server import Server
 from pilotfish.optional_parts import (
+    RaceFilesOnDemand,
     held_ids_keeper,
     limits_in_common,
     metrics_to,
@@ -87,13 +88,14 @@ class App:
         self.ledger, self.history = Ledger(), RaceHistory()
         self.budgets = Budgets(settings.workload)
         self.router = Router(self.ledger, self.budgets, self.history, styles.get, random.Random())
+        self.races = RaceFilesOnDemand(settings.state_dir, self.history)
         kept = self.ledger, self.history, None if settings.redis_url else self.budgets.spending
         self.state = statistics_keeper(settings.state_dir, *kept)
         self.held = held_ids_keeper(settings.state_dir, self.ledger.holders)
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
-        self.registry = Registry(detail=settings.metrics_detail or None)
+        self.registry = Registry(detail=settings.metrics_detail or None, owner=settings.owner())
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
@@ -117,6 +119,7 @@ class App:
             health_changed=health_changed,
             shared=self.shared,
             connect=connect,
+            owner=settings.owner(),
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()
@@ -128,7 +131,6 @@ class App:
         self._source: RulesSource | None = None  # from `start` on
         self.prober = Prober(self.router, self._probe, health_changed, reporter.health_changed)
         self.admin_port = self._admin_port(health_changed)
-
         self.listen = self.admin_listen = Address(("", 0))
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -224,6 +226,7 @@ class App:
         self.engine.adopt(snapshot)
         if self.state is not None and self.store.snapshot is None:
             self.state.restore()
+        self.races.adopt(snapshot)
         closing = asyncio.get_running_loop().create_task(
             self.credentials.adopt(snapshot.providers.values()), name="credentials"
         )
@@ -245,6 +248,7 @@ class App:
         self._spawn(self.prober.run(), "prober")
         if self.state is not None:
             self._spawn(self.state.run(), "state")
+        self._spawn(self.races.run(), "races")
         if self.held is not None:
             self.held.restore()
             self._spawn(self.held.run(), "held")
@@ -328,7 +332,7 @@ class App:
         await self.sockets.close()
         await self.passthrough.close()
         self.engine.close()
-        for keeper in (self.state, self.held):
+        for keeper in (self.state, self.held, self.races):
             if keeper is not None:
                 keeper.save()
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -4,11 +4,13 @@ it: whoever does not pays nothing for it.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Protocol
 
+from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.state.holders import Holders
-from pilotfish.core.state.ledger import Ledger
+from pilotfish.core.state.ledger import Ledger, all_rules
 from pilotfish.core.state.limits import Budgets
 from pilotfish.core.state.race_history import RaceHistory
 from pilotfish.core.state.spending import Spending
@@ -16,6 +18,8 @@ from pilotfish.errors import StartError
 from pilotfish.proxy.engine import SharedLimits
 from pilotfish.telemetry.registry import Registry
 from pilotfish.telemetry.reporter import Tracer
+
+SAVE_EVERY_S = 30.0  # wins and losses of races
 
 
 class ClosableTracer(Tracer, Protocol):
@@ -49,6 +53,42 @@ class StatisticsKeeper(Protocol):
     def save(self) -> bool: ...
     async def run(self) -> None:
         """Saves now and then until it is cancelled."""
+        ...
+
+
+class RaceFilesOnDemand:
+    """The files of `performance_file` (`shared.race_files`), once rules name one."""
+
+    def __init__(self, folder: str, history: RaceHistory) -> None:
+        self._folder, self._history = folder, history
+        self._files: RaceHistoryFiles | None = None
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        named = any(r.race is not None and r.race.performance_file for r in all_rules(snapshot))
+        if self._files is None and named:
+            from pilotfish.shared.race_files import RaceFiles
+
+            folder = Path(self._folder) if self._folder else None
+            self._files = RaceFiles(folder, self._history)
+        if self._files is not None:
+            self._files.adopt(snapshot)
+
+    def save(self) -> bool:
+        return self._files is None or self._files.save()
+
+    async def run(self) -> None:
+        """Saves now and then until it is cancelled."""
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            if self._files is not None:
+                await self._files.save_beside()
+
+
+class RaceHistoryFiles(Protocol):
+    def adopt(self, snapshot: Snapshot) -> None: ...
+    def save(self) -> bool: ...
+    async def save_beside(self) -> None:
+        """As `save`; the disk is waited for in a thread."""
         ...
 
 

@@ -1,8 +1,12 @@
 """`GET /status`: every service that a request can reach is there, once for each rule."""
 
 import asyncio
+from dataclasses import replace
+
+import yaml
 
 from harness import proxied, until
+from pilotfish.admin.status import SERVICES_A_PIECE, status_of
 from pilotfish.simulated import Fault, SimulatedVendor
 
 RULES = """
@@ -90,6 +94,30 @@ async def test_what_the_last_change_changed_is_told_by_name(tmp_path):
     assert changes == {"added": ["price v/small"], "removed": [], "changed": ["rule r"]}
 
 
+async def test_a_service_says_since_when_its_state_is_what_it_is(tmp_path):
+    """Out since it went out, on trial since its time out was over, serving since it came back."""
+    rules = RULES.replace("rules:\n", "defaults: {{cooldown: {{base_delay_s: 2}}}}\nrules:\n", 1)
+    rules = rules.replace("request_model: m", "request_model: m\n    retries: {{max_retries: 0}}")
+    async with (
+        SimulatedVendor() as vendor,
+        proxied(tmp_path, rules.format(base=vendor.base)) as proxy,
+    ):
+        assert (await proxy.service("v", "small"))["since"] is None
+        health = proxy.app.ledger.services["v", "small"].health
+        vendor.script(Fault(code=429, kind="", retry_after="60"))
+        assert (await proxy.chat("m")).status == 429
+        cooling = await proxy.service("v", "small")
+        health.until -= 60
+        probing = await proxy.service("v", "small")
+        assert (await proxy.chat("m")).status == 200
+        serving = await proxy.service("v", "small")
+    assert [s["state"] for s in (cooling, probing, serving)] == ["cooling", "probing", "serving"]
+    assert cooling["since"] < cooling["until"]
+    assert probing["since"] == probing["until"]
+    assert serving["since"] >= cooling["since"]
+    assert serving["until"] is None
+
+
 async def test_whose_account_it_is_is_shown_and_no_token(tmp_path, monkeypatch):
     monkeypatch.setenv("ACCESS", "hush-access")
     detail = "{access_token: {env: ACCESS}, user_id: ada, provider_type: codex}"
@@ -136,3 +164,31 @@ virtual_models: {{fast: {{providers: [{{name: v, model: a}}, {{name: v, model: b
         {"name": "claude_code", "flags": {"smart": True}, "extensions": {"colour": "blue"}}
     ]
     assert told.json["candidates"][0]["tags"] == ["gpu"]
+
+
+async def test_of_many_services_all_are_told_and_requests_pass_in_between(tmp_path):
+    rules = yaml.safe_load(RULES.format(base="http://127.0.0.1:9"))
+    rules["rules"] = [
+        {"name": f"r{n}", "request_model": f"m{n}", "services": [{"provider": "v", "model": "m"}]}
+        for n in range(5 * SERVICES_A_PIECE)
+    ]
+    async with proxied(tmp_path, yaml.safe_dump(rules)) as proxy:
+        turns, engine = 0, proxy.app.engine
+
+        async def turn():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        turning = asyncio.create_task(turn())
+        status = await status_of(engine, proxy.app.store)
+        assert turns >= 5
+        assert len(status["services"]) == 5 * SERVICES_A_PIECE
+
+        snapshot = engine.snapshot
+        asked = asyncio.create_task(status_of(engine, proxy.app.store))
+        await asyncio.sleep(0)  # it has begun
+        engine.adopt(replace(snapshot, rules=snapshot.rules[:3]))
+        assert [s["rule"] for s in (await asked)["services"]] == ["r0", "r1", "r2"]
+        turning.cancel()

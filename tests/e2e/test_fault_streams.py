@@ -91,7 +91,7 @@ async def test_keep_alives_and_then_nobody_end_in_an_error_event(tmp_path, monke
 @pytest.mark.parametrize("fault", ["cut66", "clean66", "half66", "err-after66", "stall66", "rst66"])
 async def test_an_array_that_breaks_is_still_json_and_tells_of_it(tmp_path, fault):
     """Its last element is the error; no element has a finish reason."""
-    rule = {"timeouts": {"idle_s": 0.4}}
+    rule = {"timeouts": {"idle_s": 0.4}, "on_stream_break": "error"}
     async with served(tmp_path, "google", f"sim-gap-5ms-{fault}", rule) as (proxy, _vendor):
         elements = (await proxy.post("/v1beta/models/m:streamGenerateContent", GOOGLE)).json
         said = "".join(
@@ -104,10 +104,7 @@ async def test_an_array_that_breaks_is_still_json_and_tells_of_it(tmp_path, faul
 
 
 async def test_an_array_that_breaks_can_be_continued(tmp_path):
-    async with served(tmp_path, "google", "sim-gap-5ms-cut66", {"on_stream_break": "continue"}) as (
-        proxy,
-        _vendor,
-    ):
+    async with served(tmp_path, "google", "sim-gap-5ms-cut66") as (proxy, _vendor):
         elements = (await proxy.post("/v1beta/models/m:streamGenerateContent", GOOGLE)).json
         assert (
             "".join(
@@ -122,7 +119,8 @@ async def test_an_array_that_breaks_can_be_continued(tmp_path):
 
 
 async def test_a_google_stream_without_a_finish_reason_is_not_finished(tmp_path):
-    async with served(tmp_path, "google", "sim-gap-5ms-clean66") as (proxy, _vendor):
+    rule = {"on_stream_break": "error"}
+    async with served(tmp_path, "google", "sim-gap-5ms-clean66", rule) as (proxy, _vendor):
         answer = await proxy.post("/v1beta/models/m:streamGenerateContent?alt=sse", GOOGLE)
         assert "error" in answer.events[-1]
         await proxy.settled()
@@ -139,10 +137,7 @@ async def test_a_stream_is_not_continued_once_a_tool_call_has_begun(tmp_path):
             },
         }
     ]
-    async with served(tmp_path, "openai", "sim-gap-5ms-cut50", {"on_stream_break": "continue"}) as (
-        proxy,
-        vendor,
-    ):
+    async with served(tmp_path, "openai", "sim-gap-5ms-cut50") as (proxy, vendor):
         answer = await proxy.chat(
             "m", 'call:weather({"city": "Oslo, in the north"})', stream=True, tools=tools
         )
@@ -151,8 +146,7 @@ async def test_a_stream_is_not_continued_once_a_tool_call_has_begun(tmp_path):
 
 
 async def test_a_rescue_is_counted_marked_and_its_usage_is_of_all_attempts(tmp_path):
-    rule = {"on_stream_break": "continue"}
-    async with served(tmp_path, "anthropic", "sim-gap-5ms-cut50", rule) as (proxy, vendor):
+    async with served(tmp_path, "anthropic", "sim-gap-5ms-cut50") as (proxy, vendor):
         answer = await proxy.chat("m", stream=True, stream_options={"include_usage": True})
         assert answer.said() == TEXT
         await proxy.settled()
@@ -189,7 +183,6 @@ async def test_a_client_that_leaves_while_a_stream_is_rescued_ends_the_rescue(tm
         tmp_path,
         "openai",
         "sim-gap-5ms-cut50",
-        {"on_stream_break": "continue"},
         second="sim-roleonly",
     ) as (proxy, vendor):
         asked = asyncio.create_task(proxy.chat("m", stream=True))

@@ -89,13 +89,3 @@ SCENARIOS = [
 FLAPPING = "it flaps: 30 s well, 15 s of 503"
 ACCOUNTING = "accounting of an answer in two parts"
 TITLES = [*(scenario.title for scenario in SCENARIOS), FLAPPING, ACCOUNTING]
-
-# What clients are not got over yet: title and mode. The list is to be empty.
-NOT_YET = {
-    ("cut after two thirds", "streamed"),
-    ("stalls after two thirds", "streamed"),
-    ("the context is too long for it", "streamed"),
-    ("the context is too long for it", "whole"),
-    ("cut, and the second refuses a prefill", "streamed"),
-    (ACCOUNTING, "streamed"),
-}

@@ -17,7 +17,6 @@ from failover.clients import Heard
 from failover.scenarios import (
     ACCOUNTING,
     FLAPPING,
-    NOT_YET,
     RETRIES_S,
     SCENARIOS,
     TICK_S,
@@ -30,12 +29,7 @@ from pilotfish.telemetry import series as s
 from virtual_time import in_virtual_time, now, passes
 
 MODES = ("streamed", "whole")
-CASES = [
-    (scenario, mode)
-    for scenario in SCENARIOS
-    for mode in MODES
-    if (scenario.title, mode) not in NOT_YET
-]
+CASES = [(scenario, mode) for scenario in SCENARIOS for mode in MODES]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +158,7 @@ async def flap(town_: Town, *, up_s: float, down_s: float) -> None:
 # ---- accounting
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if (ACCOUNTING, mode) not in NOT_YET])
+@pytest.mark.parametrize("mode", MODES)
 @in_virtual_time
 async def test_tokens_are_counted_once_and_alike_by_client_log_and_metrics(
     mode, tmp_path, record_property

@@ -90,7 +90,7 @@ ADDITIONS: dict[str, dict[str, str | Edit]] = {
         "tests/fixtures/rules/every-field.txt": Edit(r"    buffer: true", "    motto: hello\n"),
         f"{SOURCES}/core/model/snapshot.py": Edit(r"    buffer: bool", '    motto: str = ""\n'),
         f"{SOURCES}/core/rules/compile/rules.py": Edit(
-            r" +buffer=spec\.buffer", "            motto=spec.motto,\n"
+            r" +description=spec\.description", "            motto=spec.motto,\n"
         ),
         f"{SOURCES}/core/routing/explain.py": MOTTO,
     },
@@ -211,7 +211,7 @@ HALF_DONE: list[tuple[str, Edit]] = [
     (f"{SOURCES}/core/model/snapshot.py", Edit(r"    buffer: bool", '    not_read: str = ""\n')),
     (
         f"{SOURCES}/core/rules/compile/rules.py",
-        Edit(r" +buffer=spec\.buffer", "            not_read=spec.not_read,\n"),
+        Edit(r" +description=spec\.description", "            not_read=spec.not_read,\n"),
     ),
     (
         f"{SOURCES}/telemetry/series.py",

@@ -2,6 +2,7 @@
 sent to it again.
 """
 
+import orjson
 import pytest
 
 from harness import proxied, until
@@ -68,6 +69,34 @@ async def test_a_probe_that_says_not_yet_prolongs_and_a_trial_is_let_in_all_the_
         await out(proxy, vendor)
         await until(lambda: listings(vendor) == 4)
         assert (await proxy.chat("m")).status == 200
+
+
+CHAT = RULES.replace("probe_enabled: {enabled}", "probe: chat")
+
+
+async def test_one_token_of_the_model_itself_brings_a_service_back(tmp_path, vendor):
+    """Nobody had to try it."""
+    async with proxied(tmp_path, CHAT.format(base=vendor.base)) as proxy:
+        await out(proxy, vendor)
+
+        async def is_back() -> bool:
+            return (await proxy.service("v", "sim-n2"))["state"] == "serving"
+
+        await until(is_back)
+        assert listings(vendor) == 0
+        assert orjson.loads(vendor.requests[-1].body)["max_completion_tokens"] == 1
+        assert (await proxy.service("v", "sim-n2"))["last_probe"]["outcome"] == "served"
+
+
+async def test_a_model_that_fails_while_its_list_is_fine_stays_out(tmp_path, vendor):
+    """Its own failed token prolongs the time out, three times in a row at most."""
+    vendor.on("chat").always(Fault.status(500))
+    async with proxied(tmp_path, CHAT.format(base=vendor.base)) as proxy:
+        for _ in range(3):
+            assert (await proxy.chat("m")).status == 500
+        await until(lambda: len(vendor.requests) == 3 + 4)
+        assert (await proxy.service("v", "sim-n2"))["state"] in ("cooling", "probing")
+        assert listings(vendor) == 0
 
 
 async def test_without_probes_the_next_request_is_the_probe(tmp_path, vendor):

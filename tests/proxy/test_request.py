@@ -280,6 +280,31 @@ async def test_a_hedge_that_speaks_first_is_the_clients_and_the_other_is_given_u
     assert client.headers["x-pilotfish-attempts"] == "2"
 
 
+BEST = "race: {strategy: quality, max_parallel: 2, timeout_ms: 5000}"
+
+
+@in_virtual_time
+async def test_a_race_for_quality_is_won_by_the_answer_that_was_not_cut():
+    world = World("a b", BEST)
+    world.history.record("chat", "a/m").add(True, 0.0)
+    client = world.asks()
+    cut = {**REPLY, "choices": [{**REPLY["choices"][0], "finish_reason": "length"}]}
+    world.call(0).answers(body=cut)
+    world.call(1).answers()
+    assert (client.json, world.outcomes) == (REPLY, ["a served", "b served"])
+
+
+@in_virtual_time
+async def test_a_streamed_race_for_quality_is_won_by_the_answer_that_fits_the_schema():
+    world = World("a b", BEST)
+    schema = {"type": "object", "required": ["city"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}
+    client = world.streams(response_format=wanted)
+    for n, said in ((0, '{"town":1}'), (1, '{"city":1}')):
+        world.call(n).streams(ROLE, text(said), STOP, USAGE, DONE).end()
+    assert client.said == '{"city":1}'
+
+
 @in_virtual_time
 async def test_a_race_is_won_by_the_first_content_and_not_by_the_first_head():
     world = World("a b", "race: {strategy: first_wins, max_parallel: 2, timeout_ms: 5000}")

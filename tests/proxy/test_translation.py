@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pilotfish.core.exchange.response_stream import InArray, PassThrough, Raw, Translated
+from pilotfish.core.exchange.pass_through import KEPT_EVENTS, InArray, PassThrough
+from pilotfish.core.exchange.response_stream import Raw, Translated
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.errors import ClientError
 from pilotfish.proxy.translation import Translation
@@ -96,7 +97,7 @@ async def test_a_request_for_vectors_is_put_to_another_style_too():
     ("path", "to", "op", "rule", "kind"),
     [
         ("/v1/chat/completions", "o", "chat", "on_stream_break: error", PassThrough),
-        ("/v1/chat/completions", "o", "chat", "on_stream_break: continue", Translated),
+        ("/v1/chat/completions", "o", "chat", "on_stream_break: continue", PassThrough),
         ("/v1/chat/completions", "c", "messages", "on_stream_break: error", Translated),
         (
             "/v1beta/models/chat:streamGenerateContent",
@@ -269,10 +270,48 @@ async def test_a_stream_that_said_something_can_be_resumed_and_one_that_called_a
         "tool_calls": [{"index": 0, "id": "t", "function": {"name": "f", "arguments": "{"}}]
     }
     for events, may in (([ROLE], False), ([ROLE, text("a")], True), ([text("a"), called], False)):
-        put = Put(rule="on_stream_break: continue", stream=True)
+        put = Put(stream=True)
         stream = put.stream("o", "chat")
         stream.feed(b"".join(sse(*events)))
+        assert not put.translation.can_be_resumed(stream), "it is not the client's"
+        put.translation.relay(stream)
         assert put.translation.can_be_resumed(stream) is may
+
+
+@pytest.mark.parametrize(
+    ("rule", "more"),
+    [
+        ("on_stream_break: error", {}),
+        ("on_stream_break: restart, buffer: true", {}),
+        ("", {"n": 2}),
+        ("", {"response_format": {"type": "json_object"}}),
+        ("", {"response_format": {"type": "json_schema", "json_schema": {"name": "s"}}}),
+        ("", {"messages": "none"}),
+    ],
+)
+@pytest.mark.parametrize("to", ["o", "c"])
+@in_virtual_time
+async def test_what_another_service_could_not_go_on_with_is_not_resumed(rule, more, to):
+    put = Put(rule=rule, stream=True, **({} if to == "o" else {"max_tokens": 9}), **more)
+    if to == "c" and more.get("messages") == "none":
+        return  # it cannot be put to another style at all
+    stream = put.stream(to, "chat" if to == "o" else "messages")
+    if to == "o":
+        stream.feed(b"".join(sse(ROLE, text("a"))))
+    else:
+        delta = {"type": "content_block_delta", "index": 0}
+        stream.feed(b"".join(sse({**delta, "delta": {"type": "text_delta", "text": "a"}})))
+    put.translation.relay(stream)
+    assert not put.translation.can_be_resumed(stream)
+
+
+@in_virtual_time
+async def test_a_stream_whose_form_is_not_known_any_more_is_not_resumed():
+    put = Put(stream=True)
+    stream = put.stream("o", "chat")
+    stream.feed(b"".join(sse(*[text("a"), ROLE] * (KEPT_EVENTS + 1))))
+    put.translation.relay(stream)
+    assert not put.translation.can_be_resumed(stream)
 
 
 @in_virtual_time
@@ -281,6 +320,7 @@ async def test_the_next_service_is_asked_with_what_the_client_has_already():
     stream = put.stream("o", "chat")
     stream.feed(b"".join(sse(ROLE, text("the small pilot fish "))))
     put.translation.relay(stream)
+    assert put.translation.can_be_resumed(stream)
     body = put.translation.continuation(put.services["c"], "messages", prefill=True)
     turns = orjson.loads(b"".join(body.parts))["messages"]
     assert turns[-1]["role"] == "assistant"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from aiohttp import WSMsgType
 
 from harness import until
+from pilotfish.realtime.upstream import MESSAGE_BYTES
 from planted import CLIENT_KEY, PROVIDER_KEY
 from socket_vendor import LIVE_USAGE, RESPONSES_USAGE
 from talking import LIVE, REALTIME, connect, end_of, told
@@ -188,3 +190,84 @@ async def test_what_is_left_when_the_drain_is_over_is_told_so(proxy_with, vendor
         await told(socket)
         await proxy.app.drain()
         assert await end_of(socket) == (1001, "this proxy is shutting down")
+
+
+# ---- hostile
+
+
+async def test_a_message_beyond_the_limit_ends_the_session_with_its_own_code(proxy, vendor):
+    async with connect(proxy) as socket:
+        await told(socket)
+        with contextlib.suppress(ConnectionError):  # it may be closed before all is sent
+            await socket.send_bytes(b"x" * (MESSAGE_BYTES + 1))
+        await asyncio.wait_for(vendor.over.wait(), 5)
+    assert vendor.closed == [(1009, "")]
+    assert vendor.events == []
+
+
+async def test_a_frame_that_promises_more_than_the_limit_is_not_waited_for(proxy, vendor):
+    _, writer = await handshake(proxy)
+    writer.write(b"\x82\xff" + (1 << 40).to_bytes(8) + b"\0\0\0\0" + b"x" * 100)
+    await asyncio.wait_for(vendor.over.wait(), 5)
+    writer.close()
+    await proxy.settled()
+
+
+@pytest.mark.parametrize(
+    "bytes_", [b"\x83\x80\0\0\0\0", b"\xf1\x81\0\0\0\0x", b"\x89\xfe\x01\x00\0\0\0\0"]
+)
+async def test_bytes_that_are_no_frame_end_the_session(proxy, vendor, bytes_):
+    """An opcode that does not exist, reserved bits, a ping too long."""
+    _, writer = await handshake(proxy)
+    writer.write(bytes_)
+    await asyncio.wait_for(vendor.over.wait(), 5)
+    writer.close()
+    await proxy.settled()
+
+
+async def test_a_peer_that_is_silent_and_answers_no_ping_is_gone(proxy, vendor, monkeypatch):
+    """A half-open connection: no bytes, no end."""
+    monkeypatch.setattr("pilotfish.realtime.client.HEARTBEAT_S", 0.1)
+    _, writer = await handshake(proxy)
+    await asyncio.wait_for(vendor.over.wait(), 5)
+    await proxy.settled()
+    assert proxy.record()["attempts"][0]["outcome"] == "client_gone"
+    writer.close()
+
+
+async def test_a_client_that_reads_nothing_holds_no_more_than_the_buffers(proxy, vendor):
+    """The vendor waits when its client does: nothing piles up here."""
+    _, writer = await handshake(proxy)
+    writer.transport.pause_reading()
+    flooded = vendor.sockets[-1]
+
+    async def flood():
+        for _ in range(200):
+            await flooded.send_bytes(b"x" * 1_000_000)
+
+    flooding = asyncio.create_task(flood())
+    waiting = flooded._req.transport
+    await until(lambda: waiting.get_write_buffer_size() > 0)
+    async with connect(proxy) as other:  # which goes on meanwhile
+        await told(other)
+        for number in range(200):
+            await other.send_json({"type": "input_audio_buffer.append", "audio": str(number)})
+            assert (await told(other))["audio"] == str(number)
+    assert waiting.get_write_buffer_size() > 0
+    assert not flooding.done()
+    flooding.cancel()
+    writer.transport.abort()
+    await proxy.settled()
+
+
+async def handshake(proxy):
+    """A WebSocket by hand, its first event read."""
+    host, port = proxy.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"GET {REALTIME} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readuntil(b"}}")
+    return reader, writer

@@ -11,9 +11,10 @@ import pytest
 
 import bedrock_wire
 from pilotfish import styles
-from pilotfish.core.exchange.response_stream import PassThrough, ResponseStream, Translated
+from pilotfish.core.exchange.pass_through import PassThrough
+from pilotfish.core.exchange.response_stream import ResponseStream, Translated
 from pilotfish.core.formats.style import CONTENT, DECLINED, TERMINAL
-from pilotfish.styles.bedrock.inspector import CANNED_CHARS
+from pilotfish.styles._guardrail import ACTION, CANNED_CHARS
 from style_wire import WRITTEN, sse
 
 NO = "I cannot help with that."
@@ -100,6 +101,17 @@ THOUGHT = {"type": "thinking", "thinking": "Hm", "signature": "s"}
 DELTA = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "delta": "Hi"}
 DONE = b"data: [DONE]\n\n"
 
+
+def guarded_stream(*texts: str, action: str = "INTERVENED") -> list[Any]:
+    """A Claude on Bedrock whose guardrail speaks in its place: only a field of the last event tells."""
+    *events, stop = claude_stream(*texts, stop="end_turn")
+    return [*events, stop | {ACTION: action}]
+
+
+def guarded(text: str, action: str = "INTERVENED") -> dict[str, Any]:
+    return claude({"type": "text", "text": text}, stop="end_turn") | {ACTION: action}
+
+
 DECLINED_STREAMS: list[tuple[str, list[Any]]] = [
     ("openai", [chat({"role": "assistant"}), chat({"refusal": NO}), chat({}, "stop"), DONE]),
     ("openai", [chat({"role": "assistant", "content": ""}), chat({}, "content_filter"), DONE]),
@@ -125,6 +137,7 @@ DECLINED_STREAMS: list[tuple[str, list[Any]]] = [
         ],
     ),
     ("anthropic", claude_stream()),
+    ("anthropic", guarded_stream("Sorry, the model ", "cannot answer.")),
     ("google", [BLOCKED]),
     ("google", [{"candidates": [{"finishReason": "SAFETY", "index": 0}]}]),
     ("google", [gemini("RECITATION")]),
@@ -147,6 +160,8 @@ GOOD_STREAMS: list[tuple[str, list[Any]]] = [
     ),
     ("anthropic", claude_stream("Hi")),
     ("anthropic", claude_stream("Hi", stop="end_turn")),
+    ("anthropic", guarded_stream("x" * (CANNED_CHARS + 1))),
+    ("anthropic", guarded_stream("Hi", action="NONE")),
     ("google", [gemini("SAFETY", {"text": "Hi"})]),
     ("google", [gemini("MAX_TOKENS")]),
     ("bedrock", converse("content_filtered", "Hi")),
@@ -161,6 +176,7 @@ DECLINED_ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("openai_responses", response("incomplete", reason="content_filter")),
     ("anthropic", claude()),
     ("anthropic", claude(THOUGHT)),
+    ("anthropic", guarded("Sorry, the model cannot answer.")),
     ("google", BLOCKED),
     ("google", gemini("SAFETY")),
     ("google", gemini("SAFETY", {"text": "Hm", "thought": True})),
@@ -177,6 +193,8 @@ GOOD_ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("openai_responses", response("completed")),
     ("anthropic", claude({"type": "text", "text": "Hi"})),
     ("anthropic", claude(stop="end_turn")),
+    ("anthropic", guarded("x" * (CANNED_CHARS + 1))),
+    ("anthropic", guarded("Hi", action="NONE")),
     ("google", gemini("SAFETY", {"text": "Hi"})),
     ("google", gemini("STOP")),
     ("bedrock", converse_whole("guardrail_intervened", "x" * (CANNED_CHARS + 1))),

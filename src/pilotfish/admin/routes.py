@@ -116,7 +116,7 @@ class Admin:
         return answer
 
     async def status(self, request: web.Request) -> web.Response:
-        return json_answer(status_of(self._engine, self._store))
+        return json_answer(await status_of(self._engine, self._store))
 
     async def recent(self, request: web.Request) -> web.Response:
         """The newest requests first, as the access log has them, each with why it went where it

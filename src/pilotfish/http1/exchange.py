@@ -49,25 +49,45 @@ class ServerConnection(Protocol):
     def close(self, *, reset: bool) -> None: ...
 
 
+def readable_by(page: bytes) -> list[Header]:
+    """What a browser wants to see in an answer before it gives it to a page of this origin. The
+    answer is not another page's, so caches must tell them apart.
+    """
+    return [
+        (b"access-control-allow-origin", page),
+        (b"access-control-expose-headers", b"*"),
+        (b"vary", b"origin"),
+    ]
+
+
 class Exchange:
     """One request and its answer. Answer with `respond`, or with `start`, `write`..., `end`;
     `abort` breaks the connection off. `finish` is for an answer that was written by other means.
 
     `target` is in origin form or `*`; header names are in lower case, trailers are not among them.
     `fields`: the first value of each header. `buffered_bytes`: of the body, as its server counts
-    them.
+    them. `page`: the origin of the web page that may read the answer, empty where none asked.
     `handed_over`: another protocol answers it (`http1.handover`). Once `finished`, or when the
     client has left, nothing that is called here has an effect any more.
     """
 
-    body: bytes = b""
-    buffered_bytes: int = 0
-    handed_over: bool = False
-    responder: Responder | None = None
-    keep_alive: bool = True
-    started: bool = False
-    finished: bool = False
-    _framing: int = _CHUNKED
+    __slots__ = (
+        "_connection",
+        "_framing",
+        "body",
+        "buffered_bytes",
+        "fields",
+        "finished",
+        "handed_over",
+        "headers",
+        "is_http10",
+        "keep_alive",
+        "method",
+        "page",
+        "responder",
+        "started",
+        "target",
+    )
 
     def __init__(
         self,
@@ -83,6 +103,13 @@ class Exchange:
         self.fields = dict(reversed(headers))
         # HTTP/1.0 has no chunks, and keeps no connection without saying so.
         self.is_http10 = is_http10
+        self.body = self.page = b""
+        self.buffered_bytes = 0
+        self.handed_over = False
+        self.responder: Responder | None = None
+        self.keep_alive = True
+        self.started = self.finished = False
+        self._framing = _CHUNKED
 
     @property
     def peer(self) -> str:
@@ -186,10 +213,12 @@ class Exchange:
         connection.answered(self)
 
     def _closing(self, connection: ServerConnection) -> tuple[bytes, ...]:
+        """Our own lines at the end of the head."""
+        lines: tuple[bytes, ...] = (b"connection: keep-alive",) if self.is_http10 else ()
         if not self.keep_alive or connection.server.draining:
             self.keep_alive = False
-            return (b"connection: close",)
-        return (b"connection: keep-alive",) if self.is_http10 else ()
+            lines = (b"connection: close",)
+        return (*lines, *map(_LINE, readable_by(self.page))) if self.page else lines
 
 
 def _head(status: int, head: Sequence[Header], own: tuple[bytes, ...], body: bytes = b"") -> bytes:

@@ -33,7 +33,8 @@ class Lender(Protocol):
 class RequestTransport(asyncio.Transport):
     """What the other protocol takes for its connection.
 
-    `get_extra_info("keep_alive")` says whether the connection goes on after the answer. The
+    `get_extra_info("keep_alive")` says whether the connection goes on after the answer, `"page"`
+    which web page may read it. The
     protocol calls `answer_complete` when all of its answer is written, and `close` when it has
     finished: without the first, the second ends the connection, since a client that has got a part
     of an answer would read the next one as the rest of it.
@@ -119,6 +120,8 @@ class RequestTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "keep_alive":
             return self._exchange.keeps_connection
+        if name == "page":
+            return self._exchange.page
         return self._transport.get_extra_info(name, default)
 
     def is_closing(self) -> bool:

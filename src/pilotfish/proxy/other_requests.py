@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from asyncio import Protocol as AsyncioProtocol
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -19,6 +19,7 @@ from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import shown
 from pilotfish.core.routing.router import Router
 from pilotfish.errors import ClientError
+from pilotfish.http1.exchange import readable_by
 from pilotfish.http1.handover import RequestTransport
 from pilotfish.http1.request_head import MAX_HEAD_BYTES, MAX_HEADERS
 from pilotfish.proxy.local_reply import LocalReplies, unknown_path
@@ -28,6 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # Answers a request that is passed on to a provider, or gives None for one that is not.
 PassesOn = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
+PREFLIGHT_S = "600"  # how long a browser need not ask again
 # Requests under way when the proxy ends get this long to finish.
 LAST_ANSWERS_S = 0.2
 
@@ -72,6 +74,10 @@ class OtherRequests:
         """What a provider answers to a request that is passed on; the models; or that there is no
         such path.
         """
+        if request.method == "OPTIONS":
+            allowed = preflight(request)
+            if allowed is not None:
+                return allowed
         passed = await self._passes_on(request)
         if passed is not None:
             return passed
@@ -120,6 +126,27 @@ class OtherRequests:
         return web.Response(status=status, body=body, headers=headers)
 
 
+def preflight(request: web.Request) -> web.Response | None:
+    """The answer to a browser that asks whether a page may send a request; None for anything else,
+    and for pages that may not. The request itself is checked when it comes.
+    """
+    page: bytes = _info(request, "page") or b""
+    method = request.headers.get("access-control-request-method")
+    if not page or method is None:
+        return None
+    allowed = {"access-control-allow-methods": method, "access-control-max-age": PREFLIGHT_S}
+    asked = request.headers.get("access-control-request-headers")
+    if asked is not None:
+        allowed["access-control-allow-headers"] = asked
+    if request.headers.get("access-control-request-private-network") == "true":
+        allowed["access-control-allow-private-network"] = "true"
+    return web.Response(status=204, headers=allowed)
+
+
+def _info(request: web.Request, name: str) -> Any:
+    return request.transport.get_extra_info(name) if request.transport is not None else None
+
+
 def path_of(request: web.Request) -> str:
     """The path as it was sent, each byte one character."""
     return endpoints.path_of(request.raw_path.encode("utf-8", "surrogateescape"))
@@ -164,6 +191,9 @@ async def without_own_headers(request: web.Request, response: web.StreamResponse
     transport, own = request.transport, response.headers.get("connection")
     if own == "close" and transport is not None and transport.get_extra_info("keep_alive"):
         del response.headers["connection"]
+    page = _info(request, "page")
+    for name, value in readable_by(page) if page else ():
+        response.headers[name.decode()] = value.decode("latin-1")
 
 
 def _logger() -> logging.Logger:

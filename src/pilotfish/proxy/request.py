@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pilotfish.core.exchange.answer import STREAM
 from pilotfish.core.exchange.calls import may_run_twice
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.model.outcome import Failure, Outcome
@@ -61,10 +62,24 @@ class Backend(NamedTuple):
 class ProxyRequest:
     """`record` holds what is known of it; `over` once the client has its answer or has left."""
 
-    over: bool = False
-    _dispatch: Dispatch | None = None
-    _timer: asyncio.TimerHandle | None = None
-    _is_obeying: bool = False
+    __slots__ = (
+        "_answer",
+        "_attempts",
+        "_backend",
+        "_counted",
+        "_deadline",
+        "_dispatch",
+        "_inbound",
+        "_is_obeying",
+        "_pending",
+        "_plan",
+        "_refused_prefill",
+        "_timer",
+        "_trace",
+        "_translation",
+        "over",
+        "record",
+    )
 
     def __init__(
         self,
@@ -85,7 +100,11 @@ class ProxyRequest:
         self._attempts: list[Attempt] = []
         self._refused_prefill: list[ServiceState] = []
         self._counted: list[ServiceState] = []  # against which this request counts already
+        self._dispatch: Dispatch | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_obeying = False
         self._pending: list[tuple[Iterable[Command], float]] = []
+        self.over = False
         exchange.responder = self
 
     def begin(self, now: float) -> None:
@@ -240,7 +259,18 @@ class ProxyRequest:
             self._answer.finish(attempt)
             self._finish(attempt.record.failure)
         else:
-            self._obey(self._dispatch.on_complete(attempt.record.n, now), now)
+            quality = self._quality(attempt)
+            self._obey(self._dispatch.on_complete(attempt.record.n, now, quality=quality), now)
+
+    def _quality(self, attempt: Attempt) -> float:
+        """What a complete answer is worth, where a race for quality is undecided."""
+        race = self._plan.rule.race
+        if race is None or race.strategy != "quality" or attempt.record.relayed:
+            return 0.0
+        reader = attempt.reader
+        streamed = reader.answer.mode == STREAM
+        body = b"".join(reader.hold) if streamed else reader.body
+        return self._translation.quality(body, streamed=streamed)
 
     def on_failure(self, attempt: Attempt, failure: Failure, now: float) -> None:
         self._report(attempt)

@@ -10,17 +10,12 @@ from typing import Any
 import msgspec
 
 from pilotfish import styles
-from pilotfish.core.exchange.calls import CallBody, call_body, continuation_body
+from pilotfish.core.exchange.calls import CallBody, call_body, chat_of, continuation_body
 from pilotfish.core.exchange.inbound import Inbound, filter_response_headers
-from pilotfish.core.exchange.response_stream import (
-    InArray,
-    PassThrough,
-    Raw,
-    ResponseStream,
-    Translated,
-)
+from pilotfish.core.exchange.pass_through import InArray, PassThrough
+from pilotfish.core.exchange.response_stream import Raw, ResponseStream, Translated
 from pilotfish.core.exchange.shown_model import renamer
-from pilotfish.core.exchange.stream_resume import Continuation, Transcript
+from pilotfish.core.exchange.stream_resume import Continuation, Transcript, asks_for_words
 from pilotfish.core.formats.deltas import UsageDelta
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.sse import event_from
@@ -29,6 +24,7 @@ from pilotfish.core.formats.usage import Usage
 from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.model.service import Service
 from pilotfish.core.model.snapshot import Rule
+from pilotfish.errors import ClientError
 
 Header = tuple[bytes, bytes]
 
@@ -40,13 +36,23 @@ class Translation:
     that another service can go on with the same stream.
     """
 
-    _writer: StreamWriter | None = None
-    _transcript: Transcript | None = None
+    __slots__ = (
+        "_framed",
+        "_inbound",
+        "_relayed",
+        "_rule",
+        "_started_wall",
+        "_transcript",
+        "_writer",
+    )
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
         # A client of Bedrock's reads Anthropic's events in frames.
         self._framed = inbound.framed
+        self._relayed: ResponseStream | None = None
+        self._writer: StreamWriter | None = None
+        self._transcript: Transcript | None = None
 
     @property
     def style(self) -> Style:
@@ -85,10 +91,12 @@ class Translation:
         inbound, upstream = self._inbound, styles.get(call.style)
         envelope = service.provider.kind.envelopes.get(call.op)
         decoder = upstream.event_decoder() if envelope is None else envelope.event_decoder()
+        canned = styles.get(call.style if envelope is None else envelope.errors).canned_chars
         shown = self._shown_model()
         rename = self._edit(call, service, shown)
         continues = self._rule.on_stream_break == "continue" and inbound.op in CHAT_STYLES
-        if call.same_style and not continues:
+        goes_on = resumes and self._writer is not None and self._transcript is not None
+        if call.same_style and not goes_on:
             if inbound.array:
                 from pilotfish.styles.google.array import ArrayFraming
 
@@ -104,24 +112,24 @@ class Translation:
                 hide_usage=call.hides_usage,
                 rename=rename,
                 close=close,
-                canned_chars=upstream.canned_chars,
+                canned_chars=canned,
             )
         reader = upstream.stream_reader()
-        if resumes and self._writer is not None and self._transcript is not None:
+        if goes_on and self._writer is not None and self._transcript is not None:
             return Translated(
                 decoder,
                 reader,
                 self._writer,
                 transcript=self._transcript,
                 continuation=Continuation(self._transcript.text, before),
-                canned_chars=upstream.canned_chars,
+                canned_chars=canned,
             )
         return Translated(
             decoder,
             reader,
             self._new_writer(shown or service.model),
             transcript=Transcript() if continues else None,
-            canned_chars=upstream.canned_chars,
+            canned_chars=canned,
         )
 
     @property
@@ -213,6 +221,24 @@ class Translation:
             rest.append(UsageDelta(usage))
         return self._writer.write(rest) + self._writer.end()
 
+    def quality(self, body: bytes, *, streamed: bool) -> float:
+        """What a complete answer in the client's style is worth in a race for quality; 0.0 where
+        that cannot be told."""
+        inbound = self._inbound
+        if inbound.op not in CHAT_STYLES:
+            return 0.0
+        from pilotfish.core.exchange.quality import quality_of, reply_in
+
+        try:
+            wanted = chat_of(inbound, styles.get).response_format
+            style = self.style
+            return quality_of(
+                reply_in(style, body, array=inbound.array) if streamed else style.read_reply(body),
+                wanted,
+            )
+        except (ValueError, ClientError):
+            return 0.0
+
     def answer_headers(
         self,
         call: CallBody | None,
@@ -258,16 +284,43 @@ class Translation:
 
     def relay(self, stream: ResponseStream | None) -> None:
         """This stream is the client's from now on."""
+        self._relayed = stream
         if isinstance(stream, Translated):
             self._writer, self._transcript = stream.writer, stream.transcript
 
     def can_be_resumed(self, stream: ResponseStream | None) -> bool:
         """Whether another service could go on with this broken stream."""
-        return (
-            isinstance(stream, Translated)
-            and stream.transcript is not None
-            and stream.transcript.can_be_resumed
-        )
+        if stream is not self._relayed or self._rule.on_stream_break != "continue":
+            return False
+        if isinstance(stream, PassThrough):
+            self._take_over(stream)
+        transcript = self._transcript
+        return transcript is not None and transcript.can_be_resumed and self._is_plain()
+
+    def _take_over(self, stream: PassThrough) -> None:
+        """Makes a writer that goes on with a stream whose bytes were passed on until now."""
+        said = stream.said if self._inbound.op in CHAT_STYLES else None
+        if said is None:
+            return
+        transcript = Transcript(said)
+        reader = self.style.stream_reader()
+        for event in stream.form:
+            for delta in reader.feed(event):
+                transcript.look(delta)
+        if not transcript.can_be_resumed:
+            return
+        writer = self._new_writer(self._shown_model())
+        try:
+            writer.take_over(stream.form, said)
+        except ValueError:
+            return
+        self._writer, self._transcript = writer, transcript
+
+    def _is_plain(self) -> bool:
+        try:
+            return asks_for_words(chat_of(self._inbound, styles.get))
+        except ClientError:
+            return False
 
     def ping(self) -> bytes:
         """A keep-alive for the client's stream; empty where its style has none."""

@@ -10,7 +10,7 @@ import time
 
 from aiohttp import ClientError as UpstreamError
 from aiohttp import WSMessage, WSMsgType
-from aiohttp.http import WSMessageTextBytes
+from aiohttp.http import WebSocketError, WSMessageTextBytes
 
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.socket_events import (
@@ -242,8 +242,8 @@ class SocketSession:
                     await self._to_vendor(self._up, kind, message.data)
         if kind is WSMsgType.CLOSE:
             left = sendable(message.data), reason_of(str(message.extra or ""))
-        elif socket.close_code is not None and kind is WSMsgType.ERROR:
-            left = sendable(socket.close_code), b""
+        elif isinstance(message.data, WebSocketError):  # too large, or what is no message
+            left = message.data.code, b""
         else:
             left = GOING_AWAY, b""
         self._client_left = left
@@ -273,7 +273,8 @@ class SocketSession:
         assert attempt is not None
         while True:
             try:
-                message = await self._received(up)
+                # Once the vendor has spoken this is all that is done for a message.
+                message = await (up.socket.receive() if self._spoken else self._received(up))
             except TimeoutError:
                 seconds = self._plan.rule.timeouts.first_token_s
                 said = f"the upstream said nothing for {seconds:g} s"
@@ -304,8 +305,6 @@ class SocketSession:
 
     async def _received(self, up: UpstreamSocket) -> WSMessage | WSMessageTextBytes:
         """The next message. A vendor that has been asked something must begin to answer in time."""
-        if self._spoken:
-            return await up.socket.receive()
         async with asyncio.timeout(None) as self._patience:
             if self._held:
                 self._lose_patience_later()
@@ -333,8 +332,8 @@ class SocketSession:
             await self._client.close(sendable(code), attempt.without_keys(reason))
             return None
         said = "the upstream's connection broke"
-        if up.socket.close_code is not None and kind is WSMsgType.ERROR:
-            said = f"the upstream sent what is no message (close code {up.socket.close_code})"
+        if isinstance(data, WebSocketError):
+            said = f"the upstream sent what is no message (close code {data.code:d})"
         failed = Outcome.BROKEN_STREAM if self._spoken else Outcome.CONNECT_FAILED
         failure = failure_of_ours(failed, said)
         if self._spoken:

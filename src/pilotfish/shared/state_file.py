@@ -80,21 +80,27 @@ class StateFile:
             return self._write(data)
 
     def _write(self, data: bytes) -> bool:
-        temporary = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{FILE}.", dir=self.path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
+            replace_whole(self.path, data)
         except OSError as error:
             log.warning("statistics cannot be saved", file=str(self.path), error=str(error))
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
             return False
         return True
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Writes a file so that after a crash it is the old one or the new one. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 class StateKeeper:

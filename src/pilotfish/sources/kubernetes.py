@@ -82,7 +82,7 @@ async def _apply_large(offered: list[Offered], store: RulesStore) -> bool:
 
     try:
         asked = apart.RulesToCompile((), offered, store.allow_inline_secrets)
-        return store.accept(await apart.judged_apart(asked))
+        return await apart.apply_apart(asked, store)
     except OSError as e:
         log.warning("no_process_for_large_rules", error=str(e))
         return store.apply(read_configmaps(offered))

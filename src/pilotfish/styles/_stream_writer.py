@@ -12,9 +12,17 @@ from pilotfish.core.formats import deltas
 from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Citation, FinishReason
+from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._call_order import CallOrder
+from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._media import made_up_id
+
+
+def payloads_of(events: list[bytes]) -> list[dict[str, Any]]:
+    """The JSON objects in events of SSE; others are left out."""
+    found = (json_or_none(data_of(event)) for event in events)
+    return [payload for payload in found if isinstance(payload, dict)]
 
 
 class BaseStreamWriter:
@@ -60,6 +68,10 @@ class BaseStreamWriter:
         self._finish_stream()
         self._closed = True
         return self._written()
+
+    def take_over(self, events: list[bytes], text: str) -> None:
+        self._begun = True
+        self._go_on(events, text)
 
     def ping(self) -> bytes:
         return b": ping\n\n"
@@ -124,6 +136,10 @@ class BaseStreamWriter:
     def _begin(self, first: Delta | None) -> None:
         """What comes before everything else; `first` is the delta that began the answer, None where
         it ends without one."""
+
+    def _go_on(self, events: list[bytes], text: str) -> None:
+        """Takes over from a stream that was passed through; see `StreamWriter.take_over`."""
+        raise NotImplementedError
 
     def _finish_stream(self) -> None:
         raise NotImplementedError

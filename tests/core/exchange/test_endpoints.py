@@ -249,3 +249,8 @@ def test_without_a_prefix_the_scenario_follows_from_the_style() -> None:
         "anthropic",
         "google",
     ]
+
+
+def test_azures_client_for_node_may_ask_below_another_base() -> None:
+    found = Endpoint("chat", "openai", None, "gpt-4o")
+    assert find("/v1/deployments/gpt-4o/chat/completions") == found

@@ -39,6 +39,8 @@ GOOGLE = [(b"x-goog-api-key", b"k")]
         ("GET", "/v1/"),
         ("GET", "/v1/organization/users"),
         ("GET", "/v1/nothing"),
+        ("OPTIONS", "/v1/files"),
+        ("TRACE", "/v1/files"),
         ("GET", "/v1/chat"),
         ("GET", "/v1/messages/nothing"),
         ("GET", "/favicon.ico"),

@@ -13,12 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotfish import styles
-from pilotfish.core.exchange.response_stream import (
-    InArray,
-    PassThrough,
-    Raw,
-    Translated,
-)
+from pilotfish.core.exchange.pass_through import InArray, PassThrough
+from pilotfish.core.exchange.response_stream import Raw, Translated
 from pilotfish.core.exchange.shown_model import renamer
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
 from pilotfish.core.formats.sse import LIMIT_BYTES

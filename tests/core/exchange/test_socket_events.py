@@ -93,8 +93,10 @@ def test_a_turn_of_live_is_under_way_until_it_ends():
     events = SocketEvents(LIVE)
     events.from_client(raw(realtimeInput={"audio": "x"}))
     assert not events.busy
-    events.from_client(raw(clientContent={"turnComplete": True}))
-    assert events.busy
+    for name in ("clientContent", "client_content"):
+        events.busy = False
+        events.from_client(raw(**{name: {"turnComplete": True}}))
+        assert events.busy
     events.from_vendor(raw(serverContent={"turnComplete": True}))
     assert not events.busy
     events.from_vendor(raw(serverContent={"modelTurn": {}}))

@@ -46,6 +46,7 @@ def test_nobody_takes_websockets_elsewhere(path):
         ("/v1/responses", "", SocketPath(RESPONSES, "openai_responses", None, "")),
         (GOOGLE, "key=k&alt=json", SocketPath(LIVE, "google", None, "alt=json")),
         (f"{GOOGLE}Constrained", "access_token=t", SocketPath(LIVE, "google", None, "")),
+        (f"/{GOOGLE}", "key=k", SocketPath(LIVE, "google", None, "")),
         (VERTEX, "", SocketPath(LIVE, "google", None, "")),
         ("/voice/v1/realtime", "model=m", SocketPath(REALTIME, "openai", "m", "", "voice")),
         (f"/team{GOOGLE}", "", SocketPath(LIVE, "google", None, "", "team")),

@@ -319,10 +319,10 @@ class Story:
             self.house.ledger.on_first_token(attempt.candidate, attempt.began, now, trials)
         return self._obey(self.dispatch.on_first_token(n, now), now)
 
-    def completes(self, n: int, now: float) -> str:
+    def completes(self, n: int, now: float, *, quality: float = 0.0) -> str:
         """The whole of this attempt's answer, and it is good."""
         self._finish(n, Outcome.SERVED, None, now)
-        return self._obey(self.dispatch.on_complete(n, now), now)
+        return self._obey(self.dispatch.on_complete(n, now, quality=quality), now)
 
     def fails(
         self,

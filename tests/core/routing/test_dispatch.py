@@ -295,7 +295,7 @@ def test_an_empty_stream_is_an_answer_too() -> None:
 
 @pytest.mark.parametrize("outcome", [*TRANSIENT, Outcome.BAD_REQUEST, Outcome.BROKEN_STREAM])
 def test_nothing_is_retried_once_the_client_has_a_byte(outcome: Outcome) -> None:
-    story = House("a b").request()
+    story = House("a b", "on_stream_break: error").request()
     story.begins()
     story.speaks(0, 0.3)
     assert story.fails(0, outcome, 1, resumable=True).startswith("break")

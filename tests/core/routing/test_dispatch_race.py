@@ -281,6 +281,22 @@ def test_quality_waits_no_longer_than_the_races_time() -> None:
     assert story.wakes() == "cancel 1 lost_race; cancel 2 lost_race; relay 0"
 
 
+def test_the_better_of_two_whole_answers_wins_whatever_they_won_before() -> None:
+    house = House("a b c", QUALITY)
+    raced(house, "a", wins=5)
+    story = begun(house, streams=False)
+    story.completes(0, 1.0, quality=8.0)
+    story.completes(1, 2.0, quality=16.0)
+    assert story.completes(2, 3.0, quality=4.0) == "relay 1; done 1"
+
+
+@pytest.mark.parametrize("strategy", [WEIGHTED, QUALITY])
+def test_after_the_races_time_the_first_whole_answer_wins(strategy: str) -> None:
+    story = begun(House("a b c", strategy), streams=False)
+    assert story.wakes() == ""
+    assert story.completes(1, 60.0).endswith("relay 1; done 1")
+
+
 @pytest.mark.parametrize(("priorities", "winner"), [((0, 1), "b"), ((2, 1), "a"), ((1, 1), "a")])
 def test_quality_breaks_ties_by_priority_and_then_by_time(
     priorities: tuple[int, int], winner: str

@@ -9,7 +9,7 @@ import pytest
 from core.routing.playbook import House, Story
 from pilotfish.core.model.outcome import Outcome
 
-CONTINUE = "on_stream_break: continue, retries: {max_retries: 0}"
+CONTINUE = "retries: {max_retries: 0}"  # the default
 RESTART = "on_stream_break: restart, buffer: true"
 
 
@@ -23,9 +23,11 @@ def speaking(house: House) -> Story:
 # ---- error
 
 
-def test_by_default_a_broken_stream_is_told_and_ended() -> None:
+def test_where_the_rule_says_so_a_broken_stream_is_told_and_ended() -> None:
     assert (
-        speaking(House("a b")).fails(0, Outcome.BROKEN_STREAM, 1, resumable=True)
+        speaking(House("a b", "on_stream_break: error")).fails(
+            0, Outcome.BROKEN_STREAM, 1, resumable=True
+        )
         == "break 502 broken_stream"
     )
 

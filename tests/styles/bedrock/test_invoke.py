@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bedrock_wire import exception, frame
-from pilotfish.core.exchange.response_stream import PassThrough
+from pilotfish.core.exchange.pass_through import PassThrough
 from pilotfish.core.formats import eventstream
 from pilotfish.core.formats.sse import LIMIT_BYTES, EventTooLong, event_from
 from pilotfish.core.formats.style import CONTENT, ERROR, MALFORMED

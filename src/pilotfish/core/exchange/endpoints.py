@@ -66,7 +66,8 @@ _VERTEX_OPENAI = re.compile(
 _BEDROCK_PATH = re.compile(
     r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream)"
 )
-_AZURE_PATH = re.compile(r"/openai/deployments/([^/]+)/(.+)")
+# Azure's client for node asks below OPENAI_BASE_URL where that is set.
+_AZURE_PATH = re.compile(r"/(?:openai|v1)/deployments/([^/]+)/(.+)")
 _SCENARIO = re.compile(r"/([A-Za-z][A-Za-z0-9_.-]*)(/.+)")
 # First path segments that are never a scenario's name.
 _RESERVED = frozenset({"v1", "v1beta", "v1alpha", "model", "openai"})

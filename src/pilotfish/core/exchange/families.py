@@ -15,6 +15,7 @@ from pilotfish.core.exchange import endpoints
 
 Header = tuple[bytes, bytes]
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 OTHER = "other"  # the family of a path that no table knows
 
 
@@ -155,7 +156,7 @@ def passed_path(
     it. `headers`: (lower-case name, value), which tell whose client it is that asks below a path
     that several vendors have. `unknown`: paths that no table has are passed on too.
     """
-    if not _is_plain(path) or _is_served(method, path):
+    if method not in _METHODS or not _is_plain(path) or _is_served(method, path):
         return None
     found = _found(path, query, headers)
     if found is None:

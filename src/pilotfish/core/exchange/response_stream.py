@@ -1,13 +1,12 @@
 """From an upstream's bytes to the client's: what one attempt's answer goes through on its way.
 
-`PassThrough` for the same style in and out: events are looked at and passed on as they are.
-`Translated` for another style: every event is read into deltas and written anew. Both tell what
-they saw, and neither decides anything.
+`PassThrough` (`core.exchange.pass_through`) for the same style in and out: events are looked at and
+passed on as they are. `Translated` for another style: every event is read into deltas and written
+anew. Both tell what they saw, and neither decides anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from pilotfish.core.exchange.stream_resume import Continuation, Transcript
@@ -30,30 +29,8 @@ from pilotfish.core.formats.deltas import (
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import FinishReason
 from pilotfish.core.formats.sse import EventTooLong
-from pilotfish.core.formats.style import (
-    CANNED,
-    CONTENT,
-    DECLINED,
-    ERROR,
-    FINISH,
-    MALFORMED,
-    PING,
-    TERMINAL,
-    USAGE_ONLY,
-    EventDecoder,
-    ResponseInspector,
-    StreamReader,
-    StreamWriter,
-)
+from pilotfish.core.formats.style import EventDecoder, StreamReader, StreamWriter
 from pilotfish.core.formats.usage import Usage
-
-
-class Framing(Protocol):
-    """How events become elements of an array (`styles.google.array`)."""
-
-    def feed(self, event: bytes) -> bytes: ...
-    def end(self) -> bytes: ...
-    def error(self, error: ErrorInfo) -> bytes: ...
 
 
 class ResponseStream(Protocol):
@@ -90,145 +67,6 @@ class ResponseStream(Protocol):
     def close(self) -> bytes:
         """What is missing to a proper end, for an answer that is complete without it."""
         ...
-
-
-class PassThrough:
-    """`hide_usage`: the client did not ask for the usage event. `rename`: (upstream's model or
-    None, model to show) as JSON strings. `canned_chars`: as the style has it.
-    """
-
-    __slots__ = (
-        "_canned_chars",
-        "_close",
-        "_declined",
-        "_hide_usage",
-        "_inspector",
-        "_rename",
-        "_split",
-        "contents",
-        "error",
-        "events",
-        "finished",
-        "malformed",
-        "terminal",
-        "too_long",
-    )
-
-    def __init__(
-        self,
-        decoder: EventDecoder,
-        inspector: ResponseInspector,
-        *,
-        hide_usage: bool,
-        rename: Callable[[bytes], bytes] | None,
-        close: bytes,
-        canned_chars: int = 0,
-    ) -> None:
-        self._canned_chars = canned_chars
-        self._declined = 0
-        self._split, self._inspector = decoder.feed, inspector
-        self._hide_usage, self._rename, self._close = hide_usage, rename, close
-        self.contents = self.events = self.malformed = 0
-        self.finished = self.terminal = False
-        self.error: ErrorInfo | None = None
-        self.too_long = ""
-
-    @property
-    def usage(self) -> Usage | None:
-        return self._inspector.usage
-
-    @property
-    def chars(self) -> int:
-        return self._inspector.chars
-
-    @property
-    def finish_reason(self) -> str | None:
-        return self._inspector.finish_reason
-
-    @property
-    def diverged(self) -> bool:
-        return False
-
-    @property
-    def declined(self) -> bool:
-        return self._declined != 0 and (not self.contents or self._declined & CANNED != 0)
-
-    @property
-    def may_be_canned(self) -> bool:
-        return self._inspector.chars <= self._canned_chars > 0
-
-    def feed(self, data: bytes) -> bytes:
-        try:
-            events = self._split(data)
-        except EventTooLong as e:
-            events, self.too_long = e.events, str(e)
-        out: list[bytes] = []
-        see = self._inspector.event
-        coming = iter(events)
-        for event in coming:
-            flags = see(event)
-            if flags == CONTENT:  # nearly all of them
-                self.contents += 1
-            elif flags:
-                if flags & MALFORMED:
-                    self.malformed += 1
-                    continue
-                if flags & ERROR:
-                    self.error = self._inspector.error or ErrorInfo(
-                        message="the upstream reported an error"
-                    )
-                    for later in coming:  # counts may come after the error
-                        see(later)
-                    break
-                if flags & CONTENT:
-                    self.contents += 1
-                if flags & FINISH:
-                    self.finished = True
-                if flags & TERMINAL:
-                    self.terminal = True
-                if flags & DECLINED:
-                    self._declined |= flags & (DECLINED | CANNED)
-                if flags & USAGE_ONLY and self._hide_usage:
-                    continue
-                if flags & PING:
-                    self.events -= 1
-            self.events += 1
-            out.append(event)
-        if self._rename is not None:
-            out = [self._rename(event) for event in out]
-        return out[0] if len(out) == 1 else b"".join(out)
-
-    def close(self) -> bytes:
-        if self.terminal:
-            return b""
-        self.terminal = True
-        return self._close
-
-
-class InArray(PassThrough):
-    """A Google stream for a client that wants a JSON array: events come, elements go, each payload
-    byte for byte.
-    """
-
-    __slots__ = ("_framing",)
-
-    def __init__(
-        self,
-        decoder: EventDecoder,
-        inspector: ResponseInspector,
-        rename: Callable[[bytes], bytes] | None,
-        framing: Framing,
-    ) -> None:
-        super().__init__(decoder, inspector, hide_usage=False, rename=None, close=b"")
-        self._framing = framing
-        self._rename = framing.feed if rename is None else lambda event: framing.feed(rename(event))
-
-    def close(self) -> bytes:
-        self.terminal = True
-        return self._framing.end()
-
-    def error_element(self, error: ErrorInfo) -> bytes:
-        return self._framing.error(error)
 
 
 # Deltas that are content if their text is not empty, and those that always are.
@@ -295,7 +133,7 @@ class Translated:
 
     @property
     def may_be_canned(self) -> bool:
-        return self.chars <= self._canned_chars > 0
+        return self._canned_chars > 0 and self.chars <= self._canned_chars
 
     def feed(self, data: bytes) -> bytes:
         try:

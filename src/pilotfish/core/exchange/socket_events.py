@@ -37,7 +37,8 @@ class SocketEvents:
 
     def from_client(self, event: bytes) -> None:
         if self._op == LIVE:
-            if b'"clientContent"' in event[:GLANCE_BYTES]:
+            head = event[:GLANCE_BYTES]  # Google's SDK for Python writes names the other way
+            if b'"clientContent"' in head or b'"client_content"' in head:
                 self.busy = True
         elif _CREATE in event[:GLANCE_BYTES]:
             self.busy = True

@@ -34,8 +34,9 @@ class SocketPath(NamedTuple):
 
 
 _OPENAI = re.compile(r"/(?:v1|openai/v1|openai)/(realtime|responses)")
+# Google's client for JavaScript puts a slash too many before it.
 _LIVE = re.compile(
-    r"/ws/google\.(?:ai\.generativelanguage\.v[0-9a-z]+\.GenerativeService\."
+    r"/{1,2}ws/google\.(?:ai\.generativelanguage\.v[0-9a-z]+\.GenerativeService\."
     r"BidiGenerateContent(?:Constrained)?"
     r"|cloud\.aiplatform\.v[0-9a-z]+\.LlmBidiService/BidiGenerateContent)"
 )

@@ -40,6 +40,9 @@ MIN_PASSAGE = 120
 # A text may repeat itself without end. Of the places that a repetition may have begun at, so many are
 # followed: the earliest, and those nearest to the end.
 MAX_PLACES = 64
+# A text longer than so many characters is not kept for another service to go on with.
+MOST_TEXT = 1_000_000
+JOINED_PARTS = 512
 
 
 def continuation(chat: Chat, text: str, *, prefill: bool) -> Chat:
@@ -51,6 +54,19 @@ def continuation(chat: Chat, text: str, *, prefill: bool) -> Chat:
     if not prefill:
         turns = (*turns, Turn("user", (Text(INSTRUCTION),)))
     return msgspec.structs.replace(chat, turns=turns, thinking=None)
+
+
+def asks_for_words(chat: Chat) -> bool:
+    """Whether a request asks for one answer in words, so that another service could go on with it:
+    several answers cannot be told apart in one text, and a format (JSON, a schema) is kept by the
+    service that began to write it."""
+    if chat.response_format is not None:
+        return False
+    names = [path for fields in chat.extras.values() for path in fields]
+    return not any(path.rpartition(".")[2] in _SEVERAL for path in (*names, *chat.lost))
+
+
+_SEVERAL = ("n", "candidateCount")
 
 
 class Transcript:
@@ -68,6 +84,13 @@ class Transcript:
     def note(self, delta: Delta) -> None:
         if isinstance(delta, TextDelta):
             self._parts.append(delta.text)
+            if len(self._parts) >= JOINED_PARTS and len(self.text) > MOST_TEXT:
+                self.has_other, self._text = True, ""
+        self.look(delta)
+
+    def look(self, delta: Delta) -> None:
+        """As `note`, but for text that is known already."""
+        if isinstance(delta, TextDelta):
             self.is_signed = self.is_signed or delta.signature is not None
         elif isinstance(delta, _NOT_CONTINUABLE):
             self.has_other = True

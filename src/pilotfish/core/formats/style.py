@@ -34,14 +34,22 @@ class ResponseInspector(Protocol):
 
     `chars` counts the characters of content (for an estimate where the upstream reports no usage),
     `finish_reason` is the vendor's word, `model` what the upstream says it was, `usage` None until
-    reported.
+    reported. `said`: the answer's text so far, in pieces; `beyond_text`: it holds more than text
+    and thoughts, or more text than is kept, so that no other service could go on with it.
     """
 
     usage: Usage | None
     finish_reason: str | None
     model: str | None
     error: ErrorInfo | None
-    chars: int
+    said: list[str]
+    beyond_text: bool
+
+    @property
+    def chars(self) -> int: ...
+    def join_said(self) -> None:
+        """Makes the pieces of `said` one, now and then, so that it stays small."""
+        ...
 
     def event(self, event: bytes) -> int:
         """One event of a stream (for SSE with its field names and blank line; for Bedrock a whole
@@ -152,6 +160,13 @@ class StreamWriter(Protocol):
 
     def ping(self) -> bytes:
         """A keep-alive that this style's clients accept at any place between events."""
+        ...
+
+    def take_over(self, events: list[bytes], text: str) -> None:
+        """Before anything is written: the client has had `text` in a stream of this style that the
+        writer now goes on with. `events` are those that it was made of, but that of a run of
+        content only the last is among them. Raises ValueError where it cannot go on.
+        """
         ...
 
     def error(self, error: ErrorInfo) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilotfish.core.model.budget import DayBudget
+from pilotfish.core.model.outcome import CONTEXT_LENGTH
 from pilotfish.core.model.price_list import PriceList
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.model.smart_rules import Block
@@ -87,8 +88,9 @@ class Affinity:
 @dataclass(frozen=True, slots=True)
 class Race:
     """Several attempts at once. `strategy`: `first_wins`, `weighted` or `quality`. `timeout_s`: to
-    a winner. `grace_s`: how long `weighted` waits for better ones after the first. An empty
-    `performance_file` means that wins and losses are kept below STATE_DIR.
+    a winner. `grace_s`: how long `weighted` waits for better ones after the first.
+    `performance_file`: the name of a file for its wins and losses alone; empty: they are with the
+    other statistics.
     """
 
     strategy: str = "first_wins"
@@ -133,8 +135,8 @@ class Rule:
     affinity: Affinity | None = None
     race: Race | None = None
     hedge: Hedge | None = None
-    fallback_on: frozenset[str] = frozenset()
-    on_stream_break: str = "error"
+    fallback_on: frozenset[str] = frozenset({CONTEXT_LENGTH})
+    on_stream_break: str = "continue"
     buffer: bool = False
     queue_s: float = 0.0
     unsupported: str = "safe"

@@ -258,7 +258,8 @@ class Steps:
         race = self._race
         if race is None:
             return self._relay(attempt, now)
-        if race.is_decided(self._running.values()):
+        # Once the time to a winner is over, whole answers are waited for, but not for a better one.
+        if race.is_decided(self._running.values()) or "race" not in self._timers:
             return self._best(now, complete=race.race.strategy == "quality")
         if race.race.strategy == "weighted" and "grace" not in self._timers:
             self._timers["grace"] = now + race.race.grace_s

@@ -4,6 +4,7 @@ generated from the models.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -154,7 +155,7 @@ def reference() -> str:
         intro = node.get("description", "").split("\n\n")[0].replace("\n", " ")
         out += [f"### `{title}`" if title[0].islower() else f"### {title}", ""]
         out += [intro, ""] if intro else []
-        out += ["| key | type | meaning |", "| --- | --- | --- |"]
+        out += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
         required = node.get("required", ())
         out += [_row(key, value, key in required) for key, value in node["properties"].items()]
         out.append("")
@@ -169,7 +170,27 @@ def reference() -> str:
 
 def _row(key: str, node: dict[str, Any], required: bool) -> str:
     meaning = node.get("description", "").replace("|", "\\|")
-    return f"| `{key}`{' (required)' if required else ''} | {_type(node)} | {meaning} |"
+    default, meaning = _default(node, meaning)
+    return f"| `{key}`{' (required)' if required else ''} | {_type(node)} | {default} | {meaning} |"
+
+
+# A default that is a record's stands at the end of the key's description, in brackets.
+_AT_THE_END = re.compile(r"(; absent: the defaults')? \((\[[\w, ]*\]|\w[\w.]*)\)$")
+
+
+def _default(node: dict[str, Any], meaning: str) -> tuple[str, str]:
+    """The default, empty where there is none, and the meaning without it."""
+    value = node.get("default")
+    found = _AT_THE_END.search(meaning)
+    if value is not None:
+        words = f"{value:g}" if isinstance(value, float) else str(value)
+        words = words.lower() if isinstance(value, bool) else words
+        if found is not None and found[2] == words:
+            meaning = meaning[: found.start()]
+        return f"`{words}`" if value not in ("", [], {}) else "", meaning
+    if found is None:
+        return "", meaning
+    return f"{'`defaults`, else ' if found[1] else ''}`{found[2]}`", meaning[: found.start()]
 
 
 def _type(node: dict[str, Any]) -> str:

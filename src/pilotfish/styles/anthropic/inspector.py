@@ -10,6 +10,7 @@ import msgspec
 
 from pilotfish.core.formats.sse import data_of
 from pilotfish.core.formats.style import (
+    CANNED,
     CONTENT,
     DECLINED,
     ERROR,
@@ -19,6 +20,7 @@ from pilotfish.core.formats.style import (
     TERMINAL,
 )
 from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._guardrail import ACTION, GUARDRAIL, INTERVENED, declined_bits
 from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.anthropic.errors import stream_error
@@ -127,6 +129,7 @@ class _Event(msgspec.Struct, gc=False):
     model: str | None = None
     error: Any = None
     input_tokens: int | None = None  # the answer of count_tokens
+    guardrail: str | None = msgspec.field(default=None, name=ACTION)  # of a Claude on Bedrock
 
 
 _decoder = msgspec.json.Decoder(_Event)
@@ -161,7 +164,7 @@ class AnthropicInspector(BaseInspector):
         if kind == "ping":
             return PING
         if kind == "message_stop":
-            return TERMINAL
+            return TERMINAL | self._guarded(found)
         if kind == "error" or found.error:
             return self._failed(data)
         if kind == "message_start" and found.message:
@@ -171,8 +174,16 @@ class AnthropicInspector(BaseInspector):
             self._count(found.usage)
             if found.delta and found.delta.stop_reason:
                 self.finish_reason = found.delta.stop_reason
-                return FINISH | DECLINED if self.finish_reason == REFUSAL else FINISH
+                declined = DECLINED if self.finish_reason == REFUSAL else 0
+                return FINISH | declined | self._guarded(found)
         return 0
+
+    def _guarded(self, found: _Event) -> int:
+        """The bits of an answer that a guardrail stepped into."""
+        if found.guardrail != INTERVENED:
+            return 0
+        self.finish_reason = GUARDRAIL
+        return declined_bits(GUARDRAIL, self.chars)
 
     def reply(self, body: bytes) -> int:
         found = whole_answer(_decoder, body)
@@ -192,14 +203,22 @@ class AnthropicInspector(BaseInspector):
         )
         thoughts = ("thinking", "redacted_thinking")
         said = any(b.text or b.type not in ("text", *thoughts) for b in found.content or ())
-        return TERMINAL | (DECLINED if self.finish_reason == REFUSAL and not said else CONTENT)
+        declines = self.finish_reason == REFUSAL and not said
+        if declines or self._guarded(found) & CANNED:
+            return TERMINAL | DECLINED
+        return TERMINAL | CONTENT
 
     def _delta(self, delta: _Body | None) -> int:
         """A signature or a citation is no content: nobody waits for it."""
-        seen = delta and (delta.text or delta.thinking or delta.partial_json)
+        if delta is None:
+            return 0
+        if delta.text:
+            self.said.append(delta.text)
+            return CONTENT
+        seen = delta.thinking or delta.partial_json
         if not seen:
             return 0
-        self.chars += len(seen)
+        self.other_chars += len(seen)
         return CONTENT
 
     def _block(self, block: _Body | None) -> int:
@@ -208,12 +227,16 @@ class AnthropicInspector(BaseInspector):
         """
         if block is None:
             return 0
-        self.chars += len(block.text or block.thinking or block.name or "")
+        if block.text:
+            self.said.append(block.text)
+            return CONTENT
+        self.other_chars += len(block.thinking or block.name or "")
         if block.input:
-            self.chars += len(msgspec.json.encode(block.input))
-        return (
-            CONTENT if block.text or block.thinking or block.type not in ("text", "thinking") else 0
-        )
+            self.other_chars += len(msgspec.json.encode(block.input))
+        if block.type not in ("text", "thinking"):
+            self.beyond_text = True
+            return CONTENT
+        return CONTENT if block.thinking else 0
 
     def _count(self, counts: AnthropicTokenCounts | None) -> None:
         if counts:

@@ -9,6 +9,7 @@ import msgspec
 from pilotfish.core.formats.neutral import FinishReason, Refusal, Reply, ToolCall
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._fields import Losses, ReplyFields
+from pilotfish.styles._guardrail import ACTION, INTERVENED
 from pilotfish.styles._loose import loosely
 from pilotfish.styles.anthropic.blocks_in import read_content
 from pilotfish.styles.anthropic.blocks_out import write_answer_blocks
@@ -72,6 +73,8 @@ def read_reply(body: bytes) -> Reply:
     parts = read_content(fields, Losses())
     finish = finish_from(fields.text("stop_reason") or "end_turn")
     parts, finish = unwrap(parts, finish)
+    if fields.take(ACTION) == INTERVENED:
+        finish = FinishReason.CONTENT_FILTER
     counts = fields.mapping("usage")
     tier = counts.get("service_tier") if counts else None
     reply = Reply(

@@ -11,6 +11,7 @@ from pilotfish.core.formats.deltas import Delta
 from pilotfish.core.formats.neutral import FinishReason
 from pilotfish.core.formats.sse import data_of
 from pilotfish.styles._errors import json_or_none
+from pilotfish.styles._guardrail import ACTION, CANNED_CHARS, INTERVENED
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles._signatures import unseal, unseal_thinking
 from pilotfish.styles.anthropic.blocks_in import opaque, read_citation
@@ -47,6 +48,7 @@ class _Event(msgspec.Struct, gc=False):
     message: _Message | None = None
     usage: AnthropicTokenCounts | None = None
     error: Any = None
+    guardrail: str | None = msgspec.field(default=None, name=ACTION)  # of a Claude on Bedrock
 
 
 _decoder = msgspec.json.Decoder(_Event)
@@ -55,7 +57,15 @@ _decoder = msgspec.json.Decoder(_Event)
 class AnthropicStreamReader:
     """See `core.formats.style.StreamReader`."""
 
-    __slots__ = ("_arguments", "_block", "_counts", "_index", "_signature", "_structured")
+    __slots__ = (
+        "_arguments",
+        "_block",
+        "_chars",
+        "_counts",
+        "_index",
+        "_signature",
+        "_structured",
+    )
 
     def __init__(self) -> None:
         self._block: dict[str, Any] = {}  # the block that is open, as it began
@@ -64,6 +74,7 @@ class AnthropicStreamReader:
         self._index = -1  # of the last tool call
         self._structured = False  # the tool that stands for structured output was called
         self._counts = AnthropicTokenCounts()
+        self._chars = 0
 
     def feed(self, event: bytes) -> list[Delta]:
         data = data_of(event)
@@ -93,12 +104,17 @@ class AnthropicStreamReader:
         if kind == "message_delta":
             return [*self._finished(found.delta), *self._counted(found.usage)]
         if kind == "message_stop":
-            return [deltas.End()]
+            return [*self._guarded(found), deltas.End()]
         if kind == "ping":
             return [deltas.Ping()]
         if kind == "error" or found.error:
             return [deltas.StreamError(stream_error(json_or_none(data)))]
         return []
+
+    def _guarded(self, found: _Event) -> list[Delta]:
+        if found.guardrail != INTERVENED:
+            return []
+        return [deltas.Finish(FinishReason.CONTENT_FILTER, canned=self._chars <= CANNED_CHARS)]
 
     def _counted(self, counts: AnthropicTokenCounts | None) -> list[Delta]:
         if counts is None:
@@ -140,6 +156,7 @@ class AnthropicStreamReader:
 
     def _delta(self, delta: _Delta) -> list[Delta]:
         if delta.text:
+            self._chars += len(delta.text)
             return [deltas.TextDelta(delta.text)]
         if delta.thinking:
             return [deltas.ThinkingDelta(delta.thinking)]

@@ -13,8 +13,9 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, Citation, FinishReason, Opaque, Signature
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._errors import text_of
 from pilotfish.styles._signatures import UNSIGNED, seal, seal_thinking
-from pilotfish.styles._stream_writer import BlockStreamWriter
+from pilotfish.styles._stream_writer import BlockStreamWriter, payloads_of
 from pilotfish.styles.anthropic.blocks_out import write_citation
 from pilotfish.styles.anthropic.errors import error_event
 from pilotfish.styles.anthropic.reply import finish_word, stop_details, write_usage
@@ -37,6 +38,19 @@ class AnthropicStreamWriter(BlockStreamWriter):
 
     def ping(self) -> bytes:
         return b'event: ping\ndata: {"type":"ping"}\n\n'
+
+    def _go_on(self, events: list[bytes], text: str) -> None:
+        for event in payloads_of(events):
+            index, kind = event.get("index"), event.get("type")
+            if not isinstance(index, int):
+                continue
+            self._index = max(self._index, index)
+            if kind == "content_block_start":
+                block = event.get("content_block")
+                self._block = text_of(block.get("type")) if isinstance(block, dict) else ""
+            elif kind == "content_block_stop":
+                self._block = ""
+        self._text_head = _TEXT_HEAD % max(self._index, 0)
 
     def _error(self, error: ErrorInfo) -> bytes:
         return error_event(error)

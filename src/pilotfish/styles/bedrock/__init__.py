@@ -14,9 +14,10 @@ import msgspec
 from pilotfish.core.formats import eventstream
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.style import ResponseInspector
+from pilotfish.styles._guardrail import CANNED_CHARS
 from pilotfish.styles._style import BaseStyle
 from pilotfish.styles.bedrock.errors import error_body, error_frame, read_error
-from pilotfish.styles.bedrock.inspector import CANNED_CHARS, BedrockInspector
+from pilotfish.styles.bedrock.inspector import BedrockInspector
 
 
 class Bedrock(BaseStyle):

@@ -23,6 +23,7 @@ from pilotfish.core.formats.style import (
 )
 from pilotfish.core.formats.usage import Usage
 from pilotfish.styles._errors import text_of
+from pilotfish.styles._guardrail import declined_bits
 from pilotfish.styles._inspector import BaseInspector, whole_answer
 from pilotfish.styles._loose import BAD_JSON, decode_as
 from pilotfish.styles.bedrock.errors import damage_error, message_error, read_error
@@ -115,22 +116,6 @@ class _Answer(msgspec.Struct, gc=False, rename="camel"):
     service_tier: _Tier | None = None
 
 
-GUARDRAIL = "guardrail_intervened"
-_DECLINED = frozenset({GUARDRAIL, "content_filtered", "refusal"})
-# A guardrail's messages for blocked prompts and answers have at most so many characters. Source:
-# API reference "CreateGuardrail", read 2026-11.
-CANNED_CHARS = 500
-
-
-def declined_bits(stop_reason: str | None, chars: int) -> int:
-    """DECLINED where the model or a filter has declined; CANNED too where what came before it,
-    `chars` characters, is a guardrail's own text. A longer one is an answer that the guardrail
-    stopped or masked."""
-    if stop_reason not in _DECLINED:
-        return 0
-    return DECLINED | CANNED if stop_reason == GUARDRAIL and chars <= CANNED_CHARS else DECLINED
-
-
 _frames = msgspec.json.Decoder(_Frame)
 _answers = msgspec.json.Decoder(_Answer)
 
@@ -197,18 +182,21 @@ class BedrockInspector(BaseInspector):
         if block is None:
             return 0
         if block.text:
-            self.chars += len(block.text)
+            self.said.append(block.text)
             return CONTENT
         call = block.tool_use
         if call:
-            self.chars += len(call.name or "") + _length(call.input)
+            self.other_chars += len(call.name or "") + _length(call.input)
+            self.beyond_text = True
             return CONTENT if call.name or call.input else 0
         thought = block.reasoning_content
         if thought:
             inner = thought.reasoning_text
             text = thought.text or (text_of(inner.get("text")) if isinstance(inner, dict) else "")
-            self.chars += len(text)
+            self.other_chars += len(text)
             return CONTENT if text else 0
+        if block.image:
+            self.beyond_text = True
         return CONTENT if block.citations_content or block.image else 0
 
 

@@ -48,6 +48,10 @@ class FramedWriter:
     def write(self, deltas: list[Delta]) -> bytes:
         return self._framed(self._writer.write(deltas))
 
+    def take_over(self, events: list[bytes], text: str) -> None:
+        """`events` are Anthropic's, as they were before they were framed."""
+        self._writer.take_over(events, text)
+
     def ping(self) -> bytes:
         return b""
 

@@ -10,6 +10,7 @@ from pilotfish.core.formats.eventstream import FrameError, read
 from pilotfish.core.formats.neutral import FinishReason, Image, Json, Opaque, Signature
 from pilotfish.styles._errors import json_or_none, text_of
 from pilotfish.styles._fields import ReplyFields
+from pilotfish.styles._guardrail import CANNED_CHARS, GUARDRAIL
 from pilotfish.styles._signatures import unseal_thinking
 from pilotfish.styles.anthropic.structured import TOOLS, VALUE_TOOL, unwrapped
 from pilotfish.styles.bedrock.blocks_in import (
@@ -21,7 +22,6 @@ from pilotfish.styles.bedrock.blocks_in import (
     redacted_signature,
 )
 from pilotfish.styles.bedrock.errors import damage_error, message_error
-from pilotfish.styles.bedrock.inspector import CANNED_CHARS, GUARDRAIL
 from pilotfish.styles.bedrock.reply import finish_from, read_usage, stop_sequence_in
 
 

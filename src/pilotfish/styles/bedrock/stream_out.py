@@ -10,6 +10,7 @@ from pilotfish.core.formats import deltas, eventstream
 from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, Citation, Image, Json, Opaque, Signature
 from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._errors import json_or_none
 from pilotfish.styles._media import short_type
 from pilotfish.styles._signatures import UNSIGNED, seal_thinking
 from pilotfish.styles._stream_writer import BlockStreamWriter
@@ -36,6 +37,20 @@ class BedrockStreamWriter(BlockStreamWriter):
     def ping(self) -> bytes:
         """An event that no SDK knows, which all of them pass over."""
         return frame("ping", {})
+
+    def _go_on(self, events: list[bytes], text: str) -> None:
+        for event in events:
+            message = eventstream.read(event)
+            fields = json_or_none(message.payload)
+            index = fields.get("contentBlockIndex") if isinstance(fields, dict) else None
+            if not isinstance(index, int):
+                continue
+            self._index = max(self._index, index)
+            kind, delta = message.headers.get(":event-type"), fields.get("delta")
+            if kind == "contentBlockStop":
+                self._block = ""
+            elif isinstance(delta, dict):
+                self._block = "thinking" if "reasoningContent" in delta else "text"
 
     def _error(self, error: ErrorInfo) -> bytes:
         return error_frame(error)

@@ -22,6 +22,10 @@ class ArrayFraming:
     def __init__(self) -> None:
         self._begun = self._closed = False
 
+    def go_on(self) -> None:
+        """The client has had the array's beginning already."""
+        self._begun = True
+
     def feed(self, event: bytes) -> bytes:
         """The event's payload as an element; white space for an event without one, which keeps the
         connection alive.

@@ -89,6 +89,7 @@ class _Call(msgspec.Struct, gc=False):
 class _Part(msgspec.Struct, gc=False, rename="camel"):
     text: str | None = None
     thought: bool | None = None
+    thought_signature: str | None = None
     function_call: _Call | None = None
     inline_data: Any = None
     file_data: Any = None
@@ -215,15 +216,22 @@ class GoogleInspector(BaseInspector):
 
     def _part(self, part: _Part) -> int:
         if part.text:
-            self.chars += len(part.text)
+            if part.thought:
+                self.other_chars += len(part.text)
+            else:
+                self.said.append(part.text)
+            if part.thought_signature:
+                self.beyond_text = True
             return CONTENT
         call = part.function_call
         if call:
-            self.chars += len(call.name or "") + (
+            self.other_chars += len(call.name or "") + (
                 len(msgspec.json.encode(call.args)) if call.args else 0
             )
-            return CONTENT
-        return CONTENT if part.holds_data() else 0
+        elif not part.holds_data():
+            return 0
+        self.beyond_text = True
+        return CONTENT
 
     def _failed(self, data: bytes) -> int:
         self.error = google_error(msgspec.json.decode(data))

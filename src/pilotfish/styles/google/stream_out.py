@@ -22,7 +22,8 @@ from pilotfish.core.formats.neutral import (
     ToolCall,
 )
 from pilotfish.core.formats.sse import event_from
-from pilotfish.styles._stream_writer import BaseStreamWriter
+from pilotfish.styles._errors import text_of
+from pilotfish.styles._stream_writer import BaseStreamWriter, payloads_of
 from pilotfish.styles.google.array import ArrayFraming
 from pilotfish.styles.google.citations import write_citations
 from pilotfish.styles.google.errors import error_body
@@ -42,9 +43,8 @@ class GoogleStreamWriter(BaseStreamWriter):
         self, *, model: str, request_id: str, now: float, options: Mapping[str, Any]
     ) -> None:
         super().__init__(model=model, request_id=request_id, now=now, options=options)
-        self._frame: Json = {"modelVersion": model, "responseId": request_id}
         self._text_head = b'{"candidates":[{"content":{"parts":[{"text":'
-        self._text_tail = b'}],"role":"model"},"index":0}],' + msgspec.json.encode(self._frame)[1:]
+        self._frame_by(model, request_id)
         self._array = ArrayFraming() if options.get("array") else None
         self._call: ToolCall | None = None  # the open one, without its arguments
         self._arguments: list[str] = []
@@ -73,6 +73,22 @@ class GoogleStreamWriter(BaseStreamWriter):
         if not self._closed:
             self._chunk()
         return self._written()
+
+    def _frame_by(self, model: str, response_id: str) -> None:
+        """What every chunk has beside its candidates."""
+        self._frame: Json = {"modelVersion": model, "responseId": response_id}
+        self._text_tail = b'}],"role":"model"},"index":0}],' + msgspec.json.encode(self._frame)[1:]
+
+    def _go_on(self, events: list[bytes], text: str) -> None:
+        chunks = payloads_of(events)
+        if not chunks:
+            raise ValueError("no chunk to go on from")
+        last = chunks[-1]
+        model = self._model or text_of(last.get("modelVersion"))
+        self._frame_by(model, text_of(last.get("responseId")) or self._request_id)
+        self._texts, self._chars = [text], len(text)
+        if self._array:
+            self._array.go_on()
 
     def ping(self) -> bytes:
         """White space; see `Google.ping_event`."""

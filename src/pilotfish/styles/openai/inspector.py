@@ -126,6 +126,7 @@ class _Message(msgspec.Struct, gc=False):
     function_call: _Function | None = None
     audio: Any = None
     images: Any = None
+    extra_content: Any = None  # Gemini's marks of thoughts and signatures
 
     def chars(self) -> int:
         """Characters of everything that a client would see."""
@@ -248,18 +249,22 @@ class OpenAIInspector(BaseInspector):
                 and message.content.__class__ is str
                 and message.content
                 and not message.tool_calls
+                and not message.extra_content
             ):  # most chunks: text
                 bits |= CONTENT
-                self.chars += len(message.content)
+                self.said.append(message.content)
             elif message and (message.has_content() if choice.delta else message.says_something()):
                 bits |= CONTENT
-                self.chars += message.chars()
+                self.other_chars += message.chars()
+                # Text in parts (Mistral's chunks of thinking) is not told apart here.
+                self.beyond_text = self.beyond_text or message.says_something()
             elif message and message.refusal:
                 bits |= DECLINED
-                self.chars += message.chars()
+                self.other_chars += message.chars()
+                self.beyond_text = True
             elif choice.text:
                 bits |= CONTENT
-                self.chars += len(choice.text)
+                self.other_chars += len(choice.text)
             if choice.finish_reason:
                 bits |= FINISH
                 self.finish_reason = choice.finish_reason

@@ -12,7 +12,8 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, FinishReason, Image, Thinking
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
-from pilotfish.styles._stream_writer import BaseStreamWriter
+from pilotfish.styles._errors import text_of
+from pilotfish.styles._stream_writer import BaseStreamWriter, payloads_of
 from pilotfish.styles.openai.errors import error_event
 from pilotfish.styles.openai.parts import google_extra, write_details
 from pilotfish.styles.openai.reply import (
@@ -38,6 +39,7 @@ class OpenAIStreamWriter(BaseStreamWriter):
         super().__init__(model=model, request_id=request_id, now=now, options=options)
         self._created = int(now)
         self._include_usage = bool(options.get("include_usage"))
+        self._same: dict[str, Any] = {}  # what the chunks of a stream taken over had
         self._head = b""  # of every chunk, up to the value of `delta`
         self._thought: list[str] = []  # the current run of thinking, which its signature proves
         self._summary = False
@@ -54,6 +56,17 @@ class OpenAIStreamWriter(BaseStreamWriter):
         for delta in deltas:
             self._write(delta)
         return self._written()
+
+    def _go_on(self, events: list[bytes], text: str) -> None:
+        chunks = [chunk for chunk in payloads_of(events) if chunk.get("choices")]
+        if not chunks:
+            raise ValueError("no chunk to go on from")
+        last = chunks[-1]
+        self._model = self._model or text_of(last.get("model"))
+        same = {key: last[key] for key in ("id", "created", "service_tier") if last.get(key)}
+        self._same = same
+        self._chars = len(text)
+        self._begin_chunks()
 
     def _error(self, error: ErrorInfo) -> bytes:
         return error_event(error)
@@ -72,13 +85,17 @@ class OpenAIStreamWriter(BaseStreamWriter):
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
+            **self._same,
         }
 
     def _begin(self, first: deltas.Delta | None) -> None:
         if isinstance(first, deltas.MessageStart) and not self._model:
             self._model = first.model
-        self._head = b"data: " + _encode(self._chunk())[:-1] + b',"choices":[{"index":0,"delta":'
+        self._begin_chunks()
         self._put({"role": "assistant", "content": ""})
+
+    def _begin_chunks(self) -> None:
+        self._head = b"data: " + _encode(self._chunk())[:-1] + b',"choices":[{"index":0,"delta":'
 
     def _put(self, delta: dict[str, Any]) -> None:
         self._out.append(self._head + _encode(delta) + _TAIL)

@@ -102,16 +102,24 @@ class ResponsesInspector(BaseInspector):
                 return MALFORMED
         kind = found.type or ""
         if kind.endswith(".delta"):
-            if isinstance(found.delta, str) and found.delta:
-                self.chars += len(found.delta)
-                return DECLINED if kind == "response.refusal.delta" else CONTENT
-            return 0
+            if not isinstance(found.delta, str) or not found.delta:
+                return 0
+            if kind == "response.output_text.delta":
+                self.said.append(found.delta)
+                return CONTENT
+            self.other_chars += len(found.delta)
+            if not kind.startswith("response.reasoning"):
+                self.beyond_text = True
+            return DECLINED if kind == "response.refusal.delta" else CONTENT
         if kind == "error" or found.error:
             return self._failed(msgspec.json.decode(data))
         if kind == "response.output_item.added" and found.item:
             # Messages and reasoning are filled later; a tool call is something from its name on.
-            self.chars += found.item.chars()
-            return 0 if found.item.type in ("message", "reasoning") else CONTENT
+            self.other_chars += found.item.chars()
+            if found.item.type in ("message", "reasoning"):
+                return 0
+            self.beyond_text = True
+            return CONTENT
         return self._stage(kind, found.response) if found.response else 0
 
     def reply(self, body: bytes) -> int:
@@ -120,7 +128,7 @@ class ResponsesInspector(BaseInspector):
             return MALFORMED
         if found.error:
             return self._failed(found.error)
-        self.chars = sum(item.chars() for item in found.output or ())
+        self.other_chars = sum(item.chars() for item in found.output or ())
         declined = self._finished(found)
         if any(item.says_something() for item in found.output or ()):
             declined = 0

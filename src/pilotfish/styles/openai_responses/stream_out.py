@@ -14,8 +14,9 @@ from pilotfish.core.formats.error_info import ErrorInfo
 from pilotfish.core.formats.neutral import Audio, Citation, Image, Opaque, Signature, Thinking
 from pilotfish.core.formats.sse import event_from
 from pilotfish.core.formats.usage import Usage
+from pilotfish.styles._errors import text_of
 from pilotfish.styles._signatures import sealed
-from pilotfish.styles._stream_writer import BlockStreamWriter
+from pilotfish.styles._stream_writer import BlockStreamWriter, payloads_of
 from pilotfish.styles.openai.reply import write_logprobs
 from pilotfish.styles.openai_responses.errors import error_event
 from pilotfish.styles.openai_responses.reply import (
@@ -50,6 +51,34 @@ class ResponsesStreamWriter(BlockStreamWriter):
         self._head = b""  # of a delta of the open text, up to its text
         self._call: deltas.ToolStart | None = None
         self._reasoning = ""  # the id of the item of reasoning that was added last
+        self._own_id = ""  # of an open item that another service opened
+
+    def _go_on(self, events: list[bytes], text: str) -> None:
+        """Every event is numbered and every item has its place and id; the last event holds all of
+        them again."""
+        begun: Any = None
+        for event in payloads_of(events):
+            number, item = event.get("sequence_number"), event.get("item")
+            self._sequence = max(self._sequence, number + 1 if isinstance(number, int) else 0)
+            kind = event.get("type")
+            if kind in ("response.created", "response.in_progress"):
+                begun = event.get("response")
+            elif kind == "response.output_item.added" and isinstance(item, dict):
+                self._block, self._own_id = "item", text_of(item.get("id"))
+            elif kind == "response.output_item.done" and isinstance(item, dict):
+                self._output.append(item)
+                self._block = self._own_id = ""
+                text = text.removeprefix(_text_in(item))
+            elif kind == "response.content_part.added" and self._block:
+                self._block = "text"
+            elif kind == "response.output_text.done":
+                self._block = "item"
+        if not isinstance(begun, dict) or self._block == "item":
+            raise ValueError("nothing to go on from")
+        self._response |= begun | ({"model": self._model} if self._model else {})
+        if self._block:
+            self._pieces, self._chars = [text], len(text)
+            self._head = self._text_head()
 
     def _error(self, error: ErrorInfo) -> bytes:
         self._sequence += 1
@@ -81,7 +110,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
         return len(self._output)
 
     def _id(self, prefix: str) -> str:
-        return f"{prefix}_{self._request_id}_{self._place}"
+        return self._own_id or f"{prefix}_{self._request_id}_{self._place}"
 
     def _at(self, prefix: str) -> dict[str, Any]:
         return {"item_id": self._id(prefix), "output_index": self._place, "content_index": 0}
@@ -119,9 +148,12 @@ class ResponsesStreamWriter(BlockStreamWriter):
     def _open_text(self) -> None:
         if self._block != "text":
             self._open_message("text", text_part("", []))
-            name = "response.output_text.delta"
-            head = _encode({"type": name} | self._at("msg") | {"logprobs": []})[:-1]
-            self._head = b'event: %b\ndata: %b,"delta":' % (name.encode(), head)
+            self._head = self._text_head()
+
+    def _text_head(self) -> bytes:
+        name = "response.output_text.delta"
+        head = _encode({"type": name} | self._at("msg") | {"logprobs": []})[:-1]
+        return b'event: %b\ndata: %b,"delta":' % (name.encode(), head)
 
     def _put_citation(self, citation: Citation) -> None:
         annotation = write_annotation(citation, 0, self._chars)
@@ -219,7 +251,7 @@ class ResponsesStreamWriter(BlockStreamWriter):
         self._reset()
 
     def _reset(self) -> None:
-        self._block, self._call = "", None
+        self._block, self._call, self._own_id = "", None, ""
         self._pieces, self._extra, self._chars = [], [], 0
 
     def _close_message(self, text: str) -> None:
@@ -259,6 +291,13 @@ class ResponsesStreamWriter(BlockStreamWriter):
                 at | {"name": call.name, "arguments": item["arguments"]},
             )
         self._done(item)
+
+
+def _text_in(item: dict[str, Any]) -> str:
+    """The text of a message that is complete."""
+    parts = item.get("content")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if parts else []
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 WRITER = ResponsesStreamWriter

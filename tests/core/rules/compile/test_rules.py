@@ -150,9 +150,9 @@ def test_affinity_by_header_needs_just_that_header(affinity: str) -> None:
 
 def test_a_race() -> None:
     found = rule(
-        "fallbacks: [openai/x], race: {strategy: quality, timeout_ms: 3000, grace_period_ms: 0, max_parallel: 3, performance_file: /p}"
+        "fallbacks: [openai/x], race: {strategy: quality, timeout_ms: 3000, grace_period_ms: 0, max_parallel: 3, performance_file: p.json}"
     ).race
-    assert found == Race("quality", 3.0, 0.0, 3, "/p")
+    assert found == Race("quality", 3.0, 0.0, 3, "p.json")
     assert rule("fallbacks: [openai/x], race: {}").race == Race()
 
 

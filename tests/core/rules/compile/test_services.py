@@ -140,6 +140,6 @@ def test_every_service_may_take_over_unless_it_says_for_what() -> None:
 
 def test_a_service_cannot_take_over_for_what_the_rule_does_not_name() -> None:
     assert (
-        rule_problem("services: [{provider: openai, model: a, fallback_on: [context_length]}]")[0]
+        rule_problem("services: [{provider: openai, model: a, fallback_on: [content_policy]}]")[0]
         == "rules[0].services[0].fallback_on[0]"
     )

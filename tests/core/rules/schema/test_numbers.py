@@ -1,4 +1,4 @@
-"""`defaults` and its sections: what is absent, and the defaults that the descriptions name."""
+"""The sections of `defaults`: what is absent, and the defaults that the descriptions name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from pilotfish.core.model.snapshot import CooldownRules, HealthRules, Retries, Timeouts
-from pilotfish.core.rules.schema.numbers import DefaultsSpec, LimitsSpec
+from pilotfish.core.rules.schema.defaults import DefaultsSpec
+from pilotfish.core.rules.schema.numbers import LimitsSpec
 
 RECORD_FIELD = {
     "base_ms": "base_s",

@@ -21,18 +21,22 @@ from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
 
 T = TypeVar("T")
 Named = dict[str, tuple[Place, T]]
+# The keys of `defaults` whose own keys are merged one by one.
+SECTIONS = ("timeouts", "retries", "health", "cooldown", "credential_cooldown", "race")
 
 
 @dataclass(slots=True)
 class Merged:
     """All documents together; every entry has its place.
 
-    `defaults`: only the numbers that were given, as section -> key -> number. `rules`: (document,
+    `defaults`: only the numbers that were given, as section -> key -> number; `for_all`: the other
+    keys of `defaults`, each with its place. `rules`: (document,
     number in it, name, spec). `doubles`: providers given a second time, which are checked and not
     used. `names_given`: names of all providers, those with problems included.
     """
 
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    for_all: Named[Any] = field(default_factory=dict)
     providers: Named[ProviderSpec] = field(default_factory=dict)
     scenarios: Named[ScenarioSpec] = field(default_factory=dict)
     rules: list[tuple[Checked, int, str, RuleSpec]] = field(default_factory=list)
@@ -55,7 +59,7 @@ def merge(documents: Iterable[Checked], findings: Findings) -> Merged:
     rules: list[tuple[Checked, int, RuleSpec]] = []
     for document in documents:
         spec = document.spec
-        _defaults(merged.defaults, document, defaults_at, findings)
+        _defaults(merged, document, defaults_at, findings)
         _once(merged.providers, "providers", spec.providers, document, findings)
         _once(merged.scenarios, "scenarios", spec.scenarios, document, findings)
         _once(merged.virtual_models, "virtual_models", spec.virtual_models, document, findings)
@@ -97,18 +101,27 @@ def _once(
 
 
 def _defaults(
-    into: dict[str, dict[str, Any]],
+    into: Merged,
     document: Checked,
     seen: dict[tuple[str, str], Place],
     findings: Findings,
 ) -> None:
-    for section, numbers in document.spec.defaults.model_dump(exclude_none=True).items():
-        for key, number in numbers.items():
+    given = document.spec.defaults
+    for section in SECTIONS:
+        for key, number in getattr(given, section).model_dump(exclude_none=True).items():
             place = document.at("defaults", section, key)
-            known = into.setdefault(section, {}).setdefault(key, number)
+            known = into.defaults.setdefault(section, {}).setdefault(key, number)
             first = seen.setdefault((section, key), place)
             if known != number:
                 findings.add(place, f"{number!r} contradicts {known!r} at {first}")
+    for key in type(given).model_fields:
+        value = getattr(given, key)
+        if key in SECTIONS or value is None:
+            continue
+        place = document.at("defaults", key)
+        before, known = into.for_all.setdefault(key, (place, value))
+        if known != value:
+            findings.add(place, f"contradicts what is said at {before}")
 
 
 def _default_virtual_model(merged: Merged, document: Checked, findings: Findings) -> None:
@@ -168,6 +181,7 @@ def version_of(merged: Merged) -> str:
     """
     meaning = {
         "defaults": merged.defaults,
+        "for_all": _plain(merged.for_all),
         "providers": _plain(merged.providers),
         "scenarios": _plain(merged.scenarios),
         "virtual_models": _plain(merged.virtual_models),
@@ -197,7 +211,7 @@ def _rank(request_model: str) -> tuple[int, str]:
 
 
 def _plain(entries: Named[Any]) -> dict[str, Any]:
-    def dumped(spec: BaseModel) -> dict[str, Any]:
-        return spec.model_dump(exclude_none=True)
+    def dumped(spec: Any) -> Any:
+        return spec.model_dump(exclude_none=True) if isinstance(spec, BaseModel) else spec
 
     return {name: dumped(spec) for name, (_, spec) in entries.items()}

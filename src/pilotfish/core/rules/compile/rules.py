@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from pilotfish.core.model.conditions import POSITIONS, compile_op, has_tag
 from pilotfish.core.model.patterns import glob_matcher, is_glob
 from pilotfish.core.model.service import REQUESTED, Service
 from pilotfish.core.model.smart_rules import Block, Op
-from pilotfish.core.model.snapshot import Affinity, Hedge, Race, Rule
+from pilotfish.core.model.snapshot import Rule
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, Place, unknown
-from pilotfish.core.rules.compile.services import ServiceCompiler, make_service
-from pilotfish.core.rules.compile.tactics import compile_tactic, default_tactic
-from pilotfish.core.rules.compile.validate import Checked
-from pilotfish.core.rules.schema.rules import (
-    AffinitySpec,
-    BlockSpec,
-    HedgeSpec,
-    OpSpec,
-    RaceSpec,
-    RuleSpec,
-    VirtualModelSpec,
+from pilotfish.core.rules.compile.handling import (
+    HANDLING,
+    NUMBERS,
+    Defaults,
+    affinity_of,
+    check_break,
+    given,
+    handled,
+    hedge_of,
+    overridden,
+    race_of,
+    virtual_race_of,
 )
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Keys whose name or unit differs from the record's field: key -> (field, units of the file per unit
-# of the record).
-_UNITS = {
-    "base_ms": ("base_s", 1000.0),
-    "max_ms": ("max_s", 1000.0),
-    "recovery_timeout_seconds": ("recovery_timeout_s", 1.0),
-}
-SECTIONS = ("timeouts", "retries", "health", "cooldown", "credential_cooldown")
-
-
-class _Dumps(Protocol):
-    def model_dump(self, *, exclude_none: bool) -> dict[str, Any]: ...
-
-
-def overridden(record: Any, given: Mapping[str, Any]) -> Any:
-    """A record with the numbers that a document gives, converted to the record's units."""
-    values = {}
-    for key, number in given.items():
-        if key == "probe_enabled":
-            if not number:
-                values["probe"] = "none"
-            continue
-        field, per_unit = _UNITS.get(key, (key, None))
-        values[field] = number / per_unit if per_unit else number
-    return replace(record, **values)
-
-
-def default_rule(
-    given: Mapping[str, Mapping[str, Any]], tactics: Mapping[str, type[Tactic[Any]]]
-) -> Rule:
-    """The numbers of `defaults` as a rule without a name. `given`: section -> key -> number."""
-    bare = Rule(name="", tactic=default_tactic(tactics))
-    return replace(
-        bare,
-        **{
-            section: overridden(getattr(bare, section), given.get(section, {}))
-            for section in SECTIONS
-        },
-    )
+from pilotfish.core.rules.compile.services import ServiceCompiler, make_service
+from pilotfish.core.rules.compile.tactics import compile_tactic
+from pilotfish.core.rules.compile.validate import Checked
+from pilotfish.core.rules.schema.rules import BlockSpec, OpSpec, RuleSpec, VirtualModelSpec
 
 
 class RuleCompiler:
@@ -76,18 +39,21 @@ class RuleCompiler:
         self,
         services: ServiceCompiler,
         tactics: Mapping[str, type[Tactic[Any]]],
-        defaults: Rule,
+        defaults: Defaults,
         findings: Findings,
         unified: Collection[str] = (),
     ) -> None:
         """`unified`: the scenarios in which one rule takes every model."""
-        self.of, self.tactics, self.defaults, self.findings = services, tactics, defaults, findings
+        self.of, self.tactics, self.findings = services, tactics, findings
+        self.defaults, self.default_race = defaults.rule, defaults.race
         self.unified = unified
 
     def compile(self, document: Checked, index: int, name: str, spec: RuleSpec) -> Rule:
         """The record of one rule. `index`: its number in the checked document."""
         place = document.at("rules", index)
-        services = self._services(document, index, name, spec, self._asked(spec))
+        how = handled(self.defaults, given(spec, HANDLING))
+        fallback_on = tuple(sorted(how["fallback_on"]))
+        services = self._services(document, index, name, spec, fallback_on)
         if not services and not spec.services and not spec.fallbacks:
             for key in ("services", "fallbacks"):
                 if any(r.startswith(place.at(key).path) for r in place.removed):
@@ -97,16 +63,24 @@ class RuleCompiler:
                     place.at("services"), f"missing; rule {name!r} has nobody to send requests to"
                 )
         self._request_model(spec, place)
-        self._together(spec, place)
+        if spec.on_stream_break is not None or spec.buffer is not None:
+            key = "buffer" if spec.on_stream_break is None else "on_stream_break"
+            check_break(how, place.at(key), self.findings)
         # Blocks are compiled even if `smart_enabled` is false, so that switching it on later brings
         # no problems.
         blocks = tuple(
-            self._block(document, index, i, name, block, spec)
+            self._block(document, index, i, name, block, spec, fallback_on)
             for i, block in enumerate(spec.smart_routing)
         )
         numbers = {
-            s: overridden(getattr(self.defaults, s), _given(getattr(spec, s))) for s in SECTIONS
+            s: overridden(getattr(self.defaults, s), given(getattr(spec, s))) for s in NUMBERS
         }
+        tactic = compile_tactic(spec, place, self.tactics, self.findings, self.defaults.tactic)
+        affinity, hedge = self.defaults.affinity, self.defaults.hedge
+        if spec.affinity is not None:
+            affinity = affinity_of(spec.affinity, place.at("affinity"), self.findings)
+        if spec.hedge is not None:
+            hedge = hedge_of(spec.hedge)
         return Rule(
             name=name,
             request_model=spec.request_model,
@@ -115,20 +89,16 @@ class RuleCompiler:
             description=spec.description,
             active=spec.active,
             services=tuple(services),
-            tactic=compile_tactic(spec, place, self.tactics, self.findings),
+            tactic=tactic,
             smart=() if spec.smart_enabled is False else blocks,
-            affinity=self._affinity(spec.affinity, place.at("affinity")) if spec.affinity else None,
-            race=race_of(spec.race, spec.race.max_parallel) if spec.race else None,
+            affinity=affinity,
+            race=race_of(spec.race, self.default_race) if spec.race else None,
             # A race starts all its attempts at once, so a hedge has no effect beside it.
-            hedge=_hedge(spec.hedge) if spec.hedge and not spec.race else None,
-            fallback_on=frozenset(spec.fallback_on),
-            on_stream_break=spec.on_stream_break,
-            buffer=spec.buffer,
-            queue_s=spec.queue_ms / 1000,
-            unsupported=spec.unsupported,
+            hedge=None if spec.race else hedge,
             source=f"{place.document.source}: {place.path}",
             budgets=spec.budgets.budget() if spec.budgets is not None else None,
             **numbers,
+            **how,
         )
 
     def _asked(self, spec: RuleSpec) -> str | None:
@@ -137,7 +107,7 @@ class RuleCompiler:
         return None if several else spec.request_model
 
     def _services(
-        self, document: Checked, index: int, rule: str, spec: RuleSpec, asked: str | None
+        self, document: Checked, index: int, rule: str, spec: RuleSpec, fallback_on: tuple[str, ...]
     ) -> list[Service]:
         """The rule's services, then its fallbacks, each in a further tier of its own. A fallback
         that is among the services already keeps its tier.
@@ -145,7 +115,8 @@ class RuleCompiler:
         entries = [
             (document.at("rules", index, "services", i), s) for i, s in enumerate(spec.services)
         ]
-        services = self.of.services(entries, rule=rule, fallback_on=spec.fallback_on, asked=asked)
+        asked = self._asked(spec)
+        services = self.of.services(entries, rule=rule, fallback_on=fallback_on, asked=asked)
         known = {s.id for s in services}
         tier = max((s.tier for s in services), default=-1)
         for i, address in enumerate(spec.fallbacks):
@@ -160,7 +131,7 @@ class RuleCompiler:
                     rule=rule,
                     prices=self.of.prices,
                     tier=tier,
-                    fallback=frozenset(spec.fallback_on),
+                    fallback=frozenset(fallback_on),
                 )
             )
         return services
@@ -174,33 +145,6 @@ class RuleCompiler:
                     place.at("request_model"), f"bad glob {spec.request_model[:100]!r}: {error}"
                 )
 
-    def _together(self, spec: RuleSpec, place: Place) -> None:
-        """Checks keys that depend on each other."""
-        if spec.on_stream_break == "restart" and not spec.buffer:
-            self.findings.add(
-                place.at("on_stream_break"),
-                (
-                    "'restart' needs buffer: true, since nothing may have been sent when another "
-                    "service starts anew"
-                ),
-            )
-
-    def _affinity(self, spec: AffinitySpec, place: Place) -> Affinity:
-        if spec.by == "header":
-            if spec.header is None:
-                self.findings.absent(
-                    place.at("header"), "missing; by: header needs the header's name"
-                )
-            elif not _HEADER_NAME.fullmatch(spec.header):
-                self.findings.add(
-                    place.at("header"), f"expected a header's name, found {spec.header[:100]!r}"
-                )
-        elif spec.header is not None:
-            self.findings.add(
-                place.at("header"), f"means nothing with by: {spec.by}; expected by: header"
-            )
-        return Affinity(by=spec.by, header=(spec.header or "").lower(), ttl_s=spec.ttl_s)
-
     def _block(
         self,
         document: Checked,
@@ -209,6 +153,7 @@ class RuleCompiler:
         name: str,
         spec: BlockSpec,
         rule_spec: RuleSpec,
+        fallback_on: tuple[str, ...],
     ) -> Block:
         place = document.at("rules", rule, "smart_routing", index)
         entries = [
@@ -219,7 +164,7 @@ class RuleCompiler:
             self.of.services(
                 entries,
                 rule=name,
-                fallback_on=rule_spec.fallback_on,
+                fallback_on=fallback_on,
                 asked=self._asked(rule_spec),
             )
         )
@@ -294,29 +239,8 @@ class RuleCompiler:
             description=spec.description,
             display_name=spec.display_name,
             services=tuple(services.values()),
-            race=race_of(spec, len(spec.providers)),
+            race=virtual_race_of(spec, self.default_race),
+            hedge=None,
             virtual=True,
             source=f"{place.document.source}: {place.path}",
         )
-
-
-def _given(spec: _Dumps) -> dict[str, Any]:
-    return spec.model_dump(exclude_none=True)
-
-
-def race_of(spec: RaceSpec | VirtualModelSpec, max_parallel: int) -> Race:
-    """The record of a race with up to `max_parallel` attempts."""
-    return Race(
-        spec.strategy,
-        spec.timeout_ms / 1000,
-        spec.grace_period_ms / 1000,
-        max_parallel,
-        spec.performance_file or "",
-    )
-
-
-def _hedge(spec: HedgeSpec) -> Hedge:
-    after = spec.after
-    if isinstance(after, str):
-        return Hedge(None, int(after[1:]) / 100, spec.min_ms / 1000, spec.budget_percent)
-    return Hedge(after_s=after / 1000, min_s=spec.min_ms / 1000, budget_percent=spec.budget_percent)

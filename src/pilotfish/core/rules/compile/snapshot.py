@@ -13,11 +13,12 @@ from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, unknown
+from pilotfish.core.rules.compile.handling import Defaults
 from pilotfish.core.rules.compile.merge import Merged, merge, version_of
 from pilotfish.core.rules.compile.notes import notes_of
 from pilotfish.core.rules.compile.prices import price_list
 from pilotfish.core.rules.compile.providers import ProviderCompiler
-from pilotfish.core.rules.compile.rules import RuleCompiler, default_rule
+from pilotfish.core.rules.compile.rules import RuleCompiler
 from pilotfish.core.rules.compile.services import ServiceCompiler
 from pilotfish.core.rules.compile.validate import check
 from pilotfish.core.rules.documents import RulesDocument
@@ -77,7 +78,7 @@ def _compiled(
     merged = merge([check(document, findings) for document in documents], findings)
     providers = _providers(merged, ProviderCompiler(kinds, allow_inline_secrets, findings))
     prices = price_list(merged, providers, catalogue, findings)
-    defaults = default_rule(merged.defaults, tactics)
+    defaults = Defaults(merged, tactics, findings)
     compiler = RuleCompiler(
         ServiceCompiler(providers, merged.names_given, prices, findings),
         tactics,
@@ -111,7 +112,7 @@ def _compiled(
         },
         prices=prices,
         budgets={name: spec.budget() for name, (_, spec) in merged.budgets.items()},
-        defaults=defaults,
+        defaults=defaults.rule,
         notes=tuple(note for d in documents for note in notes_of(d)),
         allow_empty=merged.allow_empty,
         passthrough=passthrough,

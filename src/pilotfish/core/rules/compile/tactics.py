@@ -22,9 +22,14 @@ def default_tactic(tactics: Mapping[str, type[Tactic[Any]]]) -> Tactic[Any] | No
 
 
 def compile_tactic(
-    spec: RuleSpec, place: Place, tactics: Mapping[str, type[Tactic[Any]]], findings: Findings
+    spec: RuleSpec,
+    place: Place,
+    tactics: Mapping[str, type[Tactic[Any]]],
+    findings: Findings,
+    default: Tactic[Any] | None,
 ) -> Tactic[Any] | None:
-    """The tactic of a rule; None, with a problem, if its name or parameters are wrong."""
+    """The tactic of a rule, `default` if it names none; None, with a problem, if its name or
+    parameters are wrong."""
     if spec.lb_tactic is not None and spec.tactic is not None:
         findings.add(
             place.at("tactic"),
@@ -32,8 +37,18 @@ def compile_tactic(
         )
     given = spec.lb_tactic if spec.lb_tactic is not None else spec.tactic
     if given is None:
-        return default_tactic(tactics)
-    place = place.at("lb_tactic" if spec.lb_tactic is not None else "tactic")
+        return default
+    key = "lb_tactic" if spec.lb_tactic is not None else "tactic"
+    return tactic_named(given, place.at(key), tactics, findings)
+
+
+def tactic_named(
+    given: TacticSpec | str,
+    place: Place,
+    tactics: Mapping[str, type[Tactic[Any]]],
+    findings: Findings,
+) -> Tactic[Any] | None:
+    """The tactic that `given` at `place` names; None, with a problem, if it is wrong."""
     if isinstance(given, str):
         given = TacticSpec(type=given)
     else:

@@ -36,6 +36,7 @@ _BOUNDS = {
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 _NAME_FORMS = {
     "ProviderName": "a name of printable ASCII without '/'",
+    "StateFileName": "the name of a file below PILOTFISH_STATE_DIR, such as races.json",
     "ScenarioName": "a name of letters, digits, '_', '-' and '.', with a letter first",
 }
 
@@ -252,6 +253,8 @@ def _name_form(loc: Loc) -> str:
         return _NAME_FORMS["ProviderName"]
     if loc and (loc[0] == "scenarios" or loc[-1] == "scenario"):
         return _NAME_FORMS["ScenarioName"]
+    if loc and loc[-1] == "performance_file":
+        return _NAME_FORMS["StateFileName"]
     return "a name of printable ASCII"
 
 

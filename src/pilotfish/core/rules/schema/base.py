@@ -19,6 +19,10 @@ ProviderName = Annotated[
 ScenarioName = Annotated[
     str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
 ]
+# A file of the proxy's own: rules must not name one elsewhere for it to write.
+StateFileName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+]
 Reason = Literal["context_length", "content_policy"]
 
 

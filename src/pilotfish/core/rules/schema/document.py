@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pilotfish.core.rules.schema.base import Name, ProviderName, ScenarioName, Spec
 from pilotfish.core.rules.schema.budgets import BudgetSpec
-from pilotfish.core.rules.schema.numbers import DefaultsSpec
+from pilotfish.core.rules.schema.defaults import DefaultsSpec
 from pilotfish.core.rules.schema.prices import PriceSpec, VendorPricesSpec
 from pilotfish.core.rules.schema.providers import ProviderSpec
 from pilotfish.core.rules.schema.rules import RuleSpec, VirtualModelSpec
@@ -37,7 +37,7 @@ class RulesFile(Spec):
 
     defaults: DefaultsSpec = Field(
         default_factory=DefaultsSpec,
-        description="numbers of all rules; each may be overridden in a rule",
+        description="what rules take that do not say otherwise",
     )
     providers: dict[ProviderName, ProviderSpec] = Field(default={}, description="accounts by name")
     scenarios: dict[ScenarioName, ScenarioSpec] = Field(

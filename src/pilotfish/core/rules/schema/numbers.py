@@ -135,25 +135,6 @@ class CredentialCooldownSpec(Spec):
     )
 
 
-class DefaultsSpec(Spec):
-    """Numbers of all rules; each may be overridden in a rule. Several documents may each give some
-    of them.
-    """
-
-    timeouts: TimeoutsSpec = Field(
-        default_factory=TimeoutsSpec, description="four limits in seconds"
-    )
-    retries: RetriesSpec = Field(
-        default_factory=RetriesSpec, description="how often and how fast a service is asked again"
-    )
-    health: HealthSpec = Field(default_factory=HealthSpec, description="what takes a service out")
-    cooldown: CooldownSpec = Field(default_factory=CooldownSpec, description="for how long")
-    credential_cooldown: CredentialCooldownSpec = Field(
-        default_factory=CredentialCooldownSpec,
-        description="the same for credentials that are refused or not paid for",
-    )
-
-
 class LimitsSpec(Spec):
     requests_per_minute: Positive | None = Field(default=None, description="absent: no limit")
     tokens_per_minute: Positive | None = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from pilotfish.core.model.service import TIME_WINDOW_S
-from pilotfish.core.model.snapshot import Affinity, Hedge, Race
+from pilotfish.core.model.snapshot import Affinity, Hedge, Race, Rule
 from pilotfish.core.rules.schema.base import (
     Count,
     Name,
@@ -17,6 +17,7 @@ from pilotfish.core.rules.schema.base import (
     Reason,
     ScenarioName,
     Spec,
+    StateFileName,
     union_tag,
 )
 from pilotfish.core.rules.schema.budgets import BudgetSpec
@@ -121,25 +122,30 @@ class AffinitySpec(Spec):
     )
 
 
+Strategy = Literal["first_wins", "weighted", "quality"]
+_STRATEGY = f"who wins; absent: the defaults' ({_RACE.strategy})"
+_TIMEOUT = f"ms to a winner; absent: the defaults' ({_RACE.timeout_s * 1000:g})"
+_GRACE = (
+    f"ms that `weighted` waits for better ones; absent: the defaults' ({_RACE.grace_s * 1000:g})"
+)
+
+
+_PERFORMANCE = (
+    "name of the file below STATE_DIR/races in which wins and losses are kept; absent: with the "
+    "other statistics in STATE_DIR"
+)
+
+
 class RaceSpec(Spec):
-    strategy: Literal["first_wins", "weighted", "quality"] = Field(
-        default="first_wins", description="who wins"
-    )
-    timeout_ms: Positive = Field(
-        default=_RACE.timeout_s * 1000, description=f"ms to a winner ({_RACE.timeout_s * 1000:g})"
-    )
-    grace_period_ms: NotNegative = Field(
-        default=_RACE.grace_s * 1000,
-        description=f"ms that `weighted` waits for better ones ({_RACE.grace_s * 1000:g})",
-    )
-    max_parallel: int = Field(
-        default=_RACE.max_parallel, ge=2, description=f"attempts at once ({_RACE.max_parallel})"
-    )
-    performance_file: str | None = Field(
+    strategy: Strategy | None = Field(default=None, description=_STRATEGY)
+    timeout_ms: Positive | None = Field(default=None, description=_TIMEOUT)
+    grace_period_ms: NotNegative | None = Field(default=None, description=_GRACE)
+    max_parallel: int | None = Field(
         default=None,
-        min_length=1,
-        description="where wins and losses are kept; absent: below STATE_DIR",
+        ge=2,
+        description=f"attempts at once; absent: the defaults' ({_RACE.max_parallel})",
     )
+    performance_file: StateFileName | None = Field(default=None, description=_PERFORMANCE)
 
 
 class HedgeSpec(Spec):
@@ -156,6 +162,35 @@ class HedgeSpec(Spec):
         default=_HEDGE.budget_percent,
         description=f"hedges per 100 requests of the rule ({_HEDGE.budget_percent:g})",
     )
+
+
+# Keys that may stand in `defaults` too.
+StreamBreak = Literal["error", "continue", "restart"]
+Unsupported = Literal["safe", "drop", "reject"]
+_RULE = Rule(name="")
+MEANING = {
+    "on_stream_break": (
+        f"what happens when a stream breaks after its first content{{}} ({_RULE.on_stream_break})"
+    ),
+    "fallback_on": (
+        "refusals after which another service is asked too{} "
+        f"([{', '.join(sorted(_RULE.fallback_on))}])"
+    ),
+    "buffer": "hold the answer back until it is complete{} (false)",
+    "queue_ms": (
+        f"ms to wait for a free place when all services are at their limits{{}} "
+        f"({_RULE.queue_s * 1000:g})"
+    ),
+    "unsupported": (
+        "what a service's style cannot carry. safe: content and state leave the service out "
+        "(400 if none is left), all else is dropped and named; drop: everything is dropped "
+        f"and named; reject: any loss leaves the service out{{}} ({_RULE.unsupported})"
+    ),
+}
+
+
+def _of_rule(key: str) -> str:
+    return MEANING[key].format("; absent: the defaults'")
 
 
 class RuleSpec(Spec):
@@ -206,24 +241,13 @@ class RuleSpec(Spec):
         description="provider/model, used as services of the tiers after the last one, "
         "in this order",
     )
-    fallback_on: list[Reason] = Field(
-        default=[], description="refusals after which another service is asked too"
+    fallback_on: list[Reason] | None = Field(default=None, description=_of_rule("fallback_on"))
+    on_stream_break: StreamBreak | None = Field(
+        default=None, description=_of_rule("on_stream_break")
     )
-    on_stream_break: Literal["error", "continue", "restart"] = Field(
-        default="error", description="what happens when a stream breaks after its first content"
-    )
-    buffer: bool = Field(default=False, description="hold the answer back until it is complete")
-    queue_ms: NotNegative = Field(
-        default=0, description="ms to wait for a free place when all services are at their limits"
-    )
-    unsupported: Literal["safe", "drop", "reject"] = Field(
-        default="safe",
-        description=(
-            "what a service's style cannot carry. safe: content and state leave the service out "
-            "(400 if none is left), all else is dropped and named; drop: everything is dropped "
-            "and named; reject: any loss leaves the service out"
-        ),
-    )
+    buffer: bool | None = Field(default=None, description=_of_rule("buffer"))
+    queue_ms: NotNegative | None = Field(default=None, description=_of_rule("queue_ms"))
+    unsupported: Unsupported | None = Field(default=None, description=_of_rule("unsupported"))
     timeouts: TimeoutsSpec = Field(
         default_factory=TimeoutsSpec, description="instead of the defaults'"
     )
@@ -253,19 +277,8 @@ class VirtualModelSpec(Spec):
 
     display_name: str = Field(default="", description="shown in the list of models")
     description: str = Field(default="", description="shown in the list of models")
-    strategy: Literal["first_wins", "weighted", "quality"] = Field(
-        default="first_wins", description="who wins"
-    )
-    timeout_ms: Positive = Field(
-        default=_RACE.timeout_s * 1000, description=f"ms to a winner ({_RACE.timeout_s * 1000:g})"
-    )
-    grace_period_ms: NotNegative = Field(
-        default=_RACE.grace_s * 1000,
-        description=f"ms that `weighted` waits for better ones ({_RACE.grace_s * 1000:g})",
-    )
+    strategy: Strategy | None = Field(default=None, description=_STRATEGY)
+    timeout_ms: Positive | None = Field(default=None, description=_TIMEOUT)
+    grace_period_ms: NotNegative | None = Field(default=None, description=_GRACE)
     providers: list[ParticipantSpec] = Field(min_length=1, description="who races")
-    performance_file: str | None = Field(
-        default=None,
-        min_length=1,
-        description="where wins and losses are kept; absent: below STATE_DIR",
-    )
+    performance_file: StateFileName | None = Field(default=None, description=_PERFORMANCE)
