@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pilotfish.core.exchange.calls import CallBody, request_parts
+from pilotfish.core.exchange.calls import CallBody, request_parts, stamped
 from pilotfish.core.exchange.inbound import Inbound, filter_request_headers
 from pilotfish.core.exchange.redact import redact_headers, secrets_in
 from pilotfish.core.exchange.refusal import CallFacts
@@ -68,6 +68,8 @@ class UpstreamCall:
             body = translation.continuation(self._service, op, prefill=prefill)
         else:
             body = translation.call(self._service, op)
+        if self._client.stamps:
+            body = stamped(body, self._client.stamps)
         self.body = body
         return body
 
