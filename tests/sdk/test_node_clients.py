@@ -58,7 +58,7 @@ async def _finds(proxy):
     given = {v["name"]: v["value"] for v in [*env, *additions({"env": env}, port)]}
     said = await lines_of("environment.mjs", MODEL="hello", **given)
     assert {line["client"]: line["said"] for line in said} == dict.fromkeys(
-        ("openai", "azure", "anthropic", "google"), TEXT
+        ("openai", "azure", "anthropic", "google", "aiSdkOpenai", "aiSdkAnthropic"), TEXT
     )
 
 

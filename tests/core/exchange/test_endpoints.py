@@ -154,9 +154,8 @@ def test_nobody_climbs_out_of_a_path(path: str) -> None:
         ("//v1//messages", "/v1/messages"),
         ("/v1/chat/completion", "/v1/chat/completions"),
         ("/V1/Messages", "/v1/messages"),
-        ("/messages", "/v1/messages"),
         ("/api/v1/chat/completions/", "/api/v1/chat/completions"),
-        ("/claude_code/messages", "/claude_code/v1/messages"),
+        ("/claude_code/responses", "/claude_code/v1/responses"),
         ("/models/gemini:generateContent", "/v1/models/gemini:generateContent"),
         ("/a/b/v1/embeddings", "/v1/embeddings"),
         ("/models", "/v1/models"),
@@ -254,3 +253,9 @@ def test_without_a_prefix_the_scenario_follows_from_the_style() -> None:
 def test_azures_client_for_node_may_ask_below_another_base() -> None:
     found = Endpoint("chat", "openai", None, "gpt-4o")
     assert find("/v1/deployments/gpt-4o/chat/completions") == found
+
+
+def test_the_ai_sdk_takes_the_version_for_a_part_of_anthropics_base() -> None:
+    assert find("/messages") == find("/v1/messages")
+    assert find("/claude_code/messages") == find("/claude_code/v1/messages")
+    assert find("/messages/batches") is None

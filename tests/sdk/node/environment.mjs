@@ -2,6 +2,9 @@
 // Prints one line of JSON for each: the text that the model MODEL said.
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
+import { generateText } from "ai";
+import { anthropic as anthropicOfAiSdk } from "@ai-sdk/anthropic";
+import { openai as openaiOfAiSdk } from "@ai-sdk/openai";
 import OpenAI, { AzureOpenAI } from "openai";
 
 const model = process.env.MODEL;
@@ -27,7 +30,15 @@ async function google() {
   return answer.text;
 }
 
-for (const ask of [openai, azure, anthropic, google]) {
+async function aiSdkOpenai() {
+  return (await generateText({ model: openaiOfAiSdk(model), prompt: "hello" })).text;
+}
+
+async function aiSdkAnthropic() {
+  return (await generateText({ model: anthropicOfAiSdk(model), prompt: "hello" })).text;
+}
+
+for (const ask of [openai, azure, anthropic, google, aiSdkOpenai, aiSdkAnthropic]) {
   const said = await ask().catch((error) => `failed: ${error.message}`);
   console.log(JSON.stringify({ client: ask.name, said }));
 }

@@ -160,6 +160,9 @@ def _openai(rest: str) -> Endpoint | None:
 
 
 _EXACT: dict[str, Endpoint] = {f"/v1/{rest}": Endpoint(*fixed) for rest, fixed in _FIXED.items()}
+# The AI SDK's client for Anthropic takes the version for a part of the base URL, and the other
+# clients, which read the same variable, do not.
+_EXACT["/messages"] = _EXACT["/v1/messages"]
 _EXACT_TARGETS = frozenset(path.encode() for path in _EXACT)
 
 
