@@ -95,7 +95,7 @@ class App:
         self.shared = limits_in_common(settings.redis_url, self.ledger, self.budgets)
 
         # What is told of requests: metrics, access log, traces.
-        self.registry = Registry(detail=settings.metrics_detail or None)
+        self.registry = Registry(detail=settings.metrics_detail or None, owner=settings.owner())
         self.registry[s.BUILD_INFO].gauge(__version__).set(1)
         self.log = access_log or self._access_log()
         self.tracer = tracer_to(settings.otlp_endpoint)
@@ -119,6 +119,7 @@ class App:
             health_changed=health_changed,
             shared=self.shared,
             connect=connect,
+            owner=settings.owner(),
         )
         self.other_requests = self._other_requests(replies, reporter, connect)
         self.server = self._client_port()

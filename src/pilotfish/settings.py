@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TextIO
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pilotfish.core.model.cost_owner import CostOwner, cost_owner
 from pilotfish.errors import StartError
 
 PREFIX = "PILOTFISH_"
@@ -55,6 +56,9 @@ class Settings(BaseSettings):
     namespace: str = Field("", description="default: the Pod's own")
     workload: str = Field(
         "", description="namespace/name of what it works for: whose budget and cost it is"
+    )
+    cost_labels: Names = Field(
+        (), description="label=value of what it works for, told with its costs; comma-separated"
     )
     kubeconfig: str = Field("", description="outside a cluster; KUBECONFIG is honoured too")
     secrets_dir: str = Field(
@@ -119,7 +123,13 @@ class Settings(BaseSettings):
     )
     allow_inline_secrets: bool = Field(False, description="accept literal keys in the rules")
 
-    @field_validator("config", "configmaps", "allowed_origins", "allowed_hosts", mode="before")
+    def owner(self) -> CostOwner:
+        """Whose requests the proxy forwards."""
+        return cost_owner(self.workload, self.cost_labels)
+
+    @field_validator(
+        "config", "cost_labels", "configmaps", "allowed_origins", "allowed_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (

@@ -39,6 +39,8 @@ async def test_install_test_upgrade_uninstall(plane, admin, helm, tmp_path):
     try:
         await release.install()
         await release.injector()
+        # Ready, and not before: `helm install --wait` ends then, and the next Pod shall have its sidecar.
+        assert all(w["clientConfig"].get("caBundle") for w in await release.webhooks())
         kubelet = asyncio.create_task(run_test_pod(plane, admin, release.namespace, tmp_path))
         told = await release.helm("test", "pf", "--timeout", "60s")
         assert "Succeeded" in told

@@ -21,6 +21,13 @@ def served(service=P, *, cost_usd=0.0, usage=USAGE, finish="stop", last_at=1001.
     return request(RULE, one, **fields)
 
 
+def at_once():
+    """Its first token came with its head, at the moment it was sent."""
+    made = served()
+    made.attempts[0].first_at = made.attempts[0].sent_at
+    return made
+
+
 ORDINARY = [
     served(),
     served(request_id="another-id", busy_s=0.000_123_4),
@@ -35,6 +42,8 @@ ORDINARY = [
     served(last_at=1900.0),
     served(Q),
     served(code=201),
+    at_once(),
+    served(cost_usd=1e-12),
 ]
 
 

@@ -77,6 +77,10 @@ class AllowedCallers:
         """Whether pages of this origin may call, as the settings say."""
         return self._origins.fullmatch(origin.decode("latin-1").lower()) is not None
 
+    def page_of(self, origin: bytes | None) -> bytes:
+        """The origin, if pages of it may read answers; else empty."""
+        return origin if origin is not None and self.allows_origin(origin) else b""
+
     def _is_ours(self, name: str) -> bool:
         return (
             _is_local(name)

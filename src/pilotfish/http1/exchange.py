@@ -71,15 +71,23 @@ class Exchange:
     client has left, nothing that is called here has an effect any more.
     """
 
-    body: bytes = b""
-    buffered_bytes: int = 0
-    handed_over: bool = False
-    responder: Responder | None = None
-    keep_alive: bool = True
-    started: bool = False
-    finished: bool = False
-    page: bytes = b""
-    _framing: int = _CHUNKED
+    __slots__ = (
+        "_connection",
+        "_framing",
+        "body",
+        "buffered_bytes",
+        "fields",
+        "finished",
+        "handed_over",
+        "headers",
+        "is_http10",
+        "keep_alive",
+        "method",
+        "page",
+        "responder",
+        "started",
+        "target",
+    )
 
     def __init__(
         self,
@@ -95,6 +103,13 @@ class Exchange:
         self.fields = dict(reversed(headers))
         # HTTP/1.0 has no chunks, and keeps no connection without saying so.
         self.is_http10 = is_http10
+        self.body = self.page = b""
+        self.buffered_bytes = 0
+        self.handed_over = False
+        self.responder: Responder | None = None
+        self.keep_alive = True
+        self.started = self.finished = False
+        self._framing = _CHUNKED
 
     @property
     def peer(self) -> str:

@@ -56,7 +56,7 @@ class Callers(Protocol):
     def refusal(
         self, host: bytes | None, origin: bytes | None, site: bytes | None
     ) -> RefusedRequest | None: ...
-    def allows_origin(self, origin: bytes) -> bool: ...
+    def page_of(self, origin: bytes | None) -> bytes: ...
 
 
 _TOO_LARGE = RefusedRequest(
@@ -82,9 +82,8 @@ def check_head(
     handed over is also held to what the other parser refuses, and its body may have any size.
     """
     headers = exchange.headers
-    if len(headers) > MAX_HEADERS or (
-        at_most > MAX_HEAD_BYTES and _size(exchange) > MAX_HEAD_BYTES
-    ):
+    too_long = at_most > MAX_HEAD_BYTES and _size(exchange) > MAX_HEAD_BYTES
+    if too_long or len(headers) > MAX_HEADERS:
         return _TOO_LARGE
     if version != "1.1" and version != "1.0":
         return RefusedRequest(505, f"HTTP/{version} is not served here, only 1.1 and 1.0")
@@ -128,8 +127,7 @@ def check_head(
         refused = callers.refusal(host, origin, site)
         if refused is not None:
             return refused
-        if origin is not None and callers.allows_origin(origin):
-            exchange.page = origin
+        exchange.page = callers.page_of(origin)
     if exchange.target == b"*" and exchange.method != b"OPTIONS":
         return RefusedRequest(400, "the target * is for OPTIONS")
     if exchange.handed_over and (twice := _repeated(headers)):

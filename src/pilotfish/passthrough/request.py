@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from pilotfish.core.exchange.families import without_keys
 from pilotfish.core.exchange.inbound import filter_request_headers, filter_response_headers
 from pilotfish.core.exchange.redact import redact, redact_headers, secrets_in
 from pilotfish.core.exchange.state_ids import GivenIds
@@ -28,7 +27,15 @@ from pilotfish.credentials.fetch import FetchError
 from pilotfish.credentials.keys import CredentialError
 from pilotfish.credentials.keys import Headers as KeyHeaders
 from pilotfish.errors import ClientError
-from pilotfish.http1.origin import host_header
+from pilotfish.http1.origin import Origin, host_header
+from pilotfish.passthrough.heads import judged, lower_case, type_of
+from pilotfish.passthrough.places import (
+    HELD_BYTES,
+    address_of,
+    body_through_here,
+    names_places,
+    through_here,
+)
 from pilotfish.passthrough.upstreams import Upstreams, leads_here
 from pilotfish.proxy.client import ProviderClient
 from pilotfish.proxy.engine import SharedLimits
@@ -40,20 +47,10 @@ ERROR_BYTES = 64 * 1024  # of an error's body, which is searched for keys
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # may be sent again whatever became of it
 TROUBLE = frozenset({500, 502, 503, 504, 529})  # a safe request is worth sending again
 NOTED_TYPES = ("application/json",)
-# Headers of an answer that may name a place at the vendor where the client is to go on.
-_PLACES = frozenset({b"location", b"x-goog-upload-url", b"x-goog-upload-control-url"})
 # Headers of a request's body, which are its own whoever sends it.
 _OF_BODY = frozenset({b"content-type", b"content-length"})
 # Headers of an answer's body: it is passed on as it is.
 _OF_ANSWER = (b"content-length", b"content-encoding")
-_OUTCOMES = {
-    401: Outcome.AUTH_FAILED,
-    403: Outcome.AUTH_FAILED,
-    404: Outcome.NOT_FOUND,
-    429: Outcome.RATE_LIMITED,
-    503: Outcome.OVERLOADED,
-    529: Outcome.OVERLOADED,
-}
 _clock = time.monotonic
 
 
@@ -105,6 +102,7 @@ class PassedRequest:
         self._sent: KeyHeaders = ()
         self._status = 0
         self._response: web.StreamResponse | None = None
+        self._read = b""  # of an answer that is streamed from here on
 
     # ---- limits of time
 
@@ -218,11 +216,11 @@ class PassedRequest:
             if refused and not self._begun and self._client.keys[self._key].refused(self._sent):
                 return None, None, (Outcome.AUTH_FAILED, "")
             if may_again and safe and answer.status in TROUBLE:
-                wait_s = wait_hint(_lower(answer.raw_headers), time.time(), resets=False)
+                wait_s = wait_hint(lower_case(answer.raw_headers), time.time(), resets=False)
                 if wait_s is None or wait_s <= self._snapshot.defaults.retries.max_s:
-                    return None, wait_s or 0.0, _judged(answer.status)
+                    return None, wait_s or 0.0, judged(answer.status)
             response = await self._relay(answer)
-        return response, 0.0, _judged(answer.status)
+        return response, 0.0, judged(answer.status)
 
     # ---- what goes up
 
@@ -285,23 +283,26 @@ class PassedRequest:
     # ---- what comes down
 
     async def _relay(self, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-        status, headers = answer.status, _lower(answer.raw_headers)
+        status, headers = answer.status, lower_case(answer.raw_headers)
         body_headers = [h for h in headers if h[0] in _OF_ANSWER]
         kept = filter_response_headers(headers, self._client.key_headers(self._sent))
         # Else a vendor could send the client anywhere: where it is told to go on comes back here.
-        kept += [h for h in map(self._through_here, headers) if leads_here(h, self._request.host)]
+        here, origin = address_of(self._request), self._client.origin_of_key(self._key)
+        through = [through_here(h, origin, here) for h in headers]
+        kept += [h for h in through if leads_here(h, self._request.host)]
         kept = redact_headers(kept, (*self._sent, *self._client.own_secrets))
-        kept = [self._through_here(h) for h in kept]
+        kept = [through_here(h, origin, here) for h in kept]
         told = [
             (b"x-request-id", self.record.request_id.encode()),
             (b"x-pilotfish-service", self.record.provider.encode("latin-1", "replace")),
             (b"x-pilotfish-attempts", b"%d" % (len(self.record.attempts) + 1)),
         ]
-        if status >= 400 and self.record.method != "HEAD":
-            data = await self._error_body(answer)
-            body_headers = [(b"content-length", b"%d" % len(data)), *body_headers[1:0]]
+        if status < 400:
+            data = await self._held(answer, headers, here, origin)
         else:
-            data = None
+            data = None if self.record.method == "HEAD" else await self._error_body(answer)
+        if data is not None:
+            body_headers = [(b"content-length", b"%d" % len(data))]
         response = self._response = web.StreamResponse(status=status, reason=answer.reason)
         for name, value in (*kept, *body_headers, *told):
             response.headers.add(name.decode("latin-1"), value.decode("latin-1"))
@@ -311,8 +312,37 @@ class PassedRequest:
             self.record.bytes_out = len(data)
             await response.write(data)
             return response
-        await self._stream(answer, response, _type_of(headers))
+        await self._stream(answer, response, type_of(headers))
         return response
+
+    async def _held(
+        self, answer: aiohttp.ClientResponse, headers: list[Header], here: str, origin: Origin
+    ) -> bytes | None:
+        """The answer whole, if it names places where the client is to go on; else None. What was
+        read of one that is too large for that is written first.
+        """
+        style, family = self.record.style, self.record.family
+        json = type_of(headers) in NOTED_TYPES and all(n != b"content-encoding" for n, _ in headers)
+        if not json or not names_places(style, family):
+            return None
+        pieces, size = [], 0
+        self._since = _clock()
+        try:
+            async for piece in answer.content.iter_any():
+                self._since = _clock()
+                pieces.append(piece)
+                size += len(piece)
+                if size > HELD_BYTES:
+                    self._read = b"".join(pieces)
+                    return None
+        except (aiohttp.ClientError, OSError):
+            message = "the upstream closed the connection in the middle of its answer"
+            raise ClientError(502, "connect_failed", message) from None
+        self._since = None
+        data, ids = b"".join(pieces), GivenIds()
+        ids.feed(data)
+        self._note(ids.ids)
+        return body_through_here(data, style, family, origin, here)
 
     async def _error_body(self, answer: aiohttp.ClientResponse) -> bytes:
         """An error without the keys that it may quote."""
@@ -335,6 +365,12 @@ class PassedRequest:
         self, answer: aiohttp.ClientResponse, response: web.StreamResponse, content_type: str
     ) -> None:
         ids = GivenIds() if content_type in NOTED_TYPES and answer.status < 300 else None
+        upload = answer.headers.get("x-goog-upload-url", "")
+        if upload:
+            self._note([v for k, v in URL(upload).query.items() if k == "upload_id"])
+        if self._read:
+            self.record.bytes_out = len(self._read)
+            await response.write(self._read)
         self._since = _clock()
         try:
             async for piece in answer.content.iter_any():
@@ -342,58 +378,14 @@ class PassedRequest:
                 self.record.bytes_out += len(piece)
                 if ids is not None:
                     ids.feed(piece)
+                    self._note(ids.ids)
                 await response.write(piece)
                 self._since = _clock()
         except aiohttp.ClientPayloadError:
             self.record.error = str(Outcome.BROKEN_STREAM)
             self._cut_off()
         self._since = None
-        holder = holder_of(self._passed.provider, self._key)
-        upload = answer.headers.get("x-goog-upload-url", "")
-        found = list(ids.ids) if ids is not None else []
-        found += [v for k, v in URL(upload).query.items() if k == "upload_id"] if upload else []
-        if found:
-            self._shared.ledger.holders.note(found, holder)
 
-    def _through_here(self, header: Header) -> Header:
-        """A place at the vendor where the client is to go on (an upload) is put below the address
-        by which the client came, since it has no key for the vendor.
-        """
-        name, value = header
-        if name not in _PLACES:
-            return header
-        origin = self._client.origin_of_key(self._key)
-        for start in (
-            f"{origin.scheme}://{host_header(origin)}",
-            f"{origin.scheme}://{origin.host}",
-        ):
-            there = start.encode()
-            if value.startswith(there + b"/"):
-                path, _, query = value[len(there) :].decode("latin-1").partition("?")
-                query = without_keys(query)
-                here = f"{_scheme(self._request)}://{self._request.host}{path}"
-                return name, f"{here}{'?' + query if query else ''}".encode("latin-1")
-        return header
-
-
-def _scheme(request: web.Request) -> str:
-    return "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
-
-
-def _lower(headers: Sequence[Header]) -> list[Header]:
-    return [(name.lower(), value) for name, value in headers]
-
-
-def _type_of(headers: Sequence[Header]) -> str:
-    value = next((v for n, v in headers if n == b"content-type"), b"")
-    return value.decode("latin-1").partition(";")[0].strip().lower()
-
-
-def _judged(status: int) -> tuple[Outcome, str] | None:
-    """What the access log says of an answer with this status; None for a good one."""
-    if status < 400:
-        return None
-    outcome = _OUTCOMES.get(status)
-    if outcome is None:
-        outcome = Outcome.SERVER_ERROR if status >= 500 else Outcome.BAD_REQUEST
-    return outcome, f"the upstream answered {status}"
+    def _note(self, ids: Iterable[str]) -> None:
+        """These were given out; who holds them is known before the client can name one."""
+        self._shared.ledger.holders.note(ids, holder_of(self._passed.provider, self._key))

@@ -55,14 +55,26 @@ class AnswerReader:
     """
 
     __deletable__ = ("_owner",)
-
-    stream: ResponseStream | None = None
-    inspector: ResponseInspector | None = None
-    body: bytes = b""
-    over: bool = False
-    paused: bool = False
-    _seen: bool = False
-    _held_bytes: int = 0
+    __slots__ = (
+        "_call",
+        "_candidate",
+        "_held_bytes",
+        "_inbound",
+        "_owner",
+        "_quiet_since",
+        "_record",
+        "_request",
+        "_rule",
+        "_seen",
+        "_translation",
+        "answer",
+        "body",
+        "hold",
+        "inspector",
+        "over",
+        "paused",
+        "stream",
+    )
 
     def __init__(
         self,
@@ -80,7 +92,12 @@ class AnswerReader:
         self._inbound, self._rule, self._request = inbound, rule, request
         self._call, self._translation, self._owner = call, translation, owner
         self.answer = Answer()
+        self.stream: ResponseStream | None = None
+        self.inspector: ResponseInspector | None = None
+        self.body = b""
         self.hold: list[bytes] = []
+        self.over = self.paused = self._seen = False
+        self._held_bytes = 0
         self._quiet_since = record.began
 
     def end(self) -> None:

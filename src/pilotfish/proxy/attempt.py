@@ -50,8 +50,28 @@ class Attempt:
     same request has counted against its service already.
     """
 
-    over: bool = False
-    _trials: Trials = ()
+    __slots__ = (
+        "_awaited",
+        "_budgets",
+        "_drain_upstream",
+        "_ledger",
+        "_listener",
+        "_request",
+        "_rule",
+        "_streams",
+        "_tokens",
+        "_translation",
+        "_trials",
+        "call",
+        "candidate",
+        "changes",
+        "counted",
+        "over",
+        "prefilled",
+        "reader",
+        "record",
+        "service",
+    )
 
     def __init__(
         self,
@@ -79,8 +99,9 @@ class Attempt:
         self._tokens = inbound.tokens
         self._awaited = self._streams = inbound.stream
         self.prefilled = prefill
-        self.counted = counted
+        self.over, self.counted = False, counted
         self.changes: list[HealthChange] = []
+        self._trials: Trials = ()
         self.call = UpstreamCall(
             client,
             candidate.service,

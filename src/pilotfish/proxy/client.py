@@ -20,6 +20,15 @@ from pilotfish.core.exchange.request_url import (
     secrets_of_rules,
     target_of,
 )
+from pilotfish.core.model.cost_owner import (
+    AUTO,
+    BOTH,
+    HEADERS,
+    METADATA,
+    NOBODY,
+    NONE,
+    CostOwner,
+)
 from pilotfish.core.model.service import Provider, Service
 from pilotfish.core.routing.rule_state import op_for
 from pilotfish.credentials.keys import Headers, Key, SignedCall
@@ -47,7 +56,8 @@ class ProviderClient:
     drops no connection.
 
     `keys` are the provider's credentials, by the numbers that the ledger knows them by.
-    `kept_from_clients`: names of headers that no client may send to any provider.
+    `kept_from_clients`: names of headers that no client may send to any provider. `owner`: whose
+    requests these are.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class ProviderClient:
         keys: Sequence[Key],
         pool: Callable[[Origin], Pool],
         kept_from_clients: frozenset[bytes] = frozenset(),
+        owner: CostOwner = NOBODY,
     ) -> None:
         self.provider, self.keys = provider, keys
         self._pool_at = pool
@@ -65,13 +76,18 @@ class ProviderClient:
         self._ops: dict[tuple[str, str, frozenset[str] | None], str] = {}
         fixed = fixed_headers(provider)
         yielding = overridable_headers(provider)
-        self.fixed_headers = tuple(h for h in fixed if h[0] not in yielding)
+        told = self._told(owner)
+        self.fixed_headers = (*(h for h in fixed if h[0] not in yielding), *told)
         self._fixed = b"".join(b"%b: %b\r\n" % h for h in self.fixed_headers)
         private = kept_from_clients | headers_kept_from_clients((provider,))
         # Those that no client's request is passed on with anyway are not looked for again.
         passing = filter_request_headers([(name, b"") for name in private], True)
         self._unsent: frozenset[bytes] = frozenset(
-            (*(name for name, _ in fixed if name not in yielding), *(name for name, _ in passing))
+            (
+                *(name for name, _ in fixed if name not in yielding),
+                *(name for name, _ in passing),
+                *(name for name, _ in told),
+            )
         )
         self._unsent_by_op = {
             op: self._unsent | envelope.drops_headers
@@ -92,6 +108,15 @@ class ProviderClient:
         if not base:
             return self.origin
         return Origin(*origin_of(base), self.origin.proxy_url, self.origin.ca_file)
+
+    def _told(self, owner: CostOwner) -> list[tuple[bytes, bytes]]:
+        """Headers that say whose requests these are; the vendor's own fields for it are `stamps`,
+        by operation."""
+        how = self.provider.attribution
+        if how == AUTO:
+            how = NONE if self.provider.kind.needs_key else HEADERS
+        self.stamps = owner.metadata() if how in (METADATA, BOTH) else {}
+        return owner.headers() if how in (HEADERS, BOTH) else []
 
     def pool(self, key: int) -> Pool:
         base = self.keys[key].base()

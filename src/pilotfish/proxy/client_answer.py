@@ -23,7 +23,15 @@ _OUR_ERROR_HEADERS = (b"content-type", b"retry-after")
 class ClientAnswer:
     """`relayed` is the attempt whose answer the client gets, once that is decided."""
 
-    relayed: Attempt | None = None
+    __slots__ = (
+        "_exchange",
+        "_inbound",
+        "_last_write",
+        "_record",
+        "_rule_header",
+        "_translation",
+        "relayed",
+    )
 
     def __init__(
         self,
@@ -37,6 +45,7 @@ class ClientAnswer:
         self._translation, self._record = translation, record
         self._rule_header = rule_header
         self._last_write = record.started
+        self.relayed: Attempt | None = None
 
     # ---- what goes well
 

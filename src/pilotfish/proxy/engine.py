@@ -13,6 +13,7 @@ from pilotfish import styles
 from pilotfish.core.exchange import endpoints
 from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.request_url import headers_kept_from_clients
+from pilotfish.core.model.cost_owner import NOBODY, CostOwner
 from pilotfish.core.model.service import Provider
 from pilotfish.core.model.snapshot import Snapshot
 from pilotfish.core.routing.router import Router
@@ -62,13 +63,14 @@ class Engine:
         health_changed: asyncio.Event,
         shared: SharedLimits | None = None,
         connect: Connect = proxies.connect,
+        owner: CostOwner = NOBODY,
     ) -> None:
         self.router, self.reporter = router, reporter
         self.ready = False
         self.draining = False
         self.in_flight = InFlight()
         self.pools: dict[Origin, Pool] = {}
-        self._keys, self._connect, self._shared = keys, connect, shared
+        self._keys, self._connect, self._shared, self._owner = keys, connect, shared, owner
         self._health_changed = health_changed
         self._backend = self._backend_with({})
         self._replies = replies
@@ -98,7 +100,7 @@ class Engine:
         self.router.adopt(snapshot)
         private = headers_kept_from_clients(snapshot.providers.values())
         clients = {
-            name: ProviderClient(provider, self._keys(provider), self._pool, private)
+            name: ProviderClient(provider, self._keys(provider), self._pool, private, self._owner)
             for name, provider in snapshot.providers.items()
         }
         self._backend = self._backend_with(clients)

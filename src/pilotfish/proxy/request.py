@@ -62,10 +62,24 @@ class Backend(NamedTuple):
 class ProxyRequest:
     """`record` holds what is known of it; `over` once the client has its answer or has left."""
 
-    over: bool = False
-    _dispatch: Dispatch | None = None
-    _timer: asyncio.TimerHandle | None = None
-    _is_obeying: bool = False
+    __slots__ = (
+        "_answer",
+        "_attempts",
+        "_backend",
+        "_counted",
+        "_deadline",
+        "_dispatch",
+        "_inbound",
+        "_is_obeying",
+        "_pending",
+        "_plan",
+        "_refused_prefill",
+        "_timer",
+        "_trace",
+        "_translation",
+        "over",
+        "record",
+    )
 
     def __init__(
         self,
@@ -86,7 +100,11 @@ class ProxyRequest:
         self._attempts: list[Attempt] = []
         self._refused_prefill: list[ServiceState] = []
         self._counted: list[ServiceState] = []  # against which this request counts already
+        self._dispatch: Dispatch | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_obeying = False
         self._pending: list[tuple[Iterable[Command], float]] = []
+        self.over = False
         exchange.responder = self
 
     def begin(self, now: float) -> None:

@@ -36,14 +36,23 @@ class Translation:
     that another service can go on with the same stream.
     """
 
-    _relayed: ResponseStream | None = None
-    _writer: StreamWriter | None = None
-    _transcript: Transcript | None = None
+    __slots__ = (
+        "_framed",
+        "_inbound",
+        "_relayed",
+        "_rule",
+        "_started_wall",
+        "_transcript",
+        "_writer",
+    )
 
     def __init__(self, inbound: Inbound, rule: Rule, started_wall: float) -> None:
         self._inbound, self._rule, self._started_wall = inbound, rule, started_wall
         # A client of Bedrock's reads Anthropic's events in frames.
         self._framed = inbound.framed
+        self._relayed: ResponseStream | None = None
+        self._writer: StreamWriter | None = None
+        self._transcript: Transcript | None = None
 
     @property
     def style(self) -> Style:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pilotfish.core.exchange.calls import CallBody, request_parts
+from pilotfish.core.exchange.calls import CallBody, request_parts, stamped
 from pilotfish.core.exchange.inbound import Inbound, filter_request_headers
 from pilotfish.core.exchange.redact import redact_headers, secrets_in
 from pilotfish.core.exchange.refusal import CallFacts
@@ -24,13 +24,21 @@ class UpstreamCall:
     it goes on a new connection.
     """
 
-    key: int = 0
-    op: str = ""
-    body: CallBody | None = None
-    pending: PendingRequest | None = None
-    _secret: tuple[Header, ...] | None = None
-    _renewed: bool = False
-    _task: asyncio.Task[None] | None = None
+    __slots__ = (
+        "_client",
+        "_connect_s",
+        "_fresh",
+        "_inbound",
+        "_renewed",
+        "_secret",
+        "_service",
+        "_task",
+        "body",
+        "key",
+        "op",
+        "pending",
+        "trace_headers",
+    )
 
     def __init__(
         self,
@@ -45,6 +53,13 @@ class UpstreamCall:
         self._client, self._service, self._inbound = client, service, inbound
         self._connect_s, self.trace_headers = connect_s, trace_headers
         self._fresh = fresh
+        self.key = 0
+        self.op = ""
+        self.body: CallBody | None = None
+        self.pending: PendingRequest | None = None
+        self._secret: tuple[Header, ...] | None = None
+        self._renewed = False
+        self._task: asyncio.Task[None] | None = None
 
     def prepare(self, translation: Translation, *, resumes: bool, prefill: bool) -> CallBody:
         """Writes the request for its service. Raises ClientError where it cannot be put so."""
@@ -53,6 +68,8 @@ class UpstreamCall:
             body = translation.continuation(self._service, op, prefill=prefill)
         else:
             body = translation.call(self._service, op)
+        if self._client.stamps:
+            body = stamped(body, self._client.stamps)
         self.body = body
         return body
 

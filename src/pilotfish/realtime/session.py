@@ -273,7 +273,8 @@ class SocketSession:
         assert attempt is not None
         while True:
             try:
-                message = await self._received(up)
+                # Once the vendor has spoken this is all that is done for a message.
+                message = await (up.socket.receive() if self._spoken else self._received(up))
             except TimeoutError:
                 seconds = self._plan.rule.timeouts.first_token_s
                 said = f"the upstream said nothing for {seconds:g} s"
@@ -304,8 +305,6 @@ class SocketSession:
 
     async def _received(self, up: UpstreamSocket) -> WSMessage | WSMessageTextBytes:
         """The next message. A vendor that has been asked something must begin to answer in time."""
-        if self._spoken:
-            return await up.socket.receive()
         async with asyncio.timeout(None) as self._patience:
             if self._held:
                 self._lose_patience_later()

@@ -39,7 +39,7 @@ class NumbersCollector(Collector):
         for series, children in self._registry.shown():
             # A counter's family is called without `_total`, its sample with it.
             metric = Metric(series.name.removesuffix("_total"), series.help, series.kind)
-            metric.samples = cast(list[Sample], _Samples(series, children))
+            metric.samples = cast(list[Sample], _Samples(self._registry, series, children))
             yield metric
 
 
@@ -48,14 +48,17 @@ class _Samples:
     which would be several milliseconds at once.
     """
 
-    def __init__(self, series: Series, children: list[tuple[Labels, Child]]) -> None:
-        self._series, self._children = series, children
+    def __init__(
+        self, registry: Registry, series: Series, children: list[tuple[Labels, Child]]
+    ) -> None:
+        self._registry, self._series, self._children = registry, series, children
 
     def __iter__(self) -> Iterator[Sample]:
         series = self._series
         les = [*map(str, series.buckets), "+Inf"]
+        owner = self._registry.owner_of(series)
         for values, child in self._children:
-            labels = dict(zip(series.labels, values, strict=True))
+            labels = {**dict(zip(series.labels, values, strict=True)), **owner}
             if isinstance(child, Histogram):
                 # At once: its buckets, count and sum must agree.
                 yield from _histogram(series.name, labels, les, child)

@@ -97,16 +97,17 @@ def _attempt(attempt: AttemptRecord, request: RequestRecord) -> dict[str, Any]:
 # that nothing else in it can be.
 _MARK = "\x00{}\x00"
 _TEXTS = ("time", "request_id")
-_NUMBERS = (
-    "duration_ms",
-    "ttft_ms",
-    "overhead_ms",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-)
+_MILLIS, _COUNT, _NANOS = b"%d.%03d", b"%d", b"%d.%09d"
+_FIGURES = {
+    "duration_ms": _MILLIS,
+    "ttft_ms": _MILLIS,
+    "overhead_ms": _MILLIS,
+    "input_tokens": _COUNT,
+    "output_tokens": _COUNT,
+    "cached_input_tokens": _COUNT,
+    "reasoning_tokens": _COUNT,
+    "cost_usd": _NANOS,
+}
 
 
 class PlainLines:
@@ -121,7 +122,7 @@ class PlainLines:
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = fields
         self._forms: dict[
-            tuple[Service, str, str, str, str, int, int, str | None, bool, bool], bytes
+            tuple[Service, str, str, str, str, int, int, str | None, bool, bool, bool], bytes
         ] = {}
 
     def line(self, request: RequestRecord) -> bytes | None:
@@ -159,6 +160,7 @@ class PlainLines:
             attempt.finish_reason,
             request.stream,
             first_at > 0.0,
+            attempt.cost_usd > 0.0,
         )
         form = self._forms.get(key)
         if form is None:
@@ -166,35 +168,39 @@ class PlainLines:
             if len(self._forms) >= REMEMBERED:
                 self._forms.clear()
             self._forms[key] = form
-        # In the order in which they stand in the line. Milliseconds as `_ms` has them.
+        # In the order in which they stand in the line. A float's digits would be looked for with
+        # great care: twenty times as long as it takes to write two integers.
+        ttft = divmod(int((first_at - attempt.sent_at) * 1_000_000 + 0.5), 1000) if first_at else ()
+        cost_usd = attempt.cost_usd
         return form % (
             timestamp(request.started_wall).encode(),
             request.request_id.encode(),
-            int((attempt.over_at - attempt.began) * 1_000_000 + 0.5) / 1000,
-            int((request.finished_at - request.started) * 1_000_000 + 0.5) / 1000,
-            int((first_at - attempt.sent_at) * 1_000_000 + 0.5) / 1000 if first_at else b"",
-            int(request.busy_s * 1_000_000 + 0.5) / 1000,
+            *divmod(int((attempt.over_at - attempt.began) * 1_000_000 + 0.5), 1000),
+            *divmod(int((request.finished_at - request.started) * 1_000_000 + 0.5), 1000),
+            *ttft,
+            *divmod(int(request.busy_s * 1_000_000 + 0.5), 1000),
             usage.input,
             usage.output,
             usage.cached_input,
             usage.reasoning,
-            b""
-            if attempt.service.price is None
-            else (round(attempt.cost_usd, 9) if attempt.cost_usd else 0.0),
+            *(divmod(int(cost_usd * 1_000_000_000 + 0.5), 1_000_000_000) if cost_usd else ()),
         )
 
     def _form(self, request: RequestRecord) -> bytes:
         line = line_of(request)
         line.update(self._fields)
-        known = [name for name in _NUMBERS if line[name] is not None]
-        for name in (*_TEXTS, *known):
+        figures = dict(_FIGURES)
+        # Without a first token or a cost there is one form more.
+        if line["ttft_ms"] is None:
+            del figures["ttft_ms"]
+        if not request.attempts[0].cost_usd:
+            del figures["cost_usd"]
+        for name in (*_TEXTS, *figures):
             line[name] = _MARK.format(name)
         line["attempts"][0]["duration_ms"] = _MARK.format("attempt")
         form = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).replace(b"%", b"%%")
-        for name in ("attempt", *known):
-            form = form.replace(orjson.dumps(_MARK.format(name)), b"%a")
+        for name, figure in (("attempt", _MILLIS), *figures.items()):
+            form = form.replace(orjson.dumps(_MARK.format(name)), figure)
         for name in _TEXTS:
             form = form.replace(orjson.dumps(_MARK.format(name)), b'"%b"')
-        for name in _NUMBERS:  # null takes the place of a figure as well
-            form = form.replace(b'"%b":null' % name.encode(), b'"%b":null%%b' % name.encode())
         return form

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -104,7 +104,9 @@ class MetricsPusher:
         for series, children in self._registry.shown():
             if children:
                 points = []
-                for point in _points(series, children, self._started, now):
+                for point in _points(
+                    series, children, self._registry.owner_of(series), (self._started, now)
+                ):
                     points.append(point)
                     if len(points) % CHILDREN_A_PIECE == 0:
                         await asyncio.sleep(0)
@@ -141,12 +143,18 @@ def _of(series: Series, points: list[Any]) -> Any:
 
 
 def _points(
-    series: Series, children: list[tuple[tuple[str, ...], Child]], started: int, now: int
+    series: Series,
+    children: list[tuple[tuple[str, ...], Child]],
+    owner: Mapping[str, str],
+    span: tuple[int, int],
 ) -> Iterator[Any]:
+    """`owner`: attributes of each point; `span`: from when until when they were counted."""
+    started, now = span
     names = [_ATTRIBUTES.get(label, label) for label in series.labels]
     for values, child in children:
         # `error.type` is there only where there was an error.
         attributes = {name: value for name, value in zip(names, values, strict=True) if value}
+        attributes.update(owner)
         if isinstance(child, Histogram):
             yield otlp.HistogramDataPoint(
                 attributes=attributes,

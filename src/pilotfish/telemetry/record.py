@@ -28,23 +28,30 @@ class AttemptRecord:
     `silence`, `trial`); `silent`: it had nothing to show for its whole patience.
     """
 
-    # How every attempt begins; most of it stays so.
-    sent_at: float = 0.0
-    head_at: float = 0.0
-    first_at: float = 0.0
-    last_at: float = 0.0
-    over_at: float = 0.0
-    relayed: bool = False
-    silent: bool = False
-    trial: bool = False
-    outcome: Outcome | None = None
-    failure: Failure | None = None
-    status: int = 0
-    malformed: int = 0
-    finish_reason: str | None = None
-    response_id: str | None = None
-    usage: Usage | None = None
-    cost_usd: float = 0.0
+    __slots__ = (
+        "began",
+        "cost_usd",
+        "extra",
+        "failure",
+        "finish_reason",
+        "first_at",
+        "head_at",
+        "last_at",
+        "last_resort",
+        "malformed",
+        "n",
+        "outcome",
+        "over_at",
+        "relayed",
+        "response_id",
+        "resumes",
+        "sent_at",
+        "service",
+        "silent",
+        "status",
+        "trial",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -58,6 +65,15 @@ class AttemptRecord:
     ) -> None:
         self.n, self.service, self.began = n, service, began
         self.last_resort, self.resumes, self.extra = last_resort, resumes, extra
+        self.relayed = self.silent = self.trial = False
+        self.sent_at = self.head_at = self.first_at = self.last_at = self.over_at = 0.0
+        self.outcome: Outcome | None = None
+        self.failure: Failure | None = None
+        self.status = self.malformed = 0
+        self.finish_reason: str | None = None
+        self.response_id: str | None = None
+        self.usage: Usage | None = None
+        self.cost_usd = 0.0
 
     def speed(self) -> float | None:
         """Output tokens per second of a stream, between its first and its last content."""
@@ -73,20 +89,34 @@ class RequestRecord:
     itself was at work. `plan` keeps the choices made, for whoever asks why.
     """
 
-    # How every request begins; most of it stays so.
-    finished_at: float = 0.0
-    busy_s: float = 0.0
-    code: int = 0
-    relayed: AttemptRecord | None = None
-    dropped_fields: tuple[str, ...] = ()
-    retries: int = 0
-    fallbacks: int = 0
-    hedges: int = 0
-    resumes: int = 0
-    rivals: str = ""
-    last_resort: bool = False
-    failure: Failure | None = None
-    trace_id: str = ""
+    __slots__ = (
+        "attempts",
+        "busy_s",
+        "code",
+        "dropped_fields",
+        "failure",
+        "fallbacks",
+        "finished_at",
+        "hedges",
+        "known",
+        "last_resort",
+        "model",
+        "op",
+        "path",
+        "plan",
+        "relayed",
+        "request_id",
+        "resumes",
+        "retries",
+        "rivals",
+        "rule",
+        "scenario",
+        "started",
+        "started_wall",
+        "stream",
+        "style",
+        "trace_id",
+    )
 
     def __init__(
         self,
@@ -108,7 +138,16 @@ class RequestRecord:
         self.request_id, self.style, self.op, self.path = request_id, style, op, path
         self.model, self.scenario, self.stream = model, scenario, stream
         self.started, self.started_wall = started, started_wall
+        self.finished_at = self.busy_s = 0.0
+        self.code = 0
         self.attempts: list[AttemptRecord] = []
+        self.relayed: AttemptRecord | None = None
+        self.dropped_fields: tuple[str, ...] = ()
+        self.retries = self.fallbacks = self.hedges = self.resumes = 0
+        self.rivals = ""
+        self.last_resort = False
+        self.failure: Failure | None = None
+        self.trace_id = ""
 
     def note_dropped(self, fields: tuple[str, ...]) -> None:
         """What the service asked last could not carry; a path may hold names that a client made

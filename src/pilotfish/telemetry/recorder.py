@@ -83,19 +83,6 @@ class MetricsRecorder:
         calls.spend(usage)
         calls.usage(usage)
 
-    def session_over(self, request: RequestRecord) -> None:
-        """Its length is not among the durations of requests: it is its client's to choose."""
-        children, rule, serving = self.children, request.rule.name, request.relayed
-        children.code(rule, request.style, request.code).value += 1
-        if serving is not None:
-            self.passed(serving.service.provider.name, "realtime", request.style, request.code)
-        for series, number in ((s.RETRIES, request.retries), (s.FALLBACKS, request.fallbacks)):
-            if number:
-                children.of_rule(rule)[series].counter(rule).value += number
-        failure = request.failure
-        if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
-            children.of_rule(rule)[s.CLIENT_GONE].counter(rule).value += 1
-
     # ---- a request
 
     def request_over(self, request: RequestRecord) -> None:
@@ -128,6 +115,19 @@ class MetricsRecorder:
         serving = request.relayed or (request.attempts[-1] if request.attempts else None)
         if serving is not None:
             self._gen_ai(request, serving, duration)
+
+    def session_over(self, request: RequestRecord) -> None:
+        """Its length is not among the durations of requests: it is its client's to choose."""
+        children, rule, serving = self.children, request.rule.name, request.relayed
+        children.code(rule, request.style, request.code).value += 1
+        if serving is not None:
+            self.passed(serving.service.provider.name, "realtime", request.style, request.code)
+        for series, number in ((s.RETRIES, request.retries), (s.FALLBACKS, request.fallbacks)):
+            if number:
+                children.of_rule(rule)[series].counter(rule).value += number
+        failure = request.failure
+        if failure is not None and failure.outcome is Outcome.CLIENT_GONE:
+            children.of_rule(rule)[s.CLIENT_GONE].counter(rule).value += 1
 
     def _races(self, request: RequestRecord) -> None:
         rule = request.rule.name

@@ -11,7 +11,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
-from pilotfish.telemetry.series import CATALOGUE, DETAILED, INJECTOR_ONLY, Series
+from pilotfish.core.model.cost_owner import NOBODY, CostOwner
+from pilotfish.telemetry.series import CATALOGUE, DETAILED, INJECTOR_ONLY, OWNED, Series
 
 Labels = tuple[str, ...]
 # How much is told: all series; of counters and histograms those that counted something; of those
@@ -127,11 +128,18 @@ class Registry:
     trace ids.
     """
 
-    def __init__(self, series: Iterable[Series] = PROXY, *, detail: Detail | None = None) -> None:
+    def __init__(
+        self,
+        series: Iterable[Series] = PROXY,
+        *,
+        detail: Detail | None = None,
+        owner: CostOwner = NOBODY,
+    ) -> None:
         self.detail: Detail = detail or "full"
         self._asked = detail
         self.families = {s.name: Family(s) for s in series}
         self.before_scrape: list[Callable[[], None]] = []
+        self.owner = owner.metric_labels()  # labels that say whose costs they are
         self.exemplars = False
 
     def serves(self, services: int) -> None:
@@ -152,3 +160,7 @@ class Registry:
                 yield series, list(family.children.items())
             elif self.detail == "used" or series not in DETAILED:
                 yield series, family.used()
+
+    def owner_of(self, series: Series) -> dict[str, str]:
+        """Whose costs they are, if it tells costs: labels beside its own."""
+        return self.owner if series in OWNED else {}

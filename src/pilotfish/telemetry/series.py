@@ -380,6 +380,9 @@ DETAILED = (
     SPENT_REASONING,
 )  # fmt: skip
 
+# Those that say whose costs they are, where that is known.
+OWNED = frozenset({COST, UNPRICED, TOKENS_TOTAL, REQUESTS})
+
 CATALOGUE: tuple[Series, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Series)
 )

@@ -68,8 +68,8 @@ def test_a_secret_of_another_namespace_cannot_be_named():
 def test_a_typing_error_in_a_name_is_told_with_the_names_there_are():
     (warning,) = choose(confgmaps="a", status="{}").warnings
     assert (
-        "pilotfish.dev/confgmaps is not known; known: admin-port, config-source, configmaps, cpu"
-        in warning
+        "pilotfish.dev/confgmaps is not known; known: admin-port, config-source, configmaps, "
+        "cost-labels, cpu" in warning
     )
 
 

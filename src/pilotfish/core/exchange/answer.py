@@ -25,14 +25,15 @@ class Answer:
     """`mode` is one of the kinds above, UNKNOWN until the head is here. `size` counts the bytes
     kept of a body that is read whole."""
 
-    status: int = 0
-    mode: str = UNKNOWN
-    size: int = 0
-    _inflate: Inflate | None = None
+    __slots__ = ("_inflate", "_parts", "headers", "mode", "size", "status")
 
     def __init__(self) -> None:
+        self.status = 0
         self.headers: list[Header] = []
+        self.mode = UNKNOWN
+        self.size = 0
         self._parts: list[bytes] = []
+        self._inflate: Inflate | None = None
 
     def head(self, status: int, headers: list[Header], op: str, *, streams: bool) -> None:
         """The head is here. `op` is the upstream's operation, `streams` whether the client asked

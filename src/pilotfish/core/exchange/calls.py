@@ -20,7 +20,7 @@ from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.model.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pilotfish.core.formats.neutral import Chat
     from pilotfish.core.formats.style import Style
@@ -233,6 +233,19 @@ def _wanted(
         values.update(flags)
         dropped += unknown
     return values, dropped
+
+
+def stamped(call: CallBody, stamps: Mapping[str, tuple[str, bytes]]) -> CallBody:
+    """With the field that says whose request it is, where the client has not set it. `stamps`: by
+    operation the field's name and its JSON."""
+    stamp = stamps.get(call.op)
+    if stamp is None:
+        return call
+    body = b"".join(call.parts)
+    members = members_of(body)
+    if stamp[0] in members:
+        return call
+    return call._replace(parts=replaced(body, members, {stamp[0]: stamp[1]}))
 
 
 def _asked_flags(flags: Flags, headers: Headers) -> list[str]:

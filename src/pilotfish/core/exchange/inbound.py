@@ -43,11 +43,30 @@ class Inbound:
     Anthropic's style in Bedrock's frames.
     """
 
-    usage_requested: bool = False
-    thinking: bool = False
-    framed: bool = False
-    chat: Chat | None = None
-    written: tuple[object, str, object] | None = None
+    __slots__ = (
+        "array",
+        "body",
+        "chat",
+        "client_ip",
+        "content_type",
+        "fields",
+        "framed",
+        "headers",
+        "members",
+        "model",
+        "op",
+        "path",
+        "query",
+        "request_id",
+        "scenario",
+        "stream",
+        "style",
+        "subpath",
+        "thinking",
+        "tokens",
+        "usage_requested",
+        "written",
+    )
 
     def __init__(
         self,
@@ -67,6 +86,9 @@ class Inbound:
         self.array = bool(endpoint.stream) and self.op == "generate" and "alt=sse" not in query
         self.fields = dict(reversed(headers)) if fields is None else fields
         content_type = self.content_type = self.fields.get(b"content-type") or b"application/json"
+        self.usage_requested = self.thinking = self.framed = False
+        self.chat: Chat | None = None
+        self.written: tuple[object, str, object] | None = None
         self.tokens = len(body) // BYTES_PER_TOKEN + 1
         if content_type[:10].lower() == b"multipart/":
             self.members: Members | None = None

@@ -103,6 +103,7 @@ class Provider:
     options: Mapping[str, Any] = field(default_factory=dict)
     ca_file: str = ""
     budgets: DayBudget | None = None
+    attribution: str = "auto"
     settings: RequestSettings | None = None
     among_others: bool = False
 

@@ -49,9 +49,17 @@ class AttemptState:
     what a complete answer is worth in a race for quality.
     """
 
-    first_token_at: float | None = None
-    complete: bool = False
-    quality: float = 0.0
+    __slots__ = (
+        "again",
+        "began",
+        "candidate",
+        "complete",
+        "extra",
+        "first_token_at",
+        "n",
+        "quality",
+        "trial",
+    )
 
     def __init__(
         self,
@@ -64,3 +72,6 @@ class AttemptState:
     ) -> None:
         self.n, self.candidate, self.again, self.began = n, candidate, again, began
         self.extra, self.trial = extra, trial
+        self.first_token_at: float | None = None
+        self.complete = False
+        self.quality = 0.0

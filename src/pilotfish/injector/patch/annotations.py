@@ -12,10 +12,14 @@ from typing import Any
 
 from pilotfish.injector.patch.quantity import amount, larger
 from pilotfish.injector.patch.settings import PREFIX, Sidecar
+from pilotfish.injector.patch.workload import cost_env
 
 _DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 # Secrets or ConfigMaps that one annotation names: each is a volume of the Pod.
 MAX_NAMES = 64
+# With its prefix, as Kubernetes has them.
+_LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?")
+MOST_LABELS = 10
 _IMAGE = re.compile(r"[\w][\w.\-/:@]{0,511}")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -71,6 +75,9 @@ def choices_from(
             "ready-without-rules", _switch, defaults.ready_without_rules
         ),
     )
+    set_already = {name for name, _ in sidecar.env}
+    told = [v for v in cost_env(pod, reader.labels("cost-labels")) if v[0] not in set_already]
+    sidecar = replace(sidecar, env=(*sidecar.env, *told))
     known = f"known: {', '.join(sorted(reader.known))}"
     for key in sorted(own):
         name = key.removeprefix(PREFIX)
@@ -105,6 +112,17 @@ class _Reader:
             return default
         self.taken.add(name)
         return value
+
+    def labels(self, name: str) -> list[str]:
+        """Names of labels, comma-separated."""
+        found = self.read(name, lambda text: [part.strip() for part in text.split(",")], [])
+        good = [label for label in dict.fromkeys(found) if _LABEL.fullmatch(label)]
+        if len(good) < len(found) or len(good) > MOST_LABELS:
+            self.warnings.append(
+                f"annotation {PREFIX}{name}: only names of labels, each once and at most "
+                f"{MOST_LABELS}, are taken"
+            )
+        return good[:MOST_LABELS]
 
     def names(
         self, name: str, default: tuple[str, ...], *, may_name_namespace: bool = False

@@ -87,6 +87,7 @@ class ProviderCompiler:
             default_model_capacity=spec.default_model_capacity,
             limits=limits_of(spec.limits),
             options=options,
+            attribution=spec.attribution,
             budgets=spec.budgets.budget() if spec.budgets is not None else None,
             ca_file=spec.ca_file or "",
         )

@@ -96,6 +96,15 @@ class ProviderSpec(Spec):
     request: RequestSpec | None = Field(
         default=None, description="what requests to all its services are given"
     )
+    attribution: Literal["auto", "none", "headers", "metadata", "both"] = Field(
+        default="auto",
+        description=(
+            "how it is told whose requests these are: by x-pilotfish-namespace, -workload and "
+            "-label-... headers, by the vendor's own field (user, metadata.user_id, "
+            "requestMetadata) where the client has not set it, by both; auto: by headers to "
+            "servers that need no key (vllm, ollama, lmstudio), else not at all"
+        ),
+    )
     ca_file: str | None = Field(
         default=None,
         min_length=1,
