@@ -27,7 +27,7 @@ test: $(VENV)/.dev  ## all tests that need nothing but Python
 check:  ## everything that CI does
 	bash .ci/run
 
-sdk-newest:  ## the tests of client libraries with the newest openai, anthropic, google-genai, boto3 and AI SDK
+sdk-newest:  ## the tests of client libraries with the newest openai, anthropic, google-genai, boto3 and AI SDK; LangChain, LlamaIndex, LiteLLM by their environment
 	PYTHON=$(PYTHON) bash .ci/sdk-newest $(ARGS)
 
 fuzz: $(VENV)/.dev  ## the fuzzers for two hours (SECONDS=...), from the corpus of tests/fuzz, which what they find is added to

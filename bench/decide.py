@@ -72,8 +72,9 @@ def router(tactic: str) -> Router:
 
 def decide(one: Router, inbound: Inbound, now: float) -> tuple[Candidate | None, int | None]:
     """The service for a request, and the block that matched."""
-    plan, block, _ = one.plan(one.take(inbound).rule_state, inbound, now, wall=now)
-    return plan.next(now), block
+    plan = one.plan(one.take(inbound).rule_state, inbound, now, wall=now)
+    key = plan.candidate_sets[0].key
+    return plan.next(now), key[1] if isinstance(key, tuple) else None
 
 
 def requests(count: int) -> list[Inbound]:

@@ -22,6 +22,9 @@ in brackets. A rule's `unsupported` decides whether such a service is asked at a
 Fields that only one vendor has (`logit_bias`, `safetySettings`, `guardrailConfig`, ...) are dropped and named on the way to every other. Where both speak
 the same style nothing is translated. Vendors that speak a style in their own way are in [providers](providers.md).
 
+A Responses client that names what OpenAI keeps (`previous_response_id`, `item_reference`) instead of sending it is refused where another style serves. The AI SDK
+does so unless its option `store` is false.
+
 Asked were {asked}.
 Proof of thinking is a signature or encrypted reasoning: clients get it in a place that their style has, hand it back with the next turn, and the vendor
 that made it gets it back as it was. Another vendor that serves the next turn gets all but that, also where it speaks the client's own style.

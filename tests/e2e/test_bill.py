@@ -159,6 +159,7 @@ async def test_the_day_costs_what_the_bill_says_in_the_log_and_in_the_metrics(tm
         await proxy.settled()
         costs = await proxy.series("pilotfish_cost_usd_total")
         unpriced = await proxy.series("pilotfish_unpriced_tokens_total", model="mystery")
+        proxy.app.log.flush()
         lines = {line["rule"]: line for line in proxy.log}
 
     # Of a stream that breaks the vendor says nothing: four bytes are taken for a token.

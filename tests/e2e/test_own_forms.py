@@ -101,3 +101,28 @@ async def test_other_publishers_models_on_vertex(cloud, verb):
         f"/v1/projects/p/locations/l/publishers/mistralai/models/mistral-large@2411:{verb}"
     )
     assert json.loads(sent) == body
+
+
+async def test_a_model_that_no_rule_knows_is_told_so_where_several_could_take_it(cloud):
+    proxy, asked = cloud
+    answer = await proxy.post("/model/amazon.nova/invoke", {"messages": []})
+    assert answer.status == 404
+    assert not asked
+
+
+async def test_the_only_provider_with_such_a_form_takes_what_no_rule_knows(cloud):
+    proxy, asked = cloud
+    path = "/v1/projects/x/locations/y/publishers/google/models/imagen-4:predict"
+    answer = await proxy.post(path, {"instances": [{"prompt": "x"}]})
+    assert answer.headers["x-pilotfish-service"] == "vertex/imagen-4"
+    assert asked[-1][0] == "/v1/projects/p/locations/l/publishers/google/models/imagen-4:predict"
+    assert (await proxy.post("/v1beta/models/gemini:generateContent", {})).status == 404
+
+
+async def test_the_rules_may_name_who_takes_it(cloud):
+    proxy, asked = cloud
+    proxy.rules.write_text(proxy.rules.read_text() + "passthrough: {bedrock: west}\n")
+    await proxy.app._source.read()
+    answer = await proxy.post("/model/amazon.nova/invoke", {"messages": []})
+    assert answer.headers["x-pilotfish-service"] == "west/amazon.nova"
+    assert asked[-1][0] == "/west/model/amazon.nova/invoke"

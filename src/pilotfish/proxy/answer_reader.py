@@ -97,8 +97,7 @@ class AnswerReader:
         self.body = b""
         self.hold: list[bytes] = []
         self.over = self.paused = self._seen = False
-        self._held_bytes = 0
-        self._quiet_since = record.began
+        self._held_bytes, self._quiet_since = 0, record.began
 
     def end(self) -> None:
         """Whatever still comes is not read, and nobody hears of it: owner and reader would hold

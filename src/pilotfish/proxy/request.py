@@ -189,13 +189,9 @@ class ProxyRequest:
     def _start(self, command: StartAttempt, now: float) -> None:
         candidate, backend = command.candidate, self._backend
         service = candidate.service
+        resumes, last = command.resumes, command.last_resort
         record = AttemptRecord(
-            command.n,
-            service,
-            now,
-            last_resort=command.last_resort,
-            resumes=command.resumes,
-            extra=command.extra,
+            command.n, service, now, last_resort=last, resumes=resumes, extra=command.extra
         )
         self.record.attempts.append(record)
         attempt = Attempt(

@@ -8,12 +8,15 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilotfish.core.exchange import endpoints
+from pilotfish.core.exchange.inbound import Inbound
 from pilotfish.core.exchange.state_ids import (
     NOTED_IDS,
     SEARCHED_BYTES,
     GivenIds,
     ids_in_body,
     ids_in_path,
+    ids_named,
 )
 
 BATCH = orjson.dumps(
@@ -71,3 +74,29 @@ def test_of_a_body_the_beginning_is_searched():
     body = orjson.dumps({"input_file_id": "file-000001", "x": "a" * SEARCHED_BYTES, "y": "file-2"})
     assert "file-000001" in list(ids_in_body(body))
     assert "file-2" not in list(ids_in_body(body))
+
+
+def named(path: str, **body: object) -> list[str]:
+    data = orjson.dumps({"model": "m", **body})
+    return ids_named(Inbound(endpoints.find(path), path, "", [], data, "id", ""))
+
+
+def test_a_request_that_is_routed_by_model_names_what_it_goes_on_from():
+    assert named("/v1/responses", input="x", previous_response_id="resp_000001") == ["resp_000001"]
+    assert named("/v1/responses", input="x", conversation={"id": "conv_000001"}) == ["conv_000001"]
+    assert named("/v1/messages", container="container_01", messages=[])[0] == "container_01"
+    part = {"type": "input_file", "file_id": "file-000001"}
+    assert named("/v1/responses", input=[{"role": "user", "content": [part]}]) == ["file-000001"]
+    tools = [{"type": "file_search", "vector_store_ids": ["vs_000001"]}]
+    assert named("/v1/responses", input="x", tools=tools) == ["vs_000001"]
+    file = {"fileData": {"fileUri": "https://vendor.example/v1beta/files/abc-123"}}
+    path = "/v1beta/models/m:generateContent"
+    assert named(path, contents=[{"parts": [file]}]) == ["files/abc-123"]
+    assert named(path, contents=[], cachedContent="cachedContents/1x") == ["cachedContents/1x"]
+
+
+def test_what_is_no_id_is_none_and_a_body_with_very_many_is_not_searched_to_its_end():
+    assert named("/v1/chat/completions", messages=[{"role": "user", "content": "file_id"}]) == []
+    assert named("/v1/responses", input="x", previous_response_id=None) == []
+    parts = [{"file_id": f"file-{i:06d}"} for i in range(10_000)]
+    assert len(named("/v1/responses", input=parts)) == 64

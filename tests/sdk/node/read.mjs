@@ -35,7 +35,10 @@ const question = { role: "user", content: "How is the weather?" };
 const isOurs = (call) => !call.providerExecuted;
 
 async function ask(job, messages) {
-  const asked = { model: clients[job.client](job.model), messages, tools, maxRetries: 0 };
+  // Without this the SDK refers to items that OpenAI keeps, which no other vendor has.
+  const providerOptions = job.client === "openai_responses" ? { openai: { store: false } } : {};
+  const model = clients[job.client](job.model);
+  const asked = { model, messages, tools, providerOptions, maxRetries: 0 };
   if (!job.stream) return generateText(asked);
   const errors = [];
   const result = streamText({ ...asked, onError: ({ error }) => errors.push(error) });

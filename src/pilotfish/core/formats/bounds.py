@@ -11,22 +11,30 @@ import re
 
 import msgspec
 
-# Objects, lists and members of objects, and a quarter of all entries: some 20 ms of reading. A
-# conversation of a million tokens has a tenth; numbers, as in embeddings, are quickly read.
-MAX_VALUES = 200_000
+# Objects, lists and members of objects, and an eighth of all entries: some 20 ms of reading. A
+# conversation of a million tokens has a fifth; numbers, as in embeddings, are quickly read.
+MAX_VALUES = 100_000
 # Turns, parts, tools, calls and other entries of lists that are translated: some 50 ms.
 MAX_ENTRIES = 10_000
 # Members of the outermost object. Vendors know some fifty.
 MAX_KEYS = 1_000
 # Below, no body has so many keys that reading them takes long.
 _SMALL_BYTES = 64 * 1024
+# How far is looked before what was found is weighed.
+STEP_BYTES = 1024 * 1024
+# Of keys and marks that are gone through one by one: some 20 ms.
+MAX_TOKENS = 100_000
 # A string, or what changes the depth or follows a key.
 _TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)"|[{}\[\]:,]', re.DOTALL)
 
 
 def has_too_many_values(text: bytes) -> bool:
     """Whether a JSON text holds more than `MAX_VALUES`."""
-    if len(text) <= MAX_VALUES or _weight(text) <= MAX_VALUES:
+    if len(text) <= MAX_VALUES:
+        return False
+    if _has_keys(text, MAX_VALUES):
+        return True
+    if _weight(text) <= MAX_VALUES:
         return False
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     if plain.count(b'"') > 8 * MAX_VALUES:
@@ -34,8 +42,20 @@ def has_too_many_values(text: bytes) -> bool:
     return _weight(b"".join(plain.split(b'"')[::2])) > MAX_VALUES
 
 
+def _has_keys(text: bytes, most: int) -> bool:
+    """Whether a JSON text certainly has more keys than this; looks no further than it must."""
+    keys = 0
+    for at in range(0, len(text), STEP_BYTES):
+        end = at + STEP_BYTES
+        # A quotation mark that is escaped is within a string.
+        keys += text.count(b'":', at, end) - text.count(b'\\":', at, end)
+        if keys > most:
+            return True
+    return False
+
+
 def _weight(text: bytes) -> int:
-    return text.count(b"{") + text.count(b"[") + text.count(b":") + text.count(b",") // 4
+    return text.count(b"{") + text.count(b"[") + text.count(b":") + text.count(b",") // 8
 
 
 def has_too_many_keys(body: bytes) -> bool:
@@ -49,13 +69,14 @@ def has_too_many_keys(body: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     large = sum(len(memoryview(raw)) for name in _LARGE if (raw := getattr(known, name)))
-    return len(body) - large > _SMALL_BYTES and len(_outer_keys(body, MAX_KEYS + 1)) > MAX_KEYS
+    return len(body) - large > _SMALL_BYTES and _has_outer_keys(body)
 
 
 # The fields that make bodies large: what is beside them has no room for many keys.
 _LARGE = (
     "messages", "contents", "input", "inputs", "prompt", "system", "systemInstruction",
     "instructions", "tools", "toolConfig", "documents", "texts", "requests", "metadata",
+    "functions", "logit_bias", "stop", "response_format", "generationConfig", "text",
 )  # fmt: skip
 _LargeFields = msgspec.defstruct(
     "_LargeFields", [(name, msgspec.Raw, msgspec.Raw(b"")) for name in _LARGE]
@@ -63,20 +84,21 @@ _LargeFields = msgspec.defstruct(
 _large_fields = msgspec.json.Decoder(_LargeFields).decode
 
 
-def _outer_keys(body: bytes, most: int) -> list[bytes]:
-    """The first keys of the outermost object, as they are written."""
-    keys: list[bytes] = []
-    depth = 0
+def _has_outer_keys(body: bytes) -> bool:
+    """Whether the outermost object has more than `MAX_KEYS` members, or so much within a field that
+    no vendor has that nobody can tell soon.
+    """
+    keys = depth = 0
     last: bytes | None = None
-    for token in _TOKEN.finditer(body):
+    for count, token in enumerate(_TOKEN.finditer(body)):
         mark = token[0]
         if mark in (b"{", b"["):
             depth += 1
         elif mark in (b"}", b"]"):
             depth -= 1
         elif mark == b":" and depth == 1 and last is not None:
-            keys.append(last)
-            if len(keys) >= most:
-                break
+            keys += 1
+        if keys > MAX_KEYS or count > MAX_TOKENS:
+            return True
         last = token[1]
-    return keys
+    return False

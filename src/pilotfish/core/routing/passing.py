@@ -23,6 +23,26 @@ class Destination(NamedTuple):
     key: int | None
 
 
+# Operations in a form of the model's own, which nothing here reads: where no rule takes such a
+# request it is passed on like files and batches.
+OWN_FORMS = frozenset({"invoke", "raw_predict", "predict"})
+
+
+def own_form_provider(snapshot: Snapshot, scenario: str, style: str, op: str) -> Provider | None:
+    """Who takes a request in a form of its model's own that no rule takes: whom `passthrough`
+    names, else the only provider that has such a path. None where that cannot be told.
+    """
+    if op not in OWN_FORMS:
+        return None
+    named = snapshot.passthrough.get(scenario) or snapshot.passthrough.get(style)
+    able = [
+        provider
+        for provider in snapshot.providers.values()
+        if provider.enabled and op in provider.paths and named in (None, provider.name)
+    ]
+    return able[0] if len(able) == 1 else None
+
+
 def passed_to(
     snapshot: Snapshot, asked: PassedPath, query: str, holder: Holder | None, path: str
 ) -> Destination:

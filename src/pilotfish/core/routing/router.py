@@ -24,6 +24,7 @@ from pilotfish.core.routing.match import (
     match_moderation,
     routes_smartly,
 )
+from pilotfish.core.routing.passing import own_form_provider
 from pilotfish.core.routing.plan import Home, Plan
 from pilotfish.core.routing.requested import names_requested, rule_for
 from pilotfish.core.routing.rule_state import RuleState
@@ -114,6 +115,10 @@ class Router:
         if found is None and not inbound.model and inbound.op == "moderations":
             found = match_moderation(self.snapshot, scenario=inbound.scenario)
         if found is None:
+            passed = own_form_provider(self.snapshot, inbound.scenario, inbound.style, inbound.op)
+            if passed is not None:
+                why = f"no rule takes it; {passed.name!r} has such models in forms of their own"
+                return Taken(self._made_state(None, passed.name, inbound.model), why, False)
             model = inbound.model
             named = f"model {shown(model)!r}" if model else "a request without a model"
             known = known_models(self.snapshot, scenario=inbound.scenario, model=model)

@@ -30,7 +30,9 @@ AWS_IDENTITY = (
 AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 AWS_BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 AWS_ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
-ANTHROPIC_AWS = "ANTHROPIC_BEDROCK_BASE_URL"
+ANTHROPIC_AWS, LITELLM_AWS = "ANTHROPIC_BEDROCK_BASE_URL", "AWS_BEDROCK_RUNTIME_ENDPOINT"
+# Whoever sets one of them leads a client with AWS's keys elsewhere.
+OTHERS_FOR_AWS = (ANTHROPIC_AWS, LITELLM_AWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,12 @@ CLIENTS = (
     Client(("GOOGLE_GEMINI_BASE_URL",), "", ("GEMINI_API_KEY",), ("GOOGLE_API_KEY",)),
     # Access keys and no bearer token: AWS's SDKs send a bearer token over https only, and sign with
     # any keys over http.
-    Client((AWS_ENDPOINT,), "", AWS_KEYS, (*AWS_IDENTITY, ANTHROPIC_AWS), (AWS_BEARER,)),
+    Client((AWS_ENDPOINT,), "", AWS_KEYS, (*AWS_IDENTITY, *OTHERS_FOR_AWS), (AWS_BEARER,)),
     # Anthropic's client for Bedrock does not read AWS's variable, but has AWS's keys.
     Client((ANTHROPIC_AWS,), "", ()),
+    # LiteLLM's names for these two.
+    Client(("GEMINI_API_BASE",), "/v1beta", ()),
+    Client((LITELLM_AWS,), "", ()),
     # No placeholders for Vertex AI: who uses it has Google's credentials, and for more than LLMs.
     Client(("ANTHROPIC_VERTEX_BASE_URL",), "/v1", ()),
     Client(("GOOGLE_VERTEX_BASE_URL",), "", ()),
