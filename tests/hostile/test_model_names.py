@@ -26,6 +26,8 @@ from pilotfish.tactics import all_tactics
 OPTIONS: dict[str, str] = {
     "azure": "options: {endpoint: 'https://e.example', api_version: '2024-10-21'}, ",
     "bedrock": "options: {region: us-east-1, access_key: {env: A}, secret_key: {env: B}}, ",
+    "claude_aws": "options: {region: us-east-1, workspace: w}, ",
+    "claude_foundry": "options: {resource: r}, ",
     "vertex": "options: {project: p, location: us-central1}, ",
     "openai_compatible": "api_base: 'http://v.example/v1', ",
     "vllm": "api_base: 'http://v.example/v1', ",
