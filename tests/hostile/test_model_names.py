@@ -26,6 +26,8 @@ from pilotfish.tactics import all_tactics
 OPTIONS: dict[str, str] = {
     "azure": "options: {endpoint: 'https://e.example', api_version: '2024-10-21'}, ",
     "bedrock": "options: {region: us-east-1, access_key: {env: A}, secret_key: {env: B}}, ",
+    "claude_aws": "options: {region: us-east-1, workspace: w}, ",
+    "claude_foundry": "options: {resource: r}, ",
     "vertex": "options: {project: p, location: us-central1}, ",
     "openai_compatible": "api_base: 'http://v.example/v1', ",
     "vllm": "api_base: 'http://v.example/v1', ",
@@ -75,7 +77,7 @@ def test_every_kind_with_the_model_in_its_paths_is_among_those_that_are_tested()
     found = {
         kind
         for kind in KINDS
-        if any("{model}" in p for p in provider_of(router(kind)).paths.values())
+        if any("{model}" in p.partition("?")[0] for p in provider_of(router(kind)).paths.values())
     }
     assert found == IN_PATH
 

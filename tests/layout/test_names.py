@@ -24,6 +24,7 @@ KINDS_NAMED = {
     "core/rules/importing/tingly.py": ({"openai_compatible", "gemini_openai"}, OTHER_TOOLS),
     "styles/bedrock/models.py": ({"mistral"}, "whose models Bedrock has, by its own ids"),
     "credentials/store.py": ({"azure"}, "a pip extra (`ProviderKind.extra`), not the kind"),
+    "providers/claude_foundry.py": ({"azure"}, "the same"),
 }
 TACTICS_NAMED = {
     "core/rules/importing/": (TACTICS, OTHER_TOOLS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance import compiled
-from pilotfish.core.exchange.request_url import native_op, target_of
+from pilotfish.core.exchange.request_url import auth_of, native_op, target_of
 from pilotfish.providers.bedrock import base_from, model_quirks, probe_from
 
 
@@ -90,3 +90,23 @@ def test_claude_refuses_here_what_it_refuses_everywhere():
         "Converse needs none, and without one the answer may be as long as the model can"
     )
     assert model_quirks("amazon.nova-pro-v1:0") is None
+
+
+@pytest.mark.parametrize(
+    ("style", "op", "target"),
+    [
+        ("openai", "chat", "/v1/chat/completions"),
+        ("openai_responses", "responses", "/v1/responses"),
+    ],
+)
+def test_openais_forms_have_an_endpoint_of_their_own(style, op, target):
+    """User guide, "Inference using Responses API", 2026-11."""
+    given = {"kind": "bedrock", "api_style": style, "options": {"region": "eu-west-1"}}
+    provider = compiled(given).provider
+    assert provider.base == "https://bedrock-mantle.eu-west-1.api.aws"
+    assert native_op(provider, "openai.gpt-oss-120b", "messages") == op
+    assert target_of(provider, op, "openai.gpt-oss-120b") == target
+    assert auth_of(provider).service == "bedrock-mantle"
+    plain = compiled({"kind": "bedrock", "options": {"region": "eu-west-1"}}).provider
+    assert native_op(plain, "openai.gpt-oss-120b", "chat") == "converse"
+    assert auth_of(plain).service == "bedrock"

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from pilotfish.core.exchange.request_url import auth_of
 from pilotfish.core.exchange.signatures import AwsKeys, sign
 from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.service import Provider
@@ -28,9 +29,10 @@ from pilotfish.credentials.keys import (
 from pilotfish.credentials.secrets import secret_of
 from pilotfish.credentials.token_endpoint import FORM, ask, form
 
-SERVICE = "bedrock"
 DEFAULT_REGION = "us-east-1"
-_REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.(?:vpce\.)?amazonaws\.com")
+_REGION_IN_HOST = re.compile(
+    r"\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.(?:vpce\.)?(?:amazonaws\.com|api\.aws)"
+)
 # A role's default session, where the answer does not say when it ends.
 LIFETIME_S = 3600
 # For all of AWS's default search, which asks one source after the other.
@@ -49,7 +51,11 @@ def aws_key(provider: Provider, context: CredentialContext) -> Key:
     source = static or _searched(provider, context, region)
     if role:
         source = _Role(provider, context, region, source)
-    return source if isinstance(source, _Signing) else _Static(source, region, context)
+    service = auth_of(provider).service
+    if isinstance(source, _Signing):
+        source.service = service
+        return source
+    return _Static(source, region, service, context)
 
 
 def needs_extra(provider: Provider, environ: Mapping[str, str]) -> bool:
@@ -90,13 +96,11 @@ class _Given:
 class _Static(PlainKey):
     """Signs with long-lived keys."""
 
-    def __init__(self, given: _Given, region: str, context: CredentialContext) -> None:
-        self.label, self._given, self._region, self._context = (
-            given.label,
-            given,
-            region,
-            context,
-        )
+    def __init__(
+        self, given: _Given, region: str, service: str, context: CredentialContext
+    ) -> None:
+        self.label, self._given, self._context = given.label, given, context
+        self._region, self._service = region, service
         self._last: AwsKeys | None = None
         self._bad: AwsKeys | None = None
         self._was_asked = False
@@ -107,7 +111,7 @@ class _Static(PlainKey):
         return (
             None
             if keys is None
-            else signed(call, keys, self._region, SERVICE, self._context.wall())
+            else signed(call, keys, self._region, self._service, self._context.wall())
         )
 
     async def fetch(self) -> None:
@@ -127,8 +131,10 @@ class _Static(PlainKey):
 
 class _Signing(ExpiringKey):
     """Signs with keys that expire. The token's value is the secret key; the access key and the
-    session token are in `keys`.
+    session token are in `keys`. `service`: what the signatures are for.
     """
+
+    service = ""
 
     def __init__(
         self,
@@ -150,7 +156,7 @@ class _Signing(ExpiringKey):
     def headers(self, call: SignedCall | None) -> Headers | None:
         if super().headers(None) is None or self.keys is None:
             return None
-        return signed(call, self.keys, self.region, SERVICE, self._context.wall())
+        return signed(call, self.keys, self.region, self.service, self._context.wall())
 
     def refused(self, sent: Headers) -> bool:
         # Signatures differ from call to call; the access key in them shows whether the keys do.

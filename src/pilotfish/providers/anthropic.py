@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from pilotfish.core.formats.style import Quirks
 from pilotfish.core.model.model_facts import (
-    OUTPUT_FORMAT_SINCE,
-    SYSTEM_TURNS_SINCE,
-    claude_quirks,
-    claude_version,
+    CLAUDE_API_ERRORS,
+    CLAUDE_API_LIMITS,
+    CLAUDE_API_QUIRKS,
+    claude_api_quirks,
 )
-from pilotfish.core.model.outcome import Outcome
 from pilotfish.core.model.price import listed_by
-from pilotfish.core.model.provider import (
-    Auth,
-    ErrorCodes,
-    LimitHeaders,
-    OAuthEndpoint,
-    ProviderKind,
-)
-
-# `max_tokens` is required (API reference "Create a message", 2026-11). All models since Claude 3.7
-# take 16384.
-QUIRKS = Quirks(default_max_tokens=16384)
-KINDS = {
-    "requests": "requests",
-    "tokens": "tokens",
-    "input_tokens": "input-tokens",
-    "output_tokens": "output-tokens",
-}
-
-
-def model_quirks(model: str) -> Quirks | None:
-    """`output_config.format` and system turns are of Anthropic's own API; the platforms that serve
-    Claude get them later."""
-    quirks, version = claude_quirks(model, QUIRKS), claude_version(model)
-    if quirks is None or version is None:
-        return None
-    return msgspec.structs.replace(
-        quirks,
-        output_format=version >= OUTPUT_FORMAT_SINCE,
-        system_turns=version >= SYSTEM_TURNS_SINCE,
-    )
-
+from pilotfish.core.model.provider import Auth, OAuthEndpoint, ProviderKind
 
 KIND = ProviderKind(
     name="anthropic",
@@ -65,31 +31,10 @@ KIND = ProviderKind(
         ("anthropic", "claude", "claude_code"),
         OAuthEndpoint("https://console.anthropic.com/v1/oauth/token", as_json=True),
     ),
-    # Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in
-    # RFC 3339.
-    limits=LimitHeaders(
-        remaining={kind: f"anthropic-ratelimit-{word}-remaining" for kind, word in KINDS.items()},
-        limit={kind: f"anthropic-ratelimit-{word}-limit" for kind, word in KINDS.items()},
-        reset={kind: f"anthropic-ratelimit-{word}-reset" for kind, word in KINDS.items()},
-    ),
-    quirks=QUIRKS,
-    model_quirks=model_quirks,
-    # Page "Errors", 2026-11. A spent credit balance is reported as 400 invalid_request_error, and
-    # only the message tells it from other refusals.
-    errors=ErrorCodes(
-        outcomes={
-            "overloaded_error": Outcome.OVERLOADED,
-            "rate_limit_error": Outcome.RATE_LIMITED,
-            "billing_error": Outcome.AUTH_FAILED,
-            "authentication_error": Outcome.AUTH_FAILED,
-            "not_found_error": Outcome.NOT_FOUND,
-            "timeout_error": Outcome.SERVER_ERROR,
-            "api_error": Outcome.SERVER_ERROR,
-        },
-        phrases={"credit balance is too low": Outcome.AUTH_FAILED},
-        context_length=("prompt is too long", "exceed context limit", "request_too_large"),
-        content_policy=("content filtering policy",),
-    ),
+    limits=CLAUDE_API_LIMITS,
+    quirks=CLAUDE_API_QUIRKS,
+    model_quirks=claude_api_quirks,
+    errors=CLAUDE_API_ERRORS,
     notes=(
         (
             "A client's own `anthropic-version` and `anthropic-beta` go through; requests of other "

@@ -46,8 +46,29 @@ BETA_FLAGS = frozenset(
 )  # fmt: skip
 
 
+# User guide, "Inference using Responses API", 2026-11: OpenAI's forms are served at an endpoint of
+# their own, with signatures of its own name.
+OPENAI_FORMS = ("openai", "openai_responses")
+OPENAI_FORM_PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
+PATHS = {
+    "converse": "/model/{model}/converse",
+    "converse:stream": "/model/{model}/converse-stream",
+    "invoke": "/model/{model}/invoke",
+    "invoke:stream": "/model/{model}/invoke-with-response-stream",
+    "messages": "/model/{model}/invoke",
+    "messages:stream": "/model/{model}/invoke-with-response-stream",
+}
+SIGNED = Auth(scheme="aws_sigv4")
+
+
+def in_openai_form(options: Mapping[str, Any]) -> bool:
+    return options.get("api_style") in OPENAI_FORMS
+
+
 def base_from(options: Mapping[str, Any]) -> str:
     region = str(options.get("region") or DEFAULT_REGION)
+    if in_openai_form(options):
+        return f"https://bedrock-mantle.{region}.api.aws"
     return (
         f"https://bedrock-runtime.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
     )
@@ -65,7 +86,8 @@ def styles_of_model(model: str) -> tuple[str, ...]:
     """Converse for every model, and Anthropic's form for Claude. A model named by an ARN without
     "claude" is called through Converse, which all models have.
     """
-    return ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
+    own = ("bedrock", "anthropic") if "claude" in model.lower() else ("bedrock",)
+    return (*own, *OPENAI_FORMS)  # the last two only where the rules ask for their endpoint
 
 
 _MODEL_ID = re.compile(
@@ -87,6 +109,8 @@ def probe_from(base: str, options: Mapping[str, Any]) -> str:
     """The list of models. AWS serves it at the control plane's host; behind another base URL, such
     as a gateway's, it is looked for below that one.
     """
+    if in_openai_form(options):
+        return f"{base}/v1/models"
     m = _RUNTIME_HOST.match(base)
     host = f"https://bedrock.{m[1]}.{m[2]}" if m else base
     return f"{host}/foundation-models"
@@ -103,19 +127,16 @@ KIND = ProviderKind(
     otel_name="aws.bedrock",
     litellm_names=("bedrock", "bedrock_converse"),
     style="bedrock",
-    paths={
-        "converse": "/model/{model}/converse",
-        "converse:stream": "/model/{model}/converse-stream",
-        "invoke": "/model/{model}/invoke",
-        "invoke:stream": "/model/{model}/invoke-with-response-stream",
-        "messages": "/model/{model}/invoke",
-        "messages:stream": "/model/{model}/invoke-with-response-stream",
-    },
+    paths=PATHS,
+    paths_from=lambda options: OPENAI_FORM_PATHS if in_openai_form(options) else PATHS,
+    auth_from=lambda options: (
+        Auth(scheme="aws_sigv4", service="bedrock-mantle") if in_openai_form(options) else SIGNED
+    ),
     base_from=base_from,
     styles_of_model=styles_of_model,
     model_quirks=model_quirks,
     listed=listed,
-    auth=Auth(scheme="aws_sigv4"),
+    auth=SIGNED,
     extra="aws",
     limits=LimitHeaders(),
     passes=passes,
@@ -198,6 +219,8 @@ KIND = ProviderKind(
         "Clients of Anthropic's form reach a Claude in that form (InvokeModel), so nothing is "
         "lost; all others, and all other models, are served through Converse. `api_style: "
         "anthropic` has every client's requests for a Claude written in Anthropic's form.",
+        "`api_style: openai` or `openai_responses`: Bedrock's OpenAI-compatible endpoint "
+        "(bedrock-mantle), for the models that it has.",
         "A client's `anthropic-beta` flags that Bedrock is not known to take are left out and "
         "named, and so are fields that only Anthropic's own API has (`service_tier`, "
         "`inference_geo`, ...); `options.anthropic_beta` adds flags.",

@@ -132,6 +132,8 @@ def fixed_headers(provider: Provider) -> tuple[tuple[bytes, bytes], ...]:
     override that too: see `own_auth`.
     """
     merged = dict(provider.kind.headers)
+    if provider.kind.headers_from is not None:
+        merged.update(provider.kind.headers_from(provider.options))
     for headers in (provider.options.get("headers") or {}, dict(provider.headers)):
         for name, value in headers.items():
             merged[str(name).lower()] = str(value)

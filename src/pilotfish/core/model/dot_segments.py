@@ -30,6 +30,8 @@ def has_dot_segment(text: str) -> bool:
 
 def leaves_path(provider: Provider, model: str) -> bool:
     """Whether the model would leave the path of this provider's URLs; never where it is in the
-    body.
+    body or in the query.
     """
-    return has_dot_segment(model) and any("{model}" in path for path in provider.paths.values())
+    return has_dot_segment(model) and any(
+        "{model}" in path.partition("?")[0] for path in provider.paths.values()
+    )

@@ -10,6 +10,8 @@ from functools import cache
 import msgspec
 
 from pilotfish.core.formats.style import Quirks
+from pilotfish.core.model.outcome import Outcome
+from pilotfish.core.model.provider import ErrorCodes, LimitHeaders
 
 # Forms: claude-3-5-sonnet-20241022, claude-opus-4-20250514, claude-sonnet-4-5@20250929,
 # claude-opus-4.7, claude-opus-5. A date after the major version is not a minor version.
@@ -68,3 +70,53 @@ def open_model_quirks(model: str, base: Quirks) -> Quirks | None:
     if _REASONS_IN_LOOPS.search(name):
         return msgspec.structs.replace(base, reasoning_field="reasoning_content")
     return None
+
+
+# ---- Anthropic's own API, wherever it is reached
+
+# `max_tokens` is required (API reference "Create a message", 2026-11). All models since Claude 3.7
+# take 16384.
+CLAUDE_API_QUIRKS = Quirks(default_max_tokens=16384)
+_LIMITED = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "input_tokens": "input-tokens",
+    "output_tokens": "output-tokens",
+}
+# Page "Rate limits", 2026-11: `anthropic-ratelimit-<kind>-<limit|remaining|reset>`, reset in
+# RFC 3339.
+CLAUDE_API_LIMITS = LimitHeaders(
+    remaining={kind: f"anthropic-ratelimit-{word}-remaining" for kind, word in _LIMITED.items()},
+    limit={kind: f"anthropic-ratelimit-{word}-limit" for kind, word in _LIMITED.items()},
+    reset={kind: f"anthropic-ratelimit-{word}-reset" for kind, word in _LIMITED.items()},
+)
+# Page "Errors", 2026-11. A spent credit balance is reported as 400 invalid_request_error, and
+# only the message tells it from other refusals.
+CLAUDE_API_ERRORS = ErrorCodes(
+    outcomes={
+        "overloaded_error": Outcome.OVERLOADED,
+        "rate_limit_error": Outcome.RATE_LIMITED,
+        "billing_error": Outcome.AUTH_FAILED,
+        "authentication_error": Outcome.AUTH_FAILED,
+        "not_found_error": Outcome.NOT_FOUND,
+        "timeout_error": Outcome.SERVER_ERROR,
+        "api_error": Outcome.SERVER_ERROR,
+    },
+    phrases={"credit balance is too low": Outcome.AUTH_FAILED},
+    context_length=("prompt is too long", "exceed context limit", "request_too_large"),
+    content_policy=("content filtering policy",),
+)
+
+
+def claude_api_quirks(model: str) -> Quirks | None:
+    """`output_config.format` and system turns are of Anthropic's own API; the platforms that serve
+    Claude get them later.
+    """
+    quirks, version = claude_quirks(model, CLAUDE_API_QUIRKS), claude_version(model)
+    if quirks is None or version is None:
+        return None
+    return msgspec.structs.replace(
+        quirks,
+        output_format=version >= OUTPUT_FORMAT_SINCE,
+        system_turns=version >= SYSTEM_TURNS_SINCE,
+    )

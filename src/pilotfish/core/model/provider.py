@@ -42,12 +42,14 @@ class Option:
 class Auth:
     """How requests are authenticated. With `scheme="key"`: one header, such as `Authorization:
     Bearer KEY` or `x-api-key: KEY`. Signatures and expiring tokens have a scheme of their own
-    (`aws_sigv4`, `entra`, `google`, `copilot`), which `credentials/` implements.
+    (`aws_sigv4`, `entra`, `google`, `copilot`), which `credentials/` implements. `service`: what a
+    signature of AWS's is for.
     """
 
     header: str = "authorization"
     prefix: str = "Bearer "
     scheme: str = "key"
+    service: str = "bedrock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +197,13 @@ class ProviderKind:
 
     Functions of the provider's `options` in the rules file, for kinds where a value depends on
     them: `base_from` (base URL, empty where it must be given), `style_from`, `paths_from`, `query`
-    (query string), `auth_from`, `probe_from` (also takes the base URL). Functions of a model name:
-    `model_quirks` (None: `quirks` hold) and `styles_of_model` (the chat styles it is served in, the
-    preferred one first). `listed`: (model, options) -> where the price list has that model; None:
-    it has no prices of this kind. `clean_base` removes from a base URL what `paths` hold already.
-
-    `passes`: (root and rest of a path that is passed on, options) -> the path below the base URL
-    without its version, None where the vendor has no such root. Absent: the vendor's paths are
-    OpenAI's or Anthropic's, below the base URL as it stands.
+    (query string), `headers_from` (beside `headers`), `auth_from`, `probe_from` (also takes the
+    base URL). Functions of a model name: `model_quirks` (None: `quirks` hold) and `styles_of_model`
+    (the chat styles it is served in, the preferred one first). `listed`: (model, options) -> where
+    the price list has that model; None: it has no prices of this kind. `clean_base` removes from a
+    base URL what `paths` hold already. `passes`: (root and rest of a path that is passed on,
+    options) -> the path below the base URL without its version, None where the vendor has no such
+    root. Absent: the vendor's paths are OpenAI's or Anthropic's, below the base URL as it stands.
     """
 
     name: str
@@ -212,6 +213,7 @@ class ProviderKind:
     version: str = ""
     auth: Auth = Auth()
     headers: tuple[tuple[str, str], ...] = ()
+    headers_from: Callable[[Mapping[str, Any]], tuple[tuple[str, str], ...]] | None = None
     client_overrides: frozenset[str] = frozenset()
     options: Mapping[str, Option] = field(default_factory=dict)
     needs_key: bool = True

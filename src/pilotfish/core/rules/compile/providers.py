@@ -52,6 +52,8 @@ class ProviderCompiler:
                 default_model=spec.default_model or "",
             )
         options, sound = self._options(spec.options, kind, place.at("options"))
+        if spec.api_style is not None:
+            options["api_style"] = spec.api_style  # base, paths and signature may depend on it
         sent = self._headers(spec, options.pop("headers", {}), place)
         self._default_model(spec, place)
         paths = kind.paths_from(options) if kind.paths_from and sound else kind.paths
