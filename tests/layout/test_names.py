@@ -40,6 +40,10 @@ STYLES_NAMED = {
     "core/rules/importing/": (STYLES, OTHER_TOOLS),
     "providers/": (STYLES, "a record says which style it speaks"),
     "styles/": (STYLES, "whose signatures, files and hosted tools a style can carry back"),
+    "passthrough/places.py": (
+        {"anthropic"},
+        "whose batches name a place that its clients go on to",
+    ),
     "telemetry/children.py": (
         {"openai", "anthropic", "google"},
         "scenarios of the rules file, and the style that their clients speak",
