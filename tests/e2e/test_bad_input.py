@@ -228,7 +228,7 @@ async def test_an_unknown_path_is_404(proxy, path):
 
 
 async def test_a_wrong_method_is_405(proxy):
-    async with proxy.http.get(f"{proxy.base}/v1/chat/completions") as answer:
+    async with proxy.http.get(f"{proxy.base}/v1/embeddings") as answer:
         assert answer.status == 405
         assert "POST" in (await answer.json())["error"]["message"]
 

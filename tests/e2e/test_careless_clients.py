@@ -127,7 +127,7 @@ async def test_a_body_that_curl_calls_a_form_reaches_the_vendor_as_json(proxy, v
 
 async def test_a_wrong_method_is_told_which_one_is_right(proxy):
     for method in ("GET", "OPTIONS", "DELETE"):
-        async with proxy.http.request(method, f"{proxy.base}/v1/chat/completions") as answer:
+        async with proxy.http.request(method, f"{proxy.base}/v1/embeddings") as answer:
             assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
 

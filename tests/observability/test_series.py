@@ -64,8 +64,14 @@ async def test_every_metric_of_the_catalogue_is_served_and_services_have_series_
                 == 0
             )
             assert found["pilotfish_service_state", (*at, ("state", "serving"))] == 1
-            assert found["pilotfish_cost_usd_total", (*at, ("rule", "chat"))] == 0
             assert found["pilotfish_malformed_events_total", at] == 0
+        # What has a price has a cost, and what has none has tokens without one; neither has both.
+        priced = (("model", "sim-large"), ("provider", "sim"))
+        free = (("model", "sim-small"), ("provider", "spare"))
+        assert found["pilotfish_cost_usd_total", (*priced, ("rule", "chat"))] == 0
+        assert found["pilotfish_unpriced_tokens_total", free] == 0
+        assert ("pilotfish_cost_usd_total", (*free, ("rule", "chat"))) not in found
+        assert ("pilotfish_unpriced_tokens_total", priced) not in found
         for stream in ("false", "true"):
             assert (
                 found[
@@ -201,7 +207,8 @@ async def test_made_up_models_paths_headers_and_fields_make_no_series(tmp_path):
 
     async def one_of_each(proxy):
         await proxy.chat(word())
-        await proxy.chat("sim/sim-" + rng.choice(["large", "small"]))
+        for known in ("large", "small"):
+            await proxy.chat(f"sim/sim-{known}")
         await proxy.chat(f"sim/{word()}")
         await proxy.post(
             f"/{word()}/v1/chat/completions",
