@@ -49,7 +49,8 @@ from pilotfish.proxy.engine import Engine
 from pilotfish.proxy.local_reply import LocalReplies
 from pilotfish.proxy.other_requests import OtherRequests
 from pilotfish.proxy.prober import Prober
-from pilotfish.realtime.on_demand import SocketContext, SocketsOnDemand
+from pilotfish.realtime.context import SocketContext
+from pilotfish.realtime.on_demand import SocketsOnDemand
 from pilotfish.settings import Address, Settings, address, log_format
 from pilotfish.sources.chosen import RulesSource, source_of_rules
 from pilotfish.sources.store import RulesStore

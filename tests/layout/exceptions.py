@@ -5,6 +5,7 @@ forward.
 # Source (a pattern below src/pilotfish) -> (the tests that cover it instead of a file of its own,
 # why).
 COVERED_ELSEWHERE = {
+    "realtime/context.py": ("tests/realtime/test_session.py", "names what a session is given"),
     "cli/proxy.py": (
         "tests/docs/test_operations.py",
         "flags are made from the settings; the proxy itself is app.py",

@@ -222,7 +222,7 @@ def _request_set(inbound: Inbound, service: Service) -> dict[str, Any]:
     for those left out; or why it cannot be sent.
     """
     from pilotfish import styles
-    from pilotfish.core.exchange.request_settings import what_is_set
+    from pilotfish.core.exchange.settings_shown import what_is_set
 
     try:
         return what_is_set(inbound, service, styles.get)

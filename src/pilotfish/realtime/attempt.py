@@ -28,7 +28,7 @@ from pilotfish.credentials.fetch import FetchError
 from pilotfish.credentials.keys import CredentialError, Headers
 from pilotfish.http1.origin import host_header
 from pilotfish.proxy.failures import failure_of_ours, lost_here
-from pilotfish.realtime.on_demand import SocketContext
+from pilotfish.realtime.context import SocketContext
 from pilotfish.realtime.upstream import HandshakeRefused, UpstreamSocket, open_socket
 from pilotfish.telemetry.record import AttemptRecord, RequestRecord
 from pilotfish.telemetry.reporter import RequestTrace

@@ -18,7 +18,7 @@ from pilotfish.errors import ClientError
 from pilotfish.proxy.local_reply import LocalReply
 from pilotfish.realtime.attempt import SocketFailed
 from pilotfish.realtime.client import ClientSocket
-from pilotfish.realtime.on_demand import SocketContext
+from pilotfish.realtime.context import SocketContext
 from pilotfish.realtime.session import SocketSession
 from pilotfish.telemetry.record import RequestRecord
 

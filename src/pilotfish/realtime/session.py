@@ -32,7 +32,7 @@ from pilotfish.proxy.failures import failure_of_ours
 from pilotfish.realtime.attempt import SocketAttempt, SocketFailed
 from pilotfish.realtime.candidates import SocketCandidates
 from pilotfish.realtime.client import ClientSocket
-from pilotfish.realtime.on_demand import SocketContext
+from pilotfish.realtime.context import SocketContext
 from pilotfish.realtime.upstream import UpstreamSocket
 from pilotfish.telemetry.record import RequestRecord
 

@@ -13,7 +13,6 @@ from core.exchange.test_calls import inbound, sent, service
 from core.routing.playbook import House
 from pilotfish import styles
 from pilotfish.core.exchange.calls import call_body, continuation_body
-from pilotfish.core.exchange.request_settings import what_is_set
 from pilotfish.core.model.service import Service
 from pilotfish.core.routing.rule_state import op_for
 from pilotfish.errors import ClientError
@@ -317,23 +316,3 @@ def test_parameters_that_nobody_can_read_are_the_clients_error() -> None:
     with pytest.raises(ClientError) as e:
         made("openai", "{defaults: {max_tokens: 5}}", temperature="warm")
     assert e.value.status == 400
-
-
-# ---- what is shown
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_what_is_set_is_shown_as_it_is_sent(style: str) -> None:
-    path, given, kind, model = STYLES[style]
-    to = with_request(kind, model, "{overrides: {max_tokens: 20}, extra_body: {own: 1}}")
-    shown = what_is_set(inbound(path, given), to, styles.get)
-    assert at(shown, *MAX_TOKENS[style]) == 20
-    assert shown["own"] == 1
-    assert "model" not in shown
-
-
-def test_nothing_is_set_in_operations_without_parameters() -> None:
-    to = with_request("openai", "gpt-4o", "{overrides: {max_tokens: 5}}")
-    assert (
-        what_is_set(inbound("/v1/embeddings", {"model": "x", "input": "a"}), to, styles.get) == {}
-    )

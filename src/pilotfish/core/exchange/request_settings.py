@@ -8,19 +8,14 @@ So the settings mean the same in every style, with all that a vendor's quirks ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from pilotfish.core.exchange.inbound import Inbound
-from pilotfish.core.exchange.request_url import native_op
 from pilotfish.core.formats.bodies import Members, members_of, replaced
 from pilotfish.core.formats.neutral import Chat, Text, ThinkingConfig
 from pilotfish.core.formats.style import Style, Target
-from pilotfish.core.model.provider import CHAT_STYLES
 from pilotfish.core.model.request_settings import RequestSettings
-from pilotfish.core.model.service import Service
 
 Edits = dict[str, bytes | None]
 
@@ -98,24 +93,6 @@ def same_style_edits(
     if settings.system_prompt:
         edits.update(style.with_system_prompt(members, settings.system_prompt))
     return _with_extra(members, edits, settings.extra_body)
-
-
-def what_is_set(
-    inbound: Inbound, service: Service, styles: Callable[[str], Style]
-) -> dict[str, Any]:
-    """The top-level fields in which the request to this service differs by its settings, with their
-    values as they are sent; None for one that is left out. Raises ClientError as `call_body` does.
-    """
-    from pilotfish.core.exchange.calls import call_body
-
-    op = native_op(service.provider, service.model, inbound.op)
-    if op not in CHAT_STYLES:
-        return {}
-    plain = replace(service, settings=None)
-    bodies = [call_body(inbound, one, op, styles).parts for one in (plain, service)]
-    before, after = (msgspec.json.decode(b"".join(parts)) for parts in bodies)
-    names = dict.fromkeys((*after, *before))
-    return {n: after.get(n) for n in names if before.get(n, _NOTHING) != after.get(n, _NOTHING)}
 
 
 def with_extra_body(body: bytes, extra: Mapping[str, Any]) -> bytes:

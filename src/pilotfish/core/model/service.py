@@ -4,7 +4,7 @@ are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,10 @@ class Provider:
     attribution: str = "auto"
     settings: RequestSettings | None = None
     among_others: bool = False
+
+
+# The models that a provider's vendor is known to have; None where nobody knows.
+ModelsOf = Callable[[Provider], Collection[str] | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
 from pilotfish.core.model.price_list import Catalogue
 from pilotfish.core.model.provider import CHAT_STYLES, ProviderKind
-from pilotfish.core.model.service import Provider
+from pilotfish.core.model.service import ModelsOf, Provider
 from pilotfish.core.model.snapshot import Rule, Scenario, Snapshot
 from pilotfish.core.model.tactic import Tactic
 from pilotfish.core.rules.compile.findings import Findings, unknown
@@ -24,9 +24,6 @@ from pilotfish.core.rules.compile.validate import check
 from pilotfish.core.rules.documents import RulesDocument
 from pilotfish.core.rules.schema.document import FlagsSpec
 from pilotfish.errors import Problem, RuleError
-
-# The models that a provider's vendor is known to have; None where nobody knows.
-ModelsOf = Callable[[Provider], Collection[str] | None]
 
 
 def compile_documents(

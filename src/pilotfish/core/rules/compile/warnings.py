@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 
 from pilotfish.core.model.patterns import glob_matcher, is_glob, literals
 from pilotfish.core.model.price import ListedModel, names_of
-from pilotfish.core.model.service import REQUESTED, Service
+from pilotfish.core.model.service import REQUESTED, ModelsOf, Service
 from pilotfish.core.model.snapshot import Rule, Snapshot
 from pilotfish.core.rules.compile.findings import Findings, Place
 from pilotfish.core.rules.compile.merge import Merged
-from pilotfish.core.rules.compile.snapshot import ModelsOf
 from pilotfish.core.rules.yaml_text import join
 
 # Stands for what a wildcard may take: no model's name has it.
