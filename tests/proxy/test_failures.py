@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from pilotfish.core.model.outcome import Failure, Outcome
 from pilotfish.http1 import pending
 from pilotfish.proxy.failures import LOST, after_content, failure_of_ours
 
 
+@pytest.mark.interpreted  # compiled, it has no docstring
 def test_every_way_to_lose_a_connection_has_an_outcome_and_a_status():
     """The words are those that a pool may report, as its `Listener` names them."""
     told = (pending.Listener.on_lost.__doc__ or "").partition(":")[2]
