@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from pilotfish.credentials.keys import Headers, PlainKey, SignedCall
 from pilotfish.http1.origin import Origin
 from pilotfish.telemetry import series as s
-from proxy.scripted import World, rules_text
+from proxy.scripted import DONE, ROLE, STOP, USAGE, World, rules_text, text
 from virtual_time import in_virtual_time, passes, settles
 
 pytestmark = pytest.mark.interpreted
@@ -157,6 +157,24 @@ async def test_a_request_waits_for_the_limits_in_common_and_then_goes():
     await settles()
     world.call(0).answers()
     assert client.status == 200
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@in_virtual_time
+async def test_a_request_whose_limits_took_long_to_ask_for_is_served_all_the_same(streams):
+    shared = Shared()
+    world = World("a b", shared=shared)
+    client = world.streams() if streams else world.asks()
+    await passes(1.0)  # the clock is looked at meanwhile
+    shared.gate.set()
+    await settles()
+    if streams:
+        world.call(0).streams(ROLE, text("said"), STOP, USAGE, DONE)
+        assert client.said == "said"
+    else:
+        world.call(0).answers()
+        assert client.status == 200
+    assert len(world.engine.in_flight) == 0
 
 
 @in_virtual_time

@@ -110,7 +110,7 @@ class ProxyRequest:
     def begin(self, now: float) -> None:
         plan = self._plan
         state = plan.rule_state
-        candidate = plan.next(now) if state.is_straight else None
+        candidate = plan.next(now) if state.is_straight and self._dispatch is None else None
         if candidate is None or plan.ledger.on_trial(candidate.state, now):
             self._obey(self._dispatched().begin(now, candidate), now)
         else:
@@ -392,7 +392,7 @@ class ProxyRequest:
         for attempt in self._attempts:
             if not attempt.over:
                 attempt.reader.tick(now)
-        if not self.over and self._answer.relayed is None:
+        if not self.over and self._attempts and self._answer.relayed is None:
             dispatch = self._dispatched()
             if now >= dispatch.look_at:
                 self._obey(dispatch.on_tick(now), now)
